@@ -1,0 +1,29 @@
+//! What every scanner and calculator shares.
+//!
+//! - [`call_table`]: how a scanner reaches the image, one sector at a time, over a C interface.
+//! - [`input`]: reading structures of any length and alignment through one-sector caches.
+//! - [`tally`]: adding up the data that an image holds, and the target units it touches.
+//! - [`summary`]: what a scan answers and a calculator is asked about.
+//! - [`error`]: why a scan gives no answer.
+//!
+//! `no_std`, no heap. Nothing here knows that it is fuzzed.
+#![no_std]
+#![cfg_attr(not(test), warn(clippy::cast_possible_truncation))]
+
+pub mod call_table;
+pub mod error;
+pub mod input;
+pub mod summary;
+pub mod tally;
+
+pub use call_table::{CallTable, InputDevice, ReadFailed};
+pub use error::ScanError;
+pub use input::{Input, SectorCache};
+pub use summary::{AllocationSummary, TouchedUnits};
+pub use tally::{DataTally, TableBudget};
+
+/// The smallest sector size that a device may have, in bytes.
+pub const MIN_SECTOR_SIZE: usize = 512;
+
+/// The largest sector size that a device may have, in bytes.
+pub const MAX_SECTOR_SIZE: usize = 65536;

@@ -1,0 +1,149 @@
+//! Adding up what an image holds, and bounding the work of reading its tables.
+
+use core::num::NonZeroU64;
+
+use crate::{AllocationSummary, ScanError, TouchedUnits};
+
+/// Adds up extents of data: bytes, and the target units that they touch.
+///
+/// Extents are given in ascending order and do not overlap, which is how every scanner walks its
+/// tables; what reaches past the virtual disk's end is clipped.
+#[derive(Debug, Clone)]
+pub struct DataTally {
+    virtual_size: u64,
+    allocated_bytes: u64,
+    unit: Option<NonZeroU64>,
+    touched: u64,
+    /// The first unit that no extent has touched so far.
+    next_untouched: u64,
+}
+
+impl DataTally {
+    /// Nothing yet, of a disk of `virtual_size` bytes; counts units of `unit` bytes when given.
+    #[must_use]
+    pub const fn new(virtual_size: u64, unit: Option<NonZeroU64>) -> Self {
+        Self {
+            virtual_size,
+            allocated_bytes: 0,
+            unit,
+            touched: 0,
+            next_untouched: 0,
+        }
+    }
+
+    /// Adds `length` bytes of data at byte `start` of the virtual disk. Returns whether `start` lies
+    /// before the disk's end; when it does not, later extents cannot either.
+    pub fn add(&mut self, start: u64, length: u64) -> bool {
+        if start >= self.virtual_size {
+            return false;
+        }
+        let length = length.min(self.virtual_size - start);
+        if length == 0 {
+            return true;
+        }
+        self.allocated_bytes += length;
+        if let Some(unit) = self.unit {
+            let first = (start / unit).max(self.next_untouched);
+            let past_last = (start + length - 1) / unit + 1;
+            self.touched += past_last - first;
+            self.next_untouched = past_last;
+        }
+        true
+    }
+
+    /// What was added up.
+    #[must_use]
+    pub fn summary(&self) -> AllocationSummary {
+        AllocationSummary {
+            virtual_size: self.virtual_size,
+            allocated_bytes: self.allocated_bytes,
+            touched: self.unit.map(|unit| TouchedUnits {
+                unit: unit.get(),
+                count: self.touched,
+            }),
+        }
+    }
+}
+
+/// The pigeonhole rule, which keeps a scan linear in the image's size.
+///
+/// Thousands of directory entries may name one table, and a scanner without a heap cannot remember
+/// which it has read. But tables that do not overlap fit the image together: when the tables named
+/// add up to more than the image has, some overlap, and the image is corrupt.
+#[derive(Debug, Clone)]
+pub struct TableBudget {
+    /// What is left, in sectors of 512 bytes.
+    sectors_left: u64,
+}
+
+impl TableBudget {
+    /// The budget of an image of `capacity` bytes: its sectors of 512, the last one in part counted whole.
+    #[must_use]
+    pub const fn new(capacity: u64) -> Self {
+        Self {
+            sectors_left: capacity.div_ceil(512),
+        }
+    }
+
+    /// Takes one table of `bytes` bytes.
+    ///
+    /// # Errors
+    /// [`ScanError::Corrupt`] when the tables taken add up to more sectors than the image has.
+    pub const fn take(&mut self, bytes: u64) -> Result<(), ScanError> {
+        match self.sectors_left.checked_sub(bytes.div_ceil(512)) {
+            Some(left) => {
+                self.sectors_left = left;
+                Ok(())
+            }
+            None => Err(ScanError::Corrupt(
+                "the tables named add up to more sectors than the image has",
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(virtual_size: u64, unit: u64, extents: &[(u64, u64)]) -> (u64, u64) {
+        let mut tally = DataTally::new(virtual_size, NonZeroU64::new(unit));
+        for &(start, length) in extents {
+            tally.add(start, length);
+        }
+        let summary = tally.summary();
+        (
+            summary.allocated_bytes,
+            summary.touched.map_or(0, |touched| touched.count),
+        )
+    }
+
+    #[test]
+    fn two_extents_in_one_unit_count_once_and_one_over_a_border_twice() {
+        assert_eq!(tally(4096, 1024, &[(0, 10), (20, 10)]), (20, 1));
+        assert_eq!(tally(4096, 1024, &[(1000, 48)]), (48, 2));
+        assert_eq!(tally(4096, 1024, &[(0, 1025), (2047, 2)]), (1027, 3));
+    }
+
+    #[test]
+    fn extents_are_clipped_at_the_end_of_the_disk() {
+        assert_eq!(tally(1000, 512, &[(900, 4096)]), (100, 1));
+        assert_eq!(tally(1000, 512, &[(1000, 1)]), (0, 0));
+        assert_eq!(tally(u64::MAX, 512, &[(u64::MAX - 1, u64::MAX)]), (1, 1));
+        assert!(!DataTally::new(0, None).add(0, 1));
+    }
+
+    #[test]
+    fn a_unit_of_one_byte_counts_bytes() {
+        assert_eq!(tally(u64::MAX, 1, &[(0, u64::MAX)]), (u64::MAX, u64::MAX));
+    }
+
+    #[test]
+    fn tables_may_fill_the_image_but_not_more() {
+        let mut budget = TableBudget::new(1025);
+        assert_eq!(budget.take(512), Ok(()));
+        assert_eq!(budget.take(1024), Ok(()));
+        assert!(matches!(budget.take(1), Err(ScanError::Corrupt(_))));
+        assert_eq!(budget.take(0), Ok(()));
+    }
+}
