@@ -1,0 +1,5 @@
+//! One module a command.
+
+pub mod measure;
+pub mod scan;
+pub mod seeds;
