@@ -1,0 +1,633 @@
+//! A process that reads, and sets back, its own coverage counters.
+//!
+//! A binary built with `-C instrument-coverage` has a counter for (nearly) every branch of its source.
+//! Built with `-C llvm-args=-runtime-counter-relocation` as well, and started with a `%c` in
+//! `LLVM_PROFILE_FILE`, LLVM's runtime maps the profile file and keeps the counters *in it* (continuous
+//! mode, `compiler-rt/lib/profile/InstrProfilingFile.c`). Plain reads of that file then see what has
+//! just been executed, and zeros written to it set the counters back: no linking against the runtime,
+//! and a crash or a kill loses nothing.
+//!
+//! - [`Profile`] is such a file: where its counters are, and whose.
+//! - [`Probes`] are sums of counters, each of which is positive exactly when some source region was
+//!   executed. They are computed elsewhere: this module knows nothing of source code. Counters alone
+//!   would not do, for the compiler leaves out those that follow from others: an `else` is often counted
+//!   as "entered, less those who took the `if`".
+//! - [`Watch`] is what a replaying process holds: after each input it says which probes the input reached.
+//!
+//! The layout read here is that of raw profiles of version 10 (rustc 1.95, LLVM 22), little-endian, 64 bits:
+//! `INSTR_PROF_RAW_HEADER` and `INSTR_PROF_DATA` in LLVM's `compiler-rt/include/profile/InstrProfData.inc`,
+//! and `RawInstrProfReader` in its `llvm/lib/ProfileData/InstrProfReader.cpp`. Another version is an error.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// Environment variable: the profile file that LLVM's runtime keeps the counters in. Set together with
+/// [`PROBES_VARIABLE`]; `LLVM_PROFILE_FILE` must name the same file, with a `%c` that disappears.
+pub const PROFILE_VARIABLE: &str = "REPLAY_PROFILE";
+/// Environment variable: the file of probes, as [`Probes::parse`] reads it.
+pub const PROBES_VARIABLE: &str = "REPLAY_PROBES";
+/// Environment variable: [`Report::New`] when it is `new` or not set, [`Report::All`] when it is `all`.
+pub const REPORT_VARIABLE: &str = "REPLAY_REPORT";
+
+/// The first field of the header: 0xff, `lprofr`, 0x81 (a 64-bit profile).
+const MAGIC: u64 = 0xff6c_7072_6f66_7281;
+/// The format's version; the upper bits of the field are flags, and one of them makes counters bytes.
+const VERSION: u64 = 10;
+/// The header's length in bytes: 16 fields.
+const HEADER_BYTES: usize = 16 * 8;
+/// The length in bytes of one function's record.
+const RECORD_BYTES: usize = 64;
+/// The length of a counter in bytes.
+const COUNTER_BYTES: usize = 8;
+
+/// The profile file in which a running (or dead) process keeps its counters.
+#[derive(Debug)]
+pub struct Profile {
+    file: File,
+    records_at: u64,
+    records: usize,
+    counters_at: u64,
+    counters: usize,
+    /// Distance in the process's memory from the first function record to the first counter.
+    counters_delta: u64,
+}
+
+/// Which counters are one function's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionCounters {
+    /// The first half of the MD5 of the function's name, as coverage maps have it. A name can occur more than
+    /// once: every copy that the linker kept has counters of its own.
+    pub name_hash: u64,
+    /// Tells versions of the function apart, as coverage maps do.
+    pub structure_hash: u64,
+    /// The function's counters, by their place in the profile.
+    pub counters: Range<usize>,
+}
+
+impl Profile {
+    /// Opens a profile for reading and resetting, and checks its header.
+    ///
+    /// # Errors
+    /// I/O errors; [`io::ErrorKind::InvalidData`] when the file is not a raw profile of the known version
+    /// or too short for what its header says. An empty file is what a process leaves that was not built
+    /// for continuous mode.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        let length = file.metadata()?.len();
+        if length == 0 {
+            return Err(invalid(
+                "the profile is empty: the process was not built for, or not started in, continuous mode",
+            ));
+        }
+        if length < HEADER_BYTES as u64 {
+            return Err(invalid("the profile is shorter than its header"));
+        }
+        let mut header = [0; HEADER_BYTES];
+        file.read_exact_at(&mut header, 0)?;
+        let field = |index| word(&header, index);
+        if field(0) != MAGIC {
+            return Err(invalid("not a raw profile of 64 bits, little-endian"));
+        }
+        if field(1) != VERSION {
+            return Err(invalid(format!(
+                "raw profile of version {:#x}, where {VERSION:#x} was expected",
+                field(1)
+            )));
+        }
+        let (binary_ids, records, padding, counters) = (field(2), field(3), field(4), field(5));
+        let layout = || -> Option<(u64, u64, u64)> {
+            let records_at = binary_ids.checked_add(HEADER_BYTES as u64)?;
+            let counters_at = records
+                .checked_mul(RECORD_BYTES as u64)?
+                .checked_add(records_at)?
+                .checked_add(padding)?;
+            let end = counters
+                .checked_mul(COUNTER_BYTES as u64)?
+                .checked_add(counters_at)?;
+            Some((records_at, counters_at, end))
+        };
+        let (records_at, counters_at, end) =
+            layout().ok_or_else(|| invalid("the profile's header does not add up"))?;
+        if end > length {
+            return Err(invalid("the profile is shorter than its header says"));
+        }
+        Ok(Self {
+            file,
+            records_at,
+            records: to_usize(records)?,
+            counters_at,
+            counters: to_usize(counters)?,
+            counters_delta: field(10),
+        })
+    }
+
+    /// How many counters the process has.
+    #[must_use]
+    pub const fn counters(&self) -> usize {
+        self.counters
+    }
+
+    /// Whose counters are where.
+    ///
+    /// # Errors
+    /// I/O errors; [`io::ErrorKind::InvalidData`] when a function's counters are not in the file.
+    pub fn functions(&self) -> io::Result<Vec<FunctionCounters>> {
+        let mut bytes = vec![0; self.records * RECORD_BYTES];
+        self.file.read_exact_at(&mut bytes, self.records_at)?;
+        let records = bytes.chunks_exact(RECORD_BYTES).enumerate();
+        records
+            .map(|(index, record)| {
+                // The pointer is relative to the record that holds it, the delta to the first record.
+                let from_record = word(record, 2).wrapping_add((index * RECORD_BYTES) as u64);
+                let start = to_usize(from_record.wrapping_sub(self.counters_delta))?;
+                let first = start / COUNTER_BYTES;
+                let count = (word(record, 6) & u64::from(u32::MAX)) as usize;
+                let outside = count > self.counters || first > self.counters - count;
+                if !start.is_multiple_of(COUNTER_BYTES) || outside {
+                    return Err(invalid("a function's counters are outside the profile"));
+                }
+                Ok(FunctionCounters {
+                    name_hash: word(record, 0),
+                    structure_hash: word(record, 1),
+                    counters: first..first + count,
+                })
+            })
+            .collect()
+    }
+
+    /// Reads the counters of `range` as they are now into `bytes`, 8 bytes each, little-endian.
+    ///
+    /// # Errors
+    /// I/O errors, as when `range` reaches past the end of the file.
+    pub fn read(&self, range: &Range<usize>, bytes: &mut Vec<u8>) -> io::Result<()> {
+        bytes.resize(range.len() * COUNTER_BYTES, 0);
+        self.file.read_exact_at(bytes, self.position(range))
+    }
+
+    /// Sets the counters of `range` to zero; `bytes` is scratch space.
+    ///
+    /// # Errors
+    /// I/O errors; [`io::ErrorKind::InvalidInput`] when `range` is not inside [`counters`](Self::counters):
+    /// something else would be overwritten.
+    pub fn reset(&self, range: &Range<usize>, bytes: &mut Vec<u8>) -> io::Result<()> {
+        if range.end > self.counters {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        }
+        bytes.clear();
+        bytes.resize(range.len() * COUNTER_BYTES, 0);
+        self.file.write_all_at(bytes, self.position(range))
+    }
+
+    const fn position(&self, range: &Range<usize>) -> u64 {
+        self.counters_at + (range.start * COUNTER_BYTES) as u64
+    }
+}
+
+/// A sum of counters, each with its factor, that is positive exactly when something was executed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Probe {
+    /// Counters by their place in the profile, each with its factor, which is not 0.
+    pub terms: Vec<(u32, i32)>,
+}
+
+impl Probe {
+    /// Whether the sum has no negative factor. Such a probe is right at any moment; one with a difference
+    /// in it is right only when every function that was entered has been left the ordinary way.
+    #[must_use]
+    pub fn is_additive(&self) -> bool {
+        self.terms.iter().all(|&(_, factor)| factor > 0)
+    }
+}
+
+/// Numbered [`Probe`]s, laid out to be evaluated tens of thousands of times a second.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Probes {
+    terms: Vec<(u32, i32)>,
+    /// Each probe's end in `terms`, and whether it is additive.
+    probes: Vec<(usize, bool)>,
+}
+
+impl FromIterator<Probe> for Probes {
+    fn from_iter<I: IntoIterator<Item = Probe>>(probes: I) -> Self {
+        let mut all = Self::default();
+        for probe in probes {
+            all.terms.extend_from_slice(&probe.terms);
+            all.probes.push((all.terms.len(), probe.is_additive()));
+        }
+        all
+    }
+}
+
+impl Probes {
+    /// Reads probes, one a line and numbered from 0: `counter:factor` with a blank between terms.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`] naming the line that is not so.
+    pub fn parse(text: &str) -> io::Result<Self> {
+        let term = |term: &str| -> Option<(u32, i32)> {
+            let (counter, factor) = term.split_once(':')?;
+            Some((counter.parse().ok()?, factor.parse().ok()?))
+        };
+        let lines = text.lines().enumerate();
+        lines
+            .map(|(index, line)| {
+                let terms: Option<Vec<_>> = line.split(' ').map(term).collect();
+                let terms =
+                    terms.ok_or_else(|| invalid(format!("probe {index} is not one: {line:?}")))?;
+                Ok(Probe { terms })
+            })
+            .collect()
+    }
+
+    /// The text that [`parse`](Self::parse) reads.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        for probe in 0..self.len() {
+            let terms: Vec<_> = self
+                .terms(probe)
+                .iter()
+                .map(|(counter, factor)| format!("{counter}:{factor}"))
+                .collect();
+            text.push_str(&terms.join(" "));
+            text.push('\n');
+        }
+        text
+    }
+
+    /// How many probes there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.probes.len()
+    }
+
+    /// Whether there is no probe.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.probes.is_empty()
+    }
+
+    /// The smallest range of counters that holds all those that probes use.
+    #[must_use]
+    pub fn counters(&self) -> Range<usize> {
+        let places = || self.terms.iter().map(|&(counter, _)| counter as usize);
+        places().min().unwrap_or(0)..places().max().map_or(0, |last| last + 1)
+    }
+
+    /// Whether `probe` is additive, see [`Probe::is_additive`].
+    #[must_use]
+    pub fn is_additive(&self, probe: usize) -> bool {
+        self.probes[probe].1
+    }
+
+    /// Whether `probe`'s sum is positive over `bytes`, which hold the counters from number `first` on.
+    #[must_use]
+    pub fn is_positive(&self, probe: usize, first: usize, bytes: &[u8]) -> bool {
+        let terms = self.terms(probe).iter();
+        let products = terms.map(|&(counter, factor)| {
+            let value = word(bytes, counter as usize - first);
+            // Counts of one input are far below 2^63; a wrapped sum would need 10^18 steps.
+            (value as i64).wrapping_mul(i64::from(factor))
+        });
+        products.fold(0, i64::wrapping_add) > 0
+    }
+
+    fn terms(&self, probe: usize) -> &[(u32, i32)] {
+        let start = if probe == 0 {
+            0
+        } else {
+            self.probes[probe - 1].0
+        };
+        &self.terms[start..self.probes[probe].0]
+    }
+}
+
+/// What is told about an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Report {
+    /// The probes that no earlier input reached.
+    New,
+    /// Every probe that the input reached.
+    All,
+}
+
+/// How an input's run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Every function was left the ordinary way: all probes count.
+    Returned,
+    /// By unwinding or in the middle of things: only additive probes count, because a function that was
+    /// entered and not left looks as if it had taken the branch that has no counter of its own.
+    Midway,
+}
+
+/// Watches, input by input, which probes are reached. Between inputs all watched counters are zero, so that the
+/// profile of a process that died holds what its last input reached.
+#[derive(Debug)]
+pub struct Watch {
+    profile: Profile,
+    probes: Probes,
+    report: Report,
+    /// The counters that are read and reset.
+    range: Range<usize>,
+    bytes: Vec<u8>,
+    /// Probes to look at, in ascending order.
+    pending: Vec<usize>,
+    reached: Vec<usize>,
+}
+
+impl Watch {
+    /// Starts watching this process with all watched counters at zero; `profile` is the file that the
+    /// runtime keeps this process's counters in.
+    ///
+    /// # Errors
+    /// As [`Profile::open`]; [`io::ErrorKind::InvalidData`] when a probe uses a counter that is not there.
+    pub fn start(profile: &Path, probes: Probes, report: Report) -> io::Result<Self> {
+        let profile = Profile::open(profile)?;
+        let range = probes.counters();
+        if range.end > profile.counters() {
+            return Err(invalid("the probes were made for another binary"));
+        }
+        let mut bytes = Vec::new();
+        profile.reset(&range, &mut bytes)?;
+        Ok(Self {
+            pending: (0..probes.len()).collect(),
+            profile,
+            probes,
+            report,
+            range,
+            bytes,
+            reached: Vec::new(),
+        })
+    }
+
+    /// As [`start`](Self::start), with what the environment says; `None` when [`PROFILE_VARIABLE`] is not set.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start) and [`Probes::parse`]; [`io::ErrorKind::InvalidInput`] when another variable
+    /// is missing or wrong; I/O errors.
+    pub fn from_environment() -> io::Result<Option<Self>> {
+        let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, what.to_owned());
+        let Some(profile) = std::env::var_os(PROFILE_VARIABLE) else {
+            return Ok(None);
+        };
+        let probes = std::env::var_os(PROBES_VARIABLE)
+            .ok_or_else(|| wrong("REPLAY_PROFILE is set and REPLAY_PROBES is not"))?;
+        let report = match std::env::var(REPORT_VARIABLE).as_deref() {
+            Err(std::env::VarError::NotPresent) | Ok("new") => Report::New,
+            Ok("all") => Report::All,
+            _ => return Err(wrong("REPLAY_REPORT is neither `new` nor `all`")),
+        };
+        let probes = Probes::parse(&std::fs::read_to_string(probes)?)?;
+        Self::start(Path::new(&profile), probes, report).map(Some)
+    }
+
+    /// The probes to report for the input that just ended, in ascending order; the counters start again at zero.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub fn after_input(&mut self, ended: Ended) -> io::Result<&[usize]> {
+        let Self {
+            profile,
+            probes,
+            range,
+            bytes,
+            reached,
+            ..
+        } = self;
+        profile.read(range, bytes)?;
+        reached.clear();
+        let mut is_reached = |probe: usize| {
+            let counts = ended == Ended::Returned || probes.is_additive(probe);
+            let positive = counts && probes.is_positive(probe, range.start, bytes);
+            if positive {
+                reached.push(probe);
+            }
+            positive
+        };
+        match self.report {
+            Report::New => self.pending.retain(|&probe| !is_reached(probe)),
+            Report::All => self.pending.iter().for_each(|&probe| {
+                is_reached(probe);
+            }),
+        }
+        profile.reset(range, bytes)?;
+        Ok(reached)
+    }
+
+    /// [`after_input`](Self::after_input) as text: the numbers with a blank between them.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub fn line_after_input(&mut self, ended: Ended) -> io::Result<String> {
+        let numbers = self.after_input(ended)?.iter().map(usize::to_string);
+        Ok(numbers.collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// The `index`-th little-endian u64 of `bytes`.
+fn word(bytes: &[u8], index: usize) -> u64 {
+    let mut word = [0; 8];
+    word.copy_from_slice(&bytes[index * 8..][..8]);
+    u64::from_le_bytes(word)
+}
+
+fn to_usize(value: u64) -> io::Result<usize> {
+    usize::try_from(value).map_err(|_| invalid("the profile's header does not add up"))
+}
+
+fn invalid(what: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A profile file as the runtime writes it: two functions, the first with 2 counters and the second with 1;
+    /// in memory the counters lie 64 bytes before the records, and the second function's come first.
+    fn profile_bytes(counters: [u64; 3]) -> Vec<u8> {
+        let delta = 64_u64.wrapping_neg();
+        let record = |name: u64, first_counter: u64, count: u64, index: u64| {
+            let pointer = delta
+                .wrapping_add(first_counter * 8)
+                .wrapping_sub(index * 64);
+            [name, name + 1, pointer, 0, 0, 0, count, 0]
+        };
+        let mut words = vec![
+            MAGIC, VERSION, 16, 2, 8, 3, 0, 0, 0, 4, delta, 0, 0, 0, 0, 2,
+        ];
+        words.extend([11, 12]); // identifiers of the binary
+        words.extend(record(70, 1, 2, 0));
+        words.extend(record(80, 0, 1, 1));
+        words.push(99); // padding before the counters
+        words.extend(counters);
+        words.push(0x6463_6261); // names
+        words.into_iter().flat_map(u64::to_le_bytes).collect()
+    }
+
+    /// A file of this test's own, removed when dropped.
+    struct TemporaryFile(std::path::PathBuf);
+
+    impl TemporaryFile {
+        fn new(test: &str, bytes: &[u8]) -> Self {
+            let name = format!("counters-{}-{test}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for TemporaryFile {
+        fn drop(&mut self) {
+            std::fs::remove_file(&self.0).unwrap();
+        }
+    }
+
+    fn probe(terms: &[(u32, i32)]) -> Probe {
+        Probe {
+            terms: terms.to_vec(),
+        }
+    }
+
+    #[test]
+    fn functions_are_found_by_their_pointers_not_by_their_order() {
+        let file = TemporaryFile::new("functions", &profile_bytes([7, 8, 9]));
+        let profile = Profile::open(&file.0).unwrap();
+        let found = profile.functions().unwrap();
+        let expected = [(70, 71, 1..3), (80, 81, 0..1)];
+        assert_eq!(found.len(), expected.len());
+        for (function, (name_hash, structure_hash, counters)) in found.into_iter().zip(expected) {
+            assert_eq!(
+                function,
+                FunctionCounters {
+                    name_hash,
+                    structure_hash,
+                    counters
+                }
+            );
+        }
+        let mut bytes = Vec::new();
+        profile.read(&(0..3), &mut bytes).unwrap();
+        assert_eq!([0, 1, 2].map(|index| word(&bytes, index)), [7, 8, 9]);
+    }
+
+    #[test]
+    fn reset_touches_the_counters_asked_for_and_nothing_else() {
+        let file = TemporaryFile::new("reset", &profile_bytes([7, 8, 9]));
+        let profile = Profile::open(&file.0).unwrap();
+        profile.reset(&(0..2), &mut vec![1, 2, 3]).unwrap();
+        assert_eq!(std::fs::read(&file.0).unwrap(), profile_bytes([0, 0, 9]));
+        let beyond = profile.reset(&(2..4), &mut Vec::new()).unwrap_err();
+        assert_eq!(beyond.kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(std::fs::read(&file.0).unwrap(), profile_bytes([0, 0, 9]));
+    }
+
+    #[test]
+    fn a_damaged_profile_is_refused_and_says_why() {
+        let good = profile_bytes([0; 3]);
+        let with_word = |index: usize, value: u64| {
+            let mut bytes = good.clone();
+            bytes[index * 8..][..8].copy_from_slice(&value.to_le_bytes());
+            bytes
+        };
+        let cases = [
+            (Vec::new(), "is empty"),
+            (good[..127].to_vec(), "shorter than its header"),
+            (with_word(0, MAGIC + 1), "not a raw profile"),
+            (with_word(1, 11), "version 0xb"),
+            (
+                with_word(1, VERSION | 1 << 60),
+                "version 0x100000000000000a",
+            ),
+            (with_word(3, u64::MAX), "does not add up"),
+            (with_word(5, 5), "shorter than its header says"),
+        ];
+        for (index, (bytes, reason)) in cases.into_iter().enumerate() {
+            let file = TemporaryFile::new(&format!("damaged-{index}"), &bytes);
+            let error = Profile::open(&file.0).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "case {index}");
+            assert!(error.to_string().contains(reason), "case {index}: {error}");
+        }
+        // 16 words of header, 2 of identifiers, 2 into the first record.
+        for pointer in [0, 1, u64::MAX] {
+            let file = TemporaryFile::new(&format!("pointer-{pointer}"), &with_word(20, pointer));
+            let error = Profile::open(&file.0).unwrap().functions().unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "a function's counters are outside the profile"
+            );
+        }
+    }
+
+    #[test]
+    fn probes_survive_their_text() {
+        let text = "0:1\n3:1 1:-1 2:-2\n";
+        let probes = Probes::parse(text).unwrap();
+        assert_eq!(probes.to_text(), text);
+        assert_eq!((probes.len(), probes.counters()), (2, 0..4));
+        assert_eq!([0, 1].map(|probe| probes.is_additive(probe)), [true, false]);
+        for wrong in ["\n", "1\n", "1:x\n", "1:1  2:1\n", "-1:1\n"] {
+            let error = Probes::parse(wrong).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{wrong:?}");
+        }
+    }
+
+    /// Plays the process: `runs` are the counters after each input, and what is to be reported for it.
+    fn watch(test: &str, report: Report, runs: &[([u64; 3], Ended, &[usize])]) {
+        let file = TemporaryFile::new(test, &profile_bytes([5, 5, 5]));
+        // An `if` in a function that counter 0 counts, taken as often as counter 2 says, and its `else`.
+        let probes = [&[(0, 1)][..], &[(2, 1)], &[(0, 1), (2, -1)]];
+        let probes = probes.into_iter().map(probe).collect();
+        let mut watch = Watch::start(&file.0, probes, report).unwrap();
+        for (index, &(counters, ended, reached)) in runs.iter().enumerate() {
+            let zero = std::fs::read(&file.0).unwrap();
+            assert_eq!(zero, profile_bytes([0; 3]), "before run {index}");
+            std::fs::write(&file.0, profile_bytes(counters)).unwrap();
+            assert_eq!(watch.after_input(ended).unwrap(), reached, "run {index}");
+        }
+    }
+
+    #[test]
+    fn only_new_probes_are_reported_and_each_input_stands_alone() {
+        use Ended::Returned;
+        let runs: [(_, _, &[usize]); 4] = [
+            ([0, 0, 0], Returned, &[]),
+            ([1, 0, 1], Returned, &[0, 1]),
+            ([3, 9, 3], Returned, &[]),
+            ([2, 0, 1], Returned, &[2]),
+        ];
+        watch("new", Report::New, &runs);
+    }
+
+    #[test]
+    fn all_probes_of_an_input_are_reported() {
+        use Ended::Returned;
+        let runs: [(_, _, &[usize]); 3] = [
+            ([1, 0, 1], Returned, &[0, 1]),
+            ([2, 0, 1], Returned, &[0, 1, 2]),
+            ([1, 0, 1], Returned, &[0, 1]),
+        ];
+        watch("all", Report::All, &runs);
+    }
+
+    #[test]
+    fn an_input_that_ended_midway_does_not_count_for_differences() {
+        let runs: [(_, _, &[usize]); 2] = [
+            ([1, 0, 0], Ended::Midway, &[0]),
+            ([1, 0, 0], Ended::Returned, &[2]),
+        ];
+        watch("midway", Report::New, &runs);
+    }
+
+    #[test]
+    fn probes_for_another_binary_are_refused() {
+        let file = TemporaryFile::new("another", &profile_bytes([0; 3]));
+        let probes = [probe(&[(3, 1)])].into_iter().collect();
+        let error = Watch::start(&file.0, probes, Report::New).unwrap_err();
+        assert_eq!(error.to_string(), "the probes were made for another binary");
+    }
+}
