@@ -1,0 +1,242 @@
+//! qcow2: one header, two levels of tables, refcounts, and data in clusters.
+//!
+//! The layout is that of QEMU's `docs/interop/qcow2.txt`; which of it a new image has, and so how large
+//! it is, is what `qcow2_measure` and `qcow2_calc_prealloc_size` of `block/qcow2.c` answer.
+
+use shared::AllocationSummary;
+
+use crate::arithmetic::{BITS_64, BITS_128, PowerOfTwo, add};
+use crate::request::{answer, check_sizes, check_unit, units};
+use crate::{MeasureError, MeasureOutput};
+
+/// How much of a qcow2 image is there before anything is written (`-o preallocation=`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Preallocation {
+    /// Nothing but the header.
+    #[default]
+    Off,
+    /// The tables. The file is as large as with [`Off`](Self::Off): the calculators count the tables
+    /// of the whole virtual disk always, as qemu-img does.
+    Metadata,
+    /// The data clusters as well, reserved by the file system.
+    Falloc,
+    /// The data clusters as well, written.
+    Full,
+}
+
+/// The options of a new qcow2 image that bear on its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Qcow2Opts {
+    /// The size of a cluster in bytes: a power of two from 512 to 2 MiB. Default 64 KiB.
+    pub cluster_size: u32,
+    /// The width of a refcount in bits: 1, 2, 4, 8, 16, 32 or 64. Default 16, and only 16 without
+    /// [`compat_v3`](Self::compat_v3).
+    pub refcount_bits: u8,
+    /// Version 3 of the format (`-o compat=1.1`), not version 2 (`compat=0.10`). Default true.
+    pub compat_v3: bool,
+    /// L2 entries of 16 bytes, with subclusters. Needs [`compat_v3`](Self::compat_v3) and clusters of at
+    /// least 16 KiB. Default false.
+    pub extended_l2: bool,
+    /// Refcounts are written late. Needs [`compat_v3`](Self::compat_v3). Does not change the size.
+    /// Default false.
+    pub lazy_refcounts: bool,
+    /// Data will be compressed. How well is not known: does not change the size. Default false.
+    pub compress: bool,
+    /// What is there from the start. Default off.
+    pub preallocation: Preallocation,
+    /// The size in bytes of the LUKS header of an encrypted image, which is stored in whole clusters of
+    /// its own; see [`luks_payload`]. Default none, which is the same as 0 bytes.
+    pub luks_header_overhead: Option<u64>,
+}
+
+impl Default for Qcow2Opts {
+    fn default() -> Self {
+        Self {
+            cluster_size: 65536,
+            refcount_bits: 16,
+            compat_v3: true,
+            extended_l2: false,
+            lazy_refcounts: false,
+            compress: false,
+            preallocation: Preallocation::Off,
+            luks_header_overhead: None,
+        }
+    }
+}
+
+impl Qcow2Opts {
+    /// The unit in bytes to count data in for [`measure_qcow2`]: the cluster size as it is set, legal
+    /// or not.
+    #[must_use]
+    pub const fn unit(&self) -> u64 {
+        self.cluster_size as u64
+    }
+
+    /// Refuses options outside their range and options that do not go together. The combinations are those that `qemu-img create` takes (`qemu-img measure` lets
+    /// extended L2 and lazy refcounts with version 2 pass, for images that cannot be made).
+    fn check(&self) -> Result<Checked, MeasureError> {
+        let cluster = PowerOfTwo::option(
+            self.cluster_size,
+            SMALLEST_CLUSTER_SIZE,
+            LARGEST_CLUSTER_SIZE,
+        )?;
+        let refcount_bits =
+            PowerOfTwo::option(u32::from(self.refcount_bits), 1, LARGEST_REFCOUNT_BITS)?;
+        let version_fits = self.compat_v3
+            || (self.refcount_bits == REFCOUNT_BITS_OF_VERSION_2
+                && !self.extended_l2
+                && !self.lazy_refcounts);
+        let extended_l2_fits =
+            !self.extended_l2 || self.cluster_size >= SMALLEST_CLUSTER_SIZE_OF_EXTENDED_L2;
+        if !version_fits || !extended_l2_fits {
+            return Err(MeasureError::InvalidOption);
+        }
+        Ok(Checked {
+            cluster,
+            refcount_bits,
+        })
+    }
+}
+
+/// The options that sizes depend on, known to be in their ranges.
+#[derive(Clone, Copy)]
+struct Checked {
+    cluster: PowerOfTwo,
+    refcount_bits: PowerOfTwo,
+}
+
+const SMALLEST_CLUSTER_SIZE: u32 = 512;
+const LARGEST_CLUSTER_SIZE: u32 = 2 << 20;
+/// A subcluster is a 32nd of a cluster and at least a sector.
+const SMALLEST_CLUSTER_SIZE_OF_EXTENDED_L2: u32 = 32 * 512;
+const LARGEST_REFCOUNT_BITS: u32 = 64;
+/// Version 2 headers have no field for the width.
+const REFCOUNT_BITS_OF_VERSION_2: u8 = 16;
+/// 32 MiB of L1 table, of 8 bytes an entry (`QCOW_MAX_L1_SIZE` in QEMU's `block/qcow2.h`).
+const LARGEST_L1_ENTRIES: u64 = (32 << 20) / 8;
+
+/// How large a qcow2 image would be: what `qemu-img measure -O qcow2` answers.
+///
+/// With cluster size c, `e` bytes an L2 entry (8, or 16 with extended L2), and `vs` the virtual size
+/// rounded up to whole clusters, all clusters of the file are: the header; the L2 tables of the whole
+/// disk, data or not; the L1 table; `vs / c` of data; and the refcount blocks and refcount table that
+/// count all of these and themselves. A LUKS header adds clusters that these refcounts do not count, as
+/// in qemu-img. That is `fully_allocated`; `required` has only the data clusters that hold data, unless
+/// the preallocation is of data.
+///
+/// # Errors
+/// - [`MeasureError::InvalidOption`]: an option outside its range or that does not go with another (see
+///   the fields of [`Qcow2Opts`]); a touched count for another unit than the cluster size.
+/// - [`MeasureError::InvalidSize`]: a disk over 2^63 - 1 bytes, or so large that its L1 table is over
+///   32 MiB (`vs` over 2^37 with 512-byte clusters, 2^51 with 64 KiB; half of that with extended L2);
+///   more data than the disk is large, or more touched units than the disk has.
+/// - [`MeasureError::Overflow`]: with such a LUKS header a result, or the sum of the two, does not fit.
+pub fn measure_qcow2(
+    s: &AllocationSummary,
+    opts: &Qcow2Opts,
+) -> Result<MeasureOutput, MeasureError> {
+    let checked = opts.check()?;
+    let cluster = checked.cluster;
+    check_unit(s, cluster)?;
+    check_sizes(s)?;
+
+    let disk_clusters = cluster.count(s.virtual_size);
+    let tables = Tables::new(disk_clusters, cluster, opts.extended_l2)?;
+    // The header is one cluster.
+    let counted = add(add(1, tables.clusters)?, disk_clusters)?;
+    let refcounts = Refcounts::new(counted, checked)?;
+    let luks_clusters = cluster.count(opts.luks_header_overhead.unwrap_or(0));
+
+    let without_data = add(
+        add(add(1, tables.clusters)?, refcounts.clusters()?)?,
+        luks_clusters,
+    )?;
+    let data_clusters = match opts.preallocation {
+        Preallocation::Off | Preallocation::Metadata => units(s, cluster),
+        Preallocation::Falloc | Preallocation::Full => disk_clusters,
+    };
+    answer(
+        cluster.times(add(without_data, data_clusters)?)?,
+        cluster.times(add(without_data, disk_clusters)?)?,
+    )
+}
+
+/// The L1 table and the L2 tables of a disk, each rounded up to whole clusters.
+struct Tables {
+    clusters: u64,
+}
+
+impl Tables {
+    fn new(
+        disk_clusters: u64,
+        cluster: PowerOfTwo,
+        extended_l2: bool,
+    ) -> Result<Self, MeasureError> {
+        let l2_entry = if extended_l2 { BITS_128 } else { BITS_64 };
+        let l2_tables = cluster.entries(l2_entry).count(disk_clusters);
+        let l1_entries_per_cluster = cluster.entries(BITS_64);
+        let l1_clusters = l1_entries_per_cluster.count(l2_tables);
+        if l1_entries_per_cluster.times(l1_clusters)? > LARGEST_L1_ENTRIES {
+            return Err(MeasureError::InvalidSize);
+        }
+        Ok(Self {
+            clusters: add(l2_tables, l1_clusters)?,
+        })
+    }
+}
+
+/// The refcount blocks and the refcount table that count a file's clusters and their own.
+struct Refcounts {
+    block_clusters: u64,
+    table_clusters: u64,
+}
+
+impl Refcounts {
+    /// The smallest layout for `counted` other clusters: from nothing upwards, until it counts itself
+    /// (`qcow2_refcount_metadata_size` in QEMU's `block/qcow2-refcount.c`).
+    ///
+    /// More blocks and tables never need fewer, so the numbers only grow; and since a block counts at
+    /// least 64 clusters, each round adds at most a 32nd of what the one before added, plus 2. Ten
+    /// rounds do for any `u64`; an image that can be made takes at most six.
+    fn new(counted: u64, checked: Checked) -> Result<Self, MeasureError> {
+        let per_block = checked.cluster.entries(checked.refcount_bits);
+        let per_table_cluster = checked.cluster.entries(BITS_64);
+        let mut layout = Self {
+            block_clusters: 0,
+            table_clusters: 0,
+        };
+        loop {
+            let block_clusters = per_block.count(add(counted, layout.clusters()?)?);
+            let table_clusters = per_table_cluster.count(block_clusters);
+            if (block_clusters, table_clusters) == (layout.block_clusters, layout.table_clusters) {
+                return Ok(layout);
+            }
+            layout = Self {
+                block_clusters,
+                table_clusters,
+            };
+        }
+    }
+
+    fn clusters(&self) -> Result<u64, MeasureError> {
+        add(self.block_clusters, self.table_clusters)
+    }
+}
+
+/// The size in bytes of a LUKS header as qemu-img writes it, for
+/// [`luks_header_overhead`](Qcow2Opts::luks_header_overhead).
+///
+/// `key_bytes` is the length of the cipher's key in bytes: 16 for aes-128, 32 for aes-256 (the
+/// default). In `xts` mode (the default) there are two keys. The header is 4096 bytes, and eight slots
+/// that each hold the key split into 4000 stripes, in whole 4096 bytes (LUKS1 on-disk format
+/// specification, chapter 2; `qcrypto_block_luks_create` in QEMU's `crypto/block-luks.c`).
+#[must_use]
+pub const fn luks_payload(key_bytes: u32, xts: bool) -> u64 {
+    const ALIGNMENT: u64 = 4096;
+    const SLOTS: u64 = 8;
+    const STRIPES: u64 = 4000;
+    let keys = if xts { 2 } else { 1 };
+    // At most 2^33 * 4000 * 8, far from overflow.
+    let slot = (key_bytes as u64 * keys * STRIPES).next_multiple_of(ALIGNMENT);
+    ALIGNMENT + SLOTS * slot
+}
