@@ -1,1 +1,56 @@
-//! STUB
+//! One oracle for every engine: decode, run, assert.
+//!
+//! A fuzzing engine hands bytes to one of the target functions of this crate. The target *decodes*
+//! them into a case, *runs* the code under test on it, and *asserts* what must hold. A check that
+//! fails panics, in every build, which is what AFL++, libFuzzer and honggfuzz all take for a find.
+//!
+//! - [`targets`]: the one list of targets.
+//! - [`calc`], [`scan`]: one module a target: its input layout and its checks, side by side.
+//! - [`subject`]: the code under test, behind two traits.
+//! - [`device`]: the mock device from which a scanner reads the fuzzer's image.
+//! - [`check`]: what a check is, how it reports, how often each was evaluated.
+//! - [`describe`]: a case in words and as runnable Rust.
+//! - [`worker`], [`counters`]: replaying inputs without an engine, and what they cover.
+//!
+//! What is asserted: the code under test does not panic, overflow or hang (overflow checks and debug
+//! assertions are on in every profile), and the invariants listed in [`check::ALL`]. What is not
+//! asserted here: that an answer is the exact one.
+//!
+//! The crate knows no engine: it builds and runs on stable Rust, in `cargo test`, and in replays.
+#![forbid(unsafe_code)]
+
+pub mod calc;
+pub mod check;
+pub mod counters;
+pub mod decode;
+pub mod describe;
+pub mod device;
+pub mod scan;
+pub mod subject;
+pub mod targets;
+pub mod worker;
+
+pub use device::MockDevice;
+pub use subject::{BUILT_IN, Subject};
+pub use targets::{Outcome, TARGETS, Target};
+
+/// The target `fuzz_measure_calc` on the built-in subject: see [`calc`].
+///
+/// # Panics
+/// When a check fails or the code under test panics: that is the find.
+pub fn fuzz_measure_calc(data: &[u8]) {
+    calc::run(&BUILT_IN, data);
+}
+
+/// The target `fuzz_measure_scan` on the built-in subject: see [`scan`].
+///
+/// # Panics
+/// When a check fails or the code under test panics: that is the find.
+pub fn fuzz_measure_scan(data: &[u8]) {
+    scan::run(&BUILT_IN, data);
+}
+
+/// The target `fuzz_nothing`: an engine's own cost, the base line of every speed figure.
+pub fn fuzz_nothing(data: &[u8]) {
+    std::hint::black_box(data);
+}

@@ -1,0 +1,481 @@
+//! `fuzz_measure_calc`: one question to one calculator.
+//!
+//! # Input
+//! Positional and little-endian; shorter than 42 bytes is rejected.
+//!
+//! | bytes | meaning |
+//! |---|---|
+//! | 0 | format mod 5: raw, qcow2, vmdk, vhd, vhdx |
+//! | 1 | refcount_bits, selector mod 8: 1, 2, 4, 8, 16, 32, 64, 0xff (invalid) |
+//! | 2 | flags: bit 0 extended_l2, 1 lazy_refcounts, 2 compat_v3, 3 compress, 4 VHD force_size |
+//! | 3 | preallocation mod 4: Off, Metadata, Falloc, Full |
+//! | 4 | VMDK subformat mod 3: MonolithicSparse, StreamOptimized, MonolithicFlat |
+//! | 5 | VHD subformat mod 2: Dynamic, Fixed |
+//! | 6–13 | virtual_size |
+//! | 14–21 | allocated_bytes |
+//! | 22–25 | cluster_size |
+//! | 26–29 | grain_size |
+//! | 30–33 | block_size, of VHD and VHDX |
+//! | 34–41 | luks_header_overhead; 0 is none |
+//! | 42 | how the numbers are to be read (see below) |
+//! | 43–50 | the count of touched units |
+//! | 51–58 | the unit they were counted for |
+//!
+//! What is not there reads as zero, so the first 42 bytes alone mean what they always meant. Byte 42
+//! makes likely what uniform numbers hit once in millions: bit 0 takes cluster, grain and block sizes
+//! from tables of legal and nearly legal ones; bit 1 takes virtual_size from a table of boundaries;
+//! bit 2 reduces allocated_bytes to what the disk can hold; bit 3 reduces the LUKS overhead to 4 MiB;
+//! bits 4–5 say whether touched units were counted: 0 not, 1 for the format's own unit, 2 the same
+//! and no more than the disk has, 3 for the unit in bytes 51–58.
+//!
+//! # Checks
+//! The invariants `calc.*` of [`crate::check::ALL`], on every answer. That an error is the right one
+//! is not asserted here.
+
+use measure::{
+    MeasureOutput, Preallocation, Qcow2Opts, VhdOpts, VhdSubformat, VhdxOpts, VmdkOpts,
+    VmdkSubformat,
+};
+use shared::{AllocationSummary, TouchedUnits};
+
+use crate::check;
+use crate::decode::Positional;
+use crate::describe::Describe;
+use crate::subject::{Calculators, Measured, Subject};
+use crate::targets::Outcome;
+
+/// The shortest input that is a case, in bytes.
+pub const MIN_INPUT: usize = 42;
+
+/// The longest input that is read whole, in bytes.
+pub const MAX_INPUT: usize = 59;
+
+const REFCOUNT_BITS: [u8; 8] = [1, 2, 4, 8, 16, 32, 64, 0xff];
+
+/// Legal qcow2 cluster sizes, and the nearest that are not.
+const CLUSTER_SIZES: [u32; 16] = [
+    1 << 9,
+    1 << 10,
+    1 << 11,
+    1 << 12,
+    1 << 13,
+    1 << 14,
+    1 << 15,
+    1 << 16,
+    1 << 17,
+    1 << 18,
+    1 << 19,
+    1 << 20,
+    1 << 21,
+    1 << 22,
+    1 << 8,
+    65535,
+];
+/// Legal VMDK grain sizes, and the nearest that are not.
+const GRAIN_SIZES: [u32; 8] = [
+    1 << 12,
+    1 << 13,
+    1 << 14,
+    1 << 15,
+    1 << 16,
+    1 << 17,
+    1 << 11,
+    65537,
+];
+/// Legal VHD and VHDX block sizes, and the nearest that are not.
+const BLOCK_SIZES: [u32; 16] = [
+    0,
+    1 << 19,
+    1 << 20,
+    1 << 21,
+    1 << 22,
+    1 << 23,
+    1 << 24,
+    1 << 25,
+    1 << 26,
+    1 << 27,
+    1 << 28,
+    1 << 29,
+    1 << 30,
+    1 << 31,
+    1 << 18,
+    3 << 20,
+];
+/// Around these sizes the formats change their mind: limits of qcow2's L1 table for each cluster
+/// size, of VHD's geometries and sectors, of VHDX's block sizes, of VMDK's grain numbers, and of the
+/// integers themselves.
+const BOUNDARY_SIZES: [u64; 32] = [
+    0,
+    512,
+    1 << 16,
+    1 << 20,
+    1 << 26,
+    504 << 20,
+    1 << 30,
+    100 << 30,
+    65535 * 16 * 63 * 512,
+    65535 * 16 * 255 * 512,
+    1 << 31,
+    1 << 32,
+    1 << 37,
+    1 << 38,
+    1 << 39,
+    0xff00_0000 << 9,
+    1 << 40,
+    1 << 41,
+    32 << 40,
+    1 << 43,
+    1 << 44,
+    64 << 40,
+    1 << 45,
+    1 << 48,
+    1 << 50,
+    1 << 51,
+    1 << 53,
+    1 << 56,
+    1 << 62,
+    (1 << 63) - 1,
+    1 << 63,
+    u64::MAX,
+];
+
+/// A calculator and its options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Options {
+    /// A raw image.
+    Raw,
+    /// A qcow2 image.
+    Qcow2(Qcow2Opts),
+    /// A VMDK image.
+    Vmdk(VmdkOpts),
+    /// A VHD image.
+    Vhd(VhdOpts),
+    /// A VHDX image.
+    Vhdx(VhdxOpts),
+}
+
+/// A decoded input: what is asked, of which calculator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CalcCase {
+    /// The disk and its data.
+    pub summary: AllocationSummary,
+    /// The target format.
+    pub options: Options,
+}
+
+impl CalcCase {
+    /// Decodes an input.
+    ///
+    /// # Errors
+    /// Why the input is not a case: it is shorter than [`MIN_INPUT`].
+    #[inline]
+    pub fn decode(data: &[u8]) -> Result<Self, &'static str> {
+        if data.len() < MIN_INPUT {
+            return Err("shorter than 42 bytes");
+        }
+        let input = Positional(data);
+        let flags = input.u8(2);
+        let reading = input.u8(42);
+        let size = |at: usize, table: &[u32]| {
+            let value = input.u32(at);
+            if reading & 1 != 0 {
+                table[value as usize % table.len()]
+            } else {
+                value
+            }
+        };
+        let block_size = size(30, &BLOCK_SIZES);
+        let luks = input.u64(34);
+        let luks = if reading & 8 != 0 {
+            luks % (4 << 20)
+        } else {
+            luks
+        };
+        let options = match input.u8(0) % 5 {
+            0 => Options::Raw,
+            1 => Options::Qcow2(Qcow2Opts {
+                cluster_size: size(22, &CLUSTER_SIZES),
+                refcount_bits: REFCOUNT_BITS[usize::from(input.u8(1) % 8)],
+                compat_v3: flags & 4 != 0,
+                extended_l2: flags & 1 != 0,
+                lazy_refcounts: flags & 2 != 0,
+                compress: flags & 8 != 0,
+                preallocation: match input.u8(3) % 4 {
+                    0 => Preallocation::Off,
+                    1 => Preallocation::Metadata,
+                    2 => Preallocation::Falloc,
+                    _ => Preallocation::Full,
+                },
+                luks_header_overhead: (luks != 0).then_some(luks),
+            }),
+            2 => Options::Vmdk(VmdkOpts {
+                subformat: match input.u8(4) % 3 {
+                    0 => VmdkSubformat::MonolithicSparse,
+                    1 => VmdkSubformat::StreamOptimized,
+                    _ => VmdkSubformat::MonolithicFlat,
+                },
+                grain_size: size(26, &GRAIN_SIZES),
+            }),
+            3 => Options::Vhd(VhdOpts {
+                subformat: match input.u8(5) % 2 {
+                    0 => VhdSubformat::Dynamic,
+                    _ => VhdSubformat::Fixed,
+                },
+                block_size,
+                force_size: flags & 16 != 0,
+            }),
+            _ => Options::Vhdx(VhdxOpts { block_size }),
+        };
+        let virtual_size = match (input.u64(6), reading & 2 != 0) {
+            (near, true) => boundary_size(near),
+            (size, false) => size,
+        };
+        let allocated_bytes = match (input.u64(14), reading & 4 != 0) {
+            (bytes, true) => remainder_up_to(bytes, virtual_size),
+            (bytes, false) => bytes,
+        };
+        let own_unit = options.unit(virtual_size);
+        let count = input.u64(43);
+        let touched = match reading >> 4 & 3 {
+            0 => None,
+            1 => Some((own_unit, count)),
+            2 => Some((
+                own_unit,
+                match virtual_size.checked_div(own_unit) {
+                    Some(_) => remainder_up_to(count, virtual_size.div_ceil(own_unit)),
+                    None => count,
+                },
+            )),
+            _ => Some((input.u64(51), count)),
+        };
+        Ok(Self {
+            summary: AllocationSummary {
+                virtual_size,
+                allocated_bytes,
+                touched: touched.map(|(unit, count)| TouchedUnits { unit, count }),
+            },
+            options,
+        })
+    }
+
+    /// Asks the calculator.
+    #[inline]
+    pub fn ask(&self, calculators: &dyn Calculators) -> Measured {
+        let summary = &self.summary;
+        match &self.options {
+            Options::Raw => calculators.measure_raw(summary),
+            Options::Qcow2(opts) => calculators.measure_qcow2(summary, opts),
+            Options::Vmdk(opts) => calculators.measure_vmdk(summary, opts),
+            Options::Vhd(opts) => calculators.measure_vhd(summary, opts),
+            Options::Vhdx(opts) => calculators.measure_vhdx(summary, opts),
+        }
+    }
+}
+
+/// A boundary, up to 4 bytes or sectors beside it: byte 0 picks the boundary, byte 1 the distance.
+fn boundary_size(near: u64) -> u64 {
+    let [which, distance, ..] = near.to_le_bytes();
+    let boundary = BOUNDARY_SIZES[usize::from(which) % BOUNDARY_SIZES.len()];
+    let step = if distance & 8 != 0 { 512 } else { 1 };
+    let away = u64::from(distance & 7) * step;
+    // Seven steps: from four below to three above.
+    boundary.wrapping_add(away).wrapping_sub(4 * step)
+}
+
+/// `number` reduced to 0..=`most`.
+fn remainder_up_to(number: u64, most: u64) -> u64 {
+    most.checked_add(1)
+        .map_or(number, |modulus| number % modulus)
+}
+
+impl Options {
+    /// The unit, in bytes, in which this format stores data: 512 for raw, otherwise the cluster, grain
+    /// or block size, which a hostile option may make anything at all.
+    #[must_use]
+    pub fn unit(&self, virtual_size: u64) -> u64 {
+        match self {
+            Self::Raw => 512,
+            Self::Qcow2(opts) => opts.cluster_size.into(),
+            Self::Vmdk(opts) => opts.grain_size.into(),
+            Self::Vhd(opts) => opts.block_size.into(),
+            Self::Vhdx(opts) if opts.block_size == 0 => match virtual_size {
+                0..=0x4000_0000 => 8 << 20,
+                0x4000_0001..=0x19_0000_0000 => 16 << 20,
+                0x19_0000_0001..=0x2000_0000_0000 => 32 << 20,
+                _ => 64 << 20,
+            },
+            Self::Vhdx(opts) => opts.block_size.into(),
+        }
+    }
+
+    /// Whether the file measured holds metadata of its own. (A flat VMDK's is in a second file.)
+    const fn has_metadata(&self) -> bool {
+        !matches!(
+            self,
+            Self::Raw
+                | Self::Vmdk(VmdkOpts {
+                    subformat: VmdkSubformat::MonolithicFlat,
+                    ..
+                })
+        )
+    }
+
+    const fn is_preallocated(&self) -> bool {
+        matches!(
+            self,
+            Self::Qcow2(Qcow2Opts {
+                preallocation: Preallocation::Falloc | Preallocation::Full,
+                ..
+            })
+        )
+    }
+}
+
+/// Decodes, asks, and asserts.
+///
+/// # Panics
+/// When a check fails, or the calculator panics.
+#[inline]
+pub fn run(subject: &Subject<'_>, data: &[u8]) -> Outcome {
+    let case = match CalcCase::decode(data) {
+        Ok(case) => case,
+        Err(why) => return Outcome::Rejected(why),
+    };
+    if let Ok(output) = case.ask(subject.calculators) {
+        assert_invariants(&case, output);
+    }
+    Outcome::Checked
+}
+
+fn assert_invariants(case: &CalcCase, output: MeasureOutput) {
+    let MeasureOutput {
+        required,
+        fully_allocated,
+    } = output;
+    let AllocationSummary {
+        virtual_size,
+        allocated_bytes,
+        touched,
+    } = case.summary;
+    let found = || format!("required = {required}, fully_allocated = {fully_allocated}");
+
+    check::CALC_REQUIRED_LE_FULLY_ALLOCATED.require(required <= fully_allocated, case, found);
+    check::CALC_SUM_FITS_U64.require(required.checked_add(fully_allocated).is_some(), case, found);
+    if case.options == Options::Raw {
+        check::CALC_RAW_COVERS_VIRTUAL_SIZE.require(required >= virtual_size, case, found);
+    }
+    if case.options.has_metadata() {
+        check::CALC_NON_RAW_HAS_OVERHEAD.require(
+            required > 0 && fully_allocated > virtual_size,
+            case,
+            found,
+        );
+    }
+    if case.options.is_preallocated() {
+        check::CALC_QCOW2_PREALLOCATED_IS_FULL.require(required == fully_allocated, case, found);
+    }
+    check::CALC_IMPOSSIBLE_DATA_REFUSED.require(allocated_bytes <= virtual_size, case, found);
+    if let Some(TouchedUnits { unit, count }) = touched {
+        check::CALC_IMPOSSIBLE_UNITS_REFUSED.require(
+            unit != 0 && count <= virtual_size.div_ceil(unit),
+            case,
+            found,
+        );
+    }
+}
+
+impl Describe for CalcCase {
+    fn in_words(&self) -> String {
+        let AllocationSummary {
+            virtual_size,
+            allocated_bytes,
+            touched,
+        } = self.summary;
+        let mut words = match &self.options {
+            Options::Raw => "raw".to_owned(),
+            Options::Qcow2(opts) => format!(
+                "qcow2 compat {}, cluster_size {}, refcount_bits {}, preallocation {:?}{}{}{}{}",
+                if opts.compat_v3 { "1.1" } else { "0.10" },
+                opts.cluster_size,
+                opts.refcount_bits,
+                opts.preallocation,
+                if opts.extended_l2 {
+                    ", extended_l2"
+                } else {
+                    ""
+                },
+                if opts.lazy_refcounts {
+                    ", lazy_refcounts"
+                } else {
+                    ""
+                },
+                if opts.compress { ", compress" } else { "" },
+                opts.luks_header_overhead
+                    .map_or_else(String::new, |bytes| format!(
+                        ", LUKS header of {bytes} bytes"
+                    )),
+            ),
+            Options::Vmdk(opts) => {
+                format!("VMDK {:?}, grain_size {}", opts.subformat, opts.grain_size)
+            }
+            Options::Vhd(opts) => format!(
+                "VHD {:?}, block_size {}{}",
+                opts.subformat,
+                opts.block_size,
+                if opts.force_size { ", force_size" } else { "" },
+            ),
+            Options::Vhdx(opts) => format!("VHDX, block_size {}", opts.block_size),
+        };
+        words += &format!("; a disk of {virtual_size} bytes of which {allocated_bytes} hold data");
+        if let Some(TouchedUnits { unit, count }) = touched {
+            words += &format!(" in {count} units of {unit} bytes");
+        }
+        words
+    }
+
+    fn as_rust(&self) -> String {
+        let AllocationSummary {
+            virtual_size,
+            allocated_bytes,
+            touched,
+        } = self.summary;
+        let touched = touched.map_or_else(String::new, |TouchedUnits { unit, count }| {
+            format!(".with_touched({unit}, {count})")
+        });
+        let call = match &self.options {
+            Options::Raw => "measure::measure_raw(&summary)".to_owned(),
+            Options::Qcow2(opts) => format!(
+                "measure::measure_qcow2(&summary, &measure::Qcow2Opts {{ cluster_size: {}, \
+                 refcount_bits: {}, compat_v3: {}, extended_l2: {}, lazy_refcounts: {}, \
+                 compress: {}, preallocation: measure::Preallocation::{:?}, \
+                 luks_header_overhead: {:?} }})",
+                opts.cluster_size,
+                opts.refcount_bits,
+                opts.compat_v3,
+                opts.extended_l2,
+                opts.lazy_refcounts,
+                opts.compress,
+                opts.preallocation,
+                opts.luks_header_overhead,
+            ),
+            Options::Vmdk(opts) => format!(
+                "measure::measure_vmdk(&summary, &measure::VmdkOpts {{ subformat: \
+                 measure::VmdkSubformat::{:?}, grain_size: {} }})",
+                opts.subformat, opts.grain_size,
+            ),
+            Options::Vhd(opts) => format!(
+                "measure::measure_vhd(&summary, &measure::VhdOpts {{ subformat: \
+                 measure::VhdSubformat::{:?}, block_size: {}, force_size: {} }})",
+                opts.subformat, opts.block_size, opts.force_size,
+            ),
+            Options::Vhdx(opts) => format!(
+                "measure::measure_vhdx(&summary, &measure::VhdxOpts {{ block_size: {} }})",
+                opts.block_size,
+            ),
+        };
+        format!(
+            "let summary = shared::AllocationSummary::new({virtual_size}, {allocated_bytes}){touched};\n\
+             {call}\n"
+        )
+    }
+}

@@ -1,0 +1,342 @@
+//! `fuzz_measure_scan`: one image, one scanner.
+//!
+//! # Input
+//! Byte 0: bits 0–1 the format (0 qcow2, 1 vmdk, 2 vhd, 3 vhdx), so that the byte mod 4 names it;
+//! bits 2–6 the unit to count, 0 for none, n for 2^(8 + n) bytes (512 up to 2^39); bit 7 whether the
+//! image is packed. An empty input is rejected.
+//!
+//! With bit 7 clear the rest *is* the image, flat, as a real file is. With bit 7 set the image is
+//! sparse, so that a file of some MiB, which no engine takes as an input, costs what it holds:
+//!
+//! | bytes | meaning |
+//! |---|---|
+//! | 1–4 | the image's size in bytes, modulo [`MAX_PACKED_CAPACITY`] + 1 |
+//! | then, up to 64 times: 4 | where the segment begins, in bytes |
+//! | 2 | the segment's length in bytes |
+//! | … | the segment's bytes |
+//!
+//! Numbers are little-endian. A segment that the input's end cuts off has the bytes that are there.
+//!
+//! The device has sectors of 512 bytes and an index that is not 0.
+//!
+//! # Checks
+//! The invariants `scan.*` of [`crate::check::ALL`]: on every summary, and for the work done on every
+//! image, whatever the answer. That an answer or an error is the right one is not asserted here.
+
+use std::fmt::Write as _;
+use std::num::NonZeroU64;
+
+use shared::{AllocationSummary, TouchedUnits};
+
+use crate::check;
+use crate::decode::Positional;
+use crate::describe::Describe;
+use crate::device::{MAX_SEGMENTS, MockDevice, Segment};
+use crate::subject::{ScanAnswer, ScanFormat, ScanRequest, Scanner, Subject};
+use crate::targets::Outcome;
+
+/// The longest input, in bytes.
+pub const MAX_INPUT: usize = 64 << 10;
+
+/// The largest packed image, in bytes. It bounds the reads that one input can cost.
+pub const MAX_PACKED_CAPACITY: u64 = 32 << 20;
+
+const SECTOR_SIZE: u32 = 512;
+const DEVICE: u32 = 1;
+const PACKED: u8 = 0x80;
+
+/// A decoded input: an image and what to count in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScanCase<'a> {
+    /// The image's format.
+    pub format: ScanFormat,
+    /// The unit to count, in bytes.
+    pub unit: Option<NonZeroU64>,
+    /// The image.
+    pub image: ImageBytes<'a>,
+}
+
+/// The image of a [`ScanCase`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageBytes<'a> {
+    /// The whole image.
+    Flat(&'a [u8]),
+    /// An image of `capacity` bytes, and its segments as they stand in the input.
+    Packed {
+        /// The image's size in bytes.
+        capacity: u64,
+        /// The encoded segments.
+        segments: &'a [u8],
+    },
+}
+
+impl<'a> ScanCase<'a> {
+    /// Decodes an input.
+    ///
+    /// # Errors
+    /// Why the input is not a case: it is empty.
+    pub fn decode(data: &'a [u8]) -> Result<Self, &'static str> {
+        let Some((&selector, rest)) = data.split_first() else {
+            return Err("empty");
+        };
+        let image = if selector & PACKED == 0 {
+            ImageBytes::Flat(rest)
+        } else {
+            ImageBytes::Packed {
+                capacity: u64::from(Positional(rest).u32(0)) % (MAX_PACKED_CAPACITY + 1),
+                segments: rest.get(4..).unwrap_or_default(),
+            }
+        };
+        Ok(Self {
+            format: ScanFormat::ALL[usize::from(selector & 3)],
+            unit: match selector >> 2 & 31 {
+                0 => None,
+                nth => NonZeroU64::new(1 << (8 + nth)),
+            },
+            image,
+        })
+    }
+
+    /// Puts the image on a device of its own.
+    #[must_use]
+    pub fn device(&self) -> MockDevice<'a> {
+        let mut device = MockDevice::new(SECTOR_SIZE, DEVICE);
+        match self.image {
+            ImageBytes::Flat(image) => device.set_fuzz_input(image),
+            ImageBytes::Packed { capacity, segments } => {
+                device.set_packed_input(capacity, Segments(segments));
+            }
+        }
+        device
+    }
+
+    /// Asks the scanner about the image on `device`.
+    pub fn ask(&self, scanner: &dyn Scanner, device: &MockDevice<'_>) -> ScanAnswer {
+        let mut caches = [[0; SECTOR_SIZE as usize]; 2];
+        let [first, second] = &mut caches;
+        scanner.scan(ScanRequest {
+            format: self.format,
+            calls: device.build_call_table(),
+            device: device.index(),
+            caches: [first, second],
+            unit: self.unit,
+        })
+    }
+
+    /// The input that decodes to this case.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let format = ScanFormat::ALL
+            .iter()
+            .position(|format| *format == self.format);
+        let unit = self
+            .unit
+            .map_or(0, |unit| unit.get().ilog2().saturating_sub(8))
+            & 31;
+        let selector =
+            u8::try_from(format.unwrap_or(0)).unwrap_or(0) | u8::try_from(unit).unwrap_or(0) << 2;
+        match self.image {
+            ImageBytes::Flat(image) => [&[selector], image].concat(),
+            ImageBytes::Packed { capacity, segments } => {
+                let capacity = u32::try_from(capacity).unwrap_or(0).to_le_bytes();
+                [&[selector | PACKED][..], &capacity, segments].concat()
+            }
+        }
+    }
+}
+
+/// The segments of a packed image, in the order of the input.
+#[derive(Debug, Clone)]
+struct Segments<'a>(&'a [u8]);
+
+impl<'a> Iterator for Segments<'a> {
+    type Item = Segment<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (header, rest) = self.0.split_at_checked(6)?;
+        let header = Positional(header);
+        let length = usize::from(u16::from_le_bytes([header.u8(4), header.u8(5)]));
+        let (bytes, rest) = rest.split_at(length.min(rest.len()));
+        self.0 = rest;
+        Some(Segment {
+            offset: header.u32(0).into(),
+            bytes,
+        })
+    }
+}
+
+/// The segments of a packed image that has what is not zero in `image`; `None` when that takes more
+/// than [`MAX_SEGMENTS`] segments or [`MAX_INPUT`] bytes, or the image is too large.
+fn pack(image: &[u8]) -> Option<Vec<u8>> {
+    if image.len() as u64 > MAX_PACKED_CAPACITY {
+        return None;
+    }
+    // A run of zeros shorter than this stays inside its segment; the fewer segments, the more zeros.
+    [8, 64, 512, 4096, 65536]
+        .into_iter()
+        .map(|shortest_gap| segments_between_gaps(image, shortest_gap))
+        .find(|segments| segments.len() <= MAX_SEGMENTS)
+        .map(|segments| {
+            segments
+                .into_iter()
+                .flat_map(|segment| {
+                    let offset = u32::try_from(segment.offset).unwrap_or(u32::MAX);
+                    let length = u16::try_from(segment.bytes.len()).unwrap_or(u16::MAX);
+                    [
+                        &offset.to_le_bytes()[..],
+                        &length.to_le_bytes(),
+                        segment.bytes,
+                    ]
+                    .concat()
+                })
+                .collect()
+        })
+        .filter(|segments: &Vec<u8>| segments.len() + 5 <= MAX_INPUT)
+}
+
+/// Splits `image` at every run of at least `shortest_gap` zeros, and every 65,535 bytes.
+fn segments_between_gaps(image: &[u8], shortest_gap: usize) -> Vec<Segment<'_>> {
+    let mut ranges: Vec<(usize, usize)> = Vec::new();
+    for (at, _) in image.iter().enumerate().filter(|&(_, &byte)| byte != 0) {
+        match ranges.last_mut() {
+            Some((start, end)) if at - *end < shortest_gap && at + 1 - *start <= 65535 => {
+                *end = at + 1;
+            }
+            _ => ranges.push((at, at + 1)),
+        }
+    }
+    ranges
+        .into_iter()
+        .map(|(start, end)| Segment {
+            offset: start as u64,
+            bytes: &image[start..end],
+        })
+        .collect()
+}
+
+/// The input that has `image` for its image: flat when that fits [`MAX_INPUT`] and 4 KiB or is no
+/// longer than packed, otherwise packed; `None` when neither fits.
+#[must_use]
+pub fn encode_input(format: ScanFormat, unit: Option<NonZeroU64>, image: &[u8]) -> Option<Vec<u8>> {
+    let flat = ScanCase {
+        format,
+        unit,
+        image: ImageBytes::Flat(image),
+    };
+    if image.len() <= 4096 {
+        return Some(flat.encode());
+    }
+    let packed = pack(image).map(|segments| {
+        ScanCase {
+            image: ImageBytes::Packed {
+                capacity: image.len() as u64,
+                segments: &segments,
+            },
+            ..flat
+        }
+        .encode()
+    });
+    match packed {
+        Some(packed) if packed.len() <= image.len() => Some(packed),
+        _ if image.len() < MAX_INPUT => Some(flat.encode()),
+        packed => packed,
+    }
+}
+
+/// Decodes, scans, and asserts.
+///
+/// # Panics
+/// When a check fails, or the scanner panics.
+pub fn run(subject: &Subject<'_>, data: &[u8]) -> Outcome {
+    let case = match ScanCase::decode(data) {
+        Ok(case) => case,
+        Err(why) => return Outcome::Rejected(why),
+    };
+    let device = case.device();
+    let answer = case.ask(subject.scanner, &device);
+    assert_work(&case, &device, answer.bytes_read);
+    if let Ok(summary) = answer.result {
+        assert_invariants(&case, summary);
+    }
+    Outcome::Checked
+}
+
+fn assert_work(case: &ScanCase<'_>, device: &MockDevice<'_>, bytes_read: Option<u64>) {
+    let (reads, bound) = (device.reads(), device.read_bound());
+    check::SCAN_READS_BOUNDED.require(reads <= bound, case, || {
+        format!("more than {bound} sector reads")
+    });
+    check::SCAN_READS_INSIDE_THE_DEVICE.require(device.misuse().is_none(), case, || {
+        device.misuse().unwrap_or_default()
+    });
+    if let Some(bytes_read) = bytes_read {
+        let served = device.bytes_served();
+        check::SCAN_BYTES_READ_IS_WHAT_WAS_SERVED.require(bytes_read == served, case, || {
+            format!("bytes_read = {bytes_read}, served = {served}")
+        });
+    }
+}
+
+fn assert_invariants(case: &ScanCase<'_>, summary: AllocationSummary) {
+    let AllocationSummary {
+        virtual_size,
+        allocated_bytes,
+        touched,
+    } = summary;
+    let found = || format!("{summary:?}");
+    check::SCAN_ALLOCATED_LE_VIRTUAL_SIZE.require(allocated_bytes <= virtual_size, case, found);
+    check::SCAN_UNIT_IS_THE_ONE_ASKED_FOR.require(
+        touched.map(|touched| touched.unit) == case.unit.map(NonZeroU64::get),
+        case,
+        found,
+    );
+    if let Some(TouchedUnits { unit, count }) = touched {
+        check::SCAN_TOUCHED_LE_UNITS_OF_DISK.require(
+            count <= virtual_size.div_ceil(unit) && (count == 0) == (allocated_bytes == 0),
+            case,
+            found,
+        );
+    }
+}
+
+impl Describe for ScanCase<'_> {
+    fn in_words(&self) -> String {
+        let unit = self.unit.map_or_else(
+            || "counting bytes only".to_owned(),
+            |unit| format!("counting units of {unit} bytes"),
+        );
+        let image = match self.image {
+            ImageBytes::Flat(image) => format!("a flat image of {} bytes", image.len()),
+            ImageBytes::Packed { capacity, segments } => {
+                let mut words = format!("a packed image of {capacity} bytes, zeros but for");
+                let mut separator = "";
+                for segment in Segments(segments).take(MAX_SEGMENTS) {
+                    let _ = write!(
+                        words,
+                        "{separator} {} bytes at {}",
+                        segment.bytes.len(),
+                        segment.offset
+                    );
+                    separator = ",";
+                }
+                words
+            }
+        };
+        format!("{}, {unit}: {image}", self.format.name())
+    }
+
+    fn as_rust(&self) -> String {
+        let input = self.encode();
+        let literal = if input.len() <= 4096 {
+            format!("b\"{}\".to_vec()", input.escape_ascii())
+        } else {
+            "std::fs::read(\"INPUT\").unwrap() /* the input's file: too long to print */".to_owned()
+        };
+        format!(
+            "let input: Vec<u8> = {literal};\n\
+             let case = harness_core::scan::ScanCase::decode(&input).unwrap();\n\
+             let device = case.device();\n\
+             case.ask(harness_core::BUILT_IN.scanner, &device)\n"
+        )
+    }
+}

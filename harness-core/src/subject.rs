@@ -1,0 +1,181 @@
+//! The code under test, behind two traits.
+//!
+//! The harness never names the calculators or scanners that it tests: it is handed a [`Subject`].
+//! [`BUILT_IN`] is this workspace's own; another disk-image library implements [`Calculators`] and
+//! [`Scanner`] and gets every target, check and tool. `examples/other-subject` does so.
+
+use std::num::NonZeroU64;
+
+use measure::{MeasureError, MeasureOutput, Qcow2Opts, VhdOpts, VhdxOpts, VmdkOpts};
+use shared::{AllocationSummary, CallTable, ScanError};
+
+/// A calculator's answer.
+pub type Measured = Result<MeasureOutput, MeasureError>;
+
+/// Answers how large an image would be. All sizes are in bytes.
+///
+/// Each method must be total: an answer or an error for every argument, never a panic.
+pub trait Calculators: Sync {
+    /// The size of a raw image.
+    fn measure_raw(&self, summary: &AllocationSummary) -> Measured;
+    /// The size of a qcow2 image.
+    fn measure_qcow2(&self, summary: &AllocationSummary, opts: &Qcow2Opts) -> Measured;
+    /// The size of a VMDK image.
+    fn measure_vmdk(&self, summary: &AllocationSummary, opts: &VmdkOpts) -> Measured;
+    /// The size of a VHD image.
+    fn measure_vhd(&self, summary: &AllocationSummary, opts: &VhdOpts) -> Measured;
+    /// The size of a VHDX image.
+    fn measure_vhdx(&self, summary: &AllocationSummary, opts: &VhdxOpts) -> Measured;
+}
+
+/// A format that has a scanner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ScanFormat {
+    /// qcow2, versions 2 and 3.
+    Qcow2,
+    /// VMDK sparse extents.
+    Vmdk,
+    /// VHD, which QEMU calls `vpc`.
+    Vhd,
+    /// VHDX.
+    Vhdx,
+}
+
+impl ScanFormat {
+    /// Every format, in the order of the selector byte of `fuzz_measure_scan`.
+    pub const ALL: [Self; 4] = [Self::Qcow2, Self::Vmdk, Self::Vhd, Self::Vhdx];
+
+    /// The format's name: `qcow2`, `vmdk`, `vhd` or `vhdx`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Qcow2 => "qcow2",
+            Self::Vmdk => "vmdk",
+            Self::Vhd => "vhd",
+            Self::Vhdx => "vhdx",
+        }
+    }
+}
+
+/// What a scanner is asked: an image on a device.
+#[derive(Debug)]
+pub struct ScanRequest<'a> {
+    /// The image's format.
+    pub format: ScanFormat,
+    /// How to read the image.
+    pub calls: CallTable<'a>,
+    /// The index of the device that holds the image; no other may be read.
+    pub device: u32,
+    /// Two buffers of at least one sector each, with arbitrary content.
+    pub caches: [&'a mut [u8]; 2],
+    /// Count the units of this many bytes that hold data, when given.
+    pub unit: Option<NonZeroU64>,
+}
+
+/// What a scanner answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScanAnswer {
+    /// How much of the virtual disk holds data, or why that cannot be said.
+    pub result: Result<AllocationSummary, ScanError>,
+    /// The bytes that the scanner says it read; `None` when it says nothing (it gave up before it
+    /// had a state that counts).
+    pub bytes_read: Option<u64>,
+}
+
+/// Answers how much of an image holds data.
+pub trait Scanner: Sync {
+    /// Scans the image. Must be total: an answer or an error for every image, never a panic.
+    fn scan(&self, request: ScanRequest<'_>) -> ScanAnswer;
+}
+
+/// The code under test.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// What is behind `fuzz_measure_calc`.
+    pub calculators: &'a dyn Calculators,
+    /// What is behind `fuzz_measure_scan`.
+    pub scanner: &'a dyn Scanner,
+}
+
+impl std::fmt::Debug for Subject<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Subject")
+    }
+}
+
+/// The subject of this workspace: `crates/measure` and the scanners beside it.
+pub static BUILT_IN: Subject<'static> = Subject {
+    calculators: &BuiltIn,
+    scanner: &BuiltIn,
+};
+
+/// This workspace's own calculators and scanners, for a subject that replaces some of them.
+#[derive(Debug, Clone, Copy)]
+pub struct BuiltIn;
+
+impl Calculators for BuiltIn {
+    fn measure_raw(&self, summary: &AllocationSummary) -> Measured {
+        measure::measure_raw(summary)
+    }
+    fn measure_qcow2(&self, summary: &AllocationSummary, opts: &Qcow2Opts) -> Measured {
+        measure::measure_qcow2(summary, opts)
+    }
+    fn measure_vmdk(&self, summary: &AllocationSummary, opts: &VmdkOpts) -> Measured {
+        measure::measure_vmdk(summary, opts)
+    }
+    fn measure_vhd(&self, summary: &AllocationSummary, opts: &VhdOpts) -> Measured {
+        measure::measure_vhd(summary, opts)
+    }
+    fn measure_vhdx(&self, summary: &AllocationSummary, opts: &VhdxOpts) -> Measured {
+        measure::measure_vhdx(summary, opts)
+    }
+}
+
+/// Initialises a state and scans with it.
+macro_rules! scan_with {
+    ($state:ty, $request:ident, $scan:expr) => {{
+        let [first, second] = $request.caches;
+        match <$state>::init($request.calls, $request.device, first, second) {
+            Ok(mut state) => ScanAnswer {
+                result: $scan(&mut state, $request.unit),
+                bytes_read: Some(state.bytes_read()),
+            },
+            Err(error) => ScanAnswer {
+                result: Err(error),
+                bytes_read: None,
+            },
+        }
+    }};
+}
+
+impl Scanner for BuiltIn {
+    fn scan(&self, request: ScanRequest<'_>) -> ScanAnswer {
+        match request.format {
+            ScanFormat::Qcow2 => scan_with!(
+                qcow2::Qcow2State<'_>,
+                request,
+                |state: &mut qcow2::Qcow2State<'_>, unit| {
+                    let virtual_size = state.header().virtual_size;
+                    state.scan_allocation(virtual_size, unit)
+                }
+            ),
+            ScanFormat::Vmdk => {
+                scan_with!(
+                    vmdk::VmdkState<'_>,
+                    request,
+                    vmdk::VmdkState::scan_allocation
+                )
+            }
+            ScanFormat::Vhd => {
+                scan_with!(vhd::VhdState<'_>, request, vhd::VhdState::scan_allocation)
+            }
+            ScanFormat::Vhdx => {
+                scan_with!(
+                    vhdx::VhdxState<'_>,
+                    request,
+                    vhdx::VhdxState::scan_allocation
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The one list of targets.
+//!
+//! A target has one name everywhere: here, as the binary of each engine, as the folder of its seeds
+//! and its corpus, in reports. A test compares this list with the three engine crates.
+
+use crate::describe::Description;
+use crate::subject::Subject;
+use crate::{calc, scan};
+
+/// What became of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is a case, and every check held.
+    Checked,
+    /// It is no case, and why.
+    Rejected(&'static str),
+}
+
+/// Something to fuzz.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// The name, everywhere.
+    pub name: &'static str,
+    /// What of the code under test it drives, in words.
+    pub drives: &'static str,
+    /// The longest input that engines should make, in bytes.
+    pub max_input: usize,
+    /// The beginning of the ids of the checks that it evaluates; `None` for a target without checks.
+    pub checks: Option<&'static str>,
+    /// The dictionary's path, from the project's root.
+    pub dictionary: Option<&'static str>,
+    /// Whether it is the engine's base line, which belongs to benchmarks and not to campaigns.
+    pub is_baseline: bool,
+    run: fn(&Subject<'_>, &[u8]) -> Outcome,
+    describe: fn(&[u8]) -> Result<Description, &'static str>,
+}
+
+impl Target {
+    /// Decodes an input, runs the code under test on it, and asserts.
+    ///
+    /// # Panics
+    /// When a check fails, or the code under test panics.
+    pub fn run(&self, subject: &Subject<'_>, data: &[u8]) -> Outcome {
+        (self.run)(subject, data)
+    }
+
+    /// The decoded input in words and as Rust.
+    ///
+    /// # Errors
+    /// Why the input is not a case.
+    pub fn describe(&self, data: &[u8]) -> Result<Description, &'static str> {
+        (self.describe)(data)
+    }
+
+    /// The folder of its seeds, from the project's root.
+    #[must_use]
+    pub fn seeds(&self) -> String {
+        format!("seeds/{}", self.name)
+    }
+}
+
+/// Every target.
+pub static TARGETS: &[Target] = &[
+    Target {
+        name: "fuzz_measure_calc",
+        drives: "the calculators: how large an image would be in raw, qcow2, VMDK, VHD and VHDX",
+        max_input: calc::MAX_INPUT,
+        checks: Some("calc."),
+        dictionary: None,
+        is_baseline: false,
+        run: calc::run,
+        describe: |data| calc::CalcCase::decode(data).map(|case| Description::from(&case)),
+    },
+    Target {
+        name: "fuzz_measure_scan",
+        drives: "the scanners: how much of a qcow2, VMDK, VHD or VHDX image holds data",
+        max_input: scan::MAX_INPUT,
+        checks: Some("scan."),
+        dictionary: Some("dictionaries/fuzz_measure_scan.dict"),
+        is_baseline: false,
+        run: scan::run,
+        describe: |data| scan::ScanCase::decode(data).map(|case| Description::from(&case)),
+    },
+    Target {
+        name: "fuzz_nothing",
+        drives: "nothing: what an execution costs the engine itself",
+        max_input: scan::MAX_INPUT,
+        checks: None,
+        dictionary: None,
+        is_baseline: true,
+        run: |_, data| {
+            crate::fuzz_nothing(data);
+            Outcome::Checked
+        },
+        describe: |data| {
+            Ok(Description {
+                in_words: format!("{} bytes", data.len()),
+                as_rust: String::new(),
+            })
+        },
+    },
+];
+
+/// The target of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}

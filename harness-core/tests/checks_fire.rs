@@ -1,0 +1,385 @@
+//! Every check is shown to fire: on a subject with the fault that it is there to catch. And every
+//! check is shown to be evaluated, and to hold, on the subject of this workspace.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+
+use harness_core::calc::{CalcCase, Options};
+use harness_core::check;
+use harness_core::describe::Describe;
+use harness_core::scan::encode_input;
+use harness_core::subject::{
+    Calculators, Measured, ScanAnswer, ScanFormat, ScanRequest, Scanner, Subject,
+};
+use harness_core::{BUILT_IN, targets};
+use measure::{MeasureOutput, Qcow2Opts, VhdOpts, VhdxOpts, VmdkOpts};
+use shared::{AllocationSummary, ScanError};
+
+/// Calculators that all give one answer, whatever they are asked.
+struct AlwaysAnswers(u64, u64);
+
+impl AlwaysAnswers {
+    fn answer(&self) -> Measured {
+        Ok(MeasureOutput {
+            required: self.0,
+            fully_allocated: self.1,
+        })
+    }
+}
+
+impl Calculators for AlwaysAnswers {
+    fn measure_raw(&self, _: &AllocationSummary) -> Measured {
+        self.answer()
+    }
+    fn measure_qcow2(&self, _: &AllocationSummary, _: &Qcow2Opts) -> Measured {
+        self.answer()
+    }
+    fn measure_vmdk(&self, _: &AllocationSummary, _: &VmdkOpts) -> Measured {
+        self.answer()
+    }
+    fn measure_vhd(&self, _: &AllocationSummary, _: &VhdOpts) -> Measured {
+        self.answer()
+    }
+    fn measure_vhdx(&self, _: &AllocationSummary, _: &VhdxOpts) -> Measured {
+        self.answer()
+    }
+}
+
+/// A scanner made of a function.
+struct ScansWith<F>(F);
+
+impl<F: Fn(ScanRequest<'_>) -> ScanAnswer + Sync> Scanner for ScansWith<F> {
+    fn scan(&self, request: ScanRequest<'_>) -> ScanAnswer {
+        (self.0)(request)
+    }
+}
+
+/// Runs a target and says which check failed, and the whole report.
+fn failure(subject: &Subject<'_>, target: &str, input: &[u8]) -> Option<(String, String)> {
+    let target = targets::find(target).expect("a target of that name");
+    let panic = catch_unwind(AssertUnwindSafe(|| target.run(subject, input))).err()?;
+    let message = panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+        .expect("a panic with a message");
+    Some((check::id_of_panic(&message).to_owned(), message))
+}
+
+/// A 59-byte input of `fuzz_measure_calc`: format, preallocation, sizes, and touched units.
+fn calc_input(
+    format: u8,
+    preallocation: u8,
+    (virtual_size, allocated_bytes): (u64, u64),
+    touched: Option<u64>,
+) -> Vec<u8> {
+    let mut input = vec![format, 4, 4, preallocation, 0, 0];
+    input.extend(virtual_size.to_le_bytes());
+    input.extend(allocated_bytes.to_le_bytes());
+    input.extend(65536_u32.to_le_bytes());
+    input.extend(65536_u32.to_le_bytes());
+    input.extend((2_u32 << 20).to_le_bytes());
+    input.extend(0_u64.to_le_bytes());
+    input.push(if touched.is_some() { 1 << 4 } else { 0 });
+    input.extend(touched.unwrap_or(0).to_le_bytes());
+    input.extend(0_u64.to_le_bytes());
+    input
+}
+
+const RAW: u8 = 0;
+const QCOW2: u8 = 1;
+const VHDX: u8 = 4;
+const DISK: (u64, u64) = (1 << 20, 1 << 16);
+
+/// The ids that have a test in which they fire; compared with all ids there are at the end.
+static FIRED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+fn assert_fires(subject: &Subject<'_>, target: &str, input: &[u8], id: &str) {
+    let (fired, report) = failure(subject, target, input).unwrap_or_else(|| panic!("{id} held"));
+    assert_eq!(fired, id, "{report}");
+    assert!(
+        report.contains("  case: ") && report.contains("  as Rust:\n"),
+        "{report}"
+    );
+    FIRED.lock().unwrap().insert(fired);
+}
+
+fn calculator_checks_fire() {
+    let fires = |answer: AlwaysAnswers, input: Vec<u8>, id| {
+        let subject = Subject {
+            calculators: &answer,
+            ..BUILT_IN
+        };
+        assert_fires(&subject, "fuzz_measure_calc", &input, id);
+    };
+    let full = (1 << 20) + 1;
+    fires(
+        AlwaysAnswers(full + 1, full),
+        calc_input(QCOW2, 0, DISK, None),
+        "calc.required_le_fully_allocated",
+    );
+    fires(
+        AlwaysAnswers((1 << 20) - 1, full),
+        calc_input(RAW, 0, DISK, None),
+        "calc.raw_covers_virtual_size",
+    );
+    for answer in [AlwaysAnswers(0, full), AlwaysAnswers(1, 1 << 20)] {
+        fires(
+            answer,
+            calc_input(VHDX, 0, DISK, None),
+            "calc.non_raw_has_overhead",
+        );
+    }
+    fires(
+        AlwaysAnswers(1 << 63, 1 << 63),
+        calc_input(QCOW2, 0, DISK, None),
+        "calc.sum_fits_u64",
+    );
+    for preallocation in [2, 3] {
+        fires(
+            AlwaysAnswers(full - 1, full),
+            calc_input(QCOW2, preallocation, DISK, None),
+            "calc.qcow2_preallocated_is_full",
+        );
+    }
+    fires(
+        AlwaysAnswers(full, full),
+        calc_input(QCOW2, 0, (1 << 20, (1 << 20) + 1), None),
+        "calc.impossible_data_refused",
+    );
+    fires(
+        AlwaysAnswers(full, full),
+        calc_input(QCOW2, 0, DISK, Some(17)),
+        "calc.impossible_units_refused",
+    );
+}
+
+/// A summary of a small disk that a scanner without a fault may give.
+const SOUND: AllocationSummary = AllocationSummary::new(1 << 20, 1024);
+
+fn scanner_checks_fire() {
+    fn fires(scan: impl Fn(ScanRequest<'_>) -> ScanAnswer + Sync, counts_units: bool, id: &str) {
+        let scanner = ScansWith(scan);
+        let subject = Subject {
+            scanner: &scanner,
+            ..BUILT_IN
+        };
+        let unit = std::num::NonZeroU64::new(512).filter(|_| counts_units);
+        let input = encode_input(ScanFormat::Qcow2, unit, &[0; 1024]).unwrap();
+        assert_fires(&subject, "fuzz_measure_scan", &input, id);
+    }
+    fn answers(summary: AllocationSummary) -> impl Fn(ScanRequest<'_>) -> ScanAnswer + Sync {
+        move |_| ScanAnswer {
+            result: Ok(summary),
+            bytes_read: Some(0),
+        }
+    }
+    fn reads(
+        device: Option<u32>,
+        sector: u64,
+        length: usize,
+        times: u64,
+    ) -> impl Fn(ScanRequest<'_>) -> ScanAnswer + Sync {
+        move |request| {
+            let mut buffer = vec![0; length];
+            for _ in 0..times {
+                let device = device.unwrap_or(request.device);
+                let _ = request.calls.read_input_sector(device, sector, &mut buffer);
+            }
+            ScanAnswer {
+                result: Err(ScanError::NotThisFormat),
+                bytes_read: None,
+            }
+        }
+    }
+    fires(
+        answers(AllocationSummary::new(1023, 1024)),
+        false,
+        "scan.allocated_le_virtual_size",
+    );
+    for count in [0, 2049] {
+        fires(
+            answers(SOUND.with_touched(512, count)),
+            true,
+            "scan.touched_le_units_of_disk",
+        );
+    }
+    fires(answers(SOUND), true, "scan.unit_is_the_one_asked_for");
+    fires(
+        answers(SOUND.with_touched(1024, 1)),
+        true,
+        "scan.unit_is_the_one_asked_for",
+    );
+    fires(
+        answers(SOUND.with_touched(512, 2)),
+        false,
+        "scan.unit_is_the_one_asked_for",
+    );
+    fires(reads(None, 0, 512, 73), false, "scan.reads_bounded");
+    fires(
+        reads(Some(0), 0, 512, 1),
+        false,
+        "scan.reads_inside_the_device",
+    );
+    fires(
+        reads(None, 2, 512, 1),
+        false,
+        "scan.reads_inside_the_device",
+    );
+    fires(
+        reads(None, 0, 256, 1),
+        false,
+        "scan.reads_inside_the_device",
+    );
+    fires(
+        |request| {
+            let mut buffer = [0; 512];
+            let read = request
+                .calls
+                .read_input_sector(request.device, 0, &mut buffer);
+            assert!(read.is_ok());
+            ScanAnswer {
+                result: Ok(SOUND),
+                bytes_read: Some(0),
+            }
+        },
+        false,
+        "scan.bytes_read_is_what_was_served",
+    );
+}
+
+#[test]
+fn every_check_fires_on_the_fault_it_is_there_for() {
+    calculator_checks_fire();
+    scanner_checks_fire();
+    let all: BTreeSet<String> = check::ALL.iter().map(|check| check.id.to_owned()).collect();
+    assert_eq!(
+        *FIRED.lock().unwrap(),
+        all,
+        "left: fired; right: all checks there are"
+    );
+}
+
+#[test]
+fn a_panic_of_the_subject_is_a_find_of_its_own() {
+    let scanner = ScansWith(|_: ScanRequest<'_>| -> ScanAnswer { panic!("index out of bounds") });
+    let subject = Subject {
+        scanner: &scanner,
+        ..BUILT_IN
+    };
+    let (id, _) = failure(&subject, "fuzz_measure_scan", &[0]).unwrap();
+    assert_eq!(id, check::NO_PANIC);
+}
+
+#[test]
+fn every_calculator_check_is_evaluated_and_holds_on_the_built_in_subject() {
+    let before: Vec<u64> = check::ALL.iter().map(|check| check.evaluations()).collect();
+    for format in 0..5 {
+        for preallocation in 0..4 {
+            for touched in [None, Some(1)] {
+                let input = calc_input(format, preallocation, DISK, touched);
+                assert_eq!(failure(&BUILT_IN, "fuzz_measure_calc", &input), None);
+            }
+        }
+    }
+    for (check, before) in check::ALL.iter().zip(before) {
+        if check.id.starts_with("calc.") {
+            assert!(
+                check.evaluations() > before,
+                "{} was never evaluated",
+                check.id
+            );
+        }
+    }
+}
+
+#[test]
+fn short_inputs_are_rejected_and_every_longer_one_is_a_case() {
+    assert!(CalcCase::decode(&[0xff; 41]).is_err());
+    for length in 42..=80 {
+        for byte in 0..=255 {
+            let case = CalcCase::decode(&vec![byte; length]).expect("a case");
+            let format = match case.options {
+                Options::Raw => 0,
+                Options::Qcow2(_) => 1,
+                Options::Vmdk(_) => 2,
+                Options::Vhd(_) => 3,
+                Options::Vhdx(_) => 4,
+            };
+            assert_eq!(format, byte % 5);
+        }
+    }
+}
+
+#[test]
+fn the_first_42_bytes_are_read_as_they_stand() {
+    let mut input = vec![1, 7, 0b01011, 2, 0, 0];
+    input.extend(0x0102_0304_0506_0708_u64.to_le_bytes());
+    input.extend(0x1112_1314_1516_1718_u64.to_le_bytes());
+    input.extend(0x2122_2324_u32.to_le_bytes());
+    input.extend(0x3132_3334_u32.to_le_bytes());
+    input.extend(0x4142_4344_u32.to_le_bytes());
+    input.extend(0x5152_5354_5556_5758_u64.to_le_bytes());
+    assert_eq!(input.len(), 42);
+    let expected = Qcow2Opts {
+        cluster_size: 0x2122_2324,
+        refcount_bits: 0xff,
+        compat_v3: false,
+        extended_l2: true,
+        lazy_refcounts: true,
+        compress: true,
+        preallocation: measure::Preallocation::Falloc,
+        luks_header_overhead: Some(0x5152_5354_5556_5758),
+    };
+    let case = CalcCase::decode(&input).unwrap();
+    assert_eq!(case.options, Options::Qcow2(expected));
+    assert_eq!(
+        case.summary,
+        AllocationSummary::new(0x0102_0304_0506_0708, 0x1112_1314_1516_1718)
+    );
+    input[0] = 2;
+    input[4] = 4;
+    let vmdk = VmdkOpts {
+        subformat: measure::VmdkSubformat::StreamOptimized,
+        grain_size: 0x3132_3334,
+    };
+    assert_eq!(
+        CalcCase::decode(&input).unwrap().options,
+        Options::Vmdk(vmdk)
+    );
+    input[0] = 3;
+    input[5] = 1;
+    input[2] = 16;
+    let vhd = VhdOpts {
+        subformat: measure::VhdSubformat::Fixed,
+        block_size: 0x4142_4344,
+        force_size: true,
+    };
+    assert_eq!(CalcCase::decode(&input).unwrap().options, Options::Vhd(vhd));
+}
+
+/// The code given, run, and its text.
+macro_rules! runs_and_reads {
+    ($($code:tt)*) => { ({ $($code)* }, stringify!($($code)*)) };
+}
+
+fn without_blanks(text: &str) -> String {
+    text.chars()
+        .filter(|character| !character.is_whitespace())
+        .collect()
+}
+
+#[test]
+fn the_case_as_rust_is_rust_that_asks_the_same() {
+    let (answer, text) = runs_and_reads! {
+        let summary = shared::AllocationSummary::new(1048576, 65536).with_touched(65536, 1);
+        measure::measure_qcow2(&summary, &measure::Qcow2Opts { cluster_size: 65536, refcount_bits: 16,
+            compat_v3: true, extended_l2: false, lazy_refcounts: false, compress: false,
+            preallocation: measure::Preallocation::Metadata, luks_header_overhead: None })
+    };
+    let case = CalcCase::decode(&calc_input(QCOW2, 1, DISK, Some(1))).unwrap();
+    assert_eq!(without_blanks(&case.as_rust()), without_blanks(text));
+    assert_eq!(case.ask(BUILT_IN.calculators), answer);
+    assert!(answer.is_ok());
+}

@@ -1,2 +1,0 @@
-//! STUB
-fn main() {}
