@@ -1,0 +1,47 @@
+# shellcheck shell=bash
+# What the scripts share: they all run in the project's root, speak alike, and take versions from
+# one place (Cargo.toml). Sourced, never run.
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$ROOT"
+
+# Tools that only the tests need: in the project, never in the system.
+# shellcheck disable=SC2034 # read by those that source this
+TOOLS=$ROOT/target/tools
+
+# Says what goes on, on standard error: standard output belongs to what a script prints for others.
+say() { printf '%s\n' "$*" >&2; }
+
+# Says why it cannot go on, and ends.
+die() {
+    printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+    exit 1
+}
+
+# The header comment of the calling script is its help.
+help() { sed -n '/^# shellcheck/d; 2,/^[^#]/ { /^#/ s/^# \{0,1\}//p }' "$0"; }
+
+# Prints the help and ends when the first argument asks for it.
+help_if_asked() {
+    case ${1:-} in
+    -h | --help)
+        help
+        exit 0
+        ;;
+    esac
+}
+
+# The version that Cargo.toml pins NAME to (`NAME = "=1.2.3"`).
+pinned() {
+    local version
+    version=$(sed -n "s/^$1 = \"=\([0-9.]*\)\".*/\1/p" Cargo.toml)
+    [[ -n $version ]] || die "Cargo.toml does not pin $1 to one version"
+    printf '%s\n' "$version"
+}
+
+# Whether the command NAME is there.
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Builds the tool first: `cargo campaign` builds it too, but silently.
+build_campaign() { cargo build --locked --release --package campaign; }
