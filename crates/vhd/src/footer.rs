@@ -1,0 +1,174 @@
+//! The hard disk footer: 512 bytes at the file's end and, of a dynamic disk, a copy at its start.
+//!
+//! Layout and meaning: "Virtual Hard Disk Image Format Specification", section "Hard Disk Footer
+//! Format". All fields are big-endian.
+
+use shared::{Input, ScanError, SectorCache};
+
+/// The footer's length in bytes. (Virtual PC before 2004 wrote 511; QEMU knows no such disks.)
+pub(crate) const LENGTH: u64 = 512;
+
+const COOKIE: &[u8; 8] = b"conectix";
+/// Bit 1 of the features: "This bit must always be set to 1."
+const FEATURES_RESERVED: u32 = 2;
+/// Major version 1 in the upper two bytes, minor version 0 in the lower.
+const VERSION: u32 = 0x0001_0000;
+/// The largest geometry in sectors of 512 bytes: 65535 cylinders, 16 heads, 255 sectors a track.
+const LARGEST_GEOMETRY: u64 = 65_535 * 16 * 255;
+/// The largest disk in sectors of 512 bytes; above it QEMU refuses (`VHD_MAX_SECTORS`, block/vpc.c).
+const LARGEST_DISK: u64 = 0xff00_0000;
+
+const FIXED: u32 = 2;
+const DYNAMIC: u32 = 3;
+const DIFFERENCING: u32 = 4;
+
+/// The disk types that the scanner knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DiskType {
+    Fixed,
+    Dynamic,
+}
+
+/// The fields of a footer that has its cookie and a right checksum.
+#[derive(Debug)]
+pub(crate) struct Footer {
+    features: u32,
+    version: u32,
+    data_offset: u64,
+    creator: [u8; 4],
+    current_size: u64,
+    /// Cylinders, heads and sectors a track, multiplied: sectors of 512 bytes.
+    geometry: u64,
+    disk_type: u32,
+}
+
+/// What is found at a place where a footer may be.
+enum Found {
+    /// No cookie.
+    Nothing,
+    /// A cookie, but a wrong checksum.
+    Damaged,
+    Valid(Footer),
+}
+
+/// Reads the footer that the disk stands on.
+///
+/// That is the copy at the start, as in QEMU, and when it is missing or damaged the footer at the end.
+/// A fixed disk has no copy: what looks like a fixed disk's footer at the start is data, unless the
+/// file is nothing but that footer and the disk empty.
+pub(crate) fn find(
+    input: &mut Input<'_>,
+    cache: &mut SectorCache<'_>,
+) -> Result<Footer, ScanError> {
+    let Some(end) = input.capacity().checked_sub(LENGTH) else {
+        return Err(ScanError::NotThisFormat);
+    };
+    let copy = match look(input, cache, 0)? {
+        Found::Valid(footer) if footer.disk_type != FIXED => return Ok(footer),
+        other => other,
+    };
+    match (look(input, cache, end)?, copy) {
+        (Found::Valid(footer), _) => Ok(footer),
+        (Found::Nothing, Found::Nothing) => Err(ScanError::NotThisFormat),
+        (_, Found::Valid(_)) => Err(ScanError::Corrupt(
+            "a fixed disk has its footer at the start, and no valid one at the end",
+        )),
+        _ => Err(ScanError::Corrupt(
+            "neither the footer nor its copy has a right checksum",
+        )),
+    }
+}
+
+fn look(
+    input: &mut Input<'_>,
+    cache: &mut SectorCache<'_>,
+    offset: u64,
+) -> Result<Found, ScanError> {
+    let bytes: [u8; 512] =
+        input.read_array(cache, offset, "the footer is not wholly in the file")?;
+    if !bytes.starts_with(COOKIE) {
+        return Ok(Found::Nothing);
+    }
+    if checksum(&bytes, 64) != u32_at(&bytes, 64) {
+        return Ok(Found::Damaged);
+    }
+    let cylinders = u64::from(u16::from_be_bytes(array(&bytes, 56)));
+    Ok(Found::Valid(Footer {
+        features: u32_at(&bytes, 8),
+        version: u32_at(&bytes, 12),
+        data_offset: u64_at(&bytes, 16),
+        creator: array(&bytes, 28),
+        current_size: u64_at(&bytes, 48),
+        geometry: cylinders * u64::from(bytes[58]) * u64::from(bytes[59]),
+        disk_type: u32_at(&bytes, 60),
+    }))
+}
+
+impl Footer {
+    /// Verifies the version and the features, and tells the disk's type.
+    pub(crate) fn verify(&self) -> Result<DiskType, ScanError> {
+        if self.version != VERSION {
+            return Err(ScanError::Unsupported(
+                "a footer of a version other than 1.0",
+            ));
+        }
+        if self.features & FEATURES_RESERVED == 0 {
+            return Err(ScanError::Corrupt(
+                "the footer's features lack the reserved bit",
+            ));
+        }
+        match self.disk_type {
+            FIXED => Ok(DiskType::Fixed),
+            DYNAMIC => Ok(DiskType::Dynamic),
+            DIFFERENCING => Err(ScanError::Unsupported("a differencing disk")),
+            _ => Err(ScanError::Unsupported(
+                "a disk type other than fixed, dynamic and differencing",
+            )),
+        }
+    }
+
+    /// Where the dynamic disk header lies, in bytes from the file's start.
+    pub(crate) const fn data_offset(&self) -> u64 {
+        self.data_offset
+    }
+
+    /// The disk's size in bytes, as `qemu-img info` answers it (block/vpc.c): Virtual PC, and QEMU
+    /// without `force_size`, mean the geometry, unless that is the largest one; everybody else means
+    /// the current size, of which a last sector in part does not count.
+    pub(crate) fn virtual_size(&self) -> Result<u64, ScanError> {
+        let by_geometry =
+            matches!(&self.creator, b"vpc " | b"qemu") && self.geometry != LARGEST_GEOMETRY;
+        let sectors = if by_geometry {
+            self.geometry
+        } else {
+            self.current_size / 512
+        };
+        if sectors > LARGEST_DISK {
+            return Err(ScanError::Unsupported(
+                "a disk of more than 0xff000000 sectors",
+            ));
+        }
+        Ok(sectors * 512)
+    }
+}
+
+/// The ones' complement of the sum of all bytes but the four of the checksum itself, at `field`.
+pub(crate) fn checksum(bytes: &[u8], field: usize) -> u32 {
+    let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>();
+    !(sum(bytes) - sum(&bytes[field..field + 4]))
+}
+
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_be_bytes(array(bytes, at))
+}
+
+pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_be_bytes(array(bytes, at))
+}
+
+/// The `N` bytes at `at`; the callers' offsets are constants inside their structures.
+fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut array = [0; N];
+    array.copy_from_slice(&bytes[at..at + N]);
+    array
+}
