@@ -1,0 +1,224 @@
+//! The walk through the L1 and L2 tables.
+//!
+//! Tables are taken in blocks of 512 bytes: clusters are aligned to that, so a block lies in one
+//! sector of the device whatever its sector size, and the walk stops where the disk ends or an entry
+//! is corrupt at the same place for every sector size.
+//!
+//! Sector reads for [`init`](Qcow2State::init) and one scan: one for the header, at most the file's
+//! sectors and one for the L1 table, and at most the file's sectors of 512 bytes for the L2 tables.
+
+use core::num::NonZeroU64;
+
+use shared::{AllocationSummary, CallTable, DataTally, Input, ScanError, SectorCache, TableBudget};
+
+use crate::QcowHeader;
+use crate::entry::{ClusterData, EntryRules, OFFSET};
+
+/// How much of a table is taken at once, in bytes.
+const BLOCK: usize = 512;
+/// Subclusters a cluster has with extended L2 entries.
+const SUBCLUSTERS: u64 = 32;
+
+/// A scanner over one image.
+#[derive(Debug)]
+pub struct Qcow2State<'a> {
+    input: Input<'a>,
+    l1_cache: SectorCache<'a>,
+    l2_cache: SectorCache<'a>,
+    header: QcowHeader,
+}
+
+/// What one scan adds up.
+struct Walk {
+    tally: DataTally,
+    budget: TableBudget,
+    rules: EntryRules,
+    virtual_size: u64,
+}
+
+impl<'a> Qcow2State<'a> {
+    /// Reads and verifies the header of the image on `device`. Each cache must hold one sector of the
+    /// device; both belong to the scanner from here on.
+    ///
+    /// # Errors
+    /// [`ScanError::NotThisFormat`], [`ScanError::Unsupported`] and [`ScanError::Corrupt`] as
+    /// [`QcowHeader::parse`], `Corrupt` also when the L1 table is not wholly in the file;
+    /// [`ScanError::Io`] when the device fails; [`ScanError::InvalidArgument`] for a sector size that
+    /// is no power of two from 512 to 65536, or a cache that is too small.
+    pub fn init(
+        calls: CallTable<'a>,
+        device: u32,
+        l1_cache: &'a mut [u8],
+        l2_cache: &'a mut [u8],
+    ) -> Result<Self, ScanError> {
+        let mut l1_cache = SectorCache::new(l1_cache);
+        let l2_cache = SectorCache::new(l2_cache);
+        let mut input = Input::open(calls, device, &[&l1_cache, &l2_cache])?;
+        let mut first = [0; BLOCK];
+        let there = usize::try_from(input.capacity()).map_or(BLOCK, |bytes| bytes.min(BLOCK));
+        input.read(&mut l1_cache, 0, &mut first[..there], "the header")?;
+        let header = QcowHeader::parse(&first[..there])?;
+        if !input.contains(header.l1_offset, header.l1_bytes()) {
+            return Err(ScanError::Corrupt(L1_CUT_SHORT));
+        }
+        Ok(Self {
+            input,
+            l1_cache,
+            l2_cache,
+            header,
+        })
+    }
+
+    /// The image's header.
+    #[must_use]
+    pub const fn header(&self) -> &QcowHeader {
+        &self.header
+    }
+
+    /// Bytes read from the device by [`init`](Self::init) and every scan so far: whole sectors.
+    #[must_use]
+    pub const fn bytes_read(&self) -> u64 {
+        self.input.bytes_read()
+    }
+
+    /// Adds up the data of the first `virtual_size` bytes of the virtual disk, which is all of it for
+    /// [`QcowHeader::virtual_size`]; counts the units of `unit` bytes that it touches, when given.
+    ///
+    /// # Errors
+    /// [`ScanError::Corrupt`] when the L1 table does not cover `virtual_size`, an L2 table is not
+    /// aligned or not wholly in the file, the L2 tables named add up to more sectors than the file
+    /// has, or an entry contradicts the specification; [`ScanError::Io`] when the device fails.
+    pub fn scan_allocation(
+        &mut self,
+        virtual_size: u64,
+        unit: Option<NonZeroU64>,
+    ) -> Result<AllocationSummary, ScanError> {
+        let entries = self.header.l1_entries_for(virtual_size);
+        if entries > u64::from(self.header.l1_entries) {
+            return Err(ScanError::Corrupt(
+                "the L1 table is too small for the size asked for",
+            ));
+        }
+        let mut walk = Walk {
+            tally: DataTally::new(virtual_size, unit),
+            budget: TableBudget::new(self.input.capacity()),
+            rules: EntryRules::new(&self.header),
+            virtual_size,
+        };
+        let mut block = [0; BLOCK];
+        let mut at = self.header.l1_offset;
+        let end = at + entries * 8;
+        let mut guest_offset = 0;
+        while at < end {
+            let block = &mut block[..length_up_to_block(end - at)];
+            self.input
+                .read(&mut self.l1_cache, at, block, L1_CUT_SHORT)?;
+            for entry in words(block) {
+                let l2_offset = entry & OFFSET;
+                if l2_offset != 0 {
+                    self.scan_l2_table(l2_offset, guest_offset, &mut walk)?;
+                }
+                guest_offset += 1 << self.header.l2_coverage_bits();
+            }
+            at += block.len() as u64;
+        }
+        Ok(walk.tally.summary())
+    }
+
+    /// Adds the data of the clusters that the L2 table at byte `l2_offset` of the file maps, from byte
+    /// `guest_offset` of the disk on.
+    fn scan_l2_table(
+        &mut self,
+        l2_offset: u64,
+        guest_offset: u64,
+        walk: &mut Walk,
+    ) -> Result<(), ScanError> {
+        let cluster_size = self.header.cluster_size();
+        if !l2_offset.is_multiple_of(cluster_size) {
+            return Err(ScanError::Corrupt(
+                "an L2 table is not aligned to a cluster",
+            ));
+        }
+        if !self.input.contains(l2_offset, cluster_size) {
+            return Err(ScanError::Corrupt(L2_CUT_SHORT));
+        }
+        walk.budget.take(cluster_size)?;
+
+        let extended = self.header.has_extended_l2();
+        let entry_size = if extended { 16 } else { 8 };
+        let clusters_left = (walk.virtual_size - guest_offset).div_ceil(cluster_size);
+        let mut at = l2_offset;
+        let end = at + cluster_size.min(clusters_left.saturating_mul(entry_size));
+        let mut guest_offset = guest_offset;
+        let mut block = [0; BLOCK];
+        while at < end {
+            let block = &mut block[..length_up_to_block(end - at)];
+            self.input
+                .read(&mut self.l2_cache, at, block, L2_CUT_SHORT)?;
+            let mut words = words(block);
+            while let Some(entry) = words.next() {
+                let bitmap = if extended {
+                    words.next().unwrap_or(0)
+                } else {
+                    0
+                };
+                if entry != 0 || bitmap != 0 {
+                    walk.add_cluster(entry, bitmap, guest_offset)?;
+                }
+                guest_offset += cluster_size;
+            }
+            at += block.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+impl Walk {
+    fn add_cluster(&mut self, entry: u64, bitmap: u64, guest_offset: u64) -> Result<(), ScanError> {
+        let cluster_size = self.rules.cluster_size();
+        match self.rules.cluster_data(entry, bitmap, guest_offset)? {
+            ClusterData::Whole(false) => {}
+            ClusterData::Whole(true) => {
+                self.tally.add(guest_offset, cluster_size);
+            }
+            ClusterData::Subclusters(data) => {
+                let size = cluster_size / SUBCLUSTERS;
+                for (first, count) in runs(data) {
+                    self.tally.add(
+                        guest_offset + u64::from(first) * size,
+                        u64::from(count) * size,
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+const L1_CUT_SHORT: &str = "the L1 table is not wholly in the file";
+const L2_CUT_SHORT: &str = "an L2 table is not wholly in the file";
+
+/// The smaller of `bytes` and a block.
+fn length_up_to_block(bytes: u64) -> usize {
+    usize::try_from(bytes).map_or(BLOCK, |bytes| bytes.min(BLOCK))
+}
+
+/// The big-endian words of a block.
+fn words(block: &[u8]) -> impl Iterator<Item = u64> {
+    block
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&word| u64::from_be_bytes(word))
+}
+
+/// The runs of ones in `bits`, from bit 0 up: where each begins, and how long it is.
+fn runs(bits: u32) -> impl Iterator<Item = (u32, u32)> {
+    let mut left = u64::from(bits);
+    core::iter::from_fn(move || {
+        let first = left.trailing_zeros();
+        let count = (left >> (first & 63)).trailing_ones();
+        left &= u64::MAX << ((first + count) & 63);
+        (count != 0).then_some((first, count))
+    })
+}
