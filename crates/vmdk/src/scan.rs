@@ -1,0 +1,211 @@
+//! The walk through the grain directory and the grain tables.
+//!
+//! Tables are taken in blocks of 512 bytes: they are aligned to that, so a block lies in one sector of
+//! the device whatever its sector size, and the walk stops where the disk ends at the same place for
+//! every sector size.
+//!
+//! Sector reads for [`init`](VmdkState::init) and one scan: at most 5 for header and footer, the
+//! file's sectors and one for the directory, and the file's sectors of 512 bytes for the tables.
+
+use core::num::NonZeroU64;
+
+use shared::{AllocationSummary, CallTable, DataTally, Input, ScanError, SectorCache, TableBudget};
+
+use crate::VmdkHeader;
+use crate::descriptor;
+use crate::header::{First, LENGTH, TABLE_BYTES};
+
+/// How much of a table is taken at once, in bytes.
+const BLOCK: usize = 512;
+/// The size of VMDK's unit, in bytes.
+const SECTOR: u64 = 512;
+/// A grain table entry that is a zeroed grain, when the header's flags say so.
+const ZEROED: u32 = 1;
+
+/// A scanner over one image.
+#[derive(Debug)]
+pub struct VmdkState<'a> {
+    input: Input<'a>,
+    gd_cache: SectorCache<'a>,
+    gt_cache: SectorCache<'a>,
+    header: VmdkHeader,
+}
+
+/// What one scan adds up.
+struct Walk {
+    tally: DataTally,
+    budget: TableBudget,
+}
+
+impl<'a> VmdkState<'a> {
+    /// Reads and verifies the header, and the footer when it has one, of the image on `device`. Each
+    /// cache must hold one sector of the device; both belong to the scanner from here on.
+    ///
+    /// # Errors
+    /// [`ScanError::NotThisFormat`] without a sparse extent's magic number;
+    /// [`ScanError::Unsupported`] for a text descriptor, an extent of ESX, or a feature that is not
+    /// known; [`ScanError::Corrupt`] for a field out of its bounds, a wrong footer, or a grain
+    /// directory that is not wholly in the file; [`ScanError::Io`] when the device fails;
+    /// [`ScanError::InvalidArgument`] for a sector size that is no power of two from 512 to 65536, or
+    /// a cache that is too small.
+    pub fn init(
+        calls: CallTable<'a>,
+        device: u32,
+        gd_cache: &'a mut [u8],
+        gt_cache: &'a mut [u8],
+    ) -> Result<Self, ScanError> {
+        let mut gd_cache = SectorCache::new(gd_cache);
+        let gt_cache = SectorCache::new(gt_cache);
+        let mut input = Input::open(calls, device, &[&gd_cache, &gt_cache])?;
+        let header = read_header(&mut input, &mut gd_cache)?;
+        if !input.contains(header.directory_offset, header.directory_bytes()) {
+            return Err(ScanError::Corrupt(DIRECTORY_CUT_SHORT));
+        }
+        Ok(Self {
+            input,
+            gd_cache,
+            gt_cache,
+            header,
+        })
+    }
+
+    /// The image's header; the footer's, when it has one.
+    #[must_use]
+    pub const fn header(&self) -> &VmdkHeader {
+        &self.header
+    }
+
+    /// The virtual disk's size in bytes; under 2^63.
+    #[must_use]
+    pub const fn virtual_size(&self) -> u64 {
+        self.header.virtual_size()
+    }
+
+    /// Bytes read from the device by [`init`](Self::init) and every scan so far: whole sectors.
+    #[must_use]
+    pub const fn bytes_read(&self) -> u64 {
+        self.input.bytes_read()
+    }
+
+    /// Adds up the data of the virtual disk; counts the units of `unit` bytes that it touches, when
+    /// given.
+    ///
+    /// # Errors
+    /// [`ScanError::Corrupt`] when a grain table is not wholly in the file, or the tables named add up
+    /// to more sectors than the file has; [`ScanError::Io`] when the device fails.
+    pub fn scan_allocation(
+        &mut self,
+        unit: Option<NonZeroU64>,
+    ) -> Result<AllocationSummary, ScanError> {
+        let mut walk = Walk {
+            tally: DataTally::new(self.virtual_size(), unit),
+            budget: TableBudget::new(self.input.capacity()),
+        };
+        let mut block = [0; BLOCK];
+        let mut at = self.header.directory_offset;
+        let end = at + self.header.directory_bytes();
+        let mut guest_offset = 0;
+        while at < end {
+            let block = &mut block[..length_up_to_block(end - at)];
+            self.input
+                .read(&mut self.gd_cache, at, block, DIRECTORY_CUT_SHORT)?;
+            for table in words(block) {
+                if table != 0 {
+                    self.scan_table(u64::from(table) * SECTOR, guest_offset, &mut walk)?;
+                }
+                guest_offset += self.header.table_coverage();
+            }
+            at += block.len() as u64;
+        }
+        Ok(walk.tally.summary())
+    }
+
+    /// Adds the grains that the table at byte `table_offset` of the file maps, from byte
+    /// `guest_offset` of the disk on.
+    fn scan_table(
+        &mut self,
+        table_offset: u64,
+        guest_offset: u64,
+        walk: &mut Walk,
+    ) -> Result<(), ScanError> {
+        if !self.input.contains(table_offset, TABLE_BYTES) {
+            return Err(ScanError::Corrupt(TABLE_CUT_SHORT));
+        }
+        walk.budget.take(TABLE_BYTES)?;
+
+        let grain_size = self.header.grain_size();
+        let zeroed_grains = self.header.has_zeroed_grains();
+        let grains_left = (self.virtual_size() - guest_offset).div_ceil(grain_size);
+        let mut at = table_offset;
+        let end = at + TABLE_BYTES.min(grains_left.saturating_mul(4));
+        let mut guest_offset = guest_offset;
+        let mut block = [0; BLOCK];
+        while at < end {
+            let block = &mut block[..length_up_to_block(end - at)];
+            self.input
+                .read(&mut self.gt_cache, at, block, TABLE_CUT_SHORT)?;
+            for grain in words(block) {
+                if grain != 0 && !(zeroed_grains && grain == ZEROED) {
+                    walk.tally.add(guest_offset, grain_size);
+                }
+                guest_offset += grain_size;
+            }
+            at += block.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+fn read_header(
+    input: &mut Input<'_>,
+    cache: &mut SectorCache<'_>,
+) -> Result<VmdkHeader, ScanError> {
+    let capacity = input.capacity();
+    let mut first = [0; LENGTH];
+    let first = &mut first[..length_up_to_block(capacity)];
+    input.read(cache, 0, first, "the header")?;
+    if first.starts_with(descriptor::MAGIC) {
+        return Err(name_descriptor(input, cache));
+    }
+    match VmdkHeader::parse_first(first, capacity)? {
+        First::Header(header) => Ok(header),
+        First::InFooter => {
+            const WHAT: &str = "the file is too short for the footer that its header announces";
+            let mut footer = [[0; LENGTH]; 3];
+            let bytes = footer.as_flattened_mut();
+            let at = capacity
+                .checked_sub(bytes.len() as u64)
+                .ok_or(ScanError::Corrupt(WHAT))?;
+            input.read(cache, at, bytes, WHAT)?;
+            VmdkHeader::parse_footer(&footer, capacity)
+        }
+    }
+}
+
+/// Names the kind of VMDK that a text descriptor describes; or the I/O error met meanwhile.
+fn name_descriptor(input: &mut Input<'_>, cache: &mut SectorCache<'_>) -> ScanError {
+    let mut text = [0; descriptor::LENGTH];
+    let there = usize::try_from(input.capacity()).map_or(text.len(), |bytes| bytes.min(text.len()));
+    let text = &mut text[..there];
+    match input.read(cache, 0, text, "the descriptor") {
+        Ok(()) => ScanError::Unsupported(descriptor::kind(text)),
+        Err(error) => error,
+    }
+}
+
+const DIRECTORY_CUT_SHORT: &str = "the grain directory is not wholly in the file";
+const TABLE_CUT_SHORT: &str = "a grain table is not wholly in the file";
+
+/// The smaller of `bytes` and a block.
+fn length_up_to_block(bytes: u64) -> usize {
+    usize::try_from(bytes).map_or(BLOCK, |bytes| bytes.min(BLOCK))
+}
+
+/// The little-endian words of a block.
+fn words(block: &[u8]) -> impl Iterator<Item = u32> {
+    block
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&word| u32::from_le_bytes(word))
+}
