@@ -1,9 +1,9 @@
 //! How much of a VHD image holds data: a scanner that reads headers and the block allocation table,
 //! and no data.
 //!
-//! - [`footer`]: the footer, its copy at the start, which of them is believed, and the disk's size.
-//! - [`header`]: the dynamic disk header.
-//! - [`scan`]: the walk over the block allocation table (BAT).
+//! - `footer`: the footer, its copy at the start, which of them is believed, and the disk's size.
+//! - `header`: the dynamic disk header.
+//! - `scan`: the walk over the block allocation table (BAT).
 //!
 //! # What counts
 //! A dynamic disk's unit is the block: a block that the BAT gives a place in the file counts whole,
