@@ -1,0 +1,25 @@
+//! The neutral coverage: which source regions of the code under test inputs reach, measured in the same
+//! way for every engine.
+//!
+//! Engines count edges, each in its own unit and in binaries instrumented differently, so their numbers
+//! cannot be compared. Here every kept input is replayed through one more build, without an engine and
+//! instrumented by the compiler (`-C instrument-coverage`), and what is counted are regions of *source*.
+//!
+//! - [`NeutralBuild`] builds the replay worker so ([`neutral_build`]).
+//! - [`SourceMap`] knows the regions and how counters tell that they were reached ([`source_map`]).
+//! - [`Replay`] feeds inputs to the worker and says what each reached ([`replay`]).
+//! - [`Region`], [`RegionSet`], [`Growth`] are the results ([`regions`]).
+//!
+//! One worker process replays tens of thousands of inputs a second: it reads and resets its own counters
+//! ([`harness_core::counters`]). Neither LLVM's tools nor a nightly compiler are needed.
+
+pub mod neutral_build;
+pub mod regions;
+pub mod replay;
+pub mod source_map;
+mod worker_process;
+
+pub use neutral_build::NeutralBuild;
+pub use regions::{Growth, GrowthPoint, Portion, Region, RegionSet, Summary};
+pub use replay::{Find, Input, Outcome, Outcomes, Reached, Replay, Replayed};
+pub use source_map::SourceMap;

@@ -1,0 +1,308 @@
+//! Replaying inputs through the coverage worker: what became of each, and what it reached.
+
+use super::regions::{Growth, GrowthPoint, RegionSet};
+use super::source_map::SourceMap;
+use super::worker_process::{Death, Settings};
+use anyhow::{Context, Result, bail};
+use harness_core::counters::{Profile, Report};
+use harness_core::worker::escape;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// An input that an engine kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// The file.
+    pub path: PathBuf,
+    /// When it was found: milliseconds since the campaign's start. 0 for a seed.
+    pub time_ms: u64,
+    /// What the engine had executed by then. 0 for a seed.
+    pub executions: u64,
+}
+
+/// What became of an input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every check held.
+    Pass,
+    /// The input is no case.
+    Rejected {
+        /// Why not.
+        why: String,
+    },
+    /// A check failed, or the code under test panicked.
+    Fail {
+        /// The check's id.
+        check: String,
+        /// Its report.
+        message: String,
+    },
+    /// The worker died.
+    Crashed {
+        /// Of what, and the end of what it printed.
+        how: String,
+    },
+    /// The worker took longer than the time-out and was killed.
+    Hung,
+    /// The worker could not run it: the file cannot be read, or there is no such target.
+    Error {
+        /// What the worker said.
+        message: String,
+    },
+}
+
+/// How many inputs had which [`Outcome`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "named as the outcomes are")]
+pub struct Outcomes {
+    pub passed: usize,
+    pub rejected: usize,
+    pub failed: usize,
+    pub crashed: usize,
+    pub hung: usize,
+    pub errors: usize,
+}
+
+impl Outcomes {
+    fn count(&mut self, outcome: &Outcome) {
+        *match outcome {
+            Outcome::Pass => &mut self.passed,
+            Outcome::Rejected { .. } => &mut self.rejected,
+            Outcome::Fail { .. } => &mut self.failed,
+            Outcome::Crashed { .. } => &mut self.crashed,
+            Outcome::Hung => &mut self.hung,
+            Outcome::Error { .. } => &mut self.errors,
+        } += 1;
+    }
+}
+
+/// An input that neither passed nor was rejected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Find {
+    /// The file.
+    pub path: PathBuf,
+    /// What became of it.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// One input's result, from [`Replay::each`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// The input, by its place in the list.
+    pub input: usize,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The regions reached, by their numbers in the [`SourceMap`].
+    pub regions: BTreeSet<usize>,
+}
+
+/// What a whole corpus reached.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Replayed {
+    /// How many inputs had which outcome.
+    pub outcomes: Outcomes,
+    /// Those that neither passed nor were rejected, in order of arrival.
+    pub finds: Vec<Find>,
+    /// Coverage over time and executions.
+    pub growth: Growth,
+    /// Every region reached.
+    pub covered: RegionSet,
+    /// How many inputs were replayed a second.
+    pub inputs_per_second: f64,
+}
+
+/// Replays inputs of one target.
+#[derive(Debug, Clone)]
+pub struct Replay<'a> {
+    /// The worker, from [`NeutralBuild::build`](super::NeutralBuild::build).
+    pub binary: &'a Path,
+    /// The map of that binary.
+    pub map: &'a SourceMap,
+    /// The target's name.
+    pub target: &'a str,
+    /// How long one input may take.
+    pub timeout: Duration,
+}
+
+impl Replay<'_> {
+    /// Replays the inputs in the order in which they arrived, and says what they reach together.
+    ///
+    /// An input on which the worker dies or hangs is recorded, with what it had reached until then; a new
+    /// worker goes on with the next.
+    ///
+    /// # Errors
+    /// When the worker cannot be started or does not report coverage; I/O errors.
+    pub fn grow(&self, inputs: &[Input]) -> Result<Replayed> {
+        let mut inputs: Vec<&Input> = inputs.iter().collect();
+        inputs.sort_by_key(|input| (input.time_ms, input.executions));
+        let paths: Vec<&Path> = inputs.iter().map(|input| input.path.as_path()).collect();
+
+        let mut outcomes = Outcomes::default();
+        let mut finds = Vec::new();
+        let mut points: Vec<GrowthPoint> = Vec::new();
+        let mut covered = BTreeSet::new();
+        let start = Instant::now();
+        self.drive(&paths, Report::New, |reached| {
+            let input = inputs[reached.input];
+            let before = covered.len();
+            covered.extend(reached.regions);
+            outcomes.count(&reached.outcome);
+            if !matches!(reached.outcome, Outcome::Pass | Outcome::Rejected { .. }) {
+                finds.push(Find {
+                    path: input.path.clone(),
+                    outcome: reached.outcome,
+                });
+            }
+            let is_last = reached.input + 1 == inputs.len();
+            if covered.len() > before || is_last {
+                points.push(GrowthPoint {
+                    time_ms: input.time_ms,
+                    executions: input.executions,
+                    regions: covered.len(),
+                });
+            }
+            Ok(())
+        })?;
+        Ok(Replayed {
+            outcomes,
+            finds,
+            growth: Growth { points },
+            covered: self.map.set(&covered),
+            inputs_per_second: inputs.len() as f64 / start.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// Replays the inputs in the order given and hands `visit` what each reached *by itself*; for an input on
+    /// which the worker died or hung, or which failed a check, at least a part of that: regions whose
+    /// counter is a difference are missing.
+    ///
+    /// # Errors
+    /// As [`grow`](Self::grow), and those of `visit`.
+    pub fn each(&self, paths: &[&Path], visit: impl FnMut(Reached) -> Result<()>) -> Result<()> {
+        self.drive(paths, Report::All, visit)
+    }
+
+    fn drive(
+        &self,
+        paths: &[&Path],
+        report: Report,
+        mut visit: impl FnMut(Reached) -> Result<()>,
+    ) -> Result<()> {
+        let requests = paths.iter().map(|path| self.request(path));
+        let requests: Vec<String> = requests.collect::<Result<_>>()?;
+        let folder = tempfile::tempdir().context("no temporary folder")?;
+        let workers = Settings {
+            binary: self.binary,
+            folder: folder.path(),
+            report,
+            timeout: self.timeout,
+        };
+        workers.prepare(self.map.probes())?;
+
+        let mut next = 0;
+        for number in 0.. {
+            if next == requests.len() {
+                break;
+            }
+            let death = workers.run(number, &requests[next..], |answer| {
+                let probes = answer.reached.iter();
+                let regions = probes.flat_map(|&probe| self.map.regions_of_probe(probe));
+                visit(Reached {
+                    input: next,
+                    outcome: outcome(&answer.fields)?,
+                    regions: regions.collect(),
+                })?;
+                next += 1;
+                Ok(())
+            })?;
+            let profile = workers.profile(number);
+            if let Some(death) = death {
+                let counters = Profile::open(&profile).context("a dead worker's profile")?;
+                visit(Reached {
+                    input: next,
+                    outcome: match death {
+                        Death::Crashed(how) => Outcome::Crashed { how },
+                        Death::Hung => Outcome::Hung,
+                    },
+                    regions: self.map.reached_in(&counters, true)?,
+                })?;
+                next += 1;
+            }
+            std::fs::remove_file(profile).context("a worker's profile")?;
+        }
+        Ok(())
+    }
+
+    fn request(&self, path: &Path) -> Result<String> {
+        let path = path
+            .to_str()
+            .with_context(|| format!("{} is not UTF-8", path.display()))?;
+        Ok(format!("run\t{}\t{}", escape(self.target), escape(path)))
+    }
+}
+
+/// The outcome that an answer tells.
+fn outcome(fields: &[String]) -> Result<Outcome> {
+    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+    Ok(match fields[..] {
+        ["pass"] => Outcome::Pass,
+        ["rejected", why] => Outcome::Rejected {
+            why: why.to_owned(),
+        },
+        ["fail", check, message] => Outcome::Fail {
+            check: check.to_owned(),
+            message: message.to_owned(),
+        },
+        ["error", message] => Outcome::Error {
+            message: message.to_owned(),
+        },
+        _ => bail!("not an answer: {fields:?}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_understood() {
+        let parse = |fields: &[&str]| {
+            let fields: Vec<String> = fields.iter().map(|&field| field.to_owned()).collect();
+            outcome(&fields)
+        };
+        assert_eq!(parse(&["pass"]).unwrap(), Outcome::Pass);
+        let rejected = Outcome::Rejected {
+            why: "short".into(),
+        };
+        assert_eq!(parse(&["rejected", "short"]).unwrap(), rejected);
+        for wrong in [
+            &["pass", "x"][..],
+            &["fail", "x"],
+            &[""],
+            &["checks", "a", "1"],
+        ] {
+            assert!(
+                parse(wrong)
+                    .unwrap_err()
+                    .to_string()
+                    .starts_with("not an answer")
+            );
+        }
+    }
+
+    #[test]
+    fn a_find_in_json_is_flat() {
+        let find = Find {
+            path: "a".into(),
+            outcome: Outcome::Crashed {
+                how: "signal 6".into(),
+            },
+        };
+        let json = serde_json::to_string(&find).unwrap();
+        assert_eq!(json, r#"{"path":"a","outcome":"crashed","how":"signal 6"}"#);
+    }
+}

@@ -1,0 +1,431 @@
+//! The neutral coverage on a small program, built for coverage by the test, whose regions are known by hand.
+
+use campaign::coverage::{
+    GrowthPoint, Input, NeutralBuild, Outcome, Outcomes, Portion, Region, RegionSet, Replay,
+    SourceMap,
+};
+use harness_core::counters::Profile;
+use llvm_profparser::CoverageMapping;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+const FILE: &str = "crates/code/src/lib.rs";
+
+/// The small program, written and built once for all tests of this file.
+struct Fixture {
+    root: PathBuf,
+    binary: PathBuf,
+    map: SourceMap,
+}
+
+fn fixture() -> &'static Fixture {
+    static FIXTURE: OnceLock<Fixture> = OnceLock::new();
+    FIXTURE.get_or_init(|| {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("coverage_fixture");
+        let files = [
+            ("Cargo.toml", include_str!("coverage_fixture/worker.toml")),
+            ("src/main.rs", include_str!("coverage_fixture/worker.rs")),
+            (
+                "src/counters.rs",
+                include_str!("../../harness-core/src/counters.rs"),
+            ),
+            (
+                "crates/code/Cargo.toml",
+                include_str!("coverage_fixture/code.toml"),
+            ),
+            (FILE, include_str!("coverage_fixture/code.rs")),
+        ];
+        for (name, text) in files {
+            let path = root.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let binary = build(&root).build().unwrap();
+        let map = SourceMap::of_worker(&binary, &root, "crates/").unwrap();
+        Fixture { root, binary, map }
+    })
+}
+
+fn build(root: &Path) -> NeutralBuild {
+    NeutralBuild {
+        manifest: root.join("Cargo.toml"),
+        binary: "fixture_worker".into(),
+        target_dir: root.join("target"),
+    }
+}
+
+impl Fixture {
+    fn replay(&self) -> Replay<'_> {
+        Replay {
+            binary: &self.binary,
+            map: &self.map,
+            target: "fixture",
+            timeout: Duration::from_secs(2),
+        }
+    }
+
+    /// Inputs in a folder of this test's own, 10 ms and 100 executions apart.
+    fn inputs(&self, test: &str, inputs: &[&[u8]]) -> Vec<Input> {
+        let folder = self.root.join("inputs").join(test);
+        fs::create_dir_all(&folder).unwrap();
+        let write = |(index, bytes): (usize, &&[u8])| {
+            let path = folder.join(index.to_string());
+            fs::write(&path, bytes).unwrap();
+            Input {
+                path,
+                time_ms: index as u64 * 10,
+                executions: index as u64 * 100,
+            }
+        };
+        inputs.iter().enumerate().map(write).collect()
+    }
+
+    /// The regions that each input reaches by itself.
+    fn each(&self, inputs: &[Input]) -> Vec<RegionSet> {
+        let paths: Vec<&Path> = inputs.iter().map(|input| input.path.as_path()).collect();
+        let mut sets = Vec::new();
+        let visit = |reached: campaign::coverage::Reached| {
+            assert_eq!(reached.input, sets.len());
+            sets.push(self.map.set(&reached.regions));
+            Ok(())
+        };
+        self.replay().each(&paths, visit).unwrap();
+        sets
+    }
+}
+
+/// Regions of the code under test, by line and column of start and end.
+fn regions(places: &[(usize, usize, usize, usize)]) -> RegionSet {
+    let region = |&(start_line, start_column, end_line, end_column): &_| Region {
+        file: FILE.into(),
+        start_line,
+        start_column,
+        end_line,
+        end_column,
+    };
+    places.iter().map(region).collect()
+}
+
+/// What every run of `branch` reaches, and its two arms.
+const BRANCH: [(usize, usize, usize, usize); 3] = [(3, 1, 3, 32), (4, 8, 4, 17), (9, 1, 9, 2)];
+const BRANCH_THEN: (usize, usize, usize, usize) = (5, 9, 5, 10);
+const BRANCH_ELSE: (usize, usize, usize, usize) = (7, 9, 7, 10);
+const GENERIC_THEN: (usize, usize, usize, usize) = (14, 9, 14, 18);
+const GENERIC_ELSE: (usize, usize, usize, usize) = (16, 9, 16, 18);
+/// What `checked` reaches before it can stop, as far as it is counted and not derived.
+const CHECKED_ENTRY: [(usize, usize, usize, usize); 2] = [(32, 1, 32, 42), (33, 8, 33, 18)];
+/// The abort, whose counter is a difference.
+const CHECKED_ABORT: (usize, usize, usize, usize) = (34, 9, 34, 28);
+const CHECKED_LOOP: (usize, usize, usize, usize) = (37, 9, 39, 10);
+const CHECKED_OK: (usize, usize, usize, usize) = (44, 40, 44, 49);
+
+#[test]
+fn every_region_of_the_code_under_test_is_known_and_nothing_else() {
+    let map = &fixture().map;
+    let all = map.all();
+    assert_eq!(all.len(), 37);
+    // Not the worker, which was built with counters as well, and not what `cfg(test)` leaves out.
+    assert!(
+        all.iter()
+            .all(|region| region.file == FILE && region.end_line <= 45)
+    );
+    // The function that nobody calls is there.
+    assert!(all.iter().any(|region| region.start_line == 20));
+    let by_crate = map.summary_by_crate(&all);
+    assert_eq!(by_crate.keys().collect::<Vec<_>>(), ["code"]);
+    assert_eq!(by_crate["code"], map.summary(&all));
+    assert_eq!(
+        map.summary(&all).functions,
+        Portion {
+            covered: 5,
+            total: 5
+        }
+    );
+}
+
+#[test]
+fn a_branch_reaches_its_own_arm_only() {
+    let fixture = fixture();
+    // The `else` has no counter of its own, and is reached although none is newly in use.
+    let inputs = fixture.inputs("branch", &[b"b\x63", b"b\x01", b"b\x63"]);
+    let mut then_arm = regions(&BRANCH);
+    let mut else_arm = then_arm.clone();
+    then_arm.extend(&regions(&[BRANCH_THEN]));
+    else_arm.extend(&regions(&[BRANCH_ELSE]));
+    // The third shows that counters start at zero for each input.
+    let expected = [then_arm.clone(), else_arm, then_arm.clone()];
+    assert_eq!(fixture.each(&inputs), expected);
+
+    let summary = fixture.map.summary(&then_arm);
+    assert_eq!(
+        summary.regions,
+        Portion {
+            covered: 4,
+            total: 37
+        }
+    );
+    assert_eq!(
+        summary.functions,
+        Portion {
+            covered: 1,
+            total: 5
+        }
+    );
+    // Lines 3, 4, 5 and 9.
+    assert_eq!(summary.lines.covered, 4);
+}
+
+#[test]
+fn copies_of_a_generic_function_count_once() {
+    let fixture = fixture();
+    // One arm in the copy for `u8`, the other in the copy for `u32`.
+    let inputs = fixture.inputs("generic", &[b"1\x63", b"4\x01", b"1\x01", b"4\x63"]);
+    let replayed = fixture.replay().grow(&inputs).unwrap();
+    let arms = regions(&[GENERIC_THEN, GENERIC_ELSE]);
+    assert_eq!(replayed.covered.intersection(&arms), arms);
+    let generic: Vec<_> = fixture
+        .map
+        .all()
+        .iter()
+        .filter(|r| (11..=18).contains(&r.start_line))
+        .cloned()
+        .collect();
+    assert_eq!(replayed.covered, generic.into_iter().collect());
+    // The other arm in either copy is nothing new; the last input ends the curve.
+    let regions: Vec<_> = replayed
+        .growth
+        .points
+        .iter()
+        .map(|point| point.regions)
+        .collect();
+    assert_eq!(regions, [7, 8, 8]);
+}
+
+#[test]
+fn growth_follows_arrival() {
+    let fixture = fixture();
+    let mut inputs = fixture.inputs(
+        "growth",
+        &[b"b\x01", b"b\x02", b"b\x63", b"1\x01", b"", b"b\x63"],
+    );
+    inputs.reverse();
+    let replayed = fixture.replay().grow(&inputs).unwrap();
+    let point = |index: u64, regions| GrowthPoint {
+        time_ms: index * 10,
+        executions: index * 100,
+        regions,
+    };
+    let points = [point(0, 4), point(2, 5), point(3, 12), point(5, 12)];
+    assert_eq!(replayed.growth.points, points);
+    let outcomes = Outcomes {
+        passed: 5,
+        rejected: 1,
+        ..Outcomes::default()
+    };
+    assert_eq!(replayed.outcomes, outcomes);
+    assert!(replayed.finds.is_empty());
+    assert_eq!(replayed.covered.len(), 12);
+}
+
+#[test]
+fn a_crash_and_a_hang_lose_nothing() {
+    let fixture = fixture();
+    let missing = Input {
+        path: fixture.root.join("no such input"),
+        time_ms: 65,
+        executions: 0,
+    };
+    let mut inputs = fixture.inputs(
+        "deaths",
+        &[
+            b"s\x07", b"b\x01", b"s\x08", b"s\x09", b"b\x63", b"s\x07", b"s\x01",
+        ],
+    );
+    inputs.push(missing);
+    let replayed = fixture.replay().grow(&inputs).unwrap();
+    let outcomes = Outcomes {
+        passed: 3,
+        failed: 1,
+        crashed: 2,
+        hung: 1,
+        errors: 1,
+        ..Outcomes::default()
+    };
+    assert_eq!(replayed.outcomes, outcomes);
+
+    let name = |find: &campaign::coverage::Find| find.path.file_name().unwrap().to_owned();
+    let names: Vec<_> = replayed.finds.iter().map(name).collect();
+    assert_eq!(names, ["0", "2", "3", "5", "no such input"]);
+    let Outcome::Crashed { how } = &replayed.finds[0].outcome else {
+        panic!("{:?}", replayed.finds[0]);
+    };
+    assert!(how.contains("signal: 6"), "{how}");
+    assert_eq!(replayed.finds[1].outcome, Outcome::Hung);
+
+    // What was reached on the way into the loop is there, and what came later too.
+    let expected = regions(&[CHECKED_LOOP, BRANCH_THEN, BRANCH_ELSE, CHECKED_OK]);
+    assert_eq!(replayed.covered.intersection(&expected), expected);
+    let entry = regions(&CHECKED_ENTRY);
+    assert_eq!(replayed.covered.intersection(&entry), entry);
+    // The price of never claiming too much.
+    assert!(
+        replayed
+            .covered
+            .intersection(&regions(&[CHECKED_ABORT]))
+            .is_empty()
+    );
+}
+
+#[test]
+fn what_ended_midway_claims_no_branch_that_it_did_not_take() {
+    let fixture = fixture();
+    // Abort, hang, panic.
+    let inputs = fixture.inputs("midway", &[b"s\x07", b"s\x08", b"s\x09"]);
+    let never = regions(&[CHECKED_OK, (42, 9, 42, 15), (44, 21, 44, 30)]);
+    let entry = regions(&CHECKED_ENTRY);
+    for (index, reached) in fixture.each(&inputs).iter().enumerate() {
+        assert_eq!(reached.intersection(&entry), entry, "input {index}");
+        assert!(reached.intersection(&never).is_empty(), "input {index}");
+    }
+}
+
+/// Another reader of the same profile and map: the library's own report.
+#[test]
+fn the_librarys_own_report_agrees() {
+    let fixture = fixture();
+    let inputs = fixture.inputs(
+        "agrees",
+        &[b"b\x63", b"b\x01", b"4\x63", b"s\x64", b"s\x01"],
+    );
+    let path = fixture.root.join("agrees.profraw");
+    let mut requests = String::new();
+    for input in &inputs {
+        requests += &format!("run\tfixture\t{}\n", input.path.display());
+    }
+    let list = fixture.root.join("agrees.requests");
+    fs::write(&list, requests).unwrap();
+    // No watching: the counters stay as the inputs leave them.
+    let output = Command::new(&fixture.binary)
+        .stdin(fs::File::open(&list).unwrap())
+        .env("LLVM_PROFILE_FILE", format!("{}%c", path.display()))
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "pass\n".repeat(inputs.len())
+    );
+
+    let reached = fixture
+        .map
+        .reached_in(&Profile::open(&path).unwrap(), false)
+        .unwrap();
+    let profile = llvm_profparser::parse(&path).unwrap();
+    let binaries = [fixture.binary.clone()];
+    let report = CoverageMapping::new(&binaries, &profile, false).unwrap();
+    let report = report.generate_report().unwrap();
+    let mut theirs = BTreeSet::new();
+    for (file, result) in &report.files {
+        let Ok(file) = file.strip_prefix(fixture.root.canonicalize().unwrap()) else {
+            continue;
+        };
+        if !file.starts_with("crates") {
+            continue;
+        }
+        for (place, count) in &result.hits {
+            if *count > 0 {
+                theirs.insert((
+                    place.line_start,
+                    place.column_start,
+                    place.line_end,
+                    place.column_end,
+                ));
+            }
+        }
+    }
+    let theirs: Vec<_> = theirs.into_iter().collect();
+    assert!(theirs.len() > 20, "{theirs:?}");
+    assert_eq!(fixture.map.set(&reached), regions(&theirs));
+}
+
+#[test]
+fn many_inputs_take_one_worker() {
+    let fixture = fixture();
+    let pair = fixture.inputs("many", &[b"b\x01", b"s\x64"]);
+    let inputs: Vec<_> = pair.iter().cycle().take(20_000).cloned().collect();
+    let replayed = fixture.replay().grow(&inputs).unwrap();
+    assert_eq!(replayed.outcomes.passed, 20_000);
+    println!("{:.0} inputs a second", replayed.inputs_per_second);
+    // Starting a process for each input would not get near this.
+    assert!(
+        replayed.inputs_per_second > 2000.0,
+        "{}",
+        replayed.inputs_per_second
+    );
+}
+
+#[test]
+fn no_inputs_no_points() {
+    let replayed = fixture().replay().grow(&[]).unwrap();
+    assert!(replayed.growth.points.is_empty() && replayed.covered.is_empty());
+}
+
+#[test]
+fn a_build_that_fails_says_what_the_compiler_said() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let manifest = "[package]\nname = \"fixture_worker\"\nedition = \"2024\"\n[workspace]\n";
+    write("Cargo.toml", manifest);
+    write("src/main.rs", "fn main() { no_such_function() }");
+    let error = build(root.path()).build().unwrap_err().to_string();
+    assert!(error.contains("no_such_function"), "{error}");
+    assert!(error.contains("fixture_worker failed"), "{error}");
+
+    // A folder under test in which there is no source, and a binary without counters.
+    write("src/main.rs", "fn main() {}");
+    let binary = build(root.path()).build().unwrap();
+    let error = SourceMap::of_worker(&binary, root.path(), "crates/").unwrap_err();
+    assert!(
+        error.to_string().contains("no source region under"),
+        "{error}"
+    );
+    let error = SourceMap::of_worker(Path::new("/bin/true"), root.path(), "crates/").unwrap_err();
+    assert!(
+        error.to_string().contains("not built for coverage"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_worker_that_cannot_report_coverage_is_an_error_and_no_find() {
+    let fixture = fixture();
+    let inputs = fixture.inputs("mute", &[b"b\x01"]);
+    let echo = Replay {
+        binary: Path::new("/bin/cat"),
+        ..fixture.replay()
+    };
+    let error = echo.grow(&inputs).unwrap_err().to_string();
+    assert!(error.contains("not a worker with coverage"), "{error}");
+    let gone = Replay {
+        binary: Path::new("/bin/false"),
+        ..fixture.replay()
+    };
+    let error = gone.grow(&inputs).unwrap_err().to_string();
+    assert!(
+        error.contains("did not start") && error.contains("exit status: 1"),
+        "{error}"
+    );
+    let absent = Replay {
+        binary: Path::new("/no/such/worker"),
+        ..fixture.replay()
+    };
+    let error = absent.grow(&inputs).unwrap_err().to_string();
+    assert!(error.contains("could not be started"), "{error}");
+}
