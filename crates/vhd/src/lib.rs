@@ -33,9 +33,6 @@ mod footer;
 mod header;
 mod scan;
 
-#[cfg(test)]
-mod tests;
-
 use core::num::NonZeroU64;
 
 use shared::{AllocationSummary, CallTable, DataTally, Input, ScanError, SectorCache};

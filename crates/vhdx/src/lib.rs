@@ -44,9 +44,6 @@ mod metadata;
 mod region;
 mod scan;
 
-#[cfg(test)]
-mod tests;
-
 use core::num::NonZeroU64;
 
 use shared::{AllocationSummary, CallTable, DataTally, Input, ScanError, SectorCache};
