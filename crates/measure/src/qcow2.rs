@@ -141,14 +141,12 @@ pub fn measure_qcow2(
     check_sizes(s)?;
 
     let disk_clusters = cluster.count(s.virtual_size);
-    let tables = Tables::new(disk_clusters, cluster, opts.extended_l2)?;
-    // The header is one cluster.
-    let counted = add(add(1, tables.clusters)?, disk_clusters)?;
-    let refcounts = Refcounts::new(counted, checked)?;
+    let header_and_tables = add(1, tables(disk_clusters, cluster, opts.extended_l2)?)?;
+    let refcounts = Refcounts::new(add(header_and_tables, disk_clusters)?, checked)?;
     let luks_clusters = cluster.count(opts.luks_header_overhead.unwrap_or(0));
 
     let without_data = add(
-        add(add(1, tables.clusters)?, refcounts.clusters()?)?,
+        add(header_and_tables, refcounts.clusters()?)?,
         luks_clusters,
     )?;
     let data_clusters = match opts.preallocation {
@@ -161,65 +159,61 @@ pub fn measure_qcow2(
     )
 }
 
-/// The L1 table and the L2 tables of a disk, each rounded up to whole clusters.
-struct Tables {
-    clusters: u64,
-}
-
-impl Tables {
-    fn new(
-        disk_clusters: u64,
-        cluster: PowerOfTwo,
-        extended_l2: bool,
-    ) -> Result<Self, MeasureError> {
-        let l2_entry = if extended_l2 { BITS_128 } else { BITS_64 };
-        let l2_tables = cluster.entries(l2_entry).count(disk_clusters);
-        let l1_entries_per_cluster = cluster.entries(BITS_64);
-        let l1_clusters = l1_entries_per_cluster.count(l2_tables);
-        if l1_entries_per_cluster.times(l1_clusters)? > LARGEST_L1_ENTRIES {
-            return Err(MeasureError::InvalidSize);
-        }
-        Ok(Self {
-            clusters: add(l2_tables, l1_clusters)?,
-        })
+/// How many clusters the L1 table and the L2 tables of a disk take, each table in whole clusters.
+fn tables(disk_clusters: u64, cluster: PowerOfTwo, extended_l2: bool) -> Result<u64, MeasureError> {
+    let l2_entry = if extended_l2 { BITS_128 } else { BITS_64 };
+    let l2_tables = cluster.entries(l2_entry).count(disk_clusters);
+    let l1_entries_per_cluster = cluster.entries(BITS_64);
+    let l1_clusters = l1_entries_per_cluster.count(l2_tables);
+    if l1_entries_per_cluster.times(l1_clusters)? > LARGEST_L1_ENTRIES {
+        return Err(MeasureError::InvalidSize);
     }
+    add(l2_tables, l1_clusters)
 }
 
-/// The refcount blocks and the refcount table that count a file's clusters and their own.
+/// The refcount blocks and the refcount table that count a file's clusters and their own, in clusters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Refcounts {
-    block_clusters: u64,
-    table_clusters: u64,
+    blocks: u64,
+    table: u64,
 }
 
 impl Refcounts {
+    const NONE: Self = Self {
+        blocks: 0,
+        table: 0,
+    };
+
     /// The smallest layout for `counted` other clusters: from nothing upwards, until it counts itself
     /// (`qcow2_refcount_metadata_size` in QEMU's `block/qcow2-refcount.c`).
     ///
-    /// More blocks and tables never need fewer, so the numbers only grow; and since a block counts at
-    /// least 64 clusters, each round adds at most a 32nd of what the one before added, plus 2. Ten
-    /// rounds do for any `u64`; an image that can be made takes at most six.
+    /// This ends, and soon. A larger layout never asks for a smaller one, so the numbers only grow; and
+    /// as a block counts at least 64 clusters, and a cluster of the table at least 64 blocks, each round
+    /// grows by at most a 63rd of what the one before grew by, and 2.
     fn new(counted: u64, checked: Checked) -> Result<Self, MeasureError> {
-        let per_block = checked.cluster.entries(checked.refcount_bits);
-        let per_table_cluster = checked.cluster.entries(BITS_64);
-        let mut layout = Self {
-            block_clusters: 0,
-            table_clusters: 0,
-        };
+        let mut layout = Self::NONE;
         loop {
-            let block_clusters = per_block.count(add(counted, layout.clusters()?)?);
-            let table_clusters = per_table_cluster.count(block_clusters);
-            if (block_clusters, table_clusters) == (layout.block_clusters, layout.table_clusters) {
+            let larger = layout.grown(counted, checked)?;
+            if larger == layout {
                 return Ok(layout);
             }
-            layout = Self {
-                block_clusters,
-                table_clusters,
-            };
+            layout = larger;
         }
     }
 
-    fn clusters(&self) -> Result<u64, MeasureError> {
-        add(self.block_clusters, self.table_clusters)
+    /// The layout that counts `counted` clusters and those of this layout.
+    fn grown(self, counted: u64, checked: Checked) -> Result<Self, MeasureError> {
+        let per_block = checked.cluster.entries(checked.refcount_bits);
+        let per_table_cluster = checked.cluster.entries(BITS_64);
+        let blocks = per_block.count(add(counted, self.clusters()?)?);
+        Ok(Self {
+            blocks,
+            table: per_table_cluster.count(blocks),
+        })
+    }
+
+    fn clusters(self) -> Result<u64, MeasureError> {
+        add(self.blocks, self.table)
     }
 }
 
@@ -240,3 +234,6 @@ pub const fn luks_payload(key_bytes: u32, xts: bool) -> u64 {
     let slot = (key_bytes as u64 * keys * STRIPES).next_multiple_of(ALIGNMENT);
     ALIGNMENT + SLOTS * slot
 }
+
+#[cfg(test)]
+mod tests;

@@ -207,3 +207,271 @@ fn smallest_geometry(asked: u64) -> Geometry {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The largest VHD in bytes.
+    const LARGEST: u64 = 0xff00_0000 * 512;
+
+    const FIXED: VhdOpts = VhdOpts {
+        subformat: VhdSubformat::Fixed,
+        block_size: 2 << 20,
+        force_size: false,
+    };
+
+    fn sizes(summary: AllocationSummary, opts: &VhdOpts) -> Result<(u64, u64), MeasureError> {
+        measure_vhd(&summary, opts).map(|out| (out.required, out.fully_allocated))
+    }
+
+    fn geometry(cylinders: u16, heads: u8, sectors_per_track: u8) -> Geometry {
+        Geometry {
+            cylinders,
+            heads,
+            sectors_per_track,
+        }
+    }
+
+    /// The number of sectors that qemu finds: one more at a time.
+    fn grown_one_by_one(asked: u64) -> u64 {
+        (asked..)
+            .map(|size| chs(size).sectors())
+            .find(|&sectors| sectors >= asked)
+            .unwrap()
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_qemu_img() {
+        let default = VhdOpts::default();
+        assert_eq!(default.subformat, VhdSubformat::Dynamic);
+        assert_eq!(default.unit(), 2 << 20);
+        assert!(!default.force_size);
+    }
+
+    #[test]
+    fn geometries_by_the_specification() {
+        for (sectors, expected) in [
+            (0, geometry(0, 4, 17)),
+            (67, geometry(0, 4, 17)),
+            (68, geometry(1, 4, 17)),
+            (69631, geometry(1023, 4, 17)),
+            // Exactly 4096 tracks.
+            (69632, geometry(140, 16, 31)),
+            (69649, geometry(819, 5, 17)),
+            (278_527, geometry(1023, 16, 17)),
+            (278_528, geometry(561, 16, 31)),
+            (507_903, geometry(1023, 16, 31)),
+            (507_904, geometry(503, 16, 63)),
+            (66_059_280, geometry(65535, 16, 63)),
+            (66_059_281, geometry(16191, 16, 255)),
+            (267_382_799, geometry(65534, 16, 255)),
+            (267_382_800, geometry(65535, 16, 255)),
+            (u64::MAX, geometry(65535, 16, 255)),
+        ] {
+            assert_eq!(chs(sectors), expected, "{sectors} sectors");
+        }
+    }
+
+    /// So no field of [`Geometry`] is cut off.
+    #[test]
+    fn a_geometry_never_has_more_sectors_than_the_disk_and_lacks_less_than_a_cylinder() {
+        let mut size = 0;
+        while size < LARGEST_GEOMETRY_SECTORS {
+            let sectors = chs(size).sectors();
+            assert!(sectors <= size && size - sectors < 16 * 255);
+            size += 1 + size / 5000;
+        }
+    }
+
+    #[test]
+    fn a_disk_grows_to_what_qemu_finds_one_sector_at_a_time() {
+        let near = |at: u64| at.saturating_sub(600)..at + 600;
+        let all = (0..20_000)
+            .chain((4..=16).flat_map(|heads| near(17 * 1024 * heads)))
+            .chain(near(31 * 16 * 1024))
+            .chain(near(65535 * 16 * 63))
+            .chain(LARGEST_GEOMETRY_SECTORS - 5000..=LARGEST_GEOMETRY_SECTORS)
+            // And a way through all sizes.
+            .chain((0..8_000).map(|step| step * step * 239 % LARGEST_GEOMETRY_SECTORS));
+        for asked in all {
+            let grown = smallest_geometry(asked).sectors();
+            assert_eq!(grown, grown_one_by_one(asked), "{asked} sectors");
+            assert!(grown - asked < 4080);
+        }
+    }
+
+    #[test]
+    fn a_disk_grows_only_when_a_geometry_can_help() {
+        let grows = VhdOpts::default();
+        let forced = VhdOpts {
+            force_size: true,
+            ..grows
+        };
+        for (asked, grown) in [
+            (0, 0),
+            (1, 68 * 512),
+            (68 * 512, 68 * 512),
+            (68 * 512 + 1, 136 * 512),
+            (10 << 20, 20536 * 512),
+        ] {
+            assert_eq!(grows.disk_size(asked), Ok(grown));
+            assert_eq!(forced.disk_size(asked), Ok(asked.next_multiple_of(512)));
+        }
+        // The largest geometry would be found: the size stays.
+        let largest_geometry = LARGEST_GEOMETRY_SECTORS * 512;
+        let one_cylinder_less = largest_geometry - 4080 * 512;
+        assert_eq!(grows.disk_size(one_cylinder_less), Ok(one_cylinder_less));
+        for asked in [
+            one_cylinder_less + 512,
+            largest_geometry - 512,
+            largest_geometry,
+            largest_geometry + 512,
+            LARGEST,
+        ] {
+            assert_eq!(grows.disk_size(asked), Ok(asked));
+            assert_eq!(grows.disk_size(asked - 1), Ok(asked));
+        }
+    }
+
+    #[test]
+    fn a_disk_has_at_most_2040_gib() {
+        for force_size in [false, true] {
+            for subformat in [VhdSubformat::Dynamic, VhdSubformat::Fixed] {
+                let opts = VhdOpts {
+                    subformat,
+                    force_size,
+                    ..VhdOpts::default()
+                };
+                for disk in [LARGEST - 1, LARGEST] {
+                    assert!(sizes(AllocationSummary::new(disk, disk), &opts).is_ok());
+                    assert_eq!(opts.disk_size(disk), Ok(LARGEST));
+                }
+                for disk in [LARGEST + 1, i64::MAX as u64, 1 << 63, u64::MAX] {
+                    assert_eq!(
+                        sizes(AllocationSummary::new(disk, 0), &opts),
+                        Err(MeasureError::InvalidSize)
+                    );
+                    assert_eq!(opts.disk_size(disk), Err(MeasureError::InvalidSize));
+                }
+            }
+        }
+    }
+
+    /// File lengths seen from qemu-img; the other block size is the same formula by hand.
+    #[test]
+    fn a_dynamic_disk_is_its_headers_a_table_and_blocks_with_bitmaps() {
+        let opts = VhdOpts::default();
+        assert_eq!(sizes(AllocationSummary::new(0, 0), &opts), Ok((2048, 2048)));
+        let block = (2 << 20) + 512;
+        assert_eq!(
+            sizes(AllocationSummary::new(10 << 20, 1), &opts),
+            // 10 MiB grow by 28 KiB, into a sixth block.
+            Ok((2560 + block, 2560 + 6 * block))
+        );
+        assert_eq!(
+            sizes(AllocationSummary::new(LARGEST, 0), &opts),
+            Ok((4_179_968, 4_179_968 + 1_044_480 * block))
+        );
+        // 2 GiB blocks: bitmaps of 512 KiB.
+        let large = VhdOpts {
+            block_size: 1 << 31,
+            force_size: true,
+            ..opts
+        };
+        let block = (1 << 31) + (1 << 19);
+        assert_eq!(
+            sizes(AllocationSummary::new((1 << 31) + 1, 1), &large),
+            Ok((2560 + block, 2560 + 2 * block))
+        );
+        // 512 KiB blocks: bitmaps of 128 bytes, in whole sectors.
+        let small = VhdOpts {
+            block_size: 512 << 10,
+            force_size: true,
+            ..opts
+        };
+        let block = (512 << 10) + 512;
+        assert_eq!(
+            sizes(AllocationSummary::new(1 << 20, 1), &small),
+            Ok((2560 + block, 2560 + 2 * block))
+        );
+    }
+
+    #[test]
+    fn a_fixed_disk_is_its_bytes_and_a_footer() {
+        assert_eq!(sizes(AllocationSummary::new(0, 0), &FIXED), Ok((512, 512)));
+        for data in [0, 1, 10 << 20] {
+            assert_eq!(
+                sizes(AllocationSummary::new(10 << 20, data), &FIXED),
+                Ok((20537 * 512, 20537 * 512))
+            );
+        }
+        let forced = VhdOpts {
+            force_size: true,
+            ..FIXED
+        };
+        assert_eq!(
+            sizes(AllocationSummary::new(1000, 1000), &forced),
+            Ok((1536, 1536))
+        );
+    }
+
+    #[test]
+    fn block_sizes_are_checked_for_every_subformat() {
+        for subformat in [VhdSubformat::Dynamic, VhdSubformat::Fixed] {
+            let opts = |block_size| VhdOpts {
+                subformat,
+                block_size,
+                force_size: false,
+            };
+            for shift in 19..=31 {
+                assert!(sizes(AllocationSummary::new(1, 0), &opts(1 << shift)).is_ok());
+            }
+            for block_size in [0, 1, 512, 1 << 18, (1 << 19) + 1, 3 << 20, u32::MAX] {
+                for summary in [
+                    AllocationSummary::new(1, 0),
+                    AllocationSummary::new(u64::MAX, 0),
+                    AllocationSummary::new(0, 1),
+                ] {
+                    assert_eq!(
+                        sizes(summary, &opts(block_size)),
+                        Err(MeasureError::InvalidOption)
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn touched_blocks_are_taken_as_counted_and_checked() {
+        let disk = AllocationSummary::new(10 << 20, 2);
+        let block = (2 << 20) + 512;
+        for subformat in [VhdSubformat::Dynamic, VhdSubformat::Fixed] {
+            let opts = VhdOpts {
+                subformat,
+                ..VhdOpts::default()
+            };
+            let most = sizes(disk.with_touched(2 << 20, 5), &opts).unwrap();
+            if subformat == VhdSubformat::Dynamic {
+                assert_eq!(most, (2560 + 5 * block, 2560 + 6 * block));
+            }
+            // As many as the disk asked for has, not the grown one.
+            assert_eq!(
+                sizes(disk.with_touched(2 << 20, 6), &opts),
+                Err(MeasureError::InvalidSize)
+            );
+            for unit in [0, 1, 65536, (2 << 20) - 1, 4 << 20, u64::MAX] {
+                for disk in [disk, AllocationSummary::new(u64::MAX, 0)] {
+                    assert_eq!(
+                        sizes(disk.with_touched(unit, 0), &opts),
+                        Err(MeasureError::InvalidOption)
+                    );
+                }
+            }
+        }
+        assert_eq!(
+            sizes(AllocationSummary::new(10, 11), &VhdOpts::default()),
+            Err(MeasureError::InvalidSize)
+        );
+    }
+}

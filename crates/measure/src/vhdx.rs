@@ -98,3 +98,152 @@ pub fn measure_vhdx(s: &AllocationSummary, opts: &VhdxOpts) -> Result<MeasureOut
         add(without_blocks, block.times(disk_blocks)?)?,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+    const TIB: u64 = 1 << 40;
+
+    fn sizes(summary: AllocationSummary, block_size: u32) -> Result<(u64, u64), MeasureError> {
+        measure_vhdx(&summary, &VhdxOpts { block_size })
+            .map(|out| (out.required, out.fully_allocated))
+    }
+
+    #[test]
+    fn the_block_is_chosen_by_the_size_of_the_disk_for_every_size() {
+        let auto = VhdxOpts::default();
+        for (size, mib) in [
+            (0, 8),
+            (GIB - 1, 8),
+            (GIB, 8),
+            (GIB + 1, 16),
+            (100 * GIB, 16),
+            (100 * GIB + 1, 32),
+            (32 * TIB, 32),
+            (32 * TIB + 1, 64),
+            (64 * TIB, 64),
+            (u64::MAX, 64),
+        ] {
+            assert_eq!(auto.block_size_for(size), mib << 20);
+            assert_eq!(auto.unit(size), u64::from(mib) << 20);
+        }
+        let set = VhdxOpts {
+            block_size: 3 << 20,
+        };
+        assert_eq!(set.block_size_for(u64::MAX), 3 << 20);
+        assert_eq!(set.unit(0), 3 << 20);
+    }
+
+    /// File lengths seen from qemu-img.
+    #[test]
+    fn a_vhdx_is_its_fixed_parts_a_table_and_blocks() {
+        assert_eq!(
+            sizes(AllocationSummary::new(10 << 20, 0), 0),
+            Ok((8_388_608, 3 * 8_388_608))
+        );
+        assert_eq!(
+            sizes(AllocationSummary::new(64 * TIB, 1), 0),
+            Ok((16_777_216 + (64 << 20), 16_777_216 + 64 * TIB))
+        );
+        // No bytes: more than for one.
+        assert_eq!(
+            sizes(AllocationSummary::new(0, 0), 0),
+            Ok((74_448_896, 74_448_896))
+        );
+        assert_eq!(
+            sizes(AllocationSummary::new(1, 1), 1 << 20),
+            Ok((9 << 20, 9 << 20))
+        );
+    }
+
+    /// With blocks of 1 MiB a sector-bitmap entry follows 4096 of payload, and a MiB has 131072 entries.
+    #[test]
+    fn the_table_has_an_entry_for_each_bitmap_block_between_payload_blocks() {
+        let start = |blocks: u64| {
+            let disk = AllocationSummary::new(blocks << 20, 0);
+            sizes(disk, 1 << 20).unwrap().0 >> 20
+        };
+        // 131040 + 31 and 131041 + 31 entries fit; 131072 payload blocks do not, with 31 more.
+        assert_eq!([start(131_040), start(131_041)], [8, 8]);
+        assert_eq!([start(131_042), start(131_072)], [9, 9]);
+        // Two MiB: 262144 entries, 63 of them (262080 - 1) / 4096.
+        assert_eq!([start(262_081), start(262_082)], [9, 10]);
+    }
+
+    #[test]
+    fn a_disk_has_at_most_64_tib() {
+        for block_size in [0, 1 << 20, 256 << 20] {
+            for disk in [64 * TIB - 1, 64 * TIB] {
+                assert!(sizes(AllocationSummary::new(disk, disk), block_size).is_ok());
+            }
+            for disk in [64 * TIB + 1, i64::MAX as u64, 1 << 63, u64::MAX] {
+                assert_eq!(
+                    sizes(AllocationSummary::new(disk, 0), block_size),
+                    Err(MeasureError::InvalidSize)
+                );
+            }
+        }
+        assert_eq!(
+            sizes(AllocationSummary::new(GIB, GIB + 1), 0),
+            Err(MeasureError::InvalidSize)
+        );
+    }
+
+    #[test]
+    fn a_block_size_is_a_power_of_two_from_1_to_256_mib_or_none() {
+        for shift in 20..=28 {
+            assert!(sizes(AllocationSummary::new(GIB, 0), 1 << shift).is_ok());
+        }
+        for block_size in [
+            1,
+            512 << 10,
+            (1 << 20) + 1,
+            3 << 20,
+            1 << 29,
+            1 << 31,
+            u32::MAX,
+        ] {
+            for disk in [GIB, u64::MAX] {
+                assert_eq!(
+                    sizes(AllocationSummary::new(disk, 0), block_size),
+                    Err(MeasureError::InvalidOption)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn touched_blocks_are_taken_as_counted_and_checked() {
+        let disk = AllocationSummary::new(10 << 20, 2);
+        assert_eq!(
+            sizes(disk.with_touched(8 << 20, 2), 0),
+            Ok((24 << 20, 24 << 20))
+        );
+        assert_eq!(
+            sizes(disk.with_touched(8 << 20, 3), 0),
+            Err(MeasureError::InvalidSize)
+        );
+        assert_eq!(
+            sizes(disk.with_touched(1 << 20, 10), 1 << 20),
+            Ok((18 << 20, 18 << 20))
+        );
+        for unit in [0, 1, 1 << 20, 16 << 20, u64::MAX] {
+            assert_eq!(
+                sizes(disk.with_touched(unit, 0), 0),
+                Err(MeasureError::InvalidOption)
+            );
+        }
+        // The chosen block size of a disk over the limit is known: a wrong unit comes before the size.
+        let over = AllocationSummary::new(u64::MAX, 0);
+        assert_eq!(
+            sizes(over.with_touched(32 << 20, 0), 0),
+            Err(MeasureError::InvalidOption)
+        );
+        assert_eq!(
+            sizes(over.with_touched(64 << 20, 0), 0),
+            Err(MeasureError::InvalidSize)
+        );
+    }
+}

@@ -51,9 +51,9 @@ impl VmdkOpts {
 
 const SMALLEST_GRAIN_SIZE: u32 = 4 << 10;
 const LARGEST_GRAIN_SIZE: u32 = 64 << 10;
-/// Grains are counted in 32 bits. (For a larger disk qemu-img drops the upper bits and writes a broken
-/// file.)
-const MOST_GRAINS: u64 = u32::MAX as u64;
+/// Grains are counted in 32 bits, and rounded up to whole grain tables of 512. (For a larger disk qemu-img
+/// drops the upper bits and writes a file without tables.)
+const MOST_GRAINS: u64 = u32::MAX as u64 - 511;
 const HEADER_SECTORS: u64 = 1;
 const DESCRIPTOR_SECTORS: u64 = 20;
 /// A grain table has 512 entries of 4 bytes.
@@ -74,8 +74,8 @@ const GRAIN_TABLE_SECTORS: u64 = 4;
 /// # Errors
 /// - [`MeasureError::InvalidOption`]: a grain size outside its range, for the flat subformat as well; a
 ///   touched count for another unit than the grain size.
-/// - [`MeasureError::InvalidSize`]: a disk over 2^63 - 1 bytes; over 2^32 - 1 grains, 256 TiB less 64
-///   KiB with grains of 64 KiB (not for the flat subformat: it has no grains); more data than the disk
+/// - [`MeasureError::InvalidSize`]: a disk over 2^63 - 1 bytes; over 2^32 - 512 grains, 256 TiB less 32
+///   MiB with grains of 64 KiB (not for the flat subformat: it has no grains); more data than the disk
 ///   is large, or more touched units than the disk has.
 /// - [`MeasureError::Overflow`]: the sum of the two answers does not fit; only for the flat subformat,
 ///   from 2^63 - 511 bytes on.
@@ -126,4 +126,211 @@ fn largest_deflated_grain(grain: PowerOfTwo) -> Result<u64, MeasureError> {
 
     let block_headers = multiply(grain.get().div_ceil(STORED_BLOCK), STORED_BLOCK_HEADER)?;
     SECTOR.round_up(add(MARKER + STREAM, add(grain.get(), block_headers)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUBFORMATS: [VmdkSubformat; 3] = [
+        VmdkSubformat::MonolithicSparse,
+        VmdkSubformat::StreamOptimized,
+        VmdkSubformat::MonolithicFlat,
+    ];
+
+    fn opts(subformat: VmdkSubformat, grain_size: u32) -> VmdkOpts {
+        VmdkOpts {
+            subformat,
+            grain_size,
+        }
+    }
+
+    fn sizes(summary: AllocationSummary, opts: &VmdkOpts) -> Result<(u64, u64), MeasureError> {
+        measure_vmdk(&summary, opts).map(|out| (out.required, out.fully_allocated))
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_qemu_img() {
+        assert_eq!(
+            VmdkOpts::default(),
+            opts(VmdkSubformat::MonolithicSparse, 65536)
+        );
+        assert_eq!(VmdkOpts::default().unit(), 65536);
+    }
+
+    /// File lengths seen from qemu-img; the smaller grains are the same formula by hand.
+    #[test]
+    fn a_sparse_extent_is_a_head_and_grains() {
+        let g64 = opts(VmdkSubformat::MonolithicSparse, 65536);
+        assert_eq!(
+            sizes(AllocationSummary::new(0, 0), &g64),
+            Ok((65536, 65536))
+        );
+        assert_eq!(
+            sizes(AllocationSummary::new(1 << 20, 1), &g64),
+            Ok((131_072, 65536 + (1 << 20)))
+        );
+        // 1 MiB + 1: a seventeenth grain, which counts as whole.
+        assert_eq!(
+            sizes(AllocationSummary::new((1 << 20) + 1, (1 << 20) + 1), &g64),
+            Ok((65536 * 18, 65536 * 18))
+        );
+        assert_eq!(
+            sizes(AllocationSummary::new(255 << 40, 0), &g64),
+            Ok((34_292_432_896, 34_292_432_896 + (255 << 40)))
+        );
+        // 64 MiB in grains of 4 KiB: 32 tables; 1 + 20 + 2 * (1 + 128) = 279 sectors, 280 with rounding.
+        let g4 = opts(VmdkSubformat::MonolithicSparse, 4096);
+        assert_eq!(
+            sizes(AllocationSummary::new(64 << 20, 4097), &g4),
+            Ok((280 * 512 + 8192, 280 * 512 + (64 << 20)))
+        );
+    }
+
+    #[test]
+    fn a_deflated_grain_is_bounded_by_what_incompressible_data_takes() {
+        let stream = |grain_size| opts(VmdkSubformat::StreamOptimized, grain_size);
+        assert_eq!(
+            sizes(AllocationSummary::new(10 << 20, 65537), &stream(65536)),
+            Ok((65536 + 2 * 66048, 65536 + 160 * 66048))
+        );
+        for (grain_size, bytes_per_grain) in [
+            (4096, 4608),
+            (8192, 8704),
+            // A second stored block begins: 16384 is one more than 16383.
+            (16384, 16896),
+            (32768, 33280),
+            (65536, 66048),
+        ] {
+            let empty = sizes(AllocationSummary::new(1 << 20, 0), &stream(grain_size)).unwrap();
+            let one = sizes(AllocationSummary::new(1 << 20, 1), &stream(grain_size)).unwrap();
+            assert_eq!(one.0 - empty.0, bytes_per_grain);
+            assert_eq!(
+                empty.1 - empty.0,
+                (1 << 20) / u64::from(grain_size) * bytes_per_grain
+            );
+        }
+    }
+
+    #[test]
+    fn a_flat_extent_is_the_disk_in_whole_sectors_up_to_the_largest() {
+        let flat = VmdkOpts {
+            subformat: VmdkSubformat::MonolithicFlat,
+            ..VmdkOpts::default()
+        };
+        for (size, extent) in [
+            (0, 0),
+            (1, 512),
+            (512, 512),
+            (513, 1024),
+            (1 << 60, 1 << 60),
+        ] {
+            assert_eq!(
+                sizes(AllocationSummary::new(size, 0), &flat),
+                Ok((extent, extent))
+            );
+        }
+        // No grains, so no limit of grains.
+        assert_eq!(
+            sizes(AllocationSummary::new(300 << 40, 0), &flat),
+            Ok((300 << 40, 300 << 40))
+        );
+        let largest = (1 << 63) - 512;
+        assert_eq!(
+            sizes(AllocationSummary::new(largest, 0), &flat),
+            Ok((largest, largest))
+        );
+        for over in [largest + 1, i64::MAX as u64] {
+            assert_eq!(
+                sizes(AllocationSummary::new(over, 0), &flat),
+                Err(MeasureError::Overflow)
+            );
+        }
+        assert_eq!(
+            sizes(AllocationSummary::new(1 << 63, 0), &flat),
+            Err(MeasureError::InvalidSize)
+        );
+    }
+
+    #[test]
+    fn grain_sizes_are_checked_for_every_subformat() {
+        for subformat in SUBFORMATS {
+            for grain_size in [4096, 8192, 16384, 32768, 65536] {
+                assert!(sizes(AllocationSummary::new(1, 0), &opts(subformat, grain_size)).is_ok());
+            }
+            for grain_size in [
+                0,
+                1,
+                512,
+                2048,
+                4095,
+                4097,
+                12288,
+                65535,
+                65537,
+                1 << 17,
+                u32::MAX,
+            ] {
+                // The option comes before sizes that are wrong as well.
+                for summary in [
+                    AllocationSummary::new(1, 0),
+                    AllocationSummary::new(u64::MAX, 0),
+                    AllocationSummary::new(0, 1),
+                ] {
+                    assert_eq!(
+                        sizes(summary, &opts(subformat, grain_size)),
+                        Err(MeasureError::InvalidOption)
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_sparse_extent_has_at_most_2_to_the_32_less_512_grains() {
+        for subformat in [
+            VmdkSubformat::MonolithicSparse,
+            VmdkSubformat::StreamOptimized,
+        ] {
+            for grain_size in [4096, 65536] {
+                let opts = opts(subformat, grain_size);
+                let limit = ((1 << 32) - 512) * u64::from(grain_size);
+                assert!(sizes(AllocationSummary::new(limit - 1, limit - 1), &opts).is_ok());
+                assert!(sizes(AllocationSummary::new(limit, limit), &opts).is_ok());
+                assert_eq!(
+                    sizes(AllocationSummary::new(limit + 1, 0), &opts),
+                    Err(MeasureError::InvalidSize)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn touched_grains_are_taken_as_counted_and_checked() {
+        let opts = VmdkOpts::default();
+        let disk = AllocationSummary::new(1 << 20, 3 * 512);
+        assert_eq!(
+            sizes(disk.with_touched(65536, 3), &opts).unwrap().0,
+            4 * 65536
+        );
+        assert_eq!(sizes(disk, &opts).unwrap().0, 2 * 65536);
+        assert!(sizes(disk.with_touched(65536, 16), &opts).is_ok());
+        assert_eq!(
+            sizes(disk.with_touched(65536, 17), &opts),
+            Err(MeasureError::InvalidSize)
+        );
+        for subformat in SUBFORMATS {
+            let opts = VmdkOpts { subformat, ..opts };
+            for unit in [0, 1, 4096, 65535, 65537, u64::MAX] {
+                assert_eq!(
+                    sizes(disk.with_touched(unit, 0), &opts),
+                    Err(MeasureError::InvalidOption)
+                );
+            }
+            assert_eq!(
+                sizes(disk.with_touched(65536, 17), &opts),
+                Err(MeasureError::InvalidSize)
+            );
+        }
+    }
 }
