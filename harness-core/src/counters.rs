@@ -158,31 +158,80 @@ impl Profile {
             .collect()
     }
 
-    /// Reads the counters of `range` as they are now into `bytes`, 8 bytes each, little-endian.
+    /// Reads the counters of the snapshot's range as they are now.
     ///
     /// # Errors
-    /// I/O errors, as when `range` reaches past the end of the file.
-    pub fn read(&self, range: &Range<usize>, bytes: &mut Vec<u8>) -> io::Result<()> {
-        bytes.resize(range.len() * COUNTER_BYTES, 0);
-        self.file.read_exact_at(bytes, self.position(range))
+    /// I/O errors, as when the range reaches past the end of the file.
+    pub fn read(&self, snapshot: &mut Snapshot) -> io::Result<()> {
+        let position = self.position(&snapshot.range);
+        self.file.read_exact_at(&mut snapshot.bytes, position)
     }
 
-    /// Sets the counters of `range` to zero; `bytes` is scratch space.
+    /// Sets the counters of the snapshot's range to zero, and the snapshot as well.
     ///
     /// # Errors
-    /// I/O errors; [`io::ErrorKind::InvalidInput`] when `range` is not inside [`counters`](Self::counters):
+    /// I/O errors; [`io::ErrorKind::InvalidInput`] when the range is not inside [`counters`](Self::counters):
     /// something else would be overwritten.
-    pub fn reset(&self, range: &Range<usize>, bytes: &mut Vec<u8>) -> io::Result<()> {
-        if range.end > self.counters {
+    pub fn reset(&self, snapshot: &mut Snapshot) -> io::Result<()> {
+        if snapshot.range.end > self.counters {
             return Err(io::Error::from(io::ErrorKind::InvalidInput));
         }
-        bytes.clear();
-        bytes.resize(range.len() * COUNTER_BYTES, 0);
-        self.file.write_all_at(bytes, self.position(range))
+        snapshot.bytes.fill(0);
+        let position = self.position(&snapshot.range);
+        self.file.write_all_at(&snapshot.bytes, position)
     }
 
     const fn position(&self, range: &Range<usize>) -> u64 {
         self.counters_at + (range.start * COUNTER_BYTES) as u64
+    }
+}
+
+/// The values that a range of counters had at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    range: Range<usize>,
+    /// The counters as they are in the file.
+    bytes: Vec<u8>,
+}
+
+impl Snapshot {
+    /// Zeros, for the counters of `range`.
+    #[must_use]
+    pub fn new(range: Range<usize>) -> Self {
+        Self {
+            bytes: vec![0; range.len() * COUNTER_BYTES],
+            range,
+        }
+    }
+
+    /// The value of the counter at `place`.
+    ///
+    /// # Panics
+    /// When the place is outside the range.
+    #[must_use]
+    pub fn value(&self, place: usize) -> u64 {
+        word(&self.bytes, place - self.range.start)
+    }
+
+    /// Puts the places of all counters that are not zero into `places`, in ascending order.
+    ///
+    /// Few are; blocks of zeros are skipped at a comparison each. That matters because this code, being in the
+    /// process that is measured, is itself slowed down by a counter for each of its branches.
+    pub fn in_use(&self, places: &mut Vec<usize>) {
+        const BLOCK_BYTES: usize = 16 * COUNTER_BYTES;
+        const ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
+        places.clear();
+        let mut place = self.range.start;
+        for block in self.bytes.chunks(BLOCK_BYTES) {
+            if *block != ZEROS[..block.len()] {
+                for index in 0..block.len() / COUNTER_BYTES {
+                    if word(block, index) != 0 {
+                        places.push(place + index);
+                    }
+                }
+            }
+            place += block.len() / COUNTER_BYTES;
+        }
     }
 }
 
@@ -283,16 +332,22 @@ impl Probes {
         self.probes[probe].1
     }
 
-    /// Whether `probe`'s sum is positive over `bytes`, which hold the counters from number `first` on.
+    /// Whether `probe`'s sum is positive over `snapshot`, which covers [`counters`](Self::counters).
     #[must_use]
-    pub fn is_positive(&self, probe: usize, first: usize, bytes: &[u8]) -> bool {
-        let terms = self.terms(probe).iter();
-        let products = terms.map(|&(counter, factor)| {
-            let value = word(bytes, counter as usize - first);
-            // Counts of one input are far below 2^63; a wrapped sum would need 10^18 steps.
-            (value as i64).wrapping_mul(i64::from(factor))
-        });
-        products.fold(0, i64::wrapping_add) > 0
+    pub fn is_positive(&self, probe: usize, snapshot: &Snapshot) -> bool {
+        let mut sum: i64 = 0;
+        for &(counter, factor) in self.terms(probe) {
+            // Counts of one input are far below 2^63: a sum that wraps would need 10^18 steps.
+            let value = snapshot.value(counter as usize) as i64;
+            sum = sum.wrapping_add(value.wrapping_mul(i64::from(factor)));
+        }
+        sum > 0
+    }
+
+    /// The counters with which `probe`'s sum grows.
+    fn growing_with(&self, probe: usize) -> impl Iterator<Item = usize> {
+        let growing = self.terms(probe).iter().filter(|&&(_, factor)| factor > 0);
+        growing.map(|&(counter, _)| counter as usize)
     }
 
     fn terms(&self, probe: usize) -> &[(u32, i32)] {
@@ -331,11 +386,14 @@ pub struct Watch {
     profile: Profile,
     probes: Probes,
     report: Report,
-    /// The counters that are read and reset.
-    range: Range<usize>,
-    bytes: Vec<u8>,
-    /// Probes to look at, in ascending order.
-    pending: Vec<usize>,
+    snapshot: Snapshot,
+    /// For each counter from the snapshot's first on, the probes to look at when it is in use: those whose sum
+    /// grows with it. A probe without such a counter in use cannot be positive.
+    candidates: Vec<Vec<usize>>,
+    /// For each probe, the last input for which it was looked at.
+    looked_at: Vec<u64>,
+    input: u64,
+    in_use: Vec<usize>,
     reached: Vec<usize>,
 }
 
@@ -351,15 +409,23 @@ impl Watch {
         if range.end > profile.counters() {
             return Err(invalid("the probes were made for another binary"));
         }
-        let mut bytes = Vec::new();
-        profile.reset(&range, &mut bytes)?;
+        let mut candidates = vec![Vec::new(); range.len()];
+        for probe in 0..probes.len() {
+            for counter in probes.growing_with(probe) {
+                candidates[counter - range.start].push(probe);
+            }
+        }
+        let mut snapshot = Snapshot::new(range);
+        profile.reset(&mut snapshot)?;
         Ok(Self {
-            pending: (0..probes.len()).collect(),
+            looked_at: vec![0; probes.len()],
             profile,
             probes,
             report,
-            range,
-            bytes,
+            snapshot,
+            candidates,
+            input: 0,
+            in_use: Vec::new(),
             reached: Vec::new(),
         })
     }
@@ -390,32 +456,33 @@ impl Watch {
     /// # Errors
     /// I/O errors.
     pub fn after_input(&mut self, ended: Ended) -> io::Result<&[usize]> {
-        let Self {
-            profile,
-            probes,
-            range,
-            bytes,
-            reached,
-            ..
-        } = self;
-        profile.read(range, bytes)?;
-        reached.clear();
-        let mut is_reached = |probe: usize| {
-            let counts = ended == Ended::Returned || probes.is_additive(probe);
-            let positive = counts && probes.is_positive(probe, range.start, bytes);
-            if positive {
-                reached.push(probe);
+        self.profile.read(&mut self.snapshot)?;
+        self.snapshot.in_use(&mut self.in_use);
+        self.input += 1;
+        self.reached.clear();
+        let first = self.snapshot.range.start;
+        for &counter in &self.in_use {
+            for &probe in &self.candidates[counter - first] {
+                if self.looked_at[probe] == self.input {
+                    continue;
+                }
+                self.looked_at[probe] = self.input;
+                let counts = ended == Ended::Returned || self.probes.is_additive(probe);
+                if counts && self.probes.is_positive(probe, &self.snapshot) {
+                    self.reached.push(probe);
+                }
             }
-            positive
-        };
-        match self.report {
-            Report::New => self.pending.retain(|&probe| !is_reached(probe)),
-            Report::All => self.pending.iter().for_each(|&probe| {
-                is_reached(probe);
-            }),
         }
-        profile.reset(range, bytes)?;
-        Ok(reached)
+        self.reached.sort_unstable();
+        if self.report == Report::New {
+            for &probe in &self.reached {
+                for counter in self.probes.growing_with(probe) {
+                    self.candidates[counter - first].retain(|&candidate| candidate != probe);
+                }
+            }
+        }
+        self.profile.reset(&mut self.snapshot)?;
+        Ok(&self.reached)
     }
 
     /// [`after_input`](Self::after_input) as text: the numbers with a blank between them.
@@ -510,18 +577,18 @@ mod tests {
                 }
             );
         }
-        let mut bytes = Vec::new();
-        profile.read(&(0..3), &mut bytes).unwrap();
-        assert_eq!([0, 1, 2].map(|index| word(&bytes, index)), [7, 8, 9]);
+        let mut snapshot = Snapshot::new(1..3);
+        profile.read(&mut snapshot).unwrap();
+        assert_eq!([1, 2].map(|place| snapshot.value(place)), [8, 9]);
     }
 
     #[test]
     fn reset_touches_the_counters_asked_for_and_nothing_else() {
         let file = TemporaryFile::new("reset", &profile_bytes([7, 8, 9]));
         let profile = Profile::open(&file.0).unwrap();
-        profile.reset(&(0..2), &mut vec![1, 2, 3]).unwrap();
+        profile.reset(&mut Snapshot::new(0..2)).unwrap();
         assert_eq!(std::fs::read(&file.0).unwrap(), profile_bytes([0, 0, 9]));
-        let beyond = profile.reset(&(2..4), &mut Vec::new()).unwrap_err();
+        let beyond = profile.reset(&mut Snapshot::new(2..4)).unwrap_err();
         assert_eq!(beyond.kind(), io::ErrorKind::InvalidInput);
         assert_eq!(std::fs::read(&file.0).unwrap(), profile_bytes([0, 0, 9]));
     }
@@ -560,6 +627,22 @@ mod tests {
                 error.to_string(),
                 "a function's counters are outside the profile"
             );
+        }
+    }
+
+    #[test]
+    fn counters_in_use_are_found_wherever_they_are() {
+        // Two whole blocks and a part of one.
+        let range = 100..139;
+        for expected in [&[][..], &[100], &[115, 116], &[131, 132, 138]] {
+            let mut snapshot = Snapshot::new(range.clone());
+            for place in expected {
+                // Any byte of the eight.
+                snapshot.bytes[(place - 100) * 8 + place % 8] = 1;
+            }
+            let mut places = vec![7];
+            snapshot.in_use(&mut places);
+            assert_eq!(places, expected);
         }
     }
 

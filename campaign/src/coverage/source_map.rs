@@ -8,7 +8,7 @@
 use super::regions::{Portion, Region, RegionSet, Summary};
 use super::worker_process;
 use anyhow::{Context, Result, bail, ensure};
-use harness_core::counters::{FunctionCounters, Probe, Probes, Profile};
+use harness_core::counters::{FunctionCounters, Probe, Probes, Profile, Snapshot};
 use llvm_profparser::coverage::coverage_mapping::read_object_file;
 use llvm_profparser::coverage::{
     Counter, CounterType, CoverageMappingInfo, ExprKind, FunctionRecordV3, RegionKind,
@@ -124,12 +124,11 @@ impl SourceMap {
     /// # Errors
     /// When the profile cannot be read.
     pub fn reached_in(&self, profile: &Profile, died: bool) -> Result<BTreeSet<usize>> {
-        let range = self.probes.counters();
-        let mut bytes = Vec::new();
-        profile.read(&range, &mut bytes)?;
+        let mut snapshot = Snapshot::new(self.probes.counters());
+        profile.read(&mut snapshot)?;
         let probes = (0..self.probes.len())
             .filter(|&probe| !died || self.probes.is_additive(probe))
-            .filter(|&probe| self.probes.is_positive(probe, range.start, &bytes));
+            .filter(|&probe| self.probes.is_positive(probe, &snapshot));
         let regions = probes.flat_map(|probe| self.regions_of_probe(probe));
         Ok(regions.collect())
     }
