@@ -2,10 +2,23 @@
 //! with other code under test can have the same commands.
 //!
 //! - [`command`]: one module a command; each has its arguments and `run`.
-//! - [`images`]: image files on disk: formats, detection, sources, seeds.
+//! - [`project`]: where things are; [`progress`]: what long work shows.
+//! - [`engine`]: how each engine is built, started, watched and read.
+//! - [`fuzz`]: one engine on one target: from seeds to verdicts.
+//! - [`replay`]: inputs without an engine: what fails, on which case.
 //! - [`coverage`]: the neutral coverage build, and the source regions that inputs reach.
+//! - [`report`]: a comparison as a table, as JSON and as a page.
+//! - [`corpus`]: inputs in folders, named by their content.
+//! - [`images`]: image files on disk: formats, detection, sources, seeds.
 #![forbid(unsafe_code)]
 
 pub mod command;
+pub mod corpus;
 pub mod coverage;
+pub mod engine;
+pub mod fuzz;
 pub mod images;
+pub mod progress;
+pub mod project;
+pub mod replay;
+pub mod report;

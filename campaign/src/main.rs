@@ -1,2 +1,59 @@
-//! STUB
-fn main() {}
+//! `cargo campaign`: see [`campaign`].
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use campaign::command::{bench, compare, doctor, list, measure, replay, run, scan, seeds};
+use campaign::project::Project;
+use clap::{Parser, Subcommand};
+
+/// Fuzz the code that measures disk images, with three engines and one oracle.
+#[derive(Debug, Parser)]
+#[command(name = "campaign", version, bin_name = "cargo campaign")]
+#[command(after_help = "\
+Start here:
+  cargo campaign doctor                                       what is missing, and what mends it
+  cargo campaign run --engine afl fuzz_measure_calc --time 1m  fuzz one target with one engine
+  cargo campaign compare --time 1m                            all engines on all targets
+  cargo campaign replay FILE                                  what a find fails, and on which case")]
+struct Arguments {
+    /// The project's folder, when it is not the one that the current folder lies in.
+    #[arg(long, global = true, value_name = "DIR")]
+    project: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Doctor(doctor::Doctor),
+    List(list::List),
+    Run(run::Run),
+    Compare(compare::Compare),
+    Replay(replay::Replay),
+    Seeds(seeds::Seeds),
+    Bench(bench::Bench),
+    Measure(measure::Measure),
+    Scan(scan::Scan),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let project = || Project::open(arguments.project.as_deref());
+    let result = match &arguments.command {
+        Command::Doctor(args) => project().and_then(|project| doctor::run(args, &project)),
+        Command::List(args) => list::run(args),
+        Command::Run(args) => project().and_then(|project| run::run(args, &project)),
+        Command::Compare(args) => project().and_then(|project| compare::run(args, &project)),
+        Command::Replay(args) => project().and_then(|project| replay::run(args, &project)),
+        Command::Seeds(args) => project().and_then(|project| seeds::run(args, &project)),
+        Command::Bench(args) => project().and_then(|project| bench::run(args, &project)),
+        Command::Measure(args) => measure::run(args),
+        Command::Scan(args) => scan::run(args),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

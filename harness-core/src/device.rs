@@ -23,7 +23,11 @@ pub struct Segment<'a> {
     pub bytes: &'a [u8],
 }
 
-/// What the device holds.
+/// What the device holds. It lives on the stack for one execution, and is never moved in between.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a box would cost every execution an allocation"
+)]
 #[derive(Debug, Clone)]
 enum Image<'a> {
     Flat(&'a [u8]),

@@ -1,5 +1,51 @@
-//! One module a command.
+//! One module a command: its arguments, its help, and `run`.
 
+pub mod bench;
+pub mod compare;
+pub mod doctor;
+pub mod list;
 pub mod measure;
+pub mod replay;
+pub mod run;
 pub mod scan;
 pub mod seeds;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use harness_core::{TARGETS, Target, targets};
+
+/// The exit code that says that there are finds.
+pub const FINDS: u8 = 3;
+
+/// The names of all targets but the base line.
+fn target_names() -> Vec<&'static str> {
+    TARGETS
+        .iter()
+        .filter(|target| !target.is_baseline)
+        .map(|target| target.name)
+        .collect()
+}
+
+/// The target of that name.
+fn target(name: &str) -> Result<&'static Target> {
+    targets::find(name).with_context(|| {
+        format!(
+            "no target is called {name:?}; there are {}",
+            target_names().join(", ")
+        )
+    })
+}
+
+/// A time such as `30s`, `10m` or `1h`; a bare number is seconds.
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let time = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => humantime::parse_duration(text)
+            .map_err(|error| format!("{error}; write 30s, 10m or 1h"))?,
+    };
+    if time < Duration::from_secs(1) {
+        return Err("at least one second".to_owned());
+    }
+    Ok(time)
+}

@@ -1,0 +1,218 @@
+//! `campaign doctor`: what is missing or misconfigured, and what mends it.
+
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::corpus::files_in;
+use crate::engine::{Engine, libfuzzer, shown};
+use crate::project::Project;
+
+/// Check the tools and the set-up, and say what mends what is missing.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes:
+  0  everything needed is there
+  1  something needed is missing
+
+`scripts/setup` installs all that is missing.")]
+pub struct Doctor {
+    /// Print JSON: an array of `what`, `state`, `found` and `mend`.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Fine,
+    /// Works without it, but better with it.
+    Better,
+    Missing,
+}
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    what: String,
+    state: State,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mend: Option<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn run(args: &Doctor, project: &Project) -> Result<ExitCode> {
+    let mut findings = vec![tool(
+        "Rust compiler",
+        Command::new("rustc").arg("--version"),
+        None,
+        "install Rust with rustup",
+    )];
+    findings.extend(Engine::ALL.map(engine));
+    findings.push(tool(
+        "qemu-img, for seeds and tests",
+        Command::new("qemu-img").arg("--version"),
+        None,
+        "apt-get install qemu-utils",
+    ));
+    findings.push(nightly());
+    findings.push(afl_runtime());
+    findings.extend(core_pattern());
+    findings.push(seeds(project)?);
+
+    let missing = findings
+        .iter()
+        .any(|finding| finding.state == State::Missing);
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&findings)?);
+    } else {
+        for Finding {
+            what,
+            state,
+            found,
+            mend,
+        } in &findings
+        {
+            let sign = match state {
+                State::Fine => "ok     ",
+                State::Better => "better ",
+                State::Missing => "MISSING",
+            };
+            println!("{sign}  {what}: {found}");
+            if let Some(mend) = mend {
+                println!("         mend it: {mend}");
+            }
+        }
+    }
+    Ok(if missing {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// A command-line tool: its version's first line, which must contain `version` when one is given.
+fn tool(what: &str, command: &mut Command, version: Option<&str>, mend: &str) -> Finding {
+    let output = command.stdin(Stdio::null()).output();
+    let found = output
+        .ok()
+        .filter(|output| output.status.success())
+        .and_then(|output| {
+            let text = String::from_utf8_lossy(&output.stdout).into_owned()
+                + &String::from_utf8_lossy(&output.stderr);
+            text.lines()
+                .find(|line| line.contains('.'))
+                .map(|line| line.trim().to_owned())
+        });
+    let fits = |found: &str| {
+        version.is_none_or(|version| {
+            found
+                .split(|c: char| c.is_whitespace())
+                .any(|word| word == version)
+        })
+    };
+    match found {
+        Some(found) if fits(&found) => Finding {
+            what: what.to_owned(),
+            state: State::Fine,
+            found,
+            mend: None,
+        },
+        Some(found) => Finding {
+            what: what.to_owned(),
+            state: State::Missing,
+            found: format!(
+                "{found}, where {} is needed",
+                version.unwrap_or("another version")
+            ),
+            mend: Some(mend.to_owned()),
+        },
+        None => Finding {
+            what: what.to_owned(),
+            state: State::Missing,
+            found: format!("`{}` does not run", shown(command)),
+            mend: Some(mend.to_owned()),
+        },
+    }
+}
+
+fn engine(engine: Engine) -> Finding {
+    let (package, version) = engine.front_end();
+    tool(
+        engine.title(),
+        &mut engine.version_command(),
+        Some(version),
+        &format!("cargo install {package} --version {version} --locked"),
+    )
+}
+
+fn nightly() -> Finding {
+    let there = libfuzzer::has_nightly();
+    Finding {
+        what: "nightly Rust, for AddressSanitizer".to_owned(),
+        state: if there { State::Fine } else { State::Better },
+        found: if there {
+            "there"
+        } else {
+            "not there: libFuzzer runs without a sanitizer"
+        }
+        .to_owned(),
+        mend: (!there).then(|| "rustup toolchain install nightly".to_owned()),
+    }
+}
+
+/// AFL++'s runtime is built for one version of the compiler.
+fn afl_runtime() -> Finding {
+    let output = Command::new("cargo")
+        .args(["afl", "fuzz", "-h"])
+        .stdin(Stdio::null())
+        .output();
+    // Its help ends with status 1; when the runtime is missing cargo-afl says so and prints no help.
+    let there = output.is_ok_and(|output| {
+        let text = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&text).contains("afl-fuzz")
+    });
+    Finding {
+        what: "AFL++'s runtime for this compiler".to_owned(),
+        state: if there { State::Fine } else { State::Missing },
+        found: if there { "there" } else { "not built" }.to_owned(),
+        mend: (!there).then(|| "cargo afl config --build --force".to_owned()),
+    }
+}
+
+/// A core pattern that pipes crashes to a program makes AFL++ take them for time-outs.
+fn core_pattern() -> Option<Finding> {
+    let pattern = std::fs::read_to_string(Path::new("/proc/sys/kernel/core_pattern")).ok()?;
+    let piped = pattern.starts_with('|');
+    Some(Finding {
+        what: "core pattern".to_owned(),
+        state: if piped { State::Better } else { State::Fine },
+        found: if piped {
+            "crashes are piped to a program, which makes AFL++ slow to see them".to_owned()
+        } else {
+            pattern.trim().to_owned()
+        },
+        mend: piped.then(|| "echo core | sudo tee /proc/sys/kernel/core_pattern".to_owned()),
+    })
+}
+
+fn seeds(project: &Project) -> Result<Finding> {
+    let mut counts = Vec::new();
+    let mut empty = false;
+    for name in super::target_names() {
+        let count = files_in(&project.seeds(super::target(name)?))?.len();
+        empty |= count == 0;
+        counts.push(format!("{count} for {name}"));
+    }
+    Ok(Finding {
+        what: "seeds".to_owned(),
+        state: if empty { State::Missing } else { State::Fine },
+        found: counts.join(", "),
+        mend: empty.then(|| "cargo campaign seeds".to_owned()),
+    })
+}

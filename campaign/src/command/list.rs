@@ -1,0 +1,58 @@
+//! `campaign list`: the targets and the engines.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use harness_core::TARGETS;
+use serde::Serialize;
+
+use crate::engine::Engine;
+
+/// List the targets, what each drives, and the engines.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  cargo campaign list\n  cargo campaign list --json")]
+pub struct List {
+    /// Print JSON: `targets` (name, drives, max-input) and `engines`.
+    #[arg(long)]
+    json: bool,
+    /// Also the base line that measures an engine's own cost.
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Listed {
+    name: &'static str,
+    drives: &'static str,
+    max_input: usize,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When JSON cannot be made, which does not happen.
+pub fn run(args: &List) -> Result<ExitCode> {
+    let targets: Vec<Listed> = TARGETS
+        .iter()
+        .filter(|target| args.all || !target.is_baseline)
+        .map(|target| Listed {
+            name: target.name,
+            drives: target.drives,
+            max_input: target.max_input,
+        })
+        .collect();
+    if args.json {
+        let list = serde_json::json!({
+            "targets": targets,
+            "engines": Engine::ALL.map(Engine::name),
+        });
+        println!("{}", serde_json::to_string_pretty(&list)?);
+    } else {
+        for target in targets {
+            println!("{:<18} {}", target.name, target.drives);
+        }
+        println!("\nengines: {}", Engine::ALL.map(Engine::name).join(", "));
+    }
+    Ok(ExitCode::SUCCESS)
+}

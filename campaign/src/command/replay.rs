@@ -1,0 +1,180 @@
+//! `campaign replay`: what an input does, without an engine.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use harness_core::{TARGETS, Target, targets};
+use serde::Serialize;
+
+use super::FINDS;
+use crate::corpus::files_in;
+use crate::project::Project;
+use crate::replay::{Replayer, Verdict, build_worker};
+
+/// Replay inputs without an engine: say pass, rejected, or which check fails, on which case.
+///
+/// A file that any engine found fails here with the same check. The case is printed in words and as
+/// Rust that runs.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes:
+  0  every input passed or was rejected as no case
+  1  something could not be done: a file cannot be read, the target is not clear
+  2  the command line is wrong
+  3  at least one input fails
+
+Examples:
+  cargo campaign replay work/finds/fuzz_measure_calc/afl/3f0e…
+  cargo campaign replay --target fuzz_measure_scan crash-1a2b…
+  cargo campaign replay seeds/fuzz_measure_scan")]
+pub struct Replay {
+    /// Files to replay, or folders: of a folder, every file in it.
+    #[arg(required = true, value_name = "FILE|DIR")]
+    inputs: Vec<PathBuf>,
+    /// The target. By default it is told by the input's path, which names it in all our folders.
+    #[arg(long)]
+    target: Option<String>,
+    /// Also describe inputs that pass.
+    #[arg(long)]
+    describe: bool,
+    /// Print JSON: one object an input, in an array.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Replayed {
+    path: String,
+    target: &'static str,
+    #[serde(flatten)]
+    verdict: Verdict,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    case: Option<Case>,
+}
+
+#[derive(Serialize)]
+struct Case {
+    words: String,
+    rust: String,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When an input cannot be read, its target is not clear, or the worker cannot be built.
+pub fn run(args: &Replay, project: &Project) -> Result<ExitCode> {
+    let inputs = collect(args)?;
+    let mut replayer = Replayer::new(build_worker(project)?);
+    let mut all = Vec::new();
+    let (mut passed, mut rejected, mut failed) = (0, 0, 0);
+    for (target, path) in inputs {
+        let verdict = replayer.verdict(target.name, &path)?;
+        let fails = match &verdict {
+            Verdict::Pass => {
+                passed += 1;
+                false
+            }
+            Verdict::Rejected { .. } => {
+                rejected += 1;
+                false
+            }
+            Verdict::Fail { .. } => {
+                failed += 1;
+                true
+            }
+        };
+        let case = if fails || args.describe {
+            replayer
+                .describe(target.name, &path)?
+                .ok()
+                .map(|[words, rust]| Case { words, rust })
+        } else {
+            None
+        };
+        let replayed = Replayed {
+            path: path.display().to_string(),
+            target: target.name,
+            verdict,
+            case,
+        };
+        if args.json {
+            all.push(replayed);
+        } else {
+            show(&replayed);
+        }
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&all)?);
+    } else {
+        println!("{passed} passed, {rejected} rejected, {failed} failed");
+    }
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(FINDS)
+    })
+}
+
+fn show(replayed: &Replayed) {
+    let Replayed { path, target, .. } = replayed;
+    match &replayed.verdict {
+        Verdict::Pass => println!("pass      {path}"),
+        Verdict::Rejected { why } => println!("rejected  {path}: {why}"),
+        Verdict::Fail { check, message } => {
+            println!("FAIL      {path}\n  target: {target}\n  check: {check}");
+            // A failed check's report has the case; for a panic it is added below.
+            println!("  {}", message.trim_end().replace('\n', "\n  "));
+            if message.starts_with(harness_core::check::FAILURE_PREFIX) {
+                return;
+            }
+        }
+    }
+    if let Some(Case { words, rust }) = &replayed.case {
+        println!("  case: {words}\n  as Rust:");
+        for line in rust.lines() {
+            println!("    {line}");
+        }
+    }
+}
+
+fn collect(args: &Replay) -> Result<Vec<(&'static Target, PathBuf)>> {
+    let mut inputs = Vec::new();
+    for given in &args.inputs {
+        let target = match &args.target {
+            Some(name) => super::target(name)?,
+            None => target_in_path(given)?,
+        };
+        let files = match given.metadata() {
+            Err(error) => bail!("{}: {error}", given.display()),
+            Ok(kind) if kind.is_dir() => files_in(given)?,
+            Ok(_) => vec![given.clone()],
+        };
+        if files.is_empty() {
+            bail!("{} has no files to replay", given.display());
+        }
+        inputs.extend(files.into_iter().map(|file| (target, file)));
+    }
+    Ok(inputs)
+}
+
+/// The target that a path names: one of its folders is called like it, or its file begins so.
+fn target_in_path(path: &Path) -> Result<&'static Target> {
+    let absolute = std::path::absolute(path)?;
+    let named = absolute.iter().rev().find_map(|part| {
+        let part = part.to_string_lossy();
+        targets::find(&part).or_else(|| {
+            TARGETS
+                .iter()
+                .find(|target| part.starts_with(&format!("{}-", target.name)))
+        })
+    });
+    match named {
+        Some(target) => Ok(target),
+        None => bail!(
+            "{}: no folder in this path is called like a target; say --target {}",
+            path.display(),
+            super::target_names().join("|")
+        ),
+    }
+}

@@ -1,0 +1,185 @@
+//! `campaign run`: one engine on one target.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::{FINDS, parse_time};
+use crate::corpus::Store;
+use crate::engine::{Engine, Sanitizer, session};
+use crate::fuzz::{self, Find, Fuzzed, Plan};
+use crate::progress::Progress;
+use crate::project::Project;
+use crate::replay::{Replayer, build_worker};
+use crate::report::grouped;
+
+/// Fuzz one target with one engine: build, seed, run, keep what is new, name what fails.
+///
+/// The corpus is kept in work/corpus/TARGET under names by content; the next run, of any engine,
+/// begins from it. Finds are kept in work/finds/TARGET/ENGINE and replayed, so that each has the name
+/// of the check that fails. Ctrl-C stops the engine and keeps everything.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes:
+  0  clean
+  1  the result does not count: the engine died, read no seeds, executed too little, or a check was
+     never evaluated; or something could not be built
+  2  the command line is wrong
+  3  there are finds
+
+Examples:
+  cargo campaign run --engine afl fuzz_measure_calc --time 10m
+  cargo campaign run --engine libfuzzer fuzz_measure_scan --time 1h --sanitizer address")]
+pub struct Run {
+    /// The engine.
+    #[arg(long, value_enum)]
+    engine: Engine,
+    /// The target: see `campaign list`.
+    target: String,
+    /// How long: 30s, 10m, 1h.
+    #[arg(long, default_value = "1m", value_parser = parse_time)]
+    time: Duration,
+    /// For libFuzzer: which sanitizer to build with.
+    #[arg(long, value_enum, default_value_t = Sanitizer::Auto)]
+    sanitizer: Sanitizer,
+    /// Fail when the engine executed the target fewer times.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    min_executions: u64,
+    /// Begin from the checked-in seeds alone, without the corpus of earlier runs.
+    #[arg(long)]
+    seeds_only: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the result does not count; see the exit codes in the help.
+pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
+    let target = super::target(&args.target)?;
+    let engine = args.engine;
+    let progress = Progress::new();
+    session::stop_on_ctrl_c()?;
+
+    let corpus = Store::open(&project.corpus(target.name))?;
+    let finds_folder = project.finds(target.name, engine);
+    let folder = project.run_folder(target.name, engine);
+    let (saved, saved_finds) =
+        fuzz::save_left_behind(engine, &folder, &corpus, &Store::open(&finds_folder)?)?;
+    if saved + saved_finds > 0 {
+        progress.say(&format!(
+            "saved {saved} inputs and {saved_finds} finds of a run that did not end"
+        ));
+    }
+    let inputs = if args.seeds_only {
+        crate::corpus::files_in(&project.seeds(target))?
+    } else {
+        fuzz::beginnings(project, target)?
+    };
+    if inputs.is_empty() {
+        bail!(
+            "{} has no seeds in {}; make some with `cargo campaign seeds`",
+            target.name,
+            project.seeds(target).display()
+        );
+    }
+    let worker = progress.step("build the replay worker", || build_worker(project))?;
+    let build = progress.step(
+        &format!("build {} for {}", target.name, engine.title()),
+        || engine.build(project, target.name, args.sanitizer),
+    )?;
+
+    let mut replayer = Replayer::new(worker);
+    let mut line = progress.session(engine, target.name, args.time);
+    let plan = Plan {
+        project,
+        target,
+        engine,
+        build: &build,
+        inputs: &inputs,
+        folder: folder.clone(),
+        finds: finds_folder,
+        time: args.time,
+        core: None,
+    };
+    let Fuzzed { session, finds } =
+        fuzz::run(&plan, &mut replayer, &mut |elapsed, status, finds| {
+            line.show(elapsed, status, finds);
+        })?;
+    line.done();
+
+    let mut failure = None;
+    if let Some(session) = &session {
+        let kept = session.kept.iter().map(|kept| kept.path.as_path());
+        let new = corpus.add_files(kept)?;
+        for kept in &session.kept {
+            // What the checks of the oracle saw is told by replay: an engine cannot say.
+            replayer.verdict(target.name, &kept.path)?;
+        }
+        println!(
+            "{} on {}: {} s, {} seeds read, {} executions ({}/s), {new} new inputs of {}{}",
+            engine.title(),
+            target.name,
+            session.elapsed.as_secs(),
+            session.seeds_read,
+            grouped(session.status.executions),
+            rate(session.executions_per_second()),
+            session.kept.len(),
+            session
+                .status
+                .stability
+                .map_or_else(String::new, |stability| format!(", stability {stability}")),
+        );
+        failure = session.failure.clone();
+        if failure.is_none() && !session.interrupted {
+            if session.status.executions < args.min_executions {
+                failure = Some(format!(
+                    "{} executions are fewer than the {} asked for",
+                    session.status.executions, args.min_executions
+                ));
+            }
+            let missed = fuzz::never_evaluated(target, &replayer.evaluations()?);
+            if !missed.is_empty() {
+                failure = Some(format!("checks never evaluated: {}", missed.join(", ")));
+            }
+        }
+        if session.interrupted {
+            progress.say("interrupted: everything found so far is kept");
+        }
+    }
+    if failure.is_none() && folder.exists() {
+        // All of it is in the corpus and among the finds now; after a failure the log is of use.
+        std::fs::remove_dir_all(&folder)
+            .with_context(|| format!("{} cannot be removed", folder.display()))?;
+    }
+    show(&finds);
+    match failure {
+        Some(why) => bail!("{why}"),
+        None if finds.is_empty() => Ok(ExitCode::SUCCESS),
+        None => Ok(ExitCode::from(FINDS)),
+    }
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rate, rounded to be printed"
+)]
+fn rate(per_second: f64) -> String {
+    grouped(per_second.round() as u64)
+}
+
+/// Prints finds, a group for each check, with the command that reproduces them.
+fn show(finds: &[Find]) {
+    let checks: std::collections::BTreeSet<&str> =
+        finds.iter().map(|find| find.check.as_str()).collect();
+    for check in checks {
+        let group: Vec<&Find> = finds.iter().filter(|find| find.check == check).collect();
+        println!("FIND {check}: {} inputs", group.len());
+        println!("  {}", group[0].message.trim_end().replace('\n', "\n  "));
+        println!(
+            "  reproduce: cargo campaign replay {}",
+            group[0].path.display()
+        );
+    }
+}

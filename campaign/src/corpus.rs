@@ -1,0 +1,118 @@
+//! Inputs in folders, named by their content.
+//!
+//! Nothing here deletes: a file is written beside its place, then moved there.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+/// The name of an input: the SHA-256 of its content, in hexadecimal.
+#[must_use]
+pub fn content_name(content: &[u8]) -> String {
+    Sha256::digest(content)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// A folder of inputs that are named by their content.
+#[derive(Debug)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+impl Store {
+    /// The store in `folder`, which is made when it is missing.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn open(folder: &Path) -> Result<Self> {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// Adds an input. Returns its path, and whether it is new.
+    ///
+    /// # Errors
+    /// When it cannot be written; the store is then as it was.
+    pub fn add(&self, content: &[u8]) -> Result<(PathBuf, bool)> {
+        let path = self.folder.join(content_name(content));
+        if path.exists() {
+            return Ok((path, false));
+        }
+        let mut file = tempfile::NamedTempFile::new_in(&self.folder)
+            .with_context(|| format!("{} cannot be written to", self.folder.display()))?;
+        file.write_all(content)
+            .and_then(|()| file.flush())
+            .with_context(|| format!("an input cannot be written to {}", self.folder.display()))?;
+        file.persist(&path)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+        Ok((path, true))
+    }
+
+    /// Adds every one of `files`. Returns how many were new; a file that has vanished meanwhile (an
+    /// engine replaces its own) is passed over.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn add_files<'a>(&self, files: impl IntoIterator<Item = &'a Path>) -> Result<usize> {
+        let mut new = 0;
+        for file in files {
+            if let Ok(content) = fs::read(file) {
+                new += usize::from(self.add(&content)?.1);
+            }
+        }
+        Ok(new)
+    }
+}
+
+/// The files of a folder, sorted by name; without sub-folders and without hidden files. A folder that
+/// is missing has none.
+///
+/// # Errors
+/// When the folder is there and cannot be read.
+pub fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let mut files = Vec::new();
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+    for entry in entries {
+        let entry = entry.with_context(|| format!("{} cannot be read", folder.display()))?;
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if !hidden && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_content_is_kept_once_and_under_its_own_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("corpus")).unwrap();
+        let (path, new) = store.add(b"abc").unwrap();
+        assert!(new);
+        assert!(path.ends_with("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));
+        assert_eq!(store.add(b"abc").unwrap(), (path.clone(), false));
+        let gone = folder.path().join("gone");
+        assert_eq!(
+            store.add_files([path.as_path(), gone.as_path()]).unwrap(),
+            0
+        );
+        assert_eq!(files_in(&folder.path().join("corpus")).unwrap(), [path]);
+        assert_eq!(files_in(&gone).unwrap(), Vec::<PathBuf>::new());
+    }
+}

@@ -1,0 +1,184 @@
+//! libFuzzer, through cargo-fuzz.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+
+use super::{
+    Build, Kept, Sanitizer, Status, Task, host_triple, number_after, run_build, written_after,
+};
+use crate::corpus::files_in;
+use crate::project::Project;
+
+pub(super) fn build(project: &Project, target: &str, sanitizer: Sanitizer) -> Result<Build> {
+    let address = match sanitizer {
+        Sanitizer::Address => true,
+        Sanitizer::Auto => has_nightly(),
+        Sanitizer::None => false,
+    };
+    let folder = project.builds(if address {
+        "libfuzzer-address"
+    } else {
+        "libfuzzer"
+    });
+    let mut command = Command::new("cargo");
+    if address {
+        command.arg("+nightly");
+    }
+    run_build(
+        command
+            .args([
+                "fuzz",
+                "build",
+                "--fuzz-dir",
+                "libfuzzer-targets",
+                "--sanitizer",
+            ])
+            .arg(if address { "address" } else { "none" })
+            .arg("--target-dir")
+            .arg(&folder)
+            .arg(target)
+            .current_dir(project.root()),
+    )?;
+    Ok(Build {
+        binary: folder.join(host_triple()?).join("release").join(target),
+        launcher: None,
+    })
+}
+
+/// Whether a nightly toolchain is installed.
+#[must_use]
+pub fn has_nightly() -> bool {
+    Command::new("cargo")
+        .args(["+nightly", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// The command for what is left of the time. libFuzzer stops at a find; the caller starts it again.
+pub(super) fn command(build: &Build, task: &Task, time: Duration) -> Result<Command> {
+    for folder in [task.output(), task.artifacts(), task.replaced()] {
+        fs::create_dir_all(folder)?;
+    }
+    let mut command = Command::new(&build.binary);
+    command
+        .arg(format!("-max_total_time={}", time.as_secs().max(1)))
+        .arg(format!("-max_len={}", task.max_input))
+        .arg(format!("-artifact_prefix={}/", task.artifacts().display()))
+        .args(["-timeout=5", "-rss_limit_mb=2048", "-print_final_stats=1"]);
+    if let Some(dictionary) = &task.dictionary {
+        command.arg(format!("-dict={}", dictionary.display()));
+    }
+    command.arg(task.output()).arg(&task.inputs);
+    Ok(command)
+}
+
+/// What the folder of inputs held: libFuzzer reports each folder, the output's first.
+pub(super) fn seeds_read(log: &str, task: &Task) -> Option<u64> {
+    let folder = task.inputs.display().to_string();
+    log.lines().find_map(|line| {
+        let (count, rest) = line.strip_prefix("INFO:")?.split_once(" files found in ")?;
+        (rest == folder).then(|| count.trim().parse().ok())?
+    })
+}
+
+/// Executions are in the log: `#123`, or the final figure; of every start there was.
+pub(super) fn status(task: &Task) -> Status {
+    let log = fs::read(task.log()).unwrap_or_default();
+    Status {
+        executions: executions(&String::from_utf8_lossy(&log)),
+        corpus: files_in(&task.output()).map_or(0, |files| files.len() as u64),
+        stability: None,
+    }
+}
+
+fn executions(log: &str) -> u64 {
+    let mut of_earlier_starts = 0;
+    let mut latest = 0;
+    for line in log.lines() {
+        let figure = line
+            .strip_prefix("stat::number_of_executed_units:")
+            .and_then(|rest| rest.trim().parse().ok())
+            .or_else(|| number_after(line.strip_prefix('#').map(|_| line)?, "#"));
+        if line.starts_with("INFO: Running with entropic") {
+            of_earlier_starts += latest;
+            latest = 0;
+        } else if let Some(figure) = figure {
+            latest = latest.max(figure);
+        }
+    }
+    of_earlier_starts + latest
+}
+
+/// libFuzzer replaces an input by a smaller one with the same features; so that growth over time is
+/// not told from the late ones alone, a second name keeps what was there.
+pub(super) fn preserve(task: &Task) -> Result<()> {
+    for file in files_in(&task.output())? {
+        let second = task.replaced().join(file.file_name().unwrap_or_default());
+        if !second.exists() {
+            // It may vanish between the two calls; then it is not there to be kept.
+            let _ = fs::hard_link(&file, second);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn kept(task: &Task, start: SystemTime) -> Result<Vec<Kept>> {
+    preserve(task)?;
+    Ok(files_in(&task.replaced())?
+        .into_iter()
+        .filter_map(|path| {
+            Some(Kept {
+                time: written_after(&path, start)?,
+                executions: None,
+                path,
+            })
+        })
+        .collect())
+}
+
+pub(super) fn finds(task: &Task) -> Result<Vec<PathBuf>> {
+    Ok(files_in(&task.artifacts())?
+        .into_iter()
+        .filter(|path| {
+            // `slow-unit-` is a remark, not a find.
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            ["crash-", "timeout-", "oom-", "leak-"]
+                .iter()
+                .any(|kind| name.starts_with(kind))
+        })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn executions_of_every_start_are_added_up() {
+        let log = "INFO: Running with entropic power schedule\n#6\tINITED cov: 77\n#4096\tpulse\n\
+                   thread panicked\nstat::number_of_executed_units: 5000\n\
+                   INFO: Running with entropic power schedule\n#12\tNEW cov: 3\n";
+        assert_eq!(executions(log), 5012);
+    }
+
+    #[test]
+    fn the_seeds_are_those_of_the_folder_given() {
+        let task = Task {
+            max_input: 1,
+            inputs: "/a/inputs".into(),
+            folder: "/a".into(),
+            dictionary: None,
+            time: Duration::from_secs(1),
+        };
+        let log =
+            "INFO:        0 files found in /a/output\nINFO:        5 files found in /a/inputs\n";
+        assert_eq!(seeds_read(log, &task), Some(5));
+        assert_eq!(seeds_read("INFO: A corpus is not provided\n", &task), None);
+    }
+}

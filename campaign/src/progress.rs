@@ -1,0 +1,128 @@
+//! Progress of long work: one line that moves on a terminal, a line now and then elsewhere.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::engine::{Engine, Status};
+use crate::report::grouped;
+
+/// How often a session says where it is when there is no terminal.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Where progress goes: standard error.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    bars: Option<MultiProgress>,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Progress {
+    /// Moving lines on a terminal, plain ones elsewhere.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            bars: std::io::stderr().is_terminal().then(MultiProgress::new),
+        }
+    }
+
+    /// Says something that stays.
+    pub fn say(&self, text: &str) {
+        match &self.bars {
+            Some(bars) => {
+                // A line that cannot be printed is not worth failing for.
+                let _ = bars.println(text);
+            }
+            None => eprintln!("{text}"),
+        }
+    }
+
+    /// Does `work`, which takes a while, under a line that says so.
+    pub fn step<T>(&self, what: &str, work: impl FnOnce() -> T) -> T {
+        let started = Instant::now();
+        let bar = self.bars.as_ref().map(|bars| {
+            let bar = bars.add(ProgressBar::new_spinner());
+            bar.set_message(what.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        let result = work();
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
+        }
+        self.say(&format!("{what}: {:.1} s", started.elapsed().as_secs_f64()));
+        result
+    }
+
+    /// A line for an engine on a target.
+    #[must_use]
+    pub fn session(&self, engine: Engine, target: &str, time: Duration) -> SessionLine {
+        let name = format!("{:<9} {target}", engine.title());
+        let bar = self.bars.as_ref().map(|bars| {
+            let bar = bars.add(ProgressBar::new(time.as_secs()));
+            bar.set_style(
+                ProgressStyle::with_template("{prefix} [{bar:20}] {pos}/{len} s  {msg}")
+                    .unwrap_or_else(|_| ProgressStyle::default_bar()),
+            );
+            bar.set_prefix(name.clone());
+            bar
+        });
+        SessionLine {
+            name,
+            time,
+            bar,
+            last: Instant::now(),
+        }
+    }
+}
+
+/// The line of one session.
+#[derive(Debug)]
+pub struct SessionLine {
+    name: String,
+    time: Duration,
+    bar: Option<ProgressBar>,
+    last: Instant,
+}
+
+impl SessionLine {
+    /// Shows where the session is.
+    pub fn show(&mut self, elapsed: Duration, status: Status, finds: usize) {
+        let rate = u128::from(status.executions) * 1000 / elapsed.as_millis().max(1);
+        let text = format!(
+            "{} executions, {}/s, corpus {}, finds {finds}",
+            grouped(status.executions),
+            grouped(u64::try_from(rate).unwrap_or(u64::MAX)),
+            status.corpus,
+        );
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(elapsed.as_secs().min(self.time.as_secs()));
+                bar.set_message(text);
+            }
+            None if self.last.elapsed() >= PLAIN_INTERVAL => {
+                self.last = Instant::now();
+                eprintln!(
+                    "{}: {} of {} s, {text}",
+                    self.name,
+                    elapsed.as_secs(),
+                    self.time.as_secs()
+                );
+            }
+            None => {}
+        }
+    }
+
+    /// Takes the line away.
+    pub fn done(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Where things are: the project's folders, and the folders of what a campaign makes.
+//!
+//! A project is a folder with the three engine crates, seeds, and a `replay_worker` binary. This
+//! workspace is one; a project with other code under test, as in `examples/other-subject`, is
+//! another, and `--project` names it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::engine::Engine;
+
+/// A project with targets.
+#[derive(Debug, Clone)]
+pub struct Project {
+    root: PathBuf,
+}
+
+impl Project {
+    /// The project at `explicit`, or else the one that the current folder lies in.
+    ///
+    /// # Errors
+    /// When the folder is no project, or no folder above the current one is.
+    pub fn open(explicit: Option<&Path>) -> Result<Self> {
+        if let Some(folder) = explicit {
+            let root = folder
+                .canonicalize()
+                .with_context(|| format!("{} cannot be opened", folder.display()))?;
+            if !is_project(&root) {
+                bail!(
+                    "{} is no project: it has no folders {}",
+                    folder.display(),
+                    Engine::ALL.map(Engine::package).join(", ")
+                );
+            }
+            return Ok(Self { root });
+        }
+        let here = std::env::current_dir().context("the current folder cannot be told")?;
+        match here.ancestors().find(|folder| is_project(folder)) {
+            Some(root) => Ok(Self {
+                root: root.to_owned(),
+            }),
+            None => bail!(
+                "neither this folder nor one above it is a project; name it with --project DIR"
+            ),
+        }
+    }
+
+    /// The project's root.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Seeds that are checked in, of a target.
+    #[must_use]
+    pub fn seeds(&self, target: &harness_core::Target) -> PathBuf {
+        self.root.join(target.seeds())
+    }
+
+    /// Past finds that are checked in and must not come back, of a target.
+    #[must_use]
+    pub fn regressions(&self, target: &str) -> PathBuf {
+        self.root.join("regressions").join(target)
+    }
+
+    /// The dictionary of a target.
+    #[must_use]
+    pub fn dictionary(&self, target: &harness_core::Target) -> Option<PathBuf> {
+        target
+            .dictionary
+            .map(|path| self.root.join(path))
+            .filter(|path| path.is_file())
+    }
+
+    /// Everything that campaigns make: it is not checked in.
+    #[must_use]
+    pub fn work(&self) -> PathBuf {
+        self.root.join("work")
+    }
+
+    /// The corpus of a target: what all engines found worth keeping, named by content.
+    #[must_use]
+    pub fn corpus(&self, target: &str) -> PathBuf {
+        self.work().join("corpus").join(target)
+    }
+
+    /// The finds of an engine on a target, named by content.
+    #[must_use]
+    pub fn finds(&self, target: &str, engine: Engine) -> PathBuf {
+        self.work().join("finds").join(target).join(engine.name())
+    }
+
+    /// The folder in which an engine runs on a target.
+    #[must_use]
+    pub fn run_folder(&self, target: &str, engine: Engine) -> PathBuf {
+        self.work().join("run").join(target).join(engine.name())
+    }
+
+    /// The folder of builds for `purpose`. Each has one of its own, because the flags differ.
+    #[must_use]
+    pub fn builds(&self, purpose: &str) -> PathBuf {
+        self.root.join("target").join("campaign").join(purpose)
+    }
+}
+
+fn is_project(folder: &Path) -> bool {
+    folder.join("Cargo.toml").is_file()
+        && Engine::ALL
+            .iter()
+            .all(|engine| folder.join(engine.package()).join("Cargo.toml").is_file())
+}
