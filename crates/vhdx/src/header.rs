@@ -16,7 +16,7 @@ const OFFSETS: [u64; 2] = [64 << 10, 128 << 10];
 const LENGTH: u64 = 4096;
 const VERSION: u16 = 1;
 
-/// The fields of a header: all of it that is not reserved.
+/// The fields of a header, its checksum among them: all of it that is not reserved.
 type Header = [u8; 80];
 
 /// Reads the current header, verifies that the file is of a known version and has no log to replay,

@@ -28,6 +28,9 @@ const PHYSICAL_SECTOR_SIZE: [u8; 16] =
     guid((0xCDA3_48C7, 0x445D, 0x4471, 0x9CC9, 0xE988_5251_C556));
 const PARENT_LOCATOR: [u8; 16] = guid((0xA8D3_5F2D, 0xB30B, 0x454D, 0xABF7, 0xD3D8_4834_AB0C));
 
+/// The file parameters and the parent locator both say it.
+const DIFFERENCING: ScanError = ScanError::Unsupported("a differencing disk");
+
 /// The largest disk: 64 TiB.
 const LARGEST_DISK: u64 = 64 << 40;
 
@@ -144,8 +147,7 @@ impl Items {
             VIRTUAL_DISK_ID => (&mut self.virtual_disk_id, 16),
             LOGICAL_SECTOR_SIZE => (&mut self.logical_sector_size, 4),
             PHYSICAL_SECTOR_SIZE => (&mut self.physical_sector_size, 4),
-            // Says who the parent is; that there is one, the file parameters say.
-            PARENT_LOCATOR => return Ok(()),
+            PARENT_LOCATOR => return Err(DIFFERENCING),
             _ if u32_at(entry, 24) & REQUIRED != 0 => {
                 return Err(ScanError::Unsupported(
                     "an unknown metadata item that is required",
@@ -178,7 +180,7 @@ impl Disk {
         logical_sector_size: u32,
     ) -> Result<Self, ScanError> {
         if flags & HAS_PARENT != 0 {
-            return Err(ScanError::Unsupported("a differencing disk"));
+            return Err(DIFFERENCING);
         }
         if !block_size.is_power_of_two() || !(MIB..=256 * MIB).contains(&u64::from(block_size)) {
             return Err(ScanError::Corrupt(
