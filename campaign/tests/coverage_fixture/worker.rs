@@ -16,7 +16,11 @@ fn main() -> std::io::Result<()> {
         let mut answer = answer(&request?.split('\t').collect::<Vec<_>>());
         if let Some(watch) = &mut watch {
             let failed = answer.starts_with("fail");
-            let ended = if failed { Ended::Midway } else { Ended::Returned };
+            let ended = if failed {
+                Ended::Midway
+            } else {
+                Ended::Returned
+            };
             answer = format!("{answer}\t{}", watch.line_after_input(ended)?);
         }
         writeln!(output, "{answer}")?;
