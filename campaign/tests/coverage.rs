@@ -111,11 +111,11 @@ fn regions(places: &[(usize, usize, usize, usize)]) -> RegionSet {
 }
 
 /// What every run of `branch` reaches, and its two arms.
-const BRANCH: [(usize, usize, usize, usize); 3] = [(3, 1, 3, 31), (4, 8, 4, 17), (9, 1, 9, 2)];
-const BRANCH_THEN: (usize, usize, usize, usize) = (5, 9, 5, 30);
-const BRANCH_ELSE: (usize, usize, usize, usize) = (7, 9, 7, 32);
-const GENERIC_THEN: (usize, usize, usize, usize) = (14, 9, 14, 30);
-const GENERIC_ELSE: (usize, usize, usize, usize) = (16, 9, 16, 32);
+const BRANCH: [(usize, usize, usize, usize); 3] = [(3, 1, 3, 32), (4, 8, 4, 17), (9, 1, 9, 2)];
+const BRANCH_THEN: (usize, usize, usize, usize) = (5, 9, 5, 10);
+const BRANCH_ELSE: (usize, usize, usize, usize) = (7, 9, 7, 10);
+const GENERIC_THEN: (usize, usize, usize, usize) = (14, 9, 14, 18);
+const GENERIC_ELSE: (usize, usize, usize, usize) = (16, 9, 16, 18);
 /// What `checked` reaches before it can stop, as far as it is counted and not derived.
 const CHECKED_ENTRY: [(usize, usize, usize, usize); 2] = [(32, 1, 32, 42), (33, 8, 33, 18)];
 /// The abort, whose counter is a difference.
