@@ -11,7 +11,8 @@
 //! | `checks` | `checks`, then id and count of every check evaluated so far |
 //!
 //! `error` and a message is the answer to anything else: an unknown target, a file that cannot be
-//! read. A project with other code under test has a worker too: `main` and one call of [`serve`].
+//! read. A worker that watches its coverage (see [`crate::counters`]) ends every answer with one field
+//! more: the probes that the request reached. A project with other code under test has a worker too: `main` and one call of [`serve`].
 
 use std::io::{self, BufRead, Write};
 use std::panic::{self, AssertUnwindSafe};
@@ -19,6 +20,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use crate::check;
+use crate::counters::{Ended, Watch};
 use crate::subject::Subject;
 use crate::targets::{self, Outcome};
 
@@ -82,13 +84,21 @@ fn latest_panic() -> std::sync::MutexGuard<'static, String> {
 /// # Errors
 /// When standard input or output fails.
 pub fn serve(subject: &Subject<'_>) -> io::Result<()> {
+    let mut watch = Watch::from_environment()?;
     let mut output = io::stdout().lock();
     for request in io::stdin().lock().lines() {
-        let answer: Vec<String> = answer(subject, &request?)
-            .iter()
-            .map(|field| escape(field))
-            .collect();
-        writeln!(output, "{}", answer.join("\t"))?;
+        let mut answer = answer(subject, &request?);
+        if let Some(watch) = &mut watch {
+            let unwound = answer.first().is_some_and(|kind| kind == "fail");
+            let ended = if unwound {
+                Ended::Midway
+            } else {
+                Ended::Returned
+            };
+            answer.push(watch.line_after_input(ended)?);
+        }
+        let fields: Vec<String> = answer.iter().map(|field| escape(field)).collect();
+        writeln!(output, "{}", fields.join("\t"))?;
         output.flush()?;
     }
     Ok(())
