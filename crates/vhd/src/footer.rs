@@ -154,7 +154,12 @@ impl Footer {
 
 /// The ones' complement of the sum of all bytes but the four of the checksum itself, at `field`.
 pub(crate) fn checksum(bytes: &[u8], field: usize) -> u32 {
-    let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>();
+    // So few bytes cannot overflow; without a check of each, many are added at once.
+    let sum = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .fold(0_u32, |sum, &byte| sum.wrapping_add(u32::from(byte)))
+    };
     !(sum(bytes) - sum(&bytes[field..field + 4]))
 }
 

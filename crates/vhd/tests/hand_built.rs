@@ -308,16 +308,18 @@ fn a_block_must_lie_in_the_file_and_beside_the_headers() {
         assert_eq!(at(sector), over, "sector {sector}");
     }
     assert_eq!(at(4), Ok(SAMPLE));
-    // The header or the table behind a block.
-    for (header_offset, table_offset) in [(512, 40_000), (40_000, 512)] {
-        let mut image = Image::sample();
-        image.copy.data_offset = header_offset;
-        image.header.table_offset = Some(table_offset);
-        image.padding = 64 << 10;
-        image.table[0] = 40_000 / 512 - block_sectors;
-        assert_eq!(data(&image), Ok(SAMPLE));
-        image.table[0] += 1;
-        assert_eq!(data(&image), over);
+    // The header or the table behind a block, at a sector and not.
+    for far in [40_000, 79 * 512] {
+        for (header_offset, table_offset) in [(512, far), (far, 512)] {
+            let mut image = Image::sample();
+            image.copy.data_offset = header_offset;
+            image.header.table_offset = Some(table_offset);
+            image.padding = 64 << 10;
+            image.table[0] = (far / 512) as u32 - block_sectors;
+            assert_eq!(data(&image), Ok(SAMPLE));
+            image.table[0] += 1;
+            assert_eq!(data(&image), over);
+        }
     }
 }
 
