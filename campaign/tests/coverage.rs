@@ -429,3 +429,49 @@ fn a_worker_that_cannot_report_coverage_is_an_error_and_no_find() {
     let error = absent.grow(&inputs).unwrap_err().to_string();
     assert!(error.contains("could not be started"), "{error}");
 }
+
+/// The project's own worker: an input that is a case reaches the calculators and no scanner.
+#[test]
+fn the_real_worker_reports_coverage_of_the_crates() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("neutral");
+    let build = NeutralBuild {
+        manifest: root.join("Cargo.toml"),
+        binary: "replay_worker".into(),
+        target_dir: folder.clone(),
+    };
+    let binary = build.build().unwrap();
+    let map = SourceMap::of_worker(&binary, root, "crates/").unwrap();
+    let all: Vec<_> = map
+        .summary_by_crate(&RegionSet::default())
+        .into_keys()
+        .collect();
+    for name in ["measure", "qcow2", "shared", "vhd", "vhdx", "vmdk"] {
+        assert!(
+            all.iter().any(|known| known == name),
+            "{name} is not in {all:?}"
+        );
+    }
+
+    // Raw, and a virtual size of 1 MiB of which nothing is allocated.
+    let mut case = [0; 42];
+    case[8] = 0x10;
+    let path = folder.join("raw");
+    fs::write(&path, case).unwrap();
+    let replay = Replay {
+        binary: &binary,
+        map: &map,
+        target: "fuzz_measure_calc",
+        timeout: Duration::from_secs(10),
+    };
+    let input = Input {
+        path,
+        time_ms: 0,
+        executions: 0,
+    };
+    let replayed = replay.grow(&[input]).unwrap();
+    assert_eq!(replayed.outcomes.passed, 1, "{:?}", replayed.finds);
+    let by_crate = map.summary_by_crate(&replayed.covered);
+    assert!(by_crate["measure"].regions.covered > 0);
+    assert_eq!(by_crate["vhdx"].regions.covered, 0);
+}
