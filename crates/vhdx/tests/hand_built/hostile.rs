@@ -1,0 +1,152 @@
+//! What must hold for any input: bounded reads, failing reads, random damage.
+
+use crate::common::{Device, SECTOR_SIZES, scan};
+use crate::image::{BAT, BAT_AT, BLOCKS_AT, Image, K, M, PRESENT, Random, seal};
+use crate::{SAMPLE, after};
+use shared::ScanError::{self};
+
+#[test]
+fn entries_past_the_end_of_the_disk_cost_nothing() {
+    let answer = after(|image| {
+        image.bat.resize(100_000, 7);
+        image.bat[10] = PRESENT;
+    });
+    assert_eq!(answer, Ok(SAMPLE));
+    let mut image = Image::sample();
+    let reads = |image: &Image| {
+        let source = image.build();
+        let device = Device::new(&source, 512, None);
+        device.scan(None).unwrap();
+        device.reads.get()
+    };
+    let few = reads(&image);
+    image.bat.resize(131_072, 7);
+    assert_eq!(reads(&image), few);
+}
+
+#[test]
+fn thousands_of_entries_that_share_one_block_are_read_once() {
+    let mut image = Image::sample();
+    image.set_size(131_041 * M);
+    image.bat = vec![BLOCKS_AT | PRESENT; 131_072];
+    let source = image.build();
+    let summary = scan(&source, Some(M), &SECTOR_SIZES).unwrap();
+    assert_eq!(summary.allocated_bytes, summary.virtual_size);
+    let device = Device::new(&source, 512, None);
+    device.scan(None).unwrap();
+    // Two scans of 1 MiB, as the device does them, and the headers.
+    assert!(device.reads.get() < 2 * 2048 + 300);
+}
+
+#[test]
+fn a_read_that_fails_is_said_and_never_a_number() {
+    let mut image = Image::sample();
+    // Both headers and both region tables are read.
+    image.tables[0].checksum_error = 1;
+    let source = image.build();
+    for size in SECTOR_SIZES {
+        let mut failed = 0;
+        loop {
+            let device = Device::new(&source, size, Some(failed));
+            let answer = device.scan(None);
+            if device.reads.get() <= failed {
+                answer.unwrap();
+                break;
+            }
+            assert!(matches!(answer, Err(ScanError::Io { .. })), "{answer:?}");
+            failed += 1;
+        }
+        assert!(size > 512 || failed > 270, "{failed} reads");
+        assert!(failed >= 7, "{failed} reads");
+    }
+}
+
+#[test]
+fn damage_with_right_checksums_never_harms() {
+    const CASES: usize = 4000;
+    let mut random = Random(2);
+    let sample = Image::sample().build();
+    let (mut sound, mut errors) = (0, std::collections::BTreeSet::new());
+    for case in 0..CASES {
+        let mut source = sample.clone();
+        for _ in 0..=random.below(2) {
+            damage(&mut source.pieces, &mut random);
+        }
+        if random.below(8) == 0 {
+            source.length = [
+                random.below(source.length),
+                random.below(source.length) / K * K,
+            ][random.below(2) as usize];
+        }
+        match scan(&source, Some(4096), &[512, 65536]) {
+            Ok(summary) => {
+                sound += 1;
+                assert!(
+                    summary.allocated_bytes <= summary.virtual_size,
+                    "case {case}"
+                );
+            }
+            Err(error) => {
+                errors.insert(error.to_string());
+            }
+        }
+    }
+    println!(
+        "{sound} of {CASES} sound, {} different errors",
+        errors.len()
+    );
+    assert!(sound > CASES / 10 && sound < CASES / 10 * 9);
+    // Damage found most of what can be wrong; a change that makes it miss shows here.
+    assert!(errors.len() >= 25, "{errors:#?}");
+}
+
+/// Overwrites a field's worth of bytes of a structure with a value that is often telling, and puts
+/// the checksum right, but for one case in 16.
+fn damage(pieces: &mut [(u64, Vec<u8>)], random: &mut Random) {
+    // Piece, and where in it: signature, headers, region tables, BAT, metadata table and items.
+    let (piece, start, length) = [
+        (0, 0, 8),
+        (1, 0, 80),
+        (2, 0, 80),
+        (3, 0, 96),
+        (3, 0, 64 * K),
+        (5, 0, 80),
+        (6, 0, 192),
+        (6, 64 * K, 40),
+    ][random.below(8) as usize];
+    let width = 1 << random.below(4);
+    let at = ((start + random.below(length)) / width * width) as usize;
+    let interesting = [
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        7,
+        M,
+        BLOCKS_AT,
+        BLOCKS_AT | PRESENT,
+        BAT_AT,
+        7 * M,
+        1 << 28,
+        1 << 31,
+        1 << 46,
+        1 << 63,
+        u64::MAX - M + 1,
+        u64::MAX,
+    ];
+    let value = match random.below(4) {
+        0 => random.next(),
+        1 => random.below(64),
+        2 => random.below(16) * M + random.below(8),
+        _ => interesting[random.below(interesting.len() as u64) as usize],
+    };
+    let width = width as usize;
+    let bytes = &mut pieces[piece].1;
+    bytes[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);
+    if (1..=4).contains(&piece) && random.below(16) > 0 {
+        seal(bytes, 0);
+    }
+}
