@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use shared::AllocationSummary;
 
@@ -127,15 +128,29 @@ impl Disk {
     pub(crate) fn write_raw(&self, path: &Path) {
         let file = File::create(path).unwrap();
         file.set_len(self.size).unwrap();
-        let mut random = Random(self.size ^ 1);
         for &(offset, length) in &self.extents {
-            // No byte is zero, so that no part of the extent looks like a hole.
-            let mut data: Vec<u8> = Vec::new();
-            while (data.len() as u64) < length {
-                data.extend(random.next().to_le_bytes().map(|byte| byte.max(1)));
+            let mut written = 0;
+            while written < length {
+                let piece = (length - written).min(NOISE_LENGTH);
+                let noise = &noise()[..usize::try_from(piece).unwrap()];
+                file.write_all_at(noise, offset + written).unwrap();
+                written += piece;
             }
-            data.truncate(usize::try_from(length).unwrap());
-            file.write_all_at(&data, offset).unwrap();
         }
     }
+}
+
+/// Some grains' length, in bytes.
+const NOISE_LENGTH: u64 = 256 << 10;
+
+/// Bytes that no deflate makes smaller. None is zero, so that no part looks like a hole.
+fn noise() -> &'static [u8] {
+    static NOISE: OnceLock<Vec<u8>> = OnceLock::new();
+    NOISE.get_or_init(|| {
+        let mut random = Random(5);
+        (0..NOISE_LENGTH / 8)
+            .flat_map(|_| random.next().to_le_bytes())
+            .map(|byte| byte.max(1))
+            .collect()
+    })
 }

@@ -136,6 +136,9 @@ impl Target {
         qemu::write(
             &[
                 "convert",
+                // No flushing: the file is looked at, not kept.
+                "-t",
+                "unsafe",
                 "-f",
                 "raw",
                 "-O",
