@@ -1,7 +1,7 @@
 //! What counts: states, sector bitmaps, the place of blocks and of their table.
 
 use crate::common::{SECTOR_SIZES, scan};
-use crate::image::{BAT, BAT_AT, BLOCKS_AT, Image, K, M, METADATA_AT, PRESENT, Region};
+use crate::image::{BAT_AT, BLOCKS_AT, Image, K, M, METADATA_AT, PRESENT, Region};
 use crate::{SAMPLE, after};
 use shared::ScanError::Corrupt;
 

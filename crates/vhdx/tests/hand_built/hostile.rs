@@ -1,7 +1,7 @@
 //! What must hold for any input: bounded reads, failing reads, random damage.
 
 use crate::common::{Device, SECTOR_SIZES, scan};
-use crate::image::{BAT, BAT_AT, BLOCKS_AT, Image, K, M, PRESENT, Random, seal};
+use crate::image::{BAT_AT, BLOCKS_AT, Image, K, M, PRESENT, Random, seal};
 use crate::{SAMPLE, after};
 use shared::ScanError::{self};
 
