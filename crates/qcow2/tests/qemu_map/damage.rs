@@ -1,0 +1,163 @@
+//! Damaged images: the scanner refuses them where qemu-img does, and else both give one number.
+
+use std::process::Command;
+
+use shared::ScanError;
+
+use crate::images::{Grid, Map, NAME, commands, get64, put64};
+
+/// The scanner must refuse a damaged image when qemu-img does, and else give its number. Whether it was
+/// refused.
+fn compare_damaged(grid: &mut Grid, bytes: &[u8], what: &str) -> bool {
+    let image = grid.existing(NAME).write(bytes);
+    let output = Command::new("qemu-img")
+        .args(["map", "-f", "qcow2", "--output", "json", NAME])
+        .current_dir(image.grid.folder.path())
+        .output()
+        .expect("install qemu-utils");
+    let answer = image.answer();
+    if output.status.success() {
+        let map = Map::parse(&String::from_utf8_lossy(&output.stdout));
+        assert_eq!(
+            answer.map(|summary| summary.allocated_bytes),
+            Ok(map.bytes()),
+            "{what}"
+        );
+    } else {
+        assert!(
+            matches!(
+                answer,
+                Err(ScanError::Corrupt(_) | ScanError::Unsupported(_))
+            ),
+            "{what}: {answer:?}"
+        );
+    }
+    !output.status.success()
+}
+
+#[test]
+fn damaged_entries_are_refused_where_qemu_img_refuses_them() {
+    let mut grid = Grid::new();
+    let mut compared = 0;
+    let mut refused = 0;
+    for options in [
+        "cluster_size=64k",
+        "compat=0.10",
+        "extended_l2=on",
+        "data_file=data.raw",
+    ] {
+        let image = grid
+            .create(options, "1M")
+            .io(&commands(&["write -P 1 64k 128k"]));
+        let sound = image.bytes();
+        let l2 = get64(&sound, get64(&sound, 40)) & 0x00ff_ffff_ffff_fe00;
+        let entry_size = if options == "extended_l2=on" { 16 } else { 8 };
+        let second = l2 + entry_size;
+        let entry = get64(&sound, second);
+        let words = [
+            0,
+            1,
+            2,
+            1 << 62,
+            1 << 62 | 1,
+            1 << 63,
+            1 << 63 | 1,
+            0x200,
+            0x8000,
+            0x2_0000,
+        ];
+        let flips = (0..64).map(|bit| entry ^ 1 << bit);
+        for word in words.into_iter().chain(flips) {
+            for at in [second, second + 8] {
+                let mut bytes = sound.clone();
+                put64(&mut bytes, at, word);
+                let what = format!("{options}: {word:#x} at {at:#x}");
+                refused += u32::from(compare_damaged(&mut grid, &bytes, &what));
+                compared += 1;
+            }
+        }
+    }
+    println!("{compared} damaged entries compared with qemu-img map, {refused} refused by both");
+    assert_eq!(compared, 4 * 74 * 2);
+    assert!(refused > 150);
+}
+
+/// Left out are fields where a difference is known (the header's length, tables past the end of the
+/// file) and what qemu-img needs besides the image: a key, an external data file.
+#[test]
+fn damaged_headers_are_refused_where_qemu_img_refuses_them() {
+    let mut grid = Grid::new();
+    let sound = grid
+        .create("cluster_size=64k", "1M")
+        .io(&commands(&["write -P 1 64k 128k"]))
+        .bytes();
+    let mut damage: Vec<(u64, usize, u64)> = vec![
+        (36, 4, 0),
+        (36, 4, 2),
+        (36, 4, 4_194_305),
+        (36, 4, u64::MAX),
+        (40, 8, 512),
+        (40, 8, 0x3_0008),
+        (40, 8, 1 << 63),
+        (24, 8, 0),
+        (24, 8, 512 << 20),
+        (24, 8, (512 << 20) + 512),
+        (24, 8, 1 << 60),
+        (24, 8, u64::MAX),
+        (48, 8, 0),
+        (48, 8, 512),
+        (48, 8, 1 << 40),
+        (48, 8, 1 << 63),
+        (56, 4, 0),
+        (56, 4, 2),
+        (56, 4, 128),
+        (56, 4, 129),
+        (56, 4, u64::MAX),
+        (60, 4, 65537),
+        (60, 4, u64::MAX),
+        (64, 8, 8),
+        (64, 8, 1 << 60),
+        (64, 8, 1 << 63),
+        (32, 4, 3),
+        (32, 4, u64::MAX),
+        (80, 8, u64::MAX),
+        (88, 8, 1),
+        (88, 8, 2),
+        (88, 8, u64::MAX),
+        (104, 1, 1),
+        (104, 1, 2),
+        (104, 1, 255),
+        (105, 1, 1),
+        (16, 4, 5000),
+    ];
+    damage.extend((0..6).map(|version| (4, 4, version)));
+    damage.extend((0..9).chain(22..70).map(|bits| (20, 4, bits)));
+    // Bit 2 is the external data file.
+    damage.extend((0..64).filter(|bit| *bit != 2).map(|bit| (72, 8, 1 << bit)));
+    damage.extend((0..10).map(|order| (96, 4, order)));
+    let mut refused = 0;
+    for &(at, width, value) in &damage {
+        let mut bytes = sound.clone();
+        bytes[at as usize..][..width].copy_from_slice(&value.to_be_bytes()[8 - width..]);
+        let what = format!("{width} bytes of {value:#x} at {at}");
+        refused += u32::from(compare_damaged(&mut grid, &bytes, &what));
+    }
+    let backing = [
+        (65536, 0),
+        (65536, 1),
+        (65537, 0),
+        (65535, 2),
+        (1000, 1024),
+        (1 << 40, 0),
+    ];
+    for (offset, length) in backing {
+        let mut bytes = sound.clone();
+        put64(&mut bytes, 8, offset);
+        bytes[16..20].copy_from_slice(&u32::to_be_bytes(length));
+        let what = format!("a backing file's name of {length} bytes at {offset}");
+        refused += u32::from(compare_damaged(&mut grid, &bytes, &what));
+    }
+    let compared = damage.len() + backing.len();
+    println!("{compared} damaged headers compared with qemu-img map, {refused} refused by both");
+    assert!(compared > 150 && refused > 120);
+}
