@@ -5,6 +5,7 @@
 //! another, and `--project` names it.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
@@ -50,6 +51,30 @@ impl Project {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The folder of the code under test, from the root: coverage counts the files below it. The
+    /// manifest says it, as `code-under-test` under `[workspace.metadata.campaign]`.
+    ///
+    /// # Errors
+    /// When cargo cannot read the manifest, or it does not say so.
+    pub fn code_under_test(&self) -> Result<String> {
+        let output = Command::new("cargo")
+            .args(["metadata", "--no-deps", "--format-version", "1"])
+            .current_dir(&self.root)
+            .output()
+            .context("cannot run cargo")?;
+        let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("cargo cannot read {}/Cargo.toml", self.root.display()))?;
+        metadata["metadata"]["campaign"]["code-under-test"]
+            .as_str()
+            .map(str::to_owned)
+            .with_context(|| {
+                format!(
+                    "{}/Cargo.toml has no `code-under-test` under [workspace.metadata.campaign]",
+                    self.root.display()
+                )
+            })
     }
 
     /// Seeds that are checked in, of a target.

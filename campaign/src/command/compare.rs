@@ -104,7 +104,7 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         }
         .build()
     })?;
-    let map = SourceMap::of_worker(&neutral, project.root(), "crates/")?;
+    let map = SourceMap::of_worker(&neutral, project.root(), &project.code_under_test()?)?;
     let mut queue = Vec::new();
     for &target in &targets {
         for &engine in &engines {

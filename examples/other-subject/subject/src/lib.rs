@@ -1,0 +1,124 @@
+//! A small disk-image library, behind the traits of the harness.
+//!
+//! It has its own answer for raw images and its own scanner for qcow2, each with a mistake of the kind
+//! that is really made, and takes the rest from the harness's built-in subject, as a library that
+//! supports some of the formats would.
+#![forbid(unsafe_code)]
+
+use harness_core::subject::{
+    BuiltIn, Calculators, Measured, ScanAnswer, ScanFormat, ScanRequest, Scanner, Subject,
+};
+use measure::{MeasureError, MeasureOutput, Qcow2Opts, VhdOpts, VhdxOpts, VmdkOpts};
+use shared::{AllocationSummary, DataTally, ScanError};
+
+/// What the targets drive.
+pub static SUBJECT: Subject<'static> = Subject {
+    calculators: &SmallLibrary,
+    scanner: &SmallLibrary,
+};
+
+struct SmallLibrary;
+
+impl Calculators for SmallLibrary {
+    fn measure_raw(&self, summary: &AllocationSummary) -> Measured {
+        if summary.virtual_size > i64::MAX as u64 {
+            return Err(MeasureError::InvalidSize);
+        }
+        // The mistake: a last sector that is there in part is lost.
+        let size = summary.virtual_size / 512 * 512;
+        Ok(MeasureOutput {
+            required: size,
+            fully_allocated: size,
+        })
+    }
+
+    fn measure_qcow2(&self, summary: &AllocationSummary, opts: &Qcow2Opts) -> Measured {
+        BuiltIn.measure_qcow2(summary, opts)
+    }
+    fn measure_vmdk(&self, summary: &AllocationSummary, opts: &VmdkOpts) -> Measured {
+        BuiltIn.measure_vmdk(summary, opts)
+    }
+    fn measure_vhd(&self, summary: &AllocationSummary, opts: &VhdOpts) -> Measured {
+        BuiltIn.measure_vhd(summary, opts)
+    }
+    fn measure_vhdx(&self, summary: &AllocationSummary, opts: &VhdxOpts) -> Measured {
+        BuiltIn.measure_vhdx(summary, opts)
+    }
+}
+
+impl Scanner for SmallLibrary {
+    fn scan(&self, request: ScanRequest<'_>) -> ScanAnswer {
+        if request.format != ScanFormat::Qcow2 {
+            return BuiltIn.scan(request);
+        }
+        let mut bytes_read = 0;
+        ScanAnswer {
+            result: scan_qcow2(request, &mut bytes_read),
+            bytes_read: Some(bytes_read),
+        }
+    }
+}
+
+/// Scans plain qcow2 images (no extended L2 entries) with sectors of 512 bytes.
+fn scan_qcow2(
+    request: ScanRequest<'_>,
+    bytes_read: &mut u64,
+) -> Result<AllocationSummary, ScanError> {
+    let [sector, _] = request.caches;
+    let sector = &mut sector[..512];
+    let mut read = |sector_number: u64, buffer: &mut [u8]| {
+        // The mistake: nobody asks whether the image is that long.
+        request
+            .calls
+            .read_input_sector(request.device, sector_number, buffer)
+            .map_err(|_| ScanError::Io {
+                sector: sector_number,
+            })?;
+        *bytes_read += 512;
+        Ok(())
+    };
+    if request.calls.get_input_capacity(request.device) < 512 {
+        return Err(ScanError::NotThisFormat);
+    }
+    read(0, sector)?;
+    if sector[..4] != *b"QFI\xfb" {
+        return Err(ScanError::NotThisFormat);
+    }
+    let cluster_bits = be32(sector, 20);
+    if !(9..=21).contains(&cluster_bits) {
+        return Err(ScanError::Corrupt("cluster bits"));
+    }
+    let cluster = 1_u64 << cluster_bits;
+    let virtual_size = be64(sector, 24).min(1 << 30);
+    let l1_offset = be64(sector, 40);
+    let l2_covers = cluster * (cluster / 8);
+
+    let mut tally = DataTally::new(virtual_size, request.unit);
+    for table in 0..virtual_size.div_ceil(l2_covers).min(64) {
+        read(l1_offset / 512 + table * 8 / 512, sector)?;
+        let l2_offset = be64(sector, (table * 8 % 512) as usize) & 0x00ff_ffff_ffff_fe00;
+        if l2_offset == 0 {
+            continue;
+        }
+        for part in 0..cluster / 512 {
+            read(l2_offset / 512 + part, sector)?;
+            for entry in 0..64 {
+                if be64(sector, entry * 8) & 0x00ff_ffff_ffff_fe00 != 0 {
+                    let nth = part * 64 + entry as u64;
+                    tally.add(table * l2_covers + nth * cluster, cluster);
+                }
+            }
+        }
+    }
+    Ok(tally.summary())
+}
+
+fn be32(bytes: &[u8], at: usize) -> u32 {
+    bytes[at..at + 4]
+        .iter()
+        .fold(0, |number, byte| number << 8 | u32::from(*byte))
+}
+
+fn be64(bytes: &[u8], at: usize) -> u64 {
+    u64::from(be32(bytes, at)) << 32 | u64::from(be32(bytes, at + 4))
+}
