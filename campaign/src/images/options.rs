@@ -1,0 +1,279 @@
+//! `-o name=value,...` lists and their types.
+//!
+//! The language is QEMU's (`util/qemu-option.c`): a comma inside a value is doubled; `name` alone is
+//! `name=on` and `noname` is `name=off`; every value must be of its option's type, also one that a
+//! later one of the same name overrides.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use super::quantity;
+
+/// The type of an option's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// `on` or `off`; also `yes`, `true`, `y`, `no`, `false`, `n`.
+    Switch,
+    /// A whole number: decimal, octal after `0`, or hexadecimal after `0x`.
+    Number,
+    /// Bytes, see [`quantity`].
+    Size,
+}
+
+/// An option: its name, its type, and what it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Spec {
+    /// The name.
+    pub name: &'static str,
+    /// The type of its value.
+    pub kind: Kind,
+    /// What it is, in one line.
+    pub about: &'static str,
+}
+
+/// An option of a target format.
+#[must_use]
+pub const fn spec(name: &'static str, kind: Kind, about: &'static str) -> Spec {
+    Spec { name, kind, about }
+}
+
+/// The options given; each the last of its name.
+#[derive(Debug, Default)]
+pub struct Options {
+    values: BTreeMap<&'static str, Value>,
+}
+
+#[derive(Debug)]
+enum Value {
+    Text(String),
+    Switch(bool),
+    Number(u64),
+}
+
+impl Options {
+    /// Reads `lists`, one an `-o`, in their order.
+    ///
+    /// # Errors
+    /// When a list is malformed, an option is not in `known`, or a value is not of its type; the
+    /// message names it.
+    pub fn parse(lists: &[String], known: &'static [Spec]) -> Result<Self> {
+        let mut options = Self::default();
+        for list in lists {
+            for item in items(list)? {
+                let (spec, text) = identify(&item, known)?;
+                let value = value(spec.kind, &text)
+                    .with_context(|| format!("-o {}={text:?}", spec.name))?;
+                options.values.insert(spec.name, value);
+            }
+        }
+        Ok(options)
+    }
+
+    /// The text of an option.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.values.get(name) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether a switch is on; off when it was not given.
+    #[must_use]
+    pub fn switch(&self, name: &str) -> bool {
+        matches!(self.values.get(name), Some(Value::Switch(true)))
+    }
+
+    /// The number or the bytes of an option.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<u64> {
+        match self.values.get(name) {
+            Some(Value::Number(number)) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Whether an option was given.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
+    /// The name of some option given that begins with `prefix`.
+    #[must_use]
+    pub fn any_with_prefix(&self, prefix: &str) -> Option<&'static str> {
+        self.values
+            .keys()
+            .find(|name| name.starts_with(prefix))
+            .copied()
+    }
+
+    /// The text of an option that must be one of the `choices`; the first of them when it was not given.
+    ///
+    /// # Errors
+    /// When it is none of them; the message lists them.
+    pub fn choice<T: Copy>(&self, name: &str, choices: &[(&str, T)]) -> Result<T> {
+        let text = self.text(name).unwrap_or(choices[0].0);
+        match choices.iter().find(|(choice, _)| *choice == text) {
+            Some((_, meaning)) => Ok(*meaning),
+            None => {
+                let names: Vec<_> = choices.iter().map(|(choice, _)| *choice).collect();
+                bail!("-o {name}={text:?}: expected one of {}", names.join(", "))
+            }
+        }
+    }
+}
+
+/// Splits name and value pairs: comma-separated, a comma in a value doubled.
+///
+/// # Errors
+/// When `list` is empty, or an item of it is.
+pub fn items(list: &str) -> Result<Vec<String>> {
+    let mut items = vec![String::new()];
+    let mut characters = list.chars().peekable();
+    while let Some(character) = characters.next() {
+        if character != ',' {
+            items
+                .last_mut()
+                .into_iter()
+                .for_each(|item| item.push(character));
+        } else if characters.next_if_eq(&',').is_some() {
+            items.last_mut().into_iter().for_each(|item| item.push(','));
+        } else {
+            items.push(String::new());
+        }
+    }
+    ensure!(
+        !items.iter().any(String::is_empty),
+        "invalid option list {list:?}: expected name=value,..."
+    );
+    Ok(items)
+}
+
+fn identify(item: &str, known: &'static [Spec]) -> Result<(&'static Spec, String)> {
+    let find = |name: &str| known.iter().find(|spec| spec.name == name);
+    if let Some((name, text)) = item.split_once('=') {
+        if let Some(spec) = find(name) {
+            return Ok((spec, text.to_owned()));
+        }
+        bail!("unknown option {name:?} (-o help lists those there are)");
+    }
+    if let Some(spec) = find(item) {
+        return Ok((spec, "on".to_owned()));
+    }
+    if let Some(spec) = item.strip_prefix("no").and_then(find) {
+        return Ok((spec, "off".to_owned()));
+    }
+    bail!("unknown option {item:?} (-o help lists those there are)");
+}
+
+fn value(kind: Kind, text: &str) -> Result<Value> {
+    Ok(match kind {
+        Kind::Text => Value::Text(text.to_owned()),
+        Kind::Switch => Value::Switch(match text {
+            "on" | "yes" | "true" | "y" => true,
+            "off" | "no" | "false" | "n" => false,
+            _ => bail!("expected on or off"),
+        }),
+        Kind::Number => Value::Number(number(text).context("expected a whole number")?),
+        Kind::Size => Value::Number(quantity::parse(text)?),
+    })
+}
+
+fn number(text: &str) -> Option<u64> {
+    let text = text
+        .trim_start()
+        .strip_prefix('+')
+        .unwrap_or(text.trim_start());
+    let (digits, radix) = if let Some(digits) = text.strip_prefix("0x") {
+        (digits, 16)
+    } else if let Some(digits) = text.strip_prefix("0X") {
+        (digits, 16)
+    } else if text.len() > 1 && text.starts_with('0') {
+        (&text[1..], 8)
+    } else {
+        (text, 10)
+    };
+    // `from_str_radix` would take a second sign.
+    digits
+        .bytes()
+        .all(|byte| byte.is_ascii_hexdigit())
+        .then(|| u64::from_str_radix(digits, radix).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: &[Spec] = &[
+        spec("text", Kind::Text, ""),
+        spec("switch", Kind::Switch, ""),
+        spec("number", Kind::Number, ""),
+        spec("bytes", Kind::Size, ""),
+    ];
+
+    fn parse(lists: &[&str]) -> Result<Options> {
+        let lists: Vec<_> = lists.iter().map(|list| (*list).to_owned()).collect();
+        Options::parse(&lists, KNOWN)
+    }
+
+    #[test]
+    fn values_have_types_and_the_last_one_counts() {
+        let options = parse(&["text=a,,b,bytes=1,number=0x10", "bytes=64k,switch"]).unwrap();
+        assert_eq!(options.text("text"), Some("a,b"));
+        assert_eq!(options.number("bytes"), Some(65536));
+        assert_eq!(options.number("number"), Some(16));
+        assert!(options.switch("switch"));
+        assert!(!parse(&["switch=yes,noswitch"]).unwrap().switch("switch"));
+        assert_eq!(parse(&["number=020"]).unwrap().number("number"), Some(16));
+        assert_eq!(parse(&["text=x=y"]).unwrap().text("text"), Some("x=y"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (list, said) in [
+            ("", "invalid option list"),
+            (",", "invalid option list"),
+            ("bytes=1,", "invalid option list"),
+            (",bytes=1", "invalid option list"),
+            ("nosuch=1", "\"nosuch\""),
+            ("=1", "\"\""),
+            (" bytes=1", "\" bytes\""),
+            ("bytes=x,bytes=1", "bytes=\"x\""),
+            ("bytes=-1", "from 0"),
+            ("number=1k", "whole number"),
+            ("number=", "whole number"),
+            ("number=+-1", "whole number"),
+            ("number=09", "whole number"),
+            ("switch=1", "on or off"),
+            ("switch=ON", "on or off"),
+        ] {
+            let error = format!("{:#}", parse(&[list]).unwrap_err());
+            assert!(error.contains(said), "{list:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn choices_are_listed() {
+        let options = parse(&["text=c"]).unwrap();
+        let error = options.choice("text", &[("a", 1), ("b", 2)]).unwrap_err();
+        assert!(error.to_string().contains("a, b"));
+        assert_eq!(
+            parse(&["text=b"])
+                .unwrap()
+                .choice("text", &[("a", 1), ("b", 2)])
+                .unwrap(),
+            2
+        );
+        assert_eq!(
+            parse(&["switch"])
+                .unwrap()
+                .choice("text", &[("a", 1)])
+                .unwrap(),
+            1
+        );
+    }
+}
