@@ -179,6 +179,13 @@ mod tests {
             sizes(AllocationSummary::new(255 << 40, 0), &g64),
             Ok((34_292_432_896, 34_292_432_896 + (255 << 40)))
         );
+        // 141 tables: 1 + 20 + 2 * (2 + 564) = 1153 sectors, one more than nine grains.
+        assert_eq!(
+            sizes(AllocationSummary::new(141 * (32 << 20), 0), &g64)
+                .unwrap()
+                .0,
+            10 * 65536
+        );
         // 64 MiB in grains of 4 KiB: 32 tables; 1 + 20 + 2 * (1 + 128) = 279 sectors, 280 with rounding.
         let g4 = opts(VmdkSubformat::MonolithicSparse, 4096);
         assert_eq!(
@@ -197,7 +204,6 @@ mod tests {
         for (grain_size, bytes_per_grain) in [
             (4096, 4608),
             (8192, 8704),
-            // A second stored block begins: 16384 is one more than 16383.
             (16384, 16896),
             (32768, 33280),
             (65536, 66048),

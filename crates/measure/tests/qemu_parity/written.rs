@@ -345,7 +345,9 @@ fn vmdk_created() -> Vec<Case<'static>> {
     let empty = "create vmdk: length of an empty disk";
     let mut sizes = vec![0, 1, 511, 513, 65_535, 65_537, MIB, 100_000_007];
     // Around whole tables of grains and whole sectors and grains of the directory.
-    for tables in [1, 2, 15, 16, 17, 31, 32, 127, 128, 129, 1000, 4096, 100_000] {
+    for tables in [
+        1, 2, 15, 16, 17, 31, 32, 127, 128, 129, 141, 1000, 4096, 100_000,
+    ] {
         for step in [0, 1] {
             sizes.push(tables * 32 * MIB + step);
         }
