@@ -2,7 +2,8 @@
 //!
 //! Compared, for every image: the bytes of the extents that map calls data at depth 0 with
 //! `allocated_bytes`, and how many units of several sizes they touch. Map's zero flag is ignored, and
-//! one test shows why. Damaged images are compared too, and the differences that are known. The tests fail when qemu-img is missing: nothing is skipped.
+//! one test shows why. Damaged images are compared too, and the differences that are known. The tests
+//! fail when qemu-img is missing: nothing is skipped.
 
 mod common;
 #[path = "qemu_map/damage.rs"]

@@ -52,7 +52,9 @@ impl<'b> Device<'b> {
         let sector = self.sector_size as usize;
         // What a cache held before does not matter, and it may be larger than a sector.
         let (mut l1, mut l2) = (vec![0xa5; sector], vec![0x5a; sector + 100]);
-        let mut state = Qcow2State::init(CallTable::over(self), DEVICE, &mut l1, &mut l2)?;
+        let state = Qcow2State::init(CallTable::over(self), DEVICE, &mut l1, &mut l2);
+        assert_eq!(self.misuse.get(), None);
+        let mut state = state?;
         let virtual_size = virtual_size.unwrap_or(state.header().virtual_size);
         let mut answer = state.scan_allocation(virtual_size, unit);
         for _ in 1..scans {

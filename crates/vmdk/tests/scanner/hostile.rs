@@ -1,0 +1,238 @@
+//! Aliasing tables, failing reads, random damage: work stays bounded, and an answer is exact or absent.
+
+use shared::{CallTable, ScanError};
+use vmdk::VmdkState;
+
+use crate::common::{Device, SECTOR_SIZES, answer};
+use crate::image::{Image, ZEROED_GRAINS, field};
+
+const OVERDRAWN: ScanError =
+    ScanError::Corrupt("the tables named add up to more sectors than the image has");
+
+/// An image of 1 MiB whose directory fills most of it, and names one table in every entry; and how
+/// many entries that are.
+fn aliasing(grain_sectors: u64) -> (Image, u64) {
+    let entries = ((1 << 20) - 8192) / 4;
+    let mut image = Image::new(grain_sectors, entries * 512 * grain_sectors);
+    let table = image.append(2048);
+    image.bytes.resize(1 << 20, 0);
+    for index in 0..entries {
+        image.put32(Image::directory_entry(index), table);
+    }
+    for index in 0..512 {
+        image.put32(table as usize * 512 + index * 4, table);
+    }
+    (image, entries)
+}
+
+#[test]
+fn a_table_that_every_directory_entry_names_is_not_read_time_and_again() {
+    for grain_sectors in [1, 8, 128] {
+        let (image, entries) = aliasing(grain_sectors);
+        assert_eq!(image.bytes.len(), 1 << 20);
+        assert!(entries > 250_000);
+        // `answer` asserts the bound on the reads.
+        assert_eq!(answer(&image.bytes, None), Err(OVERDRAWN));
+    }
+}
+
+#[test]
+fn tables_may_alias_as_long_as_they_would_fit_the_file() {
+    // What the tables say counts, as in qemu-img. 2048 sectors hold 512 tables of 4.
+    let (mut image, _) = aliasing(8);
+    let one_table = 512 * 8;
+    image.put64(field::CAPACITY, 512 * one_table);
+    assert_eq!(
+        answer(&image.bytes, None).map(|summary| summary.allocated_bytes),
+        Ok(512 * one_table * 512)
+    );
+    image.put64(field::CAPACITY, 512 * one_table + 1);
+    assert_eq!(answer(&image.bytes, None), Err(OVERDRAWN));
+}
+
+#[test]
+fn tables_that_overlap_add_up_too() {
+    // Each table begins a sector after the one before.
+    let mut image = Image::new(128, 16 * 65536);
+    image.bytes.resize(24 * 512, 0);
+    for index in 0..16 {
+        image.put32(Image::directory_entry(index), 2 + index as u32);
+    }
+    assert_eq!(answer(&image.bytes, None), Err(OVERDRAWN));
+    image.put64(field::CAPACITY, 6 * 65536);
+    assert_eq!(
+        answer(&image.bytes, None).map(|summary| summary.allocated_bytes),
+        Ok(0)
+    );
+    image.put64(field::CAPACITY, 7 * 65536);
+    assert_eq!(answer(&image.bytes, None), Err(OVERDRAWN));
+}
+
+/// Images that between them have every kind of entry.
+fn specimens() -> Vec<Image> {
+    let mut small = Image::new(1, 5 * 512 + 7);
+    for grain in (0..2567).step_by(57) {
+        small.data(grain);
+        small.map(grain + 1, 1);
+        small.map(grain + 2, u32::MAX);
+    }
+    small.put32(field::FLAGS, 3 | ZEROED_GRAINS);
+    let mut large = Image::new(128, 300 * 65536 + 5);
+    for grain in (0..300 * 512).step_by(9_001) {
+        large.map(grain, 9);
+        large.map(grain + 1, 1);
+    }
+    let mut stream = Image::new(16, 40_000);
+    for grain in (0..2500).step_by(101) {
+        stream.map(grain, 77);
+    }
+    stream.with_footer();
+    vec![small, large, stream]
+}
+
+#[test]
+fn a_read_that_fails_is_an_io_error_and_never_a_number() {
+    let mut faults = 0;
+    for image in specimens() {
+        let sound = answer(&image.bytes, None);
+        assert!(sound.is_ok());
+        for sector_size in SECTOR_SIZES {
+            let all = Device::new(&image.bytes, sector_size, None);
+            all.scan(None, 2).unwrap();
+            for read in 0..all.reads() {
+                let device = Device::new(&image.bytes, sector_size, Some(read));
+                let answer = device.scan(None, 1);
+                if device.reads() > read {
+                    assert!(
+                        matches!(answer, Err(ScanError::Io { sector })
+                            if sector * u64::from(sector_size) < image.bytes.len() as u64),
+                        "read {read} of {sector_size} bytes failed: {answer:?}"
+                    );
+                    faults += 1;
+                } else {
+                    assert_eq!(answer, sound);
+                }
+            }
+        }
+    }
+    assert!(faults > 250, "only {faults} reads failed");
+}
+
+#[test]
+fn a_read_that_fails_in_a_descriptor_is_an_io_error() {
+    let text = [
+        &b"# Disk DescriptorFile\ncreateType=\"vmfs\"\n"[..],
+        &[b' '; 2000],
+    ]
+    .concat();
+    for read in 0..2 {
+        let device = Device::new(&text, 512, Some(read));
+        assert_eq!(device.scan(None, 1), Err(ScanError::Io { sector: read }));
+    }
+}
+
+#[test]
+fn a_scan_after_a_failed_one_answers() {
+    let image = &specimens()[0];
+    let sound = answer(&image.bytes, None);
+    let device = Device::new(&image.bytes, 512, Some(5));
+    let (mut gd, mut gt) = ([0; 512], [0; 512]);
+    let mut state = VmdkState::init(CallTable::over(&device), 3, &mut gd, &mut gt).unwrap();
+    assert!(matches!(
+        state.scan_allocation(None),
+        Err(ScanError::Io { .. })
+    ));
+    assert_eq!(state.scan_allocation(None), sound);
+}
+
+#[test]
+fn a_wrong_sector_size_and_a_small_cache_are_the_callers_mistake() {
+    let image = &specimens()[0];
+    for sector_size in [0, 256, 513, 131_072] {
+        let device = Device::new(&image.bytes, sector_size, None);
+        let (mut gd, mut gt) = (vec![0; 131_072], vec![0; 131_072]);
+        assert!(matches!(
+            VmdkState::init(CallTable::over(&device), 3, &mut gd, &mut gt),
+            Err(ScanError::InvalidArgument(_))
+        ));
+        assert_eq!(device.reads(), 0);
+    }
+    let device = Device::new(&image.bytes, 1024, None);
+    for (gd, gt) in [(1023, 1024), (1024, 1023)] {
+        let (mut gd, mut gt) = (vec![0; gd], vec![0; gt]);
+        assert!(matches!(
+            VmdkState::init(CallTable::over(&device), 3, &mut gd, &mut gt),
+            Err(ScanError::InvalidArgument(_))
+        ));
+    }
+    assert_eq!(device.reads(), 0);
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+}
+
+/// Damages one word of the header, of the footer or of a table: a bit, a boundary value, a random one,
+/// or a sector of the file.
+fn damage(image: &mut Image, random: &mut Random) {
+    let length = image.bytes.len();
+    let at = match random.below(4) {
+        0 => random.below(20) * 4,
+        1 => length - 1536 + random.below(380) * 4,
+        2 => 512 + random.below(128) * 4,
+        _ => 512 + random.below((length - 1024) / 4) * 4,
+    };
+    let old = image.get32(at);
+    let new = match random.below(5) {
+        0 => old ^ 1 << random.below(32),
+        1 => u32::MAX << random.below(32),
+        2 => random.next() as u32,
+        3 => random.below(2 * length / 512) as u32,
+        _ => 1 << random.below(32),
+    };
+    image.put32(at, new);
+    if random.below(16) == 0 {
+        image.put64(field::DIRECTORY, u64::MAX);
+    }
+}
+
+#[test]
+fn random_damage_is_survived_with_bounded_reads() {
+    let mut random = Random(1);
+    let (mut answered, mut refused) = (0, 0);
+    let specimens = specimens();
+    for case in 0..6000 {
+        let mut image = specimens[case % specimens.len()].clone();
+        for _ in 0..=random.below(4) {
+            damage(&mut image, &mut random);
+        }
+        if random.below(8) == 0 {
+            let length = random.below(image.bytes.len());
+            image.bytes.truncate(length);
+        }
+        // `answer` asserts the bound, and that neither sector size nor repetition matters.
+        match answer(&image.bytes, Some(4096)) {
+            Ok(summary) => {
+                assert!(summary.allocated_bytes <= summary.virtual_size);
+                let units = summary.virtual_size.div_ceil(4096);
+                assert!(summary.touched.unwrap().count <= units);
+                answered += 1;
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(answered > 500 && refused > 500, "{answered} {refused}");
+}

@@ -1,0 +1,106 @@
+//! A builder of small VMDK images.
+
+/// Where header fields lie, in bytes.
+pub(crate) mod field {
+    pub(crate) const VERSION: usize = 4;
+    pub(crate) const FLAGS: usize = 8;
+    pub(crate) const CAPACITY: usize = 12;
+    pub(crate) const GRAIN: usize = 20;
+    pub(crate) const DESCRIPTOR: usize = 28;
+    pub(crate) const DESCRIPTOR_SIZE: usize = 36;
+    pub(crate) const TABLE_ENTRIES: usize = 44;
+    pub(crate) const REDUNDANT_DIRECTORY: usize = 48;
+    pub(crate) const DIRECTORY: usize = 56;
+    pub(crate) const OVERHEAD: usize = 64;
+    pub(crate) const UNCLEAN: usize = 72;
+    pub(crate) const LINE_ENDS: usize = 73;
+    pub(crate) const COMPRESSION: usize = 77;
+}
+
+pub(crate) const ZEROED_GRAINS: u32 = 1 << 2;
+
+/// A sparse extent: sector 0 the header, then the grain directory, then what was asked for, in order.
+#[derive(Clone)]
+pub(crate) struct Image {
+    pub(crate) bytes: Vec<u8>,
+    grain_sectors: u64,
+}
+
+impl Image {
+    /// An empty image of `capacity` sectors of 512 bytes.
+    pub(crate) fn new(grain_sectors: u64, capacity: u64) -> Self {
+        let mut image = Self {
+            bytes: vec![0; 512],
+            grain_sectors,
+        };
+        image.append(capacity.div_ceil(512 * grain_sectors) * 4);
+        image.bytes[..4].copy_from_slice(b"KDMV");
+        image.put32(field::VERSION, 1);
+        image.put32(field::FLAGS, 3);
+        image.put64(field::CAPACITY, capacity);
+        image.put64(field::GRAIN, grain_sectors);
+        image.put32(field::TABLE_ENTRIES, 512);
+        image.put64(field::DIRECTORY, 1);
+        image
+    }
+
+    pub(crate) fn put32(&mut self, at: usize, value: u32) {
+        self.bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    }
+
+    pub(crate) fn put64(&mut self, at: usize, value: u64) {
+        self.bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    }
+
+    pub(crate) fn get32(&self, at: usize) -> u32 {
+        u32::from_le_bytes(self.bytes[at..at + 4].try_into().unwrap())
+    }
+
+    /// Appends whole sectors of zeroes for `bytes` bytes; the sector where they begin.
+    pub(crate) fn append(&mut self, bytes: u64) -> u32 {
+        let at = self.bytes.len();
+        let length = bytes.next_multiple_of(512) as usize;
+        self.bytes.resize(at + length, 0);
+        u32::try_from(at / 512).unwrap()
+    }
+
+    /// Where the directory entry number `index` lies.
+    pub(crate) fn directory_entry(index: u64) -> usize {
+        512 + index as usize * 4
+    }
+
+    /// Where the table entry of grain number `grain` lies; makes the table if need be.
+    pub(crate) fn table_entry(&mut self, grain: u64) -> usize {
+        let at = Self::directory_entry(grain / 512);
+        if self.get32(at) == 0 {
+            let table = self.append(2048);
+            self.put32(at, table);
+        }
+        self.get32(at) as usize * 512 + (grain % 512) as usize * 4
+    }
+
+    /// Sets the table entry of grain number `grain`.
+    pub(crate) fn map(&mut self, grain: u64, entry: u32) -> &mut Self {
+        let at = self.table_entry(grain);
+        self.put32(at, entry);
+        self
+    }
+
+    /// Gives grain number `grain` data of its own.
+    pub(crate) fn data(&mut self, grain: u64) -> &mut Self {
+        let at = self.table_entry(grain);
+        let sector = self.append(self.grain_sectors * 512);
+        self.put32(at, sector);
+        self
+    }
+
+    /// Moves the header into a footer; where the header in the footer lies, in bytes.
+    pub(crate) fn with_footer(&mut self) -> usize {
+        let marker = self.append(3 * 512) as usize * 512;
+        let header = marker + 512;
+        self.bytes.copy_within(..512, header);
+        self.put32(marker + 12, 3);
+        self.put64(field::DIRECTORY, u64::MAX);
+        header
+    }
+}
