@@ -15,6 +15,8 @@ use crate::engine::Engine;
 #[derive(Debug, Clone)]
 pub struct Project {
     root: PathBuf,
+    /// As it was named on the command line.
+    named: Option<PathBuf>,
 }
 
 impl Project {
@@ -34,16 +36,29 @@ impl Project {
                     Engine::ALL.map(Engine::package).join(", ")
                 );
             }
-            return Ok(Self { root });
+            return Ok(Self {
+                root,
+                named: Some(folder.to_owned()),
+            });
         }
         let here = std::env::current_dir().context("the current folder cannot be told")?;
         match here.ancestors().find(|folder| is_project(folder)) {
             Some(root) => Ok(Self {
                 root: root.to_owned(),
+                named: None,
             }),
             None => bail!(
                 "neither this folder nor one above it is a project; name it with --project DIR"
             ),
+        }
+    }
+
+    /// The beginning of a command line that uses this project.
+    #[must_use]
+    pub fn command(&self) -> String {
+        match &self.named {
+            Some(folder) => format!("cargo campaign --project {}", folder.display()),
+            None => "cargo campaign".to_owned(),
         }
     }
 

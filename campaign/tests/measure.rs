@@ -115,32 +115,33 @@ fn an_empty_disk_of_any_size_with_any_option() {
 fn a_qcow2_with_luks_has_room_for_its_header() {
     let (_guard, folder) = folder();
     let mut compared = Compared(0);
-    for options in [
-        "",
-        ",encrypt.cipher-alg=aes-128",
-        ",encrypt.cipher-alg=aes-192",
-        ",encrypt.cipher-alg=serpent-256",
-        ",encrypt.cipher-alg=twofish-128",
-        ",encrypt.cipher-alg=cast5-128,encrypt.cipher-mode=cbc",
-        ",encrypt.cipher-mode=cbc,encrypt.ivgen-alg=essiv,encrypt.ivgen-hash-alg=sha256",
-        ",encrypt.hash-alg=sha512",
-        ",cluster_size=512",
-        ",cluster_size=2M,compat=0.10",
-    ] {
-        let options = format!(
-            "encrypt.format=luks,encrypt.key-secret=sec0,encrypt.iter-time=10{options}"
-        );
-        for object in [
+    let json = r#"{"qom-type":"secret","id":"sec0","data":"x"}"#;
+    // qemu-img makes a LUKS header for each, which takes it seconds.
+    for (object, options) in [
+        (json, ""),
+        ("secret,id=sec0,data=x", ",encrypt.cipher-alg=aes-128"),
+        (
+            "qom-type=secret,id=sec0,data=x",
+            ",encrypt.cipher-alg=serpent-192,encrypt.hash-alg=sha512",
+        ),
+        (
             "secret,id=sec0,data=x",
-            r#"{"qom-type":"secret","id":"sec0","data":"x"}"#,
-        ] {
-            let args = [
-                "--object", object, "-O", "qcow2", "--size", "3M", "-o", &options,
-            ];
-            same_answer(&folder, &args, &mut compared);
-        }
+            ",encrypt.cipher-alg=cast5-128,encrypt.cipher-mode=cbc",
+        ),
+        (
+            "secret,id=sec0,data=x",
+            ",encrypt.cipher-mode=cbc,encrypt.ivgen-alg=essiv,encrypt.ivgen-hash-alg=sha256",
+        ),
+        ("secret,id=sec0,data=x", ",cluster_size=2M,compat=0.10"),
+    ] {
+        let options =
+            format!("encrypt.format=luks,encrypt.key-secret=sec0,encrypt.iter-time=10{options}");
+        let args = [
+            "--object", object, "-O", "qcow2", "--size", "3M", "-o", &options,
+        ];
+        same_answer(&folder, &args, &mut compared);
     }
-    compared.at_least(20, "LUKS");
+    compared.at_least(6, "LUKS");
 }
 
 #[test]
@@ -525,17 +526,17 @@ fn a_copy_as_vmdk_vhd_and_vhdx_is_as_long_as_the_file_that_convert_writes() {
     let (_guard, folder) = folder();
     let mut compared = Compared(0);
     let mut sources = make_sources(&folder);
-    make(&folder, "raw", "", "empty.raw", "7M", &[]);
+    // Not by qemu-img: it stores the first 4096 bytes of a raw image, as data, which convert skips.
+    for (name, length) in [
+        ("empty.raw", 7 << 20),
+        ("odd.raw", 5_000_192),
+        ("none.raw", 512),
+    ] {
+        let file = std::fs::File::create(folder.join(name)).unwrap();
+        file.set_len(length).unwrap();
+    }
+    qemu_io(&folder, "raw", "odd.raw", &["write -P 1 4325376 64k"]);
     make(&folder, "raw", "", "full.raw", "5M", &["write -P 1 0 5M"]);
-    make(
-        &folder,
-        "raw",
-        "",
-        "odd.raw",
-        "5000192",
-        &["write -P 1 4325376 64k"],
-    );
-    make(&folder, "raw", "", "none.raw", "512", &[]);
     sources.extend([
         ("raw", "empty.raw"),
         ("raw", "full.raw"),
@@ -657,18 +658,20 @@ fn an_empty_vmdk_vhd_or_vhdx_is_as_long_as_the_file_that_convert_writes() {
             ("vhdx", "subformat=dynamic"),
             ("vhdx", "subformat=dynamic,block_size=32M"),
         ] {
-            qemu_img_ok(
-                &folder,
-                &[
-                    "convert",
-                    "-O",
-                    format,
-                    "-o",
-                    options,
-                    "empty.raw",
-                    "out.img",
-                ],
-            );
+            let mut args = vec![
+                "convert",
+                "-O",
+                format,
+                "-o",
+                options,
+                "empty.raw",
+                "out.img",
+            ];
+            if (format, size) == ("vmdk", "0") {
+                // qemu-img writes such an image, but cannot open it, which convert does.
+                args = vec!["create", "-f", format, "-o", options, "out.img", size];
+            }
+            qemu_img_ok(&folder, &args);
             let written = std::fs::metadata(folder.join("out.img")).unwrap().len();
             let args = [
                 "measure",

@@ -152,7 +152,7 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         comparison.targets.push(result);
     }
     write_report(&comparison, &out)?;
-    conclude(&comparison, &out)
+    conclude(&comparison, &out, &project.command())
 }
 
 fn chosen_targets(names: &[String]) -> Result<Vec<&'static Target>> {
@@ -409,7 +409,9 @@ fn groups(finds: &[Find]) -> Vec<FindGroup> {
             example: finds
                 .iter()
                 .min_by_key(|find| find.path.metadata().map_or(u64::MAX, |file| file.len()))
-                .map_or_else(String::new, |find| find.path.display().to_string()),
+                .map_or_else(String::new, |find| {
+                    super::from_here(&find.path).display().to_string()
+                }),
         })
         .collect()
 }
@@ -467,7 +469,7 @@ fn write_report(comparison: &Comparison, out: &Path) -> Result<()> {
 }
 
 /// Prints the result, and decides what the whole is worth.
-fn conclude(comparison: &Comparison, out: &Path) -> Result<ExitCode> {
+fn conclude(comparison: &Comparison, out: &Path, command: &str) -> Result<ExitCode> {
     println!("{}", table::markdown(comparison));
     let mut failures = Vec::new();
     let mut has_finds = false;
@@ -476,12 +478,11 @@ fn conclude(comparison: &Comparison, out: &Path) -> Result<ExitCode> {
             for group in &engine.finds {
                 has_finds = true;
                 println!(
-                    "FIND {} ({}, {}): {} inputs; reproduce: cargo campaign replay --target {} {}",
+                    "FIND {} ({}, {}): {} inputs; reproduce: {command} replay {}",
                     group.check,
                     target.target,
                     engine.title,
                     group.inputs,
-                    target.target,
                     group.example
                 );
             }
@@ -497,7 +498,10 @@ fn conclude(comparison: &Comparison, out: &Path) -> Result<ExitCode> {
             ));
         }
     }
-    println!("page: {}", out.join("index.html").display());
+    println!(
+        "page: {}",
+        super::from_here(&out.join("index.html")).display()
+    );
     if has_finds {
         for failure in failures {
             eprintln!("{failure}");

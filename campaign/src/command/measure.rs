@@ -1,6 +1,7 @@
 //! `campaign measure`: how large an image will be, with qemu-img's own interface.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
@@ -74,7 +75,7 @@ pub struct Measure {
     snapshot: Option<String>,
     /// Measure for a copy of this image
     #[arg(value_name = "FILE")]
-    files: Vec<PathBuf>,
+    files: Vec<OsString>,
 }
 
 /// The keys are qemu-img's, and so is their order.
@@ -116,6 +117,7 @@ pub fn run(args: &Measure) -> Result<ExitCode> {
         (Some(_), []) if args.format.is_some() => bail!("-f is the format of FILE: there is none"),
         (Some(size), []) => (measure_size(&target, size)?, None),
         (None, [file]) => {
+            let file = Path::new(file);
             let format = args.format.as_deref().map(ImageFormat::parse);
             measure_file(
                 &target,
@@ -131,7 +133,7 @@ pub fn run(args: &Measure) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn layer_note(file: &std::path::Path, base: &str) -> String {
+fn layer_note(file: &Path, base: &str) -> String {
     format!(
         "{} has a backing file, {base:?}: what it takes from there is not counted",
         shown(file)

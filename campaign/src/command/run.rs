@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::{FINDS, parse_time};
+use super::{FINDS, from_here, parse_time};
 use crate::corpus::Store;
 use crate::engine::{Engine, Sanitizer, session};
 use crate::fuzz::{self, Find, Fuzzed, Plan};
@@ -23,8 +23,8 @@ use crate::report::grouped;
 #[command(after_help = "\
 Exit codes:
   0  clean
-  1  the result does not count: the engine died, read no seeds, executed too little, or a check was
-     never evaluated; or something could not be built
+  1  no finds, but the result does not count: the engine died, read no seeds, executed too little, or
+     a check was never evaluated; or something could not be built
   2  the command line is wrong
   3  there are finds
 
@@ -152,12 +152,17 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
         std::fs::remove_dir_all(&folder)
             .with_context(|| format!("{} cannot be removed", folder.display()))?;
     }
-    show(&finds);
-    match failure {
-        Some(why) => bail!("{why}"),
-        None if finds.is_empty() => Ok(ExitCode::SUCCESS),
-        None => Ok(ExitCode::from(FINDS)),
+    show(&finds, project);
+    if finds.is_empty() {
+        return match failure {
+            Some(why) => bail!("{why}"),
+            None => Ok(ExitCode::SUCCESS),
+        };
     }
+    if let Some(why) = failure {
+        eprintln!("{why}");
+    }
+    Ok(ExitCode::from(FINDS))
 }
 
 #[allow(
@@ -170,7 +175,7 @@ fn rate(per_second: f64) -> String {
 }
 
 /// Prints finds, a group for each check, with the command that reproduces them.
-fn show(finds: &[Find]) {
+fn show(finds: &[Find], project: &Project) {
     let checks: std::collections::BTreeSet<&str> =
         finds.iter().map(|find| find.check.as_str()).collect();
     for check in checks {
@@ -178,8 +183,9 @@ fn show(finds: &[Find]) {
         println!("FIND {check}: {} inputs", group.len());
         println!("  {}", group[0].message.trim_end().replace('\n', "\n  "));
         println!(
-            "  reproduce: cargo campaign replay {}",
-            group[0].path.display()
+            "  reproduce: {} replay {}",
+            project.command(),
+            from_here(&group[0].path).display()
         );
     }
 }

@@ -1,7 +1,8 @@
 //! `campaign scan`: how much of an image holds data.
 
+use std::ffi::OsString;
 use std::num::NonZeroU64;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
@@ -52,7 +53,7 @@ pub struct Scan {
     #[arg(long, value_name = "OFMT", default_value = "human")]
     output: String,
     /// The image
-    file: PathBuf,
+    file: OsString,
 }
 
 #[derive(Debug, Serialize)]
@@ -76,7 +77,8 @@ pub fn run(args: &Scan) -> Result<ExitCode> {
     let format = format.transpose().context("-f")?;
     let sector_size = sector_size(&args.sector_size)?;
     let unit = args.unit.as_deref().map(unit).transpose()?;
-    let source = Source::open(&args.file, format)?;
+    let path = Path::new(&args.file);
+    let source = Source::open(path, format)?;
     let scanned = source.scan(sector_size, |_| unit)?;
     print(
         output,
@@ -91,7 +93,7 @@ pub fn run(args: &Scan) -> Result<ExitCode> {
     if let Some(base) = scanned.backing_file {
         eprintln!(
             "note: {} has a backing file, {base:?}: what it takes from there is not counted",
-            shown(&args.file)
+            shown(path)
         );
     }
     Ok(ExitCode::SUCCESS)

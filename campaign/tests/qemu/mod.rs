@@ -9,20 +9,20 @@ use std::time::{Duration, Instant};
 
 /// What a program said.
 #[derive(Debug)]
-pub struct Ran {
+pub(crate) struct Ran {
     /// The exit code; `None` after a signal.
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ran {
-    pub fn succeeded(&self) -> bool {
+    pub(crate) fn succeeded(&self) -> bool {
         self.code == Some(0)
     }
 
     /// The number of a key in what was printed with `--output json`.
-    pub fn number(&self, key: &str) -> u64 {
+    pub(crate) fn number(&self, key: &str) -> u64 {
         let json: serde_json::Value = serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"));
         json[key]
@@ -32,7 +32,7 @@ impl Ran {
 }
 
 /// Runs a program to its end, or fails after `limit`.
-pub fn run(mut command: Command, limit: Duration) -> Ran {
+pub(crate) fn run(mut command: Command, limit: Duration) -> Ran {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -73,27 +73,27 @@ pub fn run(mut command: Command, limit: Duration) -> Ran {
 }
 
 /// The tool under test, in `folder`.
-pub fn campaign<S: AsRef<OsStr>>(folder: &Path, args: &[S]) -> Ran {
+pub(crate) fn campaign<S: AsRef<OsStr>>(folder: &Path, args: &[S]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_campaign"));
     command.current_dir(folder).args(args);
     run(command, Duration::from_secs(10))
 }
 
-pub fn qemu_img<S: AsRef<OsStr>>(folder: &Path, args: &[S]) -> Ran {
+pub(crate) fn qemu_img<S: AsRef<OsStr>>(folder: &Path, args: &[S]) -> Ran {
     let mut command = Command::new("qemu-img");
     command.current_dir(folder).args(args);
     run(command, Duration::from_secs(60))
 }
 
 /// Runs qemu-img, which must succeed.
-pub fn qemu_img_ok<S: AsRef<OsStr> + std::fmt::Debug>(folder: &Path, args: &[S]) -> Ran {
+pub(crate) fn qemu_img_ok<S: AsRef<OsStr> + std::fmt::Debug>(folder: &Path, args: &[S]) -> Ran {
     let ran = qemu_img(folder, args);
     assert!(ran.succeeded(), "qemu-img {args:?}: {ran:?}");
     ran
 }
 
 /// Runs qemu-io commands on an image.
-pub fn qemu_io(folder: &Path, format: &str, image: &str, commands: &[&str]) {
+pub(crate) fn qemu_io(folder: &Path, format: &str, image: &str, commands: &[&str]) {
     let mut command = Command::new("qemu-io");
     command.current_dir(folder).args(["-f", format]);
     for text in commands {
@@ -108,7 +108,14 @@ pub fn qemu_io(folder: &Path, format: &str, image: &str, commands: &[&str]) {
 }
 
 /// Makes an image of `size` with qemu-img's `options` (empty for none) and writes to it.
-pub fn make(folder: &Path, format: &str, options: &str, name: &str, size: &str, writes: &[&str]) {
+pub(crate) fn make(
+    folder: &Path,
+    format: &str,
+    options: &str,
+    name: &str,
+    size: &str,
+    writes: &[&str],
+) {
     let mut args = vec!["create", "-q", "-f", format];
     if !options.is_empty() {
         args.extend(["-o", options]);
@@ -121,7 +128,7 @@ pub fn make(folder: &Path, format: &str, options: &str, name: &str, size: &str, 
 }
 
 /// A folder for a test's images, and its path.
-pub fn folder() -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn folder() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_owned();
     (folder, path)

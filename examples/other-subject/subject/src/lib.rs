@@ -8,7 +8,7 @@
 use harness_core::subject::{
     BuiltIn, Calculators, Measured, ScanAnswer, ScanFormat, ScanRequest, Scanner, Subject,
 };
-use measure::{MeasureError, MeasureOutput, Qcow2Opts, VhdOpts, VhdxOpts, VmdkOpts};
+use measure::{MeasureOutput, Qcow2Opts, VhdOpts, VhdxOpts, VmdkOpts};
 use shared::{AllocationSummary, DataTally, ScanError};
 
 /// What the targets drive.
@@ -21,9 +21,7 @@ struct SmallLibrary;
 
 impl Calculators for SmallLibrary {
     fn measure_raw(&self, summary: &AllocationSummary) -> Measured {
-        if summary.virtual_size > i64::MAX as u64 {
-            return Err(MeasureError::InvalidSize);
-        }
+        BuiltIn.measure_raw(summary)?;
         // The mistake: a last sector that is there in part is lost.
         let size = summary.virtual_size / 512 * 512;
         Ok(MeasureOutput {
@@ -67,7 +65,7 @@ fn scan_qcow2(
     let [sector, _] = request.caches;
     let sector = &mut sector[..512];
     let mut read = |sector_number: u64, buffer: &mut [u8]| {
-        // The mistake: nobody asks whether the image is that long.
+        // The mistake: nobody asks whether the image is that long, nor how often a table is named.
         request
             .calls
             .read_input_sector(request.device, sector_number, buffer)
