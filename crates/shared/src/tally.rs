@@ -33,6 +33,7 @@ impl DataTally {
 
     /// Adds `length` bytes of data at byte `start` of the virtual disk. Returns whether `start` lies
     /// before the disk's end; when it does not, later extents cannot either.
+    #[inline] // Called for every cluster, grain or block, from other crates.
     pub fn add(&mut self, start: u64, length: u64) -> bool {
         if start >= self.virtual_size {
             return false;
