@@ -2,7 +2,7 @@
 //! with other code under test can have the same commands.
 //!
 //! - [`command`]: one module a command; each has its arguments and `run`.
-//! - [`project`]: where things are; [`progress`]: what long work shows.
+//! - [`project`]: where things are; [`progress`] and [`output`]: what it shows.
 //! - [`engine`]: how each engine is built, started, watched and read.
 //! - [`fuzz`]: one engine on one target: from seeds to verdicts.
 //! - [`replay`]: inputs without an engine: what fails, on which case.
@@ -18,6 +18,7 @@ pub mod coverage;
 pub mod engine;
 pub mod fuzz;
 pub mod images;
+pub mod output;
 pub mod progress;
 pub mod project;
 pub mod replay;

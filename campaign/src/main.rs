@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use campaign::command::{bench, compare, doctor, list, measure, replay, run, scan, seeds};
+use campaign::output;
 use campaign::project::Project;
 use clap::{Parser, Subcommand};
 
@@ -53,6 +54,9 @@ fn main() -> ExitCode {
         Command::Scan(args) => scan::run(args),
     };
     result.unwrap_or_else(|error| {
+        if output::is_broken_pipe(&error) {
+            return ExitCode::from(output::BROKEN_PIPE);
+        }
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })

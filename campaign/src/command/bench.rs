@@ -12,6 +12,7 @@ use super::parse_time;
 use crate::corpus::files_in;
 use crate::engine::session::{self, Session};
 use crate::engine::{Build, Engine, Sanitizer, Task};
+use crate::output::outln;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::report::grouped;
@@ -95,9 +96,9 @@ pub fn run(args: &Bench, project: &Project) -> Result<ExitCode> {
         }
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        outln!("{}", serde_json::to_string_pretty(&all)?);
     } else {
-        print(&all);
+        print(&all)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -222,17 +223,27 @@ fn median(sorted: &[f64]) -> f64 {
     clippy::cast_sign_loss,
     reason = "rates, rounded to be printed"
 )]
-fn print(all: &[Measured]) {
-    println!(
+fn print(all: &[Measured]) -> Result<()> {
+    outln!(
         "| {:<18} | {:<9} | {:>14} | {:>18} | {:>5} | {:>11} |",
-        "target", "engine", "executions/s", "fuzz_nothing's /s", "ratio", "min to max"
+        "target",
+        "engine",
+        "executions/s",
+        "fuzz_nothing's /s",
+        "ratio",
+        "min to max"
     );
-    println!(
+    outln!(
         "|{:-<20}|{:-<11}|{:->15}:|{:->19}:|{:->6}:|{:->12}:|",
-        "", "", "", "", "", ""
+        "",
+        "",
+        "",
+        "",
+        "",
+        ""
     );
     for row in all {
-        println!(
+        outln!(
             "| {:<18} | {:<9} | {:>14} | {:>18} | {:>5.2} | {:>4.2} – {:>4.2} |",
             row.target,
             row.engine,
@@ -243,6 +254,7 @@ fn print(all: &[Measured]) {
             row.ratio_max,
         );
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::corpus::files_in;
 use crate::coverage::{Input, NeutralBuild, RegionSet, Replay, Replayed, SourceMap};
 use crate::engine::{Build, Engine, Sanitizer, session};
 use crate::fuzz::{self, Find, Fuzzed, Plan};
+use crate::output::outln;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::{Replayer, TIME_OUT, build_worker};
@@ -470,14 +471,14 @@ fn write_report(comparison: &Comparison, out: &Path) -> Result<()> {
 
 /// Prints the result, and decides what the whole is worth.
 fn conclude(comparison: &Comparison, out: &Path, command: &str) -> Result<ExitCode> {
-    println!("{}", table::markdown(comparison));
+    outln!("{}", table::markdown(comparison));
     let mut failures = Vec::new();
     let mut has_finds = false;
     for target in &comparison.targets {
         for engine in &target.engines {
             for group in &engine.finds {
                 has_finds = true;
-                println!(
+                outln!(
                     "FIND {} ({}, {}): {} inputs; reproduce: {command} replay {}",
                     group.check,
                     target.target,
@@ -498,7 +499,7 @@ fn conclude(comparison: &Comparison, out: &Path, command: &str) -> Result<ExitCo
             ));
         }
     }
-    println!(
+    outln!(
         "page: {}",
         super::from_here(&out.join("index.html")).display()
     );

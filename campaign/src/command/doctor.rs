@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::corpus::files_in;
 use crate::engine::{Engine, libfuzzer, shown};
+use crate::output::outln;
 use crate::project::Project;
 
 /// Check the tools and the set-up, and say what mends what is missing.
@@ -69,7 +70,7 @@ pub fn run(args: &Doctor, project: &Project) -> Result<ExitCode> {
         .iter()
         .any(|finding| finding.state == State::Missing);
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&findings)?);
+        outln!("{}", serde_json::to_string_pretty(&findings)?);
     } else {
         for Finding {
             what,
@@ -83,9 +84,9 @@ pub fn run(args: &Doctor, project: &Project) -> Result<ExitCode> {
                 State::Better => "better ",
                 State::Missing => "MISSING",
             };
-            println!("{sign}  {what}: {found}");
+            outln!("{sign}  {what}: {found}");
             if let Some(mend) = mend {
-                println!("         mend it: {mend}");
+                outln!("         mend it: {mend}");
             }
         }
     }

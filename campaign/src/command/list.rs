@@ -7,6 +7,7 @@ use harness_core::TARGETS;
 use serde::Serialize;
 
 use crate::engine::Engine;
+use crate::output::outln;
 
 /// List the targets, what each drives, and the engines.
 #[derive(Debug, clap::Args)]
@@ -47,12 +48,12 @@ pub fn run(args: &List) -> Result<ExitCode> {
             "targets": targets,
             "engines": Engine::ALL.map(Engine::name),
         });
-        println!("{}", serde_json::to_string_pretty(&list)?);
+        outln!("{}", serde_json::to_string_pretty(&list)?);
     } else {
         for target in targets {
-            println!("{:<18} {}", target.name, target.drives);
+            outln!("{:<18} {}", target.name, target.drives);
         }
-        println!("\nengines: {}", Engine::ALL.map(Engine::name).join(", "));
+        outln!("\nengines: {}", Engine::ALL.map(Engine::name).join(", "));
     }
     Ok(ExitCode::SUCCESS)
 }

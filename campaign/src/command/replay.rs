@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::FINDS;
 use crate::corpus::files_in;
+use crate::output::outln;
 use crate::project::Project;
 use crate::replay::{Replayer, Verdict, build_worker};
 
@@ -101,13 +102,13 @@ pub fn run(args: &Replay, project: &Project) -> Result<ExitCode> {
         if args.json {
             all.push(replayed);
         } else {
-            show(&replayed);
+            show(&replayed)?;
         }
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        outln!("{}", serde_json::to_string_pretty(&all)?);
     } else {
-        println!("{passed} passed, {rejected} rejected, {failed} failed");
+        outln!("{passed} passed, {rejected} rejected, {failed} failed");
     }
     Ok(if failed == 0 {
         ExitCode::SUCCESS
@@ -116,26 +117,27 @@ pub fn run(args: &Replay, project: &Project) -> Result<ExitCode> {
     })
 }
 
-fn show(replayed: &Replayed) {
+fn show(replayed: &Replayed) -> Result<()> {
     let Replayed { path, target, .. } = replayed;
     match &replayed.verdict {
-        Verdict::Pass => println!("pass      {path}"),
-        Verdict::Rejected { why } => println!("rejected  {path}: {why}"),
+        Verdict::Pass => outln!("pass      {path}"),
+        Verdict::Rejected { why } => outln!("rejected  {path}: {why}"),
         Verdict::Fail { check, message } => {
-            println!("FAIL      {path}\n  target: {target}\n  check: {check}");
+            outln!("FAIL      {path}\n  target: {target}\n  check: {check}");
             // A failed check's report has the case; for a panic it is added below.
-            println!("  {}", message.trim_end().replace('\n', "\n  "));
+            outln!("  {}", message.trim_end().replace('\n', "\n  "));
             if message.starts_with(harness_core::check::FAILURE_PREFIX) {
-                return;
+                return Ok(());
             }
         }
     }
     if let Some(Case { words, rust }) = &replayed.case {
-        println!("  case: {words}\n  as Rust:");
+        outln!("  case: {words}\n  as Rust:");
         for line in rust.lines() {
-            println!("    {line}");
+            outln!("    {line}");
         }
     }
+    Ok(())
 }
 
 fn collect(args: &Replay) -> Result<Vec<(&'static Target, PathBuf)>> {

@@ -9,6 +9,7 @@ use super::{FINDS, from_here, parse_time};
 use crate::corpus::Store;
 use crate::engine::{Engine, Sanitizer, session};
 use crate::fuzz::{self, Find, Fuzzed, Plan};
+use crate::output::outln;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::{Replayer, build_worker};
@@ -116,7 +117,7 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
             // What the checks of the oracle saw is told by replay: an engine cannot say.
             replayer.verdict(target.name, &kept.path)?;
         }
-        println!(
+        outln!(
             "{} on {}: {} s, {} seeds read, {} executions ({}/s), {new} new inputs of {}{}",
             engine.title(),
             target.name,
@@ -152,7 +153,7 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
         std::fs::remove_dir_all(&folder)
             .with_context(|| format!("{} cannot be removed", folder.display()))?;
     }
-    show(&finds, project);
+    show(&finds, project)?;
     if finds.is_empty() {
         return match failure {
             Some(why) => bail!("{why}"),
@@ -175,17 +176,18 @@ fn rate(per_second: f64) -> String {
 }
 
 /// Prints finds, a group for each check, with the command that reproduces them.
-fn show(finds: &[Find], project: &Project) {
+fn show(finds: &[Find], project: &Project) -> Result<()> {
     let checks: std::collections::BTreeSet<&str> =
         finds.iter().map(|find| find.check.as_str()).collect();
     for check in checks {
         let group: Vec<&Find> = finds.iter().filter(|find| find.check == check).collect();
-        println!("FIND {check}: {} inputs", group.len());
-        println!("  {}", group[0].message.trim_end().replace('\n', "\n  "));
-        println!(
+        outln!("FIND {check}: {} inputs", group.len());
+        outln!("  {}", group[0].message.trim_end().replace('\n', "\n  "));
+        outln!(
             "  reproduce: {} replay {}",
             project.command(),
             from_here(&group[0].path).display()
         );
     }
+    Ok(())
 }
