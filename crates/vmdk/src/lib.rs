@@ -25,9 +25,10 @@
 //! Stricter than qemu-img, because a scan must not guess: a directory or table that is not wholly in
 //! the file is corrupt (there it reads as zeroes), and so are tables that add up to more than the file
 //! has ([`shared::TableBudget`]); the footer's header lies exactly 1024 bytes before the end of the file
-//! (there the end is first rounded up to whole sectors); versions are 1 to 3 (there also 0), grains
+//! (there the end is first rounded up to whole sectors); a directory offset past 2^64 bytes is corrupt
+//! (there it wraps around); versions are 1 to 3 (there also 0), grains
 //! powers of two of 1 to 128 sectors and tables of 512 entries, everything else is unsupported. Laxer:
-//! the embedded descriptor, which qemu-img insists on, is not read.
+//! the embedded descriptor and the redundant directory, which qemu-img insists on, are not read.
 //!
 //! `no_std`, no heap; work is linear in the file's size, whatever the image says.
 #![no_std]

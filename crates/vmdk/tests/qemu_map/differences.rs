@@ -86,6 +86,19 @@ fn qemu_takes_tables_of_fewer_entries() {
     }
 }
 
+/// A directory offset is in sectors; in bytes QEMU takes it modulo 2^64.
+#[test]
+fn qemu_wraps_a_directory_offset_past_the_largest() {
+    let mut grid = Grid::new();
+    let mut bytes = sound(&mut grid);
+    let directory = place(&bytes, 56) as u64 / 512;
+    put(&mut bytes, 56, 8, directory + (1 << 55));
+    assert_eq!(
+        both(&mut grid, &bytes),
+        (131_072, Err(Corrupt("the grain directory is past 2^64")))
+    );
+}
+
 /// QEMU takes version 0.
 #[test]
 fn qemu_takes_version_0() {
