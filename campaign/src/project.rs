@@ -4,6 +4,7 @@
 //! workspace is one; a project with other code under test, as in `examples/other-subject`, is
 //! another, and `--project` names it.
 
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -135,6 +136,27 @@ impl Project {
     #[must_use]
     pub fn run_folder(&self, target: &str, engine: Engine) -> PathBuf {
         self.work().join("run").join(target).join(engine.name())
+    }
+
+    /// Takes the folder of a run for this process, until the lock is dropped.
+    ///
+    /// # Errors
+    /// When another process has it: two runs in one folder would destroy each other's results.
+    pub fn lock(&self, run_folder: &Path) -> Result<File> {
+        let path = run_folder.with_extension("lock");
+        fs::create_dir_all(path.parent().unwrap_or(&self.root))
+            .and_then(|()| File::options().create(true).append(true).open(&path))
+            .with_context(|| format!("{} cannot be written", path.display()))
+            .and_then(|file| match file.try_lock() {
+                Ok(()) => Ok(file),
+                Err(TryLockError::WouldBlock) => bail!(
+                    "another run is under way in {}; wait for it, or stop it",
+                    run_folder.display()
+                ),
+                Err(TryLockError::Error(error)) => {
+                    Err(error).with_context(|| format!("{} cannot be locked", path.display()))
+                }
+            })
     }
 
     /// The folder of builds for `purpose`. Each has one of its own, because the flags differ.

@@ -172,6 +172,7 @@ impl Pair<'_> {
 
     fn run(&self, build: &Build, progress: &Progress) -> Result<Session> {
         let folder = self.project.work().join("run").join("bench");
+        let _lock = self.project.lock(&folder)?;
         session::empty(&folder)?;
         let task = Task {
             max_input: max_input(self.target),

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, bail};
 use harness_core::Target;
 
-use super::{FINDS, parse_time};
+use super::{FINDS, INTERRUPTED, parse_time};
 use crate::corpus::files_in;
 use crate::coverage::{Input, NeutralBuild, RegionSet, Replay, Replayed, SourceMap};
 use crate::engine::{Build, Engine, Sanitizer, session};
@@ -38,6 +38,7 @@ Exit codes:
      evaluated; or something could not be built
   2  the command line is wrong
   3  there are finds
+130  it was interrupted; the report has what was done until then
 
 Examples:
   cargo campaign compare --time 1m
@@ -511,6 +512,9 @@ fn conclude(comparison: &Comparison, out: &Path, command: &str) -> Result<ExitCo
     }
     if !failures.is_empty() {
         bail!("{}", failures.join("\n"));
+    }
+    if comparison.interrupted {
+        return Ok(ExitCode::from(INTERRUPTED));
     }
     Ok(ExitCode::SUCCESS)
 }

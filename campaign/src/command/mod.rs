@@ -19,6 +19,9 @@ use harness_core::{TARGETS, Target, targets};
 /// The exit code that says that there are finds.
 pub const FINDS: u8 = 3;
 
+/// The exit code after Ctrl-C, as shells have it.
+pub const INTERRUPTED: u8 = 130;
+
 /// The names of all targets but the base line.
 fn target_names() -> Vec<&'static str> {
     TARGETS

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::{FINDS, from_here, parse_time};
+use super::{FINDS, INTERRUPTED, from_here, parse_time};
 use crate::corpus::Store;
 use crate::engine::{Engine, Sanitizer, session};
 use crate::fuzz::{self, Find, Fuzzed, Plan};
@@ -28,6 +28,7 @@ Exit codes:
      a check was never evaluated; or something could not be built
   2  the command line is wrong
   3  there are finds
+130  it was interrupted, and there are no finds
 
 Examples:
   cargo campaign run --engine afl fuzz_measure_calc --time 10m
@@ -65,6 +66,7 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
     let corpus = Store::open(&project.corpus(target.name))?;
     let finds_folder = project.finds(target.name, engine);
     let folder = project.run_folder(target.name, engine);
+    let _lock = project.lock(&folder)?;
     let (saved, saved_finds) =
         fuzz::save_left_behind(engine, &folder, &corpus, &Store::open(&finds_folder)?)?;
     if saved + saved_finds > 0 {
@@ -110,6 +112,7 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
     line.done();
 
     let mut failure = None;
+    let mut interrupted = false;
     if let Some(session) = &session {
         let kept = session.kept.iter().map(|kept| kept.path.as_path());
         let new = corpus.add_files(kept)?;
@@ -144,7 +147,8 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
                 failure = Some(format!("checks never evaluated: {}", missed.join(", ")));
             }
         }
-        if session.interrupted {
+        interrupted = session.interrupted;
+        if interrupted {
             progress.say("interrupted: everything found so far is kept");
         }
     }
@@ -157,6 +161,7 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
     if finds.is_empty() {
         return match failure {
             Some(why) => bail!("{why}"),
+            None if interrupted => Ok(ExitCode::from(INTERRUPTED)),
             None => Ok(ExitCode::SUCCESS),
         };
     }

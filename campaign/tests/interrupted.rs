@@ -1,0 +1,68 @@
+//! Ctrl-C stops a run cleanly and loses nothing.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+const TARGET: &str = "fuzz_measure_calc";
+
+fn example() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/other-subject")
+}
+
+fn start(time: &str) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_campaign"))
+        .arg("--project")
+        .arg(example())
+        .args(["run", "--engine", "honggfuzz", TARGET, "--time", time])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn wait_for(what: &str, within: Duration, mut is_there: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_there() {
+        assert!(start.elapsed() < within, "{what}: not within {within:?}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn files_in(folder: &Path) -> usize {
+    std::fs::read_dir(folder).map_or(0, Iterator::count)
+}
+
+#[test]
+#[ignore = "needs the engines; scripts/test runs it"]
+fn ctrl_c_stops_the_engine_and_keeps_what_it_found() {
+    let run_folder = example().join("work/run").join(TARGET).join("honggfuzz");
+    let corpus = example().join("work/corpus").join(TARGET);
+    let child = start("10m");
+    wait_for("inputs kept by honggfuzz", Duration::from_secs(300), || {
+        files_in(&run_folder.join("output")) > 20
+    });
+    let kept = files_in(&run_folder.join("output"));
+
+    let second = start("1s").wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    assert!(said.contains("another run is under way"), "{said}");
+
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    let asked = Instant::now();
+    kill_process(pid, Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        asked.elapsed() < Duration::from_secs(60),
+        "it took {:?}",
+        asked.elapsed()
+    );
+    assert!(said.contains("everything found so far is kept"), "{said}");
+    // This library's mistake is found at once, so there are finds.
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(files_in(&corpus) >= kept, "{} of {kept}", files_in(&corpus));
+}
