@@ -44,13 +44,9 @@ pub fn run(args: &Seeds, project: &Project) -> Result<ExitCode> {
     };
     let written = match &args.from {
         None => seeds::write(&out)?,
-        Some(from) => {
-            let imported = seeds::import(from, &out)?;
-            for (path, why) in &imported.skipped {
-                eprintln!("skipped {}: {why}", shown(path));
-            }
-            vec![imported.written]
-        }
+        Some(from) => vec![seeds::import(from, &out, |path, why| {
+            eprintln!("skipped {}: {why}", shown(path));
+        })?],
     };
     for written in written {
         println!(

@@ -52,15 +52,6 @@ pub struct Written {
     pub bytes: u64,
 }
 
-/// What became of a folder of a user's images.
-#[derive(Debug)]
-pub struct Imported {
-    /// The seeds made of them.
-    pub written: Written,
-    /// The files that no seed could be made of, and why.
-    pub skipped: Vec<(PathBuf, String)>,
-}
-
 /// Writes the seeds of all targets that have any, each to the folder of its target's name in `out`.
 /// Needs qemu-img and qemu-io.
 ///
@@ -88,43 +79,35 @@ pub fn write(out: &Path) -> Result<Vec<Written>> {
 }
 
 /// Makes a seed of `fuzz_measure_scan` of every image in the folder `from`, and writes them to the
-/// folder of that name in `out`.
+/// folder of that name in `out`. `skipped` is told of each file that is none, and why.
 ///
 /// # Errors
 /// When no seed could be made of any file, `from` cannot be read, or `out` cannot be written to.
-pub fn import(from: &Path, out: &Path) -> Result<Imported> {
+pub fn import(from: &Path, out: &Path, mut skipped: impl FnMut(&Path, &str)) -> Result<Written> {
     let mut seeds = Vec::new();
-    let mut skipped = Vec::new();
     let entries = fs::read_dir(from).with_context(|| shown(from))?;
     let mut paths = entries
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<Vec<_>>>()
         .with_context(|| shown(from))?;
     paths.sort();
-    for path in paths {
-        let input = Source::open(&path, None).and_then(|source| scan::input(&source, None));
+    for path in &paths {
+        let input = Source::open(path, None).and_then(|source| scan::input(&source, None));
         match input {
             Ok(input) => seeds.push(Seed {
-                name: imported_name(&path, &input),
+                name: imported_name(path, &input),
                 input,
             }),
-            Err(error) => skipped.push((path, format!("{error:#}"))),
+            Err(error) => skipped(path, &format!("{error:#}")),
         }
     }
     ensure!(
         !seeds.is_empty(),
-        "{}: none of its {} files became a seed{}",
+        "{}: none of its {} files became a seed",
         shown(from),
-        skipped.len(),
-        match skipped.first() {
-            Some((_, why)) => format!(" (the first: {why})"),
-            None => String::new(),
-        }
+        paths.len()
     );
-    Ok(Imported {
-        written: store(out, SCAN, &seeds, |_, _| false)?,
-        skipped,
-    })
+    store(out, SCAN, &seeds, |_, _| false)
 }
 
 /// The image's own name, in characters that suit any tool, and a part of the content's hash: two users'
