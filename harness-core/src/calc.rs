@@ -41,8 +41,8 @@ use shared::{AllocationSummary, TouchedUnits};
 use crate::check;
 use crate::decode::Positional;
 use crate::describe::Describe;
+use crate::outcome::Outcome;
 use crate::subject::{Calculators, Measured, Subject};
-use crate::targets::Outcome;
 
 /// The shortest input that is a case, in bytes.
 pub const MIN_INPUT: usize = 42;

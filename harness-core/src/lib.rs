@@ -25,14 +25,16 @@ pub mod counters;
 pub mod decode;
 pub mod describe;
 pub mod device;
+pub mod outcome;
 pub mod scan;
 pub mod subject;
 pub mod targets;
 pub mod worker;
 
 pub use device::MockDevice;
+pub use outcome::Outcome;
 pub use subject::{BUILT_IN, Subject};
-pub use targets::{Outcome, TARGETS, Target};
+pub use targets::{TARGETS, Target};
 
 /// The target `fuzz_measure_calc` on the built-in subject: see [`calc`].
 ///

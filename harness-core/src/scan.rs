@@ -32,8 +32,8 @@ use crate::check;
 use crate::decode::Positional;
 use crate::describe::Describe;
 use crate::device::{MAX_SEGMENTS, MockDevice, Segment};
+use crate::outcome::Outcome;
 use crate::subject::{ScanAnswer, ScanFormat, ScanRequest, Scanner, Subject};
-use crate::targets::Outcome;
 
 /// The longest input, in bytes.
 pub const MAX_INPUT: usize = 64 << 10;

@@ -4,17 +4,9 @@
 //! and its corpus, in reports. A test compares this list with the three engine crates.
 
 use crate::describe::Description;
+use crate::outcome::Outcome;
 use crate::subject::Subject;
 use crate::{calc, scan};
-
-/// What became of an input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is a case, and every check held.
-    Checked,
-    /// It is no case, and why.
-    Rejected(&'static str),
-}
 
 /// Something to fuzz.
 #[derive(Debug, Clone, Copy)]

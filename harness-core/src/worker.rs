@@ -21,8 +21,9 @@ use std::sync::Mutex;
 
 use crate::check;
 use crate::counters::{Ended, Watch};
+use crate::outcome::Outcome;
 use crate::subject::Subject;
-use crate::targets::{self, Outcome};
+use crate::targets;
 
 /// What became of an input in a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
-use super::{Build, Kept, Status, Task, host_triple, number_after, run_build, written_after};
+use super::{Build, Kept, Status, Task, host_triple, kept_in, number_after, run_build};
 use crate::corpus::files_in;
 use crate::project::Project;
 
@@ -85,16 +85,7 @@ pub(super) fn status(task: &Task) -> Status {
 }
 
 pub(super) fn kept(task: &Task, start: SystemTime) -> Result<Vec<Kept>> {
-    Ok(files_in(&task.output())?
-        .into_iter()
-        .filter_map(|path| {
-            Some(Kept {
-                time: written_after(&path, start)?,
-                executions: None,
-                path,
-            })
-        })
-        .collect())
+    kept_in(&task.output(), start)
 }
 
 pub(super) fn finds(task: &Task) -> Result<Vec<PathBuf>> {

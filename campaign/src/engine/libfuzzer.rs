@@ -7,9 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 
-use super::{
-    Build, Kept, Sanitizer, Status, Task, host_triple, number_after, run_build, written_after,
-};
+use super::{Build, Kept, Sanitizer, Status, Task, host_triple, kept_in, number_after, run_build};
 use crate::corpus::files_in;
 use crate::project::Project;
 
@@ -130,16 +128,7 @@ pub(super) fn preserve(task: &Task) -> Result<()> {
 
 pub(super) fn kept(task: &Task, start: SystemTime) -> Result<Vec<Kept>> {
     preserve(task)?;
-    Ok(files_in(&task.replaced())?
-        .into_iter()
-        .filter_map(|path| {
-            Some(Kept {
-                time: written_after(&path, start)?,
-                executions: None,
-                path,
-            })
-        })
-        .collect())
+    kept_in(&task.replaced(), start)
 }
 
 pub(super) fn finds(task: &Task) -> Result<Vec<PathBuf>> {

@@ -10,11 +10,12 @@ pub mod session;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::corpus::files_in;
 use crate::project::Project;
 
 /// A fuzzing engine.
@@ -287,8 +288,16 @@ fn number_after(text: &str, key: &str) -> Option<u64> {
     rest[..digits].parse().ok()
 }
 
-/// How long after `start` a file was last written.
-fn written_after(path: &Path, start: std::time::SystemTime) -> Option<Duration> {
-    let modified = path.metadata().ok()?.modified().ok()?;
-    Some(modified.duration_since(start).unwrap_or_default())
+/// The inputs in a folder to which an engine adds one file each; the file's age says when it came.
+fn kept_in(folder: &Path, start: SystemTime) -> Result<Vec<Kept>> {
+    let kept = files_in(folder)?.into_iter().filter_map(|path| {
+        // It may have vanished meanwhile.
+        let written = path.metadata().ok()?.modified().ok()?;
+        Some(Kept {
+            time: written.duration_since(start).unwrap_or_default(),
+            executions: None,
+            path,
+        })
+    });
+    Ok(kept.collect())
 }
