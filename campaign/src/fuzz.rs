@@ -65,6 +65,8 @@ pub struct Fuzzed {
     pub session: Option<Session>,
     /// Everything that fails.
     pub finds: Vec<Find>,
+    /// How often each check was evaluated when the inputs were replayed, by id.
+    pub evaluations: BTreeMap<String, u64>,
 }
 
 /// Runs a plan.
@@ -90,6 +92,7 @@ pub fn run(
         return Ok(Fuzzed {
             session: None,
             finds,
+            evaluations: replayer.evaluations()?,
         });
     }
     session::empty(&plan.folder)?;
@@ -102,8 +105,20 @@ pub fn run(
     };
     session::lay_out(&sound, &task.inputs)?;
     let session = session::run(plan.engine, plan.build, &task, plan.core, look)?;
+    let from = plan.engine.name();
+    for kept in &session.kept {
+        // The engine kept it as sound. One that libFuzzer has replaced since may be gone.
+        if kept.path.exists() {
+            finds.extend(judge(
+                plan.target,
+                &kept.path,
+                from,
+                replayer,
+                &finds_store,
+            )?);
+        }
+    }
     for file in &session.finds {
-        let from = plan.engine.name();
         let find = match judge(plan.target, file, from, replayer, &finds_store)? {
             Some(find) => find,
             None => Find {
@@ -123,6 +138,7 @@ pub fn run(
     Ok(Fuzzed {
         session: Some(session),
         finds,
+        evaluations: replayer.evaluations()?,
     })
 }
 
@@ -135,7 +151,7 @@ fn judge(
     store: &Store,
 ) -> Result<Option<Find>> {
     match replayer.verdict(target.name, input)? {
-        Verdict::Pass | Verdict::Rejected { .. } => Ok(None),
+        Verdict::Pass | Verdict::Rejected { .. } | Verdict::Error { .. } => Ok(None),
         Verdict::Fail { check, message } => Ok(Some(Find {
             check,
             message,

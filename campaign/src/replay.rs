@@ -42,6 +42,53 @@ pub enum Verdict {
         /// The report.
         message: String,
     },
+    /// The worker could not run it: the file cannot be read, or there is no such target.
+    Error {
+        /// What the worker said.
+        message: String,
+    },
+}
+
+impl Verdict {
+    /// The verdict that a worker's answer tells.
+    ///
+    /// # Errors
+    /// When the fields are no answer to `run`.
+    pub fn of_answer(fields: &[String]) -> Result<Self> {
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        Ok(match fields[..] {
+            ["pass"] => Self::Pass,
+            ["rejected", why] => Self::Rejected {
+                why: why.to_owned(),
+            },
+            ["fail", check, message] => Self::Fail {
+                check: check.to_owned(),
+                message: message.to_owned(),
+            },
+            ["error", message] => Self::Error {
+                message: message.to_owned(),
+            },
+            _ => bail!("not an answer: {fields:?}"),
+        })
+    }
+
+    /// The verdict on an input on which the worker died; `how` says of what.
+    #[must_use]
+    pub fn died(how: &str) -> Self {
+        Self::Fail {
+            check: NO_ABORT.to_owned(),
+            message: format!("the process died: {how}"),
+        }
+    }
+
+    /// The verdict on an input for which the worker took longer than `time_out`.
+    #[must_use]
+    pub fn hung(time_out: Duration) -> Self {
+        Self::Fail {
+            check: NO_HANG.to_owned(),
+            message: format!("no answer in {} s", time_out.as_secs_f64()),
+        }
+    }
 }
 
 /// Builds the worker of a project: on stable, without an engine.
@@ -111,28 +158,14 @@ impl Replayer {
     /// # Errors
     /// When the file cannot be read or the worker cannot be started.
     pub fn verdict(&mut self, target: &str, file: &Path) -> Result<Verdict> {
-        let (check, message) = match self.ask(&["run", target, path_text(file)?])? {
-            Answer::Fields(fields) => {
-                let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-                match fields[..] {
-                    ["pass"] => return Ok(Verdict::Pass),
-                    ["rejected", why] => {
-                        return Ok(Verdict::Rejected {
-                            why: why.to_owned(),
-                        });
-                    }
-                    ["fail", check, message] => (check.to_owned(), message.to_owned()),
-                    ["error", message] => bail!("{message}"),
-                    _ => bail!("the worker answered {fields:?}"),
-                }
-            }
-            Answer::Died(how) => (NO_ABORT.to_owned(), format!("the process died: {how}")),
-            Answer::Hung => (
-                NO_HANG.to_owned(),
-                format!("no answer in {} s", TIME_OUT.as_secs()),
-            ),
-        };
-        Ok(Verdict::Fail { check, message })
+        match self.ask(&["run", target, path_text(file)?])? {
+            Answer::Fields(fields) => match Verdict::of_answer(&fields)? {
+                Verdict::Error { message } => bail!("{message}"),
+                verdict => Ok(verdict),
+            },
+            Answer::Died(how) => Ok(Verdict::died(&how)),
+            Answer::Hung => Ok(Verdict::hung(TIME_OUT)),
+        }
     }
 
     /// The case in `file`, in words and as Rust; or why it is none.
@@ -235,4 +268,31 @@ fn start(binary: &Path) -> Result<Running> {
 fn path_text(path: &Path) -> Result<&str> {
     path.to_str()
         .with_context(|| format!("the name of {} is not UTF-8", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_understood() {
+        let parse = |fields: &[&str]| {
+            let fields: Vec<String> = fields.iter().map(|&field| field.to_owned()).collect();
+            Verdict::of_answer(&fields)
+        };
+        assert_eq!(parse(&["pass"]).unwrap(), Verdict::Pass);
+        let rejected = Verdict::Rejected {
+            why: "short".into(),
+        };
+        assert_eq!(parse(&["rejected", "short"]).unwrap(), rejected);
+        for wrong in [
+            &["pass", "x"][..],
+            &["fail", "x"],
+            &[""],
+            &["checks", "a", "1"],
+        ] {
+            let error = parse(wrong).unwrap_err().to_string();
+            assert!(error.starts_with("not an answer"), "{error}");
+        }
+    }
 }

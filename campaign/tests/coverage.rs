@@ -1,9 +1,9 @@
 //! The neutral coverage on a small program, built for coverage by the test, whose regions are known by hand.
 
 use campaign::coverage::{
-    GrowthPoint, Input, NeutralBuild, Outcome, Outcomes, Portion, Region, RegionSet, Replay,
-    SourceMap,
+    GrowthPoint, Input, NeutralBuild, Portion, Region, RegionSet, Replay, SourceMap, Verdicts,
 };
+use campaign::replay::{NO_ABORT, NO_HANG, Verdict};
 use harness_core::counters::Profile;
 use llvm_profparser::CoverageMapping;
 use std::collections::BTreeSet;
@@ -221,12 +221,12 @@ fn growth_follows_arrival() {
     };
     let points = [point(0, 4), point(2, 5), point(3, 12), point(5, 12)];
     assert_eq!(replayed.growth.points, points);
-    let outcomes = Outcomes {
+    let verdicts = Verdicts {
         passed: 5,
         rejected: 1,
-        ..Outcomes::default()
+        ..Verdicts::default()
     };
-    assert_eq!(replayed.outcomes, outcomes);
+    assert_eq!(replayed.verdicts, verdicts);
     assert!(replayed.finds.is_empty());
     assert_eq!(replayed.covered.len(), 12);
 }
@@ -247,24 +247,24 @@ fn a_crash_and_a_hang_lose_nothing() {
     );
     inputs.push(missing);
     let replayed = fixture.replay().grow(&inputs).unwrap();
-    let outcomes = Outcomes {
+    let verdicts = Verdicts {
         passed: 3,
-        failed: 1,
-        crashed: 2,
-        hung: 1,
+        rejected: 0,
+        failed: 4,
         errors: 1,
-        ..Outcomes::default()
     };
-    assert_eq!(replayed.outcomes, outcomes);
+    assert_eq!(replayed.verdicts, verdicts);
 
     let name = |find: &campaign::coverage::Find| find.path.file_name().unwrap().to_owned();
     let names: Vec<_> = replayed.finds.iter().map(name).collect();
     assert_eq!(names, ["0", "2", "3", "5", "no such input"]);
-    let Outcome::Crashed { how } = &replayed.finds[0].outcome else {
-        panic!("{:?}", replayed.finds[0]);
+    let failed = |find: usize| match &replayed.finds[find].verdict {
+        Verdict::Fail { check, message } => (check.as_str(), message.as_str()),
+        other => panic!("{other:?}"),
     };
-    assert!(how.contains("signal: 6"), "{how}");
-    assert_eq!(replayed.finds[1].outcome, Outcome::Hung);
+    assert_eq!(failed(0).0, NO_ABORT);
+    assert!(failed(0).1.contains("signal: 6"), "{}", failed(0).1);
+    assert_eq!(failed(1).0, NO_HANG);
 
     // What was reached on the way into the loop is there, and what came later too.
     let expected = regions(&[CHECKED_LOOP, BRANCH_THEN, BRANCH_ELSE, CHECKED_OK]);
@@ -357,7 +357,7 @@ fn many_inputs_take_one_worker() {
     let pair = fixture.inputs("many", &[b"b\x01", b"s\x64"]);
     let inputs: Vec<_> = pair.iter().cycle().take(20_000).cloned().collect();
     let replayed = fixture.replay().grow(&inputs).unwrap();
-    assert_eq!(replayed.outcomes.passed, 20_000);
+    assert_eq!(replayed.verdicts.passed, 20_000);
     println!("{:.0} inputs a second", replayed.inputs_per_second);
     // Starting a process for each input would not get near this.
     assert!(
@@ -470,7 +470,7 @@ fn the_real_worker_reports_coverage_of_the_crates() {
         executions: 0,
     };
     let replayed = replay.grow(&[input]).unwrap();
-    assert_eq!(replayed.outcomes.passed, 1, "{:?}", replayed.finds);
+    assert_eq!(replayed.verdicts.passed, 1, "{:?}", replayed.finds);
     let by_crate = map.summary_by_crate(&replayed.covered);
     assert!(by_crate["measure"].regions.covered > 0);
     assert_eq!(by_crate["vhdx"].regions.covered, 0);

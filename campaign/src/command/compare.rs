@@ -147,7 +147,6 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
                 target,
                 neutral: &neutral,
                 map: &map,
-                worker: &worker,
             }
             .result(&seeds[target.name], of_target)
         })?;
@@ -253,7 +252,6 @@ struct Measuring<'a> {
     target: &'static Target,
     neutral: &'a Path,
     map: &'a SourceMap,
-    worker: &'a Path,
 }
 
 impl Measuring<'_> {
@@ -278,12 +276,12 @@ impl Measuring<'_> {
                 })
                 .collect::<Vec<_>>(),
         )?;
-        let mut replayer = Replayer::new(self.worker.to_owned());
+        let mut evaluations = BTreeMap::new();
         let mut measured = Vec::new();
         for (engine, fuzzed) in runs {
             let inputs = inputs_of(&fuzzed);
-            for input in &inputs {
-                replayer.verdict(self.target.name, &input.path)?;
+            for (check, count) in &fuzzed.evaluations {
+                *evaluations.entry(check.clone()).or_insert(0) += count;
             }
             let mut replayed = self.replay(&inputs)?;
             // Where an engine does not keep the seeds themselves, it ran them all the same.
@@ -319,7 +317,7 @@ impl Measuring<'_> {
                 regions: of_seeds.covered.len(),
             },
             engines,
-            never_evaluated: fuzz::never_evaluated(self.target, &replayer.evaluations()?)
+            never_evaluated: fuzz::never_evaluated(self.target, &evaluations)
                 .into_iter()
                 .map(str::to_owned)
                 .collect(),

@@ -80,7 +80,7 @@ pub fn run(args: &Replay, project: &Project) -> Result<ExitCode> {
                 rejected += 1;
                 false
             }
-            Verdict::Fail { .. } => {
+            Verdict::Fail { .. } | Verdict::Error { .. } => {
                 failed += 1;
                 true
             }
@@ -122,6 +122,7 @@ fn show(replayed: &Replayed) -> Result<()> {
     match &replayed.verdict {
         Verdict::Pass => outln!("pass      {path}"),
         Verdict::Rejected { why } => outln!("rejected  {path}: {why}"),
+        Verdict::Error { message } => outln!("error     {path}: {message}"),
         Verdict::Fail { check, message } => {
             outln!("FAIL      {path}\n  target: {target}\n  check: {check}");
             // A failed check's report has the case; for a panic it is added below.

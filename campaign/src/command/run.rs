@@ -105,10 +105,13 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
         time: args.time,
         core: None,
     };
-    let Fuzzed { session, finds } =
-        fuzz::run(&plan, &mut replayer, &mut |elapsed, status, finds| {
-            line.show(elapsed, status, finds);
-        })?;
+    let Fuzzed {
+        session,
+        finds,
+        evaluations,
+    } = fuzz::run(&plan, &mut replayer, &mut |elapsed, status, finds| {
+        line.show(elapsed, status, finds);
+    })?;
     line.done();
 
     let mut failure = None;
@@ -116,10 +119,6 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
     if let Some(session) = &session {
         let kept = session.kept.iter().map(|kept| kept.path.as_path());
         let new = corpus.add_files(kept)?;
-        for kept in &session.kept {
-            // What the checks of the oracle saw is told by replay: an engine cannot say.
-            replayer.verdict(target.name, &kept.path)?;
-        }
         outln!(
             "{} on {}: {} s, {} seeds read, {} executions ({}/s), {new} new inputs of {}{}",
             engine.title(),
@@ -142,7 +141,7 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
                     session.status.executions, args.min_executions
                 ));
             }
-            let missed = fuzz::never_evaluated(target, &replayer.evaluations()?);
+            let missed = fuzz::never_evaluated(target, &evaluations);
             if !missed.is_empty() {
                 failure = Some(format!("checks never evaluated: {}", missed.join(", ")));
             }

@@ -3,7 +3,8 @@
 use super::regions::{Growth, GrowthPoint, RegionSet};
 use super::source_map::SourceMap;
 use super::worker_process::{Death, Settings};
-use anyhow::{Context, Result, bail};
+use crate::replay::Verdict;
+use anyhow::{Context, Result};
 use harness_core::counters::{Profile, Report};
 use harness_core::worker::escape;
 use serde::Serialize;
@@ -22,59 +23,23 @@ pub struct Input {
     pub executions: u64,
 }
 
-/// What became of an input.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Outcome {
-    /// Every check held.
-    Pass,
-    /// The input is no case.
-    Rejected {
-        /// Why not.
-        why: String,
-    },
-    /// A check failed, or the code under test panicked.
-    Fail {
-        /// The check's id.
-        check: String,
-        /// Its report.
-        message: String,
-    },
-    /// The worker died.
-    Crashed {
-        /// Of what, and the end of what it printed.
-        how: String,
-    },
-    /// The worker took longer than the time-out and was killed.
-    Hung,
-    /// The worker could not run it: the file cannot be read, or there is no such target.
-    Error {
-        /// What the worker said.
-        message: String,
-    },
-}
-
-/// How many inputs had which [`Outcome`].
+/// How many inputs had which [`Verdict`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "named as the outcomes are")]
-pub struct Outcomes {
+#[allow(missing_docs, reason = "named as the verdicts are")]
+pub struct Verdicts {
     pub passed: usize,
     pub rejected: usize,
     pub failed: usize,
-    pub crashed: usize,
-    pub hung: usize,
     pub errors: usize,
 }
 
-impl Outcomes {
-    fn count(&mut self, outcome: &Outcome) {
-        *match outcome {
-            Outcome::Pass => &mut self.passed,
-            Outcome::Rejected { .. } => &mut self.rejected,
-            Outcome::Fail { .. } => &mut self.failed,
-            Outcome::Crashed { .. } => &mut self.crashed,
-            Outcome::Hung => &mut self.hung,
-            Outcome::Error { .. } => &mut self.errors,
+impl Verdicts {
+    fn count(&mut self, verdict: &Verdict) {
+        *match verdict {
+            Verdict::Pass => &mut self.passed,
+            Verdict::Rejected { .. } => &mut self.rejected,
+            Verdict::Fail { .. } => &mut self.failed,
+            Verdict::Error { .. } => &mut self.errors,
         } += 1;
     }
 }
@@ -86,7 +51,7 @@ pub struct Find {
     pub path: PathBuf,
     /// What became of it.
     #[serde(flatten)]
-    pub outcome: Outcome,
+    pub verdict: Verdict,
 }
 
 /// One input's result, from [`Replay::each`].
@@ -95,7 +60,7 @@ pub struct Reached {
     /// The input, by its place in the list.
     pub input: usize,
     /// What became of it.
-    pub outcome: Outcome,
+    pub verdict: Verdict,
     /// The regions reached, by their numbers in the [`SourceMap`].
     pub regions: BTreeSet<usize>,
 }
@@ -103,8 +68,8 @@ pub struct Reached {
 /// What a whole corpus reached.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Replayed {
-    /// How many inputs had which outcome.
-    pub outcomes: Outcomes,
+    /// How many inputs had which verdict.
+    pub verdicts: Verdicts,
     /// Those that neither passed nor were rejected, in order of arrival.
     pub finds: Vec<Find>,
     /// Coverage over time and executions.
@@ -141,7 +106,7 @@ impl Replay<'_> {
         inputs.sort_by_key(|input| (input.time_ms, input.executions));
         let paths: Vec<&Path> = inputs.iter().map(|input| input.path.as_path()).collect();
 
-        let mut outcomes = Outcomes::default();
+        let mut verdicts = Verdicts::default();
         let mut finds = Vec::new();
         let mut points: Vec<GrowthPoint> = Vec::new();
         let mut covered = BTreeSet::new();
@@ -150,11 +115,11 @@ impl Replay<'_> {
             let input = inputs[reached.input];
             let before = covered.len();
             covered.extend(reached.regions);
-            outcomes.count(&reached.outcome);
-            if !matches!(reached.outcome, Outcome::Pass | Outcome::Rejected { .. }) {
+            verdicts.count(&reached.verdict);
+            if !matches!(reached.verdict, Verdict::Pass | Verdict::Rejected { .. }) {
                 finds.push(Find {
                     path: input.path.clone(),
-                    outcome: reached.outcome,
+                    verdict: reached.verdict,
                 });
             }
             let is_last = reached.input + 1 == inputs.len();
@@ -168,7 +133,7 @@ impl Replay<'_> {
             Ok(())
         })?;
         Ok(Replayed {
-            outcomes,
+            verdicts,
             finds,
             growth: Growth { points },
             covered: self.map.set(&covered),
@@ -213,7 +178,7 @@ impl Replay<'_> {
                 let regions = probes.flat_map(|&probe| self.map.regions_of_probe(probe));
                 visit(Reached {
                     input: next,
-                    outcome: outcome(&answer.fields)?,
+                    verdict: Verdict::of_answer(&answer.fields)?,
                     regions: regions.collect(),
                 })?;
                 next += 1;
@@ -224,9 +189,9 @@ impl Replay<'_> {
                 let counters = Profile::open(&profile).context("a dead worker's profile")?;
                 visit(Reached {
                     input: next,
-                    outcome: match death {
-                        Death::Crashed(how) => Outcome::Crashed { how },
-                        Death::Hung => Outcome::Hung,
+                    verdict: match death {
+                        Death::Crashed(how) => Verdict::died(&how),
+                        Death::Hung => Verdict::hung(self.timeout),
                     },
                     regions: self.map.reached_in(&counters, true)?,
                 })?;
@@ -245,64 +210,19 @@ impl Replay<'_> {
     }
 }
 
-/// The outcome that an answer tells.
-fn outcome(fields: &[String]) -> Result<Outcome> {
-    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-    Ok(match fields[..] {
-        ["pass"] => Outcome::Pass,
-        ["rejected", why] => Outcome::Rejected {
-            why: why.to_owned(),
-        },
-        ["fail", check, message] => Outcome::Fail {
-            check: check.to_owned(),
-            message: message.to_owned(),
-        },
-        ["error", message] => Outcome::Error {
-            message: message.to_owned(),
-        },
-        _ => bail!("not an answer: {fields:?}"),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_understood() {
-        let parse = |fields: &[&str]| {
-            let fields: Vec<String> = fields.iter().map(|&field| field.to_owned()).collect();
-            outcome(&fields)
-        };
-        assert_eq!(parse(&["pass"]).unwrap(), Outcome::Pass);
-        let rejected = Outcome::Rejected {
-            why: "short".into(),
-        };
-        assert_eq!(parse(&["rejected", "short"]).unwrap(), rejected);
-        for wrong in [
-            &["pass", "x"][..],
-            &["fail", "x"],
-            &[""],
-            &["checks", "a", "1"],
-        ] {
-            assert!(
-                parse(wrong)
-                    .unwrap_err()
-                    .to_string()
-                    .starts_with("not an answer")
-            );
-        }
-    }
-
-    #[test]
     fn a_find_in_json_is_flat() {
         let find = Find {
             path: "a".into(),
-            outcome: Outcome::Crashed {
-                how: "signal 6".into(),
+            verdict: Verdict::Rejected {
+                why: "short".into(),
             },
         };
         let json = serde_json::to_string(&find).unwrap();
-        assert_eq!(json, r#"{"path":"a","outcome":"crashed","how":"signal 6"}"#);
+        assert_eq!(json, r#"{"path":"a","verdict":"rejected","why":"short"}"#);
     }
 }
