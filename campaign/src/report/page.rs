@@ -2,7 +2,7 @@
 //!
 //! The page needs no network, no script and no mouse: its style is in it, charts are drawn here as SVG,
 //! and what can be switched are radio buttons that the style looks at. It is well-formed XML too, which
-//! is how its tests read it. Everything that comes from outside goes through [`markup::escape`].
+//! is how its tests read it. Everything that comes from outside goes through `markup::escape`.
 
 mod axis;
 mod chart;
@@ -228,6 +228,10 @@ fn finds(comparison: &Comparison) -> String {
         }
     }
     let _ = writeln!(html, "<p>{}</p>", escape(&words::finds(comparison)));
+    if !groups.is_empty() {
+        html += "<p class=\"note\">Paths are as seen from the folder in which the comparison was started; \
+                 run the commands there.</p>\n";
+    }
     for ((check, target), found) in groups {
         let _ = writeln!(
             html,
