@@ -266,16 +266,15 @@ impl Measuring<'_> {
     }
 
     fn result(&self, seeds: &[PathBuf], runs: Vec<(Engine, Fuzzed)>) -> Result<TargetResult> {
-        let of_seeds = self.replay(
-            &seeds
-                .iter()
-                .map(|path| Input {
-                    path: path.clone(),
-                    time_ms: 0,
-                    executions: 0,
-                })
-                .collect::<Vec<_>>(),
-        )?;
+        let seeds: Vec<Input> = seeds
+            .iter()
+            .map(|path| Input {
+                path: path.clone(),
+                time_ms: 0,
+                executions: 0,
+            })
+            .collect();
+        let of_seeds = self.replay(&seeds)?;
         let mut evaluations = BTreeMap::new();
         let mut measured = Vec::new();
         for (engine, fuzzed) in runs {
@@ -283,9 +282,10 @@ impl Measuring<'_> {
             for (check, count) in &fuzzed.evaluations {
                 *evaluations.entry(check.clone()).or_insert(0) += count;
             }
-            let mut replayed = self.replay(&inputs)?;
-            // Where an engine does not keep the seeds themselves, it ran them all the same.
-            replayed.covered.extend(&of_seeds.covered);
+            // An engine that does not keep the seeds themselves ran them all the same: without them its
+            // growth would begin and end below what it reached.
+            let with_seeds: Vec<Input> = seeds.iter().cloned().chain(inputs).collect();
+            let replayed = self.replay(&with_seeds)?;
             measured.push((engine, fuzzed, replayed));
         }
         let union = RegionSet::union(measured.iter().map(|(_, _, replayed)| &replayed.covered));
