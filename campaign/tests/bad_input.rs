@@ -145,7 +145,11 @@ fn a_truncated_image() {
 fn a_file_that_cannot_be_read() {
     let (_guard, folder) = folder();
     make(&folder, "qcow2", "", "a.qcow2", "1M", &[]);
-    std::fs::set_permissions(folder.join("a.qcow2"), std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(
+        folder.join("a.qcow2"),
+        std::fs::Permissions::from_mode(0o000),
+    )
+    .unwrap();
     if File::open(folder.join("a.qcow2")).is_err() {
         assert_refused_everywhere(&folder, "a.qcow2", "Permission denied");
     } else {

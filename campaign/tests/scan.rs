@@ -210,7 +210,7 @@ fn vhd_and_vhdx_hold_the_blocks_that_were_written() {
         ),
     ];
     // What WRITES touch.
-    let written = vec![
+    let written = [
         (0, MIB / 8),
         (MIB, MIB / 16),
         (5 * MIB, 3 * MIB),

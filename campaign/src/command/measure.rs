@@ -16,7 +16,8 @@ use crate::images::output::{self, OutputFormat};
 use crate::images::quantity::{self, QuantityError};
 use crate::images::shown;
 use crate::images::source::{Scanned, Source};
-use crate::images::target::{self, Target};
+use crate::images::target::Target;
+use crate::images::target_options;
 
 /// The device sectors that an image's tables are read in, in bytes: no answer depends on it.
 const SECTOR_SIZE: u32 = 4096;
@@ -96,7 +97,7 @@ pub fn run(args: &Measure) -> Result<ExitCode> {
     let output = OutputFormat::parse(&args.output)?;
     let format = ImageFormat::parse(&args.target_format).context("-O")?;
     if args.options.iter().any(|list| asks_for_help(list)) {
-        print_options(format, target::specs(format))?;
+        print_options(format, target_options::specs(format))?;
         return Ok(ExitCode::SUCCESS);
     }
     if args.image_opts {

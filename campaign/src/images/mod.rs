@@ -8,6 +8,7 @@
 //! - [`options`]: `-o name=value,...` lists and their types.
 //! - [`luks`]: the options of an encrypted qcow2, and the room that the LUKS header takes.
 //! - [`target`]: a format to measure for, with its options: what the calculators are asked.
+//! - [`target_options`]: which options each format has.
 //! - [`output`]: JSON and text as qemu-img lays them out.
 //! - [`seeds`]: the seed corpus: real images made with qemu-img, and good calculator inputs.
 
@@ -21,6 +22,7 @@ pub mod quantity;
 pub mod seeds;
 pub mod source;
 pub mod target;
+pub mod target_options;
 
 use std::path::Path;
 

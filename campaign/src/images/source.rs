@@ -205,13 +205,12 @@ impl Source {
         })
     }
 
-    /// The summary; where the name of a backing file may be found; and the header of a qcow2 image.
     fn ask_scanner(
         &self,
         device: &FileDevice<'_>,
         [first, second]: &mut [Vec<u8>; 2],
         unit: impl FnOnce(u64) -> Option<NonZeroU64>,
-    ) -> Result<(AllocationSummary, Option<Range<u64>>, Option<QcowHeader>), ScanError> {
+    ) -> Result<Answer, ScanError> {
         let calls = CallTable::over(device);
         match self.format {
             ImageFormat::Qcow2 => {
@@ -268,6 +267,10 @@ impl Source {
         Ok(bytes)
     }
 }
+
+/// What a scanner says: the summary, where the name of a backing file may be found, and the header of a
+/// qcow2 image.
+type Answer = (AllocationSummary, Option<Range<u64>>, Option<QcowHeader>);
 
 fn refuse_special(kind: FileType) -> Result<()> {
     let what = if kind.is_file() || kind.is_block_device() {

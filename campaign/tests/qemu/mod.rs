@@ -133,3 +133,69 @@ pub(crate) fn folder() -> (tempfile::TempDir, PathBuf) {
     let path = folder.path().to_owned();
     (folder, path)
 }
+
+/// How many answers were compared; each test says so and demands its share.
+pub(crate) struct Compared(pub(crate) u32);
+
+impl Compared {
+    pub(crate) fn at_least(&self, expected: u32, of: &str) {
+        println!("{} answers compared: {of}", self.0);
+        assert!(self.0 >= expected, "only {} compared: {of}", self.0);
+    }
+}
+
+pub(crate) fn assert_refused(ran: &Ran, args: &[&str]) {
+    assert_eq!(ran.code, Some(1), "{args:?}: {ran:?}");
+    assert!(ran.stdout.is_empty(), "{args:?}: {ran:?}");
+    assert_eq!(ran.stderr.lines().count(), 1, "{args:?}: {ran:?}");
+    assert!(ran.stderr.starts_with("error: "), "{args:?}: {ran:?}");
+}
+
+/// Images of one disk in every format, by name: data in whole clusters of 64 KiB, some of it scattered.
+pub(crate) fn make_sources(folder: &Path) -> Vec<(&'static str, &'static str)> {
+    let writes = [
+        "write -P 1 0 128k",
+        "write -P 2 1M 64k",
+        "write -P 3 5M 3M",
+        "write -P 4 20M 64k",
+        "write -P 5 31M 1M",
+    ];
+    let sources = [
+        ("raw", "", "a.raw"),
+        ("qcow2", "", "a.qcow2"),
+        ("qcow2", "compat=0.10", "v2.qcow2"),
+        ("qcow2", "cluster_size=4k", "4k.qcow2"),
+        ("qcow2", "extended_l2=on", "ext.qcow2"),
+        ("qcow2", "cluster_size=512,refcount_bits=1", "512.qcow2"),
+        ("vmdk", "", "a.vmdk"),
+        ("vmdk", "zeroed_grain=on", "zeroed.vmdk"),
+    ];
+    for (format, options, name) in sources {
+        make(folder, format, options, name, "32M", &writes);
+    }
+    qemu_io(
+        folder,
+        "qcow2",
+        "a.qcow2",
+        &["write -z 10M 1M", "discard 20M 64k", "write -P 4 20M 64k"],
+    );
+    qemu_img_ok(
+        folder,
+        &["convert", "-c", "-O", "qcow2", "a.raw", "compressed.qcow2"],
+    );
+    qemu_img_ok(
+        folder,
+        &[
+            "convert",
+            "-O",
+            "vmdk",
+            "-o",
+            "subformat=streamOptimized",
+            "a.raw",
+            "stream.vmdk",
+        ],
+    );
+    let mut sources: Vec<_> = sources.map(|(format, _, name)| (format, name)).into();
+    sources.extend([("qcow2", "compressed.qcow2"), ("vmdk", "stream.vmdk")]);
+    sources
+}

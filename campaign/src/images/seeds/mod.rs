@@ -61,7 +61,7 @@ pub struct Written {
 pub fn write(out: &Path) -> Result<Vec<Written>> {
     let calc = calc::seeds()?;
     let mut scan = Vec::new();
-    for (recipe, unit) in recipes::RECIPES.iter().zip(recipes::units()) {
+    for (recipe, unit) in recipes::all() {
         let make = || -> Result<Vec<u8>> {
             let folder = tempfile::tempdir()?;
             let image = qemu::make(recipe, folder.path())?;
