@@ -251,7 +251,10 @@ fn run_build(command: &mut Command) -> Result<()> {
         let text = String::from_utf8_lossy(&output.stderr);
         let lines: Vec<&str> = text.lines().collect();
         let end = lines[lines.len().saturating_sub(25)..].join("\n");
-        bail!("`{shown}` failed ({}):\n{end}", output.status);
+        bail!(
+            "`{shown}` failed ({}); `cargo campaign doctor` says what is missing. It said:\n{end}",
+            output.status
+        );
     }
     Ok(())
 }
