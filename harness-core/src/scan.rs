@@ -326,17 +326,119 @@ impl Describe for ScanCase<'_> {
     }
 
     fn as_rust(&self) -> String {
-        let input = self.encode();
-        let literal = if input.len() <= 4096 {
-            format!("b\"{}\".to_vec()", input.escape_ascii())
-        } else {
-            "std::fs::read(\"INPUT\").unwrap() /* the input's file: too long to print */".to_owned()
-        };
+        let mut literal = byte_literal(&self.encode());
+        if literal.len() > LONGEST_LITERAL {
+            literal = "std::fs::read(\"INPUT\").unwrap() /* the input's file: too long to print */"
+                .to_owned();
+        }
         format!(
             "let input: Vec<u8> = {literal};\n\
              let case = harness_core::scan::ScanCase::decode(&input).unwrap();\n\
              let device = case.device();\n\
              case.ask(harness_core::BUILT_IN.scanner, &device)\n"
         )
+    }
+}
+
+/// The longest literal that a report prints, in bytes of text.
+const LONGEST_LITERAL: usize = 8 << 10;
+
+/// A `Vec<u8>` as an expression, with long runs of zeros as what they are.
+fn byte_literal(bytes: &[u8]) -> String {
+    const LONG_RUN: usize = 12;
+    let mut pieces = Vec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let zeros = rest.iter().take_while(|&&byte| byte == 0).count();
+        if zeros >= LONG_RUN {
+            pieces.push(format!("&[0; {zeros}]"));
+            rest = &rest[zeros..];
+            continue;
+        }
+        let long_run = rest
+            .windows(LONG_RUN)
+            .position(|run| run.iter().all(|&byte| byte == 0));
+        let (piece, after) = rest.split_at(long_run.unwrap_or(rest.len()));
+        pieces.push(format!("b\"{}\"", piece.escape_ascii()));
+        rest = after;
+    }
+    format!(
+        "[{}].concat()",
+        pieces
+            .iter()
+            .map(|piece| format!("{piece} as &[u8]"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The code given, run, and its text.
+    macro_rules! runs_and_reads {
+        ($code:expr) => {
+            ($code, stringify!($code))
+        };
+    }
+
+    #[test]
+    fn bytes_as_rust_are_rust_that_makes_them() {
+        let (bytes, text) = runs_and_reads! {
+            [b"\x00QFI\xfb" as &[u8], &[0; 12] as &[u8], b"\x01" as &[u8], &[0; 20] as &[u8]].concat()
+        };
+        let without_blanks = |text: &str| text.split_whitespace().collect::<String>();
+        assert_eq!(without_blanks(&byte_literal(&bytes)), without_blanks(text));
+        assert_eq!(bytes.len(), 38);
+    }
+
+    #[test]
+    fn what_is_encoded_decodes_to_the_same_image() {
+        let mut image = vec![0; 40_000];
+        image[..4].copy_from_slice(b"KDMV");
+        image[39_999] = 7;
+        image[20_000..20_100].fill(9);
+        for unit in [None, NonZeroU64::new(512), NonZeroU64::new(1 << 39)] {
+            let input = encode_input(ScanFormat::Vmdk, unit, &image).unwrap();
+            assert!(input.len() < 200, "{}", input.len());
+            let case = ScanCase::decode(&input).unwrap();
+            assert_eq!((case.format, case.unit), (ScanFormat::Vmdk, unit));
+            let device = case.device();
+            assert_eq!(device.input_capacity(), 40_000);
+            let mut read = Vec::new();
+            for sector in 0..40_000_u64.div_ceil(512) {
+                let mut buffer = [0xee; 512];
+                device
+                    .build_call_table()
+                    .read_input_sector(DEVICE, sector, &mut buffer)
+                    .unwrap();
+                read.extend(buffer);
+            }
+            assert_eq!(read[..40_000], image);
+        }
+    }
+
+    #[test]
+    fn an_image_that_fits_neither_way_is_not_encoded() {
+        let noise: Vec<u8> = (0..100_000_u32)
+            .map(|at| (at * 7 % 255 + 1) as u8)
+            .collect();
+        assert!(encode_input(ScanFormat::Vhd, None, &noise).is_none());
+        let flat = encode_input(ScanFormat::Vhd, None, &noise[..60_000]).unwrap();
+        assert_eq!(flat.len(), 60_001);
+    }
+
+    #[test]
+    fn every_input_but_the_empty_one_is_a_case() {
+        assert!(ScanCase::decode(&[]).is_err());
+        for selector in 0..=255 {
+            for length in 0..16 {
+                let input = [vec![selector], vec![0xff; length]].concat();
+                let case = ScanCase::decode(&input).unwrap();
+                assert_eq!(case.format, ScanFormat::ALL[usize::from(selector % 4)]);
+                assert!(case.device().input_capacity() <= MAX_PACKED_CAPACITY);
+            }
+        }
     }
 }

@@ -144,14 +144,15 @@ fn show(replayed: &Replayed) -> Result<()> {
 fn collect(args: &Replay) -> Result<Vec<(&'static Target, PathBuf)>> {
     let mut inputs = Vec::new();
     for given in &args.inputs {
-        let target = match &args.target {
-            Some(name) => super::target(name)?,
-            None => target_in_path(given)?,
-        };
         let files = match given.metadata() {
             Err(error) => bail!("{}: {error}", given.display()),
             Ok(kind) if kind.is_dir() => files_in(given)?,
-            Ok(_) => vec![given.clone()],
+            Ok(kind) if kind.is_file() => vec![given.clone()],
+            Ok(_) => bail!("{} is neither a file nor a folder", given.display()),
+        };
+        let target = match &args.target {
+            Some(name) => super::target(name)?,
+            None => target_in_path(given)?,
         };
         if files.is_empty() {
             bail!("{} has no files to replay", given.display());
