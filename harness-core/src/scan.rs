@@ -351,7 +351,7 @@ fn byte_literal(bytes: &[u8]) -> String {
     while !rest.is_empty() {
         let zeros = rest.iter().take_while(|&&byte| byte == 0).count();
         if zeros >= LONG_RUN {
-            pieces.push(format!("&[0; {zeros}]"));
+            pieces.push(format!("&[0u8; {zeros}]"));
             rest = &rest[zeros..];
             continue;
         }
@@ -386,7 +386,7 @@ mod tests {
     #[test]
     fn bytes_as_rust_are_rust_that_makes_them() {
         let (bytes, text) = runs_and_reads! {
-            [b"\x00QFI\xfb" as &[u8], &[0; 12] as &[u8], b"\x01" as &[u8], &[0; 20] as &[u8]].concat()
+            [b"\x00QFI\xfb" as &[u8], &[0u8; 12] as &[u8], b"\x01" as &[u8], &[0u8; 20] as &[u8]].concat()
         };
         let without_blanks = |text: &str| text.split_whitespace().collect::<String>();
         assert_eq!(without_blanks(&byte_literal(&bytes)), without_blanks(text));
