@@ -1,0 +1,235 @@
+//! Many images, each compared with what `qemu-img map` says of it, and counted.
+//!
+//! For formats of which map tells the data exactly: the bytes of its data extents at depth 0 must be
+//! `allocated_bytes`, and the units that they touch the touched ones.
+
+use std::fmt::Display;
+
+use shared::{AllocationSummary, ScanError};
+
+use crate::map::Map;
+use crate::qemu::Folder;
+use crate::scan::{SECTOR_SIZES, Scanner, answer};
+
+/// The units whose touched ones are counted, in bytes.
+const UNITS: [u64; 6] = [512, 4096, 65536, 1 << 20, 2 << 20, 12_345];
+
+/// The images compared so far, and the folder in which they are made.
+#[derive(Debug)]
+pub struct Grid<S> {
+    /// Where the images are.
+    pub folder: Folder,
+    scanner: S,
+    format: &'static str,
+    name: &'static str,
+    images: u64,
+    /// How many images hold any data.
+    pub with_data: u64,
+    /// How many of these hold holes as well.
+    pub with_holes: u64,
+    /// How many images hold compressed data.
+    pub with_compressed: u64,
+    units: u64,
+}
+
+/// One image on its way: made, filled, changed, compared.
+#[derive(Debug)]
+pub struct Image<'g, S> {
+    grid: &'g mut Grid<S>,
+    name: &'static str,
+    /// How QEMU's tools are told to open it.
+    opened: Vec<&'static str>,
+}
+
+impl<S: Scanner> Grid<S> {
+    /// Nothing yet. Images of `format`, QEMU's name for it, are made as the file `name`.
+    pub fn new(scanner: S, format: &'static str, name: &'static str) -> Self {
+        Self {
+            folder: Folder::new(),
+            scanner,
+            format,
+            name,
+            images: 0,
+            with_data: 0,
+            with_holes: 0,
+            with_compressed: 0,
+            units: 0,
+        }
+    }
+
+    /// A new image of `size` with `options`.
+    pub fn create(&mut self, options: &str, size: impl Display) -> Image<'_, S> {
+        self.folder.create(self.format, options, self.name, size);
+        self.existing(self.name)
+    }
+
+    /// A new image that `arguments` of `qemu-img convert` make of a raw image of `size` bytes, filled by
+    /// `commands`.
+    pub fn convert(&mut self, arguments: &[&str], size: u64, commands: &[String]) -> Image<'_, S> {
+        const SOURCE: &str = "source.raw";
+        self.folder.write_holes(SOURCE, size);
+        self.folder.io(&["-f", "raw", SOURCE], commands);
+        self.folder
+            .convert(SOURCE, self.format, arguments, self.name);
+        self.existing(self.name)
+    }
+
+    /// An image of these bytes.
+    pub fn image_of(&mut self, bytes: &[u8]) -> Image<'_, S> {
+        self.existing(self.name).write(bytes)
+    }
+
+    /// An image that is there.
+    pub fn existing(&mut self, name: &'static str) -> Image<'_, S> {
+        Image {
+            opened: vec!["-f", self.format, name],
+            grid: self,
+            name,
+        }
+    }
+
+    /// The scanner must refuse a damaged image when qemu-img does, and else give its numbers. Whether it
+    /// was refused; `what` tells the damage when neither holds.
+    pub fn compare_damaged(&mut self, bytes: &[u8], what: &str) -> bool {
+        let image = self.image_of(bytes);
+        let map = image.map_unless_refused();
+        let answer = image.answer();
+        if let Some(map) = &map {
+            assert_eq!(
+                answer.map(|summary| (summary.virtual_size, summary.allocated_bytes)),
+                Ok((map.size(), map.bytes())),
+                "{what}"
+            );
+        } else {
+            assert!(
+                matches!(
+                    answer,
+                    Err(ScanError::Corrupt(_) | ScanError::Unsupported(_))
+                ),
+                "{what}: {answer:?}"
+            );
+        }
+        map.is_none()
+    }
+
+    /// Prints what was compared, `kind` telling the format; there must be `images` of them.
+    pub fn conclude(&self, kind: &str, images: u64) {
+        println!(
+            "{} {kind} images compared with qemu-img map, {} with data, {} of these with holes, {} \
+             compressed; {} counts of touched units",
+            self.images, self.with_data, self.with_holes, self.with_compressed, self.units
+        );
+        assert_eq!(self.images, images);
+        assert_eq!(self.units, images * UNITS.len() as u64);
+    }
+}
+
+impl<S: Scanner> Image<'_, S> {
+    /// The same image, which QEMU's tools are told to open with these arguments.
+    #[must_use]
+    pub fn opened(self, arguments: &[&'static str]) -> Self {
+        Self {
+            opened: arguments.to_vec(),
+            ..self
+        }
+    }
+
+    /// Runs qemu-io commands on the image.
+    #[must_use]
+    pub fn io(self, commands: &[String]) -> Self {
+        self.grid.folder.io(&self.opened, commands);
+        self
+    }
+
+    /// Runs qemu-img on the image, whose name is put last but for `rest`.
+    #[must_use]
+    pub fn img(self, arguments: &[&str], rest: &[&str]) -> Self {
+        let all = [arguments, &[self.name], rest].concat();
+        self.grid.folder.run("qemu-img", &all);
+        self
+    }
+
+    /// The image's bytes.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        self.grid.folder.read(self.name)
+    }
+
+    /// Gives the image these bytes instead of its own.
+    #[must_use]
+    pub fn write(self, bytes: &[u8]) -> Self {
+        self.grid.folder.write(self.name, bytes);
+        self
+    }
+
+    /// What map says of the image.
+    #[must_use]
+    pub fn map(&self) -> Map {
+        self.grid.folder.map(&self.opened)
+    }
+
+    /// The same, or nothing when qemu-img refuses the image.
+    #[must_use]
+    pub fn map_unless_refused(&self) -> Option<Map> {
+        self.grid.folder.map_unless_refused(&self.opened)
+    }
+
+    /// What the scanner says of the image.
+    ///
+    /// # Errors
+    /// What the scanner says.
+    pub fn answer(&self) -> Result<AllocationSummary, ScanError> {
+        answer(&self.grid.scanner, &self.bytes(), None, &SECTOR_SIZES)
+    }
+
+    /// The scanner must answer what map says.
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "often the image is not looked at any more"
+    )]
+    pub fn compare(self) -> Self {
+        let map = self.map();
+        let bytes = self.bytes();
+        let scan = |unit| {
+            answer(&self.grid.scanner, &bytes, unit, &SECTOR_SIZES).expect("qemu-img's own image")
+        };
+        let summary = scan(None);
+        assert_eq!(summary.virtual_size, map.size());
+        assert_eq!(summary.allocated_bytes, map.bytes());
+        assert_eq!(summary.touched, None);
+        for unit in UNITS {
+            let expected = summary.with_touched(unit, map.touched(unit));
+            assert_eq!(scan(Some(unit)), expected);
+        }
+        let grid = &mut *self.grid;
+        grid.units += UNITS.len() as u64;
+        grid.images += 1;
+        grid.with_data += u64::from(map.bytes() > 0);
+        grid.with_holes += u64::from(map.bytes() > 0 && map.bytes() < map.size());
+        grid.with_compressed += u64::from(map.data().any(|extent| extent.compressed));
+        self
+    }
+}
+
+/// qemu-io commands.
+#[must_use]
+pub fn commands(commands: &[&str]) -> Vec<String> {
+    commands.iter().map(ToString::to_string).collect()
+}
+
+/// Writes of some units of `unit` bytes, of parts of units, and over borders of units, all over a disk
+/// of `size` bytes, which has at least 8 units.
+#[must_use]
+pub fn scattered(unit: u64, size: u64) -> Vec<String> {
+    let units = size / unit;
+    let mut commands = vec![
+        format!("write -P 1 0 {unit}"),
+        format!("write -P 2 {} 512", size - 512),
+        format!("write -P 3 {} 1024", (units / 2) * unit - 512),
+        format!("write -P 4 {} {}", (units / 4) * unit, 2 * unit),
+    ];
+    for number in [3, 5, 11, 23] {
+        commands.push(format!("write -P 5 {} 4096", units * number / 29 * unit));
+    }
+    commands
+}
