@@ -51,9 +51,9 @@ impl VmdkOpts {
 
 const SMALLEST_GRAIN_SIZE: u32 = 4 << 10;
 const LARGEST_GRAIN_SIZE: u32 = 64 << 10;
-/// Grains are counted in 32 bits, and rounded up to whole grain tables of 512. (For a larger disk qemu-img
-/// drops the upper bits and writes a file without tables.)
-const MOST_GRAINS: u64 = u32::MAX as u64 - 511;
+/// Grains are counted in 32 bits. (qemu-img also rounds them up to whole grain tables of 512 in 32 bits:
+/// for a disk in the last, incomplete table of this range it writes a file without tables.)
+const MOST_GRAINS: u64 = u32::MAX as u64;
 const HEADER_SECTORS: u64 = 1;
 const DESCRIPTOR_SECTORS: u64 = 20;
 /// A grain table has 512 entries of 4 bytes.
@@ -74,8 +74,8 @@ const GRAIN_TABLE_SECTORS: u64 = 4;
 /// # Errors
 /// - [`MeasureError::InvalidOption`]: a grain size outside its range, for the flat subformat as well; a
 ///   touched count for another unit than the grain size.
-/// - [`MeasureError::InvalidSize`]: a disk over 2^63 - 1 bytes; over 2^32 - 512 grains, 256 TiB less 32
-///   MiB with grains of 64 KiB (not for the flat subformat: it has no grains); more data than the disk
+/// - [`MeasureError::InvalidSize`]: a disk over 2^63 - 1 bytes; over 2^32 - 1 grains, 256 TiB less 64
+///   KiB with grains of 64 KiB (not for the flat subformat: it has no grains); more data than the disk
 ///   is large, or more touched units than the disk has.
 /// - [`MeasureError::Overflow`]: the sum of the two answers does not fit; only for the flat subformat,
 ///   from 2^63 - 511 bytes on.
@@ -293,14 +293,14 @@ mod tests {
     }
 
     #[test]
-    fn a_sparse_extent_has_at_most_2_to_the_32_less_512_grains() {
+    fn a_sparse_extent_has_at_most_2_to_the_32_less_1_grains() {
         for subformat in [
             VmdkSubformat::MonolithicSparse,
             VmdkSubformat::StreamOptimized,
         ] {
             for grain_size in [4096, 65536] {
                 let opts = opts(subformat, grain_size);
-                let limit = ((1 << 32) - 512) * u64::from(grain_size);
+                let limit = ((1 << 32) - 1) * u64::from(grain_size);
                 assert!(sizes(AllocationSummary::new(limit - 1, limit - 1), &opts).is_ok());
                 assert!(sizes(AllocationSummary::new(limit, limit), &opts).is_ok());
                 assert_eq!(

@@ -239,7 +239,7 @@ fn vmdk(all: &mut Vec<(String, Fields)>) {
     }
     all.push((
         "vmdk-largest".to_owned(),
-        plain.disk(256 * TIB - 32 * MIB, GIB),
+        plain.disk(256 * TIB - 64 * KIB, GIB),
     ));
     let touched = Some((2000, 65536));
     all.push(("vmdk-touched".to_owned(), Fields { touched, ..plain }));
