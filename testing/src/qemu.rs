@@ -98,13 +98,16 @@ impl Folder {
         said
     }
 
-    /// Makes an image of `size` (bytes, or as qemu-img reads it) with `options`, which may be many.
+    /// Makes an image of `size` (bytes, or as qemu-img reads it) with `options`, which may be many, or
+    /// empty for none.
     pub fn create(&self, format: &str, options: &str, name: &str, size: impl Display) {
         let size = size.to_string();
-        self.run(
-            "qemu-img",
-            &["create", "-q", "-f", format, "-o", options, name, &size],
-        );
+        let mut arguments = vec!["create", "-q", "-f", format];
+        if !options.is_empty() {
+            arguments.extend(["-o", options]);
+        }
+        arguments.extend([name, &size]);
+        self.run("qemu-img", &arguments);
     }
 
     /// Makes the image `to` from the raw one `from`, with more `arguments` of `qemu-img convert`.

@@ -51,6 +51,47 @@ pub trait Scanner {
     fn bytes_read(&self, state: &Self::State<'_>) -> u64;
 }
 
+/// Makes a [`Scanner`]: `scanner!(Vhd, VhdState)` is `Vhd`, by the methods of `VhdState`, which must
+/// have the names and arguments that are usual here.
+#[macro_export]
+macro_rules! scanner {
+    ($name:ident, $state:ident) => {
+        /// The scanner under test.
+        #[derive(Debug, Clone, Copy)]
+        pub(crate) struct $name;
+
+        impl $crate::scan::Scanner for $name {
+            type State<'a> = $state<'a>;
+
+            fn init<'a>(
+                &self,
+                calls: ::shared::CallTable<'a>,
+                device: u32,
+                first_cache: &'a mut [u8],
+                second_cache: &'a mut [u8],
+            ) -> Result<Self::State<'a>, ::shared::ScanError> {
+                <$state>::init(calls, device, first_cache, second_cache)
+            }
+
+            fn scan(
+                &self,
+                state: &mut Self::State<'_>,
+                unit: Option<::core::num::NonZeroU64>,
+            ) -> Result<::shared::AllocationSummary, ::shared::ScanError> {
+                state.scan_allocation(unit)
+            }
+
+            fn virtual_size(&self, state: &Self::State<'_>) -> u64 {
+                state.virtual_size()
+            }
+
+            fn bytes_read(&self, state: &Self::State<'_>) -> u64 {
+                state.bytes_read()
+            }
+        }
+    };
+}
+
 /// Initialises a scanner on `device` and scans `scans` times, at least once. The answer, after checking
 /// - that the device was used as it may be, and that init and the first scan read at most 4 sectors for
 ///   each 512 bytes of the image, and 64 more;

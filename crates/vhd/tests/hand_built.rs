@@ -3,13 +3,19 @@
 mod common;
 mod image;
 
-use common::{Device, SECTOR_SIZES, scan};
-use image::{ABSENT, Footer, Image, LAST_BLOCK, Random, seal_footer, seal_header};
+use common::Vhd;
+use image::{ABSENT, Footer, Image, LAST_BLOCK, seal_footer, seal_header};
 use shared::ScanError::{self, Corrupt, NotThisFormat, Unsupported};
+use testing::device::Device;
+use testing::random::Random;
+use testing::scan::{
+    Outcomes, SECTOR_SIZES, answer, callers_mistakes, every_failed_scan_is_repeated,
+    every_read_fails, scan,
+};
 
 /// What a scan of the image says, in bytes of data.
 fn data(image: &Image) -> Result<u64, ScanError> {
-    scan(&image.build(), None, &SECTOR_SIZES).map(|summary| summary.allocated_bytes)
+    answer(&Vhd, &image.build(), None, &SECTOR_SIZES).map(|summary| summary.allocated_bytes)
 }
 
 /// The answer of the sample image with one change.
@@ -26,7 +32,7 @@ const SAMPLE: u64 = 2 * 4096 + LAST_BLOCK;
 fn blocks_in_the_file_count_and_the_last_is_clipped() {
     let image = Image::sample().build();
     for (unit, touched) in [(512, 23), (4096, 3), (8192, 3), (1 << 20, 1), (1, SAMPLE)] {
-        let summary = scan(&image, Some(unit), &SECTOR_SIZES).unwrap();
+        let summary = answer(&Vhd, &image, Some(unit), &SECTOR_SIZES).unwrap();
         assert_eq!(summary.virtual_size, 8 * 4096 - 512);
         assert_eq!(summary.allocated_bytes, SAMPLE);
         assert_eq!(summary.touched.unwrap().count, touched, "units of {unit}");
@@ -39,7 +45,7 @@ fn a_fixed_disk_holds_all_of_itself() {
     for length in [0_u64, 512, 4096, 5120, 100 << 10] {
         let mut image = vec![0; length as usize];
         image.extend(Footer::fixed(length).bytes());
-        let summary = scan(&image, Some(1024), &SECTOR_SIZES).unwrap();
+        let summary = answer(&Vhd, &image, Some(1024), &SECTOR_SIZES).unwrap();
         assert_eq!(summary.allocated_bytes, length);
         assert_eq!(summary.touched.unwrap().count, length.div_ceil(1024));
     }
@@ -48,14 +54,16 @@ fn a_fixed_disk_holds_all_of_itself() {
         let mut image = vec![0; 4096 + extra];
         image.extend(Footer::fixed(4096).bytes());
         assert_eq!(
-            scan(&image, None, &SECTOR_SIZES).unwrap().allocated_bytes,
+            answer(&Vhd, &image, None, &SECTOR_SIZES)
+                .unwrap()
+                .allocated_bytes,
             4096
         );
     }
     let mut image = vec![0; 4096];
     image.extend(Footer::fixed(4608).bytes());
     assert_eq!(
-        scan(&image, None, &SECTOR_SIZES),
+        answer(&Vhd, &image, None, &SECTOR_SIZES),
         Err(Corrupt("a fixed disk is larger than its file"))
     );
 }
@@ -64,11 +72,14 @@ fn a_fixed_disk_holds_all_of_itself() {
 fn what_has_no_footer_is_not_this_format() {
     for length in [0, 1, 8, 511, 512, 513, 4096, 70_000] {
         let image = vec![0; length];
-        assert_eq!(scan(&image, None, &SECTOR_SIZES), Err(NotThisFormat));
+        assert_eq!(
+            answer(&Vhd, &image, None, &SECTOR_SIZES),
+            Err(NotThisFormat)
+        );
     }
     let footer = Footer::fixed(0).bytes();
     assert_eq!(
-        scan(&footer[..511].to_vec(), None, &SECTOR_SIZES),
+        answer(&Vhd, &footer[..511].to_vec(), None, &SECTOR_SIZES),
         Err(NotThisFormat)
     );
 }
@@ -107,11 +118,11 @@ fn one_good_footer_is_enough_for_a_dynamic_disk() {
 fn a_truncated_dynamic_disk_stands_on_its_copy() {
     let mut image = Image::sample().build();
     image.truncate(image.len() - 512);
-    let summary = scan(&image, None, &SECTOR_SIZES).unwrap();
+    let summary = answer(&Vhd, &image, None, &SECTOR_SIZES).unwrap();
     assert_eq!(summary.allocated_bytes, SAMPLE);
     image.truncate(image.len() - 1);
     assert_eq!(
-        scan(&image, None, &SECTOR_SIZES),
+        answer(&Vhd, &image, None, &SECTOR_SIZES),
         Err(Corrupt("a block runs past the end of the file"))
     );
 }
@@ -122,7 +133,7 @@ fn a_fixed_disk_may_begin_with_a_footer_of_its_guest() {
         let mut image = start;
         image.resize(8192, 0);
         image.extend(Footer::fixed(8192).bytes());
-        scan(&image, None, &SECTOR_SIZES).map(|summary| summary.allocated_bytes)
+        answer(&Vhd, &image, None, &SECTOR_SIZES).map(|summary| summary.allocated_bytes)
     };
     assert_eq!(fixed(b"conectix".to_vec()), Ok(8192));
     assert_eq!(fixed(Footer::fixed(0).bytes().to_vec()), Ok(8192));
@@ -130,7 +141,7 @@ fn a_fixed_disk_may_begin_with_a_footer_of_its_guest() {
     let mut image = vec![0; 8192];
     image[..512].copy_from_slice(&Footer::fixed(0).bytes());
     assert_eq!(
-        scan(&image, None, &SECTOR_SIZES),
+        answer(&Vhd, &image, None, &SECTOR_SIZES),
         Err(Corrupt(
             "a fixed disk has its footer at the start, and no valid one at the end"
         ))
@@ -145,7 +156,7 @@ fn the_size_is_the_one_that_the_creator_means() {
         image.copy.creator = *creator;
         image.copy.geometry = geometry;
         image.copy.current_size = current;
-        scan(&image.build(), None, &SECTOR_SIZES).map(|summary| summary.virtual_size)
+        answer(&Vhd, &image.build(), None, &SECTOR_SIZES).map(|summary| summary.virtual_size)
     };
     let small = (1, 4, 9);
     for creator in [b"vpc ", b"qemu"] {
@@ -340,11 +351,11 @@ fn blocks_of_every_size_have_their_bitmap_in_whole_sectors() {
         let room = 2048 + bitmap + block_size;
         let mut bytes = image.build();
         bytes.resize(room as usize, 0);
-        let summary = scan(&bytes, None, &[512, 65536]).unwrap();
+        let summary = answer(&Vhd, &bytes, None, &[512, 65536]).unwrap();
         assert_eq!(summary.allocated_bytes, block_size);
         bytes.pop();
         assert_eq!(
-            scan(&bytes, None, &[512, 65536]),
+            answer(&Vhd, &bytes, None, &[512, 65536]),
             Err(Corrupt("a block runs past the end of the file"))
         );
     }
@@ -370,9 +381,9 @@ fn entries_past_the_end_of_the_disk_cost_nothing() {
     image.table[0] = 3 + 2048;
     image.copy.current_size = 4096;
     let bytes = image.build();
-    let device = Device::new(&bytes, 512, None);
-    assert_eq!(device.scan(None).unwrap().allocated_bytes, 4096);
-    assert!(device.reads.get() < 12, "{} reads", device.reads.get());
+    let device = Device::new(&bytes, 512);
+    assert_eq!(scan(&Vhd, &device, None, 2).unwrap().allocated_bytes, 4096);
+    assert!(device.reads() < 12, "{} reads", device.reads());
 }
 
 #[test]
@@ -383,12 +394,12 @@ fn thousands_of_entries_that_share_one_block_are_read_once() {
     image.table = vec![3 + 1600; 200 << 10];
     let bytes = image.build();
     assert!(bytes.len() < 1 << 20);
-    let summary = scan(&bytes, Some(4096), &SECTOR_SIZES).unwrap();
+    let summary = answer(&Vhd, &bytes, Some(4096), &SECTOR_SIZES).unwrap();
     assert_eq!(summary.allocated_bytes, summary.virtual_size);
-    let device = Device::new(&bytes, 512, None);
-    device.scan(None).unwrap();
-    // Two scans, as the device does them.
-    assert!(device.reads.get() < 2 * (200 << 10) / 128 + 12);
+    let device = Device::new(&bytes, 512);
+    scan(&Vhd, &device, None, 2).unwrap();
+    // Two scans.
+    assert!(device.reads() < 2 * (200 << 10) / 128 + 12);
 }
 
 #[test]
@@ -404,29 +415,27 @@ fn a_read_that_fails_is_said_and_never_a_number() {
     let mut fixed = vec![0; 4096];
     fixed.extend(Footer::fixed(4096).bytes());
     for (bytes, fewest) in [(dynamic, 8), (fixed, 2)] {
-        for size in SECTOR_SIZES {
-            let mut failed = 0;
-            loop {
-                let device = Device::new(&bytes, size, Some(failed));
-                let answer = device.scan(None);
-                if device.reads.get() <= failed {
-                    answer.unwrap();
-                    break;
-                }
-                assert!(matches!(answer, Err(ScanError::Io { .. })), "{answer:?}");
-                failed += 1;
-            }
-            assert!(size > 512 || failed >= fewest, "{failed} reads");
-        }
+        let [of_512, ..] = every_read_fails(&Vhd, &bytes);
+        assert!(of_512 >= fewest, "{of_512} reads");
     }
+}
+
+#[test]
+fn a_scan_after_a_failed_one_answers() {
+    assert!(every_failed_scan_is_repeated(&Vhd, &Image::sample().build()) > 0);
+}
+
+#[test]
+fn a_wrong_sector_size_and_a_small_cache_are_the_callers_mistake() {
+    callers_mistakes(&Vhd, &Image::sample().build());
 }
 
 #[test]
 fn damage_with_right_checksums_never_harms() {
     const CASES: usize = 6000;
     let mut random = Random(1);
-    let (mut sound, mut errors) = (0, std::collections::BTreeSet::new());
-    for case in 0..CASES {
+    let mut outcomes = Outcomes::default();
+    for _ in 0..CASES {
         let mut image = Image::sample();
         image.padding = 2048;
         let mut bytes = image.build();
@@ -443,26 +452,10 @@ fn damage_with_right_checksums_never_harms() {
         if random.below(8) == 0 {
             bytes.truncate(random.below(bytes.len() as u64 + 1) as usize);
         }
-        match scan(&bytes, Some(4096), &[512, 2048, 65536]) {
-            Ok(summary) => {
-                sound += 1;
-                assert!(
-                    summary.allocated_bytes <= summary.virtual_size,
-                    "case {case}"
-                );
-            }
-            Err(error) => {
-                errors.insert(error.to_string());
-            }
-        }
+        // `answer` checks that a number, if it is one, is possible.
+        outcomes.note(answer(&Vhd, &bytes, Some(4096), &[512, 2048, 65536]));
     }
-    println!(
-        "{sound} of {CASES} sound, {} different errors",
-        errors.len()
-    );
-    assert!(sound > CASES / 10 && sound < CASES / 10 * 9);
-    // Damage found most of what can be wrong; a change that makes it miss shows here.
-    assert!(errors.len() >= 15, "{errors:#?}");
+    outcomes.conclude(15);
 }
 
 /// Overwrites a field's worth of bytes of a header or the table with a value that is often telling.

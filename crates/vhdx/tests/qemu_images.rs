@@ -4,70 +4,26 @@
 //! `qemu-img map` is no judge: it reports a whole disk as data.
 
 mod common;
-mod qemu;
 
-use std::collections::BTreeSet;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
-
-use common::{SECTOR_SIZES, Source, scan};
-use qemu::qemu;
+use common::Vhdx;
 use shared::AllocationSummary;
 use shared::ScanError::Corrupt;
+use testing::extents::{CONVERTED, Extent, blocks, summary};
+use testing::qemu::Folder;
+use testing::scan::{SECTOR_SIZES, answer};
 
 const K: u64 = 1 << 10;
 const M: u64 = 1 << 20;
 const G: u64 = 1 << 30;
 const T: u64 = 1 << 40;
 
-impl Source for File {
-    fn length(&self) -> u64 {
-        self.metadata().expect("an open file has a length").len()
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) {
-        self.read_exact_at(buffer, offset)
-            .expect("the bytes are in the file");
-    }
-}
-
-/// Bytes written at an offset of the disk.
-type Write = (u64, u64);
+/// The file in which an image is made.
+const NAME: &str = "image.vhdx";
 
 /// Makes a disk of `size` bytes with qemu-img and writes to it with qemu-io.
-fn make(path: &Path, options: &str, size: u64, writes: &[Write]) {
-    let path = path.to_str().expect("the path is UTF-8");
-    let size = size.to_string();
-    qemu(
-        "qemu-img",
-        &["create", "-q", "-f", "vhdx", "-o", options, path, &size],
-    );
-    write(path, "vhdx", writes);
-}
-
-fn write(path: &str, format: &str, writes: &[Write]) {
-    let commands: Vec<_> = writes
-        .iter()
-        .map(|(offset, length)| format!("write -P 0xa7 {offset} {length}"))
-        .collect();
-    let mut arguments = vec!["-f", format];
-    arguments.extend(commands.iter().flat_map(|command| ["-c", command]));
-    arguments.push(path);
-    if !writes.is_empty() {
-        qemu("qemu-io", &arguments);
-    }
-}
-
-/// The disk's size in bytes, as `qemu-img info` says.
-fn size_by_qemu(path: &Path) -> u64 {
-    let path = path.to_str().expect("the path is UTF-8");
-    let info = qemu(
-        "qemu-img",
-        &["info", "-f", "vhdx", "--output", "json", path],
-    );
-    let info: serde_json::Value = serde_json::from_slice(&info).expect("qemu-img writes JSON");
-    info["virtual-size"].as_u64().expect("a disk has a size")
+fn make(folder: &Folder, options: &str, size: u64, writes: &[Extent]) {
+    folder.create("vhdx", options, NAME, size);
+    folder.write_data("vhdx", NAME, writes);
 }
 
 /// The block size that qemu-img takes by itself.
@@ -94,51 +50,28 @@ fn payload_start(size: u64, block: u64, log: u64) -> u64 {
     metadata + 5 * M
 }
 
-/// The blocks that `writes` touch, each with its length.
-fn blocks(writes: &[Write], block: u64) -> Vec<Write> {
-    let touched: BTreeSet<u64> = writes
-        .iter()
-        .flat_map(|&(start, length)| start / block..=(start + length - 1) / block)
-        .collect();
-    touched
-        .into_iter()
-        .map(|number| (number * block, block))
-        .collect()
-}
-
-/// Scans the file and compares with a disk of `size` bytes whose data are `extents`.
-fn assert_scan(path: &Path, size: u64, extents: &[Write], name: &str) {
-    let file = File::open(path).expect("the image can be opened");
+/// Scans the image and compares with a disk of `size` bytes whose data are `extents`.
+fn assert_scan(folder: &Folder, size: u64, extents: &[Extent], name: &str) {
+    let file = folder.open(NAME);
     for unit in [64 * K, M, 2 * M, 8 * M, 256 * M] {
-        let mut touched = BTreeSet::new();
-        let mut bytes = 0;
-        for &(start, length) in extents {
-            let length = length.min(size - start);
-            bytes += length;
-            touched.extend(start / unit..=(start + length - 1) / unit);
-        }
-        let expected = AllocationSummary::new(size, bytes).with_touched(unit, touched.len() as u64);
         let sizes: &[u32] = if unit == M {
             &SECTOR_SIZES
         } else {
             &[512, 65536]
         };
-        assert_eq!(
-            scan(&file, Some(unit), sizes),
-            Ok(expected),
-            "{name}, units of {unit}"
-        );
+        let found = answer(&Vhdx, &file, Some(unit), sizes);
+        let expected = summary(size, extents, unit);
+        assert_eq!(found, Ok(expected), "{name}, units of {unit}");
     }
 }
 
 /// Compares with the blocks that were written, and these with the file's length.
-fn assert_image(path: &Path, writes: &[Write], block: u64, log: u64, name: &str) {
-    let size = size_by_qemu(path);
+fn assert_image(folder: &Folder, writes: &[Extent], block: u64, log: u64, name: &str) {
+    let size = folder.virtual_size("vhdx", NAME);
     let blocks = blocks(writes, block);
-    assert_scan(path, size, &blocks, name);
-    let file = File::open(path).expect("the image can be opened");
+    assert_scan(folder, size, &blocks, name);
     assert_eq!(
-        file.length(),
+        folder.length(NAME),
         payload_start(size, block, log) + blocks.len() as u64 * block,
         "{name}"
     );
@@ -146,8 +79,7 @@ fn assert_image(path: &Path, writes: &[Write], block: u64, log: u64, name: &str)
 
 #[test]
 fn dynamic_disks_hold_the_blocks_that_were_written() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("image.vhdx");
+    let folder = Folder::new();
     let mut compared = 0;
     for (size, writes) in [
         (0, &[][..]),
@@ -170,9 +102,9 @@ fn dynamic_disks_hold_the_blocks_that_were_written() {
         (T, &[(T - 512, 512), (T / 2, 64 * K), (3 * M, 3 * M)]),
         (33 * T, &[(20 * T, 512), (33 * T - 1, 1)]),
     ] {
-        make(&path, "subformat=dynamic", size, writes);
+        make(&folder, "subformat=dynamic", size, writes);
         let name = format!("{size} bytes, {writes:?}");
-        assert_image(&path, writes, default_block(size), M, &name);
+        assert_image(&folder, writes, default_block(size), M, &name);
         compared += 1;
     }
     for block in [1, 2, 4, 8, 16, 32, 64, 128, 256].map(|mebibytes| mebibytes * M) {
@@ -185,9 +117,9 @@ fn dynamic_disks_hold_the_blocks_that_were_written() {
                 (300 * M + 512, &[(300 * M, 512), (M, 1)]),
             ] {
                 let options = format!("block_size={block},log_size={log}");
-                make(&path, &options, size, writes);
+                make(&folder, &options, size, writes);
                 let name = format!("{size} bytes, {options}, {writes:?}");
-                assert_image(&path, writes, block, log, &name);
+                assert_image(&folder, writes, block, log, &name);
                 compared += 1;
             }
         }
@@ -198,34 +130,16 @@ fn dynamic_disks_hold_the_blocks_that_were_written() {
 
 #[test]
 fn converted_disks_hold_the_blocks_that_are_not_zero() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let raw = folder.path().join("disk.raw");
-    let vhdx = folder.path().join("disk.vhdx");
-    let paths = [&raw, &vhdx].map(|path| path.to_str().expect("the path is UTF-8"));
+    let folder = Folder::new();
     let mut compared = 0;
-    for (size, writes) in [
-        (M, &[][..]),
-        (20 * M, &[(0, 64 * K), (6 * M, 64 * K)]),
-        (77 * M, &[(10 * M - 4 * K, 8 * K), (76 * M, M)]),
-        (
-            500 * M,
-            &[(0, M), (100 * M, M), (200 * M, 9 * M), (499 * M, M)],
-        ),
-    ] {
-        File::create(&raw)
-            .and_then(|file| file.set_len(size))
-            .expect("a sparse file can be made");
-        write(paths[0], "raw", writes);
+    for (size, writes) in CONVERTED {
+        folder.write_holes("disk.raw", size);
+        folder.write_data("raw", "disk.raw", writes);
         for block in [M, 8 * M] {
             let options = format!("block_size={block}");
-            qemu(
-                "qemu-img",
-                &[
-                    "convert", "-f", "raw", "-O", "vhdx", "-o", &options, paths[0], paths[1],
-                ],
-            );
+            folder.convert("disk.raw", "vhdx", &["-o", &options], NAME);
             let name = format!("{size} bytes converted, {options}");
-            assert_image(&vhdx, writes, block, M, &name);
+            assert_image(&folder, writes, block, M, &name);
             compared += 1;
         }
     }
@@ -236,21 +150,19 @@ fn converted_disks_hold_the_blocks_that_are_not_zero() {
 /// qemu-img writes the last block of a fixed disk only as far as the disk goes, and takes it so.
 #[test]
 fn fixed_disks_hold_all_of_themselves_once_their_blocks_are_present() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("image.vhdx");
+    let folder = Folder::new();
     let mut compared = 0;
     for size in [512, M, 8 * M, 20 * M, 64 * M + 512, 2 * G + M] {
-        make(&path, "subformat=fixed,block_state_zero=off", size, &[]);
+        make(&folder, "subformat=fixed,block_state_zero=off", size, &[]);
         let name = format!("{size} bytes, fixed");
-        assert_eq!(size_by_qemu(&path), size);
-        assert_scan(&path, size, &[(0, size)], &name);
-        let file = File::open(&path).expect("the image can be opened");
+        assert_eq!(folder.virtual_size("vhdx", NAME), size);
+        assert_scan(&folder, size, &[(0, size)], &name);
         let start = payload_start(size, default_block(size), M);
-        assert_eq!(file.length(), start + size, "{name}");
+        assert_eq!(folder.length(NAME), start + size, "{name}");
 
         // By default the blocks are there in the file, but said to be zero.
-        make(&path, "subformat=fixed", size, &[]);
-        assert_scan(&path, size, &[], &name);
+        make(&folder, "subformat=fixed", size, &[]);
+        assert_scan(&folder, size, &[], &name);
         compared += 2;
     }
     println!("{compared} fixed disks compared");
@@ -260,31 +172,24 @@ fn fixed_disks_hold_all_of_themselves_once_their_blocks_are_present() {
 /// Where the scanner and qemu-img part, and that they still do: a change of either shows here.
 #[test]
 fn known_differences_are_still_there() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("image.vhdx");
-    let write_at = |offset, bytes: &[u8]| {
-        File::options()
-            .write(true)
-            .open(&path)
-            .and_then(|file| file.write_all_at(bytes, offset))
-            .expect("the image can be written");
-    };
-    let scanned = || scan(&File::open(&path).expect("it opens"), None, &SECTOR_SIZES);
+    let folder = Folder::new();
+    let write_at = |offset, bytes: &[u8]| folder.write_at(NAME, offset, bytes);
+    let scanned = || answer(&Vhdx, &folder.open(NAME), None, &SECTOR_SIZES);
     let sound = Ok(AllocationSummary::new(10 * M, 8 * M));
     let bat = 2 * M;
     let metadata_items = 3 * M + 64 * K;
 
     // The first region table is damaged: QEMU refuses.
-    make(&path, "subformat=dynamic", 10 * M, &[(0, 512)]);
+    make(&folder, "subformat=dynamic", 10 * M, &[(0, 512)]);
     assert_eq!(scanned(), sound);
     write_at(192 * K + 500, b"x");
-    assert!(!qemu::accepts(&path, "vhdx"));
+    assert!(!folder.accepts("vhdx", NAME));
     assert_eq!(scanned(), sound);
 
     // Logical sectors of 4096 bytes: QEMU refuses.
-    make(&path, "subformat=dynamic", 10 * M, &[(0, 512)]);
+    make(&folder, "subformat=dynamic", 10 * M, &[(0, 512)]);
     write_at(metadata_items + 32, &4096_u32.to_le_bytes());
-    assert!(!qemu::accepts(&path, "vhdx"));
+    assert!(!folder.accepts("vhdx", NAME));
     assert_eq!(scanned(), sound);
 
     // States that no disk without a parent has, and a block over the headers: QEMU opens it.
@@ -293,16 +198,16 @@ fn known_differences_are_still_there() {
         (7, "a block is partially present in a disk without a parent"),
         (6, "a block lies over the headers, the log or a region"),
     ] {
-        make(&path, "block_size=1M", 10 * M, &[(0, 512)]);
+        make(&folder, "block_size=1M", 10 * M, &[(0, 512)]);
         write_at(bat, &entry.to_le_bytes());
-        assert_eq!(size_by_qemu(&path), 10 * M);
+        assert_eq!(folder.virtual_size("vhdx", NAME), 10 * M);
         assert_eq!(scanned(), Err(Corrupt(what)));
     }
 
     // A size that is no whole number of sectors: QEMU cuts it.
-    make(&path, "subformat=dynamic", 10 * M, &[(0, 512)]);
+    make(&folder, "subformat=dynamic", 10 * M, &[(0, 512)]);
     write_at(metadata_items + 8, &(10 * M - 1).to_le_bytes());
-    assert_eq!(size_by_qemu(&path), 10 * M - 512);
+    assert_eq!(folder.virtual_size("vhdx", NAME), 10 * M - 512);
     assert_eq!(
         scanned(),
         Err(Corrupt(

@@ -1,23 +1,10 @@
 //! A VHD image, field by field, with checksums put right, or wrong on purpose.
 
-use crate::common::Source;
-
 /// The entry of a block that is not in the file.
 pub(crate) const ABSENT: u32 = u32::MAX;
 
 /// Bytes of the sample's last block that belong to the disk.
 pub(crate) const LAST_BLOCK: u64 = 4096 - 512;
-
-impl Source for Vec<u8> {
-    fn length(&self) -> u64 {
-        self.len() as u64
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) {
-        let offset = offset as usize;
-        buffer.copy_from_slice(&self[offset..offset + buffer.len()]);
-    }
-}
 
 /// A footer's fields.
 #[derive(Clone)]
@@ -189,22 +176,4 @@ pub(crate) fn seal_footer(bytes: &mut [u8], at: usize) {
 /// Puts right the checksum of the dynamic disk header at `at`.
 pub(crate) fn seal_header(bytes: &mut [u8], at: usize) {
     seal(&mut bytes[at..at + 1024], 36, 0);
-}
-
-/// Pseudo-random numbers (Steele and others, "SplitMix64").
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `bound`.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
 }

@@ -1,6 +1,8 @@
 //! What counts: states, sector bitmaps, the place of blocks and of their table.
 
-use crate::common::{SECTOR_SIZES, scan};
+use testing::scan::{SECTOR_SIZES, answer};
+
+use crate::common::Vhdx;
 use crate::image::{BAT_AT, BLOCKS_AT, Image, K, M, METADATA_AT, PRESENT, Region};
 use crate::{SAMPLE, after};
 use shared::ScanError::Corrupt;
@@ -17,7 +19,7 @@ fn present_blocks_count_and_the_last_is_clipped() {
         (64 * M, 1),
         (1, SAMPLE),
     ] {
-        let summary = scan(&image, Some(unit), &SECTOR_SIZES).unwrap();
+        let summary = answer(&Vhdx, &image, Some(unit), &SECTOR_SIZES).unwrap();
         assert_eq!(summary.virtual_size, 9 * M + 512);
         assert_eq!(summary.allocated_bytes, SAMPLE);
         assert_eq!(summary.touched.unwrap().count, touched, "units of {unit}");
@@ -81,7 +83,7 @@ fn sector_bitmap_entries_are_passed_over() {
                     0
                 };
             }
-            let summary = scan(&image.build(), Some(256 * M), &[512, 4096]).unwrap();
+            let summary = answer(&Vhdx, &image.build(), Some(256 * M), &[512, 4096]).unwrap();
             assert_eq!(
                 summary.allocated_bytes,
                 present * 256 * M,
@@ -115,7 +117,7 @@ fn the_table_must_cover_the_disk() {
         });
         let mut source = image.build();
         source.pieces[5].0 = 16 * M;
-        let answer = scan(&source, None, &[512, 65536]);
+        let answer = answer(&Vhdx, &source, None, &[512, 65536]);
         assert_eq!(answer.map(|summary| summary.allocated_bytes), expected);
     }
 }

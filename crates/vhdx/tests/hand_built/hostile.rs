@@ -1,9 +1,15 @@
 //! What must hold for any input: bounded reads, failing reads, random damage.
 
-use crate::common::{Device, SECTOR_SIZES, scan};
-use crate::image::{BAT_AT, BLOCKS_AT, Image, K, M, PRESENT, Random, seal};
+use testing::device::Device;
+use testing::random::Random;
+use testing::scan::{
+    Outcomes, SECTOR_SIZES, answer, callers_mistakes, every_failed_scan_is_repeated,
+    every_read_fails, scan,
+};
+
+use crate::common::Vhdx;
+use crate::image::{BAT_AT, BLOCKS_AT, Image, K, M, PRESENT, seal};
 use crate::{SAMPLE, after};
-use shared::ScanError::{self};
 
 #[test]
 fn entries_past_the_end_of_the_disk_cost_nothing() {
@@ -15,9 +21,9 @@ fn entries_past_the_end_of_the_disk_cost_nothing() {
     let mut image = Image::sample();
     let reads = |image: &Image| {
         let source = image.build();
-        let device = Device::new(&source, 512, None);
-        device.scan(None).unwrap();
-        device.reads.get()
+        let device = Device::new(&source, 512);
+        scan(&Vhdx, &device, None, 2).unwrap();
+        device.reads()
     };
     let few = reads(&image);
     image.bat.resize(131_072, 7);
@@ -30,12 +36,12 @@ fn thousands_of_entries_that_share_one_block_are_read_once() {
     image.set_size(131_041 * M);
     image.bat = vec![BLOCKS_AT | PRESENT; 131_072];
     let source = image.build();
-    let summary = scan(&source, Some(M), &SECTOR_SIZES).unwrap();
+    let summary = answer(&Vhdx, &source, Some(M), &SECTOR_SIZES).unwrap();
     assert_eq!(summary.allocated_bytes, summary.virtual_size);
-    let device = Device::new(&source, 512, None);
-    device.scan(None).unwrap();
-    // Two scans of 1 MiB, as the device does them, and the headers.
-    assert!(device.reads.get() < 2 * 2048 + 300);
+    let device = Device::new(&source, 512);
+    scan(&Vhdx, &device, None, 2).unwrap();
+    // Two scans of 1 MiB, and the headers.
+    assert!(device.reads() < 2 * 2048 + 300);
 }
 
 #[test]
@@ -44,21 +50,19 @@ fn a_read_that_fails_is_said_and_never_a_number() {
     // Both headers and both region tables are read.
     image.tables[0].checksum_error = 1;
     let source = image.build();
-    for size in SECTOR_SIZES {
-        let mut failed = 0;
-        loop {
-            let device = Device::new(&source, size, Some(failed));
-            let answer = device.scan(None);
-            if device.reads.get() <= failed {
-                answer.unwrap();
-                break;
-            }
-            assert!(matches!(answer, Err(ScanError::Io { .. })), "{answer:?}");
-            failed += 1;
-        }
-        assert!(size > 512 || failed > 270, "{failed} reads");
-        assert!(failed >= 7, "{failed} reads");
-    }
+    let failed = every_read_fails(&Vhdx, &source);
+    assert!(failed[0] > 270, "{failed:?} reads");
+    assert!(failed.iter().all(|&reads| reads >= 7), "{failed:?} reads");
+}
+
+#[test]
+fn a_scan_after_a_failed_one_answers() {
+    assert!(every_failed_scan_is_repeated(&Vhdx, &Image::sample().build()) > 0);
+}
+
+#[test]
+fn a_wrong_sector_size_and_a_small_cache_are_the_callers_mistake() {
+    callers_mistakes(&Vhdx, &Image::sample().build());
 }
 
 #[test]
@@ -66,8 +70,8 @@ fn damage_with_right_checksums_never_harms() {
     const CASES: usize = 4000;
     let mut random = Random(2);
     let sample = Image::sample().build();
-    let (mut sound, mut errors) = (0, std::collections::BTreeSet::new());
-    for case in 0..CASES {
+    let mut outcomes = Outcomes::default();
+    for _ in 0..CASES {
         let mut source = sample.clone();
         for _ in 0..=random.below(2) {
             damage(&mut source.pieces, &mut random);
@@ -78,26 +82,10 @@ fn damage_with_right_checksums_never_harms() {
                 random.below(source.length) / K * K,
             ][random.below(2) as usize];
         }
-        match scan(&source, Some(4096), &[512, 65536]) {
-            Ok(summary) => {
-                sound += 1;
-                assert!(
-                    summary.allocated_bytes <= summary.virtual_size,
-                    "case {case}"
-                );
-            }
-            Err(error) => {
-                errors.insert(error.to_string());
-            }
-        }
+        // `answer` checks that a number, if it is one, is possible.
+        outcomes.note(answer(&Vhdx, &source, Some(4096), &[512, 65536]));
     }
-    println!(
-        "{sound} of {CASES} sound, {} different errors",
-        errors.len()
-    );
-    assert!(sound > CASES / 10 && sound < CASES / 10 * 9);
-    // Damage found most of what can be wrong; a change that makes it miss shows here.
-    assert!(errors.len() >= 25, "{errors:#?}");
+    outcomes.conclude(25);
 }
 
 /// Overwrites a field's worth of bytes of a structure with a value that is often telling, and puts

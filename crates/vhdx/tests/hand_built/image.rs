@@ -1,7 +1,7 @@
 //! A VHDX image, field by field, with checksums put right, or wrong on purpose. Sparse: only the
 //! structures are in memory.
 
-use crate::common::Source;
+use testing::device::Source;
 
 pub(crate) const K: u64 = 1 << 10;
 pub(crate) const M: u64 = 1 << 20;
@@ -307,22 +307,4 @@ fn crc_32c(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, &byte| {
         TABLE[(crc as u8 ^ byte) as usize] ^ (crc >> 8)
     })
-}
-
-/// Pseudo-random numbers (Steele and others, "SplitMix64").
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `bound`.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
 }

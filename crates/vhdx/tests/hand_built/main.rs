@@ -8,16 +8,17 @@ mod hostile;
 mod image;
 mod metadata;
 
-use common::{SECTOR_SIZES, scan};
+use common::Vhdx;
 use image::{Image, M, RegionTable};
 use shared::ScanError;
+use testing::scan::{SECTOR_SIZES, answer};
 
 /// The sample's three blocks, one of them the last, which has one sector.
 const SAMPLE: u64 = 2 * M + 512;
 
 /// What a scan of the image says, in bytes of data.
 fn data(image: &Image) -> Result<u64, ScanError> {
-    scan(&image.build(), None, &SECTOR_SIZES).map(|summary| summary.allocated_bytes)
+    answer(&Vhdx, &image.build(), None, &SECTOR_SIZES).map(|summary| summary.allocated_bytes)
 }
 
 /// The answer of the sample image with one change.
