@@ -9,46 +9,54 @@ mod common;
 mod damage;
 #[path = "qemu_map/differences.rs"]
 mod differences;
-#[path = "qemu_map/images.rs"]
-mod images;
 
-use images::{Grid, KIB, MIB, NAME, UNITS, commands, place, put};
+use testing::grid::{self, commands};
 
-const GRAIN: u64 = 64 * KIB;
+use common::Vmdk;
+
+const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
+const GRAIN: u64 = 65536;
 
-/// Writes of some grains, of parts of grains, and over borders of grains and tables, all over a disk
-/// of at least 8 grains.
+/// The file in which an image is made.
+const NAME: &str = "image.vmdk";
+
+type Grid = grid::Grid<Vmdk>;
+
+fn new_grid() -> Grid {
+    Grid::new(Vmdk, "vmdk", NAME)
+}
+
+/// Writes a little-endian number of `width` bytes into an image.
+fn put(bytes: &mut [u8], at: usize, width: usize, value: u64) {
+    bytes[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);
+}
+
+/// A header field of 64 bits that is a sector: the byte where it points.
+fn place(bytes: &[u8], at: usize) -> usize {
+    usize::try_from(u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) * 512).unwrap()
+}
+
+/// A directory entry: the byte where its table lies.
+fn table(bytes: &[u8], at: usize) -> usize {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize * 512
+}
+
+/// Writes all over a disk of at least 8 grains.
 fn scattered(size: u64) -> Vec<String> {
-    let grains = size / GRAIN;
-    let mut commands = vec![
-        "write -P 1 0 64k".to_string(),
-        format!("write -P 2 {} 512", size - 512),
-        format!("write -P 3 {} 1024", (grains / 2) * GRAIN - 512),
-        format!("write -P 4 {} {}", (grains / 4) * GRAIN, 2 * GRAIN),
-    ];
-    for number in [3, 5, 11, 23] {
-        commands.push(format!("write -P 5 {} 4096", grains * number / 29 * GRAIN));
-    }
-    commands
+    grid::scattered(GRAIN, size)
 }
 
 #[test]
 fn the_scanner_answers_what_qemu_img_map_says() {
-    let mut grid = Grid::new();
+    let mut grid = new_grid();
     sizes(&mut grid);
     options(&mut grid);
     zeroes(&mut grid);
     streams(&mut grid);
     layers(&mut grid);
     split(&mut grid);
-    println!(
-        "{} VMDK images compared with qemu-img map, {} with data, {} of these with holes, {} \
-         compressed; {} counts of touched units",
-        grid.images, grid.with_data, grid.with_holes, grid.with_compressed, grid.units
-    );
-    assert_eq!(grid.images, IMAGES);
-    assert_eq!(grid.units, IMAGES * UNITS.len() as u64);
+    grid.conclude("VMDK", IMAGES);
     assert!(grid.with_data >= 60 && grid.with_holes >= 45);
     assert!(grid.with_compressed >= 12);
 }
@@ -60,7 +68,7 @@ const IMAGES: u64 = 81;
 fn sizes(grid: &mut Grid) {
     for size in [1, 512, 513, 1000, GRAIN - 512, GRAIN, GRAIN + 512] {
         let last = (size - 1) / 512 * 512;
-        grid.create("subformat=monolithicSparse", &size.to_string())
+        grid.create("subformat=monolithicSparse", size)
             .compare()
             .io(&[format!("write -P 1 {last} 512")])
             .compare();
@@ -74,7 +82,7 @@ fn sizes(grid: &mut Grid) {
         GIB,
         100 * GIB,
     ] {
-        grid.create("subformat=monolithicSparse", &size.to_string())
+        grid.create("subformat=monolithicSparse", size)
             .io(&scattered(size))
             .compare();
     }
@@ -172,14 +180,11 @@ fn streams(grid: &mut Grid) {
 fn layers(grid: &mut Grid) {
     for zeroed_grain in ["on", "off"] {
         let options = format!("zeroed_grain={zeroed_grain}");
-        grid.run(
-            "qemu-img",
-            &["create", "-q", "-f", "vmdk", "base.vmdk", "40M"],
-        );
+        grid.folder.create("vmdk", "", "base.vmdk", "40M");
         grid.existing("base.vmdk")
             .io(&commands(&["write -P 1 0 2M", "write -P 1 33M 700k"]))
             .compare();
-        grid.run(
+        grid.folder.run(
             "qemu-img",
             &[
                 "create",
@@ -207,13 +212,13 @@ fn layers(grid: &mut Grid) {
 /// The extents of a split image are sparse extents, each an image to the scanner; together they hold
 /// what map says of the descriptor.
 fn split(grid: &mut Grid) {
-    let image = grid
+    let map = grid
         .create("subformat=twoGbMaxExtentSparse", "5G")
-        .io(&scattered(5 * GIB));
-    let map = image.map();
+        .io(&scattered(5 * GIB))
+        .map();
     let answers = [1, 2, 3].map(|number| {
         let extent = format!("image-s00{number}.vmdk");
-        let bytes = std::fs::read(image.grid.folder.path().join(extent)).expect("an extent");
+        let bytes = grid.folder.read(&extent);
         assert!(place(&bytes, 56) > 0);
         common::answer(&bytes, None).expect("an extent")
     });
@@ -237,7 +242,7 @@ fn split(grid: &mut Grid) {
 /// An image with a footer may have been cut off; then neither takes it.
 #[test]
 fn a_footer_that_is_cut_off_is_refused_by_both() {
-    let mut grid = Grid::new();
+    let mut grid = new_grid();
     let image = grid.convert(
         &["-o", "subformat=streamOptimized"],
         MIB,
@@ -245,11 +250,7 @@ fn a_footer_that_is_cut_off_is_refused_by_both() {
     );
     let sound = with_footer(image.bytes());
     for cut in [512, 1024, 4096] {
-        assert!(damage::compare(
-            &mut grid,
-            &sound[..sound.len() - cut],
-            "a footer cut off"
-        ));
+        assert!(grid.compare_damaged(&sound[..sound.len() - cut], "a footer cut off"));
     }
-    assert!(!damage::compare(&mut grid, &sound, "a sound footer"));
+    assert!(!grid.compare_damaged(&sound, "a sound footer"));
 }

@@ -1,43 +1,12 @@
 //! Damaged images: the scanner refuses them where qemu-img does, and else both give one number.
 
-use std::process::Command;
+use testing::grid::commands;
 
-use shared::ScanError;
-
-use crate::images::{Grid, Map, NAME, commands, get64, put64};
-
-/// The scanner must refuse a damaged image when qemu-img does, and else give its number. Whether it was
-/// refused.
-fn compare_damaged(grid: &mut Grid, bytes: &[u8], what: &str) -> bool {
-    let image = grid.existing(NAME).write(bytes);
-    let output = Command::new("qemu-img")
-        .args(["map", "-f", "qcow2", "--output", "json", NAME])
-        .current_dir(image.grid.folder.path())
-        .output()
-        .expect("install qemu-utils");
-    let answer = image.answer();
-    if output.status.success() {
-        let map = Map::parse(&String::from_utf8_lossy(&output.stdout));
-        assert_eq!(
-            answer.map(|summary| summary.allocated_bytes),
-            Ok(map.bytes()),
-            "{what}"
-        );
-    } else {
-        assert!(
-            matches!(
-                answer,
-                Err(ScanError::Corrupt(_) | ScanError::Unsupported(_))
-            ),
-            "{what}: {answer:?}"
-        );
-    }
-    !output.status.success()
-}
+use crate::{get64, new_grid, put64};
 
 #[test]
 fn damaged_entries_are_refused_where_qemu_img_refuses_them() {
-    let mut grid = Grid::new();
+    let mut grid = new_grid();
     let mut compared = 0;
     let mut refused = 0;
     for options in [
@@ -72,7 +41,7 @@ fn damaged_entries_are_refused_where_qemu_img_refuses_them() {
                 let mut bytes = sound.clone();
                 put64(&mut bytes, at, word);
                 let what = format!("{options}: {word:#x} at {at:#x}");
-                refused += u32::from(compare_damaged(&mut grid, &bytes, &what));
+                refused += u32::from(grid.compare_damaged(&bytes, &what));
                 compared += 1;
             }
         }
@@ -86,7 +55,7 @@ fn damaged_entries_are_refused_where_qemu_img_refuses_them() {
 /// file) and what qemu-img needs besides the image: a key, an external data file.
 #[test]
 fn damaged_headers_are_refused_where_qemu_img_refuses_them() {
-    let mut grid = Grid::new();
+    let mut grid = new_grid();
     let sound = grid
         .create("cluster_size=64k", "1M")
         .io(&commands(&["write -P 1 64k 128k"]))
@@ -140,7 +109,7 @@ fn damaged_headers_are_refused_where_qemu_img_refuses_them() {
         let mut bytes = sound.clone();
         bytes[at as usize..][..width].copy_from_slice(&value.to_be_bytes()[8 - width..]);
         let what = format!("{width} bytes of {value:#x} at {at}");
-        refused += u32::from(compare_damaged(&mut grid, &bytes, &what));
+        refused += u32::from(grid.compare_damaged(&bytes, &what));
     }
     let backing = [
         (65536, 0),
@@ -155,7 +124,7 @@ fn damaged_headers_are_refused_where_qemu_img_refuses_them() {
         put64(&mut bytes, 8, offset);
         bytes[16..20].copy_from_slice(&u32::to_be_bytes(length));
         let what = format!("a backing file's name of {length} bytes at {offset}");
-        refused += u32::from(compare_damaged(&mut grid, &bytes, &what));
+        refused += u32::from(grid.compare_damaged(&bytes, &what));
     }
     let compared = damage.len() + backing.len();
     println!("{compared} damaged headers compared with qemu-img map, {refused} refused by both");

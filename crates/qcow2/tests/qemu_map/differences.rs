@@ -1,14 +1,15 @@
 //! Where the scanner and qemu-img are known to differ, and that they still do.
 
 use shared::ScanError;
+use testing::grid::commands;
 
-use crate::images::{Grid, KIB, MIB, NAME, commands, get64, put64};
+use crate::{KIB, MIB, get64, new_grid, put64};
 
 /// Known to differ: map's zero flag follows holes of the image's file. A preallocated cluster that the
 /// file has as a hole is data with the flag set, and a scanner, which sees bytes, counts it.
 #[test]
 fn map_calls_preallocated_clusters_data_that_is_zero() {
-    let mut grid = Grid::new();
+    let mut grid = new_grid();
     let image = grid.create("preallocation=metadata", "3M").compare();
     let map = image.map();
     assert_eq!(map.bytes(), 3 * MIB);
@@ -23,7 +24,7 @@ fn map_calls_preallocated_clusters_data_that_is_zero() {
 /// A host cluster past the end of the file reads as zeroes, but is data to both.
 #[test]
 fn a_cluster_past_the_end_of_the_file_is_data() {
-    let mut grid = Grid::new();
+    let mut grid = new_grid();
     let image = grid
         .create("cluster_size=64k", "1M")
         .io(&commands(&["write -P 1 128k 64k"]));
@@ -38,7 +39,7 @@ fn a_cluster_past_the_end_of_the_file_is_data() {
 /// Known to differ: tables past the end of the file read as zeroes in QEMU; here they are corrupt.
 #[test]
 fn qemu_reads_tables_past_the_end_of_the_file_as_zeroes() {
-    let mut grid = Grid::new();
+    let mut grid = new_grid();
     let image = grid
         .create("cluster_size=64k", "1M")
         .io(&commands(&["write -P 1 128k 64k"]));
@@ -65,14 +66,14 @@ fn qemu_reads_tables_past_the_end_of_the_file_as_zeroes() {
 /// Known to differ: QEMU takes whole sectors of 512 of a size in the header.
 #[test]
 fn qemu_rounds_the_headers_size_down_to_whole_sectors() {
-    let mut grid = Grid::new();
+    let mut grid = new_grid();
     let image = grid
         .create("cluster_size=64k", "1M")
         .io(&commands(&["write -P 1 960k 64k"]));
     let mut bytes = image.bytes();
     for cut in [1, 100, 511] {
         put64(&mut bytes, 24, MIB - cut);
-        let image = grid.existing(NAME).write(&bytes);
+        let image = grid.image_of(&bytes);
         assert_eq!(
             (image.map().size(), image.map().bytes()),
             (MIB - 512, 64 * KIB - 512)
@@ -88,7 +89,7 @@ fn qemu_rounds_the_headers_size_down_to_whole_sectors() {
 /// Known to differ: QEMU takes a header length that is no multiple of 8.
 #[test]
 fn qemu_takes_a_header_length_that_is_no_multiple_of_8() {
-    let mut grid = Grid::new();
+    let mut grid = new_grid();
     let image = grid
         .create("cluster_size=64k", "1M")
         .io(&commands(&["write -P 1 960k 64k"]));

@@ -3,7 +3,7 @@
 use qcow2::QcowHeader;
 use shared::ScanError::{self, Corrupt, NotThisFormat, Unsupported};
 
-use crate::common::answer;
+use crate::answer;
 use crate::image::{EXTENDED_L2, EXTERNAL_DATA, Image, field};
 
 /// An image of version 3 with 64 KiB clusters and 1 MiB.

@@ -1,9 +1,12 @@
 //! Aliasing tables, failing reads, random damage: work stays bounded, and an answer is exact or absent.
 
-use qcow2::{Qcow2State, QcowHeader};
-use shared::{CallTable, ScanError};
+use qcow2::QcowHeader;
+use shared::ScanError;
+use testing::random::Random;
+use testing::scan::{Outcomes, callers_mistakes, every_failed_scan_is_repeated, every_read_fails};
 
-use crate::common::{Device, SECTOR_SIZES, answer};
+use crate::answer;
+use crate::common::Qcow2;
 use crate::image::{COMPRESSED, COPIED, EXTENDED_L2, Image, ZERO, field};
 
 const OVERDRAWN: ScanError =
@@ -76,94 +79,30 @@ fn specimens() -> Vec<Image> {
 
 #[test]
 fn a_read_that_fails_is_an_io_error_and_never_a_number() {
-    let mut faults = 0;
-    for image in specimens() {
-        let sound = answer(&image.bytes, None, None);
-        assert!(sound.is_ok());
-        for sector_size in SECTOR_SIZES {
-            let all = Device::new(&image.bytes, sector_size, None);
-            all.scan(None, None, 2).unwrap();
-            for read in 0..all.reads() {
-                let device = Device::new(&image.bytes, sector_size, Some(read));
-                let answer = device.scan(None, None, 1);
-                if device.reads() > read {
-                    assert!(
-                        matches!(answer, Err(ScanError::Io { sector })
-                            if sector * u64::from(sector_size) < image.bytes.len() as u64),
-                        "read {read} of {sector_size} bytes failed: {answer:?}"
-                    );
-                    faults += 1;
-                } else {
-                    assert_eq!(answer, sound);
-                }
-            }
-        }
-    }
+    let faults: u64 = specimens()
+        .iter()
+        .flat_map(|image| every_read_fails(&Qcow2(None), &image.bytes))
+        .sum();
     assert!(faults > 500, "only {faults} reads failed");
 }
 
 #[test]
 fn a_scan_after_a_failed_one_answers() {
-    let image = &specimens()[0];
-    let sound = answer(&image.bytes, None, None);
-    let device = Device::new(&image.bytes, 512, Some(5));
-    let (mut l1, mut l2) = ([0; 512], [0; 512]);
-    let mut state = Qcow2State::init(CallTable::over(&device), 3, &mut l1, &mut l2).unwrap();
-    let size = state.header().virtual_size;
-    assert!(matches!(
-        state.scan_allocation(size, None),
-        Err(ScanError::Io { .. })
-    ));
-    assert_eq!(state.scan_allocation(size, None), sound);
+    assert!(every_failed_scan_is_repeated(&Qcow2(None), &specimens()[0].bytes) > 5);
 }
 
 #[test]
 fn a_wrong_sector_size_and_a_small_cache_are_the_callers_mistake() {
-    let image = &specimens()[0];
-    for sector_size in [0, 256, 513, 131_072] {
-        let device = Device::new(&image.bytes, sector_size, None);
-        let (mut l1, mut l2) = (vec![0; 131_072], vec![0; 131_072]);
-        assert!(matches!(
-            Qcow2State::init(CallTable::over(&device), 3, &mut l1, &mut l2),
-            Err(ScanError::InvalidArgument(_))
-        ));
-        assert_eq!(device.reads(), 0);
-    }
-    let device = Device::new(&image.bytes, 1024, None);
-    for (l1, l2) in [(1023, 1024), (1024, 1023)] {
-        let (mut l1, mut l2) = (vec![0; l1], vec![0; l2]);
-        assert!(matches!(
-            Qcow2State::init(CallTable::over(&device), 3, &mut l1, &mut l2),
-            Err(ScanError::InvalidArgument(_))
-        ));
-    }
-    assert_eq!(device.reads(), 0);
-}
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
+    callers_mistakes(&Qcow2(None), &specimens()[0].bytes);
 }
 
 /// Damages one word: a bit, a boundary value, a random one, or an offset in the file.
 fn damage(image: &mut Image, random: &mut Random) {
     let tables = image.l1_offset as usize..image.bytes.len();
     let (at, wide) = match random.below(3) {
-        0 => (random.below(28) * 4, random.below(2) == 0),
+        0 => (random.index(28) * 4, random.below(2) == 0),
         _ => (
-            tables.start + random.below((tables.len() - 8) / 8) * 8,
+            tables.start + random.index((tables.len() - 8) / 8) * 8,
             true,
         ),
     };
@@ -185,7 +124,7 @@ fn damage(image: &mut Image, random: &mut Random) {
 #[test]
 fn random_damage_is_survived_with_bounded_reads() {
     let mut random = Random(1);
-    let (mut answered, mut refused) = (0, 0);
+    let mut outcomes = Outcomes::default();
     let specimens = specimens();
     for case in 0..6000 {
         let mut image = specimens[case % specimens.len()].clone();
@@ -193,21 +132,16 @@ fn random_damage_is_survived_with_bounded_reads() {
             damage(&mut image, &mut random);
         }
         if random.below(8) == 0 {
-            let length = random.below(image.bytes.len());
+            let length = random.index(image.bytes.len());
             image.bytes.truncate(length);
         }
         // `answer` asserts the bound, and that neither sector size nor repetition matters.
-        match answer(&image.bytes, None, Some(4096)) {
-            Ok(summary) => {
-                assert!(summary.allocated_bytes <= summary.virtual_size);
-                let units = summary.virtual_size.div_ceil(4096);
-                assert!(summary.touched.unwrap().count <= units);
-                answered += 1;
-            }
-            Err(_) => refused += 1,
-        }
+        outcomes.note(answer(&image.bytes, None, Some(4096)));
     }
-    assert!(answered > 500 && refused > 500, "{answered} {refused}");
+    assert!(
+        outcomes.answered > 500 && outcomes.refused > 500,
+        "{outcomes:?}"
+    );
 }
 
 #[test]
@@ -220,7 +154,7 @@ fn random_headers_are_survived() {
     for case in 0..200_000 {
         let mut first_sector = sound[case % sound.len()];
         for _ in 0..=random.below(3) {
-            let at = 4 + random.below(112);
+            let at = 4 + random.index(112);
             first_sector[at] = random.next() as u8;
         }
         if let Ok(header) = QcowHeader::parse(&first_sector) {

@@ -2,7 +2,7 @@
 
 use shared::ScanError::{self, Corrupt};
 
-use crate::common::answer;
+use crate::answer;
 use crate::image::{COMPRESSED, COPIED, EXTENDED_L2, EXTERNAL_DATA, Image, ZERO, field};
 
 const CLUSTER: u64 = 65536;

@@ -1,39 +1,8 @@
 //! Damaged images: the scanner refuses them where qemu-img does, and else both give one number.
 
-use std::process::Command;
+use testing::grid::commands;
 
-use shared::ScanError;
-
-use crate::images::{Grid, Map, NAME, commands, place, put, table};
-
-/// The scanner must refuse a damaged image when qemu-img does, and else give its number. Whether it was
-/// refused.
-pub(crate) fn compare(grid: &mut Grid, bytes: &[u8], what: &str) -> bool {
-    let image = grid.existing(NAME).write(bytes);
-    let output = Command::new("qemu-img")
-        .args(["map", "-f", "vmdk", "--output", "json", NAME])
-        .current_dir(image.grid.folder.path())
-        .output()
-        .expect("install qemu-utils");
-    let answer = image.answer();
-    if output.status.success() {
-        let map = Map::parse(&String::from_utf8_lossy(&output.stdout));
-        assert_eq!(
-            answer.map(|summary| (summary.virtual_size, summary.allocated_bytes)),
-            Ok((map.size(), map.bytes())),
-            "{what}"
-        );
-    } else {
-        assert!(
-            matches!(
-                answer,
-                Err(ScanError::Corrupt(_) | ScanError::Unsupported(_))
-            ),
-            "{what}: {answer:?}"
-        );
-    }
-    !output.status.success()
-}
+use crate::{Grid, new_grid, place, put, table};
 
 /// Images without and with zeroed grains, and with compressed ones.
 fn specimens(grid: &mut Grid) -> [Vec<u8>; 3] {
@@ -48,7 +17,7 @@ fn specimens(grid: &mut Grid) -> [Vec<u8>; 3] {
 
 #[test]
 fn damaged_entries_are_refused_where_qemu_img_refuses_them() {
-    let mut grid = Grid::new();
+    let mut grid = new_grid();
     let mut compared = 0;
     for sound in specimens(&mut grid) {
         let directory = place(&sound, 56);
@@ -79,7 +48,7 @@ fn damaged_entries_are_refused_where_qemu_img_refuses_them() {
         for (at, value) in damage {
             let mut bytes = sound.clone();
             put(&mut bytes, at, 4, value);
-            let refused = compare(&mut grid, &bytes, &format!("{value:#x} at {at:#x}"));
+            let refused = grid.compare_damaged(&bytes, &format!("{value:#x} at {at:#x}"));
             assert!(!refused, "no entry of a VMDK is refused");
             compared += 1;
         }
@@ -92,7 +61,7 @@ fn damaged_entries_are_refused_where_qemu_img_refuses_them() {
 /// are unsupported, tables past the end of the file.
 #[test]
 fn damaged_headers_are_refused_where_qemu_img_refuses_them() {
-    let mut grid = Grid::new();
+    let mut grid = new_grid();
     let (mut compared, mut refused) = (0, 0);
     for sound in specimens(&mut grid) {
         let sectors = sound.len() as u64 / 512;
@@ -140,7 +109,7 @@ fn damaged_headers_are_refused_where_qemu_img_refuses_them() {
             let mut bytes = sound.clone();
             put(&mut bytes, at, width, value);
             let what = format!("{width} bytes of {value:#x} at {at}");
-            refused += u32::from(compare(&mut grid, &bytes, &what));
+            refused += u32::from(grid.compare_damaged(&bytes, &what));
             compared += 1;
         }
     }

@@ -1,8 +1,9 @@
 //! Where the scanner and qemu-img are known to differ, and that they still do.
 
 use shared::ScanError::{self, Corrupt, Unsupported};
+use testing::grid::commands;
 
-use crate::images::{Grid, MIB, NAME, commands, place, put};
+use crate::{Grid, MIB, new_grid, place, put};
 
 fn sound(grid: &mut Grid) -> Vec<u8> {
     grid.create("subformat=monolithicSparse", "4M")
@@ -12,7 +13,7 @@ fn sound(grid: &mut Grid) -> Vec<u8> {
 
 /// What map counts, and what the scanner says.
 fn both(grid: &mut Grid, bytes: &[u8]) -> (u64, Result<u64, ScanError>) {
-    let image = grid.existing(NAME).write(bytes);
+    let image = grid.image_of(bytes);
     (
         image.map().bytes(),
         image.answer().map(|summary| summary.allocated_bytes),
@@ -22,7 +23,7 @@ fn both(grid: &mut Grid, bytes: &[u8]) -> (u64, Result<u64, ScanError>) {
 /// Tables past the end of the file read as zeroes in QEMU.
 #[test]
 fn qemu_reads_tables_past_the_end_of_the_file_as_zeroes() {
-    let mut grid = Grid::new();
+    let mut grid = new_grid();
     let sound = sound(&mut grid);
     let sectors = sound.len() as u64 / 512;
     for table in [sectors, 1 << 30, u64::from(u32::MAX)] {
@@ -49,7 +50,7 @@ fn qemu_reads_tables_past_the_end_of_the_file_as_zeroes() {
 /// QEMU takes grains that are no power of two, and of up to 2^21 sectors.
 #[test]
 fn qemu_takes_grains_of_other_sizes() {
-    let mut grid = Grid::new();
+    let mut grid = new_grid();
     let sound = sound(&mut grid);
     for sectors in [3, 7, 127, 129, 256] {
         let mut bytes = sound.clone();
@@ -69,7 +70,7 @@ fn qemu_takes_grains_of_other_sizes() {
 /// QEMU takes tables of 1 to 512 entries.
 #[test]
 fn qemu_takes_tables_of_fewer_entries() {
-    let mut grid = Grid::new();
+    let mut grid = new_grid();
     let sound = sound(&mut grid);
     for entries in [128, 256, 511] {
         let mut bytes = sound.clone();
@@ -89,7 +90,7 @@ fn qemu_takes_tables_of_fewer_entries() {
 /// A directory offset is in sectors; in bytes QEMU takes it modulo 2^64.
 #[test]
 fn qemu_wraps_a_directory_offset_past_the_largest() {
-    let mut grid = Grid::new();
+    let mut grid = new_grid();
     let mut bytes = sound(&mut grid);
     let directory = place(&bytes, 56) as u64 / 512;
     put(&mut bytes, 56, 8, directory + (1 << 55));
@@ -102,7 +103,7 @@ fn qemu_wraps_a_directory_offset_past_the_largest() {
 /// QEMU takes version 0.
 #[test]
 fn qemu_takes_version_0() {
-    let mut grid = Grid::new();
+    let mut grid = new_grid();
     let mut bytes = sound(&mut grid);
     put(&mut bytes, 4, 4, 0);
     assert_eq!(
@@ -118,7 +119,7 @@ fn qemu_takes_version_0() {
 /// off there for whole.
 #[test]
 fn qemu_takes_a_footer_whose_last_bytes_are_missing() {
-    let mut grid = Grid::new();
+    let mut grid = new_grid();
     let mut bytes = sound(&mut grid);
     let header = bytes[..512].to_vec();
     put(&mut bytes, 56, 8, u64::MAX);
@@ -139,16 +140,11 @@ fn qemu_takes_a_footer_whose_last_bytes_are_missing() {
 /// QEMU needs the embedded descriptor, which the scanner does not read.
 #[test]
 fn qemu_needs_the_embedded_descriptor() {
-    let mut grid = Grid::new();
+    let mut grid = new_grid();
     let mut bytes = sound(&mut grid);
     bytes[512..512 + 20 * 512].fill(0);
-    let image = grid.existing(NAME).write(&bytes);
-    let map = std::process::Command::new("qemu-img")
-        .args(["map", "-f", "vmdk", NAME])
-        .current_dir(image.grid.folder.path())
-        .output()
-        .expect("install qemu-utils");
-    assert!(!map.status.success());
+    let image = grid.image_of(&bytes);
+    assert!(image.map_unless_refused().is_none());
     assert_eq!(
         image.answer().map(|summary| summary.allocated_bytes),
         Ok(131_072)
@@ -158,7 +154,7 @@ fn qemu_needs_the_embedded_descriptor() {
 /// QEMU reads what a descriptor names; the scanner has one file, and names the kind.
 #[test]
 fn qemu_follows_a_text_descriptor() {
-    let mut grid = Grid::new();
+    let mut grid = new_grid();
     for (subformat, bytes, what) in [
         (
             "monolithicFlat",
@@ -187,7 +183,7 @@ fn qemu_follows_a_text_descriptor() {
 /// An empty disk, of which QEMU writes a header of capacity 0, is refused by both.
 #[test]
 fn qemu_does_not_take_its_own_empty_disk() {
-    let mut grid = Grid::new();
+    let mut grid = new_grid();
     for subformat in ["monolithicSparse", "streamOptimized"] {
         let image = grid.create(&format!("subformat={subformat}"), "0");
         let bytes = image.bytes();
@@ -197,6 +193,6 @@ fn qemu_does_not_take_its_own_empty_disk() {
                 "capacity 0: the embedded descriptor lists the extents"
             ))
         );
-        assert!(crate::damage::compare(&mut grid, &bytes, subformat));
+        assert!(grid.compare_damaged(&bytes, subformat));
     }
 }

@@ -2,9 +2,10 @@
 
 use shared::CallTable;
 use shared::ScanError::{self, Corrupt, NotThisFormat, Unsupported};
+use testing::device::{DEVICE, Device};
 use vmdk::VmdkState;
 
-use crate::common::{Device, answer};
+use crate::common::answer;
 use crate::image::{Image, field};
 
 /// An image with grains of 64 KiB and 4 MiB, the first grain of which is data.
@@ -39,9 +40,9 @@ fn a_sound_image_is_answered() {
     let mut image = sound();
     image.put64(field::DESCRIPTOR, 5);
     image.put64(field::DESCRIPTOR_SIZE, 20);
-    let device = Device::new(&image.bytes, 512, None);
+    let device = Device::new(&image.bytes, 512);
     let (mut gd, mut gt) = ([0; 512], [0; 512]);
-    let mut state = VmdkState::init(CallTable::over(&device), 3, &mut gd, &mut gt).unwrap();
+    let mut state = VmdkState::init(CallTable::over(&device), DEVICE, &mut gd, &mut gt).unwrap();
     assert_eq!(state.virtual_size(), 4 << 20);
     let header = *state.header();
     assert_eq!(
@@ -68,9 +69,9 @@ fn the_descriptors_place_is_said_when_it_is_one() {
         let mut image = sound();
         image.put64(field::DESCRIPTOR, offset);
         image.put64(field::DESCRIPTOR_SIZE, size);
-        let device = Device::new(&image.bytes, 512, None);
+        let device = Device::new(&image.bytes, 512);
         let (mut gd, mut gt) = ([0; 512], [0; 512]);
-        VmdkState::init(CallTable::over(&device), 3, &mut gd, &mut gt)
+        VmdkState::init(CallTable::over(&device), DEVICE, &mut gd, &mut gt)
             .unwrap()
             .header()
             .descriptor()

@@ -1,9 +1,13 @@
 //! Aliasing tables, failing reads, random damage: work stays bounded, and an answer is exact or absent.
 
-use shared::{CallTable, ScanError};
-use vmdk::VmdkState;
+use shared::ScanError;
+use testing::device::Device;
+use testing::random::Random;
+use testing::scan::{
+    Outcomes, callers_mistakes, every_failed_scan_is_repeated, every_read_fails, scan,
+};
 
-use crate::common::{Device, SECTOR_SIZES, answer};
+use crate::common::{Vmdk, answer};
 use crate::image::{Image, ZEROED_GRAINS, field};
 
 const OVERDRAWN: ScanError =
@@ -92,29 +96,10 @@ fn specimens() -> Vec<Image> {
 
 #[test]
 fn a_read_that_fails_is_an_io_error_and_never_a_number() {
-    let mut faults = 0;
-    for image in specimens() {
-        let sound = answer(&image.bytes, None);
-        assert!(sound.is_ok());
-        for sector_size in SECTOR_SIZES {
-            let all = Device::new(&image.bytes, sector_size, None);
-            all.scan(None, 2).unwrap();
-            for read in 0..all.reads() {
-                let device = Device::new(&image.bytes, sector_size, Some(read));
-                let answer = device.scan(None, 1);
-                if device.reads() > read {
-                    assert!(
-                        matches!(answer, Err(ScanError::Io { sector })
-                            if sector * u64::from(sector_size) < image.bytes.len() as u64),
-                        "read {read} of {sector_size} bytes failed: {answer:?}"
-                    );
-                    faults += 1;
-                } else {
-                    assert_eq!(answer, sound);
-                }
-            }
-        }
-    }
+    let faults: u64 = specimens()
+        .iter()
+        .flat_map(|image| every_read_fails(&Vmdk, &image.bytes))
+        .sum();
     assert!(faults > 250, "only {faults} reads failed");
 }
 
@@ -126,63 +111,22 @@ fn a_read_that_fails_in_a_descriptor_is_an_io_error() {
     ]
     .concat();
     for read in 0..2 {
-        let device = Device::new(&text, 512, Some(read));
-        assert_eq!(device.scan(None, 1), Err(ScanError::Io { sector: read }));
+        let device = Device::failing(&text, 512, read);
+        assert_eq!(
+            scan(&Vmdk, &device, None, 1),
+            Err(ScanError::Io { sector: read })
+        );
     }
 }
 
 #[test]
 fn a_scan_after_a_failed_one_answers() {
-    let image = &specimens()[0];
-    let sound = answer(&image.bytes, None);
-    let device = Device::new(&image.bytes, 512, Some(5));
-    let (mut gd, mut gt) = ([0; 512], [0; 512]);
-    let mut state = VmdkState::init(CallTable::over(&device), 3, &mut gd, &mut gt).unwrap();
-    assert!(matches!(
-        state.scan_allocation(None),
-        Err(ScanError::Io { .. })
-    ));
-    assert_eq!(state.scan_allocation(None), sound);
+    assert!(every_failed_scan_is_repeated(&Vmdk, &specimens()[0].bytes) > 5);
 }
 
 #[test]
 fn a_wrong_sector_size_and_a_small_cache_are_the_callers_mistake() {
-    let image = &specimens()[0];
-    for sector_size in [0, 256, 513, 131_072] {
-        let device = Device::new(&image.bytes, sector_size, None);
-        let (mut gd, mut gt) = (vec![0; 131_072], vec![0; 131_072]);
-        assert!(matches!(
-            VmdkState::init(CallTable::over(&device), 3, &mut gd, &mut gt),
-            Err(ScanError::InvalidArgument(_))
-        ));
-        assert_eq!(device.reads(), 0);
-    }
-    let device = Device::new(&image.bytes, 1024, None);
-    for (gd, gt) in [(1023, 1024), (1024, 1023)] {
-        let (mut gd, mut gt) = (vec![0; gd], vec![0; gt]);
-        assert!(matches!(
-            VmdkState::init(CallTable::over(&device), 3, &mut gd, &mut gt),
-            Err(ScanError::InvalidArgument(_))
-        ));
-    }
-    assert_eq!(device.reads(), 0);
-}
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
+    callers_mistakes(&Vmdk, &specimens()[0].bytes);
 }
 
 /// Damages one word of the header, of the footer or of a table: a bit, a boundary value, a random one,
@@ -190,17 +134,17 @@ impl Random {
 fn damage(image: &mut Image, random: &mut Random) {
     let length = image.bytes.len();
     let at = match random.below(4) {
-        0 => random.below(20) * 4,
-        1 => length - 1536 + random.below(380) * 4,
-        2 => 512 + random.below(128) * 4,
-        _ => 512 + random.below((length - 1024) / 4) * 4,
+        0 => random.index(20) * 4,
+        1 => length - 1536 + random.index(380) * 4,
+        2 => 512 + random.index(128) * 4,
+        _ => 512 + random.index((length - 1024) / 4) * 4,
     };
     let old = image.get32(at);
     let new = match random.below(5) {
         0 => old ^ 1 << random.below(32),
         1 => u32::MAX << random.below(32),
         2 => random.next() as u32,
-        3 => random.below(2 * length / 512) as u32,
+        3 => random.index(2 * length / 512) as u32,
         _ => 1 << random.below(32),
     };
     image.put32(at, new);
@@ -212,7 +156,7 @@ fn damage(image: &mut Image, random: &mut Random) {
 #[test]
 fn random_damage_is_survived_with_bounded_reads() {
     let mut random = Random(1);
-    let (mut answered, mut refused) = (0, 0);
+    let mut outcomes = Outcomes::default();
     let specimens = specimens();
     for case in 0..6000 {
         let mut image = specimens[case % specimens.len()].clone();
@@ -220,19 +164,14 @@ fn random_damage_is_survived_with_bounded_reads() {
             damage(&mut image, &mut random);
         }
         if random.below(8) == 0 {
-            let length = random.below(image.bytes.len());
+            let length = random.index(image.bytes.len());
             image.bytes.truncate(length);
         }
         // `answer` asserts the bound, and that neither sector size nor repetition matters.
-        match answer(&image.bytes, Some(4096)) {
-            Ok(summary) => {
-                assert!(summary.allocated_bytes <= summary.virtual_size);
-                let units = summary.virtual_size.div_ceil(4096);
-                assert!(summary.touched.unwrap().count <= units);
-                answered += 1;
-            }
-            Err(_) => refused += 1,
-        }
+        outcomes.note(answer(&image.bytes, Some(4096)));
     }
-    assert!(answered > 500 && refused > 500, "{answered} {refused}");
+    assert!(
+        outcomes.answered > 500 && outcomes.refused > 500,
+        "{outcomes:?}"
+    );
 }
