@@ -5,52 +5,28 @@ use measure::{
     VmdkOpts, VmdkSubformat, measure_qcow2, measure_raw, measure_vhd, measure_vhdx, measure_vmdk,
 };
 use shared::AllocationSummary;
+use testing::random::Random;
 
 type Answer = Result<MeasureOutput, MeasureError>;
 
-/// SplitMix64: the same numbers on every machine.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+/// Any number of bits, and often next to a power of two.
+fn size(random: &mut Random) -> u64 {
+    let power = 1_u64 << random.below(64);
+    match random.below(4) {
+        0 => power.wrapping_sub(1),
+        1 => power,
+        2 => power + 1,
+        _ => random.next() & power.wrapping_sub(1),
     }
+}
 
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn coin(&mut self) -> bool {
-        self.below(2) == 0
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[usize::try_from(self.below(from.len() as u64)).unwrap()]
-    }
-
-    /// Any number of bits, and often next to a power of two.
-    fn size(&mut self) -> u64 {
-        let power = 1_u64 << self.below(64);
-        match self.below(4) {
-            0 => power.wrapping_sub(1),
-            1 => power,
-            2 => power + 1,
-            _ => self.next() & power.wrapping_sub(1),
-        }
-    }
-
-    /// Mostly a power of two, now and then anything.
-    #[allow(clippy::cast_possible_truncation, reason = "any u32 will do")]
-    fn option(&mut self) -> u32 {
-        match self.below(8) {
-            0 => self.next() as u32,
-            1 => 0,
-            _ => 1 << self.below(32),
-        }
+/// Mostly a power of two, now and then anything.
+#[allow(clippy::cast_possible_truncation, reason = "any u32 will do")]
+fn option(random: &mut Random) -> u32 {
+    match random.below(8) {
+        0 => random.next() as u32,
+        1 => 0,
+        _ => 1 << random.below(32),
     }
 }
 
@@ -66,9 +42,9 @@ struct Question {
 
 impl Question {
     fn ask(random: &mut Random) -> Self {
-        let virtual_size = random.size();
+        let virtual_size = size(random);
         let allocated_bytes = match random.below(8) {
-            0 => random.size(),
+            0 => size(random),
             1 => virtual_size,
             _ => random.next() % virtual_size.max(1),
         };
@@ -79,7 +55,7 @@ impl Question {
                 cluster_size: if random.coin() {
                     1 << (9 + random.below(13))
                 } else {
-                    random.option()
+                    option(random)
                 },
                 refcount_bits: random.pick(&[1, 2, 4, 8, 16, 16, 16, 32, 64, 0xff]),
                 compat_v3: random.coin(),
@@ -92,7 +68,7 @@ impl Question {
                     Preallocation::Falloc,
                     Preallocation::Full,
                 ]),
-                luks_header_overhead: random.coin().then(|| random.size()),
+                luks_header_overhead: random.coin().then(|| size(random)),
             },
             vmdk: VmdkOpts {
                 subformat: random.pick(&[
@@ -100,23 +76,19 @@ impl Question {
                     VmdkSubformat::StreamOptimized,
                     VmdkSubformat::MonolithicFlat,
                 ]),
-                grain_size: if random.coin() {
-                    65536
-                } else {
-                    random.option()
-                },
+                grain_size: if random.coin() { 65536 } else { option(random) },
             },
             vhd: VhdOpts {
                 subformat: random.pick(&[VhdSubformat::Dynamic, VhdSubformat::Fixed]),
                 block_size: if random.coin() {
                     2 << 20
                 } else {
-                    random.option()
+                    option(random)
                 },
                 force_size: random.coin(),
             },
             vhdx: VhdxOpts {
-                block_size: if random.coin() { 0 } else { random.option() },
+                block_size: if random.coin() { 0 } else { option(random) },
             },
         }
     }

@@ -1,36 +1,13 @@
 //! Sources whose data lies at known places.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::OnceLock;
 
 use shared::AllocationSummary;
-
-/// SplitMix64: the same numbers on every machine.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    /// Any number.
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number from 0 to before `end`.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    /// One of `from`.
-    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[usize::try_from(self.below(from.len() as u64)).unwrap()]
-    }
-}
+use testing::extents::{self, Extent};
+use testing::random::Random;
 
 /// A virtual disk with data at known places.
 #[derive(Debug, Clone)]
@@ -38,7 +15,7 @@ pub(crate) struct Disk {
     /// In bytes.
     pub(crate) size: u64,
     /// Offset and length in bytes, ascending, inside the disk, none touching the next.
-    pub(crate) extents: Vec<(u64, u64)>,
+    pub(crate) extents: Vec<Extent>,
 }
 
 /// How data lies on a [`Disk`].
@@ -100,13 +77,7 @@ impl Disk {
 
     /// What a calculator is asked, with the units of `unit` bytes that the data touches.
     pub(crate) fn summary(&self, unit: u64) -> AllocationSummary {
-        let touched: BTreeSet<u64> = self
-            .extents
-            .iter()
-            .flat_map(|&(offset, length)| offset / unit..=(offset + length - 1) / unit)
-            .collect();
-        self.summary_without_count()
-            .with_touched(unit, touched.len() as u64)
+        extents::summary(self.size, &self.extents, unit)
     }
 
     /// What a calculator is asked when nobody counted units.

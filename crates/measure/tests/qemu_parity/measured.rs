@@ -6,8 +6,9 @@ use measure::{
     MeasureError, MeasureOutput, Preallocation, Qcow2Opts, luks_payload, measure_qcow2, measure_raw,
 };
 use shared::AllocationSummary;
+use testing::random::Random;
 
-use crate::disk::{Disk, Pattern, Random};
+use crate::disk::{Disk, Pattern};
 use crate::qemu::{self, Answer};
 use crate::{Case, Outcome};
 

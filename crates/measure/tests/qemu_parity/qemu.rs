@@ -1,7 +1,7 @@
 //! Running qemu-img and reading what it says.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use measure::{MeasureError, MeasureOutput};
 
@@ -20,13 +20,7 @@ pub(crate) fn version() -> String {
 
 /// Runs qemu-img; an error when it was killed (an assertion of its own).
 pub(crate) fn run(arguments: &[&str]) -> Result<Output, String> {
-    let output = Command::new("qemu-img")
-        .args(arguments)
-        .env("LC_ALL", "C")
-        .output()
-        .unwrap_or_else(|error| {
-            panic!("qemu-img cannot be run ({error}): install qemu-utils");
-        });
+    let output = testing::qemu::output(Path::new("."), "qemu-img", arguments);
     if output.status.code().is_none() {
         return Err(format!("qemu-img {arguments:?} died: {output:?}"));
     }
