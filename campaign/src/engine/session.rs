@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::{Build, Engine, Kept, Status, Task, afl, honggfuzz, libfuzzer, shown};
+use crate::corpus::content_name;
 
 /// How often an engine is looked after.
 const TICK: Duration = Duration::from_millis(100);
@@ -346,10 +347,15 @@ pub fn lay_out(files: &[PathBuf], folder: &Path) -> Result<()> {
     }
     fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     for file in files {
-        let place = folder.join(file.file_name().unwrap_or_default());
-        fs::copy(file, &place).with_context(|| {
-            format!("{} cannot be copied to {}", file.display(), place.display())
-        })?;
+        let content =
+            fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        let mut place = folder.join(file.file_name().unwrap_or_default());
+        if place.exists() {
+            // Two folders may use one name for two inputs.
+            place = folder.join(content_name(&content));
+        }
+        fs::write(&place, content)
+            .with_context(|| format!("{} cannot be written", place.display()))?;
     }
     Ok(())
 }
@@ -357,6 +363,24 @@ pub fn lay_out(files: &[PathBuf], folder: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_inputs_of_one_name_are_both_laid_out_and_none_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let files: Vec<PathBuf> = ["a", "b"]
+            .iter()
+            .map(|name| {
+                let file = folder.path().join(name).join("same");
+                fs::create_dir_all(file.parent().unwrap()).unwrap();
+                fs::write(&file, name).unwrap();
+                file
+            })
+            .collect();
+        let out = folder.path().join("out");
+        lay_out(&files, &out).unwrap();
+        assert_eq!(crate::corpus::files_in(&out).unwrap().len(), 2);
+        assert!(lay_out(&[], &out).is_err());
+    }
 
     #[test]
     fn executions_between_two_samples_are_in_proportion() {
