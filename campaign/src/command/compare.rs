@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
@@ -12,17 +12,15 @@ use harness_core::Target;
 
 use super::{FINDS, INTERRUPTED, parse_time};
 use crate::corpus::files_in;
-use crate::coverage::{Input, NeutralBuild, RegionSet, Replay, Replayed, SourceMap};
+use crate::coverage::{NeutralBuild, SourceMap};
 use crate::engine::{Build, Engine, Sanitizer, session};
-use crate::fuzz::{self, Find, Fuzzed, Plan};
+use crate::fuzz::{self, Fuzzed, Plan};
 use crate::output::outln;
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::replay::{Replayer, TIME_OUT, build_worker};
-use crate::report::{
-    Comparison, EngineResult, FindGroup, GrowthPoint, Machine, SeedsResult, TargetResult, VERSION,
-    page, table,
-};
+use crate::replay::{Replayer, build_worker};
+use crate::report::measuring::Measuring;
+use crate::report::{Comparison, VERSION, machine, page, table};
 
 /// Compare the engines: same oracle, same seeds, same profile, same time, one core each.
 ///
@@ -134,7 +132,7 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         started: humantime::format_rfc3339_seconds(started).to_string(),
         time_seconds: args.time.as_secs(),
         interrupted: session::interrupted(),
-        machine: machine(&engines, cores, jobs),
+        machine: machine::describe(&engines, cores, jobs),
         targets: Vec::new(),
     };
     for &target in &targets {
@@ -245,215 +243,6 @@ fn fuzz_all(
         all.extend(result?);
     }
     Ok(all)
-}
-
-/// What it takes to measure a target's runs.
-struct Measuring<'a> {
-    target: &'static Target,
-    neutral: &'a Path,
-    map: &'a SourceMap,
-}
-
-impl Measuring<'_> {
-    fn replay(&self, inputs: &[Input]) -> Result<Replayed> {
-        Replay {
-            binary: self.neutral,
-            map: self.map,
-            target: self.target.name,
-            timeout: TIME_OUT,
-        }
-        .grow(inputs)
-    }
-
-    fn result(&self, seeds: &[PathBuf], runs: Vec<(Engine, Fuzzed)>) -> Result<TargetResult> {
-        let seeds: Vec<Input> = seeds
-            .iter()
-            .map(|path| Input {
-                path: path.clone(),
-                time_ms: 0,
-                executions: 0,
-            })
-            .collect();
-        let of_seeds = self.replay(&seeds)?;
-        let mut evaluations = BTreeMap::new();
-        let mut measured = Vec::new();
-        for (engine, fuzzed) in runs {
-            let inputs = inputs_of(&fuzzed);
-            for (check, count) in &fuzzed.evaluations {
-                *evaluations.entry(check.clone()).or_insert(0) += count;
-            }
-            // An engine that does not keep the seeds themselves ran them all the same: without them its
-            // growth would begin and end below what it reached.
-            let with_seeds: Vec<Input> = seeds.iter().cloned().chain(inputs).collect();
-            let replayed = self.replay(&with_seeds)?;
-            measured.push((engine, fuzzed, replayed));
-        }
-        let union = RegionSet::union(measured.iter().map(|(_, _, replayed)| &replayed.covered));
-        let engines = measured
-            .iter()
-            .map(|(engine, fuzzed, replayed)| {
-                let others = RegionSet::union(
-                    measured
-                        .iter()
-                        .filter(|(other, _, _)| other != engine)
-                        .map(|(_, _, replayed)| &replayed.covered),
-                );
-                engine_result(
-                    *engine,
-                    fuzzed,
-                    replayed,
-                    &replayed.covered.difference(&others),
-                )
-            })
-            .collect();
-        Ok(TargetResult {
-            target: self.target.name.to_owned(),
-            drives: self.target.drives.to_owned(),
-            max_input: self.target.max_input,
-            regions_total: self.map.all().len(),
-            regions_union: union.len(),
-            seeds: SeedsResult {
-                inputs: seeds.len(),
-                regions: of_seeds.covered.len(),
-            },
-            engines,
-            never_evaluated: fuzz::never_evaluated(self.target, &evaluations)
-                .into_iter()
-                .map(str::to_owned)
-                .collect(),
-        })
-    }
-}
-
-fn inputs_of(fuzzed: &Fuzzed) -> Vec<Input> {
-    let Some(session) = &fuzzed.session else {
-        return Vec::new();
-    };
-    let mut inputs: Vec<Input> = session
-        .kept
-        .iter()
-        .map(|kept| Input {
-            path: kept.path.clone(),
-            time_ms: millis(kept.time),
-            executions: kept
-                .executions
-                .unwrap_or_else(|| session.executions_at(kept.time)),
-        })
-        .collect();
-    inputs.sort_by_key(|input| (input.time_ms, input.executions));
-    inputs
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn engine_result(
-    engine: Engine,
-    fuzzed: &Fuzzed,
-    replayed: &Replayed,
-    only_here: &RegionSet,
-) -> EngineResult {
-    let session = fuzzed.session.as_ref();
-    EngineResult {
-        engine: engine.name().to_owned(),
-        title: engine.title().to_owned(),
-        command: session.map_or_else(String::new, |session| session.command.clone()),
-        seconds: session.map_or(0.0, |session| session.elapsed.as_secs_f64()),
-        seeds_read: session.map_or(0, |session| session.seeds_read),
-        executions: session.map_or(0, |session| session.status.executions),
-        executions_per_second: session.map_or(0.0, session::Session::executions_per_second),
-        corpus: session.map_or(0, |session| session.kept.len()),
-        regions: replayed.covered.len(),
-        regions_only_here: only_here.len(),
-        only_here: only_here
-            .iter()
-            .map(|region| {
-                format!(
-                    "{}:{}:{}",
-                    region.file, region.start_line, region.start_column
-                )
-            })
-            .collect(),
-        stability: session
-            .and_then(|session| session.status.stability)
-            .map(|percent| f64::from(percent.0) / 100.0),
-        finds: groups(&fuzzed.finds),
-        growth: replayed
-            .growth
-            .points
-            .iter()
-            .map(|point| GrowthPoint {
-                time_ms: point.time_ms,
-                executions: point.executions,
-                regions: point.regions,
-            })
-            .collect(),
-        failure: match session {
-            Some(session) => session.failure.clone(),
-            None => Some("every seed fails: see the finds".to_owned()),
-        },
-    }
-}
-
-fn groups(finds: &[Find]) -> Vec<FindGroup> {
-    let mut groups: BTreeMap<&str, Vec<&Find>> = BTreeMap::new();
-    for find in finds {
-        groups.entry(&find.check).or_default().push(find);
-    }
-    groups
-        .into_iter()
-        .map(|(check, finds)| FindGroup {
-            check: check.to_owned(),
-            inputs: finds.len(),
-            example: finds
-                .iter()
-                .min_by_key(|find| find.path.metadata().map_or(u64::MAX, |file| file.len()))
-                .map_or_else(String::new, |find| {
-                    super::from_here(&find.path).display().to_string()
-                }),
-        })
-        .collect()
-}
-
-fn machine(engines: &BTreeSet<Engine>, cores: usize, jobs: usize) -> Machine {
-    let first_line = |command: &mut Command| {
-        let output = command.stdin(Stdio::null()).output().ok()?;
-        let text = [output.stdout, output.stderr].concat();
-        Some(
-            String::from_utf8_lossy(&text)
-                .lines()
-                .next()?
-                .trim()
-                .to_owned(),
-        )
-    };
-    let mut tools = vec![(
-        "rustc".to_owned(),
-        first_line(Command::new("rustc").arg("--version")).unwrap_or_default(),
-    )];
-    for engine in engines {
-        let (package, version) = engine.front_end();
-        tools.push((engine.title().to_owned(), format!("{package} {version}")));
-    }
-    Machine {
-        processor: fs::read_to_string("/proc/cpuinfo")
-            .unwrap_or_default()
-            .lines()
-            .find_map(|line| {
-                Some(
-                    line.strip_prefix("model name")?
-                        .split_once(": ")?
-                        .1
-                        .to_owned(),
-                )
-            })
-            .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
-        cores,
-        jobs,
-        system: first_line(Command::new("uname").args(["-s", "-r", "-m"])).unwrap_or_default(),
-        tools,
-    }
 }
 
 fn write_report(comparison: &Comparison, out: &Path) -> Result<()> {

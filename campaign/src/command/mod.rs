@@ -42,7 +42,7 @@ fn target(name: &str) -> Result<&'static Target> {
 }
 
 /// A path as seen from the current folder, when it lies below it.
-fn from_here(path: &Path) -> &Path {
+pub(crate) fn from_here(path: &Path) -> &Path {
     std::env::current_dir()
         .ok()
         .and_then(|here| path.strip_prefix(here).ok())

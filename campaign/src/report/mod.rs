@@ -1,9 +1,11 @@
 //! A comparison of engines: the data, and how it is shown.
 //!
-//! [`Comparison`] is what `report.json` holds; [`table`] shows it on a terminal and in Markdown, and
+//! [`measuring`] makes it from what the engines did. [`Comparison`] is what `report.json` holds; [`table`] shows it on a terminal and in Markdown, and
 //! [`page`] as one self-contained HTML file. Coverage is always source regions of the code under test,
 //! from the neutral build: an engine's own figures are three different units.
 
+pub mod machine;
+pub mod measuring;
 pub mod page;
 pub mod table;
 
