@@ -2,6 +2,7 @@
 
 use std::fmt::Arguments;
 use std::io::Write;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -23,6 +24,15 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .root_cause()
         .downcast_ref::<std::io::Error>()
         .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// A path as seen from the current folder, when it lies below it.
+#[must_use]
+pub fn from_here(path: &Path) -> &Path {
+    std::env::current_dir()
+        .ok()
+        .and_then(|here| path.strip_prefix(here).ok())
+        .unwrap_or(path)
 }
 
 /// `println!` that returns an error where that panics; for functions that return a `Result`.

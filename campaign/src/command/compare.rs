@@ -15,7 +15,7 @@ use crate::corpus::files_in;
 use crate::coverage::{NeutralBuild, SourceMap};
 use crate::engine::{Build, Engine, Sanitizer, session};
 use crate::fuzz::{self, Fuzzed, Plan};
-use crate::output::outln;
+use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::{Replayer, build_worker};
@@ -287,10 +287,7 @@ fn conclude(comparison: &Comparison, out: &Path, command: &str) -> Result<ExitCo
             ));
         }
     }
-    outln!(
-        "page: {}",
-        super::from_here(&out.join("index.html")).display()
-    );
+    outln!("page: {}", from_here(&out.join("index.html")).display());
     if has_finds {
         for failure in failures {
             eprintln!("{failure}");

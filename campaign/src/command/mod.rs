@@ -10,7 +10,6 @@ pub mod run;
 pub mod scan;
 pub mod seeds;
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -39,14 +38,6 @@ fn target(name: &str) -> Result<&'static Target> {
             target_names().join(", ")
         )
     })
-}
-
-/// A path as seen from the current folder, when it lies below it.
-pub(crate) fn from_here(path: &Path) -> &Path {
-    std::env::current_dir()
-        .ok()
-        .and_then(|here| path.strip_prefix(here).ok())
-        .unwrap_or(path)
 }
 
 /// A time such as `30s`, `10m` or `1h`; a bare number is seconds.

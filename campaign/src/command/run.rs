@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::{FINDS, INTERRUPTED, from_here, parse_time};
+use super::{FINDS, INTERRUPTED, parse_time};
 use crate::corpus::Store;
 use crate::engine::{Engine, Sanitizer, session};
 use crate::fuzz::{self, Find, Fuzzed, Plan};
-use crate::output::outln;
+use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::{Replayer, build_worker};

@@ -8,11 +8,11 @@ use anyhow::Result;
 use harness_core::Target;
 
 use super::{EngineResult, FindGroup, GrowthPoint, SeedsResult, TargetResult};
-use crate::command::from_here;
 use crate::coverage::{Input, RegionSet, Replay, Replayed, SourceMap};
 use crate::engine::Engine;
 use crate::engine::session::Session;
 use crate::fuzz::{self, Find, Fuzzed};
+use crate::output::from_here;
 use crate::replay::TIME_OUT;
 
 /// What it takes to measure a target's runs.

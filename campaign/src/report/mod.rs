@@ -1,7 +1,7 @@
 //! A comparison of engines: the data, and how it is shown.
 //!
-//! [`measuring`] makes it from what the engines did. [`Comparison`] is what `report.json` holds; [`table`] shows it on a terminal and in Markdown, and
-//! [`page`] as one self-contained HTML file. Coverage is always source regions of the code under test,
+//! [`Comparison`] is what `report.json` holds. [`measuring`] makes it from what the engines did,
+//! [`table`] shows it on a terminal and in Markdown, [`page`] as one self-contained HTML file. Coverage is always source regions of the code under test,
 //! from the neutral build: an engine's own figures are three different units.
 
 pub mod machine;
