@@ -38,7 +38,7 @@ use measure::{
 };
 use shared::{AllocationSummary, TouchedUnits};
 
-use crate::check;
+use crate::check::{self, Checks};
 use crate::decode::Positional;
 use crate::describe::Describe;
 use crate::outcome::Outcome;
@@ -173,7 +173,7 @@ impl CalcCase {
         if data.len() < MIN_INPUT {
             return Err("shorter than 42 bytes");
         }
-        let input = Positional(data);
+        let input = Positional::<MAX_INPUT>::new(data);
         let flags = input.u8(2);
         let reading = input.u8(42);
         let size = |at: usize, table: &[u32]| {
@@ -357,31 +357,49 @@ fn assert_invariants(case: &CalcCase, output: MeasureOutput) {
         allocated_bytes,
         touched,
     } = case.summary;
-    let found = || format!("required = {required}, fully_allocated = {fully_allocated}");
+    let is_raw = case.options == Options::Raw;
+    let has_metadata = case.options.has_metadata();
+    let is_preallocated = case.options.is_preallocated();
+    let units_fit = touched.is_none_or(|TouchedUnits { unit, count }| {
+        unit != 0 && count <= virtual_size.div_ceil(unit)
+    });
 
-    check::CALC_REQUIRED_LE_FULLY_ALLOCATED.require(required <= fully_allocated, case, found);
-    check::CALC_SUM_FITS_U64.require(required.checked_add(fully_allocated).is_some(), case, found);
-    if case.options == Options::Raw {
-        check::CALC_RAW_COVERS_VIRTUAL_SIZE.require(required >= virtual_size, case, found);
-    }
-    if case.options.has_metadata() {
-        check::CALC_NON_RAW_HAS_OVERHEAD.require(
-            required > 0 && fully_allocated > virtual_size,
-            case,
-            found,
-        );
-    }
-    if case.options.is_preallocated() {
-        check::CALC_QCOW2_PREALLOCATED_IS_FULL.require(required == fully_allocated, case, found);
-    }
-    check::CALC_IMPOSSIBLE_DATA_REFUSED.require(allocated_bytes <= virtual_size, case, found);
-    if let Some(TouchedUnits { unit, count }) = touched {
-        check::CALC_IMPOSSIBLE_UNITS_REFUSED.require(
-            unit != 0 && count <= virtual_size.div_ceil(unit),
-            case,
-            found,
-        );
-    }
+    let mut checks = Checks::default();
+    checks.evaluate(
+        &check::CALC_REQUIRED_LE_FULLY_ALLOCATED,
+        required <= fully_allocated,
+    );
+    checks.evaluate(
+        &check::CALC_SUM_FITS_U64,
+        required.checked_add(fully_allocated).is_some(),
+    );
+    checks.evaluate_if(
+        is_raw,
+        &check::CALC_RAW_COVERS_VIRTUAL_SIZE,
+        required >= virtual_size,
+    );
+    checks.evaluate_if(
+        has_metadata,
+        &check::CALC_NON_RAW_HAS_OVERHEAD,
+        (required > 0) & (fully_allocated > virtual_size),
+    );
+    checks.evaluate_if(
+        is_preallocated,
+        &check::CALC_QCOW2_PREALLOCATED_IS_FULL,
+        required == fully_allocated,
+    );
+    checks.evaluate(
+        &check::CALC_IMPOSSIBLE_DATA_REFUSED,
+        allocated_bytes <= virtual_size,
+    );
+    checks.evaluate_if(
+        touched.is_some(),
+        &check::CALC_IMPOSSIBLE_UNITS_REFUSED,
+        units_fit,
+    );
+    checks.conclude(case, || {
+        format!("required = {required}, fully_allocated = {fully_allocated}")
+    });
 }
 
 impl Describe for CalcCase {

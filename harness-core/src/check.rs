@@ -4,8 +4,9 @@
 //! hold, and a count of its evaluations: a campaign in which a check was never evaluated has not
 //! shown what it claims.
 
-use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::describe::Describe;
 
 /// Something that must hold for every case.
 #[derive(Debug)]
@@ -32,27 +33,9 @@ impl Check {
         }
     }
 
-    /// Asserts that `holds`. `found` says what was found instead, `case` is the decoded input.
-    ///
-    /// # Panics
-    /// When it does not hold, in every build, with the id, the meaning, what was found, and the case
-    /// in words and as runnable Rust.
-    #[inline]
-    pub fn require<F: fmt::Display>(
-        &self,
-        holds: bool,
-        case: &dyn crate::describe::Describe,
-        found: impl FnOnce() -> F,
-    ) {
-        self.evaluations.fetch_add(1, Relaxed);
-        if !holds {
-            self.fail(&found(), case);
-        }
-    }
-
     #[cold]
     #[inline(never)]
-    fn fail(&self, found: &dyn fmt::Display, case: &dyn crate::describe::Describe) -> ! {
+    fn fail(&self, found: &str, case: &dyn Describe) -> ! {
         panic!(
             "{FAILURE_PREFIX}{}\n  must hold: {}\n  found: {found}\n  case: {}\n  as Rust:\n{}",
             self.id,
@@ -66,6 +49,46 @@ impl Check {
     #[must_use]
     pub fn evaluations(&self) -> u64 {
         self.evaluations.load(Relaxed)
+    }
+}
+
+/// The checks of one case, evaluated one after the other and asserted together.
+///
+/// Evaluating is straight-line code, because a branch for each check would cost an engine more than
+/// the check: it counts, compares and stores every edge and every comparison of every execution.
+#[derive(Debug, Default)]
+pub struct Checks {
+    first_failed: Option<&'static Check>,
+}
+
+impl Checks {
+    /// Evaluates a check.
+    #[inline(always)]
+    pub fn evaluate(&mut self, check: &'static Check, holds: bool) {
+        self.evaluate_if(true, check, holds);
+    }
+
+    /// Evaluates a check that says something about some cases only.
+    #[inline(always)]
+    pub fn evaluate_if(&mut self, applies: bool, check: &'static Check, holds: bool) {
+        // Not one atomic operation, which costs more than a check: targets run on one thread.
+        let count = check.evaluations.load(Relaxed);
+        let count = count.wrapping_add(u64::from(applies));
+        check.evaluations.store(count, Relaxed);
+        let failed = (applies & !holds).then_some(check);
+        self.first_failed = self.first_failed.or(failed);
+    }
+
+    /// Asserts what was evaluated. `found` says what was found, `case` is the decoded input.
+    ///
+    /// # Panics
+    /// When a check did not hold, in every build: with the first one's id and meaning, what was found,
+    /// and the case in words and as runnable Rust.
+    #[inline(always)]
+    pub fn conclude(self, case: &dyn Describe, found: impl FnOnce() -> String) {
+        if let Some(check) = self.first_failed {
+            check.fail(&found(), case);
+        }
     }
 }
 

@@ -28,7 +28,7 @@ use std::num::NonZeroU64;
 
 use shared::{AllocationSummary, TouchedUnits};
 
-use crate::check;
+use crate::check::{self, Checks};
 use crate::decode::Positional;
 use crate::describe::Describe;
 use crate::device::{MAX_SEGMENTS, MockDevice, Segment};
@@ -83,7 +83,7 @@ impl<'a> ScanCase<'a> {
             ImageBytes::Flat(rest)
         } else {
             ImageBytes::Packed {
-                capacity: u64::from(Positional(rest).u32(0)) % (MAX_PACKED_CAPACITY + 1),
+                capacity: u64::from(Positional::<4>::new(rest).u32(0)) % (MAX_PACKED_CAPACITY + 1),
                 segments: rest.get(4..).unwrap_or_default(),
             }
         };
@@ -154,8 +154,8 @@ impl<'a> Iterator for Segments<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (header, rest) = self.0.split_at_checked(6)?;
-        let header = Positional(header);
-        let length = usize::from(u16::from_le_bytes([header.u8(4), header.u8(5)]));
+        let header = Positional::<6>::new(header);
+        let length = usize::from(header.u16(4));
         let (bytes, rest) = rest.split_at(length.min(rest.len()));
         self.0 = rest;
         Some(Segment {
@@ -263,18 +263,24 @@ pub fn run(subject: &Subject<'_>, data: &[u8]) -> Outcome {
 
 fn assert_work(case: &ScanCase<'_>, device: &MockDevice<'_>, bytes_read: Option<u64>) {
     let (reads, bound) = (device.reads(), device.read_bound());
-    check::SCAN_READS_BOUNDED.require(reads <= bound, case, || {
-        format!("more than {bound} sector reads")
+    let served = device.bytes_served();
+    let mut checks = Checks::default();
+    checks.evaluate(&check::SCAN_READS_BOUNDED, reads <= bound);
+    checks.evaluate(
+        &check::SCAN_READS_INSIDE_THE_DEVICE,
+        device.misuse().is_none(),
+    );
+    checks.evaluate_if(
+        bytes_read.is_some(),
+        &check::SCAN_BYTES_READ_IS_WHAT_WAS_SERVED,
+        bytes_read.unwrap_or(served) == served,
+    );
+    checks.conclude(case, || {
+        let misuse = device.misuse().unwrap_or("no read that should not be");
+        format!(
+            "{reads} sector reads where {bound} are allowed; {misuse}; bytes_read = {bytes_read:?}, served = {served}"
+        )
     });
-    check::SCAN_READS_INSIDE_THE_DEVICE.require(device.misuse().is_none(), case, || {
-        device.misuse().unwrap_or_default()
-    });
-    if let Some(bytes_read) = bytes_read {
-        let served = device.bytes_served();
-        check::SCAN_BYTES_READ_IS_WHAT_WAS_SERVED.require(bytes_read == served, case, || {
-            format!("bytes_read = {bytes_read}, served = {served}")
-        });
-    }
 }
 
 fn assert_invariants(case: &ScanCase<'_>, summary: AllocationSummary) {
@@ -283,20 +289,24 @@ fn assert_invariants(case: &ScanCase<'_>, summary: AllocationSummary) {
         allocated_bytes,
         touched,
     } = summary;
-    let found = || format!("{summary:?}");
-    check::SCAN_ALLOCATED_LE_VIRTUAL_SIZE.require(allocated_bytes <= virtual_size, case, found);
-    check::SCAN_UNIT_IS_THE_ONE_ASKED_FOR.require(
-        touched.map(|touched| touched.unit) == case.unit.map(NonZeroU64::get),
-        case,
-        found,
+    let units_fit = touched.is_none_or(|TouchedUnits { unit, count }| {
+        unit != 0 && count <= virtual_size.div_ceil(unit) && (count == 0) == (allocated_bytes == 0)
+    });
+    let mut checks = Checks::default();
+    checks.evaluate(
+        &check::SCAN_ALLOCATED_LE_VIRTUAL_SIZE,
+        allocated_bytes <= virtual_size,
     );
-    if let Some(TouchedUnits { unit, count }) = touched {
-        check::SCAN_TOUCHED_LE_UNITS_OF_DISK.require(
-            count <= virtual_size.div_ceil(unit) && (count == 0) == (allocated_bytes == 0),
-            case,
-            found,
-        );
-    }
+    checks.evaluate(
+        &check::SCAN_UNIT_IS_THE_ONE_ASKED_FOR,
+        touched.map(|touched| touched.unit) == case.unit.map(NonZeroU64::get),
+    );
+    checks.evaluate_if(
+        touched.is_some(),
+        &check::SCAN_TOUCHED_LE_UNITS_OF_DISK,
+        units_fit,
+    );
+    checks.conclude(case, || format!("{summary:?}"));
 }
 
 impl Describe for ScanCase<'_> {
