@@ -33,7 +33,7 @@ pub mod worker;
 
 pub use device::MockDevice;
 pub use outcome::Outcome;
-pub use subject::{BUILT_IN, Subject};
+pub use subject::{BUILT_IN, BuiltIn, Subject};
 pub use targets::{TARGETS, Target};
 
 /// The target `fuzz_measure_calc` on the built-in subject: see [`calc`].
@@ -41,7 +41,7 @@ pub use targets::{TARGETS, Target};
 /// # Panics
 /// When a check fails or the code under test panics: that is the find.
 pub fn fuzz_measure_calc(data: &[u8]) {
-    calc::run(&BUILT_IN, data);
+    calc::run(&BuiltIn, data);
 }
 
 /// The target `fuzz_measure_scan` on the built-in subject: see [`scan`].
@@ -49,7 +49,7 @@ pub fn fuzz_measure_calc(data: &[u8]) {
 /// # Panics
 /// When a check fails or the code under test panics: that is the find.
 pub fn fuzz_measure_scan(data: &[u8]) {
-    scan::run(&BUILT_IN, data);
+    scan::run(&BuiltIn, data);
 }
 
 /// The target `fuzz_nothing`: an engine's own cost, the base line of every speed figure.

@@ -33,7 +33,7 @@ use crate::decode::Positional;
 use crate::describe::Describe;
 use crate::device::{MAX_SEGMENTS, MockDevice, Segment};
 use crate::outcome::Outcome;
-use crate::subject::{ScanAnswer, ScanFormat, ScanRequest, Scanner, Subject};
+use crate::subject::{ScanAnswer, ScanFormat, ScanRequest, Scanner};
 
 /// The longest input, in bytes.
 pub const MAX_INPUT: usize = 64 << 10;
@@ -111,7 +111,7 @@ impl<'a> ScanCase<'a> {
     }
 
     /// Asks the scanner about the image on `device`.
-    pub fn ask(&self, scanner: &dyn Scanner, device: &MockDevice<'_>) -> ScanAnswer {
+    pub fn ask(&self, scanner: &(impl Scanner + ?Sized), device: &MockDevice<'_>) -> ScanAnswer {
         let mut caches = [[0; SECTOR_SIZE as usize]; 2];
         let [first, second] = &mut caches;
         scanner.scan(ScanRequest {
@@ -247,13 +247,13 @@ pub fn encode_input(format: ScanFormat, unit: Option<NonZeroU64>, image: &[u8]) 
 ///
 /// # Panics
 /// When a check fails, or the scanner panics.
-pub fn run(subject: &Subject<'_>, data: &[u8]) -> Outcome {
+pub fn run(scanner: &(impl Scanner + ?Sized), data: &[u8]) -> Outcome {
     let case = match ScanCase::decode(data) {
         Ok(case) => case,
         Err(why) => return Outcome::Rejected(why),
     };
     let device = case.device();
-    let answer = case.ask(subject.scanner, &device);
+    let answer = case.ask(scanner, &device);
     assert_work(&case, &device, answer.bytes_read);
     if let Ok(summary) = answer.result {
         assert_invariants(&case, summary);

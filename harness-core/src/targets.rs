@@ -60,7 +60,7 @@ pub static TARGETS: &[Target] = &[
         checks: Some("calc."),
         dictionary: None,
         is_baseline: false,
-        run: calc::run,
+        run: |subject, data| calc::run(subject.calculators, data),
         describe: |data| calc::CalcCase::decode(data).map(|case| Description::from(&case)),
     },
     Target {
@@ -70,7 +70,7 @@ pub static TARGETS: &[Target] = &[
         checks: Some("scan."),
         dictionary: Some("dictionaries/fuzz_measure_scan.dict"),
         is_baseline: false,
-        run: scan::run,
+        run: |subject, data| scan::run(subject.scanner, data),
         describe: |data| scan::ScanCase::decode(data).map(|case| Description::from(&case)),
     },
     Target {

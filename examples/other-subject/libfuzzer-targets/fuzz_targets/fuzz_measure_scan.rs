@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    harness_core::scan::run(&subject::SUBJECT, data);
+    harness_core::scan::run(&subject::SmallLibrary, data);
 });

@@ -11,13 +11,14 @@ use harness_core::subject::{
 use measure::{MeasureOutput, Qcow2Opts, VhdOpts, VhdxOpts, VmdkOpts};
 use shared::{AllocationSummary, DataTally, ScanError};
 
-/// What the targets drive.
+/// What is replayed.
 pub static SUBJECT: Subject<'static> = Subject {
     calculators: &SmallLibrary,
     scanner: &SmallLibrary,
 };
 
-struct SmallLibrary;
+/// The library.
+pub struct SmallLibrary;
 
 impl Calculators for SmallLibrary {
     fn measure_raw(&self, summary: &AllocationSummary) -> Measured {

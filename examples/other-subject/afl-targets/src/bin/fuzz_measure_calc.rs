@@ -3,6 +3,6 @@
 
 fn main() {
     afl::fuzz!(|data: &[u8]| {
-        harness_core::calc::run(&subject::SUBJECT, data);
+        harness_core::calc::run(&subject::SmallLibrary, data);
     });
 }

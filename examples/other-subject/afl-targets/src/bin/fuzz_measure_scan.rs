@@ -3,6 +3,6 @@
 
 fn main() {
     afl::fuzz!(|data: &[u8]| {
-        harness_core::scan::run(&subject::SUBJECT, data);
+        harness_core::scan::run(&subject::SmallLibrary, data);
     });
 }

@@ -4,7 +4,7 @@
 fn main() {
     loop {
         honggfuzz::fuzz!(|data: &[u8]| {
-            harness_core::calc::run(&subject::SUBJECT, data);
+            harness_core::calc::run(&subject::SmallLibrary, data);
         });
     }
 }

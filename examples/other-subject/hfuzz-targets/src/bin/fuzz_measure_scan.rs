@@ -4,7 +4,7 @@
 fn main() {
     loop {
         honggfuzz::fuzz!(|data: &[u8]| {
-            harness_core::scan::run(&subject::SUBJECT, data);
+            harness_core::scan::run(&subject::SmallLibrary, data);
         });
     }
 }
