@@ -24,6 +24,7 @@ pub struct Target {
     /// Whether it is the engine's base line, which belongs to benchmarks and not to campaigns.
     pub is_baseline: bool,
     run: fn(&Subject<'_>, &[u8]) -> Outcome,
+    stands_for: fn(&[u8]) -> u64,
     describe: fn(&[u8]) -> Result<Description, &'static str>,
 }
 
@@ -34,6 +35,12 @@ impl Target {
     /// When a check fails, or the code under test panics.
     pub fn run(&self, subject: &Subject<'_>, data: &[u8]) -> Outcome {
         (self.run)(subject, data)
+    }
+
+    /// The size in bytes of what an input stands for: of its image where it has one, else its own.
+    #[must_use]
+    pub fn stands_for(&self, data: &[u8]) -> u64 {
+        (self.stands_for)(data)
     }
 
     /// The decoded input in words and as Rust.
@@ -61,6 +68,7 @@ pub static TARGETS: &[Target] = &[
         dictionary: None,
         is_baseline: false,
         run: |subject, data| calc::run(subject.calculators, data),
+        stands_for: own_size,
         describe: |data| calc::CalcCase::decode(data).map(|case| Description::from(&case)),
     },
     Target {
@@ -71,6 +79,9 @@ pub static TARGETS: &[Target] = &[
         dictionary: Some("dictionaries/fuzz_measure_scan.dict"),
         is_baseline: false,
         run: |subject, data| scan::run(subject.scanner, data),
+        stands_for: |data| {
+            scan::ScanCase::decode(data).map_or(0, |case| case.device().input_capacity())
+        },
         describe: |data| scan::ScanCase::decode(data).map(|case| Description::from(&case)),
     },
     Target {
@@ -84,6 +95,7 @@ pub static TARGETS: &[Target] = &[
             crate::fuzz_nothing(data);
             Outcome::Checked
         },
+        stands_for: own_size,
         describe: |data| {
             Ok(Description {
                 in_words: format!("{} bytes", data.len()),
@@ -92,6 +104,10 @@ pub static TARGETS: &[Target] = &[
         },
     },
 ];
+
+fn own_size(data: &[u8]) -> u64 {
+    data.len() as u64
+}
 
 /// The target of that name.
 #[must_use]

@@ -1,10 +1,11 @@
 //! `campaign bench`: what the oracle costs, as a share of what the engine costs.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use harness_core::{TARGETS, Target};
 use serde::Serialize;
 
@@ -17,15 +18,14 @@ use crate::progress::Progress;
 use crate::project::Project;
 use crate::report::grouped;
 
-/// The images that fuzz_measure_scan is measured on are at most this long, in bytes: 4 KiB, and the
-/// selector before them.
-const SMALL_IMAGE: usize = 4097;
-
 /// Measure executions a second of every target under every engine, over those of fuzz_nothing.
 ///
 /// fuzz_nothing does nothing, so its executions a second are the engine's own. Both run from the same
 /// seeds, with the same input limit, in turn, without a sanitizer; the ratio is the median over the
 /// rounds. A ratio of 0.9 says that the oracle and the code under test take a tenth of the time.
+///
+/// How long a scan takes depends on the image, so only seeds whose image is at most --largest bytes are
+/// used, and inputs are kept to that length.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo campaign bench\n  cargo campaign bench --engines libfuzzer --time 10s --rounds 5 --json"
@@ -42,6 +42,9 @@ pub struct Bench {
     /// How many times each pair is run.
     #[arg(long, default_value = "3", value_name = "N")]
     rounds: std::num::NonZeroUsize,
+    /// Use the seeds that stand for at most this many bytes of image.
+    #[arg(long, default_value = "4096", value_name = "BYTES")]
+    largest: u32,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -89,7 +92,8 @@ pub fn run(args: &Bench, project: &Project) -> Result<ExitCode> {
                 project,
                 engine,
                 target,
-                seeds: small_seeds(project, target)?,
+                seeds: small_seeds(project, target, args.largest)?,
+                max_input: target.max_input.min(args.largest as usize + SELECTOR),
                 time: args.time,
             };
             all.push(bench.measure(args.rounds.get(), &of_target, &of_baseline, &progress)?);
@@ -110,16 +114,17 @@ fn build(progress: &Progress, project: &Project, engine: Engine, target: &Target
     )
 }
 
-fn max_input(target: &Target) -> usize {
-    target.max_input.min(SMALL_IMAGE)
-}
+/// Inputs that hold an image have one byte before it.
+const SELECTOR: usize = 1;
 
-fn small_seeds(project: &Project, target: &Target) -> Result<Vec<PathBuf>> {
-    let mut seeds = files_in(&project.seeds(target))?;
-    seeds.retain(|seed| {
-        seed.metadata()
-            .is_ok_and(|file| file.len() <= max_input(target) as u64)
-    });
+fn small_seeds(project: &Project, target: &Target, largest: u32) -> Result<Vec<PathBuf>> {
+    let mut seeds = Vec::new();
+    for seed in files_in(&project.seeds(target))? {
+        let data = fs::read(&seed).with_context(|| format!("{} cannot be read", seed.display()))?;
+        if target.stands_for(&data) <= u64::from(largest) {
+            seeds.push(seed);
+        }
+    }
     Ok(seeds)
 }
 
@@ -129,6 +134,7 @@ struct Pair<'a> {
     engine: Engine,
     target: &'static Target,
     seeds: Vec<PathBuf>,
+    max_input: usize,
     time: Duration,
 }
 
@@ -166,7 +172,7 @@ impl Pair<'_> {
             ratio_max: ratios[rounds - 1],
             rounds,
             seeds: self.seeds.len(),
-            max_input: max_input(self.target),
+            max_input: self.max_input,
         })
     }
 
@@ -175,7 +181,7 @@ impl Pair<'_> {
         let _lock = self.project.lock(&folder)?;
         session::empty(&folder)?;
         let task = Task {
-            max_input: max_input(self.target),
+            max_input: self.max_input,
             inputs: folder.join("inputs"),
             folder,
             dictionary: self.project.dictionary(self.target),
