@@ -7,19 +7,15 @@
 pub const MAGIC: &[u8] = b"# Disk DescriptorFile";
 
 /// How much of a descriptor is looked at, in bytes; QEMU's and VMware's name the kind in the first 200.
-pub(crate) const LENGTH: usize = 1024;
+pub(crate) const LENGTH: usize = 512;
 
 /// What is not supported about a file that begins with a descriptor: its `createType`, by name.
 #[must_use]
 pub fn kind(text: &[u8]) -> &'static str {
-    let named = |(kind, _): &&(&str, &str)| {
-        text.split(|&byte| byte == b'\n')
-            .filter_map(create_type)
-            .any(|found| found == kind.as_bytes())
-    };
+    let found = text.split(|&byte| byte == b'\n').find_map(create_type);
     KINDS
         .iter()
-        .find(named)
+        .find(|(kind, _)| found == Some(kind.as_bytes()))
         .map_or("a text descriptor of an unknown createType", |(_, what)| {
             what
         })
