@@ -6,10 +6,8 @@
 /// How a descriptor begins.
 pub const MAGIC: &[u8] = b"# Disk DescriptorFile";
 
-/// How much of a descriptor is looked at, in bytes; QEMU's and VMware's name the kind in the first 200.
-pub(crate) const LENGTH: usize = 512;
-
-/// What is not supported about a file that begins with a descriptor: its `createType`, by name.
+/// What is not supported about a file that begins with a descriptor: its `createType`, by name. `text` is
+/// the file's first 512 bytes, or all of it; QEMU's and VMware's descriptors name the kind in the first 200.
 #[must_use]
 pub fn kind(text: &[u8]) -> &'static str {
     let found = text.split(|&byte| byte == b'\n').find_map(create_type);

@@ -165,7 +165,7 @@ fn read_header(
     let first = &mut first[..length_up_to_block(capacity)];
     input.read(cache, 0, first, "the header")?;
     if first.starts_with(descriptor::MAGIC) {
-        return Err(name_descriptor(input, cache));
+        return Err(ScanError::Unsupported(descriptor::kind(first)));
     }
     match VmdkHeader::parse_first(first, capacity)? {
         First::Header(header) => Ok(header),
@@ -179,17 +179,6 @@ fn read_header(
             input.read(cache, at, bytes, WHAT)?;
             VmdkHeader::parse_footer(&footer, capacity)
         }
-    }
-}
-
-/// Names the kind of VMDK that a text descriptor describes; or the I/O error met meanwhile.
-fn name_descriptor(input: &mut Input<'_>, cache: &mut SectorCache<'_>) -> ScanError {
-    let mut text = [0; descriptor::LENGTH];
-    let there = usize::try_from(input.capacity()).map_or(text.len(), |bytes| bytes.min(text.len()));
-    let text = &mut text[..there];
-    match input.read(cache, 0, text, "the descriptor") {
-        Ok(()) => ScanError::Unsupported(descriptor::kind(text)),
-        Err(error) => error,
     }
 }
 

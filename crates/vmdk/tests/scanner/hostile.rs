@@ -110,13 +110,11 @@ fn a_read_that_fails_in_a_descriptor_is_an_io_error() {
         &[b' '; 2000],
     ]
     .concat();
-    for read in 0..2 {
-        let device = Device::failing(&text, 512, read);
-        assert_eq!(
-            scan(&Vmdk, &device, None, 1),
-            Err(ScanError::Io { sector: read })
-        );
-    }
+    let device = Device::failing(&text, 512, 0);
+    assert_eq!(
+        scan(&Vmdk, &device, None, 1),
+        Err(ScanError::Io { sector: 0 })
+    );
 }
 
 #[test]
