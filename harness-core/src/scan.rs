@@ -353,33 +353,27 @@ impl Describe for ScanCase<'_> {
 /// The longest literal that a report prints, in bytes of text.
 const LONGEST_LITERAL: usize = 8 << 10;
 
-/// A `Vec<u8>` as an expression, with long runs of zeros as what they are.
+/// A `Vec<u8>` as an expression, with long runs of one byte as what they are.
 fn byte_literal(bytes: &[u8]) -> String {
     const LONG_RUN: usize = 12;
     let mut pieces = Vec::new();
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let zeros = rest.iter().take_while(|&&byte| byte == 0).count();
-        if zeros >= LONG_RUN {
-            pieces.push(format!("&[0u8; {zeros}]"));
-            rest = &rest[zeros..];
-            continue;
+    let mut plain: Vec<u8> = Vec::new();
+    let end_plain = |plain: &mut Vec<u8>, pieces: &mut Vec<String>| {
+        if !plain.is_empty() {
+            pieces.push(format!("b\"{}\" as &[u8]", plain.escape_ascii()));
+            plain.clear();
         }
-        let long_run = rest
-            .windows(LONG_RUN)
-            .position(|run| run.iter().all(|&byte| byte == 0));
-        let (piece, after) = rest.split_at(long_run.unwrap_or(rest.len()));
-        pieces.push(format!("b\"{}\"", piece.escape_ascii()));
-        rest = after;
+    };
+    for run in bytes.chunk_by(|a, b| a == b) {
+        if run.len() < LONG_RUN {
+            plain.extend(run);
+        } else {
+            end_plain(&mut plain, &mut pieces);
+            pieces.push(format!("&[{}u8; {}] as &[u8]", run[0], run.len()));
+        }
     }
-    format!(
-        "[{}].concat()",
-        pieces
-            .iter()
-            .map(|piece| format!("{piece} as &[u8]"))
-            .collect::<Vec<_>>()
-            .join(", ")
-    )
+    end_plain(&mut plain, &mut pieces);
+    format!("[{}].concat()", pieces.join(", "))
 }
 
 #[cfg(test)]
@@ -396,7 +390,7 @@ mod tests {
     #[test]
     fn bytes_as_rust_are_rust_that_makes_them() {
         let (bytes, text) = runs_and_reads! {
-            [b"\x00QFI\xfb" as &[u8], &[0u8; 12] as &[u8], b"\x01" as &[u8], &[0u8; 20] as &[u8]].concat()
+            [b"\x00QFI\xfb" as &[u8], &[0u8; 12] as &[u8], b"\x01" as &[u8], &[205u8; 20] as &[u8]].concat()
         };
         let without_blanks = |text: &str| text.split_whitespace().collect::<String>();
         assert_eq!(without_blanks(&byte_literal(&bytes)), without_blanks(text));

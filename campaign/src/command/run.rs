@@ -179,19 +179,22 @@ fn rate(per_second: f64) -> String {
     grouped(per_second.round() as u64)
 }
 
-/// Prints finds, a group for each check, with the command that reproduces them.
+/// Prints finds, a group for each check: the shortest, and the command that reproduces it.
 fn show(finds: &[Find], project: &Project) -> Result<()> {
     let checks: std::collections::BTreeSet<&str> =
         finds.iter().map(|find| find.check.as_str()).collect();
     for check in checks {
-        let group: Vec<&Find> = finds.iter().filter(|find| find.check == check).collect();
-        outln!("FIND {check}: {} inputs", group.len());
-        outln!("  {}", group[0].message.trim_end().replace('\n', "\n  "));
-        outln!(
-            "  reproduce: {} replay {}",
-            project.command(),
-            from_here(&group[0].path).display()
-        );
+        let group = finds.iter().filter(|find| find.check == check);
+        outln!("FIND {check}: {} inputs", group.clone().count());
+        let size = |find: &&Find| find.path.metadata().map_or(u64::MAX, |file| file.len());
+        if let Some(shortest) = group.min_by_key(size) {
+            outln!("  {}", shortest.message.trim_end().replace('\n', "\n  "));
+            outln!(
+                "  reproduce: {} replay {}",
+                project.command(),
+                from_here(&shortest.path).display()
+            );
+        }
     }
     Ok(())
 }
