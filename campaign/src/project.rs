@@ -116,26 +116,29 @@ impl Project {
 
     /// Everything that campaigns make: it is not checked in.
     #[must_use]
-    pub fn work(&self) -> PathBuf {
-        self.root.join("work")
+    pub fn results(&self) -> PathBuf {
+        self.root.join("results")
     }
 
     /// The corpus of a target: what all engines found worth keeping, named by content.
     #[must_use]
     pub fn corpus(&self, target: &str) -> PathBuf {
-        self.work().join("corpus").join(target)
+        self.results().join("corpus").join(target)
     }
 
     /// The finds of an engine on a target, named by content.
     #[must_use]
     pub fn finds(&self, target: &str, engine: Engine) -> PathBuf {
-        self.work().join("finds").join(target).join(engine.name())
+        self.results()
+            .join("finds")
+            .join(target)
+            .join(engine.name())
     }
 
     /// The folder in which an engine runs on a target.
     #[must_use]
     pub fn run_folder(&self, target: &str, engine: Engine) -> PathBuf {
-        self.work().join("run").join(target).join(engine.name())
+        self.results().join("run").join(target).join(engine.name())
     }
 
     /// Takes the folder of a run for this process, until the lock is dropped.

@@ -50,7 +50,7 @@ fn every_engine_finds(target: &str, checks: &[&str]) {
         assert!(!finds.is_empty(), "{said}");
         for (check, file) in finds {
             assert!(checks.contains(&check.as_str()), "{check} under {engine}");
-            let folder = format!("work/finds/{target}/{engine}");
+            let folder = format!("results/finds/{target}/{engine}");
             assert!(file.parent().is_some_and(|parent| parent.ends_with(folder)));
             let replay = campaign(&["replay", file.to_str().unwrap()]);
             let said = text(&replay);

@@ -38,8 +38,8 @@ fn files_in(folder: &Path) -> usize {
 #[test]
 #[ignore = "needs the engines; scripts/test runs it"]
 fn ctrl_c_stops_the_engine_and_keeps_what_it_found() {
-    let run_folder = example().join("work/run").join(TARGET).join("honggfuzz");
-    let corpus = example().join("work/corpus").join(TARGET);
+    let run_folder = example().join("results/run").join(TARGET).join("honggfuzz");
+    let corpus = example().join("results/corpus").join(TARGET);
     let child = start("10m");
     wait_for("inputs kept by honggfuzz", Duration::from_secs(300), || {
         files_in(&run_folder.join("output")) > 20

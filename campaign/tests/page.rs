@@ -92,12 +92,12 @@ fn comparison() -> Comparison {
         FindGroup {
             check: "scan.reads_bounded".into(),
             inputs: 1234,
-            example: format!("work/{NASTY}"),
+            example: format!("results/{NASTY}"),
         },
         FindGroup {
             check: "unreproduced".into(),
             inputs: 1,
-            example: "work/plain".into(),
+            example: "results/plain".into(),
         },
     ];
     afl.only_here = vec![format!("{NASTY}:1:2"), "no place at all".into()];
@@ -394,11 +394,11 @@ fn regions_of_one_engine_are_listed_by_file() {
 fn finds_come_with_the_command_that_replays_them() {
     let text = text_of(&page::html(&comparison()));
     assert!(text.contains(
-        "AFL++: 1 input. Replay the shortest: cargo campaign replay --target fuzz_ill work/plain"
+        "AFL++: 1 input. Replay the shortest: cargo campaign replay --target fuzz_ill results/plain"
     ));
     // What a shell reads as one word, whatever the path holds.
     assert!(
-        text.contains(r#"--target fuzz_ill 'work/a "b" '\''c'\'' </code><script>"#),
+        text.contains(r#"--target fuzz_ill 'results/a "b" '\''c'\'' </code><script>"#),
         "{text}"
     );
 }

@@ -177,7 +177,7 @@ impl Pair<'_> {
     }
 
     fn run(&self, build: &Build, progress: &Progress) -> Result<Session> {
-        let folder = self.project.work().join("run").join("bench");
+        let folder = self.project.results().join("run").join("bench");
         let _lock = self.project.lock(&folder)?;
         session::empty(&folder)?;
         let task = Task {

@@ -53,7 +53,7 @@ pub struct Compare {
     /// How many engines run at once, each on a core of its own; by default as many as there are cores.
     #[arg(long, value_name = "N")]
     jobs: Option<std::num::NonZeroUsize>,
-    /// Where to write the result; by default work/compare/ and the time of day.
+    /// Where to write the result; by default results/compare/ and the time of day.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -174,7 +174,10 @@ fn output_folder(
         Some(folder) => std::path::absolute(folder)?,
         None => {
             let time = humantime::format_rfc3339_seconds(started).to_string();
-            project.work().join("compare").join(time.replace(':', "-"))
+            project
+                .results()
+                .join("compare")
+                .join(time.replace(':', "-"))
         }
     };
     if out.join("report.json").exists() {

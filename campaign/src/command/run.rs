@@ -17,8 +17,8 @@ use crate::report::grouped;
 
 /// Fuzz one target with one engine: build, seed, run, keep what is new, name what fails.
 ///
-/// The corpus is kept in work/corpus/TARGET under names by content; the next run, of any engine,
-/// begins from it. Finds are kept in work/finds/TARGET/ENGINE and replayed, so that each has the name
+/// The corpus is kept in results/corpus/TARGET under names by content; the next run, of any engine,
+/// begins from it. Finds are kept in results/finds/TARGET/ENGINE and replayed, so that each has the name
 /// of the check that fails. Ctrl-C stops the engine and keeps everything.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

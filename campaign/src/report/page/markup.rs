@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_shell_reads_one_word() {
-        assert_eq!(shell_word("work/finds/0f3e"), "work/finds/0f3e");
+        assert_eq!(shell_word("results/finds/0f3e"), "results/finds/0f3e");
         assert_eq!(shell_word("my file"), "'my file'");
         assert_eq!(shell_word("it's; rm"), r"'it'\''s; rm'");
         assert_eq!(shell_word("~x"), "'~x'");
