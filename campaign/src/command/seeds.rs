@@ -19,7 +19,7 @@ use crate::project::Project;
 Examples:
   campaign seeds                       the project's own seeds, in seeds/
   campaign seeds --from ~/images       add seeds made of one's own images
-  campaign seeds --out /tmp/seeds      somewhere else
+  campaign seeds --out ../my-seeds     somewhere else
 
 An image becomes a seed if what a scan reads of it fits 64 KiB; its data is left out. What was skipped is
 said, with the reason. The exit code is 0 when seeds were written, 1 when not.")]
