@@ -37,7 +37,7 @@ pub struct Bench {
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Engine::ALL)]
     engines: Vec<Engine>,
     /// How long each run takes. In its first seconds AFL++ traces comparisons, and says little of its speed.
-    #[arg(long, default_value = "15s", value_parser = parse_time)]
+    #[arg(long, default_value = "30s", value_parser = parse_time)]
     time: Duration,
     /// How many times each pair is run.
     #[arg(long, default_value = "3", value_name = "N")]
