@@ -138,7 +138,6 @@ fn sizes_are_read_as_qemu_img_reads_them() {
         "\t7",
         "1.",
         "1.0b",
-        ".5G",
         "1.1k",
         "0.1E",
         "9.3k",
@@ -157,6 +156,11 @@ fn sizes_are_read_as_qemu_img_reads_them() {
     ] {
         same_answer(&folder, &["--size", size], &mut compared);
     }
+    // qemu-img 7.2 wants a digit before the point, later ones do not.
+    let ours = campaign(&folder, &["measure", "--size", ".5G"]);
+    let theirs = qemu_img(&folder, &["measure", "--size", "0.5G"]);
+    assert_eq!(ours.stdout, theirs.stdout, "{ours:?}");
+    compared.0 += 1;
     for size in [
         "",
         ".",

@@ -29,6 +29,8 @@ pub struct Grid<S> {
     pub with_holes: u64,
     /// How many images hold compressed data.
     pub with_compressed: u64,
+    /// Whether map says which data is compressed; qemu-img 7.2 does not.
+    pub map_tells_compressed: bool,
     units: u64,
 }
 
@@ -53,6 +55,7 @@ impl<S: Scanner> Grid<S> {
             with_data: 0,
             with_holes: 0,
             with_compressed: 0,
+            map_tells_compressed: false,
             units: 0,
         }
     }
@@ -206,7 +209,8 @@ impl<S: Scanner> Image<'_, S> {
         grid.images += 1;
         grid.with_data += u64::from(map.bytes() > 0);
         grid.with_holes += u64::from(map.bytes() > 0 && map.bytes() < map.size());
-        grid.with_compressed += u64::from(map.data().any(|extent| extent.compressed));
+        grid.with_compressed += u64::from(map.data().any(|extent| extent.compressed == Some(true)));
+        grid.map_tells_compressed |= map.data().any(|extent| extent.compressed.is_some());
         self
     }
 }

@@ -15,8 +15,8 @@ pub struct MapExtent {
     pub data: bool,
     /// Whether map says that it reads as zeroes.
     pub zero: bool,
-    /// Whether it is stored compressed.
-    pub compressed: bool,
+    /// Whether it is stored compressed; qemu-img 7.2 does not say.
+    pub compressed: Option<bool>,
 }
 
 /// What map says of an image: its extents, those of backing files made holes.
@@ -35,7 +35,7 @@ impl Map {
             data: extent["data"].as_bool().expect("data")
                 && extent["depth"].as_u64().expect("depth") == 0,
             zero: extent["zero"].as_bool().expect("zero"),
-            compressed: extent["compressed"].as_bool().expect("compressed"),
+            compressed: extent["compressed"].as_bool(),
         };
         Self(extents.iter().map(extent).collect())
     }
@@ -84,6 +84,6 @@ mod tests {
             (5608, 4608, 5)
         );
         let flags: Vec<_> = map.data().map(|it| (it.zero, it.compressed)).collect();
-        assert_eq!(flags, [(false, false), (true, true)]);
+        assert_eq!(flags, [(false, Some(false)), (true, Some(true))]);
     }
 }

