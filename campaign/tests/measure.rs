@@ -151,7 +151,6 @@ fn sizes_are_read_as_qemu_img_reads_them() {
         "010",
         "0x10",
         "0X20",
-        "1.99999999999999999999k",
         "9223372036854775295",
     ] {
         same_answer(&folder, &["--size", size], &mut compared);
@@ -159,6 +158,11 @@ fn sizes_are_read_as_qemu_img_reads_them() {
     // qemu-img 7.2 wants a digit before the point, later ones do not.
     let ours = campaign(&folder, &["measure", "--size", ".5G"]);
     let theirs = qemu_img(&folder, &["measure", "--size", "0.5G"]);
+    assert_eq!(ours.stdout, theirs.stdout, "{ours:?}");
+    compared.0 += 1;
+    // More digits than a fraction of 64 bits holds: qemu-img 10.0 answers as for 2k, 7.2 as for 1k.
+    let ours = campaign(&folder, &["measure", "--size", "1.99999999999999999999k"]);
+    let theirs = qemu_img(&folder, &["measure", "--size", "2k"]);
     assert_eq!(ours.stdout, theirs.stdout, "{ours:?}");
     compared.0 += 1;
     for size in [
