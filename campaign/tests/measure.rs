@@ -190,7 +190,10 @@ fn sizes_are_read_as_qemu_img_reads_them() {
     ] {
         let args = ["measure", "--size", size];
         let theirs = qemu_img(&folder, &args);
-        assert_ne!(theirs.code, Some(0), "{size:?}: {theirs:?}");
+        // qemu-img 7.2 still takes a suffix behind hexadecimal digits, and warns; and reads fewer digits
+        // of a fraction.
+        let once_taken = ["0xfg", "0x10k", "7.9999999999999999999E"].contains(&size);
+        assert!(theirs.code != Some(0) || once_taken, "{size:?}: {theirs:?}");
         assert_refused(&campaign(&folder, &args), &args);
         compared.0 += 1;
     }
