@@ -41,6 +41,7 @@ use shared::{AllocationSummary, TouchedUnits};
 use crate::check::{self, Checks};
 use crate::decode::Positional;
 use crate::describe::Describe;
+use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::subject::{Calculators, Measured};
 
@@ -152,21 +153,6 @@ const BOUNDARY_SIZES: [u64; 32] = [
     u64::MAX,
 ];
 
-/// A calculator and its options.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Options {
-    /// A raw image.
-    Raw,
-    /// A qcow2 image.
-    Qcow2(Qcow2Opts),
-    /// A VMDK image.
-    Vmdk(VmdkOpts),
-    /// A VHD image.
-    Vhd(VhdOpts),
-    /// A VHDX image.
-    Vhdx(VhdxOpts),
-}
-
 /// A decoded input: what is asked, of which calculator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CalcCase {
@@ -251,14 +237,7 @@ impl CalcCase {
     /// Asks the calculator.
     #[inline]
     pub fn ask(&self, calculators: &(impl Calculators + ?Sized)) -> Measured {
-        let summary = &self.summary;
-        match &self.options {
-            Options::Raw => calculators.measure_raw(summary),
-            Options::Qcow2(opts) => calculators.measure_qcow2(summary, opts),
-            Options::Vmdk(opts) => calculators.measure_vmdk(summary, opts),
-            Options::Vhd(opts) => calculators.measure_vhd(summary, opts),
-            Options::Vhdx(opts) => calculators.measure_vhdx(summary, opts),
-        }
+        self.options.ask(calculators, &self.summary)
     }
 }
 
@@ -313,49 +292,6 @@ fn boundary_size(near: u64) -> u64 {
 #[inline(always)]
 fn remainder_up_to(number: u64, most: u64) -> u64 {
     number % most.saturating_add(1)
-}
-
-impl Options {
-    /// The unit, in bytes, in which this format stores data: 512 for raw, otherwise the cluster, grain
-    /// or block size, which a hostile option may make anything at all.
-    #[must_use]
-    pub fn unit(&self, virtual_size: u64) -> u64 {
-        match self {
-            Self::Raw => 512,
-            Self::Qcow2(opts) => opts.cluster_size.into(),
-            Self::Vmdk(opts) => opts.grain_size.into(),
-            Self::Vhd(opts) => opts.block_size.into(),
-            Self::Vhdx(opts) if opts.block_size == 0 => match virtual_size {
-                0..=0x4000_0000 => 8 << 20,
-                0x4000_0001..=0x19_0000_0000 => 16 << 20,
-                0x19_0000_0001..=0x2000_0000_0000 => 32 << 20,
-                _ => 64 << 20,
-            },
-            Self::Vhdx(opts) => opts.block_size.into(),
-        }
-    }
-
-    /// Whether the file measured holds metadata of its own. (A flat VMDK's is in a second file.)
-    const fn has_metadata(&self) -> bool {
-        !matches!(
-            self,
-            Self::Raw
-                | Self::Vmdk(VmdkOpts {
-                    subformat: VmdkSubformat::MonolithicFlat,
-                    ..
-                })
-        )
-    }
-
-    const fn is_preallocated(&self) -> bool {
-        matches!(
-            self,
-            Self::Qcow2(Qcow2Opts {
-                preallocation: Preallocation::Falloc | Preallocation::Full,
-                ..
-            })
-        )
-    }
 }
 
 /// Decodes, asks, and asserts.

@@ -82,6 +82,33 @@ pub struct ScanAnswer {
     pub bytes_read: Option<u64>,
 }
 
+/// Why a scan gave no answer: the kind of a [`ScanError`], without its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ScanErrorKind {
+    /// The image is of another format.
+    NotThisFormat,
+    /// The image uses a feature that the scanner does not know.
+    Unsupported,
+    /// The image contradicts its specification.
+    Corrupt,
+    /// The device failed to read a sector.
+    Io,
+    /// The caller's mistake.
+    InvalidArgument,
+}
+
+impl From<ScanError> for ScanErrorKind {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::NotThisFormat => Self::NotThisFormat,
+            ScanError::Unsupported(_) => Self::Unsupported,
+            ScanError::Corrupt(_) => Self::Corrupt,
+            ScanError::Io { .. } => Self::Io,
+            ScanError::InvalidArgument(_) => Self::InvalidArgument,
+        }
+    }
+}
+
 /// Answers how much of an image holds data.
 pub trait Scanner: Sync {
     /// Scans the image. Must be total: an answer or an error for every image, never a panic.

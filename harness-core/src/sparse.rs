@@ -1,0 +1,156 @@
+//! A sparse image in memory: what was written is kept, everything else reads as zeros.
+//!
+//! Bytes are kept in pages of 512 bytes, so that a read of a sector is a few copies and a VHDX of many
+//! MiB costs what its tables hold.
+
+/// The size of a page in bytes: the smallest sector that a device may have.
+pub const PAGE: u64 = 512;
+
+const PAGE_BYTES: usize = PAGE as usize;
+
+/// An image of `capacity` bytes, most of which are zeros that are not kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SparseImage {
+    capacity: u64,
+    /// The number of each page that was written and where it is kept, by number.
+    index: Vec<(u64, u32)>,
+    pages: Vec<[u8; PAGE_BYTES]>,
+}
+
+impl SparseImage {
+    /// An image of zeros.
+    #[must_use]
+    pub fn new(capacity: u64) -> Self {
+        Self {
+            capacity,
+            index: Vec::with_capacity(64),
+            pages: Vec::with_capacity(64),
+        }
+    }
+
+    /// The image's size in bytes.
+    #[must_use]
+    pub fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// Makes the image `capacity` bytes long. What was written past its end stays hidden there.
+    pub fn set_capacity(&mut self, capacity: u64) {
+        self.capacity = capacity;
+    }
+
+    /// Writes `bytes` at byte `offset`, over what was there. What reaches past 2^64 is dropped; what
+    /// reaches past the capacity is hidden.
+    pub fn write(&mut self, offset: u64, bytes: &[u8]) {
+        let mut offset = offset;
+        let mut left = bytes;
+        while !left.is_empty() {
+            let within = (offset % PAGE) as usize;
+            let (now, rest) = left.split_at(left.len().min(PAGE_BYTES - within));
+            self.page_mut(offset / PAGE)[within..within + now.len()].copy_from_slice(now);
+            let Some(next) = offset.checked_add(now.len() as u64) else {
+                return;
+            };
+            offset = next;
+            left = rest;
+        }
+    }
+
+    /// Fills `buffer` with the bytes at byte `offset`; past the capacity it reads as zeros.
+    pub fn read(&self, offset: u64, buffer: &mut [u8]) {
+        buffer.fill(0);
+        for (at, piece) in self.pieces(offset, buffer.len() as u64) {
+            let from = (at - offset) as usize;
+            buffer[from..from + piece.len()].copy_from_slice(piece);
+        }
+    }
+
+    /// The kept bytes among the `length` bytes at byte `offset`, in order, below the capacity: where
+    /// each piece begins, and its bytes. All else there is zero.
+    pub fn pieces(&self, offset: u64, length: u64) -> impl Iterator<Item = (u64, &[u8])> {
+        let end = offset.saturating_add(length).min(self.capacity);
+        let first = self
+            .index
+            .partition_point(|&(number, _)| number < offset / PAGE);
+        self.index[first..]
+            .iter()
+            .map_while(move |&(number, place)| {
+                let start = number * PAGE;
+                if start >= end {
+                    return None;
+                }
+                let from = offset.saturating_sub(start);
+                let to = (end - start).min(PAGE);
+                let page = &self.pages[place as usize];
+                Some((start + from, &page[from as usize..to as usize]))
+            })
+    }
+
+    fn page_mut(&mut self, number: u64) -> &mut [u8; PAGE_BYTES] {
+        let found = match self.index.last() {
+            // Most writes go on where the last one ended.
+            Some(&(last, _)) if last == number => Ok(self.index.len() - 1),
+            Some(&(last, _)) if last < number => Err(self.index.len()),
+            _ => self
+                .index
+                .binary_search_by_key(&number, |&(number, _)| number),
+        };
+        let place = match found {
+            Ok(at) => self.index[at].1,
+            Err(at) => {
+                let place = u32::try_from(self.pages.len()).expect("fewer than 2^32 pages");
+                self.pages.push([0; PAGE_BYTES]);
+                self.index.insert(at, (number, place));
+                place
+            }
+        };
+        &mut self.pages[place as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_back_and_all_else_is_zero() {
+        let mut image = SparseImage::new(5000);
+        image.write(1030, &[7; 700]);
+        image.write(510, &[1, 2, 3, 4]);
+        image.write(1030, &[8]);
+        let mut whole = vec![0xee; 6000];
+        image.read(0, &mut whole);
+        let mut expected = vec![0; 6000];
+        expected[510..514].copy_from_slice(&[1, 2, 3, 4]);
+        expected[1030..1730].fill(7);
+        expected[1030] = 8;
+        assert_eq!(whole, expected);
+        let mut part = [0xee; 5];
+        image.read(509, &mut part);
+        assert_eq!(part, [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn pieces_come_in_order_and_end_at_the_capacity() {
+        let mut image = SparseImage::new(1 << 40);
+        image.write(1 << 39, &[5; 8]);
+        image.write(100, &[6; 8]);
+        image.set_capacity((1 << 39) + 4);
+        let pieces: Vec<_> = image
+            .pieces(0, u64::MAX)
+            .map(|(at, piece)| (at, piece.len()))
+            .collect();
+        assert_eq!(pieces, [(0, 512), (1 << 39, 4)]);
+        assert_eq!(image.pieces(612, 1000).count(), 0);
+        assert_eq!(image.pieces(101, 1).collect::<Vec<_>>(), [(101, &[6][..])]);
+    }
+
+    #[test]
+    fn a_write_at_the_end_of_all_numbers_keeps_what_fits() {
+        let mut image = SparseImage::new(u64::MAX);
+        image.write(u64::MAX - 1, &[1, 2, 3, 4]);
+        let mut byte = [0];
+        image.read(u64::MAX - 1, &mut byte);
+        assert_eq!(byte, [1]);
+    }
+}
