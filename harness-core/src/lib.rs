@@ -9,6 +9,7 @@
 //! - [`subject`]: the code under test, behind two traits.
 //! - [`device`]: the mock device from which a scanner reads the fuzzer's image.
 //! - [`check`]: what a check is, how it reports, how often each was evaluated.
+//! - [`crc32c`]: the checksum of VHDX, cheap over zeros.
 //! - [`describe`]: a case in words and as runnable Rust.
 //! - [`worker`], [`counters`]: replaying inputs without an engine, and what they cover.
 //!
@@ -22,6 +23,7 @@
 pub mod calc;
 pub mod check;
 pub mod counters;
+pub mod crc32c;
 pub mod decode;
 pub mod describe;
 pub mod device;
