@@ -44,7 +44,8 @@ fn names(folder: &Path) -> BTreeSet<String> {
 /// What a seed of `fuzz_measure_scan` says: virtual size and allocated bytes.
 fn answer(input: &[u8]) -> (u64, u64) {
     let case = ScanCase::decode(input).unwrap();
-    let device = case.device();
+    let image = case.unpack();
+    let device = image.device();
     let summary = case.ask(BUILT_IN.scanner, &device).result.unwrap();
     (summary.virtual_size, summary.allocated_bytes)
 }

@@ -1,41 +1,23 @@
 //! The mock device: a fuzzer's image, served one sector at a time.
 //!
-//! The image is borrowed from the fuzzer's input and never copied. The device counts what it serves,
-//! notes every read that it should not have been asked for, and stops serving when a scanner reads
-//! more than its bound, so that quadratic work becomes a failed check and not a hang.
+//! The image is borrowed. The device counts what it serves, notes every read that it should not have
+//! been asked for, fails the read that it was told to fail, and stops serving when a scanner reads more
+//! than its bound, so that quadratic work becomes a failed check and not a hang.
 
 use std::cell::Cell;
 
 use shared::{CallTable, InputDevice, ReadFailed};
 
+use crate::sparse::SparseImage;
+
 /// Sectors of this many bytes are the unit of the bound on reads, whatever the device's sector size.
 pub const BOUND_SECTOR: u64 = 512;
 
-/// The most segments that a packed image may have.
-pub const MAX_SEGMENTS: usize = 64;
-
-/// Some bytes of a packed image.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Segment<'a> {
-    /// Where the bytes begin, in bytes from the image's start.
-    pub offset: u64,
-    /// The bytes.
-    pub bytes: &'a [u8],
-}
-
-/// What the device holds. It lives on the stack for one execution, and is never moved in between.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a box would cost every execution an allocation"
-)]
-#[derive(Debug, Clone)]
+/// What the device holds.
+#[derive(Debug, Clone, Copy)]
 enum Image<'a> {
     Flat(&'a [u8]),
-    Packed {
-        capacity: u64,
-        segments: [Segment<'a>; MAX_SEGMENTS],
-        used: usize,
-    },
+    Sparse(&'a SparseImage),
 }
 
 /// A device over a fuzzer's image.
@@ -44,9 +26,11 @@ pub struct MockDevice<'a> {
     image: Image<'a>,
     sector_size: u32,
     device: u32,
+    fails: Option<u64>,
     reads: Cell<u64>,
     bytes_served: Cell<u64>,
     misuse: Cell<Option<&'static str>>,
+    failed: Cell<Option<u64>>,
 }
 
 impl Default for MockDevice<'_> {
@@ -63,9 +47,11 @@ impl<'a> MockDevice<'a> {
             image: Image::Flat(&[]),
             sector_size,
             device,
+            fails: None,
             reads: Cell::new(0),
             bytes_served: Cell::new(0),
             misuse: Cell::new(None),
+            failed: Cell::new(None),
         }
     }
 
@@ -74,28 +60,23 @@ impl<'a> MockDevice<'a> {
         self.set(Image::Flat(image));
     }
 
-    /// Puts a sparse image of `capacity` bytes on the device and starts counting afresh. What no
-    /// segment covers reads as zeros; where two overlap the later one counts; segments after the
-    /// first [`MAX_SEGMENTS`], and what lies past `capacity`, are ignored.
-    pub fn set_packed_input(&mut self, capacity: u64, from: impl IntoIterator<Item = Segment<'a>>) {
-        let mut segments = [Segment::default(); MAX_SEGMENTS];
-        let mut used = 0;
-        for (place, segment) in segments.iter_mut().zip(from) {
-            *place = segment;
-            used += 1;
-        }
-        self.set(Image::Packed {
-            capacity,
-            segments,
-            used,
-        });
+    /// Puts a sparse image on the device and starts counting afresh.
+    pub fn set_sparse_input(&mut self, image: &'a SparseImage) {
+        self.set(Image::Sparse(image));
+    }
+
+    /// Makes the `nth` read from now on fail, counted from 0; the reads after it are served again.
+    pub fn fail_read(&mut self, nth: u64) {
+        self.fails = Some(self.reads.get() + nth);
     }
 
     fn set(&mut self, image: Image<'a>) {
         self.image = image;
+        self.fails = None;
         self.reads.set(0);
         self.bytes_served.set(0);
         self.misuse.set(None);
+        self.failed.set(None);
     }
 
     /// The image's size in bytes.
@@ -103,7 +84,7 @@ impl<'a> MockDevice<'a> {
     pub fn input_capacity(&self) -> u64 {
         match &self.image {
             Image::Flat(image) => image.len() as u64,
-            Image::Packed { capacity, .. } => *capacity,
+            Image::Sparse(image) => image.capacity(),
         }
     }
 
@@ -143,6 +124,12 @@ impl<'a> MockDevice<'a> {
         self.misuse.get()
     }
 
+    /// The sector whose read failed because it was told to, if it came to that.
+    #[must_use]
+    pub fn failed_sector(&self) -> Option<u64> {
+        self.failed.get()
+    }
+
     fn refuse(&self, why: &'static str) -> Result<(), ReadFailed> {
         if self.misuse.get().is_none() {
             self.misuse.set(Some(why));
@@ -171,6 +158,12 @@ impl InputDevice for MockDevice<'_> {
             // Not misuse in itself: the check on the number of reads reports it.
             return Err(ReadFailed);
         }
+        if self.fails == Some(self.reads.get() - 1) {
+            self.failed.set(Some(sector));
+            // Whoever uses what a failed read leaves behind finds nonsense.
+            buffer.fill(0xa5);
+            return Err(ReadFailed);
+        }
         match &self.image {
             Image::Flat(image) => {
                 let rest = usize::try_from(start).map_or(&[][..], |start| &image[start..]);
@@ -178,12 +171,7 @@ impl InputDevice for MockDevice<'_> {
                 buffer[..length].copy_from_slice(&rest[..length]);
                 buffer[length..].fill(0);
             }
-            Image::Packed { segments, used, .. } => {
-                buffer.fill(0);
-                for segment in &segments[..*used] {
-                    copy_overlap(segment, start, capacity, buffer);
-                }
-            }
+            Image::Sparse(image) => image.read(start, buffer),
         }
         self.bytes_served
             .set(self.bytes_served.get() + buffer.len() as u64);
@@ -201,21 +189,6 @@ impl InputDevice for MockDevice<'_> {
     fn sector_size(&self, _device: u32) -> u32 {
         self.sector_size
     }
-}
-
-/// Copies what `segment` has of the bytes from `start` on, below `capacity`, into `buffer`.
-fn copy_overlap(segment: &Segment<'_>, start: u64, capacity: u64, buffer: &mut [u8]) {
-    let end = (start + buffer.len() as u64).min(capacity);
-    let segment_end = segment.offset.saturating_add(segment.bytes.len() as u64);
-    let from = segment.offset.max(start);
-    let to = segment_end.min(end);
-    if from >= to {
-        return;
-    }
-    let position = |at: u64, base: u64| usize::try_from(at - base).expect("inside a slice");
-    buffer[position(from, start)..position(to, start)].copy_from_slice(
-        &segment.bytes[position(from, segment.offset)..position(to, segment.offset)],
-    );
 }
 
 #[cfg(test)]
@@ -245,35 +218,34 @@ mod tests {
     }
 
     #[test]
-    fn a_packed_image_is_zeros_and_its_segments_in_order() {
-        let mut device = MockDevice::default();
-        device.set_packed_input(
-            1536,
-            [
-                Segment {
-                    offset: 510,
-                    bytes: &[1, 2, 3, 4],
-                },
-                Segment {
-                    offset: 511,
-                    bytes: &[9],
-                },
-                Segment {
-                    offset: 1535,
-                    bytes: &[7, 8],
-                },
-                Segment {
-                    offset: u64::MAX,
-                    bytes: &[5],
-                },
-            ],
-        );
-        let bytes: Vec<u8> = (0..3)
+    fn a_sparse_image_is_served_up_to_its_capacity() {
+        let mut image = SparseImage::new(1200);
+        image.write(510, &[1, 2, 3, 4]);
+        image.write(1199, &[7, 8]);
+        let mut device = MockDevice::new(1024, 1);
+        device.set_sparse_input(&image);
+        assert_eq!(device.input_capacity(), 1200);
+        let bytes: Vec<u8> = (0..2)
             .flat_map(|sector| read(&device, sector).unwrap())
             .collect();
-        assert_eq!(bytes[509..515], [0, 1, 9, 3, 4, 0]);
-        assert_eq!(bytes[1534..], [0, 7]);
+        assert_eq!(bytes[509..515], [0, 1, 2, 3, 4, 0]);
+        assert_eq!(bytes[1198..1202], [0, 7, 0, 0]);
         assert_eq!(bytes.iter().filter(|&&byte| byte != 0).count(), 5);
+        assert!(read(&device, 2).is_err());
+    }
+
+    #[test]
+    fn the_read_that_shall_fail_fails_once() {
+        let mut device = MockDevice::default();
+        device.set_fuzz_input(&[9; 2048]);
+        assert!(read(&device, 0).is_ok());
+        device.fail_read(1);
+        assert!(read(&device, 1).is_ok());
+        assert_eq!(device.failed_sector(), None);
+        assert!(read(&device, 2).is_err());
+        assert_eq!(device.failed_sector(), Some(2));
+        assert!(read(&device, 2).is_ok());
+        assert_eq!((device.bytes_served(), device.misuse()), (1536, None));
     }
 
     #[test]

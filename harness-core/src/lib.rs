@@ -11,7 +11,7 @@
 //! - [`check`]: what a check is, how it reports, how often each was evaluated.
 //! - [`crc32c`]: the checksum of VHDX, cheap over zeros.
 //! - [`describe`]: a case in words and as runnable Rust.
-//! - [`worker`], [`counters`]: replaying inputs without an engine, and what they cover.
+//! - [`worker`], [`trace`], [`counters`]: replaying inputs without an engine, what they do, what they cover.
 //!
 //! What is asserted: the code under test does not panic, overflow or hang (overflow checks and debug
 //! assertions are on in every profile), and the invariants listed in [`check::ALL`]. What is not
@@ -30,10 +30,12 @@ pub mod device;
 pub mod model;
 pub mod options;
 pub mod outcome;
+pub mod recipe;
 pub mod scan;
 pub mod sparse;
 pub mod subject;
 pub mod targets;
+pub mod trace;
 pub mod worker;
 
 pub use device::MockDevice;

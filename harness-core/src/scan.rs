@@ -31,12 +31,16 @@ use shared::{AllocationSummary, TouchedUnits};
 use crate::check::{self, Checks};
 use crate::decode::Positional;
 use crate::describe::Describe;
-use crate::device::{MAX_SEGMENTS, MockDevice, Segment};
+use crate::device::MockDevice;
 use crate::outcome::Outcome;
+use crate::sparse::SparseImage;
 use crate::subject::{ScanAnswer, ScanFormat, ScanRequest, Scanner};
 
 /// The longest input, in bytes.
 pub const MAX_INPUT: usize = 64 << 10;
+
+/// The most segments that a packed image may have; those after them are ignored.
+pub const MAX_SEGMENTS: usize = 64;
 
 /// The largest packed image, in bytes. It bounds the reads that one input can cost.
 pub const MAX_PACKED_CAPACITY: u64 = 32 << 20;
@@ -97,17 +101,28 @@ impl<'a> ScanCase<'a> {
         })
     }
 
-    /// Puts the image on a device of its own.
+    /// The image's size in bytes.
     #[must_use]
-    pub fn device(&self) -> MockDevice<'a> {
-        let mut device = MockDevice::new(SECTOR_SIZE, DEVICE);
+    pub fn capacity(&self) -> u64 {
         match self.image {
-            ImageBytes::Flat(image) => device.set_fuzz_input(image),
+            ImageBytes::Flat(image) => image.len() as u64,
+            ImageBytes::Packed { capacity, .. } => capacity,
+        }
+    }
+
+    /// Unpacks the image, if it is packed.
+    #[must_use]
+    pub fn unpack(&self) -> Image<'a> {
+        match self.image {
+            ImageBytes::Flat(image) => Image::Flat(image),
             ImageBytes::Packed { capacity, segments } => {
-                device.set_packed_input(capacity, Segments(segments));
+                let mut image = SparseImage::new(capacity);
+                for segment in Segments(segments).take(MAX_SEGMENTS) {
+                    image.write(segment.offset, segment.bytes);
+                }
+                Image::Sparse(image)
             }
         }
-        device
     }
 
     /// Asks the scanner about the image on `device`.
@@ -143,6 +158,36 @@ impl<'a> ScanCase<'a> {
             }
         }
     }
+}
+
+/// The image of a [`ScanCase`], unpacked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Image<'a> {
+    /// The whole image.
+    Flat(&'a [u8]),
+    /// Zeros, and what the segments hold.
+    Sparse(SparseImage),
+}
+
+impl Image<'_> {
+    /// Puts the image on a device of its own.
+    #[must_use]
+    pub fn device(&self) -> MockDevice<'_> {
+        let mut device = MockDevice::new(SECTOR_SIZE, DEVICE);
+        match self {
+            Self::Flat(image) => device.set_fuzz_input(image),
+            Self::Sparse(image) => device.set_sparse_input(image),
+        }
+        device
+    }
+}
+
+/// Some bytes of a packed image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Segment<'a> {
+    /// Where the bytes begin, in bytes from the image's start.
+    offset: u64,
+    bytes: &'a [u8],
 }
 
 /// The segments of a packed image, in the order of the input.
@@ -252,7 +297,8 @@ pub fn run(scanner: &(impl Scanner + ?Sized), data: &[u8]) -> Outcome {
         Ok(case) => case,
         Err(why) => return Outcome::Rejected(why),
     };
-    let device = case.device();
+    let image = case.unpack();
+    let device = image.device();
     let answer = case.ask(scanner, &device);
     assert_work(&case, &device, answer.bytes_read);
     if let Ok(summary) = answer.result {
@@ -344,7 +390,8 @@ impl Describe for ScanCase<'_> {
         format!(
             "let input: Vec<u8> = {literal};\n\
              let case = harness_core::scan::ScanCase::decode(&input).unwrap();\n\
-             let device = case.device();\n\
+             let image = case.unpack();\n\
+             let device = image.device();\n\
              case.ask(harness_core::BUILT_IN.scanner, &device)\n"
         )
     }
@@ -408,7 +455,8 @@ mod tests {
             assert!(input.len() < 200, "{}", input.len());
             let case = ScanCase::decode(&input).unwrap();
             assert_eq!((case.format, case.unit), (ScanFormat::Vmdk, unit));
-            let device = case.device();
+            let unpacked = case.unpack();
+            let device = unpacked.device();
             assert_eq!(device.input_capacity(), 40_000);
             let mut read = Vec::new();
             for sector in 0..40_000_u64.div_ceil(512) {
@@ -441,7 +489,7 @@ mod tests {
                 let input = [vec![selector], vec![0xff; length]].concat();
                 let case = ScanCase::decode(&input).unwrap();
                 assert_eq!(case.format, ScanFormat::ALL[usize::from(selector % 4)]);
-                assert!(case.device().input_capacity() <= MAX_PACKED_CAPACITY);
+                assert!(case.capacity() <= MAX_PACKED_CAPACITY);
             }
         }
     }

@@ -79,9 +79,7 @@ pub static TARGETS: &[Target] = &[
         dictionary: Some("dictionaries/fuzz_measure_scan.dict"),
         is_baseline: false,
         run: |subject, data| scan::run(subject.scanner, data),
-        stands_for: |data| {
-            scan::ScanCase::decode(data).map_or(0, |case| case.device().input_capacity())
-        },
+        stands_for: |data| scan::ScanCase::decode(data).map_or(0, |case| case.capacity()),
         describe: |data| scan::ScanCase::decode(data).map(|case| Description::from(&case)),
     },
     Target {

@@ -64,7 +64,8 @@ fn every_seed_image_is_a_sound_one() {
     for path in inputs(&root().join("seeds/fuzz_measure_scan")) {
         let data = fs::read(&path).unwrap();
         let case = ScanCase::decode(&data).unwrap();
-        let device = case.device();
+        let image = case.unpack();
+        let device = image.device();
         let answer = case.ask(BUILT_IN.scanner, &device);
         assert!(
             answer.result.is_ok(),

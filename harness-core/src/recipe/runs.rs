@@ -1,0 +1,87 @@
+//! Which units of the disk hold what.
+//!
+//! A unit is a cluster, a grain or a block. Sixteen runs of four bytes each:
+//!
+//! | bytes | meaning |
+//! |---|---|
+//! | 0–1 | place: bits 14–15 how it is meant, bits 0–13 the place |
+//! | 2 | bits 0–4 how many units, 0 for no run; bits 5–7 free for the format |
+//! | 3 | what they hold: the format's own numbering, 0 for plain data |
+//!
+//! The place counts from the disk's first unit (0), back from its last one (1), in 16384ths of the
+//! disk (2), or, past the disk's end, among what slots the tables have there (3). Where two runs meet
+//! on a unit the later one counts.
+
+use super::{Bytes, at};
+
+/// How many runs a recipe has.
+pub const COUNT: usize = 16;
+
+/// The runs of a recipe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Runs([Run; COUNT]);
+
+/// One run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Run {
+    place: u16,
+    length: u8,
+    kind: u8,
+}
+
+/// What a run says of one unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unit {
+    /// The unit's number, from the disk's start.
+    pub index: u64,
+    /// Bits 5–7 of the run's length, shifted down.
+    pub extra: u8,
+    /// What the unit holds, in the format's numbering.
+    pub kind: u8,
+}
+
+impl Runs {
+    pub(super) fn decode(bytes: &Bytes) -> Self {
+        Self(std::array::from_fn(|nth| {
+            let from = at::RUNS + 4 * nth;
+            Run {
+                place: bytes.u16(from),
+                length: bytes.u8(from + 2),
+                kind: bytes.u8(from + 3),
+            }
+        }))
+    }
+
+    /// The units that the runs name, each once, by number, on a disk of `on_disk` units whose tables
+    /// have `slots` entries: units from `on_disk` on lie past the disk's end. At most 496.
+    #[must_use]
+    pub fn units(&self, on_disk: u64, slots: u64) -> Vec<Unit> {
+        let slots = slots.max(on_disk);
+        let mut units: Vec<Unit> = Vec::new();
+        for run in self.0.iter().filter(|run| run.length & 31 != 0) {
+            let place = u64::from(run.place & 0x3fff);
+            let first = match run.place >> 14 {
+                0 if on_disk != 0 => place % on_disk,
+                1 if on_disk != 0 => on_disk - 1 - place % on_disk,
+                2 if on_disk != 0 => {
+                    // Below 2^64 for every disk: the place is less than 16384ths.
+                    (u128::from(on_disk) * u128::from(place) >> 14) as u64
+                }
+                3 if slots > on_disk => on_disk + place % (slots - on_disk),
+                _ => continue,
+            };
+            let last = (first + u64::from(run.length & 31)).min(slots);
+            units.extend((first..last).map(|index| Unit {
+                index,
+                extra: run.length >> 5,
+                kind: run.kind,
+            }));
+        }
+        // Stable, so of two that name one unit the later run's stands last.
+        units.sort_by_key(|unit| unit.index);
+        units.reverse();
+        units.dedup_by_key(|unit| unit.index);
+        units.reverse();
+        units
+    }
+}
