@@ -29,7 +29,8 @@ use std::path::Path;
 pub const PROFILE_VARIABLE: &str = "REPLAY_PROFILE";
 /// Environment variable: the file of probes, as [`Probes::parse`] reads it.
 pub const PROBES_VARIABLE: &str = "REPLAY_PROBES";
-/// Environment variable: [`Report::New`] when it is `new` or not set, [`Report::All`] when it is `all`.
+/// Environment variable: [`Report::New`] when it is `new` or not set, [`Report::All`] when it is `all`,
+/// [`Report::Counts`] when it is `counts`.
 pub const REPORT_VARIABLE: &str = "REPLAY_REPORT";
 
 /// The first field of the header: 0xff, `lprofr`, 0x81 (a 64-bit profile).
@@ -335,13 +336,17 @@ impl Probes {
     /// Whether `probe`'s sum is positive over `snapshot`, which covers [`counters`](Self::counters).
     #[must_use]
     pub fn is_positive(&self, probe: usize, snapshot: &Snapshot) -> bool {
+        self.sum(probe, snapshot) > 0
+    }
+
+    fn sum(&self, probe: usize, snapshot: &Snapshot) -> i64 {
         let mut sum: i64 = 0;
         for &(counter, factor) in self.terms(probe) {
             // Counts of one input are far below 2^63: a sum that wraps would need 10^18 steps.
             let value = snapshot.value(counter as usize) as i64;
             sum = sum.wrapping_add(value.wrapping_mul(i64::from(factor)));
         }
-        sum > 0
+        sum
     }
 
     /// The counters with which `probe`'s sum grows.
@@ -367,6 +372,25 @@ pub enum Report {
     New,
     /// Every probe that the input reached.
     All,
+    /// Every probe that the input reached, and how often: as a [`hits_class`].
+    Counts,
+}
+
+/// How often something was executed, as AFL++ and libFuzzer tell it apart: 1, 2, 3, 4–7, 8–15, 16–31,
+/// 32–127, or more often, as 1 to 8. 0 is never.
+#[must_use]
+pub const fn hits_class(times: u64) -> u8 {
+    match times {
+        0 => 0,
+        1 => 1,
+        2 => 2,
+        3 => 3,
+        4..=7 => 4,
+        8..=15 => 5,
+        16..=31 => 6,
+        32..=127 => 7,
+        128.. => 8,
+    }
 }
 
 /// How an input's run ended.
@@ -392,6 +416,8 @@ pub struct Watch {
     candidates: Vec<Vec<usize>>,
     /// For each probe, the last input for which it was looked at.
     looked_at: Vec<u64>,
+    /// Each probe's sum when it was last looked at.
+    sums: Vec<i64>,
     input: u64,
     in_use: Vec<usize>,
     reached: Vec<usize>,
@@ -419,6 +445,7 @@ impl Watch {
         profile.reset(&mut snapshot)?;
         Ok(Self {
             looked_at: vec![0; probes.len()],
+            sums: vec![0; probes.len()],
             profile,
             probes,
             report,
@@ -445,7 +472,8 @@ impl Watch {
         let report = match std::env::var(REPORT_VARIABLE).as_deref() {
             Err(std::env::VarError::NotPresent) | Ok("new") => Report::New,
             Ok("all") => Report::All,
-            _ => return Err(wrong("REPLAY_REPORT is neither `new` nor `all`")),
+            Ok("counts") => Report::Counts,
+            _ => return Err(wrong("REPLAY_REPORT is none of `new`, `all` and `counts`")),
         };
         let probes = Probes::parse(&std::fs::read_to_string(probes)?)?;
         Self::start(Path::new(&profile), probes, report).map(Some)
@@ -468,7 +496,8 @@ impl Watch {
                 }
                 self.looked_at[probe] = self.input;
                 let counts = ended == Ended::Returned || self.probes.is_additive(probe);
-                if counts && self.probes.is_positive(probe, &self.snapshot) {
+                self.sums[probe] = self.probes.sum(probe, &self.snapshot);
+                if counts && self.sums[probe] > 0 {
                     self.reached.push(probe);
                 }
             }
@@ -485,13 +514,21 @@ impl Watch {
         Ok(&self.reached)
     }
 
-    /// [`after_input`](Self::after_input) as text: the numbers with a blank between them.
+    /// [`after_input`](Self::after_input) as text: the numbers with a blank between them, and with
+    /// [`Report::Counts`] each with a colon and its [`hits_class`].
     ///
     /// # Errors
     /// I/O errors.
     pub fn line_after_input(&mut self, ended: Ended) -> io::Result<String> {
-        let numbers = self.after_input(ended)?.iter().map(usize::to_string);
-        Ok(numbers.collect::<Vec<_>>().join(" "))
+        self.after_input(ended)?;
+        let reached = self.reached.iter();
+        let texts: Vec<String> = match self.report {
+            Report::New | Report::All => reached.map(usize::to_string).collect(),
+            Report::Counts => reached
+                .map(|&probe| format!("{probe}:{}", hits_class(self.sums[probe].unsigned_abs())))
+                .collect(),
+        };
+        Ok(texts.join(" "))
     }
 }
 

@@ -7,6 +7,7 @@
 //! | request | answer |
 //! |---|---|
 //! | `run` target path | `pass`, or `rejected` why, or `fail` check message |
+//! | `trace` target path | `traced` and what the input did (see [`crate::trace`]), a line each; then as for `run` |
 //! | `describe` target path | `case` words Rust, or `rejected` why |
 //! | `checks` | `checks`, then id and count of every check evaluated so far |
 //!
@@ -24,6 +25,7 @@ use crate::counters::{Ended, Watch};
 use crate::outcome::Outcome;
 use crate::subject::Subject;
 use crate::targets;
+use crate::trace;
 
 /// What became of an input in a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +92,10 @@ pub fn serve(subject: &Subject<'_>) -> io::Result<()> {
     for request in io::stdin().lock().lines() {
         let mut answer = answer(subject, &request?);
         if let Some(watch) = &mut watch {
-            let unwound = answer.first().is_some_and(|kind| kind == "fail");
+            let unwound = match answer[0].as_str() {
+                "traced" => answer[2] == "fail",
+                verdict => verdict == "fail",
+            };
             let ended = if unwound {
                 Ended::Midway
             } else {
@@ -110,7 +115,9 @@ fn answer(subject: &Subject<'_>, request: &str) -> Vec<String> {
     let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
     let (command, target, path) = match fields[..] {
         ["checks"] => return evaluations(),
-        [command @ ("run" | "describe"), target, path] => (command, target, Path::new(path)),
+        [command @ ("run" | "trace" | "describe"), target, path] => {
+            (command, target, Path::new(path))
+        }
         _ => return error(format!("not a request: {request:?}")),
     };
     let Some(target) = targets::find(target) else {
@@ -126,7 +133,16 @@ fn answer(subject: &Subject<'_>, request: &str) -> Vec<String> {
             Err(why) => vec!["rejected".into(), why.into()],
         };
     }
-    match replay(subject, target, &data) {
+    if command == "trace" {
+        let (verdict, deeds) = trace::trace(subject, target, &data);
+        let traced = ["traced".to_owned(), deeds.join("\n")];
+        return traced.into_iter().chain(told(verdict)).collect();
+    }
+    told(replay(subject, target, &data))
+}
+
+fn told(verdict: Verdict) -> Vec<String> {
+    match verdict {
         Verdict::Pass => vec!["pass".into()],
         Verdict::Rejected(why) => vec!["rejected".into(), why],
         Verdict::Fail { check, message } => vec!["fail".into(), check, message],

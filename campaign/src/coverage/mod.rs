@@ -21,5 +21,5 @@ mod worker_process;
 
 pub use neutral_build::NeutralBuild;
 pub use regions::{Growth, GrowthPoint, Portion, Region, RegionSet, Summary};
-pub use replay::{Find, Input, Reached, Replay, Replayed, Verdicts};
+pub use replay::{Find, Input, Reached, Replay, Replayed, Traced, Verdicts};
 pub use source_map::SourceMap;

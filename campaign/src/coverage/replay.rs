@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use harness_core::counters::{Profile, Report};
 use harness_core::worker::escape;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -65,6 +65,20 @@ pub struct Reached {
     pub regions: BTreeSet<usize>,
 }
 
+/// One input's result, from [`Replay::trace`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Traced {
+    /// The input, by its place in the list.
+    pub input: usize,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// The regions reached, by their numbers in the [`SourceMap`], each with its
+    /// [`hits_class`](harness_core::counters::hits_class): of the copy that was executed most often.
+    pub regions: BTreeMap<usize, u8>,
+    /// What it did beside that: see [`harness_core::trace`].
+    pub deeds: Vec<String>,
+}
+
 /// What a whole corpus reached.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Replayed {
@@ -111,7 +125,7 @@ impl Replay<'_> {
         let mut points: Vec<GrowthPoint> = Vec::new();
         let mut covered = BTreeSet::new();
         let start = Instant::now();
-        self.drive(&paths, Report::New, |reached| {
+        self.run(&paths, Report::New, |reached| {
             let input = inputs[reached.input];
             let before = covered.len();
             covered.extend(reached.regions);
@@ -148,16 +162,71 @@ impl Replay<'_> {
     /// # Errors
     /// As [`grow`](Self::grow), and those of `visit`.
     pub fn each(&self, paths: &[&Path], visit: impl FnMut(Reached) -> Result<()>) -> Result<()> {
-        self.drive(paths, Report::All, visit)
+        self.run(paths, Report::All, visit)
     }
 
-    fn drive(
+    /// As [`each`](Self::each), and tells how often each region was executed, and what else the input did.
+    ///
+    /// # Errors
+    /// As [`each`](Self::each).
+    pub fn trace(
+        &self,
+        paths: &[&Path],
+        mut visit: impl FnMut(Traced) -> Result<()>,
+    ) -> Result<()> {
+        self.drive("trace", paths, Report::Counts, |input, ended, hits| {
+            let mut regions = BTreeMap::new();
+            for (region, class) in hits {
+                let most: &mut u8 = regions.entry(region).or_default();
+                *most = class.max(*most);
+            }
+            let (verdict, deeds) = match ended {
+                Ok(fields) => match fields.as_slice() {
+                    [kind, deeds, verdict @ ..] if kind == "traced" => (
+                        Verdict::of_answer(verdict)?,
+                        deeds.lines().map(str::to_owned).collect(),
+                    ),
+                    other => (Verdict::of_answer(other)?, Vec::new()),
+                },
+                Err(verdict) => (verdict, Vec::new()),
+            };
+            visit(Traced {
+                input,
+                verdict,
+                regions,
+                deeds,
+            })
+        })
+    }
+
+    fn run(
         &self,
         paths: &[&Path],
         report: Report,
         mut visit: impl FnMut(Reached) -> Result<()>,
     ) -> Result<()> {
-        let requests = paths.iter().map(|path| self.request(path));
+        self.drive("run", paths, report, |input, ended, hits| {
+            visit(Reached {
+                input,
+                verdict: match ended {
+                    Ok(fields) => Verdict::of_answer(&fields)?,
+                    Err(verdict) => verdict,
+                },
+                regions: hits.into_iter().map(|(region, _)| region).collect(),
+            })
+        })
+    }
+
+    /// Asks a worker `command` of every input, and hands `visit` the input's number, the answer's fields or the
+    /// verdict on the worker that died of it, and the regions reached with the class of how often.
+    fn drive(
+        &self,
+        command: &str,
+        paths: &[&Path],
+        report: Report,
+        mut visit: impl FnMut(usize, Result<Vec<String>, Verdict>, Vec<(usize, u8)>) -> Result<()>,
+    ) -> Result<()> {
+        let requests = paths.iter().map(|path| self.request(command, path));
         let requests: Vec<String> = requests.collect::<Result<_>>()?;
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let workers = Settings {
@@ -175,26 +244,24 @@ impl Replay<'_> {
             }
             let death = workers.run(number, &requests[next..], |answer| {
                 let probes = answer.reached.iter();
-                let regions = probes.flat_map(|&probe| self.map.regions_of_probe(probe));
-                visit(Reached {
-                    input: next,
-                    verdict: Verdict::of_answer(&answer.fields)?,
-                    regions: regions.collect(),
-                })?;
+                let hits = probes.flat_map(|&(probe, class)| {
+                    let regions = self.map.regions_of_probe(probe);
+                    regions.map(move |region| (region, class))
+                });
+                visit(next, Ok(answer.fields), hits.collect())?;
                 next += 1;
                 Ok(())
             })?;
             let profile = workers.profile(number);
             if let Some(death) = death {
                 let counters = Profile::open(&profile).context("a dead worker's profile")?;
-                visit(Reached {
-                    input: next,
-                    verdict: match death {
-                        Death::Crashed(how) => Verdict::died(&how),
-                        Death::Hung => Verdict::hung(self.timeout),
-                    },
-                    regions: self.map.reached_in(&counters, true)?,
-                })?;
+                let regions = self.map.reached_in(&counters, true)?;
+                let verdict = match death {
+                    Death::Crashed(how) => Verdict::died(&how),
+                    Death::Hung => Verdict::hung(self.timeout),
+                };
+                let hits = regions.into_iter().map(|region| (region, 0));
+                visit(next, Err(verdict), hits.collect())?;
                 next += 1;
             }
             std::fs::remove_file(profile).context("a worker's profile")?;
@@ -202,11 +269,12 @@ impl Replay<'_> {
         Ok(())
     }
 
-    fn request(&self, path: &Path) -> Result<String> {
+    fn request(&self, command: &str, path: &Path) -> Result<String> {
         let path = path
             .to_str()
             .with_context(|| format!("{} is not UTF-8", path.display()))?;
-        Ok(format!("run\t{}\t{}", escape(self.target), escape(path)))
+        let (target, path) = (escape(self.target), escape(path));
+        Ok(format!("{command}\t{target}\t{path}"))
     }
 }
 

@@ -38,11 +38,11 @@ pub(super) struct Settings<'a> {
     pub(super) timeout: Duration,
 }
 
-/// An answer: its fields, and the probes reached.
+/// An answer: its fields, and the probes reached, each with the class of how often; 0 when that was not asked.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) fields: Vec<String>,
-    pub(super) reached: Vec<usize>,
+    pub(super) reached: Vec<(usize, u8)>,
 }
 
 /// Why a worker that did not answer everything stopped.
@@ -150,6 +150,7 @@ impl Settings<'_> {
         let report = match self.report {
             Report::New => "new",
             Report::All => "all",
+            Report::Counts => "counts",
         };
         let child = command(self.binary, &profile)?
             .env(PROFILE_VARIABLE, &profile)
@@ -215,9 +216,13 @@ impl Answer {
     fn parse(line: &[u8]) -> Result<Self> {
         let line = String::from_utf8_lossy(line);
         let parsed = line.rsplit_once('\t').and_then(|(fields, reached)| {
-            let numbers = reached
-                .split_ascii_whitespace()
-                .map(|number| number.parse().ok());
+            let numbers =
+                reached
+                    .split_ascii_whitespace()
+                    .map(|number| match number.split_once(':') {
+                        None => Some((number.parse().ok()?, 0)),
+                        Some((probe, class)) => Some((probe.parse().ok()?, class.parse().ok()?)),
+                    });
             Some(Self {
                 fields: fields.split('\t').map(unescape).collect(),
                 reached: numbers.collect::<Option<_>>()?,
@@ -235,10 +240,17 @@ mod tests {
     fn an_answer_ends_with_the_probes_it_reached() {
         let answer = Answer::parse(b"fail\ta check\ttwo\\nlines\t3 17").unwrap();
         assert_eq!(answer.fields, ["fail", "a check", "two\nlines"]);
-        assert_eq!(answer.reached, [3, 17]);
+        assert_eq!(answer.reached, [(3, 0), (17, 0)]);
+        let counted = Answer::parse(b"pass\t3:1 17:8").unwrap();
+        assert_eq!(counted.reached, [(3, 1), (17, 8)]);
         let nothing = Answer::parse(b"pass\t").unwrap();
         assert!(nothing.fields == ["pass"] && nothing.reached.is_empty());
-        for without in [&b"pass"[..], b"rejected\ttoo short", b"error\tno 1\tx"] {
+        for without in [
+            &b"pass"[..],
+            b"rejected\ttoo short",
+            b"error\tno 1\tx",
+            b"pass\t3:",
+        ] {
             let error = Answer::parse(without).unwrap_err();
             assert!(error.to_string().contains("without coverage"), "{error}");
         }

@@ -201,3 +201,20 @@ fn probes_for_another_binary_are_refused() {
     let error = Watch::start(&file.0, probes, Report::New).unwrap_err();
     assert_eq!(error.to_string(), "the probes were made for another binary");
 }
+
+#[test]
+fn counts_are_told_as_engines_tell_them_apart() {
+    let classes: Vec<u8> = [0, 1, 2, 3, 4, 7, 8, 15, 16, 31, 32, 127, 128, u64::MAX]
+        .map(hits_class)
+        .into();
+    assert_eq!(classes, [0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8]);
+
+    let file = TemporaryFile::new("counts", &profile_bytes([0; 3]));
+    let probes = [&[(0, 1)][..], &[(0, 1), (2, -1)]];
+    let probes = probes.into_iter().map(probe).collect();
+    let mut watch = Watch::start(&file.0, probes, Report::Counts).unwrap();
+    for (counters, told) in [([9, 0, 5], "0:5 1:4"), ([1, 0, 1], "0:1")] {
+        std::fs::write(&file.0, profile_bytes(counters)).unwrap();
+        assert_eq!(watch.line_after_input(Ended::Returned).unwrap(), told);
+    }
+}
