@@ -256,7 +256,7 @@ mod tests {
                 .filter(|(_, entry)| *entry != [0; 8])
                 .collect();
             let count = (5000 - offset) / 8;
-            assert!(plain.len() >= 3);
+            assert!(!plain.is_empty());
             assert_eq!(found(&image, offset, count), plain, "offset {offset}");
             assert_eq!(found(&flat[..], offset, count), plain, "offset {offset}");
         }
