@@ -76,7 +76,8 @@ impl SparseImage {
             .iter()
             .map_while(move |&(number, place)| {
                 let start = number * PAGE;
-                if start >= end {
+                // The range may begin past the capacity, in a page that is kept.
+                if start.max(offset) >= end {
                     return None;
                 }
                 let from = offset.saturating_sub(start);
@@ -142,6 +143,11 @@ mod tests {
             .collect();
         assert_eq!(pieces, [(0, 512), (1 << 39, 4)]);
         assert_eq!(image.pieces(612, 1000).count(), 0);
+        assert_eq!(image.pieces((1 << 39) + 6, 2).count(), 0);
+        assert_eq!(image.pieces(101, 0).count(), 0);
+        assert_eq!(image.pieces((1 << 39) + 4, 1).count(), 0);
+        assert_eq!(image.pieces((1 << 39) + 5, 1).count(), 0);
+        assert_eq!(image.pieces(101, 0).count(), 0);
         assert_eq!(image.pieces(101, 1).collect::<Vec<_>>(), [(101, &[6][..])]);
     }
 

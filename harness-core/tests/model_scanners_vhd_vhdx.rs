@@ -1,0 +1,606 @@
+//! The scanners of VHD and VHDX answer what the model answers: for every seed, and for hundreds of
+//! thousands of images that are a seed with fields set to values at which decisions change, most of
+//! them with checksums put right.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+use std::path::Path;
+
+use harness_core::MockDevice;
+use harness_core::crc32c::of_pieces;
+use harness_core::model::scanners;
+use harness_core::scan::{Image, ScanCase};
+use harness_core::sparse::SparseImage;
+use harness_core::subject::{BuiltIn, ScanErrorKind, ScanFormat, ScanRequest, Scanner as _};
+use shared::{AllocationSummary, ScanError};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+type Answer = Result<AllocationSummary, ScanError>;
+
+fn ask(format: ScanFormat, image: &SparseImage, unit: Option<NonZeroU64>) -> Answer {
+    let mut device = MockDevice::new(512, 3);
+    device.set_sparse_input(image);
+    let mut caches = [[0; 512]; 2];
+    let [first, second] = &mut caches;
+    let request = ScanRequest {
+        format,
+        calls: device.build_call_table(),
+        device: device.index(),
+        caches: [first, second],
+        unit,
+    };
+    BuiltIn.scan(request).result
+}
+
+/// The seeds of a format: name, input, and the image in it.
+fn seeds(format: ScanFormat) -> Vec<(String, Vec<u8>, SparseImage)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../seeds/fuzz_measure_scan");
+    let mut seeds: Vec<_> = std::fs::read_dir(folder)
+        .expect("the seeds are there")
+        .map(|entry| entry.expect("a folder can be read").path())
+        .map(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            (name.into_owned(), std::fs::read(&path).expect("a seed"))
+        })
+        .filter(|(_, input)| ScanCase::decode(input).expect("a case").format == format)
+        .map(|(name, input)| {
+            let image = image_of(&input);
+            (name, input, image)
+        })
+        .collect();
+    seeds.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+    assert!(seeds.len() >= 8);
+    seeds
+}
+
+/// The image in an input of `fuzz_measure_scan`.
+fn image_of(input: &[u8]) -> SparseImage {
+    match ScanCase::decode(input).expect("a case").unpack() {
+        Image::Sparse(image) => image,
+        Image::Flat(bytes) => {
+            let mut image = SparseImage::new(bytes.len() as u64);
+            image.write(0, bytes);
+            image
+        }
+    }
+}
+
+/// A generator of numbers that are as good as random (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end.max(1)
+    }
+    fn one_in(&mut self, chances: u64) -> bool {
+        self.below(chances) == 0
+    }
+    fn of<T: Copy>(&mut self, values: &[T]) -> T {
+        values[self.below(values.len() as u64) as usize]
+    }
+}
+
+/// An image under mutation. The byte order is the format's.
+struct Mutant {
+    image: SparseImage,
+    random: Random,
+    big_endian: bool,
+}
+
+impl Mutant {
+    fn number(&self, at: u64, length: usize) -> u64 {
+        let mut bytes = [0; 8];
+        self.image.read(at, &mut bytes[..length]);
+        if self.big_endian {
+            bytes[..length].reverse();
+        }
+        u64::from_le_bytes(bytes)
+    }
+
+    fn set(&mut self, at: u64, length: usize, value: u64) {
+        let mut bytes = value.to_le_bytes();
+        if self.big_endian {
+            bytes[..length].reverse();
+        }
+        self.image.write(at, &bytes[..length]);
+    }
+
+    /// Sets a field to a value at which something may change.
+    fn disturb(&mut self, at: u64, length: usize, special: &[u64]) {
+        let now = self.number(at, length);
+        let capacity = self.image.capacity();
+        let value = match self.random.below(10) {
+            0 => self.random.below(9),
+            1 => now.wrapping_add(self.random.below(5)).wrapping_sub(2),
+            2 => now ^ (1 << self.random.below(8 * length as u64)),
+            3 => 1_u64 << self.random.below(8 * length as u64),
+            4 => (1_u64 << self.random.below(8 * length as u64)).wrapping_sub(self.random.below(3)),
+            5 => u64::MAX - self.random.below(2),
+            6 => capacity
+                .wrapping_sub(512 * self.random.below(4))
+                .wrapping_add(self.random.below(3))
+                .wrapping_sub(1),
+            7 => self.random.next(),
+            _ => self.random.of(special),
+        };
+        self.set(at, length, value);
+    }
+
+    /// Makes the file shorter or longer, by a little or by much.
+    fn resize(&mut self, step: u64, most: u64) {
+        let capacity = self.image.capacity();
+        let changed = match self.random.below(6) {
+            0 => capacity.saturating_sub(1 + self.random.below(step)),
+            1 => capacity + 1 + self.random.below(step),
+            2 => capacity.saturating_sub(step * self.random.below(6)),
+            3 => capacity + step * self.random.below(6),
+            4 => self.random.below(capacity + 1),
+            _ => self.random.below(2000),
+        };
+        self.image.set_capacity(changed.min(most));
+    }
+}
+
+/// How often each answer was given.
+#[derive(Default)]
+struct Seen {
+    answers: BTreeMap<String, u64>,
+    kinds: BTreeMap<Option<ScanErrorKind>, u64>,
+    with_data: u64,
+}
+
+impl Seen {
+    fn note(&mut self, answer: Answer) {
+        let words = match answer {
+            Ok(_) => "a summary".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        *self.answers.entry(words).or_default() += 1;
+        let kind = answer.err().map(ScanErrorKind::from);
+        *self.kinds.entry(kind).or_default() += 1;
+        self.with_data += u64::from(answer.is_ok_and(|summary| summary.allocated_bytes > 0));
+    }
+
+    /// Asserts that all answers that an image can get were seen, `reasons` of them errors.
+    fn assert_all(&self, reasons: usize) {
+        println!("{:#?}, with data: {}", self.answers, self.with_data);
+        assert!(self.with_data > 500, "{}", self.with_data);
+        for kind in [
+            None,
+            Some(ScanErrorKind::NotThisFormat),
+            Some(ScanErrorKind::Unsupported),
+            Some(ScanErrorKind::Corrupt),
+        ] {
+            let count = self.kinds.get(&kind).copied().unwrap_or_default();
+            assert!(count > 100, "{kind:?}: {count}");
+        }
+        assert_eq!(self.answers.len(), reasons + 1, "{:#?}", self.answers);
+    }
+}
+
+/// Compares the answers for `count` mutants of the format's seeds.
+fn compare(format: ScanFormat, count: u64, mutate: fn(&mut Mutant)) -> Seen {
+    let seeds = seeds(format);
+    let mut seen = Seen::default();
+    for nth in 0..count {
+        let (name, _, image) = &seeds[(nth % seeds.len() as u64) as usize];
+        let mut mutant = Mutant {
+            image: image.clone(),
+            random: Random(nth),
+            big_endian: format == ScanFormat::Vhd,
+        };
+        mutate(&mut mutant);
+        let unit = NonZeroU64::new(match mutant.random.below(8) {
+            0 => 0,
+            _ => 1 << (9 + mutant.random.below(20)),
+        });
+        let answer = ask(format, &mutant.image, unit);
+        let model = scanners::scan(format, &mutant.image, unit);
+        assert_eq!(
+            answer.map_err(ScanErrorKind::from),
+            model,
+            "mutant {nth}, of {name}: the scanner says {answer:?}, the model {model:?}"
+        );
+        seen.note(answer);
+    }
+    seen
+}
+
+#[test]
+fn every_seed_gets_the_models_answer() {
+    for format in [ScanFormat::Vhd, ScanFormat::Vhdx] {
+        for (name, input, image) in seeds(format) {
+            let case = ScanCase::decode(&input).unwrap();
+            let unpacked = case.unpack();
+            let device = unpacked.device();
+            let answer = case.ask(&BuiltIn, &device);
+            let model = scanners::scan(format, &image, case.unit);
+            assert_eq!(answer.result.map_err(ScanErrorKind::from), model, "{name}");
+            assert!(model.is_ok(), "{name}");
+            // The image's bytes, flat, are the same to the model.
+            let mut flat = vec![0; image.capacity() as usize];
+            image.read(0, &mut flat);
+            assert_eq!(
+                scanners::scan(format, &flat[..], case.unit),
+                model,
+                "{name}"
+            );
+        }
+    }
+}
+
+mod vhd {
+    use super::*;
+
+    /// Where fields lie in the footer and in the header, how long they are, and values that matter.
+    const FOOTER: &[(u64, usize, &[u64])] = &[
+        (0, 8, &[0]),
+        (8, 4, &[0, 2, 3]),
+        (12, 4, &[0x1_0000, 0x1_0001, 0x2_0000]),
+        (16, 8, &[0, 511, 512, 1024, 2048]),
+        (28, 4, &[0x7670_6320, 0x7165_6d75, 0x7769_6e20, 0x7165_6d32]),
+        (
+            48,
+            8,
+            &[
+                0,
+                511,
+                0xff00_0000 * 512,
+                0xff00_0000 * 512 + 511,
+                0xff00_0001 * 512,
+            ],
+        ),
+        (56, 2, &[0, 65_535]),
+        (58, 1, &[0, 16]),
+        (59, 1, &[0, 255]),
+        (60, 4, &[0, 2, 3, 4, 5]),
+        (64, 4, &[0]),
+    ];
+    const HEADER: &[(u64, usize, &[u64])] = &[
+        (0, 8, &[0]),
+        (16, 8, &[0, 511, 512, 513, 1024, 1535, 1536, 2048]),
+        (24, 4, &[0x1_0000, 0x1_0001, 0x2_0000]),
+        (28, 4, &[0, 1, 2, 3]),
+        (32, 4, &[256, 512, 4096, 1 << 21, 1 << 31]),
+        (36, 4, &[0]),
+    ];
+
+    fn put_checksum_right(mutant: &mut Mutant, start: u64, length: u64, field: u64) {
+        mutant.set(start + field, 4, 0);
+        let sum: u64 = mutant
+            .image
+            .pieces(start, length)
+            .flat_map(|(_, piece)| piece)
+            .map(|&byte| u64::from(byte))
+            .sum();
+        mutant.set(start + field, 4, !sum);
+    }
+
+    fn disturb(mutant: &mut Mutant, start: u64, fields: &[(u64, usize, &[u64])]) {
+        let (at, length, special) = mutant.random.of(fields);
+        mutant.disturb(start + at, length, special);
+    }
+
+    fn mutate(mutant: &mut Mutant) {
+        let end = mutant.image.capacity() - 512;
+        let header = match mutant.number(16, 8) {
+            header if header <= end => header,
+            _ => 512,
+        };
+        let mut which_is_right = [true; 3];
+        for _ in 0..=mutant.random.below(3) {
+            match mutant.random.below(12) {
+                0..3 => disturb(mutant, 0, FOOTER),
+                3..5 => disturb(mutant, end, FOOTER),
+                5..8 => disturb(mutant, header, HEADER),
+                8 => {
+                    // A geometry that counts, as the specification's largest one or not quite.
+                    let creator = mutant.random.of(&[0x7670_6320, 0x7165_6d75, 0x7769_6e20]);
+                    mutant.set(28, 4, creator);
+                    for (at, length, value) in [(56, 2, 65_535), (58, 1, 16), (59, 1, 255)] {
+                        if !mutant.random.one_in(4) {
+                            mutant.set(at, length, value);
+                        }
+                    }
+                }
+                9..11 => {
+                    let table = mutant.number(header + 16, 8);
+                    let entry = mutant.random.below(mutant.number(header + 28, 4).min(64));
+                    if table < 1 << 40 {
+                        let last = mutant.image.capacity() / 512;
+                        let near = last.saturating_sub(mutant.random.below(5000));
+                        let special = [u64::MAX, 0, 1, 2, 3, 4, 5, 6, 8, near, near, near, last];
+                        mutant.disturb(table + 4 * entry, 4, &special);
+                    }
+                }
+                _ => {
+                    mutant.resize(512, 40 * MIB);
+                    if mutant.random.one_in(2) {
+                        // The footer moves with the end.
+                        let mut footer = [0; 512];
+                        mutant.image.read(end, &mut footer);
+                        let end = mutant.image.capacity().saturating_sub(512);
+                        mutant.image.write(end, &footer);
+                    }
+                }
+            }
+        }
+        for right in &mut which_is_right {
+            *right = !mutant.random.one_in(8);
+        }
+        let [copy, last, dynamic] = which_is_right;
+        // A copy that is not there stays away.
+        if copy && mutant.number(0, 8) != 0 {
+            put_checksum_right(mutant, 0, 512, 64);
+        }
+        if last {
+            put_checksum_right(mutant, end, 512, 64);
+        }
+        if dynamic && mutant.number(header, 8) != 0 {
+            put_checksum_right(mutant, header, 1024, 36);
+        }
+        if mutant.random.one_in(8) {
+            // Only the footer at the end is left.
+            mutant.image.write(0, &[0; 512]);
+        }
+    }
+
+    #[test]
+    fn mutants_get_the_models_answer() {
+        compare(ScanFormat::Vhd, 190_000, mutate).assert_all(20);
+    }
+}
+
+mod vhdx {
+    use super::*;
+
+    const HEADERS: [u64; 2] = [64 * KIB, 128 * KIB];
+    const REGION_TABLES: [u64; 2] = [192 * KIB, 256 * KIB];
+    const HEADER: &[(u64, usize, &[u64])] = &[
+        (0, 4, &[0]),
+        (4, 4, &[0]),
+        (8, 8, &[0, 1, 2, u64::MAX]),
+        (16, 8, &[7]),
+        (48, 8, &[1, 0]),
+        (56, 8, &[1 << 63, 0]),
+        (66, 2, &[0, 1, 2]),
+        (68, 4, &[0, MIB, 2 * MIB, 3 * MIB, u64::MAX << 20]),
+        (
+            72,
+            8,
+            &[0, MIB, 2 * MIB, 3 * MIB, 100 * MIB, u64::MAX << 20],
+        ),
+        (4000, 8, &[1]),
+    ];
+    const REGION: &[(u64, usize, &[u64])] = &[
+        (0, 8, &[0]),
+        (8, 8, &[0]),
+        (16, 8, &[0, MIB, 2 * MIB, 3 * MIB, 4 * MIB, 5 * MIB]),
+        (24, 4, &[0, MIB, 2 * MIB]),
+        (28, 4, &[0, 1]),
+    ];
+    const ITEM: &[(u64, usize, &[u64])] = &[
+        (0, 8, &[0]),
+        (8, 8, &[0]),
+        (16, 4, &[0, 65_535, 65_536, MIB - 8, MIB - 4, MIB - 3]),
+        (20, 4, &[4, 8, 16, 12]),
+        (24, 4, &[0, 4]),
+    ];
+
+    fn guid(groups: (u32, u16, u16), last: [u8; 8]) -> [u8; 16] {
+        let (a, b, c) = groups;
+        let mut guid = [0; 16];
+        guid[..4].copy_from_slice(&a.to_le_bytes());
+        guid[4..6].copy_from_slice(&b.to_le_bytes());
+        guid[6..8].copy_from_slice(&c.to_le_bytes());
+        guid[8..].copy_from_slice(&last);
+        guid
+    }
+
+    /// Where the entry with that GUID lies, among the `count` of 32 bytes at byte `at`.
+    fn entry_of(mutant: &Mutant, at: u64, count: u64, guid: [u8; 16]) -> Option<u64> {
+        (0..count).map(|nth| at + 32 * nth).find(|&entry| {
+            let mut found = [0; 16];
+            mutant.image.read(entry, &mut found);
+            found == guid
+        })
+    }
+
+    fn put_checksum_right(mutant: &mut Mutant, start: u64, length: u64) {
+        mutant.set(start + 4, 4, 0);
+        let crc = of_pieces(start, length, mutant.image.pieces(start, length));
+        mutant.set(start + 4, 4, crc.into());
+    }
+
+    fn disturb(mutant: &mut Mutant, start: u64, fields: &[(u64, usize, &[u64])]) {
+        let (at, length, special) = mutant.random.of(fields);
+        mutant.disturb(start + at, length, special);
+    }
+
+    /// Appends entries to a table whose entries begin at `first`.
+    fn append(mutant: &mut Mutant, count: u64, first: u64, field: (u64, usize), entry: &[u8; 32]) {
+        mutant.image.write(first + 32 * count, entry);
+        mutant.set(field.0, field.1, count + 1);
+    }
+
+    fn mutate(mutant: &mut Mutant) {
+        let table = REGION_TABLES[0];
+        let bat = guid(
+            (0x2dc2_7766, 0xf623, 0x4200),
+            [0x9d, 0x64, 0x11, 0x5e, 0x9b, 0xfd, 0x4a, 0x08],
+        );
+        let metadata = guid(
+            (0x8b7c_a206, 0x4790, 0x4b9a),
+            [0xb8, 0xfe, 0x57, 0x5f, 0x05, 0x0f, 0x88, 0x6e],
+        );
+        let parent = guid(
+            (0xa8d3_5f2d, 0xb30b, 0x454d),
+            [0xab, 0xf7, 0xd3, 0xd8, 0x48, 0x34, 0xab, 0x0c],
+        );
+        let place = |mutant: &Mutant, guid| {
+            let entry = entry_of(mutant, table + 16, 2, guid).expect("a region of the seed");
+            mutant.number(entry + 16, 8)
+        };
+        let (bat, metadata) = (place(mutant, bat), place(mutant, metadata));
+        let entry_counts = (table + 8, metadata + 10);
+        for _ in 0..=mutant.random.below(3) {
+            let regions = mutant.number(entry_counts.0, 4).min(40);
+            let items = mutant.number(entry_counts.1, 2).min(40);
+            match mutant.random.below(20) {
+                0..3 => {
+                    let header = mutant.random.of(&HEADERS);
+                    disturb(mutant, header, HEADER);
+                }
+                3 => {
+                    // Both headers the same, or all but one field.
+                    let mut header = [0; 4096];
+                    mutant.image.read(HEADERS[0], &mut header);
+                    mutant.image.write(HEADERS[1], &header);
+                    if mutant.random.one_in(2) {
+                        disturb(mutant, HEADERS[1], HEADER);
+                    }
+                }
+                4..7 => {
+                    let entry = mutant.random.below(regions);
+                    disturb(mutant, table + 16 + 32 * entry, REGION);
+                }
+                7 => mutant.disturb(entry_counts.0, 4, &[0, 1, 2, 3, 2047, 2048]),
+                8 => {
+                    // More regions, which may overlap, be empty, or be too many.
+                    let many = mutant.random.of(&[1, 1, 2, 27, 28, 29, 30, 31]);
+                    let apart = MIB * mutant.random.below(2);
+                    let beyond = mutant.image.capacity().next_multiple_of(MIB);
+                    mutant.image.set_capacity(beyond + many * MIB);
+                    for nth in 0..many {
+                        let mut entry = [0; 32];
+                        let start = if apart == 0 {
+                            MIB * nth
+                        } else {
+                            beyond + MIB * nth
+                        };
+                        let length = apart | MIB * u64::from(mutant.random.one_in(30));
+                        entry[0] = mutant.random.of(&[1, 2, 3]);
+                        entry[16..24].copy_from_slice(&start.to_le_bytes());
+                        entry[24..28].copy_from_slice(&(length as u32).to_le_bytes());
+                        entry[28] = u8::from(mutant.random.one_in(300));
+                        append(
+                            mutant,
+                            regions + nth,
+                            table + 16,
+                            (entry_counts.0, 4),
+                            &entry,
+                        );
+                    }
+                }
+                9 => {
+                    // A region or an item twice.
+                    let (first, count, field) = if mutant.random.one_in(2) {
+                        (table + 16, regions, (entry_counts.0, 4))
+                    } else {
+                        (metadata + 32, items, (entry_counts.1, 2))
+                    };
+                    let mut entry = [0; 32];
+                    let which = mutant.random.below(count);
+                    mutant.image.read(first + 32 * which, &mut entry);
+                    append(mutant, count, first, field, &entry);
+                }
+                10 | 11 => {
+                    let entry = metadata + 32 + 32 * mutant.random.below(items);
+                    if mutant.random.one_in(6) {
+                        mutant.image.write(entry, &[0; 32]);
+                    } else {
+                        disturb(mutant, entry, ITEM);
+                    }
+                }
+                12 => {
+                    if mutant.random.one_in(2) {
+                        mutant.disturb(entry_counts.1, 2, &[0, 4, 5, 6, 2047, 2048]);
+                    } else {
+                        mutant.disturb(metadata, 8, &[0]);
+                    }
+                }
+                13 => {
+                    let mut entry = [0; 32];
+                    let mine = [9; 16];
+                    entry[..16].copy_from_slice(if mutant.random.one_in(3) {
+                        &parent
+                    } else {
+                        &mine
+                    });
+                    entry[24] = mutant.random.of(&[0, 1, 4, 7]);
+                    append(mutant, items, metadata + 32, (entry_counts.1, 2), &entry);
+                }
+                14 | 15 => {
+                    // The items themselves, wherever the table says that they are.
+                    let entry = metadata + 32 + 32 * mutant.random.below(items);
+                    let at = metadata + mutant.number(entry + 16, 4);
+                    let special: Vec<u64> = (19..30)
+                        .map(|bits| 1 << bits)
+                        .chain([
+                            512,
+                            4096,
+                            520,
+                            64 << 40,
+                            (64 << 40) + 512,
+                            (64 << 40) - 4096,
+                        ])
+                        .collect();
+                    match mutant.number(entry + 20, 4) {
+                        4 => mutant.disturb(at, 4, &special),
+                        8 if mutant.random.one_in(2) => mutant.disturb(at, 4, &special),
+                        8 if mutant.random.one_in(2) => mutant.disturb(at + 4, 4, &[0, 1, 2, 3]),
+                        8 => mutant.disturb(at, 8, &special),
+                        _ => mutant.disturb(at, 8, &[0]),
+                    }
+                }
+                16..19 => {
+                    let state = mutant.random.of(&[0, 1, 2, 3, 4, 5, 6, 6, 6, 6, 7]);
+                    let reserved = mutant.random.below(1 << 17) << 3;
+                    let end = (mutant.image.capacity() >> 20).max(1);
+                    let in_file = mutant
+                        .random
+                        .of(&[0, 1, 2, 3, 4, 8, 8, end, end - 1, 1 << 43]);
+                    // The first sector bitmap's entry may come at 16, 32, and so on.
+                    let near = (16 << mutant.random.below(8)) - 1 + mutant.random.below(3);
+                    let entry = mutant.random.below(24);
+                    let entry = mutant.random.of(&[entry, entry, near]);
+                    mutant.set(bat + 8 * entry, 8, in_file << 20 | reserved | state);
+                    if mutant.random.one_in(4) {
+                        mutant.disturb(bat + 8 * entry, 8, &[6]);
+                    }
+                }
+                _ => mutant.resize(MIB, 48 * MIB),
+            }
+        }
+        if mutant.random.one_in(4) {
+            // The second region table says what the first says, and so may stand in for it.
+            let mut entries = [0; 512];
+            mutant.image.read(table, &mut entries);
+            mutant.image.write(REGION_TABLES[1], &entries);
+            put_checksum_right(mutant, REGION_TABLES[1], 64 * KIB);
+        }
+        for (starts, length) in [(HEADERS, 4 * KIB), (REGION_TABLES, 64 * KIB)] {
+            for start in starts {
+                if !mutant.random.one_in(8) {
+                    put_checksum_right(mutant, start, length);
+                }
+            }
+        }
+        if mutant.random.one_in(50) {
+            mutant.disturb(0, 8, &[0]);
+        }
+    }
+
+    #[test]
+    fn mutants_get_the_models_answer() {
+        compare(ScanFormat::Vhdx, 12_000, mutate).assert_all(39);
+    }
+}
