@@ -1,6 +1,6 @@
 //! VMDK: a directory of tables of grains, twice; or the disk's bytes.
 
-use measure::{MeasureError, MeasureOutput, VmdkOpts, VmdkSubformat};
+use measure::{MeasureOutput, VmdkOpts, VmdkSubformat};
 use shared::AllocationSummary;
 
 use super::{LARGEST_DISK, SECTOR_BITS, ceiling, plain, round_up, units};
@@ -22,10 +22,10 @@ const STREAM_OVERHEAD: u64 = 512;
 /// `vmdk_create_extent` in QEMU's `block/vmdk.c`).
 ///
 /// # Errors
-/// - [`MeasureError::InvalidOption`]: a grain size outside its range, used or not.
-/// - [`MeasureError::InvalidSize`]: too many grains; a flat disk over 2^63 - 1 bytes; more data or units
+/// - [`measure::MeasureError::InvalidOption`]: a grain size outside its range, used or not.
+/// - [`measure::MeasureError::InvalidSize`]: too many grains; a flat disk over 2^63 - 1 bytes; more data or units
 ///   than the disk has.
-/// - [`MeasureError::Overflow`]: a flat disk for which the sum of the two answers is 2^64.
+/// - [`measure::MeasureError::Overflow`]: a flat disk for which the sum of the two answers is 2^64.
 #[inline]
 pub(super) fn measure(summary: &AllocationSummary, options: &VmdkOpts) -> Measured {
     let grain_size = options.grain_size;
@@ -61,6 +61,8 @@ const fn head_sectors(size: u64, grain_bits: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use measure::MeasureError;
+
     use super::super::tests::{answer, empty, full};
     use super::*;
 

@@ -29,9 +29,9 @@ pub fn scan(
     unit: Option<NonZeroU64>,
 ) -> Result<AllocationSummary, ScanErrorKind> {
     match format {
-        ScanFormat::Qcow2 => qcow2::scan(image, unit),
-        ScanFormat::Vmdk => vmdk::scan(image, unit),
-        ScanFormat::Vhd => vhd::scan(image, unit),
-        ScanFormat::Vhdx => vhdx::scan(image, unit),
+        ScanFormat::Qcow2 => self::qcow2::scan(image, unit),
+        ScanFormat::Vmdk => self::vmdk::scan(image, unit),
+        ScanFormat::Vhd => self::vhd::scan(image, unit),
+        ScanFormat::Vhdx => self::vhdx::scan(image, unit),
     }
 }
