@@ -31,7 +31,7 @@ pub(super) fn measure(summary: &AllocationSummary, options: &VhdxOpts) -> Measur
         0 => 1 << chosen_bits(size),
         given => given,
     };
-    let legal = block_size.is_power_of_two() & (block_size >= 1 << 20) & (block_size <= 256 << 20);
+    let legal = block_size.is_power_of_two() & (1 << 20..=256 << 20).contains(&block_size);
     let block_bits = block_size.trailing_zeros();
     // So at most 2^26 blocks.
     let data_blocks = units(summary, legal, block_bits, LARGEST_DISK)?;

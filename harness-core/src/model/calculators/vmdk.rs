@@ -29,7 +29,7 @@ const STREAM_OVERHEAD: u64 = 512;
 #[inline]
 pub(super) fn measure(summary: &AllocationSummary, options: &VmdkOpts) -> Measured {
     let grain_size = options.grain_size;
-    let legal = grain_size.is_power_of_two() & (grain_size >= 4 << 10) & (grain_size <= 64 << 10);
+    let legal = grain_size.is_power_of_two() & (4 << 10..=64 << 10).contains(&grain_size);
     let grain_bits = grain_size.trailing_zeros();
     let size = summary.virtual_size;
     let (largest, stream_overhead) = match options.subformat {
