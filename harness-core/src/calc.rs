@@ -20,6 +20,8 @@
 //! | 42 | how the numbers are to be read (see below) |
 //! | 43–50 | the count of touched units |
 //! | 51–58 | the unit they were counted for |
+//! | 59 | what else is asked, mod 4: nothing, the same again, of a larger disk, with more data |
+//! | 60–67 | how much larger, how much more |
 //!
 //! What is not there reads as zero, so the first 42 bytes alone mean what they always meant. Byte 42
 //! makes likely what uniform numbers hit once in millions: bit 0 takes cluster, grain and block sizes
@@ -29,8 +31,8 @@
 //! and no more than the disk has, 3 for the unit in bytes 51–58.
 //!
 //! # Checks
-//! The invariants `calc.*` of [`crate::check::ALL`], on every answer. That an error is the right one
-//! is not asserted here.
+//! `calc.*` of [`crate::check::ALL`]: that the answer is the reference model's, in value and in kind of
+//! error; what holds for every answer without a model; and how the answers to two questions relate.
 
 use measure::{
     MeasureOutput, Preallocation, Qcow2Opts, VhdOpts, VhdSubformat, VhdxOpts, VmdkOpts,
@@ -41,6 +43,7 @@ use shared::{AllocationSummary, TouchedUnits};
 use crate::check::{self, Checks};
 use crate::decode::Positional;
 use crate::describe::Describe;
+use crate::model;
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::subject::{Calculators, Measured};
@@ -49,7 +52,7 @@ use crate::subject::{Calculators, Measured};
 pub const MIN_INPUT: usize = 42;
 
 /// The longest input that is read whole, in bytes.
-pub const MAX_INPUT: usize = 59;
+pub const MAX_INPUT: usize = 68;
 
 const REFCOUNT_BITS: [u8; 8] = [1, 2, 4, 8, 16, 32, 64, 0xff];
 
@@ -160,6 +163,60 @@ pub struct CalcCase {
     pub summary: AllocationSummary,
     /// The target format.
     pub options: Options,
+    /// What else is asked.
+    pub probe: Probe,
+}
+
+/// A second question, whose answer relates to the first one's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// None.
+    Nothing,
+    /// The same question.
+    Again,
+    /// The same of a disk larger by so many bytes.
+    LargerDisk(u64),
+    /// The same of a disk that holds so many bytes more, or touches so many units more.
+    MoreData(u64),
+}
+
+impl Probe {
+    #[inline(always)]
+    fn decode(input: &Positional<MAX_INPUT>) -> Self {
+        let more = input.u64(60);
+        match input.u8(59) & 3 {
+            0 => Self::Nothing,
+            1 => Self::Again,
+            2 => Self::LargerDisk(more),
+            _ => Self::MoreData(more),
+        }
+    }
+
+    /// The second question; `None` when there is none, also because its numbers do not fit 64 bits.
+    fn question(self, summary: AllocationSummary) -> Option<AllocationSummary> {
+        Some(match self {
+            Self::Nothing => return None,
+            Self::Again => summary,
+            Self::LargerDisk(more) => AllocationSummary {
+                virtual_size: summary.virtual_size.checked_add(more)?,
+                ..summary
+            },
+            // Data is either counted in units or taken to lie together.
+            Self::MoreData(more) => match summary.touched {
+                Some(touched) => AllocationSummary {
+                    touched: Some(TouchedUnits {
+                        count: touched.count.checked_add(more)?,
+                        ..touched
+                    }),
+                    ..summary
+                },
+                None => AllocationSummary {
+                    allocated_bytes: summary.allocated_bytes.checked_add(more)?,
+                    ..summary
+                },
+            },
+        })
+    }
 }
 
 impl CalcCase {
@@ -231,6 +288,7 @@ impl CalcCase {
                 touched,
             },
             options,
+            probe: Probe::decode(&input),
         })
     }
 
@@ -304,17 +362,32 @@ pub fn run(calculators: &(impl Calculators + ?Sized), data: &[u8]) -> Outcome {
         Ok(case) => case,
         Err(why) => return Outcome::Rejected(why),
     };
-    if let Ok(output) = case.ask(calculators) {
-        assert_invariants(&case, output);
+    let answer = case.ask(calculators);
+    let expected = model::calculators::measure(&case.summary, &case.options);
+    let mut checks = Checks::default();
+    evaluate_invariants(&case, answer, &mut checks);
+    checks.evaluate(&check::CALC_ANSWER_IS_EXACT, answer == expected);
+    checks.conclude(&case, || {
+        format!("{answer:?}; the model answers {expected:?}")
+    });
+    if let Some(question) = case.probe.question(case.summary) {
+        let second = case.options.ask(calculators, &question);
+        evaluate_relation(&case, answer, second);
     }
     Outcome::Checked
 }
 
-fn assert_invariants(case: &CalcCase, output: MeasureOutput) {
+/// What holds for every answer, evaluated without a branch on whether there is one.
+#[inline(always)]
+fn evaluate_invariants(case: &CalcCase, answer: Measured, checks: &mut Checks) {
+    let is_ok = answer.is_ok();
     let MeasureOutput {
         required,
         fully_allocated,
-    } = output;
+    } = answer.unwrap_or(MeasureOutput {
+        required: 0,
+        fully_allocated: 0,
+    });
     let AllocationSummary {
         virtual_size,
         allocated_bytes,
@@ -327,41 +400,67 @@ fn assert_invariants(case: &CalcCase, output: MeasureOutput) {
         unit != 0 && count <= virtual_size.div_ceil(unit)
     });
 
-    let mut checks = Checks::default();
-    checks.evaluate(
+    checks.evaluate_if(
+        is_ok,
         &check::CALC_REQUIRED_LE_FULLY_ALLOCATED,
         required <= fully_allocated,
     );
-    checks.evaluate(
+    checks.evaluate_if(
+        is_ok,
         &check::CALC_SUM_FITS_U64,
         required.checked_add(fully_allocated).is_some(),
     );
     checks.evaluate_if(
-        is_raw,
+        is_ok & is_raw,
         &check::CALC_RAW_COVERS_VIRTUAL_SIZE,
         required >= virtual_size,
     );
     checks.evaluate_if(
-        has_metadata,
+        is_ok & has_metadata,
         &check::CALC_NON_RAW_HAS_OVERHEAD,
         (required > 0) & (fully_allocated > virtual_size),
     );
     checks.evaluate_if(
-        is_preallocated,
+        is_ok & is_preallocated,
         &check::CALC_QCOW2_PREALLOCATED_IS_FULL,
         required == fully_allocated,
     );
-    checks.evaluate(
+    checks.evaluate_if(
+        is_ok,
         &check::CALC_IMPOSSIBLE_DATA_REFUSED,
         allocated_bytes <= virtual_size,
     );
     checks.evaluate_if(
-        touched.is_some(),
+        is_ok & touched.is_some(),
         &check::CALC_IMPOSSIBLE_UNITS_REFUSED,
         units_fit,
     );
+}
+
+/// How the answer to the second question relates to the first one's, when both have one.
+fn evaluate_relation(case: &CalcCase, first: Measured, second: Measured) {
+    let mut checks = Checks::default();
+    checks.evaluate_if(
+        case.probe == Probe::Again,
+        &check::CALC_SAME_ANSWER_AGAIN,
+        first == second,
+    );
+    if let (Ok(first), Ok(second)) = (first, second) {
+        let default_block_size = case.options == Options::Vhdx(VhdxOpts { block_size: 0 });
+        checks.evaluate_if(
+            matches!(case.probe, Probe::LargerDisk(_)),
+            &check::CALC_MONOTONE_IN_VIRTUAL_SIZE,
+            first.fully_allocated <= second.fully_allocated
+                && (default_block_size || first.required <= second.required),
+        );
+        checks.evaluate_if(
+            matches!(case.probe, Probe::MoreData(_)),
+            &check::CALC_MONOTONE_IN_DATA,
+            first.fully_allocated == second.fully_allocated && first.required <= second.required,
+        );
+    }
     checks.conclude(case, || {
-        format!("required = {required}, fully_allocated = {fully_allocated}")
+        format!("{first:?}; the second answer is {second:?}")
     });
 }
 
@@ -411,6 +510,12 @@ impl Describe for CalcCase {
         if let Some(TouchedUnits { unit, count }) = touched {
             words += &format!(" in {count} units of {unit} bytes");
         }
+        words += &match self.probe {
+            Probe::Nothing => String::new(),
+            Probe::Again => "; asked twice".to_owned(),
+            Probe::LargerDisk(more) => format!("; and a disk larger by {more} bytes"),
+            Probe::MoreData(more) => format!("; and with {more} bytes or units of data more"),
+        };
         words
     }
 

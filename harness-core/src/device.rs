@@ -27,6 +27,7 @@ pub struct MockDevice<'a> {
     sector_size: u32,
     device: u32,
     fails: Option<u64>,
+    scans: u64,
     reads: Cell<u64>,
     bytes_served: Cell<u64>,
     misuse: Cell<Option<&'static str>>,
@@ -48,6 +49,7 @@ impl<'a> MockDevice<'a> {
             sector_size,
             device,
             fails: None,
+            scans: 1,
             reads: Cell::new(0),
             bytes_served: Cell::new(0),
             misuse: Cell::new(None),
@@ -73,6 +75,7 @@ impl<'a> MockDevice<'a> {
     fn set(&mut self, image: Image<'a>) {
         self.image = image;
         self.fails = None;
+        self.scans = 1;
         self.reads.set(0);
         self.bytes_served.set(0);
         self.misuse.set(None);
@@ -100,10 +103,20 @@ impl<'a> MockDevice<'a> {
         self.device
     }
 
-    /// The most sector reads that a scan of this image may need.
+    /// The most sector reads that this many scans of the image may need (see
+    /// [`expect_scans`](Self::expect_scans)).
     #[must_use]
     pub fn read_bound(&self) -> u64 {
-        self.input_capacity().div_ceil(BOUND_SECTOR) * 4 + 64
+        let sectors = self.input_capacity().div_ceil(BOUND_SECTOR);
+        sectors
+            .saturating_mul(4)
+            .saturating_add(64)
+            .saturating_mul(self.scans)
+    }
+
+    /// Says that the image will be scanned so many times; without it, once.
+    pub fn expect_scans(&mut self, scans: u64) {
+        self.scans = scans;
     }
 
     /// How many sectors the device was asked for, failed reads included.

@@ -5,7 +5,9 @@
 //! fails panics, in every build, which is what AFL++, libFuzzer and honggfuzz all take for a find.
 //!
 //! - [`targets`]: the one list of targets.
-//! - [`calc`], [`scan`]: one module a target: its input layout and its checks, side by side.
+//! - [`calc`], [`scan`], [`image`]: one module a target: its input layout and its checks, side by side.
+//! - [`recipe`], [`sparse`]: some dozens of bytes that stand for a large image, and what is true of it.
+//! - [`model`]: the reference, which knows the right answer.
 //! - [`subject`]: the code under test, behind two traits.
 //! - [`device`]: the mock device from which a scanner reads the fuzzer's image.
 //! - [`check`]: what a check is, how it reports, how often each was evaluated.
@@ -14,8 +16,8 @@
 //! - [`worker`], [`trace`], [`counters`]: replaying inputs without an engine, what they do, what they cover.
 //!
 //! What is asserted: the code under test does not panic, overflow or hang (overflow checks and debug
-//! assertions are on in every profile), and the invariants listed in [`check::ALL`]. What is not
-//! asserted here: that an answer is the exact one.
+//! assertions are on in every profile); its answers are the model's, in value and in kind of error; and
+//! whatever else [`check::ALL`] lists.
 //!
 //! The crate knows no engine: it builds and runs on stable Rust, in `cargo test`, and in replays.
 #![forbid(unsafe_code)]
@@ -27,11 +29,13 @@ pub mod crc32c;
 pub mod decode;
 pub mod describe;
 pub mod device;
+pub mod image;
 pub mod model;
 pub mod options;
 pub mod outcome;
 pub mod recipe;
 pub mod scan;
+mod scanned;
 pub mod sparse;
 pub mod subject;
 pub mod targets;
@@ -57,6 +61,14 @@ pub fn fuzz_measure_calc(data: &[u8]) {
 /// When a check fails or the code under test panics: that is the find.
 pub fn fuzz_measure_scan(data: &[u8]) {
     scan::run(&BuiltIn, data);
+}
+
+/// The target `fuzz_measure_image` on the built-in subject: see [`image`].
+///
+/// # Panics
+/// When a check fails or the code under test panics: that is the find.
+pub fn fuzz_measure_image(data: &[u8]) {
+    image::run(&BuiltIn, &BuiltIn, data);
 }
 
 /// The target `fuzz_nothing`: an engine's own cost, the base line of every speed figure.

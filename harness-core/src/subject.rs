@@ -70,6 +70,8 @@ pub struct ScanRequest<'a> {
     pub caches: [&'a mut [u8]; 2],
     /// Count the units of this many bytes that hold data, when given.
     pub unit: Option<NonZeroU64>,
+    /// Scan once more with the same state, which must not have suffered from the first scan.
+    pub twice: bool,
 }
 
 /// What a scanner answers.
@@ -77,6 +79,9 @@ pub struct ScanRequest<'a> {
 pub struct ScanAnswer {
     /// How much of the virtual disk holds data, or why that cannot be said.
     pub result: Result<AllocationSummary, ScanError>,
+    /// The second scan's answer, when one was asked for and there is a state to scan with. A scanner
+    /// without a state just scans again.
+    pub again: Option<Result<AllocationSummary, ScanError>>,
     /// The bytes that the scanner says it read; `None` when it says nothing (it gave up before it
     /// had a state that counts).
     pub bytes_read: Option<u64>,
@@ -118,9 +123,9 @@ pub trait Scanner: Sync {
 /// The code under test.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
-    /// What is behind `fuzz_measure_calc`.
+    /// What is behind `fuzz_measure_calc`, and takes what scans of `fuzz_measure_image` answer.
     pub calculators: &'a dyn Calculators,
-    /// What is behind `fuzz_measure_scan`.
+    /// What is behind `fuzz_measure_scan` and `fuzz_measure_image`.
     pub scanner: &'a dyn Scanner,
 }
 
@@ -165,10 +170,12 @@ macro_rules! scan_with {
         match <$state>::init($request.calls, $request.device, first, second) {
             Ok(mut state) => ScanAnswer {
                 result: $scan(&mut state, $request.unit),
+                again: $request.twice.then(|| $scan(&mut state, $request.unit)),
                 bytes_read: Some(state.bytes_read()),
             },
             Err(error) => ScanAnswer {
                 result: Err(error),
+                again: None,
                 bytes_read: None,
             },
         }

@@ -6,7 +6,7 @@
 use crate::describe::Description;
 use crate::outcome::Outcome;
 use crate::subject::Subject;
-use crate::{calc, scan};
+use crate::{calc, image, recipe, scan};
 
 /// Something to fuzz.
 #[derive(Debug, Clone, Copy)]
@@ -81,6 +81,19 @@ pub static TARGETS: &[Target] = &[
         run: |subject, data| scan::run(subject.scanner, data),
         stands_for: |data| scan::ScanCase::decode(data).map_or(0, |case| case.capacity()),
         describe: |data| scan::ScanCase::decode(data).map(|case| Description::from(&case)),
+    },
+    Target {
+        name: "fuzz_measure_image",
+        drives: "the scanners on images of any size made from small recipes, and the calculators on what they answer",
+        max_input: recipe::LENGTH,
+        checks: Some("image."),
+        dictionary: None,
+        is_baseline: false,
+        run: |subject, data| image::run(subject.calculators, subject.scanner, data),
+        stands_for: |data| {
+            recipe::Recipe::decode(data).map_or(0, |recipe| recipe.build().image.capacity())
+        },
+        describe: |data| image::ImageCase::decode(data).map(|case| Description::from(&case)),
     },
     Target {
         name: "fuzz_nothing",

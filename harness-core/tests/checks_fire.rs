@@ -4,46 +4,61 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use harness_core::calc::{CalcCase, Options};
+use harness_core::calc::CalcCase;
 use harness_core::check;
 use harness_core::describe::Describe;
+use harness_core::image;
+use harness_core::options::Options;
+use harness_core::recipe::{self, at};
 use harness_core::scan::encode_input;
 use harness_core::subject::{
     Calculators, Measured, ScanAnswer, ScanFormat, ScanRequest, Scanner, Subject,
 };
-use harness_core::{BUILT_IN, targets};
-use measure::{MeasureOutput, Qcow2Opts, VhdOpts, VhdxOpts, VmdkOpts};
+use harness_core::{BUILT_IN, BuiltIn, targets};
+use measure::{MeasureError, MeasureOutput, Qcow2Opts, VhdOpts, VhdxOpts, VmdkOpts};
 use shared::{AllocationSummary, ScanError};
 
-/// Calculators that all give one answer, whatever they are asked.
-struct AlwaysAnswers(u64, u64);
+/// Calculators made of a function, which is told how often one was asked before, the question, and
+/// the right answer.
+struct CalculatesWith<F>(F, AtomicUsize);
 
-impl AlwaysAnswers {
-    fn answer(&self) -> Measured {
-        Ok(MeasureOutput {
-            required: self.0,
-            fully_allocated: self.1,
-        })
+impl<F: Fn(usize, &AllocationSummary, Measured) -> Measured + Sync> CalculatesWith<F> {
+    fn new(answer: F) -> Self {
+        Self(answer, AtomicUsize::new(0))
+    }
+
+    fn answer(&self, summary: &AllocationSummary, right: Measured) -> Measured {
+        (self.0)(self.1.fetch_add(1, Ordering::Relaxed), summary, right)
     }
 }
 
-impl Calculators for AlwaysAnswers {
-    fn measure_raw(&self, _: &AllocationSummary) -> Measured {
-        self.answer()
+impl<F: Fn(usize, &AllocationSummary, Measured) -> Measured + Sync> Calculators
+    for CalculatesWith<F>
+{
+    fn measure_raw(&self, summary: &AllocationSummary) -> Measured {
+        self.answer(summary, BuiltIn.measure_raw(summary))
     }
-    fn measure_qcow2(&self, _: &AllocationSummary, _: &Qcow2Opts) -> Measured {
-        self.answer()
+    fn measure_qcow2(&self, summary: &AllocationSummary, opts: &Qcow2Opts) -> Measured {
+        self.answer(summary, BuiltIn.measure_qcow2(summary, opts))
     }
-    fn measure_vmdk(&self, _: &AllocationSummary, _: &VmdkOpts) -> Measured {
-        self.answer()
+    fn measure_vmdk(&self, summary: &AllocationSummary, opts: &VmdkOpts) -> Measured {
+        self.answer(summary, BuiltIn.measure_vmdk(summary, opts))
     }
-    fn measure_vhd(&self, _: &AllocationSummary, _: &VhdOpts) -> Measured {
-        self.answer()
+    fn measure_vhd(&self, summary: &AllocationSummary, opts: &VhdOpts) -> Measured {
+        self.answer(summary, BuiltIn.measure_vhd(summary, opts))
     }
-    fn measure_vhdx(&self, _: &AllocationSummary, _: &VhdxOpts) -> Measured {
-        self.answer()
+    fn measure_vhdx(&self, summary: &AllocationSummary, opts: &VhdxOpts) -> Measured {
+        self.answer(summary, BuiltIn.measure_vhdx(summary, opts))
     }
+}
+
+const fn sizes(required: u64, fully_allocated: u64) -> Measured {
+    Ok(MeasureOutput {
+        required,
+        fully_allocated,
+    })
 }
 
 /// A scanner made of a function.
@@ -106,25 +121,26 @@ fn assert_fires(subject: &Subject<'_>, target: &str, input: &[u8], id: &str) {
 }
 
 fn calculator_checks_fire() {
-    let fires = |answer: AlwaysAnswers, input: Vec<u8>, id| {
+    let fires = |answer: Measured, input: Vec<u8>, id| {
+        let calculators = CalculatesWith::new(|_, _: &AllocationSummary, _| answer);
         let subject = Subject {
-            calculators: &answer,
+            calculators: &calculators,
             ..BUILT_IN
         };
         assert_fires(&subject, "fuzz_measure_calc", &input, id);
     };
     let full = (1 << 20) + 1;
     fires(
-        AlwaysAnswers(full + 1, full),
+        sizes(full + 1, full),
         calc_input(QCOW2, 0, DISK, None),
         "calc.required_le_fully_allocated",
     );
     fires(
-        AlwaysAnswers((1 << 20) - 1, full),
+        sizes((1 << 20) - 1, full),
         calc_input(RAW, 0, DISK, None),
         "calc.raw_covers_virtual_size",
     );
-    for answer in [AlwaysAnswers(0, full), AlwaysAnswers(1, 1 << 20)] {
+    for answer in [sizes(0, full), sizes(1, 1 << 20)] {
         fires(
             answer,
             calc_input(VHDX, 0, DISK, None),
@@ -132,27 +148,84 @@ fn calculator_checks_fire() {
         );
     }
     fires(
-        AlwaysAnswers(1 << 63, 1 << 63),
+        sizes(1 << 63, 1 << 63),
         calc_input(QCOW2, 0, DISK, None),
         "calc.sum_fits_u64",
     );
     for preallocation in [2, 3] {
         fires(
-            AlwaysAnswers(full - 1, full),
+            sizes(full - 1, full),
             calc_input(QCOW2, preallocation, DISK, None),
             "calc.qcow2_preallocated_is_full",
         );
     }
     fires(
-        AlwaysAnswers(full, full),
+        sizes(full, full),
         calc_input(QCOW2, 0, (1 << 20, (1 << 20) + 1), None),
         "calc.impossible_data_refused",
     );
     fires(
-        AlwaysAnswers(full, full),
+        sizes(full, full),
         calc_input(QCOW2, 0, DISK, Some(17)),
         "calc.impossible_units_refused",
     );
+    // An answer that is only not right; an answer where an error is due; another error.
+    fires(
+        sizes(full, full),
+        calc_input(QCOW2, 0, DISK, None),
+        "calc.answer_is_exact",
+    );
+    fires(
+        Err(MeasureError::InvalidSize),
+        calc_input(RAW, 0, DISK, None),
+        "calc.answer_is_exact",
+    );
+    fires(
+        Err(MeasureError::Overflow),
+        calc_input(QCOW2, 0, (1 << 20, (1 << 20) + 1), None),
+        "calc.answer_is_exact",
+    );
+}
+
+/// The second of two questions gets a wrong answer, the first one the right one.
+fn calculator_relations_fire() {
+    let fires = |probe: u8, more: u64, second: Measured, id| {
+        let calculators = CalculatesWith::new(
+            |asked, _: &AllocationSummary, right| {
+                if asked == 0 { right } else { second }
+            },
+        );
+        let subject = Subject {
+            calculators: &calculators,
+            ..BUILT_IN
+        };
+        let mut input = calc_input(QCOW2, 0, DISK, None);
+        input.push(probe);
+        input.extend(more.to_le_bytes());
+        assert_fires(&subject, "fuzz_measure_calc", &input, id);
+    };
+    let right = BuiltIn.measure_qcow2(
+        &AllocationSummary::new(DISK.0, DISK.1),
+        &Qcow2Opts::default(),
+    );
+    let MeasureOutput {
+        required,
+        fully_allocated,
+    } = right.unwrap();
+    fires(1, 0, Err(MeasureError::Overflow), "calc.same_answer_again");
+    for second in [
+        sizes(required - 1, fully_allocated),
+        sizes(required, fully_allocated - 1),
+    ] {
+        fires(2, 512, second, "calc.monotone_in_virtual_size");
+    }
+    for second in [
+        sizes(required - 1, fully_allocated),
+        sizes(required, fully_allocated + 1),
+        sizes(required, fully_allocated - 1),
+    ] {
+        fires(3, 512, second, "calc.monotone_in_data");
+    }
 }
 
 /// A summary of a small disk that a scanner without a fault may give.
@@ -172,6 +245,7 @@ fn scanner_checks_fire() {
     fn answers(summary: AllocationSummary) -> impl Fn(ScanRequest<'_>) -> ScanAnswer + Sync {
         move |_| ScanAnswer {
             result: Ok(summary),
+            again: None,
             bytes_read: Some(0),
         }
     }
@@ -189,6 +263,7 @@ fn scanner_checks_fire() {
             }
             ScanAnswer {
                 result: Err(ScanError::NotThisFormat),
+                again: None,
                 bytes_read: None,
             }
         }
@@ -241,18 +316,239 @@ fn scanner_checks_fire() {
             assert!(read.is_ok());
             ScanAnswer {
                 result: Ok(SOUND),
+                again: None,
                 bytes_read: Some(0),
             }
         },
         false,
         "scan.bytes_read_is_what_was_served",
     );
+    fires(answers(SOUND), false, "scan.answer_is_exact");
+    fires(
+        |_| ScanAnswer {
+            result: Err(ScanError::Corrupt("not even the magic number")),
+            again: None,
+            bytes_read: None,
+        },
+        false,
+        "scan.answer_is_exact",
+    );
+}
+
+/// A recipe of a qcow2 image of ten clusters, three of which hold data.
+fn image_input(probe: u8, argument: u16) -> Vec<u8> {
+    let mut input = vec![0; recipe::LENGTH];
+    input[at::SIZE_MODE] = 4 << 2;
+    input[at::SIZE] = 10;
+    input[at::RUNS + 2] = 3;
+    input[at::PROBE] = probe;
+    input[at::PROBE_ARGUMENT..at::PROBE_ARGUMENT + 2].copy_from_slice(&argument.to_le_bytes());
+    input
+}
+
+/// A scan that goes wrong: it is told how often a scan was asked for before, asks for the right one,
+/// and spoils it.
+fn image_scans_fire() {
+    fn fires(
+        input: &[u8],
+        spoil: impl Fn(usize, &ScanRequest<'_>, &mut ScanAnswer) + Sync,
+        id: &str,
+    ) {
+        let asked = AtomicUsize::new(0);
+        let scanner = ScansWith(|request: ScanRequest<'_>| {
+            let ScanRequest {
+                format,
+                calls,
+                device,
+                unit,
+                twice,
+                ..
+            } = request;
+            let mut answer = BuiltIn.scan(request);
+            let mut buffers = [vec![0; 1 << 16], vec![0; 1 << 16]];
+            let [first, second] = &mut buffers;
+            let request = ScanRequest {
+                format,
+                calls,
+                device,
+                caches: [first, second],
+                unit,
+                twice,
+            };
+            spoil(asked.fetch_add(1, Ordering::Relaxed), &request, &mut answer);
+            answer
+        });
+        let subject = Subject {
+            scanner: &scanner,
+            ..BUILT_IN
+        };
+        assert_fires(&subject, "fuzz_measure_image", input, id);
+    }
+    fn summary(answer: &mut ScanAnswer) -> &mut AllocationSummary {
+        answer.result.as_mut().expect("a sound image")
+    }
+    fn reads(request: &ScanRequest<'_>, sector: u64, length: usize) {
+        let _ = request
+            .calls
+            .read_input_sector(request.device, sector, &mut vec![0; length]);
+    }
+    let plain = image_input(0, 0);
+    let mut counting = plain.clone();
+    counting[at::UNIT] = 1;
+
+    fires(
+        &plain,
+        |_, _, answer| summary(answer).allocated_bytes = 1 << 40,
+        "image.allocated_le_virtual_size",
+    );
+    fires(
+        &counting,
+        |_, _, answer| {
+            summary(answer).touched = Some(shared::TouchedUnits {
+                unit: 512,
+                count: 1 << 40,
+            });
+        },
+        "image.touched_le_units_of_disk",
+    );
+    fires(
+        &counting,
+        |_, _, answer| summary(answer).touched = None,
+        "image.unit_is_the_one_asked_for",
+    );
+    fires(
+        &plain,
+        |_, request, _| (0..1 << 17).for_each(|_| reads(request, 0, 512)),
+        "image.reads_bounded",
+    );
+    fires(
+        &plain,
+        |_, request, _| reads(request, u64::MAX, 512),
+        "image.reads_inside_the_device",
+    );
+    fires(
+        &plain,
+        |_, _, answer| answer.bytes_read = answer.bytes_read.map(|bytes| bytes + 1),
+        "image.bytes_read_is_what_was_served",
+    );
+    fires(
+        &plain,
+        |_, _, answer| summary(answer).allocated_bytes -= 1,
+        "image.answer_is_exact",
+    );
+    fires(
+        &plain,
+        |_, _, answer| answer.result = Err(ScanError::NotThisFormat),
+        "image.answer_is_exact",
+    );
+
+    // The scan itself is right, what the probe asks is not.
+    for (probe, argument, id) in [
+        (1, 0, "image.same_answer_again"),
+        (2, 3, "image.same_for_every_sector_size"),
+        (3, 100, "image.same_for_every_cache"),
+        (4, 0, "image.same_on_a_second_scan"),
+        (5, 3, "image.same_bytes_for_every_unit"),
+    ] {
+        fires(
+            &image_input(probe, argument),
+            |asked, _, answer| {
+                if asked == 1 {
+                    summary(answer).allocated_bytes -= 1;
+                }
+            },
+            id,
+        );
+    }
+    fires(
+        &image_input(4, 0),
+        |_, _, answer| {
+            if let Some(again) = &mut answer.again {
+                *again = Err(ScanError::NotThisFormat);
+            }
+        },
+        "image.same_on_a_second_scan",
+    );
+    for spoiled in [Ok(SOUND), Err(ScanError::Io { sector: 1 << 40 })] {
+        fires(
+            &image_input(6, 1),
+            |asked, _, answer| {
+                if asked == 1 {
+                    answer.result = spoiled;
+                }
+            },
+            "image.failed_read_is_an_io_error",
+        );
+    }
+    fires(
+        &image_input(7, 9),
+        |asked, _, answer| {
+            if asked == 1 {
+                summary(answer).allocated_bytes = 0;
+            }
+        },
+        "image.more_data_counts_more",
+    );
+}
+
+fn compositions_fire() {
+    let fires =
+        |probe: u8, answer: &(dyn Fn(&AllocationSummary, Measured) -> Measured + Sync), id| {
+            let calculators =
+                CalculatesWith::new(|_, summary: &AllocationSummary, right| answer(summary, right));
+            let subject = Subject {
+                calculators: &calculators,
+                ..BUILT_IN
+            };
+            assert_fires(&subject, "fuzz_measure_image", &image_input(probe, 0), id);
+        };
+    let refuses_data = |summary: &AllocationSummary, right: Measured| {
+        if summary.allocated_bytes == 0 {
+            right
+        } else {
+            Err(MeasureError::InvalidOption)
+        }
+    };
+    fires(8, &refuses_data, "image.calculators_accept");
+    let one_too_much = |_: &AllocationSummary, right: Measured| {
+        right.map(|output| MeasureOutput {
+            required: output.required + 1,
+            fully_allocated: output.fully_allocated + 1,
+        })
+    };
+    fires(8, &one_too_much, "image.calculators_are_exact");
+    fires(9, &|_, _| sizes(1, 1), "image.required_fits_the_file");
+}
+
+/// A scanner and a model that make the same mistake are found out by the recipe.
+fn truth_fires() {
+    let id = "image.answer_is_the_truth";
+    let wrong = AllocationSummary::new(10 << 16, 0);
+    let scanner = ScansWith(|request: ScanRequest<'_>| {
+        let answer = BuiltIn.scan(request);
+        assert_ne!(answer.result, Ok(wrong));
+        ScanAnswer {
+            result: Ok(wrong),
+            ..answer
+        }
+    });
+    let panic = catch_unwind(AssertUnwindSafe(|| {
+        image::run_against(&BuiltIn, &scanner, &image_input(0, 0), |_, _| Ok(wrong))
+    }))
+    .expect_err("the check held");
+    let message = panic.downcast_ref::<String>().unwrap();
+    assert_eq!(check::id_of_panic(message), id, "{message}");
+    FIRED.lock().unwrap().insert(id.to_owned());
 }
 
 #[test]
 fn every_check_fires_on_the_fault_it_is_there_for() {
     calculator_checks_fire();
+    calculator_relations_fire();
     scanner_checks_fire();
+    image_scans_fire();
+    compositions_fire();
+    truth_fires();
     let all: BTreeSet<String> = check::ALL.iter().map(|check| check.id.to_owned()).collect();
     assert_eq!(
         *FIRED.lock().unwrap(),
@@ -273,18 +569,29 @@ fn a_panic_of_the_subject_is_a_find_of_its_own() {
 }
 
 #[test]
-fn every_calculator_check_is_evaluated_and_holds_on_the_built_in_subject() {
+fn every_check_is_evaluated_and_holds_on_the_built_in_subject() {
     let before: Vec<u64> = check::ALL.iter().map(|check| check.evaluations()).collect();
     for format in 0..5 {
         for preallocation in 0..4 {
             for touched in [None, Some(1)] {
-                let input = calc_input(format, preallocation, DISK, touched);
-                assert_eq!(failure(&BUILT_IN, "fuzz_measure_calc", &input), None);
+                for probe in 0..4 {
+                    let mut input = calc_input(format, preallocation, DISK, touched);
+                    input.push(probe);
+                    assert_eq!(failure(&BUILT_IN, "fuzz_measure_calc", &input), None);
+                }
             }
         }
     }
+    for format in 0..4 {
+        for probe in 0..10 {
+            let mut input = image_input(probe, 3);
+            input[at::FORMAT] = format;
+            input[at::UNIT] = 1;
+            assert_eq!(failure(&BUILT_IN, "fuzz_measure_image", &input), None);
+        }
+    }
     for (check, before) in check::ALL.iter().zip(before) {
-        if check.id.starts_with("calc.") {
+        if !check.id.starts_with("scan.") {
             assert!(
                 check.evaluations() > before,
                 "{} was never evaluated",

@@ -13,7 +13,7 @@
 //! |---|---|
 //! | 0 | bits 0–1 format (qcow2, vmdk, vhd, vhdx), bits 2–5 ignored, bits 6–7 version: 0 |
 //! | 1 | checksums: bits 0–1 policy (0, 1 all right; 2 one is wrong; 3 left as they fell), bits 2–7 which one and how |
-//! | 2 | unit to count: 0 none, 1–32 the powers of two from 512 up, else see [`Recipe::unit`] |
+//! | 2 | unit to count: 0 none, 1–32 the powers of two from 512 up, else see [`unit_of_selector`] |
 //! | 3 | how the size is read: bits 0–1 mode, bits 2–5 width (see [`Size`]) |
 //! | 4–11 | the size |
 //! | 12–15 | bytes of the disk beyond its last whole unit |
@@ -139,7 +139,7 @@ impl Recipe {
             runs: Runs::decode(&bytes),
             damages: std::array::from_fn(|nth| Damage::decode(&bytes, at::DAMAGES + 8 * nth)),
             checksums: ChecksumPolicy::decode(bytes.u8(at::CHECKSUMS)),
-            unit: unit(bytes.u8(at::UNIT)),
+            unit: unit_of_selector(bytes.u8(at::UNIT)),
             conditions: Conditions::decode(&bytes),
             probe: (bytes.u8(at::PROBE), bytes.u16(at::PROBE_ARGUMENT)),
             bytes,
@@ -181,6 +181,16 @@ impl Recipe {
         }
     }
 
+    /// The same recipe with one unit of plain data more, at that place of a disk (see [`runs`]); `None`
+    /// when it has no run to spare.
+    #[must_use]
+    pub fn with_more_data(&self, place: u16) -> Option<Self> {
+        Some(Self {
+            runs: self.runs.with_one_more(place & 0x3fff)?,
+            ..self.clone()
+        })
+    }
+
     /// The recipe in words: format, geometry, data, damage, device.
     #[must_use]
     pub fn in_words(&self) -> String {
@@ -207,8 +217,10 @@ impl Recipe {
     }
 }
 
-/// The unit that byte [`at::UNIT`] asks for: none, a power of two, or an odd number of bytes.
-fn unit(selector: u8) -> Option<NonZeroU64> {
+/// The unit in bytes that a selector like byte [`at::UNIT`] asks for: 0 none; 1 to 32 the powers of two
+/// from 512 up; 33 to 96 all powers of two; from 97 on sizes that are none.
+#[must_use]
+pub fn unit_of_selector(selector: u8) -> Option<NonZeroU64> {
     NonZeroU64::new(match selector {
         0 => 0,
         1..=32 => 1 << (8 + selector),

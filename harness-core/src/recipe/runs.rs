@@ -52,6 +52,22 @@ impl Runs {
         }))
     }
 
+    /// The same runs and one unit of kind 0 at a place from the disk's start; `None` when the last run
+    /// is taken.
+    pub(super) fn with_one_more(self, place: u16) -> Option<Self> {
+        let mut runs = self.0;
+        let last = &mut runs[COUNT - 1];
+        if last.length & 31 != 0 {
+            return None;
+        }
+        *last = Run {
+            place,
+            length: 1,
+            kind: 0,
+        };
+        Some(Self(runs))
+    }
+
     /// The units that the runs name, each once, by number, on a disk of `on_disk` units whose tables
     /// have `slots` entries: units from `on_disk` on lie past the disk's end. At most 496.
     #[must_use]

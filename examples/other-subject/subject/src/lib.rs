@@ -53,6 +53,7 @@ impl Scanner for SmallLibrary {
         let mut bytes_read = 0;
         ScanAnswer {
             result: scan_qcow2(request, &mut bytes_read),
+            again: None,
             bytes_read: Some(bytes_read),
         }
     }

@@ -1,0 +1,4 @@
+//! `fuzz_measure_image` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| harness_core::fuzz_measure_image(data));
