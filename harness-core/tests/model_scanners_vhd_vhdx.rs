@@ -13,6 +13,7 @@ use harness_core::scan::{Image, ScanCase};
 use harness_core::sparse::SparseImage;
 use harness_core::subject::{BuiltIn, ScanErrorKind, ScanFormat, ScanRequest, Scanner as _};
 use shared::{AllocationSummary, ScanError};
+use testing::random::Random;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -67,27 +68,6 @@ fn image_of(input: &[u8]) -> SparseImage {
     }
 }
 
-/// A generator of numbers that are as good as random (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end.max(1)
-    }
-    fn one_in(&mut self, chances: u64) -> bool {
-        self.below(chances) == 0
-    }
-    fn of<T: Copy>(&mut self, values: &[T]) -> T {
-        values[self.below(values.len() as u64) as usize]
-    }
-}
-
 /// An image under mutation. The byte order is the format's.
 struct Mutant {
     image: SparseImage,
@@ -96,6 +76,10 @@ struct Mutant {
 }
 
 impl Mutant {
+    fn one_in(&mut self, chances: u64) -> bool {
+        self.random.below(chances) == 0
+    }
+
     fn number(&self, at: u64, length: usize) -> u64 {
         let mut bytes = [0; 8];
         self.image.read(at, &mut bytes[..length]);
@@ -129,7 +113,7 @@ impl Mutant {
                 .wrapping_add(self.random.below(3))
                 .wrapping_sub(1),
             7 => self.random.next(),
-            _ => self.random.of(special),
+            _ => self.random.pick(special),
         };
         self.set(at, length, value);
     }
@@ -285,7 +269,7 @@ mod vhd {
     }
 
     fn disturb(mutant: &mut Mutant, start: u64, fields: &[(u64, usize, &[u64])]) {
-        let (at, length, special) = mutant.random.of(fields);
+        let (at, length, special) = mutant.random.pick(fields);
         mutant.disturb(start + at, length, special);
     }
 
@@ -303,17 +287,19 @@ mod vhd {
                 5..8 => disturb(mutant, header, HEADER),
                 8 => {
                     // A geometry that counts, as the specification's largest one or not quite.
-                    let creator = mutant.random.of(&[0x7670_6320, 0x7165_6d75, 0x7769_6e20]);
+                    let creator = mutant.random.pick(&[0x7670_6320, 0x7165_6d75, 0x7769_6e20]);
                     mutant.set(28, 4, creator);
                     for (at, length, value) in [(56, 2, 65_535), (58, 1, 16), (59, 1, 255)] {
-                        if !mutant.random.one_in(4) {
+                        if !mutant.one_in(4) {
                             mutant.set(at, length, value);
                         }
                     }
                 }
                 9..11 => {
                     let table = mutant.number(header + 16, 8);
-                    let entry = mutant.random.below(mutant.number(header + 28, 4).min(64));
+                    let entry = mutant
+                        .random
+                        .below(mutant.number(header + 28, 4).clamp(1, 64));
                     if table < 1 << 40 {
                         let last = mutant.image.capacity() / 512;
                         let near = last.saturating_sub(mutant.random.below(5000));
@@ -323,7 +309,7 @@ mod vhd {
                 }
                 _ => {
                     mutant.resize(512, 40 * MIB);
-                    if mutant.random.one_in(2) {
+                    if mutant.one_in(2) {
                         // The footer moves with the end.
                         let mut footer = [0; 512];
                         mutant.image.read(end, &mut footer);
@@ -334,7 +320,7 @@ mod vhd {
             }
         }
         for right in &mut which_is_right {
-            *right = !mutant.random.one_in(8);
+            *right = !mutant.one_in(8);
         }
         let [copy, last, dynamic] = which_is_right;
         // A copy that is not there stays away.
@@ -347,7 +333,7 @@ mod vhd {
         if dynamic && mutant.number(header, 8) != 0 {
             put_checksum_right(mutant, header, 1024, 36);
         }
-        if mutant.random.one_in(8) {
+        if mutant.one_in(8) {
             // Only the footer at the end is left.
             mutant.image.write(0, &[0; 512]);
         }
@@ -421,7 +407,7 @@ mod vhdx {
     }
 
     fn disturb(mutant: &mut Mutant, start: u64, fields: &[(u64, usize, &[u64])]) {
-        let (at, length, special) = mutant.random.of(fields);
+        let (at, length, special) = mutant.random.pick(fields);
         mutant.disturb(start + at, length, special);
     }
 
@@ -456,7 +442,7 @@ mod vhdx {
             let items = mutant.number(entry_counts.1, 2).min(40);
             match mutant.random.below(20) {
                 0..3 => {
-                    let header = mutant.random.of(&HEADERS);
+                    let header = mutant.random.pick(&HEADERS);
                     disturb(mutant, header, HEADER);
                 }
                 3 => {
@@ -464,18 +450,18 @@ mod vhdx {
                     let mut header = [0; 4096];
                     mutant.image.read(HEADERS[0], &mut header);
                     mutant.image.write(HEADERS[1], &header);
-                    if mutant.random.one_in(2) {
+                    if mutant.one_in(2) {
                         disturb(mutant, HEADERS[1], HEADER);
                     }
                 }
                 4..7 => {
-                    let entry = mutant.random.below(regions);
+                    let entry = mutant.random.below(regions.max(1));
                     disturb(mutant, table + 16 + 32 * entry, REGION);
                 }
                 7 => mutant.disturb(entry_counts.0, 4, &[0, 1, 2, 3, 2047, 2048]),
                 8 => {
                     // More regions, which may overlap, be empty, or be too many.
-                    let many = mutant.random.of(&[1, 1, 2, 27, 28, 29, 30, 31]);
+                    let many = mutant.random.pick(&[1, 1, 2, 27, 28, 29, 30, 31]);
                     let apart = MIB * mutant.random.below(2);
                     let beyond = mutant.image.capacity().next_multiple_of(MIB);
                     mutant.image.set_capacity(beyond + many * MIB);
@@ -486,11 +472,11 @@ mod vhdx {
                         } else {
                             beyond + MIB * nth
                         };
-                        let length = apart | MIB * u64::from(mutant.random.one_in(30));
-                        entry[0] = mutant.random.of(&[1, 2, 3]);
+                        let length = apart | MIB * u64::from(mutant.one_in(30));
+                        entry[0] = mutant.random.pick(&[1, 2, 3]);
                         entry[16..24].copy_from_slice(&start.to_le_bytes());
                         entry[24..28].copy_from_slice(&(length as u32).to_le_bytes());
-                        entry[28] = u8::from(mutant.random.one_in(300));
+                        entry[28] = u8::from(mutant.one_in(300));
                         append(
                             mutant,
                             regions + nth,
@@ -502,26 +488,26 @@ mod vhdx {
                 }
                 9 => {
                     // A region or an item twice.
-                    let (first, count, field) = if mutant.random.one_in(2) {
+                    let (first, count, field) = if mutant.one_in(2) {
                         (table + 16, regions, (entry_counts.0, 4))
                     } else {
                         (metadata + 32, items, (entry_counts.1, 2))
                     };
                     let mut entry = [0; 32];
-                    let which = mutant.random.below(count);
+                    let which = mutant.random.below(count.max(1));
                     mutant.image.read(first + 32 * which, &mut entry);
                     append(mutant, count, first, field, &entry);
                 }
                 10 | 11 => {
-                    let entry = metadata + 32 + 32 * mutant.random.below(items);
-                    if mutant.random.one_in(6) {
+                    let entry = metadata + 32 + 32 * mutant.random.below(items.max(1));
+                    if mutant.one_in(6) {
                         mutant.image.write(entry, &[0; 32]);
                     } else {
                         disturb(mutant, entry, ITEM);
                     }
                 }
                 12 => {
-                    if mutant.random.one_in(2) {
+                    if mutant.one_in(2) {
                         mutant.disturb(entry_counts.1, 2, &[0, 4, 5, 6, 2047, 2048]);
                     } else {
                         mutant.disturb(metadata, 8, &[0]);
@@ -530,17 +516,13 @@ mod vhdx {
                 13 => {
                     let mut entry = [0; 32];
                     let mine = [9; 16];
-                    entry[..16].copy_from_slice(if mutant.random.one_in(3) {
-                        &parent
-                    } else {
-                        &mine
-                    });
-                    entry[24] = mutant.random.of(&[0, 1, 4, 7]);
+                    entry[..16].copy_from_slice(if mutant.one_in(3) { &parent } else { &mine });
+                    entry[24] = mutant.random.pick(&[0, 1, 4, 7]);
                     append(mutant, items, metadata + 32, (entry_counts.1, 2), &entry);
                 }
                 14 | 15 => {
                     // The items themselves, wherever the table says that they are.
-                    let entry = metadata + 32 + 32 * mutant.random.below(items);
+                    let entry = metadata + 32 + 32 * mutant.random.below(items.max(1));
                     let at = metadata + mutant.number(entry + 16, 4);
                     let special: Vec<u64> = (19..30)
                         .map(|bits| 1 << bits)
@@ -555,32 +537,32 @@ mod vhdx {
                         .collect();
                     match mutant.number(entry + 20, 4) {
                         4 => mutant.disturb(at, 4, &special),
-                        8 if mutant.random.one_in(2) => mutant.disturb(at, 4, &special),
-                        8 if mutant.random.one_in(2) => mutant.disturb(at + 4, 4, &[0, 1, 2, 3]),
+                        8 if mutant.one_in(2) => mutant.disturb(at, 4, &special),
+                        8 if mutant.one_in(2) => mutant.disturb(at + 4, 4, &[0, 1, 2, 3]),
                         8 => mutant.disturb(at, 8, &special),
                         _ => mutant.disturb(at, 8, &[0]),
                     }
                 }
                 16..19 => {
-                    let state = mutant.random.of(&[0, 1, 2, 3, 4, 5, 6, 6, 6, 6, 7]);
+                    let state = mutant.random.pick(&[0, 1, 2, 3, 4, 5, 6, 6, 6, 6, 7]);
                     let reserved = mutant.random.below(1 << 17) << 3;
                     let end = (mutant.image.capacity() >> 20).max(1);
                     let in_file = mutant
                         .random
-                        .of(&[0, 1, 2, 3, 4, 8, 8, end, end - 1, 1 << 43]);
+                        .pick(&[0, 1, 2, 3, 4, 8, 8, end, end - 1, 1 << 43]);
                     // The first sector bitmap's entry may come at 16, 32, and so on.
                     let near = (16 << mutant.random.below(8)) - 1 + mutant.random.below(3);
                     let entry = mutant.random.below(24);
-                    let entry = mutant.random.of(&[entry, entry, near]);
+                    let entry = mutant.random.pick(&[entry, entry, near]);
                     mutant.set(bat + 8 * entry, 8, in_file << 20 | reserved | state);
-                    if mutant.random.one_in(4) {
+                    if mutant.one_in(4) {
                         mutant.disturb(bat + 8 * entry, 8, &[6]);
                     }
                 }
                 _ => mutant.resize(MIB, 48 * MIB),
             }
         }
-        if mutant.random.one_in(4) {
+        if mutant.one_in(4) {
             // The second region table says what the first says, and so may stand in for it.
             let mut entries = [0; 512];
             mutant.image.read(table, &mut entries);
@@ -589,12 +571,12 @@ mod vhdx {
         }
         for (starts, length) in [(HEADERS, 4 * KIB), (REGION_TABLES, 64 * KIB)] {
             for start in starts {
-                if !mutant.random.one_in(8) {
+                if !mutant.one_in(8) {
                     put_checksum_right(mutant, start, length);
                 }
             }
         }
-        if mutant.random.one_in(50) {
+        if mutant.one_in(50) {
             mutant.disturb(0, 8, &[0]);
         }
     }

@@ -179,3 +179,259 @@ fn field(bytes: &[u8], at: Range<usize>) -> u64 {
         .iter()
         .fold(0, |number, &byte| number << 8 | u64::from(byte))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sparse::SparseImage;
+
+    /// A dynamic disk as it lies in a file: copy at 0, header at 512, BAT at 1536, blocks from 2048,
+    /// footer at the end.
+    struct Disk {
+        footer: [u8; 512],
+        header: [u8; 1024],
+        bat: Vec<u32>,
+        length: u64,
+    }
+
+    const BLOCK: u64 = 4096;
+    /// A block with its bitmap.
+    const IN_FILE: u64 = BLOCK + 512;
+
+    fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+        bytes[at..at + value.len()].copy_from_slice(value);
+    }
+
+    /// Puts the checksum at `at` right.
+    fn seal(bytes: &mut [u8], at: usize) {
+        put(bytes, at, &[0; 4]);
+        let sum: u32 = bytes.iter().map(|&byte| u32::from(byte)).sum();
+        put(bytes, at, &(!sum).to_be_bytes());
+    }
+
+    impl Disk {
+        /// A disk of `size` bytes with that BAT, in a file with room for one block an entry.
+        fn new(size: u64, bat: &[u32]) -> Self {
+            let (mut footer, mut header) = ([0; 512], [0; 1024]);
+            put(&mut footer, 0, b"conectix");
+            put(&mut footer, 8, &[0, 0, 0, 2, 0, 1, 0, 0]);
+            put(&mut footer, 16, &512_u64.to_be_bytes());
+            put(&mut footer, 28, b"test");
+            put(&mut footer, 48, &size.to_be_bytes());
+            put(&mut footer, 60, &[0, 0, 0, 3]);
+            put(&mut header, 0, b"cxsparse");
+            put(&mut header, 16, &1536_u64.to_be_bytes());
+            put(&mut header, 24, &[0, 1, 0, 0]);
+            put(&mut header, 28, &(bat.len() as u32).to_be_bytes());
+            put(&mut header, 32, &(BLOCK as u32).to_be_bytes());
+            Self {
+                footer,
+                header,
+                bat: bat.to_vec(),
+                length: 2048 + IN_FILE * bat.len() as u64 + 512,
+            }
+        }
+
+        fn footer(mut self, at: usize, value: &[u8]) -> Self {
+            put(&mut self.footer, at, value);
+            self
+        }
+
+        fn header(mut self, at: usize, value: &[u8]) -> Self {
+            put(&mut self.header, at, value);
+            self
+        }
+
+        /// The file, with right checksums.
+        fn image(mut self) -> SparseImage {
+            seal(&mut self.footer, 64);
+            seal(&mut self.header, 36);
+            let mut image = SparseImage::new(self.length);
+            image.write(0, &self.footer);
+            image.write(512, &self.header);
+            for (at, entry) in (1536..).step_by(4).zip(&self.bat) {
+                image.write(at, &entry.to_be_bytes());
+            }
+            image.write(self.length - 512, &self.footer);
+            image
+        }
+
+        fn size(self) -> Result<u64, ScanErrorKind> {
+            answer(&self.image()).map(|summary| summary.virtual_size)
+        }
+
+        fn data(self) -> Result<u64, ScanErrorKind> {
+            answer(&self.image()).map(|summary| summary.allocated_bytes)
+        }
+    }
+
+    fn answer(image: &SparseImage) -> Result<AllocationSummary, ScanErrorKind> {
+        scan(image, None)
+    }
+
+    #[test]
+    fn blocks_with_a_place_count_up_to_the_end_of_the_disk() {
+        let disk = Disk::new(2 * BLOCK + 1024, &[NOWHERE, 13, 4, 0, 77]);
+        let expected = AllocationSummary::new(2 * BLOCK + 1024, BLOCK + 1024).with_touched(512, 10);
+        // The entries past the disk's end could not be blocks' places.
+        assert_eq!(scan(&disk.image(), NonZeroU64::new(512)), Ok(expected));
+    }
+
+    #[test]
+    fn a_fixed_disk_is_all_data_and_fits_its_file() {
+        for (length, data) in [(4608, Ok(4096)), (4607, Err(Corrupt))] {
+            let disk = Disk::new(4096, &[]).footer(60, &[0, 0, 0, 2]);
+            let mut footer = disk.footer;
+            seal(&mut footer, 64);
+            let mut image = SparseImage::new(length);
+            image.write(length - 512, &footer);
+            assert_eq!(answer(&image).map(|summary| summary.allocated_bytes), data);
+            // What looks like a fixed disk's footer at the start is data.
+            let mut other = Disk::new(0, &[]).footer(60, &[0, 0, 0, 2]).footer;
+            seal(&mut other, 64);
+            image.write(0, &other);
+            assert_eq!(answer(&image).map(|summary| summary.allocated_bytes), data);
+        }
+    }
+
+    #[test]
+    fn the_copy_is_believed_and_the_last_footer_stands_in_for_it() {
+        let two_sizes = |damaged: [bool; 2]| {
+            let other = Disk::new(1024, &[NOWHERE]).image();
+            let mut image = Disk::new(2048, &[NOWHERE]).image();
+            let last = image.length() - 512;
+            image.write(last, &other.array::<512>(0));
+            for (at, _) in [0, last].into_iter().zip(damaged).filter(|(_, it)| *it) {
+                image.write(at + 200, &[1]);
+            }
+            answer(&image).map(|summary| summary.virtual_size)
+        };
+        assert_eq!(two_sizes([false, false]), Ok(2048));
+        assert_eq!(two_sizes([false, true]), Ok(2048));
+        assert_eq!(two_sizes([true, false]), Ok(1024));
+        assert_eq!(two_sizes([true, true]), Err(Corrupt));
+        let mut image = Disk::new(2048, &[NOWHERE]).image();
+        image.write(0, &[0]);
+        assert!(answer(&image).is_ok());
+        let last = image.length() - 512;
+        image.write(last, &[0]);
+        assert_eq!(answer(&image), Err(NotThisFormat));
+        image.set_capacity(511);
+        assert_eq!(answer(&image), Err(NotThisFormat));
+    }
+
+    #[test]
+    fn the_size_is_by_geometry_for_those_who_mean_it() {
+        let disk = |creator: &[u8; 4], geometry: &[u8; 4]| {
+            Disk::new(1500, &[NOWHERE; 40])
+                .footer(28, creator)
+                .footer(56, geometry)
+        };
+        for (creator, size) in [(b"vpc ", 512 * 150), (b"qemu", 512 * 150), (b"win ", 1024)] {
+            assert_eq!(disk(creator, &[0, 3, 5, 10]).size(), Ok(size));
+            assert_eq!(disk(creator, &[255, 255, 16, 255]).size(), Ok(1024));
+        }
+        assert_eq!(disk(b"qemu", &[255, 255, 16, 254]).size(), Err(Corrupt));
+    }
+
+    #[test]
+    fn errors_come_in_their_order() {
+        let disk = || Disk::new(BLOCK, &[4]);
+        let too_large = |more: u64| ((0xff00_0000 + more) * 512 + 511).to_be_bytes();
+        assert_eq!(disk().data(), Ok(BLOCK));
+        let version = disk().footer(12, &[0, 1, 0, 1]);
+        assert_eq!(version.footer(8, &[0; 4]).data(), Err(Unsupported));
+        let features = disk().footer(8, &[0, 0, 0, 1]);
+        assert_eq!(features.footer(60, &[0, 0, 0, 4]).data(), Err(Corrupt));
+        for disk_type in [0, 1, 4, 5] {
+            let disk = disk().footer(60, &[0, 0, 0, disk_type]);
+            assert_eq!(disk.data(), Err(Unsupported));
+        }
+        let large = |more| disk().footer(48, &too_large(more)).header(0, b"x").data();
+        assert_eq!(large(0), Err(Corrupt));
+        assert_eq!(large(1), Err(Unsupported));
+        for header_at in [0, 511, disk().length - 1023, u64::MAX] {
+            let disk = disk().footer(16, &header_at.to_be_bytes());
+            assert_eq!(disk.data(), Err(Corrupt));
+        }
+        let version = disk().header(24, &[0, 2, 0, 0]).header(32, &[0; 4]);
+        assert_eq!(version.data(), Err(Unsupported));
+        for block in [0_u32, 256, 513, 4097, 12_288] {
+            let disk = disk().header(32, &block.to_be_bytes());
+            assert_eq!(disk.data(), Err(Corrupt), "{block}");
+        }
+        let mut image = disk().header(24, &[0, 2, 0, 0]).image();
+        image.write(600, &[1]);
+        assert_eq!(answer(&image), Err(Corrupt), "a wrong checksum comes first");
+    }
+
+    #[test]
+    fn the_bat_is_whole_in_the_file_and_beside_the_other_structures() {
+        let with_table_at = |at: u64| {
+            let disk = Disk::new(BLOCK, &[4]).header(16, &at.to_be_bytes());
+            let mut image = disk.image();
+            if at >= 1536 {
+                image.write(at, &[0xff; 4]);
+            }
+            answer(&image).map(|summary| summary.allocated_bytes)
+        };
+        let end = Disk::new(BLOCK, &[4]).length;
+        for at in [0, 511, 512, 1535, end - 3, end, u64::MAX - 1] {
+            assert_eq!(with_table_at(at), Err(Corrupt), "{at}");
+        }
+        // A footer at the end that the BAT lies over is not looked at: the copy is sound.
+        for at in [1537, 3001, end - 4] {
+            assert_eq!(with_table_at(at), Ok(0), "{at}");
+        }
+        let entries = |count: u32| {
+            let disk = Disk::new(BLOCK + 1, &[NOWHERE; 2]).footer(48, &(BLOCK + 512).to_be_bytes());
+            disk.header(28, &count.to_be_bytes()).data()
+        };
+        assert_eq!(entries(1), Err(Corrupt));
+        assert_eq!(entries(2), Ok(0));
+        let empty = |at: u64| Disk::new(0, &[]).header(16, &at.to_be_bytes()).data();
+        for (at, answer) in [
+            (0, Ok(0)),
+            (1, Err(Corrupt)),
+            (512, Ok(0)),
+            (513, Err(Corrupt)),
+        ] {
+            assert_eq!(empty(at), answer, "{at}");
+        }
+    }
+
+    #[test]
+    fn a_block_is_in_the_file_and_over_nothing_but_the_footer_at_the_end() {
+        let with_place = |sector| Disk::new(2 * BLOCK, &[NOWHERE, sector]).data();
+        let length = Disk::new(2 * BLOCK, &[NOWHERE; 2]).length;
+        let last = ((length - IN_FILE) / 512) as u32;
+        assert_eq!(with_place(last), Ok(BLOCK));
+        assert_eq!(with_place(4), Ok(BLOCK));
+        for sector in [0, 1, 2, 3, last + 1, NOWHERE - 1] {
+            assert_eq!(with_place(sector), Err(Corrupt), "{sector}");
+        }
+        // In the middle of the table an entry of zeros is a place as well.
+        let zero = Disk::new(3 * BLOCK, &[4, 0, NOWHERE]);
+        assert_eq!(zero.data(), Err(Corrupt));
+    }
+
+    #[test]
+    fn a_large_block_has_a_larger_bitmap() {
+        for (block, bitmap) in [
+            (512_u64, 512),
+            (2 << 20, 512),
+            (4 << 20, 1024),
+            (16 << 20, 4096),
+        ] {
+            for (missing, answer) in [(0, Ok(block)), (1, Err(Corrupt))] {
+                let disk = Disk::new(block, &[4]).header(32, &(block as u32).to_be_bytes());
+                let mut image = disk.image();
+                image.set_capacity(2048 + bitmap + block - missing);
+                assert_eq!(
+                    scan(&image, None).map(|summary| summary.allocated_bytes),
+                    answer
+                );
+            }
+        }
+    }
+}
