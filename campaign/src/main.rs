@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use campaign::command::{bench, compare, doctor, list, measure, replay, run, scan, seeds};
+use campaign::command::{bench, compare, doctor, list, measure, recipe, replay, run, scan, seeds};
 use campaign::output;
 use campaign::project::Project;
 use clap::{Parser, Subcommand};
@@ -33,6 +33,7 @@ enum Command {
     Run(run::Run),
     Compare(compare::Compare),
     Replay(replay::Replay),
+    Recipe(recipe::RecipeArgs),
     Seeds(seeds::Seeds),
     Bench(bench::Bench),
     Measure(measure::Measure),
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::Run(args) => project().and_then(|project| run::run(args, &project)),
         Command::Compare(args) => project().and_then(|project| compare::run(args, &project)),
         Command::Replay(args) => project().and_then(|project| replay::run(args, &project)),
+        Command::Recipe(args) => recipe::run(args),
         Command::Seeds(args) => project().and_then(|project| seeds::run(args, &project)),
         Command::Bench(args) => project().and_then(|project| bench::run(args, &project)),
         Command::Measure(args) => measure::run(args),

@@ -5,6 +5,7 @@ pub mod compare;
 pub mod doctor;
 pub mod list;
 pub mod measure;
+pub mod recipe;
 pub mod replay;
 pub mod run;
 pub mod scan;

@@ -10,6 +10,7 @@
 //! - [`target`]: a format to measure for, with its options: what the calculators are asked.
 //! - [`target_options`]: which options each format has.
 //! - [`output`]: JSON and text as qemu-img lays them out.
+//! - [`sparse_file`]: an image in memory as a sparse file.
 //! - [`seeds`]: the seed corpus: real images made with qemu-img, and good calculator inputs.
 
 pub mod bitmaps;
@@ -21,6 +22,7 @@ pub mod output;
 pub mod quantity;
 pub mod seeds;
 pub mod source;
+pub mod sparse_file;
 pub mod target;
 pub mod target_options;
 
