@@ -123,6 +123,7 @@ pub fn build_worker(project: &Project) -> Result<PathBuf> {
 #[derive(Debug)]
 pub struct Replayer {
     binary: PathBuf,
+    options: &'static [&'static str],
     running: Option<Running>,
     evaluated: std::collections::BTreeMap<String, u64>,
 }
@@ -146,8 +147,15 @@ impl Replayer {
     /// A replayer with the worker in `binary`, which is started when it is first asked.
     #[must_use]
     pub fn new(binary: PathBuf) -> Self {
+        Self::with_options(binary, &[])
+    }
+
+    /// A replayer whose worker is started with `options`: see [`harness_core::worker::serve`].
+    #[must_use]
+    pub fn with_options(binary: PathBuf, options: &'static [&'static str]) -> Self {
         Self {
             binary,
+            options,
             running: None,
             evaluated: std::collections::BTreeMap::new(),
         }
@@ -211,7 +219,7 @@ impl Replayer {
     fn ask(&mut self, request: &[&str]) -> Result<Answer> {
         let mut running = match self.running.take() {
             Some(running) => running,
-            None => start(&self.binary)?,
+            None => start(&self.binary, self.options)?,
         };
         let line: Vec<String> = request.iter().map(|field| escape(field)).collect();
         // A failure to write means that it is gone, which the missing answer tells.
@@ -239,8 +247,9 @@ enum Answer {
     Hung,
 }
 
-fn start(binary: &Path) -> Result<Running> {
+fn start(binary: &Path, options: &[&str]) -> Result<Running> {
     let mut process = Command::new(binary)
+        .args(options)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

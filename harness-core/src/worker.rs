@@ -27,6 +27,9 @@ use crate::subject::Subject;
 use crate::targets;
 use crate::trace;
 
+/// The option with which only invariants fail: see [`check::only_invariants`].
+pub const INVARIANTS_ONLY: &str = "--invariants-only";
+
 /// What became of an input in a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -82,11 +85,18 @@ fn latest_panic() -> std::sync::MutexGuard<'static, String> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Answers requests from standard input until it ends: the whole of a worker's `main`.
+/// Answers requests from standard input until it ends: the whole of a worker's `main`. Takes one option
+/// from the command line, [`INVARIANTS_ONLY`].
 ///
 /// # Errors
 /// When standard input or output fails.
 pub fn serve(subject: &Subject<'_>) -> io::Result<()> {
+    if std::env::args()
+        .skip(1)
+        .any(|option| option == INVARIANTS_ONLY)
+    {
+        check::only_invariants();
+    }
     let mut watch = Watch::from_environment()?;
     let mut output = io::stdout().lock();
     for request in io::stdin().lock().lines() {

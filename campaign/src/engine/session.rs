@@ -1,6 +1,7 @@
 //! One engine, one target, one core: started, watched, stopped, and read.
 
 use std::fs::{self, File};
+use std::ops::ControlFlow;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -116,6 +117,24 @@ pub fn run(
     core: Option<usize>,
     look: &mut dyn FnMut(Duration, Status, usize),
 ) -> Result<Session> {
+    run_until(engine, build, task, core, &mut |elapsed, status, finds| {
+        look(elapsed, status, finds.len());
+        ControlFlow::Continue(())
+    })
+}
+
+/// As [`run`], and stops when `look` says so, which is told the files with finds so far. It is called
+/// about every second and whenever the engine ends.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_until(
+    engine: Engine,
+    build: &Build,
+    task: &Task,
+    core: Option<usize>,
+    look: &mut dyn FnMut(Duration, Status, &[PathBuf]) -> ControlFlow<()>,
+) -> Result<Session> {
     fs::create_dir_all(&task.folder)
         .with_context(|| format!("the folder {} cannot be made", task.folder.display()))?;
     let start = SystemTime::now();
@@ -136,8 +155,10 @@ pub fn run(
         }
         let mut child = start_in_background(&mut command, &task.log(), core)?;
         let finds_before = finds(engine, task)?.len();
-        let status = watch(&mut child, engine, task, clock, &mut samples, look)?;
-        let early = clock.elapsed() + Duration::from_secs(2) < task.time && !interrupted();
+        let (status, flow) = watch(&mut child, engine, task, clock, &mut samples, look)?;
+        let early = flow.is_continue()
+            && clock.elapsed() + Duration::from_secs(2) < task.time
+            && !interrupted();
         if !early {
             break;
         }
@@ -239,8 +260,9 @@ fn watch(
     task: &Task,
     clock: Instant,
     samples: &mut Vec<Sample>,
-    look: &mut dyn FnMut(Duration, Status, usize),
-) -> Result<std::process::ExitStatus> {
+    look: &mut dyn FnMut(Duration, Status, &[PathBuf]) -> ControlFlow<()>,
+) -> Result<(std::process::ExitStatus, ControlFlow<()>)> {
+    let mut flow = ControlFlow::Continue(());
     let mut last_look = Instant::now();
     let mut asked_to_stop: Option<Instant> = None;
     loop {
@@ -248,9 +270,13 @@ fn watch(
             .try_wait()
             .context("the engine cannot be waited for")?
         {
-            return Ok(status);
+            if flow.is_continue() {
+                let now = self::status(engine, task);
+                flow = look(clock.elapsed(), now, &finds(engine, task)?);
+            }
+            return Ok((status, flow));
         }
-        if last_look.elapsed() >= LOOK {
+        if last_look.elapsed() >= LOOK && flow.is_continue() {
             last_look = Instant::now();
             if engine == Engine::Libfuzzer {
                 libfuzzer::preserve(task)?;
@@ -260,11 +286,11 @@ fn watch(
                 time: clock.elapsed(),
                 executions: now.executions,
             });
-            look(clock.elapsed(), now, finds(engine, task)?.len());
+            flow = look(clock.elapsed(), now, &finds(engine, task)?);
         }
         let overdue = clock.elapsed() > task.time + GRACE;
         match asked_to_stop {
-            None if interrupted() || overdue => {
+            None if interrupted() || overdue || flow.is_break() => {
                 signal(child, Signal::INT);
                 asked_to_stop = Some(Instant::now());
             }
