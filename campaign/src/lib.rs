@@ -4,15 +4,16 @@
 //! - [`command`]: one module a command; each has its arguments and `run`.
 //! - [`project`]: where things are; [`progress`] and [`output`]: what it shows.
 //! - [`engine`]: how each engine is built, started, watched and read.
-//! - [`fuzz`]: one engine on one target: from seeds to verdicts.
+//! - [`fuzz`]: one engine on one target: from seeds to verdicts; [`queue`]: many, some at once.
 //! - [`replay`]: inputs without an engine: what fails, on which case.
 //! - [`coverage`]: the neutral coverage build, and the source regions that inputs reach.
 //! - [`report`]: a comparison as a table, as JSON and as a page.
-//! - [`corpus`]: inputs in folders, named by their content.
+//! - [`corpus`]: inputs in folders, named by their content; [`corpora`]: the shipped ones, minimised, in zips.
 //! - [`images`]: image files on disk: formats, detection, sources, seeds.
 #![forbid(unsafe_code)]
 
 pub mod command;
+pub mod corpora;
 pub mod corpus;
 pub mod coverage;
 pub mod engine;
@@ -21,5 +22,6 @@ pub mod images;
 pub mod output;
 pub mod progress;
 pub mod project;
+pub mod queue;
 pub mod replay;
 pub mod report;

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
@@ -13,12 +12,13 @@ use harness_core::Target;
 use super::{FINDS, INTERRUPTED, parse_time};
 use crate::corpus::files_in;
 use crate::coverage::{NeutralBuild, SourceMap};
-use crate::engine::{Build, Engine, Sanitizer, session};
-use crate::fuzz::{self, Fuzzed, Plan};
+use crate::engine::{Engine, session};
+use crate::fuzz::Fuzzed;
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::replay::{Replayer, build_worker};
+use crate::queue::{self, Running};
+use crate::replay::build_worker;
 use crate::report::measuring::Measuring;
 use crate::report::{Comparison, VERSION, machine, page, table};
 
@@ -58,14 +58,6 @@ pub struct Compare {
     out: Option<PathBuf>,
 }
 
-/// One engine on one target.
-struct Job {
-    target: &'static Target,
-    engine: Engine,
-    build: Build,
-    folder: PathBuf,
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -93,7 +85,7 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
             }
             Ok((target.name, seeds))
         })
-        .collect::<Result<BTreeMap<&str, Vec<PathBuf>>>>()?;
+        .collect::<Result<BTreeMap<&'static str, Vec<PathBuf>>>>()?;
 
     let worker = progress.step("build the replay worker", || build_worker(project))?;
     let neutral = progress.step("build for coverage", || {
@@ -105,27 +97,23 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         .build()
     })?;
     let map = SourceMap::of_worker(&neutral, project.root(), &project.code_under_test()?)?;
-    let mut queue = Vec::new();
-    for &target in &targets {
-        for &engine in &engines {
-            let what = format!("build {} for {}", target.name, engine.title());
-            queue.push(Job {
-                target,
-                engine,
-                build: progress.step(&what, || {
-                    engine.build(project, target.name, Sanitizer::None)
-                })?,
-                folder: out.join("runs").join(target.name).join(engine.name()),
-            });
-        }
-    }
-    progress.say(&format!(
-        "{} runs of {} s, {jobs} at once: about {} s",
-        queue.len(),
-        args.time.as_secs(),
-        queue.len().div_ceil(jobs) as u64 * (args.time.as_secs() + 2),
-    ));
-    let mut fuzzed = fuzz_all(args, project, &queue, jobs, &seeds, &worker, &progress)?;
+    let queue = queue::build(
+        project,
+        &targets,
+        engines.iter().copied(),
+        &out.join("runs"),
+        &progress,
+    )?;
+    let running = Running {
+        project,
+        inputs: &seeds,
+        worker: &worker,
+        time: args.time,
+        at_once: jobs,
+        progress: &progress,
+    };
+    running.announce(&queue);
+    let mut fuzzed = running.all(&queue)?;
 
     let mut comparison = Comparison {
         version: VERSION,
@@ -154,7 +142,7 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     conclude(&comparison, &out, &project.command())
 }
 
-fn chosen_targets(names: &[String]) -> Result<Vec<&'static Target>> {
+pub(super) fn chosen_targets(names: &[String]) -> Result<Vec<&'static Target>> {
     if names.is_empty() {
         return super::target_names()
             .into_iter()
@@ -188,64 +176,6 @@ fn output_folder(
     }
     fs::create_dir_all(&out).with_context(|| format!("{} cannot be made", out.display()))?;
     Ok(out)
-}
-
-/// Runs all jobs, `jobs` at once, each on a core of its own.
-fn fuzz_all(
-    args: &Compare,
-    project: &Project,
-    queue: &[Job],
-    jobs: usize,
-    seeds: &BTreeMap<&str, Vec<PathBuf>>,
-    worker: &Path,
-    progress: &Progress,
-) -> Result<BTreeMap<(&'static str, Engine), Fuzzed>> {
-    let waiting = Mutex::new(queue.iter());
-    let next = || waiting.lock().ok()?.next();
-    let results: Vec<Result<Vec<_>>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..jobs)
-            .map(|core| {
-                scope.spawn(move || {
-                    let mut done = Vec::new();
-                    while let Some(job) = next().filter(|_| !session::interrupted()) {
-                        let mut line = progress.session(job.engine, job.target.name, args.time);
-                        let plan = Plan {
-                            project,
-                            target: job.target,
-                            engine: job.engine,
-                            build: &job.build,
-                            inputs: &seeds[job.target.name],
-                            folder: job.folder.clone(),
-                            finds: job.folder.with_extension("finds"),
-                            time: args.time,
-                            core: Some(core),
-                        };
-                        let mut replayer = Replayer::new(worker.to_owned());
-                        let fuzzed =
-                            fuzz::run(&plan, &mut replayer, &mut |time, status, finds| {
-                                line.show(time, status, finds);
-                            })?;
-                        line.done();
-                        done.push(((job.target.name, job.engine), fuzzed));
-                    }
-                    Ok(done)
-                })
-            })
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| {
-                thread
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-            .collect()
-    });
-    let mut all = BTreeMap::new();
-    for result in results {
-        all.extend(result?);
-    }
-    Ok(all)
 }
 
 fn write_report(comparison: &Comparison, out: &Path) -> Result<()> {

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod compare;
+pub mod corpora;
 pub mod doctor;
 pub mod list;
 pub mod measure;

@@ -45,6 +45,8 @@ struct Fields {
     luks: u64,
     /// The count of touched units, and the unit.
     touched: Option<(u64, u64)>,
+    /// What else is asked, and by how much it differs.
+    probe: (u8, u64),
 }
 
 impl Fields {
@@ -64,6 +66,7 @@ impl Fields {
             block_size: if format == VHD { 2 << 20 } else { 0 },
             luks: 0,
             touched: None,
+            probe: (0, 0),
         }
     }
 
@@ -75,7 +78,7 @@ impl Fields {
         }
     }
 
-    /// 42 bytes, or 59 with a count of touched units.
+    /// 42 bytes, or 59 with a count of touched units, or 68 with a second question.
     fn encode(&self) -> Vec<u8> {
         let mut input = vec![
             self.format,
@@ -97,6 +100,11 @@ impl Fields {
             input.extend(count.to_le_bytes());
             input.extend(unit.to_le_bytes());
         }
+        if let (probe @ 1.., more) = self.probe {
+            input.resize(59, 0);
+            input.push(probe);
+            input.extend(more.to_le_bytes());
+        }
         input
     }
 }
@@ -112,6 +120,7 @@ pub fn seeds() -> Result<Vec<Seed>> {
     vmdk(&mut all);
     vhd(&mut all);
     vhdx(&mut all);
+    probes(&mut all);
     all.into_iter()
         .map(|(name, fields)| {
             let input = fields.encode();
@@ -311,10 +320,38 @@ fn vhdx(all: &mut Vec<(String, Fields)>) {
     all.push(("vhdx-touched".to_owned(), Fields { touched, ..plain }));
 }
 
+/// A second question to each calculator, with data counted in units and not.
+fn probes(all: &mut Vec<(String, Fields)>) {
+    for (format, name) in [
+        (RAW, "raw"),
+        (QCOW2, "qcow2"),
+        (VMDK, "vmdk"),
+        (VHD, "vhd"),
+        (VHDX, "vhdx"),
+    ] {
+        let plain = Fields::of(format);
+        for (what, probe) in [
+            ("asked-twice", (1, 0)),
+            ("and-a-larger-disk", (2, 3 * GIB + 512)),
+            ("and-more-data", (3, 77 * MIB)),
+        ] {
+            all.push((format!("{name}-{what}"), Fields { probe, ..plain }));
+        }
+    }
+    let counted = Fields {
+        touched: Some((1700, 65536)),
+        ..Fields::of(QCOW2)
+    };
+    for (what, probe) in [("a-larger-disk", (2, GIB)), ("more-data", (3, 300))] {
+        let name = format!("qcow2-touched-and-{what}");
+        all.push((name, Fields { probe, ..counted }));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use harness_core::calc::Options;
+    use harness_core::options::Options;
     use std::collections::BTreeSet;
 
     #[test]

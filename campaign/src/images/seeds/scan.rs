@@ -57,6 +57,7 @@ pub fn input(source: &Source, unit: Option<NonZeroU64>) -> Result<Vec<u8>> {
         device: DEVICE,
         caches: [first, second],
         unit,
+        twice: false,
     });
     let summary = answer
         .result

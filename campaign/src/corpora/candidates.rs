@@ -1,0 +1,176 @@
+//! Inputs to make a corpus of: from folders, files and zips, whoever wrote them.
+//!
+//! An input belongs to the target that its path names: a folder on the way is called like it, as in all our
+//! own folders, or a file's name begins with it, as OSS-Fuzz's zips do.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use harness_core::Target;
+
+use super::pack::{self, Inputs};
+use crate::corpus::files_in;
+
+/// Inputs of each target, by its name, and what was left out.
+#[derive(Debug, Default)]
+pub struct Candidates {
+    /// The inputs.
+    pub inputs: BTreeMap<&'static str, Inputs>,
+    /// How many were longer than their target takes.
+    pub too_long: usize,
+}
+
+impl Candidates {
+    /// Adds an input of a target, unless it is too long for it.
+    ///
+    /// # Errors
+    /// When two inputs have one name.
+    pub fn add(&mut self, target: &'static Target, content: Vec<u8>) -> Result<()> {
+        if content.len() > target.max_input {
+            self.too_long += 1;
+            return Ok(());
+        }
+        pack::insert(self.inputs.entry(target.name).or_default(), content)
+    }
+
+    /// Adds the files of a folder, not of its sub-folders.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn add_files(&mut self, target: &'static Target, files: &[PathBuf]) -> Result<()> {
+        for path in files {
+            let content =
+                fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            self.add(target, content)?;
+        }
+        Ok(())
+    }
+
+    /// Adds what is in a zip.
+    ///
+    /// # Errors
+    /// When it cannot be read, or has no inputs.
+    pub fn add_zip(&mut self, target: &'static Target, path: &Path) -> Result<()> {
+        for content in pack::read(path)?.into_values() {
+            self.add(target, content)?;
+        }
+        Ok(())
+    }
+
+    /// Adds everything below `path`, a folder or a zip, that is of one of `targets`. Returns how many inputs
+    /// there were.
+    ///
+    /// # Errors
+    /// When something cannot be read; when nothing there is of one of the targets.
+    pub fn add_from(&mut self, path: &Path, targets: &[&'static Target]) -> Result<usize> {
+        let known = || self.inputs.values().map(Inputs::len).sum::<usize>();
+        let before = known();
+        let mut files = Vec::new();
+        collect(path, &mut files)?;
+        let mut found = 0;
+        for file in &files {
+            let Some(target) = target_of(file, targets)? else {
+                continue;
+            };
+            found += 1;
+            if file.extension().is_some_and(|name| name == "zip") {
+                self.add_zip(target, file)?;
+            } else {
+                self.add_files(target, std::slice::from_ref(file))?;
+            }
+        }
+        if found == 0 {
+            bail!(
+                "{} has no inputs: nothing there has {} in its path",
+                path.display(),
+                targets
+                    .iter()
+                    .map(|target| target.name)
+                    .collect::<Vec<_>>()
+                    .join(" or ")
+            );
+        }
+        Ok(self.inputs.values().map(Inputs::len).sum::<usize>() - before)
+    }
+}
+
+/// The files in and below `path`, or `path` when it is one.
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let kind = path
+        .metadata()
+        .with_context(|| format!("{} cannot be read", path.display()))?;
+    if kind.is_file() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    files.extend(files_in(path)?);
+    let entries =
+        fs::read_dir(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    for entry in entries {
+        let entry = entry.with_context(|| format!("{} cannot be read", path.display()))?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            collect(&entry.path(), files)?;
+        }
+    }
+    Ok(())
+}
+
+/// The target that a path names, if it is one of `targets`.
+fn target_of(path: &Path, targets: &[&'static Target]) -> Result<Option<&'static Target>> {
+    let absolute = std::path::absolute(path)?;
+    let named = absolute.iter().rev().find_map(|part| {
+        let part = part.to_string_lossy();
+        targets.iter().find(|target| {
+            part.strip_prefix(target.name).is_some_and(|rest| {
+                !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')
+                    || rest.starts_with("_seed_corpus")
+            })
+        })
+    });
+    Ok(named.copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use harness_core::targets;
+
+    #[test]
+    fn inputs_are_found_by_their_path_and_long_ones_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |path: &str, content: &[u8]| {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        };
+        put("runs/fuzz_measure_calc/afl/queue/id:0", &[1; 42]);
+        put("runs/fuzz_measure_calc/honggfuzz/x", &[1; 42]);
+        put("runs/fuzz_measure_calc/honggfuzz/long", &[1; 4242]);
+        put("runs/fuzz_measure_scan/y", &[2; 3]);
+        put("runs/fuzz_measure_scanner/z", &[3; 3]);
+        put("notes", b"of no target");
+        let zip = pack::zipped([("n", &[9; 50][..])]).unwrap();
+        put("fuzz_measure_calc_seed_corpus.zip", &zip);
+
+        let of = |name| targets::find(name).unwrap();
+        let (calc, scan) = (of("fuzz_measure_calc"), of("fuzz_measure_scan"));
+        let mut candidates = Candidates::default();
+        assert_eq!(
+            candidates.add_from(folder.path(), &[calc, scan]).unwrap(),
+            3
+        );
+        let contents = |target: &Target| -> Vec<Vec<u8>> {
+            candidates.inputs[target.name].values().cloned().collect()
+        };
+        assert_eq!(contents(scan), [vec![2; 3]]);
+        assert_eq!(contents(calc).len(), 2);
+        assert!(contents(calc).contains(&vec![9; 50]));
+        assert_eq!(candidates.too_long, 1);
+
+        let notes = folder.path().join("notes");
+        let error = candidates.add_from(&notes, &[calc]).unwrap_err();
+        assert!(error.to_string().contains("has no inputs"), "{error}");
+    }
+}

@@ -1,0 +1,157 @@
+//! Few and small inputs that have every feature: a greedy cover.
+//!
+//! The smallest one is out of reach (it is NP-hard); the greedy one is at most a logarithm larger.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// What an input costs in a zip beside its bytes: two headers and two names.
+const ENTRY_COST: u64 = 108;
+
+/// An input to choose from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its length in bytes.
+    pub length: usize,
+    /// Its features, each once, by number.
+    pub features: Vec<usize>,
+}
+
+/// Chooses candidates such that each feature is had by `keep` of them, or by all that have it when those are
+/// fewer. Returns their places, ascending. The same candidates in the same order give the same choice.
+#[must_use]
+pub fn cover(candidates: &[Candidate], keep: usize) -> Vec<usize> {
+    let features = candidates.iter().flat_map(|candidate| &candidate.features);
+    let mut needed = vec![keep; features.max().map_or(0, |most| most + 1)];
+    let gain = |place: usize, needed: &[usize]| {
+        let features = &candidates[place].features;
+        features
+            .iter()
+            .filter(|&&feature| needed[feature] > 0)
+            .count()
+    };
+    let mut queue: BinaryHeap<Worth> = (0..candidates.len())
+        .map(|place| Worth {
+            gain: gain(place, &needed),
+            length: candidates[place].length,
+            place,
+        })
+        .collect();
+    let mut chosen = Vec::new();
+    while let Some(best) = queue.pop() {
+        // What a candidate adds only ever becomes less, so the first that is still worth what it was is best.
+        let now = gain(best.place, &needed);
+        if now == 0 {
+            continue;
+        }
+        if now < best.gain {
+            queue.push(Worth { gain: now, ..best });
+            continue;
+        }
+        for &feature in &candidates[best.place].features {
+            needed[feature] = needed[feature].saturating_sub(1);
+        }
+        chosen.push(best.place);
+    }
+    chosen.sort_unstable();
+    chosen
+}
+
+/// What a candidate is worth: features still needed, a byte.
+#[derive(Debug, PartialEq, Eq)]
+struct Worth {
+    gain: usize,
+    length: usize,
+    place: usize,
+}
+
+impl Ord for Worth {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let cost = |worth: &Self| ENTRY_COST + worth.length as u64;
+        let (this, that) = (
+            self.gain as u64 * cost(other),
+            other.gain as u64 * cost(self),
+        );
+        this.cmp(&that)
+            .then_with(|| Reverse(self.length).cmp(&Reverse(other.length)))
+            .then_with(|| Reverse(self.place).cmp(&Reverse(other.place)))
+    }
+}
+
+impl PartialOrd for Worth {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidates(of: &[(usize, &[usize])]) -> Vec<Candidate> {
+        of.iter()
+            .map(|&(length, features)| Candidate {
+                length,
+                features: features.to_vec(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn one_that_has_everything_is_enough() {
+        let all = candidates(&[(50, &[0]), (60, &[0, 1, 2]), (40, &[1]), (40, &[2])]);
+        assert_eq!(cover(&all, 1), [1]);
+    }
+
+    #[test]
+    fn of_equals_the_shorter_and_then_the_first_is_kept() {
+        let all = candidates(&[(50, &[0]), (40, &[0]), (40, &[0])]);
+        assert_eq!(cover(&all, 1), [1]);
+        assert_eq!(cover(&all, 2), [1, 2]);
+        // There are no more than three.
+        assert_eq!(cover(&all, 9), [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_long_input_is_kept_only_for_what_no_short_ones_have() {
+        let all = candidates(&[(60_000, &[0, 1, 2, 3]), (10, &[0, 1]), (10, &[2])]);
+        assert_eq!(cover(&all, 1), [0, 1, 2]);
+        let all = candidates(&[(60_000, &[0, 1, 2]), (10, &[0, 1]), (10, &[2])]);
+        assert_eq!(cover(&all, 1), [1, 2]);
+    }
+
+    #[test]
+    fn whatever_the_features_nothing_is_lost() {
+        // Features by residues: every candidate has some, many share some.
+        let all: Vec<Candidate> = (0..200_usize)
+            .map(|n| Candidate {
+                length: n * 7 % 50,
+                features: vec![n % 11, 11 + n % 17, 28 + n * n % 13],
+            })
+            .collect();
+        let have = |places: &mut dyn Iterator<Item = usize>| {
+            let mut counts = [0; 41];
+            for place in places {
+                for &feature in &all[place].features {
+                    counts[feature] += 1;
+                }
+            }
+            counts
+        };
+        let before = have(&mut (0..all.len()));
+        for keep in 1..=4 {
+            let chosen = cover(&all, keep);
+            let after = have(&mut chosen.iter().copied());
+            for (before, after) in before.iter().zip(after) {
+                assert!(after >= keep.min(*before));
+            }
+            assert!(chosen.len() < 30 * keep, "{}", chosen.len());
+        }
+    }
+
+    #[test]
+    fn nothing_of_nothing() {
+        assert!(cover(&[], 3).is_empty());
+        assert!(cover(&candidates(&[(4, &[])]), 3).is_empty());
+    }
+}

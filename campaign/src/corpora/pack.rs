@@ -1,0 +1,176 @@
+//! Zips of inputs: entries named by content, in order of their names, with the earliest date that zip knows.
+//!
+//! The compressor is `miniz_oxide`, which makes the same bytes on every machine; others choose by what the
+//! processor can do.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{Cursor, Read, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
+
+use crate::corpus::content_name;
+
+/// How many characters of an input's [`content_name`] name it in a zip: 64 bits, and every name is in there
+/// twice.
+const NAME_LENGTH: usize = 16;
+/// Larger inputs are not unpacked: no target takes them.
+const MAX_ENTRY: u64 = 1 << 20;
+
+/// Inputs by the name that they have in a zip.
+pub type Inputs = BTreeMap<String, Vec<u8>>;
+
+/// The name of an input in a zip: the beginning of its [`content_name`].
+#[must_use]
+pub fn entry_name(content: &[u8]) -> String {
+    let mut name = content_name(content);
+    name.truncate(NAME_LENGTH);
+    name
+}
+
+/// Adds an input under its name.
+///
+/// # Errors
+/// When another input has that name.
+pub fn insert(inputs: &mut Inputs, content: Vec<u8>) -> Result<()> {
+    let name = entry_name(&content);
+    if let Some(other) = inputs.get(&name) {
+        ensure!(*other == content, "two inputs are called {name}");
+    }
+    inputs.insert(name, content);
+    Ok(())
+}
+
+/// The zip of `inputs`. The same inputs make the same bytes.
+///
+/// # Errors
+/// When there are none: a corpus of nothing would be replayed and show nothing.
+pub fn zipped<'a>(inputs: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<Vec<u8>> {
+    let mut inputs: Vec<(&str, &[u8])> = inputs.into_iter().collect();
+    ensure!(!inputs.is_empty(), "a corpus without inputs is not packed");
+    inputs.sort_unstable();
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .compression_level(Some(9))
+        .last_modified_time(DateTime::default())
+        .unix_permissions(0o644);
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in inputs {
+        zip.start_file(name, options)?;
+        zip.write_all(content)?;
+    }
+    Ok(zip.finish()?.into_inner())
+}
+
+/// The inputs in a zip; its own names do not matter.
+///
+/// # Errors
+/// When it cannot be read, or has no input.
+pub fn read(path: &Path) -> Result<Inputs> {
+    let shown = path.display();
+    let file = File::open(path).with_context(|| format!("{shown} cannot be opened"))?;
+    let mut zip = ZipArchive::new(file).with_context(|| format!("{shown} is no zip"))?;
+    let mut inputs = Inputs::new();
+    for index in 0..zip.len() {
+        let mut entry = zip
+            .by_index(index)
+            .with_context(|| format!("{shown} cannot be unpacked"))?;
+        if !entry.is_file() {
+            continue;
+        }
+        if entry.size() > MAX_ENTRY {
+            bail!("{shown}: entry {index} is too large for an input");
+        }
+        let mut content = Vec::new();
+        entry
+            .read_to_end(&mut content)
+            .with_context(|| format!("{shown}: entry {index} cannot be unpacked"))?;
+        insert(&mut inputs, content)?;
+    }
+    ensure!(!inputs.is_empty(), "{shown} has no inputs");
+    Ok(inputs)
+}
+
+/// Puts `zip` in the place of `path`, in one step.
+///
+/// # Errors
+/// When it cannot be written; what was there is then still there.
+pub fn swap(path: &Path, zip: &[u8]) -> Result<()> {
+    let folder = path.parent().context("a zip without a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let mut file = tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .tempfile_in(folder)
+        .with_context(|| format!("{} cannot be written to", folder.display()))?;
+    file.write_all(zip)
+        .and_then(|()| file.flush())
+        .with_context(|| format!("{} cannot be written to", folder.display()))?;
+    file.persist(path)
+        .with_context(|| format!("{} cannot be written", path.display()))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inputs(contents: &[&[u8]]) -> Inputs {
+        let mut inputs = Inputs::new();
+        for content in contents {
+            insert(&mut inputs, content.to_vec()).unwrap();
+        }
+        inputs
+    }
+
+    fn zip_of(inputs: &Inputs) -> Vec<u8> {
+        zipped(
+            inputs
+                .iter()
+                .map(|(name, content)| (name.as_str(), &content[..])),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn what_is_packed_is_read_back_and_order_does_not_matter() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/x_seed_corpus.zip");
+        let some = inputs(&[b"", b"abc", &[7; 5000]]);
+        let zip = zip_of(&some);
+        swap(&path, &zip).unwrap();
+        assert_eq!(read(&path).unwrap(), some);
+        assert!(zip.len() < 1000, "{} bytes", zip.len());
+        let reversed = some
+            .iter()
+            .rev()
+            .map(|(name, content)| (name.as_str(), &content[..]));
+        assert_eq!(zipped(reversed).unwrap(), zip);
+    }
+
+    #[test]
+    fn a_zip_of_known_inputs_has_known_bytes() {
+        let zip = zip_of(&inputs(&[b"abc", &[7; 300]]));
+        let name = content_name(&zip);
+        assert_eq!(
+            &name[..8],
+            "8e3e66c3",
+            "the format of shipped corpora changed"
+        );
+    }
+
+    #[test]
+    fn nothing_is_neither_packed_nor_read() {
+        assert!(zipped([]).is_err());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("empty.zip");
+        let empty = ZipWriter::new(Cursor::new(Vec::new())).finish().unwrap();
+        swap(&path, empty.get_ref()).unwrap();
+        let error = read(&path).unwrap_err().to_string();
+        assert!(error.ends_with("has no inputs"), "{error}");
+        swap(&path, b"PK nonsense").unwrap();
+        assert!(read(&path).unwrap_err().to_string().ends_with("is no zip"));
+    }
+}
