@@ -1,17 +1,438 @@
-//! Recipes of vhd images.
+//! Recipes of vhd images: dynamic and fixed disks, as qemu-img or Microsoft's tools write them, or laid
+//! out otherwise.
+//!
+//! A unit is a block. Blocks and their sector bitmaps are left as zeros: nobody who asks how much an
+//! image holds reads them.
+//!
+//! # The geometry, from byte [`at::GEOMETRY`] on
+//! "mod" says that the choices repeat; the first one is what qemu-img makes.
+//!
+//! | byte | meaning |
+//! |---|---|
+//! | 0 | type: to 0xf7 mod 4: 1 fixed, else dynamic; from 0xf8 mod 8 what is not supported: [`WRONG_TYPES`] |
+//! | 1 | block: to 0xf7 mod 23: 2^(9 + (12 + byte) mod 23) bytes, 512 to 2 GiB; from 0xf8 mod 8 [`WRONG_BLOCKS`] |
+//! | 2 | creator, mod 8: [`CREATORS`] |
+//! | 3 | geometry: to 0xef mod 4: of the size; bytes 4–7; the largest; the largest otherwise; from 0xf0 one of 65535 * 255 * 255 sectors |
+//! | 4–7 | cylinders (2 bytes), heads, sectors a track |
+//! | 8 | the current size where the creator means the geometry, mod 4: the same; what the recipe says; 0; 2^64 - 1 |
+//! | 9 | where header and table are, mod 6: see [`Placement`] |
+//! | 10 | footers: to 0xef mod 8 see [`Footers`], of a fixed disk the good ones; from 0xf0 mod 4 none is good |
+//! | 11 | blocks in the file, mod 4: ascending; descending; odd ones first; all at one place |
+//! | 12 | sectors left free before each block |
+//! | 13 | entries of the table past the disk's end |
+//! | 14 | what they are where no run says it, mod 3: all ones, 0, 2^32 - 2 |
+//! | 15 | to 0xef tables of up to 2048 entries, from 0xf0 up to 16384 |
+//! | 16 | features: to 0xf7 the byte and the reserved bit; from 0xf8 without that bit |
+//! | 17 | version: to 0xf7 1.0; from 0xf8 mod 4 [`WRONG_VERSIONS`] |
+//! | 18 | the same of the dynamic disk header |
+//! | 19 | what a fixed disk's data begins with, mod 3: zeros, a footer's cookie, a fixed disk's footer |
+//! | 20 | how many sectors a fixed disk's file is longer than needed, to 0xf7; from 0xf8 it is shorter by the low 3 bits and one |
+//! | 21 | by how many bytes header and table are shifted, where they are |
+//! | 22 | the original size: to 0x7f the same, else nonsense |
+//! | 23 | saved state |
+//!
+//! # Rare knobs, from byte [`at::RARE`] on
+//!
+//! | byte | meaning |
+//! |---|---|
+//! | 0 | from 0xf8: the current size is too large: mod 3 0xff000001 sectors, 2^63 bytes, 2^64 - 1 bytes |
+//! | 1 | from 0xf0 mod 8: [`Fault`] |
+//! | 2–17 | unique id |
+//! | 18–21 | time stamp |
+//! | 22–25 | creator's version |
+//! | 26–29 | creator's host |
+//! | 30–33 | the first of the reserved bytes |
+//!
+//! # What a run's blocks are
+//! To kind 0xfd mod 5: 0 in the file; 1 not there; 2 at the place of the block before; 3 in the file,
+//! behind a gap of `extra` and one sectors; 4 over the footer at the end. Kind 0xfe: over the footer's
+//! copy, the header or the table, kind 0xff: past the file's end; which way, `extra` says. An image with
+//! such a block on its disk is corrupt.
+//!
+//! Source: Microsoft's "Virtual Hard Disk Image Format Specification"; what qemu-img writes, from its
+//! files.
 
-use super::Recipe;
+mod layout;
+
 use super::truth::Truth;
 use super::writer::ImageWriter;
+use super::{Recipe, at};
+
+/// Types that a scanner refuses; the first is that of differencing disks.
+pub const WRONG_TYPES: [u32; 8] = [4, 4, 4, 0, 1, 5, 6, u32::MAX];
+
+/// Block sizes that a scanner refuses.
+pub const WRONG_BLOCKS: [u32; 8] = [0, 1, 256, 511, 513, 3 << 20, 3 << 30, u32::MAX];
+
+/// Versions that a scanner refuses.
+pub const WRONG_VERSIONS: [u32; 4] = [0, 0x0001_0001, 0x0002_0000, u32::MAX];
+
+/// Who made the image; the first and the third mean the geometry.
+pub const CREATORS: [[u8; 4]; 8] = [
+    *b"qemu", *b"qem2", *b"vpc ", *b"win ", *b"tap\0", *b"d2v ", *b"CTXS", *b"vbox",
+];
+
+/// The largest geometry in sectors: a disk of it goes by its current size.
+pub const LARGEST_GEOMETRY: u64 = 65535 * 16 * 255;
+
+/// The largest disk in sectors.
+pub const LARGEST_DISK: u64 = 0xff00_0000;
+
+/// Cylinders, heads, sectors a track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chs(pub u16, pub u8, pub u8);
+
+impl Chs {
+    /// How many sectors such a disk has.
+    #[must_use]
+    pub fn sectors(self) -> u64 {
+        u64::from(self.0) * u64::from(self.1) * u64::from(self.2)
+    }
+
+    /// The geometry of a disk of so many sectors, rounded down: appendix "CHS Calculation" of the
+    /// specification, but for one size as QEMU's `block/vpc.c` has it.
+    #[must_use]
+    pub fn of(sectors: u64) -> Self {
+        let sectors = sectors.min(LARGEST_GEOMETRY);
+        let (heads, track) = if sectors > 65535 * 16 * 63 {
+            (16, 255)
+        } else {
+            let cylinder_heads = sectors / 17;
+            let heads = cylinder_heads.div_ceil(1024).max(4);
+            if cylinder_heads < heads * 1024 && heads <= 16 {
+                (heads, 17)
+            } else if sectors / 31 < 16 * 1024 {
+                (16, 31)
+            } else {
+                (16, 63)
+            }
+        };
+        Self((sectors / track / heads) as u16, heads as u8, track as u8)
+    }
+}
+
+/// How the geometry in the footer is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChsChoice {
+    /// That of the recipe's size.
+    OfSize,
+    /// This one, with fewer cylinders if that would be too large for the table.
+    Given(Chs),
+    /// This one, even if it is too large.
+    Forced(Chs),
+}
+
+/// The current size in the footer, where the creator means the geometry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CurrentSize {
+    /// The geometry's.
+    Same,
+    /// The recipe's, which need not be in whole sectors.
+    Recipe,
+    /// So many bytes.
+    Bytes(u64),
+}
+
+/// Where the header and the table of a dynamic disk are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// Header, table, blocks: qemu-img's.
+    Front,
+    /// Header, blocks, table.
+    TableBack,
+    /// Blocks, header, table.
+    Back,
+    /// Table, blocks, header.
+    HeaderBack,
+    /// Header, table, blocks; header and table begin with no sector.
+    Shifted,
+    /// Header, blocks, table; the table begins with no sector and nothing is behind it but the footer.
+    TableEnd,
+}
+
+/// One footer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Footer {
+    /// It is right.
+    Good,
+    /// Its checksum is wrong.
+    Damaged,
+    /// There are zeros instead.
+    Zeros,
+    /// It is not there: the file ends before it. Of a copy at the start: zeros.
+    Absent,
+    /// It has a right checksum and says something else.
+    Other,
+    /// It lacks its last byte.
+    Short,
+}
+
+/// The footers of an image: the copy at its start and the one at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Footers {
+    /// The copy at the start; a fixed disk has none.
+    pub copy: Footer,
+    /// The one at the end.
+    pub end: Footer,
+}
+
+impl Footers {
+    /// Pairs of which a dynamic disk can be told.
+    pub const SOUND: [Self; 8] = [
+        Self::pair(Footer::Good, Footer::Good),
+        Self::pair(Footer::Good, Footer::Damaged),
+        Self::pair(Footer::Good, Footer::Zeros),
+        Self::pair(Footer::Good, Footer::Absent),
+        Self::pair(Footer::Damaged, Footer::Good),
+        Self::pair(Footer::Zeros, Footer::Good),
+        Self::pair(Footer::Good, Footer::Other),
+        Self::pair(Footer::Good, Footer::Short),
+    ];
+
+    /// Pairs of which nothing can be told; of a fixed disk the second one matters.
+    pub const WRONG: [Self; 4] = [
+        Self::pair(Footer::Damaged, Footer::Damaged),
+        Self::pair(Footer::Zeros, Footer::Zeros),
+        Self::pair(Footer::Damaged, Footer::Absent),
+        Self::pair(Footer::Zeros, Footer::Short),
+    ];
+
+    const fn pair(copy: Footer, end: Footer) -> Self {
+        Self { copy, end }
+    }
+}
+
+/// In which order blocks lie in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// As on the disk.
+    Ascending,
+    /// The disk's last first.
+    Descending,
+    /// Every second one, then the others.
+    OddFirst,
+    /// All at one place.
+    Shared,
+}
+
+/// What a fixed disk's data begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginning {
+    /// Zeros.
+    Zeros,
+    /// The cookie of a footer.
+    Cookie,
+    /// The footer of a fixed disk: of another image, in which the guest keeps it.
+    Footer,
+}
+
+/// What contradicts the specification in the header of a dynamic disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The header lies over the footer's copy.
+    HeaderOverCopy,
+    /// The header is past the file's end.
+    HeaderPastEnd,
+    /// The header has not its cookie.
+    Cookie,
+    /// The table lies over the footer's copy.
+    TableOverCopy,
+    /// The table lies over the header.
+    TableOverHeader,
+    /// The table has one entry less than the disk has blocks. (Nothing is wrong with a disk of none.)
+    TooFewEntries,
+    /// The table is not in the file.
+    TablePastEnd,
+    /// The header's checksum is wrong.
+    Checksum,
+}
+
+/// The geometry of a vhd image: every knob but the disk's size and its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Geometry {
+    /// The disk type.
+    pub disk_type: u32,
+    /// The block size in bytes, as the header says.
+    pub block_size: u32,
+    /// Who made the image.
+    pub creator: [u8; 4],
+    /// How the geometry is chosen.
+    pub chs: ChsChoice,
+    /// The current size where the geometry is meant.
+    pub current_size: CurrentSize,
+    /// A current size that is too large.
+    pub too_large: Option<u64>,
+    /// Where header and table are.
+    pub placement: Placement,
+    /// The footers.
+    pub footers: Footers,
+    /// In which order blocks lie.
+    pub order: Order,
+    /// How many sectors are left free before each block.
+    pub gap: u64,
+    /// How many entries the table has past the disk's end, and what they are.
+    pub spare: (u64, u32),
+    /// The most entries that the disk has blocks for.
+    pub most_blocks: u64,
+    /// The features.
+    pub features: u32,
+    /// The footers' version.
+    pub version: u32,
+    /// The header's version.
+    pub header_version: u32,
+    /// What a fixed disk's data begins with.
+    pub beginning: Beginning,
+    /// How many sectors a fixed disk's file is longer than needed; less than 0 when it is shorter.
+    pub longer: i64,
+    /// How many bytes header and table are shifted by.
+    pub shift: u64,
+    /// Whether the original size is nonsense.
+    pub nonsense_original: bool,
+    /// Saved state.
+    pub saved_state: u8,
+    /// What contradicts the specification.
+    pub fault: Option<Fault>,
+    /// Bytes 68–83: the unique id.
+    pub unique_id: [u8; 16],
+    /// Time stamp, creator's version, creator's host, the first reserved bytes; each as in the file.
+    pub rest: [[u8; 4]; 4],
+}
+
+/// The type of fixed disks.
+pub const FIXED: u32 = 2;
+/// The type of dynamic disks.
+pub const DYNAMIC: u32 = 3;
+/// Version 1.0.
+pub const VERSION: u32 = 0x0001_0000;
+
+impl Geometry {
+    fn decode(recipe: &Recipe) -> Self {
+        let knob = |nth: usize| recipe.bytes().u8(at::GEOMETRY + nth);
+        let rare = |nth: usize| recipe.bytes().u8(at::RARE + nth);
+        let four = |nth: usize| recipe.bytes().u32(at::RARE + nth).to_le_bytes();
+        let version = |byte: u8| match byte {
+            0..=0xf7 => VERSION,
+            byte => WRONG_VERSIONS[usize::from(byte % 4)],
+        };
+        let disk_type = match knob(0) {
+            byte @ 0..=0xf7 if byte % 4 == 1 => FIXED,
+            0..=0xf7 => DYNAMIC,
+            byte => WRONG_TYPES[usize::from(byte % 8)],
+        };
+        Self {
+            disk_type,
+            block_size: match knob(1) {
+                byte @ 0..=0xf7 => 512 << ((12 + u32::from(byte)) % 23),
+                byte => WRONG_BLOCKS[usize::from(byte % 8)],
+            },
+            creator: CREATORS[usize::from(knob(2) % 8)],
+            chs: match knob(3) {
+                0xf0.. => ChsChoice::Forced(Chs(65535, 255, 255)),
+                byte => match byte % 4 {
+                    0 => ChsChoice::OfSize,
+                    1 => ChsChoice::Given(Chs(
+                        recipe.bytes().u16(at::GEOMETRY + 4),
+                        knob(6),
+                        knob(7),
+                    )),
+                    2 => ChsChoice::Forced(Chs(65535, 16, 255)),
+                    _ => ChsChoice::Forced(Chs(65535, 255, 16)),
+                },
+            },
+            current_size: [
+                CurrentSize::Same,
+                CurrentSize::Recipe,
+                CurrentSize::Bytes(0),
+                CurrentSize::Bytes(u64::MAX),
+            ][usize::from(knob(8) % 4)],
+            too_large: (rare(0) >= 0xf8)
+                .then(|| [(LARGEST_DISK + 1) * 512, 1 << 63, u64::MAX][usize::from(rare(0) % 3)]),
+            placement: [
+                Placement::Front,
+                Placement::TableBack,
+                Placement::Back,
+                Placement::HeaderBack,
+                Placement::Shifted,
+                Placement::TableEnd,
+            ][usize::from(knob(9) % 6)],
+            footers: match knob(10) {
+                0xf0.. => Footers::WRONG[usize::from(knob(10) % 4)],
+                _ if disk_type == FIXED => Footers::SOUND[0],
+                byte => Footers::SOUND[usize::from(byte % 8)],
+            },
+            order: [
+                Order::Ascending,
+                Order::Descending,
+                Order::OddFirst,
+                Order::Shared,
+            ][usize::from(knob(11) % 4)],
+            gap: knob(12).into(),
+            spare: (
+                knob(13).into(),
+                [u32::MAX, 0, u32::MAX - 1][usize::from(knob(14) % 3)],
+            ),
+            most_blocks: if knob(15) < 0xf0 { 2048 } else { 16384 },
+            features: match knob(16) {
+                byte @ 0..=0xf7 => u32::from(byte) | 2,
+                byte => u32::from(byte) & !2,
+            },
+            version: version(knob(17)),
+            header_version: version(knob(18)),
+            beginning: [Beginning::Zeros, Beginning::Cookie, Beginning::Footer]
+                [usize::from(knob(19) % 3)],
+            longer: match knob(20) {
+                byte @ 0..=0xf7 => byte.into(),
+                byte => -1 - i64::from(byte & 7),
+            },
+            shift: knob(21).into(),
+            nonsense_original: knob(22) > 0x7f,
+            saved_state: knob(23),
+            fault: (rare(1) >= 0xf0).then(|| {
+                [
+                    Fault::HeaderOverCopy,
+                    Fault::HeaderPastEnd,
+                    Fault::Cookie,
+                    Fault::TableOverCopy,
+                    Fault::TableOverHeader,
+                    Fault::TooFewEntries,
+                    Fault::TablePastEnd,
+                    Fault::Checksum,
+                ][usize::from(rare(1) % 8)]
+            }),
+            unique_id: std::array::from_fn(|nth| rare(2 + nth)),
+            rest: [four(18), four(22), four(26), four(30)],
+        }
+    }
+
+    /// Whether the header's block size is one that a scanner knows.
+    #[must_use]
+    pub fn block_is_supported(&self) -> bool {
+        self.block_size.is_power_of_two() && self.block_size >= 512
+    }
+
+    /// The block size in bytes; of one that is not supported, 2 MiB.
+    #[must_use]
+    pub fn block(&self) -> u64 {
+        if self.block_is_supported() {
+            self.block_size.into()
+        } else {
+            2 << 20
+        }
+    }
+}
+
+/// The geometry that a recipe names.
+#[must_use]
+pub fn geometry(recipe: &Recipe) -> Geometry {
+    Geometry::decode(recipe)
+}
 
 /// Writes the image, and tells what is true of it.
 pub(super) fn build(recipe: &Recipe, writer: &mut ImageWriter) -> Truth {
-    let _ = (recipe, writer);
-    unimplemented!()
+    layout::build(recipe, &Geometry::decode(recipe), writer)
 }
 
 /// The geometry and the data, in words.
 pub(super) fn in_words(recipe: &Recipe) -> String {
-    let _ = recipe;
-    unimplemented!()
+    layout::in_words(recipe, &Geometry::decode(recipe))
 }

@@ -156,6 +156,26 @@ impl ImageWriter {
         }
     }
 
+    /// Writes 32-bit numbers in a row, in the format's byte order; the file grows to hold them. Entries
+    /// of a table that lie together cost one write.
+    pub fn words(&mut self, at: u64, words: &[u32]) {
+        const MOST: usize = 64;
+        let mut bytes = [[0; 4]; MOST];
+        let mut at = at;
+        for words in words.chunks(MOST) {
+            for (bytes, word) in bytes.iter_mut().zip(words) {
+                *bytes = if self.big_endian {
+                    word.to_be_bytes()
+                } else {
+                    word.to_le_bytes()
+                };
+            }
+            let bytes = bytes[..words.len()].as_flattened();
+            self.bytes(at, bytes);
+            at += bytes.len() as u64;
+        }
+    }
+
     /// Reads a number of `width` bytes in the format's byte order.
     #[must_use]
     pub fn read_number(&self, at: u64, width: u8) -> u64 {
