@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use campaign::command::{bench, compare, doctor, list, measure, recipe, replay, run, scan, seeds};
+use campaign::command::{
+    bench, compare, corpora, doctor, list, measure, recipe, replay, run, scan, seeds,
+};
 use campaign::output;
 use campaign::project::Project;
 use clap::{Parser, Subcommand};
@@ -32,6 +34,7 @@ enum Command {
     List(list::List),
     Run(run::Run),
     Compare(compare::Compare),
+    Corpora(corpora::Corpora),
     Replay(replay::Replay),
     Recipe(recipe::RecipeArgs),
     Seeds(seeds::Seeds),
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::List(args) => list::run(args),
         Command::Run(args) => project().and_then(|project| run::run(args, &project)),
         Command::Compare(args) => project().and_then(|project| compare::run(args, &project)),
+        Command::Corpora(args) => project().and_then(|project| corpora::run(args, &project)),
         Command::Replay(args) => project().and_then(|project| replay::run(args, &project)),
         Command::Recipe(args) => recipe::run(args),
         Command::Seeds(args) => project().and_then(|project| seeds::run(args, &project)),
