@@ -245,8 +245,10 @@ impl Layout {
             };
         }
         if geometry.log_outside {
-            let behind = 1 + u64::from(geometry.file_end_argument);
-            self.log.start = self.end.next_multiple_of(MIB) + behind * MIB;
+            // Behind the whole of a last block, whatever of it is in the file.
+            let behind = self.end + self.block_size;
+            let more = 1 + u64::from(geometry.file_end_argument);
+            self.log.start = behind.next_multiple_of(MIB) + more * MIB;
         }
     }
 
@@ -331,7 +333,10 @@ impl Layout {
 
     /// Where what the scanner wants in the file ends.
     fn needed_end(&self) -> u64 {
-        let regions = [self.bat, self.metadata, self.unknown].map(Area::end);
+        let regions = [self.bat, self.metadata, self.unknown]
+            .into_iter()
+            .filter(|region| region.length != 0)
+            .map(Area::end);
         let blocks = self.entries_on_disk().filter(|entry| entry.state == 6);
         blocks
             .map(|entry| entry.place + self.inside_disk(entry))

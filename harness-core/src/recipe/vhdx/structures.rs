@@ -136,7 +136,8 @@ fn seal(
     damage: Option<bool>,
 ) {
     let garbage = geometry.garbage(at);
-    let end = [if end { (garbage >> 8) as u8 | 1 } else { 0 }];
+    // The same in both headers, which may have to be equal.
+    let end = [if end { geometry.garbage(length) as u8 } else { 0 }];
     match damage {
         Some(false) => {
             let pieces = [(0, &*bytes), (length - 1, &end)];
