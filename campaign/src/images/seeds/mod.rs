@@ -1,6 +1,7 @@
 //! The seed corpus: real images, and good calculator inputs.
 //!
 //! - [`calc`]: the inputs of `fuzz_measure_calc`: every format, every option, sizes up to the limits.
+//! - [`image`](mod@image): the recipes that are inputs of `fuzz_measure_image`.
 //! - [`recipes`]: which images are made for `fuzz_measure_scan`, each with what it shows.
 //! - [`qemu`]: making an image as a recipe says, with qemu-img and qemu-io.
 //! - [`scan`]: an image file as an input of `fuzz_measure_scan`, verified.
@@ -11,6 +12,7 @@
 //! replaced when it does not.
 
 pub mod calc;
+pub mod image;
 pub mod qemu;
 pub mod recipes;
 pub mod scan;
@@ -24,9 +26,10 @@ use super::shown;
 use super::source::Source;
 use crate::corpus;
 
-/// What `fuzz_measure_calc` and `fuzz_measure_scan` are called in the registry.
+/// What the targets are called in the registry.
 const CALC: &str = "fuzz_measure_calc";
 const SCAN: &str = "fuzz_measure_scan";
+const IMAGE: &str = "fuzz_measure_image";
 
 /// A seed: its name, and the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +63,7 @@ pub struct Written {
 /// What was in `out` before is then as it was.
 pub fn write(out: &Path) -> Result<Vec<Written>> {
     let calc = calc::seeds()?;
+    let image = image::seeds()?;
     let mut scan = Vec::new();
     for (recipe, unit) in recipes::all() {
         let make = || -> Result<Vec<u8>> {
@@ -75,6 +79,7 @@ pub fn write(out: &Path) -> Result<Vec<Written>> {
     Ok(vec![
         store(out, CALC, &calc, calc::same_case)?,
         store(out, SCAN, &scan, scan::same_answer)?,
+        store(out, IMAGE, &image, image::same_case)?,
     ])
 }
 

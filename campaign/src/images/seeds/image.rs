@@ -1,0 +1,204 @@
+//! The recipes that are seeds of `fuzz_measure_image`: every format, every probe, every byte of geometry.
+//!
+//! Each is a sound image that its scanner has an answer for, or names a feature that is refused.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, anyhow, ensure};
+use harness_core::image::{ImageCase, Probe};
+use harness_core::outcome::Outcome;
+use harness_core::recipe::{LENGTH, Recipe, at};
+use harness_core::subject::ScanFormat;
+use harness_core::{BUILT_IN, targets};
+
+use super::Seed;
+
+/// How many bytes of geometry a recipe has, and of rare knobs.
+const GEOMETRY: usize = at::RUNS - at::GEOMETRY;
+const RARE: usize = LENGTH - at::RARE;
+
+/// A recipe in the making.
+#[derive(Debug, Clone)]
+struct Bytes([u8; LENGTH]);
+
+impl Bytes {
+    /// A disk of 40 units: three with data at its start, two further on, the last one.
+    fn of(format: u8) -> Self {
+        Self([0; LENGTH])
+            .set(at::FORMAT, &[format])
+            .set(at::SIZE_MODE, &[6 << 2])
+            .set(at::SIZE, &[40])
+            .run(0, 0, 3, 0)
+            .run(1, 20, 2, 0)
+            .run(2, 1 << 14, 1, 0)
+    }
+
+    fn set(mut self, at: usize, bytes: &[u8]) -> Self {
+        self.0[at..at + bytes.len()].copy_from_slice(bytes);
+        self
+    }
+
+    fn run(self, nth: usize, place: u16, length: u8, kind: u8) -> Self {
+        let [low, high] = place.to_le_bytes();
+        self.set(at::RUNS + 4 * nth, &[low, high, length, kind])
+    }
+
+    fn probe(self, probe: u8, argument: u16) -> Self {
+        self.set(at::PROBE, &[probe])
+            .set(at::PROBE_ARGUMENT, &argument.to_le_bytes())
+    }
+
+    /// The recipe without the zeros at its end, which say nothing.
+    fn trimmed(&self) -> Vec<u8> {
+        let length = self
+            .0
+            .iter()
+            .rposition(|&byte| byte != 0)
+            .map_or(0, |last| last + 1);
+        self.0[..length].to_vec()
+    }
+}
+
+/// Every seed of `fuzz_measure_image`.
+///
+/// # Errors
+/// When one of them fails a check: a fault of the code under test or of the oracle.
+pub fn seeds() -> Result<Vec<Seed>> {
+    let mut all: Vec<(String, Bytes)> = Vec::new();
+    for (number, format) in (0_u8..).zip(ScanFormat::ALL) {
+        of_format(format.name(), number, &mut all);
+    }
+    let target = targets::find(super::IMAGE).ok_or_else(|| anyhow!("no target is called so"))?;
+    let mut images = BTreeSet::new();
+    let mut seeds = Vec::new();
+    for (name, bytes) in all {
+        let input = bytes.trimmed();
+        // A knob that the format does not have makes the same image again.
+        if !images.insert(asked(&input).map_err(|why| anyhow!("the seed {name}: {why}"))?) {
+            continue;
+        }
+        ensure!(
+            target.run(&BUILT_IN, &input) == Outcome::Checked,
+            "the seed {name} is no case"
+        );
+        seeds.push(Seed { name, input });
+    }
+    Ok(seeds)
+}
+
+fn of_format(name: &str, number: u8, all: &mut Vec<(String, Bytes)>) {
+    let plain = Bytes::of(number);
+    let mut add = |what: &str, bytes: Bytes| all.push((format!("{name}-{what}"), bytes));
+    add("of-size-0", Bytes([0; LENGTH]).set(at::FORMAT, &[number]));
+    add("plain", plain.clone());
+    for (probe, argument, what) in [
+        (1, 0, "scanned-again"),
+        (2, 3, "with-sectors-of-4096"),
+        (2, 7, "with-sectors-of-65536"),
+        (3, 100, "with-other-caches"),
+        (4, 0, "second-scan"),
+        (5, 9, "counting-other-units"),
+        (6, 0, "first-read-fails"),
+        (6, 2, "third-read-fails"),
+        (6, u16::MAX, "another-read-fails"),
+        (7, 30, "with-more-data"),
+        (8, 0, "all-calculators"),
+        (9, 0, "own-format"),
+    ] {
+        add(
+            what,
+            plain.clone().probe(probe, argument).set(at::UNIT, &[8]),
+        );
+    }
+    for kind in 1..16 {
+        let runs = plain.clone().run(3, 8, 2, kind).run(4, 12, 2 | 0x60, kind);
+        add(&format!("kind-{kind}"), runs);
+    }
+    add("past-the-end", plain.clone().run(3, 3 << 14, 5, 0));
+    add(
+        "large",
+        plain
+            .clone()
+            .set(at::SIZE_MODE, &[13 << 2])
+            .set(at::SIZE, &4097_u64.to_le_bytes())
+            .run(3, 2 << 14 | 9000, 9, 0),
+    );
+    add("odd-size", plain.clone().set(at::SIZE_TAIL, &[0, 0x0e]));
+    for knob in 0..GEOMETRY {
+        for value in [1, 2, 3] {
+            let bytes = plain.clone().set(at::GEOMETRY + knob, &[value]);
+            add(&format!("geometry-{knob}-is-{value}"), bytes);
+        }
+    }
+    for knob in 0..RARE {
+        let bytes = plain.clone().set(at::RARE + knob, &[1]);
+        add(&format!("rare-{knob}"), bytes);
+    }
+    // A damage of each kind of thing, and each policy for the checksums.
+    for (what, hits) in [("number", 1), ("entry", 2), ("byte", 3)] {
+        for (policy, checksums) in [("", 0), ("-checksums-as-they-fell", 3)] {
+            let bytes = plain
+                .clone()
+                .set(at::DAMAGES, &[hits, 0, 0, 8])
+                .set(at::CHECKSUMS, &[checksums]);
+            add(&format!("{what}-damaged{policy}"), bytes);
+        }
+    }
+    add("one-checksum-wrong", plain.clone().set(at::CHECKSUMS, &[2]));
+    add(
+        "another-checksum-wrong",
+        plain.clone().set(at::CHECKSUMS, &[6]),
+    );
+    add("device-cut-short", plain.clone().set(at::END_MODE, &[4, 1]));
+    add("device-longer", plain.set(at::END_MODE, &[2, 0, 2]));
+}
+
+/// Everything that a recipe asks: its image, and what is asked about it.
+type Asked = (Vec<(u64, Vec<u8>)>, u64, String, String);
+
+fn asked(input: &[u8]) -> Result<Asked, &'static str> {
+    let recipe = Recipe::decode(input)?;
+    let image = recipe.build().image;
+    let pieces = image
+        .pieces(0, u64::MAX)
+        .map(|(at, piece)| (at, piece.to_vec()));
+    Ok((
+        pieces.collect(),
+        image.capacity(),
+        format!(
+            "{:?} {:?} {:?}",
+            recipe.format, recipe.conditions, recipe.unit
+        ),
+        format!("{:?}", Probe::of(&recipe)),
+    ))
+}
+
+/// Whether two inputs are the same case.
+#[must_use]
+pub fn same_case(one: &[u8], other: &[u8]) -> bool {
+    ImageCase::decode(one).is_ok() && asked(one) == asked(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_has_every_probe_and_no_case_is_there_twice() {
+        let seeds = seeds().unwrap();
+        let names: BTreeSet<_> = seeds.iter().map(|seed| &seed.name).collect();
+        assert_eq!(names.len(), seeds.len());
+        for format in ScanFormat::ALL {
+            let probes: BTreeSet<String> = seeds
+                .iter()
+                .filter_map(|seed| Recipe::decode(&seed.input).ok())
+                .filter(|recipe| recipe.format == format)
+                .map(|recipe| {
+                    let probe = format!("{:?}", Probe::of(&recipe));
+                    probe.split('(').next().unwrap_or_default().to_owned()
+                })
+                .collect();
+            assert_eq!(probes.len(), 10, "{probes:?}");
+        }
+    }
+}
