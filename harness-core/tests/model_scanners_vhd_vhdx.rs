@@ -8,6 +8,7 @@ use std::path::Path;
 
 use harness_core::MockDevice;
 use harness_core::crc32c::of_pieces;
+use harness_core::model::bytes::Bytes as _;
 use harness_core::model::scanners;
 use harness_core::scan::{Image, ScanCase};
 use harness_core::sparse::SparseImage;
@@ -31,6 +32,7 @@ fn ask(format: ScanFormat, image: &SparseImage, unit: Option<NonZeroU64>) -> Ans
         device: device.index(),
         caches: [first, second],
         unit,
+        twice: false,
     };
     BuiltIn.scan(request).result
 }
@@ -281,7 +283,7 @@ mod vhd {
         };
         let mut which_is_right = [true; 3];
         for _ in 0..=mutant.random.below(3) {
-            match mutant.random.below(12) {
+            match mutant.random.below(13) {
                 0..3 => disturb(mutant, 0, FOOTER),
                 3..5 => disturb(mutant, end, FOOTER),
                 5..8 => disturb(mutant, header, HEADER),
@@ -295,7 +297,21 @@ mod vhd {
                         }
                     }
                 }
-                9..11 => {
+                9 => {
+                    // A block with a bitmap of one sector or many, and a file that ends with it or nearly.
+                    let block = 1 << (18 + mutant.random.below(8));
+                    mutant.set(header + 32, 4, block);
+                    let table = mutant.number(header + 16, 8);
+                    let place = 3 + mutant.random.below(9);
+                    if table < 1 << 40 {
+                        mutant.set(table, 4, place);
+                    }
+                    let end = 512 * place + block + (block / 4096).max(512);
+                    let near = end + mutant.random.pick(&[0, 1, 512]);
+                    let less = mutant.random.pick(&[0, 1, 512]);
+                    mutant.image.set_capacity(near - less);
+                }
+                10..12 => {
                     let table = mutant.number(header + 16, 8);
                     let entry = mutant
                         .random
@@ -381,23 +397,59 @@ mod vhdx {
         (24, 4, &[0, 4]),
     ];
 
-    fn guid(groups: (u32, u16, u16), last: [u8; 8]) -> [u8; 16] {
-        let (a, b, c) = groups;
-        let mut guid = [0; 16];
-        guid[..4].copy_from_slice(&a.to_le_bytes());
-        guid[4..6].copy_from_slice(&b.to_le_bytes());
-        guid[6..8].copy_from_slice(&c.to_le_bytes());
-        guid[8..].copy_from_slice(&last);
-        guid
+    const BAT: Guid = guid(
+        (0x2dc2_7766, 0xf623, 0x4200),
+        [0x9d, 0x64, 0x11, 0x5e, 0x9b, 0xfd, 0x4a, 0x08],
+    );
+    const METADATA: Guid = guid(
+        (0x8b7c_a206, 0x4790, 0x4b9a),
+        [0xb8, 0xfe, 0x57, 0x5f, 0x05, 0x0f, 0x88, 0x6e],
+    );
+    const FILE_PARAMETERS: Guid = guid(
+        (0xcaa1_6737, 0xfa36, 0x4d43),
+        [0xb3, 0xb6, 0x33, 0xf0, 0xaa, 0x44, 0xe7, 0x6b],
+    );
+    const DISK_SIZE: Guid = guid(
+        (0x2fa5_4224, 0xcd1b, 0x4876),
+        [0xb2, 0x11, 0x5d, 0xbe, 0xd8, 0x3b, 0xf4, 0xb8],
+    );
+    const LOGICAL_SECTOR_SIZE: Guid = guid(
+        (0x8141_bf1d, 0xa96f, 0x4709),
+        [0xba, 0x47, 0xf2, 0x33, 0xa8, 0xfa, 0xab, 0x5f],
+    );
+    const PARENT_LOCATOR: Guid = guid(
+        (0xa8d3_5f2d, 0xb30b, 0x454d),
+        [0xab, 0xf7, 0xd3, 0xd8, 0x48, 0x34, 0xab, 0x0c],
+    );
+
+    type Guid = [u8; 16];
+
+    /// A GUID as it lies in a file.
+    const fn guid((a, b, c): (u32, u16, u16), last: [u8; 8]) -> Guid {
+        let start =
+            (a.to_be() as u128) << 96 | (b.to_be() as u128) << 80 | (c.to_be() as u128) << 64;
+        (start | u64::from_be_bytes(last) as u128).to_be_bytes()
     }
 
-    /// Where the entry with that GUID lies, among the `count` of 32 bytes at byte `at`.
-    fn entry_of(mutant: &Mutant, at: u64, count: u64, guid: [u8; 16]) -> Option<u64> {
-        (0..count).map(|nth| at + 32 * nth).find(|&entry| {
-            let mut found = [0; 16];
-            mutant.image.read(entry, &mut found);
-            found == guid
-        })
+    /// Where the entry with that GUID lies, among the first few of 32 bytes at byte `at`.
+    fn entry_of(mutant: &Mutant, at: u64, guid: Guid) -> Option<u64> {
+        (0..6)
+            .map(|nth| at + 32 * nth)
+            .find(|&entry| mutant.image.array(entry) == guid)
+    }
+
+    /// Where a region of a seed begins.
+    fn region(mutant: &Mutant, guid: Guid) -> u64 {
+        let entry = entry_of(mutant, REGION_TABLES[0] + 16, guid).expect("a region of the seed");
+        mutant.number(entry + 16, 8)
+    }
+
+    /// Sets an item of the metadata at byte `metadata`, if it is there.
+    fn set_item(mutant: &mut Mutant, metadata: u64, guid: Guid, length: usize, value: u64) {
+        if let Some(entry) = entry_of(mutant, metadata + 32, guid) {
+            let item = mutant.number(entry + 16, 4);
+            mutant.set(metadata + item, length, value);
+        }
     }
 
     fn put_checksum_right(mutant: &mut Mutant, start: u64, length: u64) {
@@ -419,28 +471,13 @@ mod vhdx {
 
     fn mutate(mutant: &mut Mutant) {
         let table = REGION_TABLES[0];
-        let bat = guid(
-            (0x2dc2_7766, 0xf623, 0x4200),
-            [0x9d, 0x64, 0x11, 0x5e, 0x9b, 0xfd, 0x4a, 0x08],
-        );
-        let metadata = guid(
-            (0x8b7c_a206, 0x4790, 0x4b9a),
-            [0xb8, 0xfe, 0x57, 0x5f, 0x05, 0x0f, 0x88, 0x6e],
-        );
-        let parent = guid(
-            (0xa8d3_5f2d, 0xb30b, 0x454d),
-            [0xab, 0xf7, 0xd3, 0xd8, 0x48, 0x34, 0xab, 0x0c],
-        );
-        let place = |mutant: &Mutant, guid| {
-            let entry = entry_of(mutant, table + 16, 2, guid).expect("a region of the seed");
-            mutant.number(entry + 16, 8)
-        };
-        let (bat, metadata) = (place(mutant, bat), place(mutant, metadata));
+        let bat = region(mutant, BAT);
+        let metadata = region(mutant, METADATA);
         let entry_counts = (table + 8, metadata + 10);
         for _ in 0..=mutant.random.below(3) {
             let regions = mutant.number(entry_counts.0, 4).min(40);
             let items = mutant.number(entry_counts.1, 2).min(40);
-            match mutant.random.below(20) {
+            match mutant.random.below(21) {
                 0..3 => {
                     let header = mutant.random.pick(&HEADERS);
                     disturb(mutant, header, HEADER);
@@ -472,7 +509,7 @@ mod vhdx {
                         } else {
                             beyond + MIB * nth
                         };
-                        let length = apart | MIB * u64::from(mutant.one_in(30));
+                        let length = apart.max(MIB * u64::from(mutant.one_in(30)));
                         entry[0] = mutant.random.pick(&[1, 2, 3]);
                         entry[16..24].copy_from_slice(&start.to_le_bytes());
                         entry[24..28].copy_from_slice(&(length as u32).to_le_bytes());
@@ -516,7 +553,11 @@ mod vhdx {
                 13 => {
                     let mut entry = [0; 32];
                     let mine = [9; 16];
-                    entry[..16].copy_from_slice(if mutant.one_in(3) { &parent } else { &mine });
+                    entry[..16].copy_from_slice(if mutant.one_in(3) {
+                        &PARENT_LOCATOR
+                    } else {
+                        &mine
+                    });
                     entry[24] = mutant.random.pick(&[0, 1, 4, 7]);
                     append(mutant, items, metadata + 32, (entry_counts.1, 2), &entry);
                 }
@@ -559,6 +600,23 @@ mod vhdx {
                         mutant.disturb(bat + 8 * entry, 8, &[6]);
                     }
                 }
+                19 => {
+                    // A disk that ends where a chunk does or nearly, with blocks on both sides.
+                    let bits = 20 + mutant.random.below(9);
+                    let sector: u64 = mutant.random.pick(&[512, 4096]);
+                    let ratio = (sector << 23) >> bits;
+                    let chunks = 1 + mutant.random.below(2);
+                    let blocks = ratio * chunks + mutant.random.below(3) - 1;
+                    set_item(mutant, metadata, FILE_PARAMETERS, 4, 1 << bits);
+                    set_item(mutant, metadata, LOGICAL_SECTOR_SIZE, 4, sector);
+                    let size = (blocks << bits) + mutant.random.pick(&[0, 4096]);
+                    set_item(mutant, metadata, DISK_SIZE, 8, size);
+                    for entry in ratio.saturating_sub(2)..ratio + 3 {
+                        let state = mutant.random.pick(&[0, 5, 6, 6]);
+                        mutant.set(bat + 8 * entry, 8, 8 << 20 | state);
+                    }
+                    mutant.image.set_capacity((2 << bits) + 16 * MIB);
+                }
                 _ => mutant.resize(MIB, 48 * MIB),
             }
         }
@@ -584,5 +642,50 @@ mod vhdx {
     #[test]
     fn mutants_get_the_models_answer() {
         compare(ScanFormat::Vhdx, 12_000, mutate).assert_all(39);
+    }
+
+    /// What scanner and model say about a disk of that size in blocks of 2^`bits` bytes without data,
+    /// whose BAT has `bat_length` bytes.
+    fn of_large_disk(size: u64, bits: u32, bat_length: u64) -> Answer {
+        let (_, _, image) = seeds(ScanFormat::Vhdx).swap_remove(0);
+        let mut mutant = Mutant {
+            image,
+            random: Random(0),
+            big_endian: false,
+        };
+        let metadata = region(&mutant, METADATA);
+        set_item(&mut mutant, metadata, FILE_PARAMETERS, 4, 1 << bits);
+        set_item(&mut mutant, metadata, DISK_SIZE, 8, size);
+        let end = mutant.image.capacity().next_multiple_of(MIB);
+        let entry = entry_of(&mutant, REGION_TABLES[0] + 16, BAT).expect("a BAT");
+        mutant.set(entry + 16, 8, end);
+        mutant.set(entry + 24, 4, bat_length);
+        mutant.image.set_capacity(end + bat_length);
+        put_checksum_right(&mut mutant, REGION_TABLES[0], 64 * KIB);
+        let answer = ask(ScanFormat::Vhdx, &mutant.image, None);
+        let model = scanners::scan(ScanFormat::Vhdx, &mutant.image, None);
+        assert_eq!(answer.map_err(ScanErrorKind::from), model);
+        answer
+    }
+
+    #[test]
+    fn a_disk_has_at_most_64_tib() {
+        let most = 64 << 40;
+        assert_eq!(
+            of_large_disk(most, 28, 3 * MIB),
+            Ok(AllocationSummary::new(most, 0))
+        );
+        assert!(of_large_disk(most + 512, 28, 3 * MIB).is_err());
+    }
+
+    /// Whole chunks have no bitmap's entry at the end. Whether one is counted makes a difference only
+    /// where the entries fill whole MiB, and of all disks of up to 64 TiB with sectors of 512 bytes
+    /// there is one such: 16,257 chunks of 128 blocks of 32 MiB.
+    #[test]
+    fn the_last_chunk_needs_no_sector_bitmap() {
+        let most = (16_257 * 128) << 25;
+        let summary = AllocationSummary::new(most, 0);
+        assert_eq!(of_large_disk(most, 25, 16 * MIB), Ok(summary));
+        assert!(of_large_disk(most + 512, 25, 16 * MIB).is_err());
     }
 }
