@@ -84,6 +84,8 @@ impl Crc32c {
     ) {
         let mut done = 0;
         for (at, piece) in pieces {
+            // A page whose start alone is used is mostly zeros: these wait for the next step.
+            let piece = without_zeros_at_the_end(piece);
             self.skip_zeros(at - offset - done);
             self.update(piece);
             done = at - offset + piece.len() as u64;
@@ -109,6 +111,18 @@ pub fn of_pieces<'a>(
     let mut crc = Crc32c::new();
     crc.update_pieces(offset, length, pieces);
     crc.finish()
+}
+
+/// `bytes` without the steps of zeros at its end.
+fn without_zeros_at_the_end(bytes: &[u8]) -> &[u8] {
+    let (steps, rest) = bytes.as_chunks::<STEP>();
+    if rest.iter().any(|&byte| byte != 0) {
+        return bytes;
+    }
+    let used = steps
+        .iter()
+        .rposition(|step| u128::from_ne_bytes(*step) != 0);
+    &bytes[..used.map_or(0, |last| STEP * (last + 1))]
 }
 
 /// Bits `4 * group` to `4 * group + 3` of a register.
