@@ -1,9 +1,9 @@
 //! How much of a qcow2 image holds data.
 //!
 //! Written from QEMU's `docs/interop/qcow2.txt`, with the choices of `qemu-img map`. All numbers are
-//! big-endian. An image is judged in three steps: what it is ([`Header::read`]: another format, a
-//! feature that is not known), whether its header holds together ([`Header::is_sound`]), and what its
-//! tables map ([`Header::mapped`]). Every contradiction from the second step on is of one kind,
+//! big-endian. An image is judged in three steps: what it is (`Header::read`: another format, a
+//! feature that is not known), whether its header holds together (`Header::is_sound`), and what its
+//! tables map (`Header::mapped`). Every contradiction from the second step on is of one kind,
 //! `Corrupt`, so it does not matter which is seen first.
 
 use std::num::NonZeroU64;
@@ -551,6 +551,10 @@ mod tests {
                     |image| put32(image, 60, 65537),
                     |image| put64(image, 64, 8),
                     |image| put64(image, 64, 1 << 63),
+                    |image| {
+                        put32(image, 60, 13);
+                        put64(image, 64, (1 << 63) - 512);
+                    },
                     |image| put64(image, 8, 513),
                     |image| {
                         put64(image, 8, 500);
@@ -566,7 +570,7 @@ mod tests {
                 assert_eq!(bytes(&image), Err(kind), "{kind:?} {nth}");
             }
         }
-        let allowed: [Change; 10] = [
+        let allowed: [Change; 11] = [
             |_| {},
             |image| put64(image, 72, 0b11),
             |image| {
@@ -583,6 +587,10 @@ mod tests {
             |image| put64(image, 40, 2048 - 512),
             |image| put64(image, 48, (1 << 63) - 1024),
             |image| put32(image, 56, (8 << 20) / 512),
+            |image| {
+                put32(image, 60, 12);
+                put64(image, 64, (1 << 63) - 512);
+            },
             |image| {
                 put64(image, 8, 500);
                 put32(image, 16, 12);
