@@ -425,9 +425,16 @@ fn probe_more_data(
 
 /// Every calculator, for images of the units that were counted.
 fn probe_calculators(calculators: &(impl Calculators + ?Sized), first: First, case: &Reported<'_>) {
-    let Ok(summary) = first.answer.result else {
+    let Ok(mut summary) = first.answer.result else {
         return;
     };
+    if summary
+        .touched
+        .is_some_and(|units| u32::try_from(units.unit).is_err())
+    {
+        // No format has units of that size.
+        summary.touched = None;
+    }
     let empty = AllocationSummary::new(summary.virtual_size, 0);
     for options in options_for(summary) {
         let answer = options.ask(calculators, &summary);
