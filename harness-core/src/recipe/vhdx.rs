@@ -75,12 +75,7 @@ fn write_bat(geometry: &Geometry, layout: &Layout, writer: &mut ImageWriter) {
             writer.number(bat + 8 * layout.bitmap_index(nth), 8, value);
         }
     }
-    for entry in &layout.entries {
-        let value = entry.value();
-        if value != 0 {
-            writer.number(bat + 8 * layout.index(entry.block), 8, value);
-        }
-    }
+    write_entries(layout, writer);
 
     let most = layout.bat.length / 8;
     let mut offer = |first: u64, entries: u64| {
@@ -103,6 +98,24 @@ fn write_bat(geometry: &Geometry, layout: &Layout, writer: &mut ImageWriter) {
         let at = bat + 8 * layout.index(entry.block);
         writer.offer_structure("BAT entry", at, BAT_ENTRY);
     }
+}
+
+/// Writes the entries of payload blocks; those that lie together at once.
+fn write_entries(layout: &Layout, writer: &mut ImageWriter) {
+    let mut together = [0; 512];
+    let mut used = 0;
+    let mut next = 0;
+    for entry in &layout.entries {
+        let index = layout.index(entry.block);
+        if index != next || used == together.len() {
+            writer.bytes(layout.bat.start + 8 * next - used as u64, &together[..used]);
+            used = 0;
+        }
+        together[used..used + 8].copy_from_slice(&entry.value().to_le_bytes());
+        used += 8;
+        next = index + 1;
+    }
+    writer.bytes(layout.bat.start + 8 * next - used as u64, &together[..used]);
 }
 
 fn truth(geometry: &Geometry, layout: &Layout) -> Truth {
