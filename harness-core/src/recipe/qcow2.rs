@@ -10,7 +10,7 @@
 //! | 26 | refcount width ³: an index into [`REFCOUNT_ORDERS`](geometry::REFCOUNT_ORDERS), modulo its length |
 //! | 27 | features ³: bit 0 extended L2 (from clusters of 16 KiB on), 1 external data, 2 that is raw, 3 zstd, 4 dirty, 5 corrupt |
 //! | 28 | encryption, modulo 8: 6 LUKS, 7 AES, else none |
-//! | 29 | header length ³, modulo 64: 1 is 104 (without zstd), n from 2 to 51 is 104 + 8n, else 112 |
+//! | 29 | header length ³, modulo 64: 1 is 104 (without zstd or oddity), n from 2 to 51 is 104 + 8n, else 112 |
 //! | 30 | extensions: bit 0 backing format, 1 feature names, 2 an unknown one, 3 another, empty, 4 no end marker |
 //! | 31 | the unknown extension's length |
 //! | 32–33 | the backing file name's length, modulo 1024; 0 for none |
@@ -20,7 +20,7 @@
 //! | 37 | the gap in clusters: bits 0–3 shifted up by bits 4–7 |
 //! | 38 | bits 0–3: which of the parts in order the gap is before |
 //! | 39 | the gap after each data cluster: bits 0–3 shifted up by bits 4–6 |
-//! | 40 | bits 0–1 snapshots; bit 2 they hold what the disk holds, else nothing |
+//! | 40 | bits 0–1 snapshots (none with external data); bit 2 they hold what the disk holds, else nothing |
 //! | 41 | L1 length, modulo 8: 1 one entry more than needed, 2 byte 42 more, 3 whole clusters, 4 byte 42 clusters more, 5 the limit less byte 42 modulo 3, else as needed |
 //! | 42 | see there |
 //! | 43–44 | bit 15 clear: bytes cut off the last cluster if that is data, modulo a cluster; set: bytes behind it |
@@ -169,7 +169,7 @@ fn own_size(plan: &Plan, touched: u64) -> OwnSize {
     };
     let tables = 1 + plan.l1_needed + plan.clusters_of_l1(plan.l1_needed);
     let used = tables + plan.on_disk();
-    let per_block = cluster * 8 >> geometry.refcount_order;
+    let per_block = (cluster * 8) >> geometry.refcount_order;
     let per_table = cluster / 8;
     let refcounts = |counted: u64| {
         let blocks = counted.div_ceil(per_block);

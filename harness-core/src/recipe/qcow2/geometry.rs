@@ -61,7 +61,7 @@ pub struct Geometry {
     pub gap_before: u8,
     /// How many clusters are left free after each data cluster.
     pub data_gap: u64,
-    /// How many snapshots there are: 0 to 3.
+    /// How many snapshots there are: 0 to 3; none with external data, where QEMU has none.
     pub snapshots: u64,
     /// The snapshots hold what the disk holds; else they are empty.
     pub snapshots_share: bool,
@@ -163,7 +163,7 @@ impl Geometry {
         let cluster_bits = CLUSTER_BITS[usize::from(byte(0)) % CLUSTER_BITS.len()];
         let external_data = v3 && has(3, 1);
         let zstd = v3 && has(3, 3);
-        let odd_value = if rare(0) < 0x80 { 0 } else { rare(0) };
+        let oddity = Oddity::decode(rare(0), v3, cluster_bits, external_data);
         Self {
             version: if v3 { 3 } else { 2 },
             cluster_bits,
@@ -185,7 +185,8 @@ impl Geometry {
             },
             header_length: match (v3, byte(5) % 64) {
                 (false, _) => 72,
-                (_, 1) if !zstd => 104,
+                // Else what is odd may be the compression type, which such a header has not.
+                (_, 1) if !zstd && oddity == Oddity::None => 104,
                 (_, nth @ 2..=51) => USUAL_HEADER_LENGTH + 8 * (u32::from(nth) - 1),
                 _ => USUAL_HEADER_LENGTH,
             },
@@ -205,7 +206,11 @@ impl Geometry {
             gap: floating(byte(13)),
             gap_before: byte(14) & 15,
             data_gap: floating(byte(15) & 0x7f),
-            snapshots: u64::from(byte(16) & 3),
+            snapshots: if external_data {
+                0
+            } else {
+                u64::from(byte(16) & 3)
+            },
             snapshots_share: has(16, 2),
             l1_length: match byte(17) % 8 {
                 1 => L1Length::More(1),
@@ -224,7 +229,7 @@ impl Geometry {
             refcount_spare: u64::from(byte(23) & 3),
             compatible: u64::from(byte(24)),
             autoclear: u64::from(byte(25)) & !2,
-            oddity: Oddity::decode(odd_value, v3, cluster_bits, external_data),
+            oddity,
             oddity_argument: rare(1),
             l1_reserved: u64::from(rare(2)) | u64::from(rare(3) & 0x7f) << 56,
             l1_nonsense: rare(4) >= 0xe0,
@@ -256,11 +261,10 @@ impl Geometry {
         u64::MAX >> (64 - (1_u64 << self.refcount_order))
     }
 
-    /// How many snapshots hold what the disk holds: none with external data, and none when refcounts
-    /// are too narrow for it.
+    /// How many snapshots hold what the disk holds: none when refcounts are too narrow for it.
     #[must_use]
     pub fn sharing_snapshots(&self) -> u64 {
-        if self.snapshots_share && !self.external_data && self.snapshots < self.most_references() {
+        if self.snapshots_share && self.snapshots < self.most_references() {
             self.snapshots
         } else {
             0

@@ -173,7 +173,7 @@ impl Placed {
         let geometry = &plan.geometry;
         let cluster = geometry.cluster();
         let wanted = geometry.compressed_sectors % (cluster / 512) + 1;
-        let step = geometry.compressed_step * (cluster / 256) | geometry.compressed_step & 1;
+        let step = (geometry.compressed_step * (cluster / 256)) | (geometry.compressed_step & 1);
         let before = self.compressed.filter(|_| {
             shared
                 && self
@@ -305,7 +305,7 @@ fn offer_l2_table(plan: &Plan, table: &L2Table, writer: &mut ImageWriter) {
     let per_entry = plan.geometry.entry_size() / 8;
     let first_index = table.index * plan.geometry.clusters_per_table();
     let used = plan.clusters[table.clusters.0].index - first_index;
-    let near = used * per_entry & !7;
+    let near = (used * per_entry) & !7;
     writer.offer_table(Table {
         name: "L2 entry",
         start: table.offset + near * 8,

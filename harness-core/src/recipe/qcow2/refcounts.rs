@@ -160,7 +160,7 @@ impl Clusters {
         geometry: &Geometry,
         writer: &mut ImageWriter,
     ) -> RefcountTable {
-        let per_block = geometry.cluster() * 8 >> geometry.refcount_order;
+        let per_block = (geometry.cluster() * 8) >> geometry.refcount_order;
         let (table, blocks) = self.place_refcounts(geometry, per_block);
         self.used.sort_unstable_by_key(|used| used.first);
         let table_at = table.first * geometry.cluster();
