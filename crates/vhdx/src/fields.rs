@@ -1,13 +1,11 @@
 //! Little-endian fields, and the checksum that headers and region tables carry.
 
-use crc::{CRC_32_ISCSI, Crc, Table};
 use shared::{Input, ScanError, SectorCache};
 
-/// CRC-32C with sixteen tables: a region table's 64 KiB cost some 20 microseconds.
-static CRC_32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
+use crate::checksum::Checksum;
 
-/// Where the checksum lies in a header and in a region table: after the signature, four bytes long.
-const CHECKSUM: usize = 4;
+/// Where a checksum lies in a header and in a region table: after the signature, four bytes long.
+const CHECKSUM_AT: usize = 4;
 
 /// A mebibyte: regions, the log and payload blocks lie at multiples of it.
 pub(crate) const MIB: u64 = 1 << 20;
@@ -30,14 +28,14 @@ pub(crate) fn is_valid(
     if !start.starts_with(&signature) {
         return Ok(false);
     }
-    let mut digest = CRC_32C.digest();
-    digest.update(&signature);
-    digest.update(&[0; 4]);
+    let mut checksum = Checksum::new();
+    checksum.update(&signature);
+    checksum.update(&[0; 4]);
     let done = start.len() as u64;
     input.for_each_piece(cache, offset + done, length - done, OUTSIDE, |piece| {
-        digest.update(piece);
+        checksum.update(piece);
     })?;
-    Ok(digest.finalize() == u32_at(&start, CHECKSUM))
+    Ok(checksum.finish() == u32_at(&start, CHECKSUM_AT))
 }
 
 pub(crate) fn u16_at(bytes: &[u8], at: usize) -> u16 {

@@ -38,6 +38,7 @@
 #![cfg_attr(not(test), warn(clippy::cast_possible_truncation))]
 
 mod areas;
+mod checksum;
 mod fields;
 mod header;
 mod metadata;
