@@ -39,8 +39,10 @@ struct Extent {
 }
 
 impl Extent {
-    const fn overlaps(self, other: Self) -> bool {
-        self.start < other.start + other.length && other.start < self.start + self.length
+    /// Whether a byte lies in both. Nothing lies in an extent of no bytes, wherever it begins.
+    fn overlaps(self, other: Self) -> bool {
+        let end = (self.start + self.length).min(other.start + other.length);
+        self.start.max(other.start) < end
     }
 }
 

@@ -296,6 +296,18 @@ fn the_table_is_verified_before_it_is_read() {
 }
 
 #[test]
+fn a_table_without_entries_lies_over_nothing() {
+    for offset in [0, 100, 600, 1500] {
+        let answer = after(|image| {
+            image.copy.current_size = 0;
+            image.header.entries = Some(0);
+            image.header.table_offset = Some(offset);
+        });
+        assert_eq!(answer, Ok(0), "{offset}");
+    }
+}
+
+#[test]
 fn a_block_must_lie_in_the_file_and_beside_the_headers() {
     let sample = Image::sample();
     let sectors = (sample.build().len() / 512) as u32;
