@@ -235,9 +235,9 @@ pub enum Fault {
     HeaderPastEnd,
     /// The header has not its cookie.
     Cookie,
-    /// The table lies over the footer's copy.
+    /// The table lies over the footer's copy. (One without entries lies over nothing.)
     TableOverCopy,
-    /// The table lies over the header.
+    /// The table lies over the header. (The same.)
     TableOverHeader,
     /// The table has one entry less than the disk has blocks. (Nothing is wrong with a disk of none.)
     TooFewEntries,
