@@ -8,7 +8,7 @@ use std::cell::Cell;
 
 use shared::{CallTable, InputDevice, ReadFailed};
 
-use crate::sparse::SparseImage;
+use crate::sparse::{PAGE, SparseImage};
 
 /// Sectors of this many bytes are the unit of the bound on reads, whatever the device's sector size.
 pub const BOUND_SECTOR: u64 = 512;
@@ -20,12 +20,13 @@ enum Image<'a> {
     Sparse(&'a SparseImage),
 }
 
-/// A device over a fuzzer's image.
+/// A device over a fuzzer's image. Its sectors are whole pages of a sparse image.
 #[derive(Debug)]
 pub struct MockDevice<'a> {
     image: Image<'a>,
     sector_size: u32,
     device: u32,
+    page_hint: Cell<usize>,
     fails: Option<u64>,
     scans: u64,
     reads: Cell<u64>,
@@ -48,6 +49,7 @@ impl<'a> MockDevice<'a> {
             image: Image::Flat(&[]),
             sector_size,
             device,
+            page_hint: Cell::new(0),
             fails: None,
             scans: 1,
             reads: Cell::new(0),
@@ -184,7 +186,12 @@ impl InputDevice for MockDevice<'_> {
                 buffer[..length].copy_from_slice(&rest[..length]);
                 buffer[length..].fill(0);
             }
-            Image::Sparse(image) => image.read(start, buffer),
+            Image::Sparse(image) => {
+                let (pages, _) = buffer.as_chunks_mut();
+                for (number, page) in (start / PAGE..).zip(pages) {
+                    image.read_page(number, page, &self.page_hint);
+                }
+            }
         }
         self.bytes_served
             .set(self.bytes_served.get() + buffer.len() as u64);

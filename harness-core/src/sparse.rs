@@ -3,6 +3,8 @@
 //! Bytes are kept in pages of 512 bytes, so that a read of a sector is a few copies and a VHDX of many
 //! MiB costs what its tables hold.
 
+use std::cell::Cell;
+
 /// The size of a page in bytes: the smallest sector that a device may have.
 pub const PAGE: u64 = 512;
 
@@ -54,6 +56,38 @@ impl SparseImage {
             offset = next;
             left = rest;
         }
+    }
+
+    /// Fills `page` with the page of that number, of which what lies past the capacity is zeros. `hint` is
+    /// where the last page that was asked for lies among those kept: reads that go on where the last one
+    /// ended cost no search. Any value does to begin with.
+    pub fn read_page(&self, number: u64, page: &mut [u8; PAGE_BYTES], hint: &Cell<usize>) {
+        let at = self.place_of(number, hint.get());
+        hint.set(at);
+        match self.index.get(at) {
+            Some(&(found, place)) if found == number => *page = self.pages[place as usize],
+            _ => page.fill(0),
+        }
+        let there = self.capacity.saturating_sub(number * PAGE);
+        if there < PAGE {
+            page[there as usize..].fill(0);
+        }
+    }
+
+    /// Where page `number` is, or would be, among those kept.
+    fn place_of(&self, number: u64, hint: usize) -> usize {
+        let below = |at: usize| self.index.get(at).is_some_and(|&(found, _)| found < number);
+        let reached = |at: usize| self.index.get(at).is_none_or(|&(found, _)| found >= number);
+        let after = |at: usize| at == 0 || below(at - 1);
+        if hint <= self.index.len() && after(hint) {
+            if reached(hint) {
+                return hint;
+            }
+            if reached(hint + 1) {
+                return hint + 1;
+            }
+        }
+        self.index.partition_point(|&(found, _)| found < number)
     }
 
     /// Fills `buffer` with the bytes at byte `offset`; past the capacity it reads as zeros.
@@ -129,6 +163,27 @@ mod tests {
         let mut part = [0xee; 5];
         image.read(509, &mut part);
         assert_eq!(part, [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_page_is_found_with_any_hint() {
+        let mut image = SparseImage::new(10 * PAGE - 12);
+        for number in [1, 2, 5, 9] {
+            image.write(number * PAGE, &[number as u8; PAGE_BYTES]);
+        }
+        let hint = Cell::new(0);
+        for hinted in 0..6 {
+            for number in (0..12).chain((0..12).rev()) {
+                for hinted in [hinted, hint.get()] {
+                    hint.set(hinted);
+                    let mut page = [0xee; PAGE_BYTES];
+                    image.read_page(number, &mut page, &hint);
+                    let mut expected = [0xee; PAGE_BYTES];
+                    image.read(number * PAGE, &mut expected);
+                    assert_eq!(page, expected, "{number}");
+                }
+            }
+        }
     }
 
     #[test]

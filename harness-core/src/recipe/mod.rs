@@ -256,13 +256,19 @@ impl Size {
     /// The size in bytes of a disk of whole units of `unit` bytes and a rest, a multiple of
     /// `granularity` (a power of two) that is at most `most` bytes.
     ///
-    /// Mode 0: the units are the value's low `width` bits, so that small disks are as likely as large
-    /// ones; the rest is the tail modulo the unit. Mode 1: the value, in bytes, modulo what is allowed.
-    /// Mode 2: `most` less the value's low `width` bits in granules. Mode 3: a power of two of bytes
-    /// (the value's low 6 bits) and the tail.
+    /// Mode 0: the units are the value's low bits, mostly few, and the rest is the tail modulo the unit.
+    /// Mode 1: the value, in bytes, modulo what is allowed. Mode 2: what is allowed less the value's low
+    /// bits in granules. Mode 3: a power of two of bytes (the value's low 6 bits) and the tail. In modes
+    /// 1 to 3 what is allowed is 64 units, and with a width of 15 `most`: a scan costs what it walks
+    /// through, and most of what there is to find is in small tables.
     #[must_use]
     pub fn bytes(&self, unit: u64, most: u64, granularity: u64) -> u64 {
-        let low = self.value & ((1 << self.width) - 1);
+        const BITS: [u32; 16] = [0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10, 13];
+        let low = self.value & ((1 << BITS[usize::from(self.width)]) - 1);
+        let most = match (self.mode, self.width) {
+            (0, _) | (_, 15) => most,
+            _ => most.min(unit.saturating_mul(64)),
+        };
         let size = match self.mode {
             0 => {
                 u128::from(low) * u128::from(unit) + u128::from(u64::from(self.tail) % unit.max(1))

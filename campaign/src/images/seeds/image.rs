@@ -26,7 +26,7 @@ impl Bytes {
     fn of(format: u8) -> Self {
         Self([0; LENGTH])
             .set(at::FORMAT, &[format])
-            .set(at::SIZE_MODE, &[6 << 2])
+            .set(at::SIZE_MODE, &[8 << 2])
             .set(at::SIZE, &[40])
             .run(0, 0, 3, 0)
             .run(1, 20, 2, 0)
@@ -119,7 +119,7 @@ fn of_format(name: &str, number: u8, all: &mut Vec<(String, Bytes)>) {
         "large",
         plain
             .clone()
-            .set(at::SIZE_MODE, &[13 << 2])
+            .set(at::SIZE_MODE, &[15 << 2])
             .set(at::SIZE, &4097_u64.to_le_bytes())
             .run(3, 2 << 14 | 9000, 9, 0),
     );
