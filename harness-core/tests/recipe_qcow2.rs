@@ -174,7 +174,7 @@ fn each_byte_is_the_knob_that_it_is_said_to_be() {
         32 => 255, 255, |it| geometry(&decode(it)).backing_name;
         33 => 7, 0x300, |it| geometry(&decode(it)).backing_name;
         34 => 1, true, |it| geometry(&decode(it)).backing_name_last;
-        35 => 23, [Part::Data, Part::L2, Part::L1, Part::Refcounts], |it| reversed_pairs(geometry(&decode(it)).order);
+        35 => 23, [Part::Data, Part::L2, Part::L1, Part::Refcounts], |it| geometry(&decode(it)).order;
         36 => 1, true, |it| geometry(&decode(it)).interleaved;
         36 => 2, true, |it| geometry(&decode(it)).l2_reversed;
         36 => 4, true, |it| geometry(&decode(it)).data_reversed;
@@ -216,11 +216,6 @@ fn each_byte_is_the_knob_that_it_is_said_to_be() {
     }
 }
 
-/// As it is: a name for the last of all orders.
-fn reversed_pairs(order: [Part; 4]) -> [Part; 4] {
-    order
-}
-
 #[test]
 fn kinds_have_the_numbers_that_they_are_said_to_have() {
     let numbered = [
@@ -254,6 +249,12 @@ impl Seen {
         *self.0.entry(format!("{what} {value:?}")).or_default() += 1;
     }
 
+    fn add(&mut self, other: Self) {
+        for (name, times) in other.0 {
+            *self.0.entry(name).or_default() += times;
+        }
+    }
+
     fn assert_all(&self, what: &str, values: impl IntoIterator<Item = impl Debug>) {
         for value in values {
             let name = format!("{what} {value:?}");
@@ -267,9 +268,7 @@ fn the_scanner_finds_in_an_image_what_its_recipe_says() {
     let halves = [11, 12].map(|seed| std::thread::spawn(move || scan_many(seed, RECIPES / 2)));
     let mut seen = Seen::default();
     for half in halves {
-        for (name, times) in half.join().expect("one half agrees").0 {
-            *seen.0.entry(name).or_default() += times;
-        }
+        seen.add(half.join().expect("one half agrees"));
     }
     assert_all_reached(&seen);
 }
@@ -493,15 +492,32 @@ fn data_of(map: &Map) -> Vec<(u64, u64)> {
 #[test]
 fn qemu_takes_the_images_for_real_ones() {
     let halves = [0, 1].map(|half| std::thread::spawn(move || ask_qemu(half)));
+    let mut seen = Seen::default();
     for half in halves {
-        half.join().expect("one half agrees");
+        seen.add(half.join().expect("one half agrees"));
+    }
+    let flags = [false, true];
+    seen.assert_all("version", [2, 3]);
+    seen.assert_all("cluster bits", CLUSTER_BITS);
+    seen.assert_all("extended", flags);
+    seen.assert_all("external", flags);
+    seen.assert_all("refcounts", REFCOUNT_ORDERS);
+    seen.assert_all("sharing", [0, 1, 2, 3]);
+    seen.assert_all(
+        "parts last",
+        [Part::Refcounts, Part::L1, Part::L2, Part::Data],
+    );
+    seen.assert_all("cut", flags);
+    for kind in (0..6).map(Kind::decode) {
+        seen.assert_all("kind", flags.map(|extended| (kind, extended)));
     }
 }
 
 /// How many images of each half of the test qemu-img must judge.
-const JUDGED: u64 = 90;
+const JUDGED: u64 = 80;
 
-fn ask_qemu(half: u64) {
+fn ask_qemu(half: u64) -> Seen {
+    let mut seen = Seen::default();
     let judge = Judge::new(&format!("recipe-qcow2-{half}"));
     let mut random = Random(21 + half);
     let (mut agreed, mut clean, mut with_data, mut inconclusive) = (0, 0, 0, 0);
@@ -525,6 +541,7 @@ fn ask_qemu(half: u64) {
                 assert_eq!(map.size(), truth.virtual_size, "{words}");
                 assert_eq!(data_of(&map), truth.extents(), "{words}");
                 agreed += 1;
+                note_what_qemu_judged(&recipe, truth.virtual_size, &mut seen);
                 with_data += u64::from(map.bytes() != 0);
             }
             Said::Complained(complaint) => panic!("{complaint}: {words}"),
@@ -541,4 +558,90 @@ fn ask_qemu(half: u64) {
     println!("{agreed} agreed, {with_data} with data; {clean} clean; {inconclusive} inconclusive");
     assert!(with_data * 4 > agreed * 3 && clean * 4 > agreed * 3);
     assert!(inconclusive <= agreed / 20, "{inconclusive} inconclusive");
+    seen
+}
+
+fn note_what_qemu_judged(recipe: &Recipe, virtual_size: u64, seen: &mut Seen) {
+    let it = geometry(recipe);
+    seen.note("version", it.version);
+    seen.note("cluster bits", it.cluster_bits);
+    seen.note("extended", it.extended_l2);
+    seen.note("external", it.external_data);
+    seen.note("refcounts", it.refcount_order);
+    seen.note("sharing", it.sharing_snapshots());
+    seen.note("parts last", it.order[3]);
+    seen.note("cut", matches!(it.end, FileEnd::Cut(1..)));
+    let on_disk = virtual_size.div_ceil(it.cluster());
+    for unit in recipe.runs.units(on_disk, on_disk) {
+        seen.note("kind", (Kind::decode(unit.kind), it.extended_l2));
+    }
+}
+
+/// A recipe of a disk of eight clusters and one cluster of data of this kind, with these bytes.
+fn one_cluster(kind: u8, set: &[(usize, u8)]) -> Bytes {
+    let mut bytes = [0; LENGTH];
+    bytes[at::SIZE_MODE] = 4 << 2;
+    bytes[at::SIZE] = 8;
+    bytes[at::RUNS..at::RUNS + 4].copy_from_slice(&[0, 0, 1, kind]);
+    for &(at, value) in set {
+        bytes[at] = value;
+    }
+    bytes
+}
+
+/// Known to differ: each reason that [`qemu_view`] has is one.
+#[test]
+fn qemu_takes_no_image_that_it_is_said_not_to_take() {
+    let judge = Judge::new("recipe-qcow2-refused");
+    let external = (27, 2);
+    for bytes in [
+        one_cluster(0, &[(28, 6)]),
+        one_cluster(0, &[(28, 7)]),
+        one_cluster(0, &[external, (24, 1), (29, 51)]),
+        one_cluster(0, &[(157, 0xff), (12, 1)]),
+    ] {
+        let recipe = decode(&bytes);
+        let words = recipe.in_words();
+        assert!(!qemu_view(&recipe).agrees, "{words}");
+        let built = recipe.build();
+        let truth = built.truth.as_ref().expect("it is not damaged");
+        judge.write(&built.image, truth.virtual_size);
+        match judge.ask(&["map", "--output", "json"]) {
+            Said::Well(map) => assert_ne!(Map::parse(&map).size(), truth.virtual_size, "{words}"),
+            Said::Complained(_) => {}
+            Said::Nothing => panic!("no answer: {words}"),
+        }
+    }
+}
+
+/// Known to differ: each reason for which [`qemu_view`] says that an image is not clean is one.
+#[test]
+fn qemu_checks_complain_where_they_are_said_to() {
+    let judge = Judge::new("recipe-qcow2-unclean");
+    let extended = (27, 1);
+    for bytes in [
+        one_cluster(0xe0, &[]),
+        one_cluster(0xe1, &[]),
+        one_cluster(0xe2, &[]),
+        one_cluster(0xe3, &[]),
+        one_cluster(0xe5, &[extended]),
+        one_cluster(0, &[(154, 1)]),
+        one_cluster(0, &[(155, 1)]),
+        one_cluster(0, &[(156, 0xff), (41, 1)]),
+        one_cluster(0, &[(24, 1), (41, 5)]),
+    ] {
+        let recipe = decode(&bytes);
+        let words = recipe.in_words();
+        let view = qemu_view(&recipe);
+        assert!(view.agrees && !view.is_clean, "{words}");
+        let built = recipe.build();
+        let truth = built.truth.as_ref().expect("it is not damaged");
+        judge.write(&built.image, truth.virtual_size);
+        match judge.ask(&["map", "--output", "json"]) {
+            Said::Well(map) => assert_eq!(data_of(&Map::parse(&map)), truth.extents(), "{words}"),
+            _ => panic!("no map: {words}"),
+        }
+        let complains = matches!(judge.ask(&["check"]), Said::Complained(_));
+        assert!(complains, "qemu-img check finds nothing wrong: {words}");
+    }
 }

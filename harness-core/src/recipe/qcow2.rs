@@ -208,7 +208,8 @@ pub struct QemuView {
 
 /// What qemu-img makes of the image.
 ///
-/// It wants keys; takes whole sectors of a size; refuses a raw external data file beside a backing file.
+/// It wants keys; takes whole sectors of a size; and needs the external data file's name, for which a
+/// long header in a small cluster leaves no room. What is odd about a header is left to the scanners.
 /// `check` complains of reserved bits, bit 63 when it does not say what the refcount is, clusters past the
 /// file's end, nonsense in an L1 table's rest, and large L1 tables, to which a recipe gives no refcounts.
 #[must_use]
@@ -218,7 +219,6 @@ pub fn qemu_view(recipe: &Recipe) -> QemuView {
     let agrees = geometry.oddity == Oddity::None
         && geometry.encryption == Encryption::None
         && plan.size.is_multiple_of(512)
-        && !(geometry.raw_external_data && geometry.backing_name != 0)
         // The data file's name has room.
         && !(geometry.external_data && u64::from(geometry.header_length) + 24 > geometry.cluster());
     let units = recipe.runs.units(
