@@ -130,6 +130,18 @@ fn what_a_recipe_says_is_what_the_scanner_answers() {
                 reach.note("answer", "a summary");
                 reach.note("data", summary.allocated_bytes != 0);
                 reach.note("accepted placement", geometry.placement);
+                let first_sector = geometry.kind == Kind::Sparse
+                    && geometry.descriptor == Descriptor::Absent
+                    && geometry.placement == Placement::TablesFront
+                    && geometry.table_gap == 0;
+                if first_sector && summary.allocated_bytes != 0 {
+                    let mut entry = [0; 4];
+                    let header = &mut [0; 512];
+                    built.image.read(0, header);
+                    let directory = u64::from_le_bytes(header[56..64].try_into().unwrap()) * 512;
+                    built.image.read(directory, &mut entry);
+                    reach.note("first directory entry", u32::from_le_bytes(entry));
+                }
                 if geometry.aliases != 0 {
                     reach.note("aliases accepted", summary.allocated_bytes != 0);
                 }
@@ -178,6 +190,7 @@ fn what_a_recipe_says_is_what_the_scanner_answers() {
     for kind in [Unsupported, Corrupt, NotThisFormat] {
         assert!(reach.count("answer", kind) > 50, "{kind:?}");
     }
+    assert!(reach.count("first directory entry", 1) > 0);
     assert!(reach.count("aliases refused", Corrupt) > 0);
     assert!(reach.count("answer", "a summary") > 10_000);
     assert!(reach.count("data", true) > 6_000);
