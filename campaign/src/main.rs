@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use campaign::command::{
-    bench, compare, corpora, doctor, list, measure, recipe, replay, run, scan, seeds,
+    bench, compare, corpora, coverage, doctor, list, measure, recipe, replay, run, scan, seeds,
 };
 use campaign::output;
 use campaign::project::Project;
@@ -35,6 +35,7 @@ enum Command {
     Run(run::Run),
     Compare(compare::Compare),
     Corpora(corpora::Corpora),
+    Coverage(coverage::Coverage),
     Replay(replay::Replay),
     Recipe(recipe::RecipeArgs),
     Seeds(seeds::Seeds),
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         Command::Run(args) => project().and_then(|project| run::run(args, &project)),
         Command::Compare(args) => project().and_then(|project| compare::run(args, &project)),
         Command::Corpora(args) => project().and_then(|project| corpora::run(args, &project)),
+        Command::Coverage(args) => project().and_then(|project| coverage::run(args, &project)),
         Command::Replay(args) => project().and_then(|project| replay::run(args, &project)),
         Command::Recipe(args) => recipe::run(args),
         Command::Seeds(args) => project().and_then(|project| seeds::run(args, &project)),

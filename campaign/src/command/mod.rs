@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod compare;
 pub mod corpora;
+pub mod coverage;
 pub mod doctor;
 pub mod list;
 pub mod measure;

@@ -1,0 +1,227 @@
+//! `campaign coverage`: what of the code under test the shipped corpora reach.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Result, bail, ensure};
+use harness_core::Target;
+use serde::Serialize;
+
+use super::compare::chosen_targets;
+use crate::corpora::candidates::Candidates;
+use crate::corpora::{features, zip_of};
+use crate::coverage::unreached::{self, List, Unreached};
+use crate::coverage::{NeutralBuild, RegionSet, Replay, SourceMap, Summary};
+use crate::output::{from_here, outln};
+use crate::progress::Progress;
+use crate::project::Project;
+use crate::replay::TIME_OUT;
+
+/// Count the source regions of the code under test that the shipped corpora reach.
+///
+/// Replays corpora on the neutral build and prints, crate by crate, what of it they reach, then every region
+/// that none of them reaches. Those that no input can reach are listed in corpora/unreached.toml, each with
+/// the reason; the command fails when a region is unreached and not listed, or listed and reached.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes:
+  0  unreached are exactly the regions of the list
+  1  the list and what is unreached differ; too few are reached; or something could not be done
+  2  the command line is wrong
+
+With --corpus the list is shown and not enforced: it speaks of the shipped corpora.
+
+Examples:
+  cargo campaign coverage
+  cargo campaign coverage --json > coverage.json
+  cargo campaign coverage --corpus results/corpus --min-percent 90")]
+pub struct Coverage {
+    /// The targets, with commas between them; all when none is given.
+    #[arg(long, value_delimiter = ',')]
+    targets: Vec<String>,
+    /// Instead of the shipped corpora: a folder (and all below it), or a zip; its target must be named in the
+    /// path.
+    #[arg(long, value_name = "DIR|ZIP")]
+    corpus: Vec<PathBuf>,
+    /// Fail when fewer of the regions are reached that are not on the list.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(..=100))]
+    min_percent: Option<u8>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Measured {
+    all: Summary,
+    crates: BTreeMap<String, Summary>,
+    targets: BTreeMap<&'static str, OfTarget>,
+    unreached: Vec<Unreached>,
+    wrongly_listed: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct OfTarget {
+    inputs: usize,
+    summary: Summary,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the list does not fit, too little is reached, an input fails, or something cannot be done.
+pub fn run(args: &Coverage, project: &Project) -> Result<ExitCode> {
+    let progress = Progress::new();
+    let targets = chosen_targets(&args.targets)?;
+    let candidates = inputs(args, project, &targets)?;
+    let neutral = progress.step("build for coverage", || {
+        NeutralBuild {
+            manifest: project.root().join("Cargo.toml"),
+            binary: "replay_worker".to_owned(),
+            target_dir: project.builds("coverage"),
+        }
+        .build()
+    })?;
+    let map = SourceMap::of_worker(&neutral, project.root(), &project.code_under_test()?)?;
+    let mut reached = RegionSet::default();
+    let mut of_targets = BTreeMap::new();
+    for (name, inputs) in &candidates.inputs {
+        let replay = Replay {
+            binary: &neutral,
+            map: &map,
+            target: name,
+            timeout: TIME_OUT,
+        };
+        let what = format!("{name}: {} inputs", inputs.len());
+        let traces = progress.step(&what, || features::trace(&replay, inputs))?;
+        if let Some((input, verdict)) = traces.failing.first_key_value() {
+            bail!("{name}: {input} fails: {verdict:?}");
+        }
+        reached.extend(&traces.regions);
+        let of_target = OfTarget {
+            inputs: inputs.len(),
+            summary: map.summary(&traces.regions),
+        };
+        of_targets.insert(*name, of_target);
+    }
+    let list = List::read(&project.root().join("corpora/unreached.toml"))?;
+    let unreached = map.all().difference(&reached);
+    let (unreached, wrongly_listed) = list.compare(unreached::anchors(project.root(), &unreached)?);
+    let measured = Measured {
+        all: map.summary(&reached),
+        crates: map.summary_by_crate(&reached),
+        targets: of_targets,
+        unreached,
+        wrongly_listed,
+    };
+    if args.json {
+        outln!("{}", serde_json::to_string_pretty(&measured)?);
+    } else {
+        show(&measured)?;
+    }
+    judge(args, &measured)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The inputs to replay, by target.
+fn inputs(args: &Coverage, project: &Project, targets: &[&'static Target]) -> Result<Candidates> {
+    let mut candidates = Candidates::default();
+    if args.corpus.is_empty() {
+        for &target in targets {
+            let zip = zip_of(&project.root().join("corpora"), target);
+            candidates.add_zip(target, &zip)?;
+        }
+    }
+    for corpus in &args.corpus {
+        let new = candidates.add_from(corpus, targets)?;
+        eprintln!("{}: {new} inputs", from_here(Path::new(corpus)).display());
+    }
+    Ok(candidates)
+}
+
+fn show(measured: &Measured) -> Result<()> {
+    outln!(
+        "| {:<20} | {:>14} | {:>14} | {:>14} |",
+        "crate",
+        "regions",
+        "lines",
+        "functions"
+    );
+    outln!("|{0:-<22}|{0:->15}:|{0:->15}:|{0:->15}:|", "");
+    let row = |name: &str, summary: &Summary| {
+        let of = |portion: &crate::coverage::Portion| {
+            format!("{} of {}", portion.covered, portion.total)
+        };
+        format!(
+            "| {name:<20} | {:>14} | {:>14} | {:>14} |",
+            of(&summary.regions),
+            of(&summary.lines),
+            of(&summary.functions)
+        )
+    };
+    for (name, summary) in &measured.crates {
+        outln!("{}", row(name, summary));
+    }
+    outln!("{}", row("all", &measured.all));
+    for (name, of_target) in &measured.targets {
+        outln!("{}", row(name, &of_target.summary));
+    }
+    for (title, listed) in [
+        ("unreached, and listed", true),
+        ("unreached, and not listed", false),
+    ] {
+        let regions = measured.unreached.iter();
+        let regions: Vec<&Unreached> = regions
+            .filter(|unreached| unreached.reason.is_some() == listed)
+            .collect();
+        outln!("\n{title}: {}", regions.len());
+        for unreached in regions {
+            let Unreached {
+                region,
+                anchor,
+                reason,
+            } = unreached;
+            outln!(
+                "  {}:{}:{} in {}: {}",
+                region.file,
+                region.start_line,
+                region.start_column,
+                anchor.function,
+                anchor.text
+            );
+            if let Some(reason) = reason {
+                outln!("      {reason}");
+            }
+        }
+    }
+    for wrong in &measured.wrongly_listed {
+        outln!("WRONG: {wrong}");
+    }
+    Ok(())
+}
+
+/// Whether what was measured is what is asked for.
+fn judge(args: &Coverage, measured: &Measured) -> Result<()> {
+    let listed = measured.unreached.iter();
+    let listed = listed.filter(|region| region.reason.is_some()).count();
+    let regions = measured.all.regions;
+    if let Some(percent) = args.min_percent {
+        let reachable = regions.total - listed;
+        ensure!(
+            regions.covered * 100 >= reachable * usize::from(percent),
+            "{} of the {reachable} regions that can be reached are fewer than {percent} %",
+            regions.covered
+        );
+    }
+    // The list speaks of the shipped corpora, and of all of them.
+    if args.corpus.is_empty() && args.targets.is_empty() {
+        let unlisted = measured.unreached.len() - listed;
+        ensure!(
+            unlisted == 0 && measured.wrongly_listed.is_empty(),
+            "{unlisted} regions are unreached and not listed, {} entries of corpora/unreached.toml are wrong",
+            measured.wrongly_listed.len()
+        );
+    }
+    Ok(())
+}
