@@ -330,8 +330,8 @@ impl Reserved {
     pub const METADATA: u8 = 16;
     /// The flags of known metadata items are all ones.
     pub const ITEM_FLAGS: u8 = 32;
-    /// The flags of known metadata items are zero, and so are the required bits of known regions.
-    pub const NOTHING_REQUIRED: u8 = 64;
+    /// Known regions are said to be required, as QEMU does not, and known metadata items are not.
+    pub const REQUIRED_TURNED: u8 = 64;
     /// Write GUIDs that are not those of the other header.
     pub const WRITE_GUIDS: u8 = 128;
 

@@ -126,7 +126,7 @@ pub(super) fn write(geometry: &Geometry, layout: &Layout, writer: &mut ImageWrit
             }
             _ => {}
         }
-        let flags = if reserved.has(Reserved::NOTHING_REQUIRED) {
+        let flags = if reserved.has(Reserved::REQUIRED_TURNED) {
             0
         } else if reserved.has(Reserved::ITEM_FLAGS) {
             u32::MAX

@@ -89,7 +89,7 @@ pub enum Oddity {
 
 impl Oddity {
     /// How many there are, [`Oddity::None`] not counted.
-    pub const COUNT: u8 = 38;
+    pub const COUNT: u8 = 37;
 
     /// Byte [`super::super::at::RARE`] says which, from 0x80 on and modulo their number.
     pub(super) fn decode(selector: u8, argument: u32) -> Self {

@@ -137,7 +137,11 @@ fn seal(
 ) {
     let garbage = geometry.garbage(at);
     // The same in both headers, which may have to be equal.
-    let end = [if end { geometry.garbage(length) as u8 } else { 0 }];
+    let end = [if end {
+        geometry.garbage(length) as u8
+    } else {
+        0
+    }];
     match damage {
         Some(false) => {
             let pieces = [(0, &*bytes), (length - 1, &end)];
@@ -380,7 +384,7 @@ fn regions(geometry: &Geometry, layout: &Layout, other: bool) -> EntryTable<REGI
         rest[12..].copy_from_slice(&(u32::from(required) | more_flags).to_le_bytes());
         table.push(guid, rest);
     };
-    let required = !reserved.has(Reserved::NOTHING_REQUIRED);
+    let required = reserved.has(Reserved::REQUIRED_TURNED);
     let mut known = [
         (BAT, bat, Oddity::NoBat, Oddity::TwoBats),
         (METADATA, metadata, Oddity::NoMetadata, Oddity::TwoMetadata),

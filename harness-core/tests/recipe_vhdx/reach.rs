@@ -1,181 +1,18 @@
-//! Recipes of vhdx images: what they say of their images is true, by the scanner and by QEMU, and they
-//! reach what they claim.
+//! What the scanner and the calculator answer is what recipes say, and every knob is reached.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 
-use harness_core::MockDevice;
 use harness_core::recipe::conditions::End;
 use harness_core::recipe::truth::Truth;
-use harness_core::recipe::vhdx::geometry::{Boundary, Headers, Tables};
+use harness_core::recipe::vhdx::geometry::Headers;
 use harness_core::recipe::vhdx::oddity::Oddity;
 use harness_core::recipe::vhdx::{Geometry, geometry};
-use harness_core::recipe::{Built, LENGTH, Recipe, at};
-use harness_core::sparse::SparseImage;
-use harness_core::subject::{BUILT_IN, ScanErrorKind, ScanFormat, ScanRequest};
-use shared::AllocationSummary;
-use testing::qemu::{Folder, output};
+use harness_core::subject::BUILT_IN;
 use testing::random::Random;
 
-const K: u64 = 1 << 10;
-const M: u64 = 1 << 20;
-
-/// A recipe's bytes.
-type Bytes = [u8; LENGTH];
-
-/// A vhdx recipe: its bytes go from nearly all plain to anything at all.
-fn random_recipe(random: &mut Random) -> Bytes {
-    let mut any = || random.next().to_le_bytes()[0];
-    let mut bytes: Bytes = std::array::from_fn(|_| any());
-    let how = random.index(8);
-    let keep_one_in = [32, 16, 8, 4, 2, 2, 1, 1][how];
-    for byte in &mut bytes {
-        if random.below(keep_one_in) != 0 {
-            *byte = 0;
-        }
-    }
-    // Blocks are what it is about; most of them hold something that they may hold.
-    for run in 0..random.index(9) {
-        let run = at::RUNS + 4 * run;
-        bytes[run..run + 4].copy_from_slice(&random.next().to_le_bytes()[..4]);
-        if random.below(4) != 0 {
-            bytes[run + 3] %= 8;
-        }
-    }
-    if how != 7 {
-        bytes[at::DAMAGES..at::RARE].fill(0);
-        bytes[at::CHECKSUMS] = 0;
-        bytes[at::END_MODE] = 0;
-    }
-    if random.coin() {
-        bytes[at::RARE] = 0;
-    }
-    if random.coin() {
-        let width = 1 + random.next().to_le_bytes()[0] % 13;
-        bytes[at::SIZE_MODE] = width << 2;
-        bytes[at::SIZE..at::SIZE + 8].copy_from_slice(&random.next().to_le_bytes());
-    }
-    bytes[at::FORMAT] = 3;
-    bytes
-}
-
-fn decode(bytes: &Bytes) -> Recipe {
-    let recipe = Recipe::decode(bytes).expect("a recipe");
-    assert_eq!(recipe.format, ScanFormat::Vhdx);
-    recipe
-}
-
-/// The truth of an undamaged recipe's image.
-fn truth(built: &Built) -> &Truth {
-    built.truth.as_ref().expect("no damage")
-}
-
-/// What the scanner answers.
-fn scan(recipe: &Recipe, image: &SparseImage) -> Result<AllocationSummary, ScanErrorKind> {
-    let size = recipe.conditions.sector_size;
-    let mut device = MockDevice::new(size, recipe.conditions.index);
-    device.set_sparse_input(image);
-    let (mut first, mut second) = (vec![0xa5; size as usize], vec![0x5a; size as usize]);
-    let answer = BUILT_IN.scanner.scan(ScanRequest {
-        format: recipe.format,
-        calls: device.build_call_table(),
-        device: device.index(),
-        caches: [&mut first, &mut second],
-        unit: recipe.unit,
-        twice: false,
-    });
-    assert_eq!(device.misuse(), None);
-    answer.result.map_err(ScanErrorKind::from)
-}
-
-/// What a reader finds that knows no more than the specification and which region table counts.
-struct Found {
-    virtual_size: u64,
-    block_size: u64,
-    /// The disk's payload entries.
-    entries: Vec<u64>,
-    /// Those past its end that are not zero, among the first ones.
-    past_the_end: Vec<u64>,
-}
-
-fn number(image: &SparseImage, at: u64, width: usize) -> u64 {
-    let mut bytes = [0; 8];
-    image.read(at, &mut bytes[..width]);
-    u64::from_le_bytes(bytes)
-}
-
-impl Found {
-    /// Reads an image that is in order.
-    fn of(image: &SparseImage, geometry: &Geometry) -> Self {
-        let table = match geometry.tables {
-            Tables::FirstDamaged => 256 * K,
-            _ => 192 * K,
-        };
-        let (mut bat, mut metadata) = ((0, 0), 0);
-        for entry in 0..number(image, table + 8, 4) {
-            let entry = table + 16 + 32 * entry;
-            let start = number(image, entry + 16, 8);
-            match (number(image, entry, 8), number(image, entry + 8, 8)) {
-                (0x4200_f623_2dc2_7766, 0x084a_fd9b_5e11_649d) => {
-                    bat = (start, number(image, entry + 24, 4));
-                }
-                (0x4b9a_4790_8b7c_a206, 0x6e88_0f05_5f57_feb8) => metadata = start,
-                _ => {}
-            }
-        }
-        let (mut virtual_size, mut block_size, mut sector) = (0, 0, 0);
-        for entry in 0..number(image, metadata + 10, 2) {
-            let entry = metadata + 32 + 32 * entry;
-            let item = metadata + number(image, entry + 16, 4);
-            match (number(image, entry, 8), number(image, entry + 8, 8)) {
-                (0x4d43_fa36_caa1_6737, 0x6be7_44aa_f033_b6b3) => {
-                    block_size = number(image, item, 4);
-                }
-                (0x4876_cd1b_2fa5_4224, 0xb8f4_3bd8_be5d_11b2) => {
-                    virtual_size = number(image, item, 8);
-                }
-                (0x4709_a96f_8141_bf1d, 0x5fab_faa8_33f2_47ba) => {
-                    sector = number(image, item, 4);
-                }
-                _ => {}
-            }
-        }
-        let chunk = (sector << 23) / block_size + 1;
-        let blocks = virtual_size.div_ceil(block_size);
-        let mut found = Self {
-            virtual_size,
-            block_size,
-            entries: Vec::new(),
-            past_the_end: Vec::new(),
-        };
-        // Entries that are not zero are rare: only what the image keeps is looked at.
-        found.entries.resize(usize::try_from(blocks).unwrap(), 0);
-        for (at, piece) in image.pieces(bat.0, bat.1) {
-            for (nth, entry) in piece.as_chunks().0.iter().enumerate() {
-                let index = (at - bat.0) / 8 + nth as u64;
-                let entry = u64::from_le_bytes(*entry);
-                if entry == 0 || index % chunk == chunk - 1 {
-                    continue;
-                }
-                let block = index - index / chunk;
-                match found.entries.get_mut(usize::try_from(block).unwrap()) {
-                    Some(place) => *place = entry,
-                    None => found.past_the_end.push(entry),
-                }
-            }
-        }
-        found
-    }
-
-    /// The disk's present blocks, each with its place in the file.
-    fn present(&self) -> impl Iterator<Item = (u64, u64)> {
-        self.entries
-            .iter()
-            .zip(0..)
-            .filter(|(entry, _)| *entry & 7 == 6)
-            .map(|(entry, block)| (block, entry & !(M - 1)))
-    }
-}
+use crate::found::Found;
+use crate::{decode, random_recipe, scan};
 
 /// What was reached, and how often.
 #[derive(Default)]
