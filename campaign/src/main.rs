@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use campaign::command::{
-    bench, compare, corpora, coverage, doctor, list, measure, recipe, replay, run, scan, seeds,
+    bench, compare, corpora, coverage, doctor, faults, list, measure, recipe, replay, run, scan, seeds,
 };
 use campaign::output;
 use campaign::project::Project;
@@ -36,6 +36,7 @@ enum Command {
     Compare(compare::Compare),
     Corpora(corpora::Corpora),
     Coverage(coverage::Coverage),
+    Faults(faults::Faults),
     Replay(replay::Replay),
     Recipe(recipe::RecipeArgs),
     Seeds(seeds::Seeds),
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => project().and_then(|project| compare::run(args, &project)),
         Command::Corpora(args) => project().and_then(|project| corpora::run(args, &project)),
         Command::Coverage(args) => project().and_then(|project| coverage::run(args, &project)),
+        Command::Faults(args) => project().and_then(|project| faults::run(args, &project)),
         Command::Replay(args) => project().and_then(|project| replay::run(args, &project)),
         Command::Recipe(args) => recipe::run(args),
         Command::Seeds(args) => project().and_then(|project| seeds::run(args, &project)),

@@ -5,6 +5,7 @@ pub mod compare;
 pub mod corpora;
 pub mod coverage;
 pub mod doctor;
+pub mod faults;
 pub mod list;
 pub mod measure;
 pub mod recipe;

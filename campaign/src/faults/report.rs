@@ -1,0 +1,454 @@
+//! What came of each fault: kept as JSON, reused while nothing that it depends on has changed, and shown
+//! as a table.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Engine;
+use crate::report::{Machine, grouped};
+
+/// What the figures are and are not: above every table and in the JSON.
+pub const MEASURES: &str = "How strong the oracle is, by planted faults. Not a ranking of engines: \
+    the faults are no sample of real ones, and one trial from one set of seeds compares nothing.";
+
+/// All of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// What the figures are and are not.
+    pub measures: String,
+    /// When it was made, in UTC, as RFC 3339.
+    pub made: String,
+    /// What it ran on.
+    pub machine: Machine,
+    /// How many inputs the corpora have, by target.
+    pub corpus_inputs: BTreeMap<String, usize>,
+    /// How long an engine had for a fault, in seconds.
+    pub time_seconds: u64,
+    /// The engines that were asked for.
+    pub engines: Vec<Engine>,
+    /// The faults, by name.
+    pub faults: Vec<FaultResult>,
+}
+
+/// What came of one fault.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FaultResult {
+    /// The patch's name.
+    pub fault: String,
+    /// What is wrong, in a sentence.
+    pub sentence: String,
+    /// What it is modelled on.
+    pub modelled_on: String,
+    /// What the result depends on: the patch, the sources and the inputs, by content.
+    pub of: Basis,
+    /// What the shipped corpora show.
+    pub corpora: Option<Replayed>,
+    /// What they show to the invariants alone.
+    pub invariants_alone: Option<Replayed>,
+    /// What each engine found.
+    pub engines: BTreeMap<Engine, Hunt>,
+    /// Why there is no result, when there is none: the patch does not apply, or a build fails.
+    pub failure: Option<String>,
+}
+
+/// What a result depends on, by content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Basis {
+    /// The patch.
+    pub patch: String,
+    /// The sources that are built.
+    pub sources: String,
+    /// The shipped corpora.
+    pub corpora: String,
+    /// The seeds.
+    pub seeds: String,
+}
+
+/// The corpora, replayed under a fault.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Replayed {
+    /// The targets that noticed, in the order of their names.
+    pub caught: Vec<Caught>,
+}
+
+/// A target whose corpus fails.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caught {
+    /// The target.
+    pub target: String,
+    /// How many inputs were replayed until the first one failed, with that one.
+    pub after: usize,
+    /// The checks that failed, by the number of inputs on which each was the first to.
+    pub checks: BTreeMap<String, usize>,
+    /// The first input that failed.
+    pub input: String,
+}
+
+/// What an engine found under a fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hunt {
+    /// What caught it, if anything did.
+    pub find: Option<Find>,
+    /// Milliseconds of fuzzing: until the find, or all that there were.
+    pub time_ms: u64,
+    /// Executions until then.
+    pub executions: u64,
+    /// The time that it had, in milliseconds.
+    pub limit_ms: u64,
+    /// The check that some seed fails. Those seeds are kept from the engine.
+    pub seed_fails: Option<String>,
+    /// Why the result does not count: the engine died.
+    pub failure: Option<String>,
+}
+
+/// A find that a replay confirms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Find {
+    /// The target.
+    pub target: String,
+    /// The check.
+    pub check: String,
+    /// The input.
+    pub input: String,
+}
+
+impl Replayed {
+    /// The checks that failed, the most frequent first.
+    #[must_use]
+    pub fn checks(&self) -> Vec<&str> {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for (check, count) in self.caught.iter().flat_map(|caught| &caught.checks) {
+            *counts.entry(check).or_default() += count;
+        }
+        let mut checks: Vec<(&str, usize)> = counts.into_iter().collect();
+        checks.sort_by_key(|&(check, count)| (std::cmp::Reverse(count), check));
+        checks.into_iter().map(|(check, _)| check).collect()
+    }
+}
+
+impl Hunt {
+    /// Whether the engine notices the fault: by a find of its own, or because a seed fails, which is the
+    /// first thing that it executes.
+    #[must_use]
+    pub fn caught(&self) -> bool {
+        self.find.is_some() || self.seed_fails.is_some()
+    }
+
+    /// Whether this still says what a hunt of `time` would: it found something, or had as long.
+    #[must_use]
+    pub fn answers(&self, time: Duration) -> bool {
+        self.failure.is_none()
+            && (self.find.is_some() || u128::from(self.limit_ms) >= time.as_millis())
+    }
+}
+
+impl FaultResult {
+    /// Whether the shipped corpora notice it.
+    #[must_use]
+    pub fn caught_by_corpora(&self) -> bool {
+        self.corpora
+            .as_ref()
+            .is_some_and(|corpora| !corpora.caught.is_empty())
+    }
+
+    /// The result in `path`, when there is one; a file that is none is as good as no file.
+    #[must_use]
+    pub fn kept(path: &Path) -> Option<Self> {
+        serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
+    }
+
+    /// Keeps the result in `path`, in one step.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep(&self, path: &Path) -> Result<()> {
+        let folder = path.parent().context("a result without a folder")?;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("{} cannot be made", folder.display()))?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)
+            .with_context(|| format!("{} cannot be written to", folder.display()))?;
+        file.write_all(serde_json::to_string_pretty(self)?.as_bytes())?;
+        file.persist(path)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+        Ok(())
+    }
+}
+
+/// The report as Markdown, which is also what a terminal shows.
+#[must_use]
+pub fn markdown(report: &Report) -> String {
+    let mut rows = vec![headings(&report.engines)];
+    rows.extend(
+        report
+            .faults
+            .iter()
+            .map(|fault| row(fault, &report.engines)),
+    );
+    format!("{MEASURES}\n\n{}\n{}", table(&rows), summary(report))
+}
+
+fn headings(engines: &[Engine]) -> Vec<String> {
+    ["fault", "shipped corpora: check", "inputs until then"]
+        .into_iter()
+        .chain(engines.iter().map(|engine| engine.title()))
+        .chain(["invariants alone"])
+        .map(str::to_owned)
+        .collect()
+}
+
+fn row(fault: &FaultResult, engines: &[Engine]) -> Vec<String> {
+    let mut cells = vec![fault.fault.clone()];
+    if fault.failure.is_some() {
+        cells.push("no result".to_owned());
+        cells.resize(engines.len() + 4, "–".to_owned());
+        return cells;
+    }
+    match &fault.corpora {
+        Some(corpora) if !corpora.caught.is_empty() => {
+            cells.push(corpora.checks().join(", "));
+            let until: Vec<String> = corpora
+                .caught
+                .iter()
+                .map(|caught| format!("{} {}", short(&caught.target), caught.after))
+                .collect();
+            cells.push(until.join(", "));
+        }
+        Some(_) => cells.extend(["ESCAPED".to_owned(), "–".to_owned()]),
+        None => cells.extend(["–".to_owned(), "–".to_owned()]),
+    }
+    cells.extend(
+        engines
+            .iter()
+            .map(|engine| fault.engines.get(engine).map_or("–".to_owned(), hunt)),
+    );
+    cells.push(match &fault.invariants_alone {
+        Some(alone) if !alone.caught.is_empty() => format!("yes: {}", alone.checks().join(", ")),
+        Some(_) => "no".to_owned(),
+        None => "–".to_owned(),
+    });
+    cells
+}
+
+fn hunt(hunt: &Hunt) -> String {
+    let seconds = seconds(hunt.time_ms);
+    match hunt {
+        Hunt { find: Some(_), .. } => format!("{seconds}, {}", grouped(hunt.executions)),
+        Hunt {
+            seed_fails: Some(_),
+            ..
+        } => "a seed".to_owned(),
+        Hunt {
+            failure: Some(_), ..
+        } => "failed".to_owned(),
+        _ => format!("not in {seconds}, {}", grouped(hunt.executions)),
+    }
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+}
+
+/// A target's name without what all have in common.
+fn short(target: &str) -> &str {
+    target.strip_prefix("fuzz_measure_").unwrap_or(target)
+}
+
+fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| {
+            rows.iter()
+                .map(|row| row[column].chars().count())
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    let mut text = String::new();
+    for (number, row) in rows.iter().enumerate() {
+        for (cell, width) in row.iter().zip(&widths) {
+            let _ = write!(text, "| {cell:<width$} ");
+        }
+        text += "|\n";
+        if number == 0 {
+            for width in &widths {
+                let _ = write!(text, "|{}", "-".repeat(width + 2));
+            }
+            text += "|\n";
+        }
+    }
+    text
+}
+
+fn summary(report: &Report) -> String {
+    let all = report.faults.len();
+    let count = |which: &dyn Fn(&FaultResult) -> bool| {
+        report.faults.iter().filter(|&fault| which(fault)).count()
+    };
+    let mut text = format!(
+        "{all} faults: the shipped corpora catch {}, {} of them by the invariants alone.\n",
+        count(&FaultResult::caught_by_corpora),
+        count(&|fault| fault
+            .invariants_alone
+            .as_ref()
+            .is_some_and(|alone| !alone.caught.is_empty())),
+    );
+    for engine in &report.engines {
+        let hunts = |which: &dyn Fn(&Hunt) -> bool| {
+            count(&|fault| fault.engines.get(engine).is_some_and(which))
+        };
+        let _ = writeln!(
+            text,
+            "{}: {} of {} within {} s from the seeds, {} more because a seed fails.",
+            engine.title(),
+            hunts(&|hunt| hunt.find.is_some()),
+            hunts(&|_| true),
+            report.time_seconds,
+            hunts(&|hunt| hunt.find.is_none() && hunt.caught()),
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(name: &str) -> FaultResult {
+        FaultResult {
+            fault: name.to_owned(),
+            sentence: String::new(),
+            modelled_on: String::new(),
+            of: Basis {
+                patch: String::new(),
+                sources: String::new(),
+                corpora: String::new(),
+                seeds: String::new(),
+            },
+            corpora: Some(Replayed::default()),
+            invariants_alone: Some(Replayed::default()),
+            engines: BTreeMap::new(),
+            failure: None,
+        }
+    }
+
+    fn caught(target: &str, after: usize, checks: &[(&str, usize)]) -> Caught {
+        Caught {
+            target: target.to_owned(),
+            after,
+            checks: checks
+                .iter()
+                .map(|&(check, count)| (check.to_owned(), count))
+                .collect(),
+            input: "x".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_table_says_what_caught_a_fault_and_what_escaped() {
+        let mut found = result("found");
+        found.corpora = Some(Replayed {
+            caught: vec![
+                caught("fuzz_measure_image", 7, &[("image.a", 1), ("image.b", 3)]),
+                caught("fuzz_measure_scan", 12, &[("scan.a", 2)]),
+            ],
+        });
+        found.engines.insert(
+            Engine::Afl,
+            Hunt {
+                find: Some(Find {
+                    target: "fuzz_measure_scan".to_owned(),
+                    check: "scan.a".to_owned(),
+                    input: "y".to_owned(),
+                }),
+                time_ms: 3_190,
+                executions: 12_345,
+                limit_ms: 300_000,
+                seed_fails: None,
+                failure: None,
+            },
+        );
+        let mut broken = result("broken");
+        broken.failure = Some("does not apply".to_owned());
+        let report = Report {
+            measures: MEASURES.to_owned(),
+            made: String::new(),
+            machine: Machine {
+                processor: String::new(),
+                cores: 1,
+                jobs: 1,
+                system: String::new(),
+                tools: Vec::new(),
+            },
+            corpus_inputs: BTreeMap::new(),
+            time_seconds: 300,
+            engines: vec![Engine::Afl],
+            faults: vec![found, result("escaped"), broken],
+        };
+        let text = markdown(&report);
+        assert!(text.starts_with("How strong the oracle is"), "{text}");
+        assert!(text.contains("Not a ranking of engines"), "{text}");
+        let line = |name: &str| {
+            let line = text
+                .lines()
+                .find(|line| line.starts_with(&format!("| {name} ")));
+            line.unwrap()
+                .split('|')
+                .map(str::trim)
+                .map(|cell| cell.replace('\u{202f}', " "))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            line("found")[2..6],
+            [
+                "image.b, scan.a, image.a",
+                "image 7, scan 12",
+                "3.1 s, 12 345",
+                "no"
+            ]
+        );
+        assert_eq!(line("escaped")[2..6], ["ESCAPED", "–", "–", "no"]);
+        assert_eq!(line("broken")[2..6], ["no result", "–", "–", "–"]);
+        assert!(
+            text.contains("3 faults: the shipped corpora catch 1, 0 of them"),
+            "{text}"
+        );
+        assert!(text.contains("AFL++: 1 of 1 within 300 s"), "{text}");
+    }
+
+    #[test]
+    fn a_hunt_is_reused_when_it_found_something_or_had_as_long() {
+        let hunt = |found: bool, limit_ms| Hunt {
+            find: found.then(|| Find {
+                target: String::new(),
+                check: String::new(),
+                input: String::new(),
+            }),
+            time_ms: 1,
+            executions: 1,
+            limit_ms,
+            seed_fails: None,
+            failure: None,
+        };
+        let minute = Duration::from_secs(60);
+        assert!(hunt(true, 1).answers(minute));
+        assert!(hunt(false, 60_000).answers(minute));
+        assert!(!hunt(false, 59_999).answers(minute));
+    }
+
+    #[test]
+    fn a_result_is_kept_and_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("faults/x.json");
+        assert!(FaultResult::kept(&path).is_none());
+        let result = result("x");
+        result.keep(&path).unwrap();
+        assert_eq!(FaultResult::kept(&path), Some(result));
+    }
+}
