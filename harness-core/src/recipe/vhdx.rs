@@ -3,7 +3,7 @@
 //! Layout and meaning of everything that is written: Microsoft's MS-VHDX. The recipe of zeros makes
 //! what `qemu-img create` does, of a disk without a byte.
 //!
-//! - [`geometry`]: the knobs, and which byte is which.
+//! - [`mod@geometry`], [`choices`]: the knobs, and which byte is which.
 //! - [`oddity`]: the one thing of an image that is not as it should be.
 //! - `layout`: where everything lies in the file.
 //! - `structures`, `metadata`: headers and region tables, and the metadata, as bytes.
@@ -18,6 +18,7 @@
 //! as a block; all three together put a present block where the one before it lies. Entries past the
 //! disk's end name places where no block may be.
 
+pub mod choices;
 mod entry_table;
 pub mod geometry;
 mod layout;

@@ -86,7 +86,7 @@ impl Reach {
         }
         let blocks = found.entries.len() as u64;
         if let Some((last, _)) = found.present().last() {
-            let part = found.virtual_size % found.block_size != 0;
+            let part = !found.virtual_size.is_multiple_of(found.block_size);
             self.note(format!(
                 "last block present: {}, in part: {part}",
                 last + 1 == blocks

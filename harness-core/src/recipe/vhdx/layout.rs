@@ -316,7 +316,7 @@ impl Layout {
                     0 => end.next_multiple_of(MIB),
                     // The last MiB that is too late for the part inside the disk to fit.
                     1 => (end - inside.min(end) + 1).next_multiple_of(MIB),
-                    2 => u64::MAX & !(MIB - 1),
+                    2 => !(MIB - 1),
                     _ => 1 << 63,
                 };
                 if let Some(entry) = self.present_mut(which) {

@@ -358,7 +358,7 @@ fn regions(geometry: &Geometry, layout: &Layout, other: bool) -> EntryTable<REGI
                     0 => layout.end.next_multiple_of(MIB) + MIB - region.length,
                     1 => layout.end.next_multiple_of(MIB),
                     2 => 1 << 63,
-                    _ => u64::MAX & !(MIB - 1),
+                    _ => !(MIB - 1),
                 };
             }
         }
