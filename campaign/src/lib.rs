@@ -9,6 +9,7 @@
 //! - [`coverage`]: the neutral coverage build, and the source regions that inputs reach.
 //! - [`report`]: a comparison as a table, as JSON and as a page.
 //! - [`corpus`]: inputs in folders, named by their content; [`corpora`]: the shipped ones, minimised, in zips.
+//! - [`differential`]: model and code under test against QEMU's own tools.
 //! - [`faults`]: planted faults: how strong the oracle is.
 //! - [`images`]: image files on disk: formats, detection, sources, seeds.
 #![forbid(unsafe_code)]
@@ -17,6 +18,7 @@ pub mod command;
 pub mod corpora;
 pub mod corpus;
 pub mod coverage;
+pub mod differential;
 pub mod engine;
 pub mod faults;
 pub mod fuzz;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use campaign::command::{
-    bench, compare, corpora, coverage, doctor, faults, list, measure, recipe, replay, run, scan, seeds,
+    bench, compare, corpora, coverage, differential, doctor, faults, list, measure, recipe, replay,
+    run, scan, seeds,
 };
 use campaign::output;
 use campaign::project::Project;
@@ -35,10 +36,11 @@ enum Command {
     Run(run::Run),
     Compare(compare::Compare),
     Corpora(corpora::Corpora),
-    Coverage(coverage::Coverage),
     Faults(faults::Faults),
+    Coverage(coverage::Coverage),
     Replay(replay::Replay),
     Recipe(recipe::RecipeArgs),
+    Differential(differential::Differential),
     Seeds(seeds::Seeds),
     Bench(bench::Bench),
     Measure(measure::Measure),
@@ -54,10 +56,13 @@ fn main() -> ExitCode {
         Command::Run(args) => project().and_then(|project| run::run(args, &project)),
         Command::Compare(args) => project().and_then(|project| compare::run(args, &project)),
         Command::Corpora(args) => project().and_then(|project| corpora::run(args, &project)),
-        Command::Coverage(args) => project().and_then(|project| coverage::run(args, &project)),
         Command::Faults(args) => project().and_then(|project| faults::run(args, &project)),
+        Command::Coverage(args) => project().and_then(|project| coverage::run(args, &project)),
         Command::Replay(args) => project().and_then(|project| replay::run(args, &project)),
         Command::Recipe(args) => recipe::run(args),
+        Command::Differential(args) => {
+            project().and_then(|project| differential::run(args, &project))
+        }
         Command::Seeds(args) => project().and_then(|project| seeds::run(args, &project)),
         Command::Bench(args) => project().and_then(|project| bench::run(args, &project)),
         Command::Measure(args) => measure::run(args),

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod compare;
 pub mod corpora;
 pub mod coverage;
+pub mod differential;
 pub mod doctor;
 pub mod faults;
 pub mod list;

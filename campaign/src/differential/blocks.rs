@@ -1,0 +1,124 @@
+//! Where data is in a VHDX image, shown by reading it with QEMU.
+//!
+//! `qemu-img map` calls all of a VHDX image data. So each block that holds data gets bytes of its own,
+//! told by its place in the file, and qemu-io must read them there, and zeroes in the blocks beside.
+//!
+//! Where a block is in the file only the image's own tables say; they are read here for nothing but
+//! the place (MS-VHDX 2.2.3 region table, 2.4 BAT, 2.6 metadata).
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use harness_core::recipe::truth::Truth;
+use harness_core::sparse::SparseImage;
+
+use super::qemu::{Inconclusive, Qemu};
+
+/// The first region table, the only one that QEMU reads.
+const REGION_TABLE: u64 = 192 << 10;
+const BAT: [u8; 16] = *b"\x66\x77\xc2\x2d\x23\xf6\x00\x42\x9d\x64\x11\x5e\x9b\xfd\x4a\x08";
+const METADATA: [u8; 16] = *b"\x06\xa2\x7c\x8b\x90\x47\x9a\x4b\xb8\xfe\x57\x5f\x05\x0f\x88\x6e";
+const FILE_PARAMETERS: [u8; 16] =
+    *b"\x37\x67\xa1\xca\x36\xfa\x43\x4d\xb3\xb6\x33\xf0\xaa\x44\xe7\x6b";
+
+/// The most blocks of a kind that are read.
+const MOST: usize = 100;
+
+/// Reads the disk with qemu-io; answers what is not as it should be. `name` is the image's file.
+pub(super) fn verify(
+    image: &SparseImage,
+    truth: &Truth,
+    qemu: &Qemu,
+    folder: &Path,
+    name: &str,
+) -> Result<Option<String>, Inconclusive> {
+    let not_found = || Inconclusive("the blocks' places are not found".to_owned());
+    let bat = find_region(image, &BAT).ok_or_else(not_found)?;
+    let metadata = find_region(image, &METADATA).ok_or_else(not_found)?;
+    let block = block_size(image, metadata).ok_or_else(not_found)?;
+    let ratio = (1 << 32) / block;
+
+    let all = truth.virtual_size.div_ceil(block);
+    let mut data = BTreeSet::new();
+    let mut others = BTreeSet::from([0, all.saturating_sub(1)]);
+    for (start, end) in truth.extents() {
+        let (first, past) = (start / block, end.div_ceil(block));
+        data.extend((first..past).take(MOST));
+        others.extend([first.saturating_sub(1), past]);
+    }
+    others.retain(|number| *number < all && !data.contains(number));
+
+    let failed = |error: std::io::Error| Inconclusive(format!("{name}: {error}"));
+    let file = File::options()
+        .write(true)
+        .open(folder.join(name))
+        .map_err(failed)?;
+    let mut commands = Vec::new();
+    for &number in data.iter().take(MOST) {
+        let place = number_at::<8>(image, bat + 8 * (number + number / ratio)) & !0xf_ffff;
+        let byte = 1 + (place >> 20) % 255;
+        file.write_all_at(&[byte as u8; 512], place)
+            .map_err(failed)?;
+        commands.push(format!("read -P {byte} {} 512", number * block));
+    }
+    for &number in others.iter().take(MOST) {
+        commands.push(format!("read -P 0 {} 512", number * block));
+    }
+    if commands.is_empty() {
+        return Ok(None);
+    }
+    let mut arguments = vec!["-r", "-f", "vhdx"];
+    for command in &commands {
+        arguments.extend(["-c", command]);
+    }
+    arguments.push(name);
+    let ended = qemu.run(folder, "qemu-io", &arguments)?;
+    let complaints = ended
+        .stdout
+        .lines()
+        .chain(ended.stderr.lines())
+        .find(|line| line.contains("failed"));
+    let read = ended.stdout.matches("bytes at offset").count();
+    Ok(match complaints {
+        Some(complaint) => Some(complaint.to_owned()),
+        None if !ended.is_ok() || read != commands.len() => Some(format!(
+            "qemu-io makes {read} reads of {}: {}",
+            commands.len(),
+            ended.complaint()
+        )),
+        None => None,
+    })
+}
+
+fn find_region(image: &SparseImage, id: &[u8; 16]) -> Option<u64> {
+    let count = number_at::<4>(image, REGION_TABLE + 8).min(2047);
+    let entries = (0..count).map(|nth| REGION_TABLE + 16 + 32 * nth);
+    let found = entries.into_iter().find(|&entry| is_at(image, entry, id))?;
+    Some(number_at::<8>(image, found + 16))
+}
+
+fn block_size(image: &SparseImage, metadata: u64) -> Option<u64> {
+    let count = number_at::<2>(image, metadata + 10).min(2047);
+    let entries = (0..count).map(|nth| metadata + 32 + 32 * nth);
+    let found = entries
+        .into_iter()
+        .find(|&entry| is_at(image, entry, &FILE_PARAMETERS))?;
+    let item = metadata + number_at::<4>(image, found + 16);
+    let size = number_at::<4>(image, item);
+    (size.is_power_of_two() && size >= 1 << 20).then_some(size)
+}
+
+fn is_at(image: &SparseImage, at: u64, id: &[u8; 16]) -> bool {
+    let mut found = [0; 16];
+    image.read(at, &mut found);
+    found == *id
+}
+
+/// The little-endian number of `N` bytes at byte `at`.
+fn number_at<const N: usize>(image: &SparseImage, at: u64) -> u64 {
+    let mut bytes = [0; 8];
+    image.read(at, &mut bytes[..N]);
+    u64::from_le_bytes(bytes)
+}

@@ -1,0 +1,4 @@
+//! vhd
+use super::{Applies, Example, Known};
+
+pub(super) const KNOWN: &[Known] = &[];

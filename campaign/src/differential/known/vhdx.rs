@@ -1,0 +1,4 @@
+//! vhdx
+use super::{Applies, Example, Known};
+
+pub(super) const KNOWN: &[Known] = &[];

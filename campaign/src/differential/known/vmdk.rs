@@ -1,0 +1,4 @@
+//! vmdk
+use super::{Applies, Example, Known};
+
+pub(super) const KNOWN: &[Known] = &[];

@@ -1,0 +1,323 @@
+//! Running qemu-img and qemu-io: with a limit on time, and an eye on crashes.
+//!
+//! On damaged images QEMU's tools now and then run for minutes or abort. That says nothing about the
+//! code under test: such a run is [`Inconclusive`].
+
+use std::fmt;
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+/// The most that is read of what a tool prints, in bytes.
+const MOST_OUTPUT: u64 = 64 << 20;
+
+/// Why a case says nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inconclusive(pub String);
+
+/// QEMU's tools.
+#[derive(Debug, Clone, Copy)]
+pub struct Qemu {
+    limit: Duration,
+}
+
+/// How a tool ended: by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The exit code.
+    pub code: i32,
+    /// What it printed.
+    pub stdout: String,
+    /// What it complained of.
+    pub stderr: String,
+}
+
+/// A piece of a disk: start and end, in bytes.
+pub type Piece = (u64, u64);
+
+/// What `qemu-img map` says of an image itself, not of its backing files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Map {
+    /// The disk's size in bytes.
+    pub size: u64,
+    /// Its data, in order, neighbours joined.
+    pub data: Vec<Piece>,
+}
+
+impl fmt::Display for Inconclusive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Ended {
+    /// Whether it ended well.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.code == 0
+    }
+
+    /// The first line of the complaint, without the tool's name.
+    #[must_use]
+    pub fn complaint(&self) -> String {
+        let line = self.stderr.lines().next().unwrap_or_default();
+        let line = line.strip_prefix("qemu-img: ").unwrap_or(line);
+        line.strip_prefix("qemu-io: ").unwrap_or(line).to_owned()
+    }
+
+    /// What it printed, as JSON.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn json(&self) -> Result<Value, Inconclusive> {
+        serde_json::from_str(&self.stdout)
+            .map_err(|error| Inconclusive(format!("QEMU printed no JSON: {error}")))
+    }
+}
+
+impl Qemu {
+    /// The tools, each run of which may take so long.
+    #[must_use]
+    pub const fn new(limit: Duration) -> Self {
+        Self { limit }
+    }
+
+    /// What `qemu-img --version` says, in a line.
+    ///
+    /// # Errors
+    /// When one of the tools is not there.
+    pub fn version(&self) -> Result<String> {
+        let mut version = String::new();
+        for tool in ["qemu-io", "qemu-img"] {
+            let output = Command::new(tool)
+                .arg("--version")
+                .output()
+                .with_context(|| format!("{tool} cannot be run: install qemu-utils"))?;
+            version = String::from_utf8_lossy(&output.stdout)
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+            if !output.status.success() || version.is_empty() {
+                bail!("{tool} --version fails: install qemu-utils");
+            }
+        }
+        Ok(version)
+    }
+
+    /// Runs a tool in `folder`.
+    ///
+    /// # Errors
+    /// When it does not end in time, dies of a signal, or cannot be run.
+    pub fn run(
+        &self,
+        folder: &Path,
+        tool: &str,
+        arguments: &[&str],
+    ) -> Result<Ended, Inconclusive> {
+        let failed = |error: std::io::Error| Inconclusive(format!("{tool}: {error}"));
+        let mut child = Command::new(tool)
+            .args(arguments)
+            .current_dir(folder)
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        let stdout = collect(child.stdout.take());
+        let stderr = collect(child.stderr.take());
+        let started = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait().map_err(failed)? {
+                break status;
+            }
+            if started.elapsed() > self.limit {
+                // It may have ended meanwhile, which is as good.
+                let _ = child.kill();
+                child.wait().map_err(failed)?;
+                return Err(Inconclusive(format!(
+                    "{} takes more than {:?}",
+                    shown(tool, arguments),
+                    self.limit
+                )));
+            }
+            thread::sleep(if started.elapsed() < Duration::from_millis(50) {
+                Duration::from_micros(500)
+            } else {
+                Duration::from_millis(5)
+            });
+        };
+        let stdout = stdout.join().unwrap_or_default();
+        let stderr = stderr.join().unwrap_or_default();
+        let Some(code) = status.code() else {
+            return Err(Inconclusive(format!(
+                "{} dies of signal {}: {}",
+                shown(tool, arguments),
+                status.signal().unwrap_or(0),
+                stderr.lines().next().unwrap_or_default()
+            )));
+        };
+        Ok(Ended {
+            code,
+            stdout,
+            stderr,
+        })
+    }
+
+    /// Runs qemu-img in `folder`.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn img(&self, folder: &Path, arguments: &[&str]) -> Result<Ended, Inconclusive> {
+        self.run(folder, "qemu-img", arguments)
+    }
+
+    /// The disk's size as `qemu-img info` says, or the complaint.
+    ///
+    /// # Errors
+    /// As [`Self::run`], and when the answer is not understood.
+    pub fn info(
+        &self,
+        folder: &Path,
+        opened: &[&str],
+    ) -> Result<Result<u64, String>, Inconclusive> {
+        let ended = self.img(folder, &[&["info", "--output", "json"], opened].concat())?;
+        if !ended.is_ok() {
+            return Ok(Err(ended.complaint()));
+        }
+        ended.json()?["virtual-size"]
+            .as_u64()
+            .map(Ok)
+            .ok_or_else(|| Inconclusive("info says no size".to_owned()))
+    }
+
+    /// What `qemu-img map` says, or the complaint.
+    ///
+    /// # Errors
+    /// As [`Self::run`], and when the answer is not understood.
+    pub fn map(&self, folder: &Path, opened: &[&str]) -> Result<Result<Map, String>, Inconclusive> {
+        let ended = self.img(folder, &[&["map", "--output", "json"], opened].concat())?;
+        if !ended.is_ok() {
+            return Ok(Err(ended.complaint()));
+        }
+        Map::parse(&ended.json()?)
+            .map(Ok)
+            .ok_or_else(|| Inconclusive("map's answer is not understood".to_owned()))
+    }
+}
+
+impl Map {
+    fn parse(json: &Value) -> Option<Self> {
+        let mut map = Self {
+            size: 0,
+            data: Vec::new(),
+        };
+        for extent in json.as_array()? {
+            let start = extent["start"].as_u64()?;
+            let end = start + extent["length"].as_u64()?;
+            map.size = map.size.max(end);
+            // Zeros are data or not as the image's tables say; the flag follows holes of the file.
+            if extent["depth"].as_u64()? == 0 && extent["data"].as_bool()? {
+                match map.data.last_mut() {
+                    Some(last) if last.1 == start => last.1 = end,
+                    _ => map.data.push((start, end)),
+                }
+            }
+        }
+        Some(map)
+    }
+}
+
+/// How many units of `unit` bytes hold a byte of the pieces, which ascend and do not overlap.
+#[must_use]
+pub fn touched(pieces: &[Piece], unit: u64) -> u64 {
+    let mut count = 0;
+    let mut counted_to = 0;
+    for &(start, end) in pieces.iter().filter(|(start, end)| start < end) {
+        let first = (start / unit).max(counted_to);
+        counted_to = (end - 1) / unit + 1;
+        count += counted_to.saturating_sub(first);
+    }
+    count
+}
+
+/// How many bytes the pieces have together.
+#[must_use]
+pub fn bytes_of(pieces: &[Piece]) -> u64 {
+    pieces.iter().map(|(start, end)| end - start).sum()
+}
+
+fn collect(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            // What could not be read is missed where it is needed.
+            let _ = pipe.by_ref().take(MOST_OUTPUT).read_to_end(&mut bytes);
+            let _ = std::io::copy(&mut pipe, &mut std::io::sink());
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+fn shown(tool: &str, arguments: &[&str]) -> String {
+    format!("{tool} {}", arguments.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(limit: Duration, script: &str) -> Result<Ended, Inconclusive> {
+        Qemu::new(limit).run(Path::new("/"), "sh", &["-c", script])
+    }
+
+    #[test]
+    fn what_ends_by_itself_is_an_answer() {
+        let ended = sh(
+            Duration::from_secs(60),
+            "echo out; echo 'qemu-img: no' >&2; exit 3",
+        )
+        .unwrap();
+        assert_eq!((ended.code, ended.is_ok()), (3, false));
+        assert_eq!(ended.stdout, "out\n");
+        assert_eq!(ended.complaint(), "no");
+    }
+
+    #[test]
+    fn what_crashes_or_does_not_end_is_inconclusive() {
+        let Inconclusive(why) = sh(Duration::from_secs(60), "kill -ABRT $$").unwrap_err();
+        assert!(why.contains("dies of signal 6"), "{why}");
+        let started = Instant::now();
+        let Inconclusive(why) = sh(Duration::from_millis(200), "exec sleep 60").unwrap_err();
+        assert!(why.contains("takes more than 200ms"), "{why}");
+        assert!(started.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn data_of_backing_files_is_none_and_neighbours_are_joined() {
+        let json = serde_json::json!([
+            {"start": 0, "length": 512, "depth": 1, "data": true, "zero": false},
+            {"start": 512, "length": 512, "depth": 0, "data": true, "zero": true},
+            {"start": 1024, "length": 512, "depth": 0, "data": true, "zero": false},
+            {"start": 1536, "length": 100, "depth": 0, "data": false, "zero": true},
+        ]);
+        let map = Map::parse(&json).unwrap();
+        assert_eq!((map.size, &map.data[..]), (1636, &[(512, 1536)][..]));
+        assert_eq!(bytes_of(&map.data), 1024);
+    }
+
+    #[test]
+    fn a_unit_counts_once() {
+        let pieces = [(0, 1), (2, 3), (9, 21), (21, 22), (30, 30)];
+        assert_eq!(touched(&pieces, 10), 3);
+        assert_eq!(touched(&pieces, 1), 15);
+        assert_eq!(touched(&pieces, 1000), 1);
+    }
+}
