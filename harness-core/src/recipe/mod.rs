@@ -259,15 +259,18 @@ impl Size {
     /// Mode 0: the units are the value's low bits, mostly few, and the rest is the tail modulo the unit.
     /// Mode 1: the value, in bytes, modulo what is allowed. Mode 2: what is allowed less the value's low
     /// bits in granules. Mode 3: a power of two of bytes (the value's low 6 bits) and the tail. In modes
-    /// 1 to 3 what is allowed is 64 units, and with a width of 15 `most`: a scan costs what it walks
-    /// through, and most of what there is to find is in small tables.
+    /// 1 to 3 what is allowed is 64 units; `most` only with a width of 15 and a tail of at least
+    /// 0xf0000000. A scan costs what it walks through, and most of what there is to find is in small
+    /// tables.
     #[must_use]
     pub fn bytes(&self, unit: u64, most: u64, granularity: u64) -> u64 {
-        const BITS: [u32; 16] = [0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10, 13];
+        const BITS: [u32; 16] = [0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 11];
         let low = self.value & ((1 << BITS[usize::from(self.width)]) - 1);
-        let most = match (self.mode, self.width) {
-            (0, _) | (_, 15) => most,
-            _ => most.min(unit.saturating_mul(64)),
+        let is_wide = self.mode == 0 || (self.width == 15 && self.tail >= 0xf000_0000);
+        let most = if is_wide {
+            most
+        } else {
+            most.min(unit.saturating_mul(64))
         };
         let size = match self.mode {
             0 => {

@@ -120,9 +120,17 @@ fn of_format(name: &str, number: u8, all: &mut Vec<(String, Bytes)>) {
         plain
             .clone()
             .set(at::SIZE_MODE, &[15 << 2])
-            .set(at::SIZE, &4097_u64.to_le_bytes())
+            .set(at::SIZE, &1025_u64.to_le_bytes())
             .run(3, 2 << 14 | 9000, 9, 0),
     );
+    // The largest disk of the format, and one a little smaller.
+    for (what, less) in [("largest", 0), ("nearly-largest", 1)] {
+        let bytes = plain.clone().set(at::SIZE_MODE, &[15 << 2 | 2]);
+        add(
+            what,
+            bytes.set(at::SIZE, &[less]).set(at::SIZE_TAIL, &[0xff; 4]),
+        );
+    }
     add("odd-size", plain.clone().set(at::SIZE_TAIL, &[0, 0x0e]));
     for knob in 0..GEOMETRY {
         for value in [1, 2, 3] {
