@@ -7,6 +7,7 @@
 //! - [`fuzz`]: one engine on one target: from seeds to verdicts; [`queue`]: many, some at once.
 //! - [`replay`]: inputs without an engine: what fails, on which case.
 //! - [`coverage`]: the neutral coverage build, and the source regions that inputs reach.
+//! - [`reasons`]: lists of what is unreached, or cannot be told, and why; [`mutants`]: runs of cargo-mutants.
 //! - [`report`]: a comparison as a table, as JSON and as a page.
 //! - [`corpus`]: inputs in folders, named by their content; [`corpora`]: the shipped ones, minimised, in zips.
 //! - [`differential`]: model and code under test against QEMU's own tools.
@@ -23,9 +24,11 @@ pub mod engine;
 pub mod faults;
 pub mod fuzz;
 pub mod images;
+pub mod mutants;
 pub mod output;
 pub mod progress;
 pub mod project;
 pub mod queue;
+pub mod reasons;
 pub mod replay;
 pub mod report;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use campaign::command::{
-    bench, compare, corpora, coverage, differential, doctor, faults, list, measure, recipe, replay,
-    run, scan, seeds,
+    bench, compare, corpora, coverage, differential, doctor, faults, list, measure, mutants,
+    recipe, replay, run, scan, seeds,
 };
 use campaign::output;
 use campaign::project::Project;
@@ -44,6 +44,7 @@ enum Command {
     Seeds(seeds::Seeds),
     Bench(bench::Bench),
     Measure(measure::Measure),
+    Mutants(mutants::Mutants),
     Scan(scan::Scan),
 }
 
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         Command::Seeds(args) => project().and_then(|project| seeds::run(args, &project)),
         Command::Bench(args) => project().and_then(|project| bench::run(args, &project)),
         Command::Measure(args) => measure::run(args),
+        Command::Mutants(args) => project().and_then(|project| mutants::run(args, &project)),
         Command::Scan(args) => scan::run(args),
     };
     result.unwrap_or_else(|error| {

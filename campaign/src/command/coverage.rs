@@ -1,21 +1,22 @@
 //! `campaign coverage`: what of the code under test the shipped corpora reach.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use harness_core::Target;
 use serde::Serialize;
 
 use super::compare::chosen_targets;
 use crate::corpora::candidates::Candidates;
 use crate::corpora::{features, zip_of};
-use crate::coverage::unreached::{self, List, Unreached};
-use crate::coverage::{NeutralBuild, RegionSet, Replay, SourceMap, Summary};
+use crate::coverage::{NeutralBuild, Portion, Region, RegionSet, Replay, SourceMap, Summary};
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
+use crate::reasons::{List, Place, function_at, text_at};
 use crate::replay::TIME_OUT;
 
 /// Count the source regions of the code under test that the shipped corpora reach.
@@ -59,6 +60,17 @@ struct Measured {
     targets: BTreeMap<&'static str, OfTarget>,
     unreached: Vec<Unreached>,
     wrongly_listed: Vec<String>,
+}
+
+/// A region that is not reached.
+#[derive(Serialize)]
+struct Unreached {
+    region: Region,
+    /// What names it in the list.
+    #[serde(flatten)]
+    place: Place,
+    /// Why no input can reach it, by the list.
+    reason: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -106,8 +118,12 @@ pub fn run(args: &Coverage, project: &Project) -> Result<ExitCode> {
         of_targets.insert(*name, of_target);
     }
     let list = List::read(&project.root().join("corpora/unreached.toml"))?;
-    let unreached = map.all().difference(&reached);
-    let (unreached, wrongly_listed) = list.compare(unreached::anchors(project.root(), &unreached)?);
+    let unreached = unreached(project.root(), &map.all().difference(&reached), &list)?;
+    let places: Vec<Place> = unreached
+        .iter()
+        .map(|region| region.place.clone())
+        .collect();
+    let wrongly_listed = list.stale(&places);
     let measured = Measured {
         all: map.summary(&reached),
         crates: map.summary_by_crate(&reached),
@@ -140,6 +156,40 @@ fn inputs(args: &Coverage, project: &Project, targets: &[&'static Target]) -> Re
     Ok(candidates)
 }
 
+/// Names each of `regions`, and says why it is unreached where the list does.
+fn unreached(root: &Path, regions: &RegionSet, list: &List) -> Result<Vec<Unreached>> {
+    let mut sources: BTreeMap<&str, String> = BTreeMap::new();
+    let mut all = Vec::new();
+    for region in regions.iter() {
+        if !sources.contains_key(region.file.as_str()) {
+            let path = root.join(&region.file);
+            let text = fs::read_to_string(&path)
+                .with_context(|| format!("{} cannot be read", path.display()))?;
+            sources.insert(&region.file, text);
+        }
+        let source = &sources[region.file.as_str()];
+        let end = (region.end_line == region.start_line).then_some(region.end_column);
+        let text =
+            text_at(source, region.start_line, region.start_column, end).with_context(|| {
+                format!("{region} is not in the source: it changed since the build")
+            })?;
+        let place = Place {
+            file: region.file.clone(),
+            function: function_at(source, region.start_line)
+                .unwrap_or_default()
+                .to_owned(),
+            change: String::new(),
+            text: text.to_owned(),
+        };
+        all.push(Unreached {
+            reason: list.reason(&place).map(str::to_owned),
+            region: region.clone(),
+            place,
+        });
+    }
+    Ok(all)
+}
+
 fn show(measured: &Measured) -> Result<()> {
     outln!(
         "| {:<20} | {:>14} | {:>14} | {:>14} |",
@@ -150,9 +200,7 @@ fn show(measured: &Measured) -> Result<()> {
     );
     outln!("|{0:-<22}|{0:->15}:|{0:->15}:|{0:->15}:|", "");
     let row = |name: &str, summary: &Summary| {
-        let of = |portion: &crate::coverage::Portion| {
-            format!("{} of {}", portion.covered, portion.total)
-        };
+        let of = |portion: &Portion| format!("{} of {}", portion.covered, portion.total);
         format!(
             "| {name:<20} | {:>14} | {:>14} | {:>14} |",
             of(&summary.regions),
@@ -179,7 +227,7 @@ fn show(measured: &Measured) -> Result<()> {
         for unreached in regions {
             let Unreached {
                 region,
-                anchor,
+                place,
                 reason,
             } = unreached;
             outln!(
@@ -187,8 +235,8 @@ fn show(measured: &Measured) -> Result<()> {
                 region.file,
                 region.start_line,
                 region.start_column,
-                anchor.function,
-                anchor.text
+                place.function,
+                place.text
             );
             if let Some(reason) = reason {
                 outln!("      {reason}");

@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod faults;
 pub mod list;
 pub mod measure;
+pub mod mutants;
 pub mod recipe;
 pub mod replay;
 pub mod run;

@@ -8,7 +8,6 @@
 //! - [`NeutralBuild`] builds the replay worker so ([`neutral_build`]).
 //! - [`SourceMap`] knows the regions and how counters tell that they were reached ([`source_map`]).
 //! - [`Replay`] feeds inputs to the worker and says what each reached ([`replay`]).
-//! - [`unreached`] is the list of regions that no input can reach.
 //! - [`Region`], [`RegionSet`], [`Growth`] are the results ([`regions`]).
 //!
 //! One worker process replays tens of thousands of inputs a second: it reads and resets its own counters
@@ -18,7 +17,6 @@ pub mod neutral_build;
 pub mod regions;
 pub mod replay;
 pub mod source_map;
-pub mod unreached;
 mod worker_process;
 
 pub use neutral_build::NeutralBuild;

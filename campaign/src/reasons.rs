@@ -1,0 +1,266 @@
+//! Lists of things in the source that are as they are for a reason: regions that no input can reach, mutants
+//! that no input can tell.
+//!
+//! An entry names a piece of source by its file, by what it is (for a region its function, for a mutant what
+//! was changed), and by its text, so that it survives when lines move. It does not survive when the code
+//! changes, and then somebody is to look again.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+/// A piece of source.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    /// The file, from the project's root.
+    pub file: String,
+    /// The function that it is in; empty when it is in none.
+    pub function: String,
+    /// What was changed there; empty for a place that is as it is.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub change: String,
+    /// Its text, as far as it is on its first line.
+    pub text: String,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            file,
+            function,
+            change,
+            text,
+        } = self;
+        write!(f, "{file}, {function}: ")?;
+        if !change.is_empty() {
+            write!(f, "{change} ")?;
+        }
+        write!(f, "`{text}`")
+    }
+}
+
+/// An entry of a list. Without a text and a change it stands for everything in the function.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    file: String,
+    function: String,
+    change: Option<String>,
+    text: Option<String>,
+    /// How many places are called so.
+    #[serde(default = "one")]
+    times: usize,
+    reason: String,
+}
+
+const fn one() -> usize {
+    1
+}
+
+impl Entry {
+    fn is_of(&self, place: &Place) -> bool {
+        let fits =
+            |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|text| text == is);
+        self.file == place.file
+            && self.function == place.function
+            && fits(&self.change, &place.change)
+            && fits(&self.text, &place.text)
+    }
+
+    /// Whether it stands for a whole function.
+    fn is_whole(&self) -> bool {
+        self.change.is_none() && self.text.is_none()
+    }
+}
+
+impl std::fmt::Display for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, {}", self.file, self.function)?;
+        for part in self.change.iter().chain(&self.text) {
+            write!(f, ", `{part}`")?;
+        }
+        Ok(())
+    }
+}
+
+/// The file's form.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    place: Vec<Entry>,
+}
+
+/// A list.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct List(Vec<Entry>);
+
+impl List {
+    /// Reads a list; one that is missing is empty.
+    ///
+    /// # Errors
+    /// When it cannot be read, or has an entry without a reason.
+    pub fn read(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            return Ok(Self::default());
+        }
+        let shown = path.display();
+        let text = fs::read_to_string(path).with_context(|| format!("{shown} cannot be read"))?;
+        Self::parse(&text).with_context(|| format!("{shown}"))
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let File { place: entries } = toml::from_str(text)?;
+        for entry in &entries {
+            ensure!(!entry.reason.trim().is_empty(), "{entry}: no reason");
+            ensure!(entry.times > 0, "{entry}: 0 times");
+        }
+        Ok(Self(entries))
+    }
+
+    /// The reason that the list gives for a place.
+    #[must_use]
+    pub fn reason(&self, place: &Place) -> Option<&str> {
+        let entry = self.0.iter().find(|entry| entry.is_of(place))?;
+        Some(&entry.reason)
+    }
+
+    /// What the list says that is not so, in words, when `places` are all that are such.
+    #[must_use]
+    pub fn stale(&self, places: &[Place]) -> Vec<String> {
+        let mut found: BTreeMap<usize, usize> = BTreeMap::new();
+        for place in places {
+            if let Some(number) = self.0.iter().position(|entry| entry.is_of(place)) {
+                *found.entry(number).or_default() += 1;
+            }
+        }
+        let entries = self.0.iter().enumerate();
+        entries
+            .filter_map(|(number, entry)| match found.get(&number) {
+                None => Some(format!("{entry}: is listed, and is not so")),
+                Some(&found) if !entry.is_whole() && found != entry.times => Some(format!(
+                    "{entry}: is listed {} times, and is so {found} times",
+                    entry.times
+                )),
+                Some(_) => None,
+            })
+            .collect()
+    }
+}
+
+/// The text of a line of `source` from a column to another, or to its end; lines and columns from 1, in bytes.
+#[must_use]
+pub fn text_at(source: &str, line: usize, column: usize, end: Option<usize>) -> Option<&str> {
+    let line = source.lines().nth(line.checked_sub(1)?)?;
+    let end = end.map_or(line.len(), |end| end.saturating_sub(1).min(line.len()));
+    Some(line.get(column.checked_sub(1)?..end)?.trim())
+}
+
+/// The name of the function that a line of `source` is in, by the last line with `fn` until then.
+#[must_use]
+pub fn function_at(source: &str, line: usize) -> Option<&str> {
+    let lines: Vec<&str> = source.lines().take(line).collect();
+    lines.iter().rev().find_map(|line| function_name(line))
+}
+
+/// The name of the function that begins on this line.
+fn function_name(line: &str) -> Option<&str> {
+    if line.trim_start().starts_with("//") {
+        return None;
+    }
+    let mut words = line.split_whitespace();
+    words.find(|&word| word == "fn")?;
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    words.next()?.split(|c| !is_name(c)).next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOURCE: &str = "\
+// fn nothing() is only spoken of
+pub(crate) const fn half(n: u32) -> Option<u32> {
+    if n % 2 == 1 {
+        return None;
+    }
+    Some(n / 2)
+}
+";
+
+    fn place(function: &str, text: &str) -> Place {
+        Place {
+            file: "f.rs".into(),
+            function: function.into(),
+            change: String::new(),
+            text: text.into(),
+        }
+    }
+
+    #[test]
+    fn a_place_is_named_by_its_function_and_text() {
+        assert_eq!(function_at(SOURCE, 4), Some("half"));
+        assert_eq!(function_at(SOURCE, 1), None);
+        assert_eq!(text_at(SOURCE, 4, 9, Some(20)), Some("return None"));
+        assert_eq!(text_at(SOURCE, 3, 19, None), Some("{"));
+        assert_eq!(text_at(SOURCE, 40, 9, None), None);
+        assert_eq!(text_at(SOURCE, 3, 99, None), None);
+    }
+
+    #[test]
+    fn reasons_are_given_and_what_is_stale_is_told() {
+        let list = List::parse(
+            "[[place]]\nfile = 'f.rs'\nfunction = 'half'\ntext = 'a'\nreason = 'because'\n\
+             [[place]]\nfile = 'f.rs'\nfunction = 'half'\ntext = 'b'\ntimes = 2\nreason = 'so'\n\
+             [[place]]\nfile = 'f.rs'\nfunction = 'whole'\nreason = 'all of it'",
+        )
+        .unwrap();
+        assert_eq!(list.reason(&place("half", "a")), Some("because"));
+        assert_eq!(list.reason(&place("half", "c")), None);
+        assert_eq!(list.reason(&place("whole", "c")), Some("all of it"));
+        let mut places = [("half", "a"), ("half", "b"), ("half", "b"), ("whole", "x")]
+            .map(|(function, text)| place(function, text))
+            .to_vec();
+        places.push(place("whole", "y"));
+        assert!(list.stale(&places).is_empty());
+        let stale = list.stale(&places[1..2]);
+        assert_eq!(
+            stale,
+            [
+                "f.rs, half, `a`: is listed, and is not so",
+                "f.rs, half, `b`: is listed 2 times, and is so 1 times",
+                "f.rs, whole: is listed, and is not so",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_change_has_a_name_of_its_own() {
+        let list = List::parse(
+            "[[place]]\nfile = 'f.rs'\nfunction = 'half'\nchange = 'replace < with <='\ntext = 'a'\nreason = 'r'",
+        )
+        .unwrap();
+        let mut changed = place("half", "a");
+        assert_eq!(list.reason(&changed), None);
+        changed.change = "replace < with <=".into();
+        assert_eq!(list.reason(&changed), Some("r"));
+        assert_eq!(changed.to_string(), "f.rs, half: replace < with <= `a`");
+    }
+
+    #[test]
+    fn every_entry_has_a_reason() {
+        let entry = "[[place]]\nfile = 'f'\nfunction = 'g'\ntext = 't'\n";
+        for (text, why) in [
+            (format!("{entry}reason = ' '"), "no reason"),
+            (format!("{entry}reason = 'r'\ntimes = 0"), "0 times"),
+            (format!("{entry}reason = 'r'\nline = 3"), "line"),
+            (entry.to_owned(), "reason"),
+        ] {
+            let error = format!("{:#}", List::parse(&text).unwrap_err());
+            assert!(error.contains(why), "{error}");
+        }
+    }
+}
