@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | 0 | nothing more | |
 //! | 1 | the same scan again | |
-//! | 2 | with another sector size | which: 512 times 2 to the power of its low 3 bits |
+//! | 2 | with another sector size | its low 3 bits, as in byte 16 |
 //! | 3 | with caches of other content and size | bytes beyond a sector |
 //! | 4 | a second scan with the same state | |
 //! | 5 | another unit, or none | as byte 2 of a recipe, in its low byte |
@@ -34,7 +34,7 @@ use crate::device::MockDevice;
 use crate::model;
 use crate::options::Options;
 use crate::outcome::Outcome;
-use crate::recipe::conditions::End;
+use crate::recipe::conditions::{End, SECTOR_SIZES};
 use crate::recipe::truth::Truth;
 use crate::recipe::{Recipe, unit_of_selector};
 use crate::scanned::{self, Scanned, summary_in_words};
@@ -81,7 +81,7 @@ impl Probe {
         let (selector, argument) = recipe.probe;
         match selector & 15 {
             1 => Self::Again,
-            2 => Self::SectorSize(512 << (argument & 7)),
+            2 => Self::SectorSize(SECTOR_SIZES[usize::from(argument & 7)]),
             3 => Self::Caches(argument),
             4 => Self::SecondScan,
             5 => Self::Unit(unit_of_selector(argument as u8)),

@@ -2,6 +2,10 @@
 
 use super::{Bytes, at};
 
+/// The sector sizes that a device may have, in bytes. The first one is what most recipes have: a scan
+/// costs a call for each sector.
+pub const SECTOR_SIZES: [u32; 8] = [4096, 512, 65536, 1024, 2048, 8192, 16384, 32768];
+
 /// The device that the image is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conditions {
@@ -31,7 +35,7 @@ impl Conditions {
         let device = bytes.u8(at::DEVICE);
         let place = u64::from(bytes.u16(at::END)) | u64::from(bytes.u8(at::END + 2)) << 16;
         Self {
-            sector_size: 512 << (device & 7),
+            sector_size: SECTOR_SIZES[usize::from(device & 7)],
             index: u32::from(device >> 3) + 1,
             end: match bytes.u8(at::END_MODE) {
                 0 => End::OfFile,

@@ -17,7 +17,7 @@
 //! | 3 | how the size is read: bits 0–1 mode, bits 2–5 width (see [`Size`]) |
 //! | 4–11 | the size |
 //! | 12–15 | bytes of the disk beyond its last whole unit |
-//! | 16 | device: bits 0–2 sector size (512 to 65536), bits 3–7 index |
+//! | 16 | device: bits 0–2 sector size (see [`conditions::SECTOR_SIZES`]), bits 3–7 index |
 //! | 17 | probe: what else is asked about the image (see [`crate::image`]) |
 //! | 18–19 | the probe's argument |
 //! | 20 | the device's end: 0 the file's, else see [`conditions::End`] |
@@ -264,7 +264,7 @@ impl Size {
     /// tables.
     #[must_use]
     pub fn bytes(&self, unit: u64, most: u64, granularity: u64) -> u64 {
-        const BITS: [u32; 16] = [0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 11];
+        const BITS: [u32; 16] = [0, 1, 2, 3, 4, 4, 4, 5, 6, 3, 4, 5, 6, 7, 8, 11];
         let low = self.value & ((1 << BITS[usize::from(self.width)]) - 1);
         let is_wide = self.mode == 0 || (self.width == 15 && self.tail >= 0xf000_0000);
         let most = if is_wide {

@@ -93,8 +93,8 @@ fn of_format(name: &str, number: u8, all: &mut Vec<(String, Bytes)>) {
     add("plain", plain.clone());
     for (probe, argument, what) in [
         (1, 0, "scanned-again"),
-        (2, 3, "with-sectors-of-4096"),
-        (2, 7, "with-sectors-of-65536"),
+        (2, 1, "with-sectors-of-512"),
+        (2, 2, "with-sectors-of-65536"),
         (3, 100, "with-other-caches"),
         (4, 0, "second-scan"),
         (5, 9, "counting-other-units"),
