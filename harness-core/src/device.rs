@@ -8,7 +8,7 @@ use std::cell::Cell;
 
 use shared::{CallTable, InputDevice, ReadFailed};
 
-use crate::sparse::{PAGE, SparseImage};
+use crate::sparse::{PAGE, Place, SparseImage};
 
 /// Sectors of this many bytes are the unit of the bound on reads, whatever the device's sector size.
 pub const BOUND_SECTOR: u64 = 512;
@@ -26,7 +26,7 @@ pub struct MockDevice<'a> {
     image: Image<'a>,
     sector_size: u32,
     device: u32,
-    page_hint: Cell<usize>,
+    place: Cell<Place>,
     fails: Option<u64>,
     scans: u64,
     reads: Cell<u64>,
@@ -49,7 +49,7 @@ impl<'a> MockDevice<'a> {
             image: Image::Flat(&[]),
             sector_size,
             device,
-            page_hint: Cell::new(0),
+            place: Cell::default(),
             fails: None,
             scans: 1,
             reads: Cell::new(0),
@@ -76,6 +76,7 @@ impl<'a> MockDevice<'a> {
 
     fn set(&mut self, image: Image<'a>) {
         self.image = image;
+        self.place.set(Place::default());
         self.fails = None;
         self.scans = 1;
         self.reads.set(0);
@@ -187,10 +188,9 @@ impl InputDevice for MockDevice<'_> {
                 buffer[length..].fill(0);
             }
             Image::Sparse(image) => {
-                let (pages, _) = buffer.as_chunks_mut();
-                for (number, page) in (start / PAGE..).zip(pages) {
-                    image.read_page(number, page, &self.page_hint);
-                }
+                let mut place = self.place.get();
+                image.read_pages(start / PAGE, buffer, &mut place);
+                self.place.set(place);
             }
         }
         self.bytes_served

@@ -3,8 +3,6 @@
 //! Bytes are kept in pages of 512 bytes, so that a read of a sector is a few copies and a VHDX of many
 //! MiB costs what its tables hold.
 
-use std::cell::Cell;
-
 /// The size of a page in bytes: the smallest sector that a device may have.
 pub const PAGE: u64 = 512;
 
@@ -17,6 +15,13 @@ pub struct SparseImage {
     /// The number of each page that was written and where it is kept, by number.
     index: Vec<(u64, u32)>,
     pages: Vec<[u8; PAGE_BYTES]>,
+}
+
+/// Where a read of pages ended: the next page, and where it is, or would be, among those kept.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place {
+    next_page: u64,
+    at: usize,
 }
 
 impl SparseImage {
@@ -58,36 +63,29 @@ impl SparseImage {
         }
     }
 
-    /// Fills `page` with the page of that number, of which what lies past the capacity is zeros. `hint` is
-    /// where the last page that was asked for lies among those kept: reads that go on where the last one
-    /// ended cost no search. Any value does to begin with.
-    pub fn read_page(&self, number: u64, page: &mut [u8; PAGE_BYTES], hint: &Cell<usize>) {
-        let at = self.place_of(number, hint.get());
-        hint.set(at);
-        match self.index.get(at) {
-            Some(&(found, place)) if found == number => *page = self.pages[place as usize],
-            _ => page.fill(0),
+    /// Fills `buffer`, which is whole pages, with the pages from number `first` on; past the capacity it
+    /// reads as zeros. A read that goes on where the last one with this `place` ended needs no search.
+    pub fn read_pages(&self, first: u64, buffer: &mut [u8], place: &mut Place) {
+        let from = if place.next_page == first {
+            place.at
+        } else {
+            self.index.partition_point(|&(number, _)| number < first)
+        };
+        let (pages, _) = buffer.as_chunks_mut::<PAGE_BYTES>();
+        let end = first + pages.len() as u64;
+        pages.as_flattened_mut().fill(0);
+        let mut at = from;
+        while let Some(&(number, kept)) = self.index.get(at)
+            && number < end
+        {
+            pages[(number - first) as usize] = self.pages[kept as usize];
+            at += 1;
         }
-        let there = self.capacity.saturating_sub(number * PAGE);
-        if there < PAGE {
-            page[there as usize..].fill(0);
+        *place = Place { next_page: end, at };
+        let there = self.capacity.saturating_sub(first * PAGE);
+        if there < buffer.len() as u64 {
+            buffer[there as usize..].fill(0);
         }
-    }
-
-    /// Where page `number` is, or would be, among those kept.
-    fn place_of(&self, number: u64, hint: usize) -> usize {
-        let below = |at: usize| self.index.get(at).is_some_and(|&(found, _)| found < number);
-        let reached = |at: usize| self.index.get(at).is_none_or(|&(found, _)| found >= number);
-        let after = |at: usize| at == 0 || below(at - 1);
-        if hint <= self.index.len() && after(hint) {
-            if reached(hint) {
-                return hint;
-            }
-            if reached(hint + 1) {
-                return hint + 1;
-            }
-        }
-        self.index.partition_point(|&(found, _)| found < number)
     }
 
     /// Fills `buffer` with the bytes at byte `offset`; past the capacity it reads as zeros.
@@ -166,22 +164,22 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_found_with_any_hint() {
+    fn pages_are_read_in_any_order() {
         let mut image = SparseImage::new(10 * PAGE - 12);
-        for number in [1, 2, 5, 9] {
-            image.write(number * PAGE, &[number as u8; PAGE_BYTES]);
+        for number in [0, 2, 3, 5, 9] {
+            image.write(number * PAGE, &[number as u8 + 1; PAGE_BYTES]);
         }
-        let hint = Cell::new(0);
-        for hinted in 0..6 {
-            for number in (0..12).chain((0..12).rev()) {
-                for hinted in [hinted, hint.get()] {
-                    hint.set(hinted);
-                    let mut page = [0xee; PAGE_BYTES];
-                    image.read_page(number, &mut page, &hint);
-                    let mut expected = [0xee; PAGE_BYTES];
-                    image.read(number * PAGE, &mut expected);
-                    assert_eq!(page, expected, "{number}");
-                }
+        for length in 1..4 {
+            let mut place = Place::default();
+            let firsts = (0..12)
+                .chain((0..12).rev())
+                .chain([3, 3 + length, 3 + 2 * length, 0]);
+            for first in firsts {
+                let mut pages = vec![0xee; PAGE_BYTES * length as usize];
+                image.read_pages(first, &mut pages, &mut place);
+                let mut expected = vec![0xee; pages.len()];
+                image.read(first * PAGE, &mut expected);
+                assert_eq!(pages, expected, "{length} from {first}");
             }
         }
     }

@@ -28,26 +28,48 @@ impl Checksum {
 
     /// Takes more bytes.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
-        for block in bytes.chunks(BLOCK) {
-            // One pass without a branch in it, unlike `all`.
-            let any = block.iter().fold(0, |any, byte| any | byte);
-            self.register = if any == 0 && block.len() == BLOCK {
-                let [a, b, c, d] = self.register.to_le_bytes().map(usize::from);
-                let [first, second, third, fourth] = &AFTER_ZEROS;
-                first[a] ^ second[b] ^ third[c] ^ fourth[d]
+        for part in bytes.chunks(8 * BLOCK) {
+            let (blocks, rest) = part.as_chunks::<BLOCK>();
+            if is_zero(blocks.as_flattened()) {
+                for _ in blocks {
+                    self.take_zeros();
+                }
             } else {
-                // The library turns the bits of an initial value, which is not a register yet.
-                let mut digest = CRC_32C.digest_with_initial(self.register.reverse_bits());
-                digest.update(block);
-                !digest.finalize()
-            };
+                for block in blocks {
+                    if is_zero(block) {
+                        self.take_zeros();
+                    } else {
+                        self.take(block);
+                    }
+                }
+            }
+            self.take(rest);
         }
+    }
+
+    /// Takes a block of zeros.
+    fn take_zeros(&mut self) {
+        let [a, b, c, d] = self.register.to_le_bytes().map(usize::from);
+        let [first, second, third, fourth] = &AFTER_ZEROS;
+        self.register = first[a] ^ second[b] ^ third[c] ^ fourth[d];
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        // The library turns the bits of an initial value, which a register has turned already.
+        let mut digest = CRC_32C.digest_with_initial(self.register.reverse_bits());
+        digest.update(bytes);
+        self.register = !digest.finalize();
     }
 
     /// The checksum.
     pub(crate) const fn finish(self) -> u32 {
         !self.register
     }
+}
+
+/// Whether there are only zeros: in one pass without a branch, unlike `all`.
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().fold(0, |any, byte| any | byte) == 0
 }
 
 const fn after_zeros() -> [[u32; 256]; 4] {

@@ -230,8 +230,7 @@ impl ImageWriter {
             let pieces = self.image.pieces(checksum.start, checksum.length);
             let value = match checksum.kind {
                 ChecksumKind::ByteSum => !pieces
-                    .flat_map(|(_, piece)| piece)
-                    .map(|&byte| u32::from(byte))
+                    .map(|(_, piece)| piece.iter().map(|&byte| u32::from(byte)).sum::<u32>())
                     .sum::<u32>(),
                 ChecksumKind::Crc32c => crc32c::of_pieces(checksum.start, checksum.length, pieces),
             };
