@@ -38,8 +38,8 @@ Examples:
   cargo campaign differential --cases 100 --formats qcow2,vhdx --seed 7
   cargo campaign differential --json --cores 4 > differential.json")]
 pub struct Differential {
-    /// How many cases must agree, of each kind (calculator, undamaged, damaged) for each format; where
-    /// some are inconclusive or differ as is known, up to twice as many are drawn
+    /// How many calculator questions and undamaged images must agree for each format, and how many damaged
+    /// images must be conclusive; up to four times as many are drawn
     #[arg(long, value_name = "N", default_value = "1000")]
     cases: NonZeroU64,
     /// What the cases are drawn from: the same seed, the same cases
@@ -54,6 +54,12 @@ pub struct Differential {
     /// How long a run of one of QEMU's tools may take
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_time)]
     limit: Duration,
+    /// Leave differences as they were found, and do not make them small
+    #[arg(long)]
+    as_found: bool,
+    /// Also look for a small example of each known difference that is met, as the table of these needs it
+    #[arg(long)]
+    examples: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -80,6 +86,8 @@ pub fn run(args: &Differential, project: &Project) -> Result<ExitCode> {
             usize::from,
         ),
         qemu: Qemu::new(args.limit),
+        as_found: args.as_found,
+        examples: args.examples,
         out: args
             .out
             .clone()

@@ -20,6 +20,8 @@ use super::qemu::{Inconclusive, Qemu};
 const REGION_TABLE: u64 = 192 << 10;
 const BAT: [u8; 16] = *b"\x66\x77\xc2\x2d\x23\xf6\x00\x42\x9d\x64\x11\x5e\x9b\xfd\x4a\x08";
 const METADATA: [u8; 16] = *b"\x06\xa2\x7c\x8b\x90\x47\x9a\x4b\xb8\xfe\x57\x5f\x05\x0f\x88\x6e";
+const LOGICAL_SECTOR_SIZE: [u8; 16] =
+    *b"\x1d\xbf\x41\x81\x6f\xa9\x09\x47\xba\x47\xf2\x33\xa8\xfa\xab\x5f";
 const FILE_PARAMETERS: [u8; 16] =
     *b"\x37\x67\xa1\xca\x36\xfa\x43\x4d\xb3\xb6\x33\xf0\xaa\x44\xe7\x6b";
 
@@ -36,8 +38,10 @@ pub(super) fn verify(
 ) -> Result<Option<String>, Inconclusive> {
     let not_found = || Inconclusive("the blocks' places are not found".to_owned());
     let bat = find_region(image, &BAT).ok_or_else(not_found)?;
-    let metadata = find_region(image, &METADATA).ok_or_else(not_found)?;
-    let block = block_size(image, metadata).ok_or_else(not_found)?;
+    let block = find_item(image, &FILE_PARAMETERS).ok_or_else(not_found)?;
+    if !block.is_power_of_two() || block > 1 << 32 {
+        return Err(not_found());
+    }
     let ratio = (1 << 32) / block;
 
     let all = truth.virtual_size.div_ceil(block);
@@ -99,15 +103,19 @@ fn find_region(image: &SparseImage, id: &[u8; 16]) -> Option<u64> {
     Some(number_at::<8>(image, found + 16))
 }
 
-fn block_size(image: &SparseImage, metadata: u64) -> Option<u64> {
-    let count = number_at::<2>(image, metadata + 10).min(2047);
-    let entries = (0..count).map(|nth| metadata + 32 + 32 * nth);
-    let found = entries
-        .into_iter()
-        .find(|&entry| is_at(image, entry, &FILE_PARAMETERS))?;
-    let item = metadata + number_at::<4>(image, found + 16);
-    let size = number_at::<4>(image, item);
-    (size.is_power_of_two() && size >= 1 << 20).then_some(size)
+/// The size of a logical sector in bytes, as the metadata says.
+pub(super) fn logical_sector(image: &SparseImage) -> Option<u64> {
+    find_item(image, &LOGICAL_SECTOR_SIZE)
+}
+
+/// The first four bytes of a metadata item, as a number.
+fn find_item(image: &SparseImage, id: &[u8; 16]) -> Option<u64> {
+    let metadata = find_region(image, &METADATA)?;
+    let count = number_at::<2>(image, metadata.checked_add(10)?).min(2047);
+    let entries = (0..count).map(|nth| metadata.saturating_add(32 + 32 * nth));
+    let found = entries.into_iter().find(|&entry| is_at(image, entry, id))?;
+    let offset = number_at::<4>(image, found.checked_add(16)?);
+    Some(number_at::<4>(image, metadata.checked_add(offset)?))
 }
 
 fn is_at(image: &SparseImage, at: u64, id: &[u8; 16]) -> bool {

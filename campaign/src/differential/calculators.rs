@@ -48,7 +48,8 @@ pub fn judge(question: &Question, qemu: &Qemu, folder: &Path) -> Verdict {
         Err(Inconclusive(why)) => return Verdict::Inconclusive(why),
     };
     match compare(question, ours, &theirs) {
-        Ok(()) => Verdict::Agrees,
+        Ok(()) if ours.is_ok() => Verdict::Agrees,
+        Ok(()) => Verdict::Refused,
         Err(signature) => {
             let evidence = CalculatorEvidence {
                 question,

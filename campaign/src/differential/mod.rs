@@ -89,10 +89,17 @@ pub struct Plan {
     pub qemu: Qemu,
     /// Where differences are saved: a folder with one for each target.
     pub out: PathBuf,
+    /// Whether differences stay as they were found, and are not made small.
+    pub as_found: bool,
+    /// Whether an example of each known difference that is met is looked for.
+    pub examples: bool,
 }
 
 /// How many differences of a group are minimised and told in full; the others are counted.
 const MOST_TOLD: usize = 8;
+
+/// How many times as many cases are drawn at most as must agree.
+const MOST_DRAWN: u64 = 4;
 
 impl Format {
     /// All of them.
@@ -201,6 +208,21 @@ impl Case {
         }
     }
 
+    /// The case as an example of a known difference is written.
+    fn as_example(&self) -> String {
+        let Self::Image(bytes) = self else {
+            return format!("{self:?}");
+        };
+        let mut parts = Vec::new();
+        let mut at = 0;
+        while let Some(start) = (at..bytes.len()).find(|&at| bytes[at] != 0) {
+            let length = bytes[start..].iter().position(|&byte| byte == 0);
+            at = length.map_or(bytes.len(), |length| start + length);
+            parts.push(format!("({start}, &{:?})", &bytes[start..at]));
+        }
+        format!("Example::Recipe(&[{}])", parts.join(", "))
+    }
+
     /// The case in words.
     #[must_use]
     pub fn in_words(&self) -> String {
@@ -244,18 +266,32 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Report> {
     result.map(|()| report)
 }
 
-/// Judges the cases of one kind for one format. When some are inconclusive or differ as is known, more
-/// are drawn, up to twice as many in all: what is asked for is cases that agree.
+/// Judges the cases of one kind for one format. When some are inconclusive, or refused, or differ as is
+/// known, more are drawn: what is asked for is cases that agree.
 fn run_group(plan: &Plan, format: Format, kind: Kind) -> Result<Group> {
     let mut group = Group::new(format, kind);
     let mut different: BTreeMap<String, (u64, Case, String)> = BTreeMap::new();
+    let mut met: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut first = 0;
-    while group.agree < plan.cases && first < 2 * plan.cases && !session::interrupted() {
-        let more = (plan.cases - group.agree).min(2 * plan.cases - first);
+    let most = MOST_DRAWN * plan.cases;
+    loop {
+        // Of damaged images, most of which are refused, no number has to be told.
+        let enough = match kind {
+            Kind::Damaged => group.conclusive(),
+            Kind::Calculator | Kind::Undamaged => group.agree,
+        };
+        let more = plan.cases.saturating_sub(enough).min(most - first);
+        if more == 0 || session::interrupted() {
+            break;
+        }
         for (nth, verdict) in judge_all(plan, format, kind, first, more) {
             match verdict {
                 Verdict::Agrees => group.agree += 1,
-                Verdict::Known(id) => *group.known.entry(id).or_default() += 1,
+                Verdict::Refused => group.refused_by_all += 1,
+                Verdict::Known(id) => {
+                    *group.known.entry(id).or_default() += 1;
+                    met.entry(id).or_insert(nth);
+                }
                 Verdict::Inconclusive(why) => group.inconclusive(why),
                 Verdict::Differs(difference) => {
                     group.differ += 1;
@@ -269,8 +305,16 @@ fn run_group(plan: &Plan, format: Format, kind: Kind) -> Result<Group> {
         }
         first += more;
     }
+    if plan.examples {
+        for (id, nth) in met {
+            if let Some(case) = Case::draw(format, kind, plan.seed, nth) {
+                let example = case.minimized(id, &plan.qemu).as_example();
+                group.examples.insert(id, example);
+            }
+        }
+    }
     for (nth, (signature, (times, case, words))) in different.into_iter().enumerate() {
-        let case = if nth < MOST_TOLD {
+        let case = if nth < MOST_TOLD && !plan.as_found {
             case.minimized(&signature, &plan.qemu)
         } else {
             case

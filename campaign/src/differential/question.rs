@@ -537,12 +537,12 @@ fn draw_vhdx(random: &mut Random) -> Question {
     // A BAT of at most 16 MiB is quickly read and written.
     let quick = u64::from(block_size.max(1 << 20)).saturating_mul(2 << 20);
     let limit = random.pick(&[1 << 30, 100 << 30, 32 * TIB, 64 * TIB, quick]);
-    draw_written(
-        options,
-        limit.min(quick.max(32 * TIB)).min(quick),
-        quick,
-        random,
-    )
+    let mut question = draw_written(options, limit.min(quick), quick, random);
+    // QEMU writes the rest of a new block.
+    let block = options.unit(question.size).max(1);
+    let most = (64 * MIB / block).max(1);
+    while qemu::touched(&question.data(), block) > most && question.fills.pop().is_some() {}
+    question
 }
 
 #[cfg(test)]

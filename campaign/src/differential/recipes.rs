@@ -13,7 +13,7 @@ pub type Bytes = [u8; LENGTH];
 #[must_use]
 pub fn undamaged(format: ScanFormat, random: &mut Random) -> Bytes {
     let mut bytes = [0; LENGTH];
-    let zeros = random.pick(&[1, 2, 2, 4]);
+    let zeros = random.pick(&[1, 2, 4, 8]);
     let rare_zeros = random.pick(&[4, 16, 64, 64]);
     set_some(&mut bytes[at::FORMAT..at::DEVICE], 1, random);
     set_some(&mut bytes[at::DEVICE..=at::DEVICE], 2, random);

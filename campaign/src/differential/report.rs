@@ -34,10 +34,15 @@ pub struct Group {
     /// The kind.
     #[serde(serialize_with = "kind_name")]
     pub kind: Kind,
-    /// In how many cases all said the same.
+    /// In how many cases all gave the same numbers.
     pub agree: u64,
+    /// In how many all refused.
+    pub refused_by_all: u64,
     /// In how many QEMU differed as is known, by the difference's id.
     pub known: BTreeMap<&'static str, u64>,
+    /// The smallest case found of each of these, when that was asked for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub examples: BTreeMap<&'static str, String>,
     /// How many said nothing.
     pub inconclusive: u64,
     /// Why the first of these did not.
@@ -83,7 +88,9 @@ impl Group {
             format,
             kind,
             agree: 0,
+            refused_by_all: 0,
             known: BTreeMap::new(),
+            examples: BTreeMap::new(),
             inconclusive: 0,
             why_inconclusive: Vec::new(),
             differ: 0,
@@ -102,7 +109,7 @@ impl Group {
     /// How many cases said something.
     #[must_use]
     pub fn conclusive(&self) -> u64 {
-        self.agree + self.differ + self.known.values().sum::<u64>()
+        self.agree + self.refused_by_all + self.differ + self.known.values().sum::<u64>()
     }
 
     /// Whether more than one case in twenty said nothing.
@@ -139,12 +146,13 @@ impl Report {
     #[must_use]
     pub fn in_words(&self) -> String {
         let mut text = format!(
-            "{}, seed {}\n\n{:<7} {:<11} {:>7} {:>16} {:>13} {:>7}\n",
+            "{}, seed {}\n\n{:<7} {:<11} {:>7} {:>14} {:>16} {:>13} {:>7}\n",
             self.qemu,
             self.seed,
             "format",
             "cases",
             "agree",
+            "refused by all",
             "differ as known",
             "inconclusive",
             "differ"
@@ -154,10 +162,11 @@ impl Report {
             let of_group: u64 = group.known.values().sum();
             let _ = writeln!(
                 text,
-                "{:<7} {:<11} {:>7} {:>16} {:>13} {:>7}",
+                "{:<7} {:<11} {:>7} {:>14} {:>16} {:>13} {:>7}",
                 group.format.name(),
                 group.kind.name(),
                 group.agree,
+                group.refused_by_all,
                 of_group,
                 group.inconclusive,
                 group.differ
@@ -172,6 +181,9 @@ impl Report {
         for (id, times) in known {
             let reason = known::find(id).map_or("", |known| known.reason);
             let _ = writeln!(text, "{times:>7}  {id}: {reason}");
+        }
+        for (id, example) in self.groups.iter().flat_map(|group| &group.examples) {
+            let _ = writeln!(text, "\nexample of {id}: {example}");
         }
         for group in &self.groups {
             if group.inconclusive != 0 {

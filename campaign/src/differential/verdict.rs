@@ -5,8 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// What comes of a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// All say the same.
+    /// All give the same numbers.
     Agrees,
+    /// All refuse.
+    Refused,
     /// QEMU differs as is known: the id of the difference in [`super::known`].
     Known(&'static str),
     /// It says nothing: a tool crashed, took too long, or the file could not be made.
@@ -40,7 +42,7 @@ impl Verdict {
         match self {
             Self::Known(id) => *id == kind,
             Self::Differs(difference) => difference.signature == kind,
-            Self::Agrees | Self::Inconclusive(_) => false,
+            Self::Agrees | Self::Refused | Self::Inconclusive(_) => false,
         }
     }
 }

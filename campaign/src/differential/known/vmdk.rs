@@ -1,4 +1,74 @@
-//! vmdk
-use super::{Applies, Example, Known};
+//! VMDK images.
 
-pub(super) const KNOWN: &[Known] = &[];
+use harness_core::subject::ScanFormat::Vmdk;
+
+use super::{Applies, Example, ImageEvidence, Known};
+
+pub(super) const KNOWN: &[Known] = &[
+    Known {
+        id: "vmdk-descriptor",
+        reason: "QEMU needs the embedded descriptor, with a content id; which data there is it does not say",
+        applies: Applies::Image(Vmdk, |evidence| {
+            evidence.only_they_refuse("") && !has_content_id(evidence)
+        }),
+        example: Example::Recipe(&[]),
+    },
+    Known {
+        id: "vmdk-footer-not-in-sectors",
+        reason: "QEMU looks for a footer before the file's end rounded up to whole sectors; it lies 1024 bytes before the end itself",
+        applies: Applies::Image(Vmdk, |evidence| {
+            !evidence.image.capacity().is_multiple_of(512)
+                && (evidence.only_they_refuse("footer") || evidence.only_we_refuse("footer"))
+        }),
+        example: Example::Recipe(&[]),
+    },
+    Known {
+        id: "vmdk-redundant-directory",
+        reason: "QEMU reads the redundant directory when it opens an image; the other one is the one that counts",
+        applies: Applies::Image(Vmdk, |evidence| evidence.only_they_refuse("backup table")),
+        example: Example::Recipe(&[]),
+    },
+    Known {
+        id: "vmdk-table-past-end",
+        reason: "QEMU reads what is past the end of the file as zeroes; a table that is not wholly there is corrupt",
+        applies: Applies::Image(Vmdk, |evidence| {
+            evidence.only_we_refuse("is not wholly in the file")
+        }),
+        example: Example::Recipe(&[]),
+    },
+    Known {
+        id: "vmdk-version-0",
+        reason: "QEMU takes version 0, which the specification does not know",
+        applies: Applies::Image(Vmdk, |evidence| {
+            evidence.only_we_refuse("a VMDK version other than 1 to 3")
+                && evidence.little::<4>(4) == 0
+        }),
+        example: Example::Recipe(&[]),
+    },
+    Known {
+        id: "vmdk-grain-size",
+        reason: "QEMU takes grains of any number of sectors up to 2^21; the specification's are powers of two, of at most 128",
+        applies: Applies::Image(Vmdk, |evidence| {
+            evidence.only_we_refuse("a grain size that is no power of two")
+        }),
+        example: Example::Recipe(&[]),
+    },
+    Known {
+        id: "vmdk-table-entries",
+        reason: "QEMU takes tables of fewer than 512 entries, which nobody writes",
+        applies: Applies::Image(Vmdk, |evidence| {
+            evidence.only_we_refuse("grain tables of another length than 512 entries")
+        }),
+        example: Example::Recipe(&[]),
+    },
+];
+
+/// Whether there is a content id where QEMU looks for it: in the sectors 1 to 20.
+fn has_content_id(evidence: &ImageEvidence<'_>) -> bool {
+    let mut descriptor = [0; 20 * 512];
+    evidence.image.read(512, &mut descriptor);
+    // It is a text, which ends with the first zero.
+    let end = descriptor.iter().position(|&byte| byte == 0);
+    let text = &descriptor[..end.unwrap_or(descriptor.len())];
+    text.windows(4).any(|four| four == b"CID=")
+}
