@@ -99,6 +99,7 @@ impl<'a> Qcow2State<'a> {
                 "the L1 table is too small for the size asked for",
             ));
         }
+        let coverage = 1 << self.header.l2_coverage_bits();
         let mut walk = Walk {
             tally: DataTally::new(virtual_size, unit),
             budget: TableBudget::new(self.input.capacity()),
@@ -118,7 +119,7 @@ impl<'a> Qcow2State<'a> {
                 if l2_offset != 0 {
                     self.scan_l2_table(l2_offset, guest_offset, &mut walk)?;
                 }
-                guest_offset += 1 << self.header.l2_coverage_bits();
+                guest_offset += coverage;
             }
             at += block.len() as u64;
         }

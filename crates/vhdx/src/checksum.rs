@@ -1,18 +1,22 @@
 //! CRC-32C (Castagnoli) of structures that are mostly zeros.
 //!
-//! A region table has 64 KiB, of which an image uses a few dozens of bytes. A block of zeros changes the
+//! A region table has 64 KiB, of which an image uses a few dozens of bytes. A run of zeros changes the
 //! checksum's register by a fixed linear map, which is four look-ups.
 
 use crc::{CRC_32_ISCSI, Crc, Table};
 
 static CRC_32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
-/// How many zeros are taken in one step, in bytes.
-const BLOCK: usize = 512;
+/// What a run of zeros does to the register: its byte `n` becomes `map[n][byte]`, and the exclusive or
+/// of the four is the register after them.
+type Map = [[u32; 256]; 4];
 
-/// Byte `n` of the register before a block of zeros maps to `AFTER_ZEROS[n][byte]`; the exclusive or of
-/// the four is the register after it.
-static AFTER_ZEROS: [[u32; 256]; 4] = after_zeros();
+/// The lengths of runs of zeros that are taken in one step, in bytes, the longest first, and their maps.
+static RUNS: [(usize, &Map); 3] = [(4096, &AFTER_4096), (512, &AFTER_512), (64, &AFTER_64)];
+
+static AFTER_64: Map = after_64_zeros();
+static AFTER_512: Map = eight_times(&AFTER_64);
+static AFTER_4096: Map = eight_times(&AFTER_512);
 
 /// A checksum in the making.
 #[derive(Debug, Clone, Copy)]
@@ -28,37 +32,25 @@ impl Checksum {
 
     /// Takes more bytes.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
-        for part in bytes.chunks(8 * BLOCK) {
-            let (blocks, rest) = part.as_chunks::<BLOCK>();
-            if is_zero(blocks.as_flattened()) {
-                for _ in blocks {
-                    self.take_zeros();
-                }
+        self.take(bytes, &RUNS);
+    }
+
+    /// Takes bytes in blocks as long as the first of `runs`, those that are not zeros in shorter ones.
+    fn take(&mut self, bytes: &[u8], runs: &[(usize, &Map)]) {
+        let Some(((length, map), shorter)) = runs.split_first() else {
+            // The library turns the bits of an initial value, which a register has turned already.
+            let mut digest = CRC_32C.digest_with_initial(self.register.reverse_bits());
+            digest.update(bytes);
+            self.register = !digest.finalize();
+            return;
+        };
+        for block in bytes.chunks(*length) {
+            if block.len() == *length && is_zero(block) {
+                self.register = through(map, self.register);
             } else {
-                for block in blocks {
-                    if is_zero(block) {
-                        self.take_zeros();
-                    } else {
-                        self.take(block);
-                    }
-                }
+                self.take(block, shorter);
             }
-            self.take(rest);
         }
-    }
-
-    /// Takes a block of zeros.
-    fn take_zeros(&mut self) {
-        let [a, b, c, d] = self.register.to_le_bytes().map(usize::from);
-        let [first, second, third, fourth] = &AFTER_ZEROS;
-        self.register = first[a] ^ second[b] ^ third[c] ^ fourth[d];
-    }
-
-    fn take(&mut self, bytes: &[u8]) {
-        // The library turns the bits of an initial value, which a register has turned already.
-        let mut digest = CRC_32C.digest_with_initial(self.register.reverse_bits());
-        digest.update(bytes);
-        self.register = !digest.finalize();
     }
 
     /// The checksum.
@@ -72,38 +64,62 @@ fn is_zero(bytes: &[u8]) -> bool {
     bytes.iter().fold(0, |any, byte| any | byte) == 0
 }
 
-const fn after_zeros() -> [[u32; 256]; 4] {
+const fn through(map: &Map, register: u32) -> u32 {
+    let [a, b, c, d] = register.to_le_bytes();
+    map[0][a as usize] ^ map[1][b as usize] ^ map[2][c as usize] ^ map[3][d as usize]
+}
+
+/// The map that takes `map` eight times.
+const fn eight_times(map: &Map) -> Map {
     let mut of_bit = [0; 32];
     let mut bit = 0;
     while bit < 32 {
-        of_bit[bit] = register_after_zeros(1 << bit);
+        let mut register = 1 << bit;
+        let mut time = 0;
+        while time < 8 {
+            register = through(map, register);
+            time += 1;
+        }
+        of_bit[bit] = register;
         bit += 1;
     }
-    let mut tables = [[0; 256]; 4];
+    map_of(&of_bit)
+}
+
+const fn after_64_zeros() -> Map {
+    /// The polynomial 0x1EDC6F41 with its bits in reverse order (RFC 3720, appendix B.4).
+    const POLYNOMIAL: u32 = 0x82f6_3b78;
+    let mut of_bit = [0; 32];
+    let mut bit = 0;
+    while bit < 32 {
+        let mut register = 1_u32 << bit;
+        let mut step = 0;
+        while step < 8 * 64 {
+            register = (register >> 1) ^ ((register & 1) * POLYNOMIAL);
+            step += 1;
+        }
+        of_bit[bit] = register;
+        bit += 1;
+    }
+    map_of(&of_bit)
+}
+
+/// The linear map that takes each bit of the register to what `of_bit` has.
+const fn map_of(of_bit: &[u32; 32]) -> Map {
+    let mut map = [[0; 256]; 4];
     let mut at = 0;
     while at < 4 * 256 {
         let (byte, value) = (at / 256, at % 256);
         let mut bit = 0;
         while bit < 8 {
             if (value >> bit) & 1 != 0 {
-                tables[byte][value] ^= of_bit[8 * byte + bit];
+                map[byte][value] ^= of_bit[8 * byte + bit];
             }
             bit += 1;
         }
         at += 1;
     }
-    tables
-}
-
-const fn register_after_zeros(mut register: u32) -> u32 {
-    /// The polynomial 0x1EDC6F41 with its bits in reverse order (RFC 3720, appendix B.4).
-    const POLYNOMIAL: u32 = 0x82f6_3b78;
-    let mut step = 0;
-    while step < 8 * BLOCK {
-        register = (register >> 1) ^ ((register & 1) * POLYNOMIAL);
-        step += 1;
-    }
-    register
+    map
 }
 
 #[cfg(test)]
@@ -146,7 +162,7 @@ mod tests {
             for (at, byte) in bytes[data].iter_mut().enumerate() {
                 *byte = (at % 255) as u8 + 1;
             }
-            for piece in [512, 504, 1, 4096, 65536] {
+            for piece in [512, 504, 64, 1, 4096, 65536] {
                 let pieces: Vec<&[u8]> = bytes.chunks(piece).collect();
                 assert_eq!(checksum(&pieces), CRC_32C.checksum(&bytes), "{piece}");
             }

@@ -83,8 +83,8 @@ impl BlockTable {
             )?;
             for entry in piece.as_chunks().0 {
                 let entry = u64::from_le_bytes(*entry);
-                let start = block * block_size;
                 if is_present(entry)? {
+                    let start = block * block_size;
                     self.verify_place(input, areas, start, entry & !(MIB - 1))?;
                     tally.add(start, block_size);
                 }

@@ -104,6 +104,7 @@ impl<'a> VmdkState<'a> {
         let mut block = [0; BLOCK];
         let mut at = self.header.directory_offset;
         let end = at + self.header.directory_bytes();
+        let coverage = self.header.table_coverage();
         let mut guest_offset = 0;
         while at < end {
             let block = &mut block[..length_up_to_block(end - at)];
@@ -113,7 +114,7 @@ impl<'a> VmdkState<'a> {
                 if table != 0 {
                     self.scan_table(u64::from(table) * SECTOR, guest_offset, &mut walk)?;
                 }
-                guest_offset += self.header.table_coverage();
+                guest_offset += coverage;
             }
             at += block.len() as u64;
         }

@@ -229,9 +229,10 @@ impl ImageWriter {
             self.image.write(checksum.at, &[0; 4]);
             let pieces = self.image.pieces(checksum.start, checksum.length);
             let value = match checksum.kind {
-                ChecksumKind::ByteSum => !pieces
-                    .map(|(_, piece)| piece.iter().map(|&byte| u32::from(byte)).sum::<u32>())
-                    .sum::<u32>(),
+                ChecksumKind::ByteSum => !pieces.fold(0, |sum, (_, piece)| {
+                    let each = piece.iter().map(|&byte| u32::from(byte));
+                    each.fold(sum, u32::wrapping_add)
+                }),
                 ChecksumKind::Crc32c => crc32c::of_pieces(checksum.start, checksum.length, pieces),
             };
             self.number(checksum.at, 4, value.into());
