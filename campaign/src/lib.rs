@@ -12,6 +12,7 @@
 //! - [`corpus`]: inputs in folders, named by their content; [`corpora`]: the shipped ones, minimised, in zips.
 //! - [`differential`]: model and code under test against QEMU's own tools.
 //! - [`faults`]: planted faults: how strong the oracle is.
+//! - [`instructions`]: what an execution spends its instructions on.
 //! - [`images`]: image files on disk: formats, detection, sources, seeds.
 #![forbid(unsafe_code)]
 
@@ -24,6 +25,7 @@ pub mod engine;
 pub mod faults;
 pub mod fuzz;
 pub mod images;
+pub mod instructions;
 pub mod mutants;
 pub mod output;
 pub mod progress;

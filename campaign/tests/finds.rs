@@ -4,6 +4,7 @@
 //! tests build it for the three engines and fuzz it, so they need the engines: `scripts/test` runs
 //! them, with `cargo test --package campaign --test finds -- --ignored`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -40,7 +41,9 @@ fn finds_of(said: &str) -> Vec<(String, PathBuf)> {
 }
 
 /// Fuzzes for a few seconds with each engine; what fails must be among `checks`, and fail a replay too.
-fn every_engine_finds(target: &str, checks: &[&str]) {
+/// Returns all that failed.
+fn every_engine_finds(target: &str, checks: &[&str]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
     for engine in ["afl", "libfuzzer", "honggfuzz"] {
         let arguments = ["run", "--engine", engine, target, "--time", "10s"];
         let run = campaign(&[&arguments[..], &["--sanitizer", "none", "--seeds-only"]].concat());
@@ -60,8 +63,10 @@ fn every_engine_finds(target: &str, checks: &[&str]) {
                 said.contains("  case: ") && said.contains("  as Rust:\n"),
                 "{said}"
             );
+            found.insert(check);
         }
     }
+    found
 }
 
 #[test]
@@ -75,6 +80,27 @@ fn a_wrong_calculator_is_found_by_every_engine() {
 fn a_wrong_scanner_is_found_by_every_engine() {
     every_engine_finds(
         "fuzz_measure_scan",
-        &["scan.reads_inside_the_device", "scan.reads_bounded"],
+        &[
+            "scan.reads_inside_the_device",
+            "scan.reads_bounded",
+            "scan.answer_is_exact",
+        ],
     );
+}
+
+#[test]
+#[ignore = "needs the three engines; scripts/test runs it"]
+fn a_wrong_scanner_is_found_on_images_too() {
+    let found = every_engine_finds(
+        "fuzz_measure_image",
+        &[
+            "image.reads_inside_the_device",
+            "image.reads_bounded",
+            "image.answer_is_exact",
+            // The calculator's mistake shows here too.
+            "image.calculators_are_exact",
+        ],
+    );
+    let calculator = BTreeSet::from(["image.calculators_are_exact".to_owned()]);
+    assert_ne!(found, calculator, "not the scanner's mistake");
 }

@@ -1,38 +1,52 @@
-//! `campaign bench`: what the oracle costs, as a share of what the engine costs.
+//! `campaign bench`: what the oracle costs, as a share of what the engine costs, and in instructions.
+
+mod instructions;
+mod load;
+mod speed;
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use harness_core::{TARGETS, Target};
-use serde::Serialize;
+use anyhow::{Context, Result};
+use harness_core::Target;
+use tempfile::TempDir;
 
 use super::parse_time;
+use crate::corpora::{pack, zip_of};
 use crate::corpus::files_in;
-use crate::engine::session::{self, Session};
-use crate::engine::{Build, Engine, Sanitizer, Task};
-use crate::output::outln;
-use crate::progress::Progress;
+use crate::engine::Engine;
+use crate::output::from_here;
 use crate::project::Project;
-use crate::report::grouped;
 
 /// Measure executions a second of every target under every engine, over those of fuzz_nothing.
 ///
 /// fuzz_nothing does nothing, so its executions a second are the engine's own. Both run from the same
-/// seeds, with the same input limit, in turn, without a sanitizer; the ratio is the median over the
-/// rounds. A ratio of 0.9 says that the oracle and the code under test take a tenth of the time.
+/// inputs, with the same input limit, in turn, on one core, without a sanitizer; the ratio is the median
+/// over the rounds. A ratio of 0.9 says that the oracle and the code under test take a tenth of the time.
+/// The inputs are the shipped corpus; where a project ships none, the seeds.
 ///
-/// How long a scan takes depends on the image, so only seeds whose image is at most --largest bytes are
-/// used, and inputs are kept to that length.
+/// How long a scan of fuzz_measure_scan takes depends on the image, so only inputs whose image is at most
+/// --largest bytes are used, and inputs are kept to that length. A target whose inputs are no longer than
+/// that anyway is measured on all of them.
+///
+/// Other work on the machine falsifies the figures: what was seen of it is said with them, as are the limits
+/// that they are compared with. A limit that is missed does not change the exit code.
+///
+/// With --instructions no engine runs: the inputs are replayed under Valgrind, and what is printed is how
+/// many instructions each took in decoding, in the model, in the code under test, and in the rest. That does
+/// not depend on other work.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo campaign bench\n  cargo campaign bench --engines libfuzzer --time 10s --rounds 5 --json"
+    after_help = "Examples:\n  cargo campaign bench\n  cargo campaign bench --engines libfuzzer --time 10s --rounds 5 --json\n  cargo campaign bench --instructions fuzz_measure_image"
 )]
 pub struct Bench {
     /// The targets; all when none is given.
     targets: Vec<String>,
+    /// Count instructions, with Valgrind's callgrind (Debian package valgrind).
+    #[arg(long, conflicts_with_all = ["engines", "time", "rounds", "largest"])]
+    instructions: bool,
     /// The engines.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Engine::ALL)]
     engines: Vec<Engine>,
@@ -42,7 +56,7 @@ pub struct Bench {
     /// How many times each pair is run.
     #[arg(long, default_value = "3", value_name = "N")]
     rounds: std::num::NonZeroUsize,
-    /// Use the seeds that stand for at most this many bytes of image.
+    /// Use the inputs that stand for at most this many bytes of image.
     #[arg(long, default_value = "4096", value_name = "BYTES")]
     largest: u32,
     /// Print JSON.
@@ -50,227 +64,60 @@ pub struct Bench {
     json: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Measured {
-    target: &'static str,
-    engine: &'static str,
-    executions_per_second: f64,
-    baseline_per_second: f64,
-    ratio: f64,
-    ratio_min: f64,
-    ratio_max: f64,
-    rounds: usize,
-    seeds: usize,
-    max_input: usize,
-}
-
 /// Runs the command.
 ///
 /// # Errors
-/// When something cannot be built, or an engine dies or executes nothing.
+/// When something cannot be built, or an engine dies or executes nothing; with --instructions, when
+/// Valgrind is missing or an input fails.
 pub fn run(args: &Bench, project: &Project) -> Result<ExitCode> {
-    let progress = Progress::new();
-    session::stop_on_ctrl_c()?;
-    let names = if args.targets.is_empty() {
+    let names: Vec<&str> = if args.targets.is_empty() {
         super::target_names()
-            .into_iter()
-            .map(str::to_owned)
-            .collect()
     } else {
-        args.targets.clone()
+        args.targets.iter().map(String::as_str).collect()
     };
-    let Some(baseline) = TARGETS.iter().find(|target| target.is_baseline) else {
-        bail!("there is no base line among the targets");
-    };
-    let mut all = Vec::new();
-    for &engine in &args.engines {
-        let of_baseline = build(&progress, project, engine, baseline)?;
-        for name in &names {
-            let target = super::target(name)?;
-            let of_target = build(&progress, project, engine, target)?;
-            let bench = Pair {
-                project,
-                engine,
-                target,
-                seeds: small_seeds(project, target, args.largest)?,
-                max_input: target.max_input.min(args.largest as usize + SELECTOR),
-                time: args.time,
-            };
-            all.push(bench.measure(args.rounds.get(), &of_target, &of_baseline, &progress)?);
-        }
-    }
-    if args.json {
-        outln!("{}", serde_json::to_string_pretty(&all)?);
+    let targets = names.into_iter().map(super::target);
+    let targets: Vec<&Target> = targets.collect::<Result<_>>()?;
+    if args.instructions {
+        instructions::run(args, project, &targets)
     } else {
-        print(&all)?;
+        speed::run(args, project, &targets)
     }
-    Ok(ExitCode::SUCCESS)
 }
 
-fn build(progress: &Progress, project: &Project, engine: Engine, target: &Target) -> Result<Build> {
-    progress.step(
-        &format!("build {} for {}", target.name, engine.title()),
-        || engine.build(project, target.name, Sanitizer::None),
-    )
+/// Inputs of a target that are at hand in every checkout.
+struct Inputs {
+    files: Vec<PathBuf>,
+    /// What they are, in words.
+    from: String,
+    /// Where a zip was unpacked to.
+    _unpacked: Option<TempDir>,
 }
 
-/// Inputs that hold an image have one byte before it.
-const SELECTOR: usize = 1;
-
-fn small_seeds(project: &Project, target: &Target, largest: u32) -> Result<Vec<PathBuf>> {
-    let mut seeds = Vec::new();
-    for seed in files_in(&project.seeds(target))? {
-        let data = fs::read(&seed).with_context(|| format!("{} cannot be read", seed.display()))?;
-        if target.stands_for(&data) <= u64::from(largest) {
-            seeds.push(seed);
+impl Inputs {
+    /// The target's shipped corpus; where there is none, its seeds.
+    fn of(project: &Project, target: &Target) -> Result<Self> {
+        let zip = zip_of(&project.root().join("corpora"), target);
+        if !zip.exists() {
+            let folder = project.seeds(target);
+            let files = files_in(&folder)?;
+            return Ok(Self {
+                from: format!("{} seeds in {}", files.len(), from_here(&folder).display()),
+                files,
+                _unpacked: None,
+            });
         }
-    }
-    Ok(seeds)
-}
-
-/// A target and the base line under one engine.
-struct Pair<'a> {
-    project: &'a Project,
-    engine: Engine,
-    target: &'static Target,
-    seeds: Vec<PathBuf>,
-    max_input: usize,
-    time: Duration,
-}
-
-impl Pair<'_> {
-    fn measure(
-        &self,
-        rounds: usize,
-        target: &Build,
-        baseline: &Build,
-        progress: &Progress,
-    ) -> Result<Measured> {
-        let mut rates = Vec::new();
-        for round in 0..rounds {
-            // In turn, and each first as often as the other, so that a drift of the machine evens out.
-            let (of_target, of_baseline) = if round % 2 == 0 {
-                let of_target = self.run(target, progress)?;
-                (of_target, self.run(baseline, progress)?)
-            } else {
-                let of_baseline = self.run(baseline, progress)?;
-                (self.run(target, progress)?, of_baseline)
-            };
-            rates.push((
-                of_target.executions_per_second(),
-                of_baseline.executions_per_second(),
-            ));
+        let folder = tempfile::tempdir().context("no temporary folder")?;
+        let mut files = Vec::new();
+        for (name, content) in pack::read(&zip)? {
+            let file = folder.path().join(name);
+            fs::write(&file, content)
+                .with_context(|| format!("{} cannot be written", file.display()))?;
+            files.push(file);
         }
-        let ratios = sorted(rates.iter().map(|(target, baseline)| target / baseline));
-        Ok(Measured {
-            target: self.target.name,
-            engine: self.engine.name(),
-            executions_per_second: median(&sorted(rates.iter().map(|rate| rate.0))),
-            baseline_per_second: median(&sorted(rates.iter().map(|rate| rate.1))),
-            ratio: median(&ratios),
-            ratio_min: ratios[0],
-            ratio_max: ratios[rounds - 1],
-            rounds,
-            seeds: self.seeds.len(),
-            max_input: self.max_input,
+        Ok(Self {
+            from: format!("{} inputs in {}", files.len(), from_here(&zip).display()),
+            files,
+            _unpacked: Some(folder),
         })
-    }
-
-    fn run(&self, build: &Build, progress: &Progress) -> Result<Session> {
-        let folder = self.project.results().join("run").join("bench");
-        let _lock = self.project.lock(&folder)?;
-        session::empty(&folder)?;
-        let task = Task {
-            max_input: self.max_input,
-            inputs: folder.join("inputs"),
-            folder,
-            dictionary: self.project.dictionary(self.target),
-            time: self.time,
-        };
-        session::lay_out(&self.seeds, &task.inputs)?;
-        let mut line = progress.session(self.engine, self.target.name, self.time);
-        let session = session::run(
-            self.engine,
-            build,
-            &task,
-            Some(0),
-            &mut |time, status, finds| {
-                line.show(time, status, finds);
-            },
-        )?;
-        line.done();
-        if session.interrupted {
-            bail!("interrupted");
-        }
-        match &session.failure {
-            Some(why) => bail!("{why}"),
-            None => Ok(session),
-        }
-    }
-}
-
-fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values
-}
-
-/// The median of sorted values, of which there is at least one.
-fn median(sorted: &[f64]) -> f64 {
-    let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 {
-        sorted[middle]
-    } else {
-        f64::midpoint(sorted[middle - 1], sorted[middle])
-    }
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "rates, rounded to be printed"
-)]
-fn print(all: &[Measured]) -> Result<()> {
-    outln!(
-        "| {:<18} | {:<9} | {:>14} | {:>18} | {:>5} | {:>11} |",
-        "target",
-        "engine",
-        "executions/s",
-        "fuzz_nothing's /s",
-        "ratio",
-        "min to max"
-    );
-    outln!(
-        "|{:-<20}|{:-<11}|{:->15}:|{:->19}:|{:->6}:|{:->12}:|",
-        "",
-        "",
-        "",
-        "",
-        "",
-        ""
-    );
-    for row in all {
-        outln!(
-            "| {:<18} | {:<9} | {:>14} | {:>18} | {:>5.2} | {:>4.2} – {:>4.2} |",
-            row.target,
-            row.engine,
-            grouped(row.executions_per_second.round() as u64),
-            grouped(row.baseline_per_second.round() as u64),
-            row.ratio,
-            row.ratio_min,
-            row.ratio_max,
-        );
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_of_an_even_number_is_between_two() {
-        assert_eq!(median(&sorted([3.0, 1.0, 2.0].into_iter())), 2.0);
-        assert_eq!(median(&sorted([4.0, 1.0, 2.0, 3.0].into_iter())), 2.5);
     }
 }

@@ -1,7 +1,7 @@
 //! A small disk-image library, behind the traits of the harness.
 //!
-//! It has its own answer for raw images and its own scanner for qcow2, each with a mistake of the kind
-//! that is really made, and takes the rest from the harness's built-in subject, as a library that
+//! It has its own answer for raw images and its own scanner for qcow2, with mistakes of the kind that
+//! are really made, and takes the rest from the harness's built-in subject, as a library that
 //! supports some of the formats would.
 #![forbid(unsafe_code)]
 
@@ -23,7 +23,7 @@ pub struct SmallLibrary;
 impl Calculators for SmallLibrary {
     fn measure_raw(&self, summary: &AllocationSummary) -> Measured {
         BuiltIn.measure_raw(summary)?;
-        // The mistake: a last sector that is there in part is lost.
+        // A mistake: a last sector that is there in part is lost.
         let size = summary.virtual_size / 512 * 512;
         Ok(MeasureOutput {
             required: size,
@@ -59,23 +59,24 @@ impl Scanner for SmallLibrary {
     }
 }
 
-/// Scans plain qcow2 images (no extended L2 entries) with sectors of 512 bytes.
+/// Scans plain qcow2 images. Another mistake: whatever an entry names counts as data, zeroes too.
 fn scan_qcow2(
     request: ScanRequest<'_>,
     bytes_read: &mut u64,
 ) -> Result<AllocationSummary, ScanError> {
+    let sector_size = request.calls.get_input_sector_size(request.device);
     let [sector, _] = request.caches;
-    let sector = &mut sector[..512];
-    let mut read = |sector_number: u64, buffer: &mut [u8]| {
-        // The mistake: nobody asks whether the image is that long, nor how often a table is named.
+    let sector = &mut sector[..sector_size as usize];
+    // Reads the sector that holds this byte of the image, and says where in the sector it is.
+    let mut read = |offset: u64, buffer: &mut [u8]| {
+        let number = offset / u64::from(sector_size);
+        // A mistake: nobody asks whether the image is that long, nor how often a table is named.
         request
             .calls
-            .read_input_sector(request.device, sector_number, buffer)
-            .map_err(|_| ScanError::Io {
-                sector: sector_number,
-            })?;
-        *bytes_read += 512;
-        Ok(())
+            .read_input_sector(request.device, number, buffer)
+            .map_err(|_| ScanError::Io { sector: number })?;
+        *bytes_read += u64::from(sector_size);
+        Ok((offset % u64::from(sector_size)) as usize)
     };
     if request.calls.get_input_capacity(request.device) < 512 {
         return Err(ScanError::NotThisFormat);
@@ -90,20 +91,20 @@ fn scan_qcow2(
     }
     let cluster = 1_u64 << cluster_bits;
     let virtual_size = be64(sector, 24).min(1 << 30);
-    let l1_offset = be64(sector, 40);
+    let l1_offset = be64(sector, 40) / 512 * 512;
     let l2_covers = cluster * (cluster / 8);
 
     let mut tally = DataTally::new(virtual_size, request.unit);
     for table in 0..virtual_size.div_ceil(l2_covers).min(64) {
-        read(l1_offset / 512 + table * 8 / 512, sector)?;
-        let l2_offset = be64(sector, (table * 8 % 512) as usize) & 0x00ff_ffff_ffff_fe00;
+        let at = read(l1_offset + table * 8, sector)?;
+        let l2_offset = be64(sector, at) & 0x00ff_ffff_ffff_fe00;
         if l2_offset == 0 {
             continue;
         }
         for part in 0..cluster / 512 {
-            read(l2_offset / 512 + part, sector)?;
+            let at = read(l2_offset + part * 512, sector)?;
             for entry in 0..64 {
-                if be64(sector, entry * 8) & 0x00ff_ffff_ffff_fe00 != 0 {
+                if be64(sector, at + entry * 8) & 0x00ff_ffff_ffff_fe00 != 0 {
                     let nth = part * 64 + entry as u64;
                     tally.add(table * l2_covers + nth * cluster, cluster);
                 }
