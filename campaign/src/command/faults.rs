@@ -43,8 +43,8 @@ const ESCAPED: u8 = 3;
 #[command(after_help = "\
 Exit codes:
   0  the shipped corpora catch every fault
-  1  something could not be done: a patch does not apply, a build fails, an engine died, or the corpora
-     fail without any fault
+  1  something could not be done: a patch does not apply, a build fails, an engine
+     died, or the corpora fail without any fault
   2  the command line is wrong
   3  a fault escaped the shipped corpora
 130  it was interrupted; what was done is kept
@@ -53,7 +53,7 @@ Examples:
   cargo campaign faults --corpus-only
   cargo campaign faults --time 5m --cores 1 --json faults.json
   cargo campaign faults --engine libfuzzer --fault vhdx-header-tie-accepted --time 30s
-  cargo campaign faults --corpus-only --corpora results/corpus      what an unpacked corpus catches")]
+  cargo campaign faults --corpus-only --corpora results/corpus")]
 pub struct Faults {
     /// An engine that hunts; all when none is given. May be given more than once.
     #[arg(
