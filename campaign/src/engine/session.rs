@@ -104,6 +104,10 @@ impl Session {
     }
 }
 
+/// What is called about every second with the time that went by, the figures so far, and the finds' files;
+/// it says whether to go on.
+pub type Look<'a> = &'a mut dyn FnMut(Duration, Status, &[PathBuf]) -> ControlFlow<()>;
+
 /// Runs an engine for the task's time on core number `core`, or on any when `None`. `look` is called
 /// about every second with the figures so far.
 ///
@@ -133,7 +137,7 @@ pub fn run_until(
     build: &Build,
     task: &Task,
     core: Option<usize>,
-    look: &mut dyn FnMut(Duration, Status, &[PathBuf]) -> ControlFlow<()>,
+    look: Look<'_>,
 ) -> Result<Session> {
     fs::create_dir_all(&task.folder)
         .with_context(|| format!("the folder {} cannot be made", task.folder.display()))?;
@@ -260,7 +264,7 @@ fn watch(
     task: &Task,
     clock: Instant,
     samples: &mut Vec<Sample>,
-    look: &mut dyn FnMut(Duration, Status, &[PathBuf]) -> ControlFlow<()>,
+    look: Look<'_>,
 ) -> Result<(std::process::ExitStatus, ControlFlow<()>)> {
     let mut flow = ControlFlow::Continue(());
     let mut last_look = Instant::now();
