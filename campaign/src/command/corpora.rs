@@ -33,7 +33,8 @@ use crate::report::grouped;
 /// first. Of all that, the fewest and smallest inputs are kept that have every feature: a source region
 /// with how often it is executed (1, 2, 3, 4-7, 8-15, 16-31, 32-127, more often), a check that is evaluated,
 /// a kind of answer. Features are counted on the neutral build, for all engines alike. The zip is read back
-/// and replayed before it takes the old one's place, which happens only when nothing was lost.
+/// and replayed before it takes the old one's place, which happens only when nothing was lost. Inputs in
+/// corpora/kept/ are in the zip whatever they reach: they tell faults that others with their features do not.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:
@@ -109,6 +110,8 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
     let mut candidates = Candidates::default();
     for &target in &targets {
         candidates.add_files(target, &files_in(&project.seeds(target))?)?;
+        let pinned = files_in(&kept_folder(project, target))?;
+        candidates.add_files(target, &pinned)?;
         let zip = zip_of(&out, target);
         if zip.exists() {
             candidates.add_zip(target, &zip)?;
@@ -157,8 +160,9 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
             timeout: TIME_OUT,
         };
         let what = format!("{}: {} inputs", target.name, grouped(inputs.len() as u64));
+        let pinned = contents(&kept_folder(project, target))?;
         let corpus = progress.step(&what, || {
-            shrink(&replay, inputs, args.keep_per_feature.get())
+            shrink(&replay, inputs, &pinned, args.keep_per_feature.get())
         })?;
         finds += keep_failing(project, target, inputs, &corpus.all)?;
         made.push((target, inputs.len(), corpus));
@@ -197,15 +201,32 @@ struct Corpus {
     zip: Vec<u8>,
 }
 
-/// Minimises, packs, reads back, replays, and compares.
-fn shrink(replay: &Replay<'_>, inputs: &Inputs, keep: usize) -> Result<Corpus> {
+/// The folder of inputs that are kept whatever they reach.
+fn kept_folder(project: &Project, target: &Target) -> PathBuf {
+    project.root().join("corpora/kept").join(target.name)
+}
+
+/// The inputs in a folder.
+fn contents(folder: &Path) -> Result<Inputs> {
+    let mut inputs = Inputs::new();
+    for path in files_in(folder)? {
+        let content =
+            fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+        pack::insert(&mut inputs, content)?;
+    }
+    Ok(inputs)
+}
+
+/// Minimises, packs, reads back, replays, and compares. Those `pinned` are kept in any case.
+fn shrink(replay: &Replay<'_>, inputs: &Inputs, pinned: &Inputs, keep: usize) -> Result<Corpus> {
     let all = features::trace(replay, inputs)?;
     let (names, sound): (Vec<&String>, Vec<Candidate>) = all
         .inputs
         .iter()
         .map(|(name, candidate)| (name, candidate.clone()))
         .unzip();
-    let kept = cover(&sound, keep);
+    let mut kept = BTreeSet::from_iter(cover(&sound, keep));
+    kept.extend((0..names.len()).filter(|&place| pinned.contains_key(names[place])));
     ensure!(!kept.is_empty(), "{}: every input fails", replay.target);
     let kept = kept.iter().map(|&place| {
         let name = names[place];
