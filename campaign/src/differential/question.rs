@@ -303,7 +303,12 @@ fn near(at: u64, random: &mut Random) -> u64 {
 /// A size of any magnitude up to `most` bytes, often a whole number of something.
 fn any_size(most: u64, random: &mut Random) -> u64 {
     let size = random.log_uniform(64 - most.leading_zeros()).min(most);
-    size & random.pick(&[u64::MAX, !511, !511, !0xffff, !0xf_ffff])
+    let size = size & random.pick(&[u64::MAX, !511, !511, !0xffff, !0xf_ffff]);
+    // An empty disk is a case like others, and not one in ten.
+    if size == 0 && !random.once_in(8) {
+        return most.min(1 + random.log_uniform(24));
+    }
+    size
 }
 
 /// A question for `qemu-img measure`, whose format changes its mind at `limit` bytes.
@@ -394,6 +399,8 @@ fn qcow2_source_limit(cluster: u64) -> u64 {
         cluster_size: cluster as u32,
         ..Qcow2Opts::default()
     })
+    // A large table of small clusters takes long to write.
+    .min(cluster << 24)
 }
 
 fn draw_qcow2(random: &mut Random) -> Qcow2Opts {
@@ -488,8 +495,9 @@ fn draw_vmdk(random: &mut Random) -> Question {
             way: Way::Create,
             ..question
         },
+        // An empty flat disk has no extent, at which qemu-img aborts.
         (VmdkSubformat::MonolithicFlat, _) => Question {
-            size: question.size.min(LARGEST_FILE),
+            size: question.size.clamp(1, LARGEST_FILE),
             ..question
         },
         _ => question,
@@ -538,6 +546,10 @@ fn draw_vhdx(random: &mut Random) -> Question {
     let quick = u64::from(block_size.max(1 << 20)).saturating_mul(2 << 20);
     let limit = random.pick(&[1 << 30, 100 << 30, 32 * TIB, 64 * TIB, quick]);
     let mut question = draw_written(options, limit.min(quick), quick, random);
+    if question.size == 0 && options.unit(0) > 8 * MIB {
+        // The table that QEMU writes for a disk of no blocks would be one of gigabytes.
+        question.size = 1;
+    }
     // QEMU writes the rest of a new block.
     let block = options.unit(question.size).max(1);
     let most = (64 * MIB / block).max(1);

@@ -77,7 +77,7 @@ pub(super) const KNOWN: &[Known] = &[
         reason: "qemu-img rounds a block size up to 1 MiB and cuts it to 256 MiB before it looks at it; so does a tool, and not the calculator",
         applies: Applies::Calculator(|evidence| {
             matches!(evidence.question.options, Options::Vhdx(VhdxOpts { block_size })
-                if block_size != 0 && !(1 << 20..=1 << 28).contains(&block_size))
+                if !block_size.is_multiple_of(1 << 20) || block_size > 1 << 28)
                 && evidence.ours == Err(MeasureError::InvalidOption)
                 && matches!(evidence.theirs, Theirs::Length(_))
         }),

@@ -23,40 +23,42 @@ pub(super) const KNOWN: &[Known] = &[
         applies: Applies::Image(Qcow2, |evidence| {
             evidence.only_they_refuse("") && evidence.big::<4>(at::ENCRYPTION) != 0
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(28, &[7])]),
     },
     Known {
         id: "qcow2-size-of-part-sectors",
         reason: "QEMU rounds a size in the header down to whole sectors of 512 bytes; the disk is as large as the header says",
         applies: Applies::Image(Qcow2, rounds_the_size),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(12, &[1]), (157, &[253])]),
     },
     Known {
         id: "qcow2-data-file",
         reason: "QEMU opens the external data file and needs its name; how much data there is the image's own tables say",
         applies: Applies::Image(Qcow2, |evidence| {
-            evidence.only_they_refuse("data")
+            (evidence.only_they_refuse("data") || evidence.only_they_refuse("No such file"))
                 && evidence.big::<8>(at::INCOMPATIBLE) & EXTERNAL_DATA != 0
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(27, &[34]), (120, &[1, 19])]),
     },
     Known {
         id: "qcow2-refcounts",
         reason: "QEMU reads refcount table and blocks when it opens an image; which data there is they do not say",
         applies: Applies::Image(Qcow2, |evidence| evidence.only_they_refuse("refcount")),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(152, &[192])]),
     },
     Known {
         id: "qcow2-snapshots",
         reason: "QEMU reads the snapshot table; which data the disk has now it does not say",
         applies: Applies::Image(Qcow2, |evidence| evidence.only_they_refuse("napshot")),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(120, &[3, 61]), (123, &[142])]),
     },
     Known {
         id: "qcow2-extensions",
         reason: "QEMU reads the header extensions; none of them says which data there is",
-        applies: Applies::Image(Qcow2, |evidence| evidence.only_they_refuse("xtension")),
-        example: Example::Recipe(&[]),
+        applies: Applies::Image(Qcow2, |evidence| {
+            evidence.only_they_refuse("xtension") || evidence.only_they_refuse("ext_")
+        }),
+        example: Example::Recipe(&[(27, &[83]), (33, &[1]), (120, &[3, 6, 92, 43])]),
     },
     Known {
         id: "qcow2-table-past-end",
@@ -64,7 +66,7 @@ pub(super) const KNOWN: &[Known] = &[
         applies: Applies::Image(Qcow2, |evidence| {
             evidence.only_we_refuse("table is not wholly in the file")
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(13, &[3]), (20, &[9]), (22, &[1])]),
     },
     Known {
         id: "qcow2-header-length",
@@ -72,7 +74,7 @@ pub(super) const KNOWN: &[Known] = &[
         applies: Applies::Image(Qcow2, |evidence| {
             evidence.only_we_refuse("the header's length is not a multiple of 8")
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(152, &[246])]),
     },
     Known {
         id: "qcow2-check",
@@ -82,7 +84,7 @@ pub(super) const KNOWN: &[Known] = &[
                 && evidence.theirs.check.is_some()
                 && !qemu_view(evidence.recipe).is_clean
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(13, &[2]), (82, &[1, 241])]),
     },
 ];
 

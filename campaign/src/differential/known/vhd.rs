@@ -12,7 +12,7 @@ pub(super) const KNOWN: &[Known] = &[
             evidence.only_they_refuse("Incorrect header checksum")
                 || evidence.only_they_refuse("invalid VPC image")
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[2, 242])]),
     },
     Known {
         id: "vhd-fixed-begins-with-cookie",
@@ -20,7 +20,7 @@ pub(super) const KNOWN: &[Known] = &[
         applies: Applies::Image(Vhd, |evidence| {
             evidence.only_they_refuse("") && begins_with_cookie(evidence) && is_fixed(evidence)
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[2]), (24, &[85])]),
     },
     Known {
         id: "vhd-entries-past-the-disk",
@@ -28,7 +28,7 @@ pub(super) const KNOWN: &[Known] = &[
         applies: Applies::Image(Vhd, |evidence| {
             evidence.only_they_refuse("free_data_block_offset points after the end of file")
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[2]), (37, &[1, 1])]),
     },
     Known {
         id: "vhd-fixed-cut",
@@ -36,7 +36,7 @@ pub(super) const KNOWN: &[Known] = &[
         applies: Applies::Image(Vhd, |evidence| {
             evidence.only_we_refuse("a fixed disk is larger than its file")
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[2]), (14, &[1]), (24, &[189]), (44, &[251])]),
     },
     Known {
         id: "vhd-reserved-feature",
@@ -44,7 +44,7 @@ pub(super) const KNOWN: &[Known] = &[
         applies: Applies::Image(Vhd, |evidence| {
             evidence.only_we_refuse("the footer's features lack the reserved bit")
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[2]), (40, &[252])]),
     },
     Known {
         id: "vhd-version",
@@ -52,7 +52,7 @@ pub(super) const KNOWN: &[Known] = &[
         applies: Applies::Image(Vhd, |evidence| {
             evidence.only_we_refuse("of a version other than 1.0")
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[2]), (42, &[248])]),
     },
     Known {
         id: "vhd-header-checksum",
@@ -60,23 +60,24 @@ pub(super) const KNOWN: &[Known] = &[
         applies: Applies::Image(Vhd, |evidence| {
             evidence.only_we_refuse("the dynamic disk header's checksum is wrong")
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[2, 58])]),
     },
     Known {
-        id: "vhd-block-over-header",
-        reason: "QEMU does not mind a block over the footer's copy, the header or the table",
+        id: "vhd-over-header",
+        reason: "QEMU does not mind a block or the table over the footer's copy or the header, nor a block over the table",
         applies: Applies::Image(Vhd, |evidence| {
-            evidence.only_we_refuse("a block lies over the footer's copy, the header or the BAT")
+            evidence.only_we_refuse("lies over the footer's copy")
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[2]), (14, &[1]), (58, &[1]), (120, &[2])]),
     },
     Known {
         id: "vhd-disk-type",
         reason: "QEMU looks for a fixed disk by its footer's place and takes every other type for a dynamic disk; a differencing one holds only what its parent does not",
         applies: Applies::Image(Vhd, |evidence| {
             evidence.only_we_refuse("a differencing disk")
+                || evidence.only_we_refuse("a disk type other than")
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[2]), (24, &[250])]),
     },
 ];
 

@@ -17,7 +17,7 @@ pub(super) const KNOWN: &[Known] = &[
         applies: Applies::Image(Vhdx, |evidence| {
             evidence.only_they_refuse("") && !has_first_region_table(evidence)
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[3]), (29, &[17])]),
     },
     Known {
         id: "vhdx-logical-sectors",
@@ -26,7 +26,7 @@ pub(super) const KNOWN: &[Known] = &[
             evidence.only_they_refuse("not supported")
                 && blocks::logical_sector(evidence.image) == Some(4096)
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[3]), (25, &[9])]),
     },
     Known {
         id: "vhdx-bitmap-entry",
@@ -34,7 +34,7 @@ pub(super) const KNOWN: &[Known] = &[
         applies: Applies::Image(Vhdx, |evidence| {
             evidence.only_they_refuse("overlaps with region")
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[3]), (26, &[17]), (37, &[52])]),
     },
     Known {
         id: "vhdx-reserved-state",
@@ -44,7 +44,7 @@ pub(super) const KNOWN: &[Known] = &[
                 || evidence
                     .only_we_refuse("a block is partially present in a disk without a parent")
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[3]), (3, &[74]), (78, &[1, 249])]),
     },
     Known {
         id: "vhdx-log",
@@ -52,7 +52,91 @@ pub(super) const KNOWN: &[Known] = &[
         applies: Applies::Image(Vhdx, |evidence| {
             evidence.only_we_refuse("a log that has to be replayed first")
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[3]), (152, &[131])]),
+    },
+    Known {
+        id: "vhdx-log-version",
+        reason: "QEMU refuses a log version other than 0 also when there is no log to replay",
+        applies: Applies::Image(Vhdx, |evidence| {
+            evidence.only_they_refuse("") && has_log_version(evidence)
+        }),
+        example: Example::Recipe(&[(0, &[3]), (162, &[1])]),
+    },
+    Known {
+        id: "vhdx-header-version",
+        reason: "QEMU takes the older header when the newer one is of another version; a version that is not known is no damage",
+        applies: Applies::Image(Vhdx, |evidence| {
+            evidence.only_we_refuse("a version other than 1")
+        }),
+        example: Example::Recipe(&[
+            (0, &[3]),
+            (26, &[1, 71]),
+            (29, &[235]),
+            (40, &[171]),
+            (86, &[5]),
+            (120, &[1, 177]),
+        ]),
+    },
+    Known {
+        id: "vhdx-many-regions",
+        reason: "a scanner has no heap to keep hundreds of unknown regions apart",
+        applies: Applies::Image(Vhdx, |evidence| {
+            evidence.only_we_refuse("more regions than the scanner can keep apart")
+        }),
+        example: Example::Recipe(&[(0, &[3]), (159, &[246])]),
+    },
+    Known {
+        id: "vhdx-item-place",
+        reason: "QEMU reads metadata wherever it is said to be, also outside of its region",
+        applies: Applies::Image(Vhdx, |evidence| {
+            evidence.only_we_refuse("a metadata item is not between the metadata table")
+                || evidence.only_we_refuse("the metadata table is not wholly in its region")
+        }),
+        example: Example::Recipe(&[(0, &[3]), (40, &[214]), (120, &[1, 175])]),
+    },
+    Known {
+        id: "vhdx-last-block-cut",
+        reason: "QEMU takes a last block that the file holds only as far as the disk goes, as it writes it itself, but not behind a sector bitmap's entry",
+        applies: Applies::Image(Vhdx, |evidence| {
+            evidence.only_they_refuse("points after end of file")
+        }),
+        example: Example::Recipe(&[
+            (0, &[3]),
+            (24, &[187]),
+            (26, &[101]),
+            (47, &[125]),
+            (65, &[190, 14]),
+        ]),
+    },
+    Known {
+        id: "vhdx-block-over",
+        reason: "QEMU opens an image with a block over the headers, the log or a region",
+        applies: Applies::Image(Vhdx, |evidence| {
+            evidence.only_we_refuse("a block lies over the headers, the log or a region")
+        }),
+        example: Example::Recipe(&[
+            (0, &[3]),
+            (14, &[1]),
+            (30, &[4]),
+            (58, &[4]),
+            (120, &[1, 245]),
+        ]),
+    },
+    Known {
+        id: "vhdx-size-of-part-sectors",
+        reason: "QEMU cuts a size that is no whole number of sectors; the specification has none",
+        applies: Applies::Image(Vhdx, |evidence| {
+            evidence.only_we_refuse("the disk's size is not a multiple of its logical sectors")
+        }),
+        example: Example::Recipe(&[(0, &[3]), (128, &[1, 148]), (131, &[154])]),
+    },
+    Known {
+        id: "vhdx-log-place",
+        reason: "QEMU does not look where a log lies in which there is nothing to replay",
+        applies: Applies::Image(Vhdx, |evidence| {
+            evidence.only_we_refuse("the log's place is not in whole MiB")
+        }),
+        example: Example::Recipe(&[(0, &[3]), (32, &[1]), (136, &[1, 20, 0, 143, 0, 1])]),
     },
     Known {
         id: "vhdx-item-length",
@@ -60,13 +144,13 @@ pub(super) const KNOWN: &[Known] = &[
         applies: Applies::Image(Vhdx, |evidence| {
             evidence.only_we_refuse("a metadata item has a wrong length")
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[3]), (152, &[155])]),
     },
     Known {
         id: "vhdx-region-place",
         reason: "QEMU takes regions that are not in whole MiB, or not wholly in the file",
         applies: Applies::Image(Vhdx, |evidence| evidence.only_we_refuse("a region is not")),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[3]), (152, &[237])]),
     },
 ];
 
@@ -78,4 +162,11 @@ fn has_first_region_table(evidence: &ImageEvidence<'_>) -> bool {
     table[4..8].fill(0);
     let right = crc32c::of_pieces(0, table.len() as u64, [(0, &table[..])].into_iter());
     table[..4] == *b"regi" && u64::from(right) == checksum
+}
+
+/// Whether one of the headers says that the log is of another version than 0.
+fn has_log_version(evidence: &ImageEvidence<'_>) -> bool {
+    [64 << 10, 128 << 10]
+        .iter()
+        .any(|header| evidence.little::<2>(header + 64) != 0)
 }

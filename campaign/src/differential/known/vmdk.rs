@@ -11,7 +11,7 @@ pub(super) const KNOWN: &[Known] = &[
         applies: Applies::Image(Vmdk, |evidence| {
             evidence.only_they_refuse("") && !has_content_id(evidence)
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[1]), (29, &[41])]),
     },
     Known {
         id: "vmdk-footer-not-in-sectors",
@@ -20,13 +20,13 @@ pub(super) const KNOWN: &[Known] = &[
             !evidence.image.capacity().is_multiple_of(512)
                 && (evidence.only_they_refuse("footer") || evidence.only_we_refuse("footer"))
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[1]), (24, &[8]), (36, &[1])]),
     },
     Known {
         id: "vmdk-redundant-directory",
         reason: "QEMU reads the redundant directory when it opens an image; the other one is the one that counts",
         applies: Applies::Image(Vmdk, |evidence| evidence.only_they_refuse("backup table")),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[1]), (120, &[3, 54]), (123, &[2])]),
     },
     Known {
         id: "vmdk-table-past-end",
@@ -34,7 +34,15 @@ pub(super) const KNOWN: &[Known] = &[
         applies: Applies::Image(Vmdk, |evidence| {
             evidence.only_we_refuse("is not wholly in the file")
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[1]), (35, &[1, 255])]),
+    },
+    Known {
+        id: "vmdk-directory-wraps",
+        reason: "QEMU takes the directory's place in bytes modulo 2^64; in sectors it is far past the file's end",
+        applies: Applies::Image(Vmdk, |evidence| {
+            evidence.only_we_refuse("the grain directory is past 2^64")
+        }),
+        example: Example::Recipe(&[(0, &[1]), (24, &[194]), (136, &[3, 62, 218])]),
     },
     Known {
         id: "vmdk-version-0",
@@ -43,7 +51,7 @@ pub(super) const KNOWN: &[Known] = &[
             evidence.only_we_refuse("a VMDK version other than 1 to 3")
                 && evidence.little::<4>(4) == 0
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[1]), (26, &[240])]),
     },
     Known {
         id: "vmdk-grain-size",
@@ -51,7 +59,7 @@ pub(super) const KNOWN: &[Known] = &[
         applies: Applies::Image(Vmdk, |evidence| {
             evidence.only_we_refuse("a grain size that is no power of two")
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[1]), (25, &[249])]),
     },
     Known {
         id: "vmdk-table-entries",
@@ -59,7 +67,7 @@ pub(super) const KNOWN: &[Known] = &[
         applies: Applies::Image(Vmdk, |evidence| {
             evidence.only_we_refuse("grain tables of another length than 512 entries")
         }),
-        example: Example::Recipe(&[]),
+        example: Example::Recipe(&[(0, &[1]), (120, &[1, 214, 224, 33])]),
     },
 ];
 
