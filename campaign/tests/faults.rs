@@ -52,7 +52,10 @@ fn every_header_says_what_is_wrong_where_it_comes_from_and_what_should_notice() 
         assert!(sentences.insert(&fault.sentence), "{name} is there twice");
         assert!(fault.modelled_on.len() > 10, "{name}");
         for id in &fault.expected {
-            assert!(known.contains(id.as_str()), "{name}: no check is called {id}");
+            assert!(
+                known.contains(id.as_str()),
+                "{name}: no check is called {id}"
+            );
         }
         assert!(!fault.targets().is_empty(), "{name}");
         let one_idea = fs::read_to_string(&fault.path)
@@ -85,7 +88,10 @@ fn a_fault_that_is_not_there_is_refused_with_the_names_of_those_that_are() {
     let refused = campaign(&["faults", "--corpus-only", "--fault", "no-such-fault"]);
     let said = text(&refused);
     assert_eq!(refused.status.code(), Some(1), "{said}");
-    assert!(said.contains("no fault is called \"no-such-fault\""), "{said}");
+    assert!(
+        said.contains("no fault is called \"no-such-fault\""),
+        "{said}"
+    );
     assert!(said.contains("vhdx-header-tie-accepted"), "{said}");
 }
 
@@ -109,21 +115,36 @@ fn the_shipped_corpora_catch_a_fault_and_the_second_run_knows_it() {
     let said = text(&first);
     assert_eq!(first.status.code(), Some(0), "{said}");
     assert!(said.contains("Not a ranking of engines"), "{said}");
-    assert!(said.contains("2 faults, 0 of them known from before"), "{said}");
+    assert!(
+        said.contains("2 faults, 0 of them known from before"),
+        "{said}"
+    );
 
     let report: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
     let fault = |nth: usize| &report["faults"][nth];
     assert_eq!(fault(0)["fault"], "last-unit-not-clamped");
-    assert_ne!(fault(0)["invariants_alone"]["caught"], serde_json::json!([]));
+    assert_ne!(
+        fault(0)["invariants_alone"]["caught"],
+        serde_json::json!([])
+    );
     assert_eq!(fault(1)["fault"], "touched-units-ignored");
-    assert_eq!(fault(1)["invariants_alone"]["caught"], serde_json::json!([]));
+    assert_eq!(
+        fault(1)["invariants_alone"]["caught"],
+        serde_json::json!([])
+    );
     let caught = &fault(1)["corpora"]["caught"][0];
     assert_eq!(caught["target"], "fuzz_measure_calc");
-    assert!(caught["checks"]["calc.answer_is_exact"].as_u64() > Some(0), "{caught}");
+    assert!(
+        caught["checks"]["calc.answer_is_exact"].as_u64() > Some(0),
+        "{caught}"
+    );
 
     let second = campaign(&arguments);
     let said = text(&second);
     assert_eq!(second.status.code(), Some(0), "{said}");
-    assert!(said.contains("2 faults, 2 of them known from before"), "{said}");
+    assert!(
+        said.contains("2 faults, 2 of them known from before"),
+        "{said}"
+    );
 }

@@ -283,7 +283,7 @@ fn host_triple() -> Result<String> {
 }
 
 /// The number after `key` in `text`, at its first occurrence.
-fn number_after(text: &str, key: &str) -> Option<u64> {
+pub(crate) fn number_after(text: &str, key: &str) -> Option<u64> {
     let rest = text.split_once(key)?.1.trim_start();
     let digits = rest
         .find(|c: char| !c.is_ascii_digit())

@@ -15,7 +15,7 @@ use super::patch::Fault;
 use super::report::{Basis, Caught, FaultResult, Find, Hunt, Replayed};
 use crate::corpus::Store;
 use crate::engine::session::{self, Session};
-use crate::engine::{Engine, Sanitizer, Task};
+use crate::engine::{Engine, Sanitizer, Task, number_after};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::{NO_ABORT, NO_HANG, Replayer, Verdict, build_worker};
@@ -220,12 +220,12 @@ impl Trials<'_> {
                     .join(engine.name()),
             };
             let (session, find) = self.session(&hunted, &sound, copy, &mut replayer)?;
-            let until = find.as_ref().map_or(session.elapsed, |find| find.time);
-            hunt.time_ms += millis(until);
-            hunt.executions += match &find {
-                Some(_) => session.executions_at(until),
-                None => session.status.executions,
+            let (until, executions) = match &find {
+                Some(find) => (find.time, find.executions),
+                None => (session.elapsed, session.status.executions),
             };
+            hunt.time_ms += millis(until);
+            hunt.executions += executions;
             if let Some(find) = find {
                 let store = self.out.join("finds").join(&fault.name).join(engine.name());
                 let (input, _) = Store::open(&store)?.add(&std::fs::read(&find.path)?)?;
@@ -297,15 +297,32 @@ impl Trials<'_> {
             confirmed = first_that_fails(target, &session.finds, &mut BTreeSet::new(), replayer)?;
         }
         let confirmed = confirmed.map(|(path, check)| {
-            let written = path.metadata().and_then(|file| file.modified());
-            let time = written
-                .ok()
-                .and_then(|written| written.duration_since(session.start).ok())
-                .unwrap_or(session.elapsed);
-            Confirmed { path, check, time }
+            let (time, executions) = when(&path, engine, &session);
+            Confirmed {
+                path,
+                check,
+                time,
+                executions,
+            }
         });
         Ok((session, confirmed))
     }
+}
+
+/// How long after the engine's start a find was written, and the executions until then: AFL++ says them in
+/// the file's name, libFuzzer ends with a find, and of honggfuzz they are in proportion to the time.
+fn when(find: &Path, engine: Engine, session: &Session) -> (Duration, u64) {
+    let written = find.metadata().and_then(|file| file.modified()).ok();
+    let time = written
+        .and_then(|written| written.duration_since(session.start).ok())
+        .unwrap_or(session.elapsed);
+    let name = find.file_name().unwrap_or_default().to_string_lossy();
+    let in_name = number_after(&name, ",execs:");
+    let executions = in_name.unwrap_or_else(|| match engine {
+        Engine::Libfuzzer => session.status.executions,
+        Engine::Afl | Engine::Honggfuzz => session.executions_at(time),
+    });
+    (time, executions)
 }
 
 /// One engine on one target.
@@ -323,6 +340,8 @@ struct Confirmed {
     check: String,
     /// Since the engine's start.
     time: Duration,
+    /// Until then.
+    executions: u64,
 }
 
 /// The first of `finds` that fails in a replay, and the check; those in `passed` are known not to.
