@@ -367,8 +367,25 @@ pub fn run(calculators: &(impl Calculators + ?Sized), data: &[u8]) -> Outcome {
     let mut checks = Checks::default();
     evaluate_invariants(&case, answer, &mut checks);
     checks.evaluate(&check::CALC_ANSWER_IS_EXACT, answer == expected);
+    let (disk, options) = (case.summary.virtual_size, &case.options);
+    let (unit, right_unit) = (calculators.unit(options, disk), options.unit(disk));
+    checks.evaluate(
+        &check::CALC_UNIT_IS_EXACT,
+        unit.is_none_or(|unit| unit == right_unit),
+    );
+    // Any number will do for a key's length: it is that of the data here, in its low 32 bits.
+    let (key_bytes, xts) = (case.summary.allocated_bytes as u32, disk & 1 == 0);
+    let luks = calculators.luks_payload(key_bytes, xts);
+    let right_luks = model::calculators::luks_header(key_bytes, xts);
+    checks.evaluate(
+        &check::CALC_LUKS_PAYLOAD_IS_EXACT,
+        luks.is_none_or(|bytes| bytes == right_luks),
+    );
     checks.conclude(&case, || {
-        format!("{answer:?}; the model answers {expected:?}")
+        format!(
+            "{answer:?}; the model answers {expected:?}; its unit is {unit:?}, and should be {right_unit}; \
+             luks_payload({key_bytes}, {xts}) is {luks:?}, and should be {right_luks}"
+        )
     });
     if let Some(question) = case.probe.question(case.summary) {
         let second = case.options.ask(calculators, &question);

@@ -168,6 +168,10 @@ checks! {
         "an answer is only given when the touched units are no more than the disk has";
     CALC_ANSWER_IS_EXACT = Exact "calc.answer_is_exact":
         "the answer is the reference model's, in both values or in the kind of error";
+    CALC_UNIT_IS_EXACT = Exact "calc.unit_is_exact":
+        "the unit that data are to be counted in is the cluster, grain or block size, as set or by default";
+    CALC_LUKS_PAYLOAD_IS_EXACT = Exact "calc.luks_payload_is_exact":
+        "the size of a LUKS header is the reference model's";
     CALC_SAME_ANSWER_AGAIN = Metamorphic "calc.same_answer_again":
         "the same question has the same answer";
     CALC_MONOTONE_IN_VIRTUAL_SIZE = Metamorphic "calc.monotone_in_virtual_size":
@@ -189,6 +193,8 @@ checks! {
         "bytes_read is what the device served";
     SCAN_ANSWER_IS_EXACT = Exact "scan.answer_is_exact":
         "the answer is the reference model's, in all its numbers or in the kind of error";
+    SCAN_FACTS_ARE_EXACT = Exact "scan.facts_are_exact":
+        "what an opened image says of itself is what the reference model reads in it";
 
     IMAGE_ALLOCATED_LE_VIRTUAL_SIZE = Invariant "image.allocated_le_virtual_size":
         "no more bytes hold data than the virtual disk has";

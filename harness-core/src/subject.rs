@@ -5,9 +5,12 @@
 //! [`Scanner`] and gets every target, check and tool. `examples/other-subject` does so.
 
 use std::num::NonZeroU64;
+use std::ops::Range;
 
 use measure::{MeasureError, MeasureOutput, Qcow2Opts, VhdOpts, VhdxOpts, VmdkOpts};
 use shared::{AllocationSummary, CallTable, ScanError};
+
+use crate::options::Options;
 
 /// A calculator's answer.
 pub type Measured = Result<MeasureOutput, MeasureError>;
@@ -26,6 +29,18 @@ pub trait Calculators: Sync {
     fn measure_vhd(&self, summary: &AllocationSummary, opts: &VhdOpts) -> Measured;
     /// The size of a VHDX image.
     fn measure_vhdx(&self, summary: &AllocationSummary, opts: &VhdxOpts) -> Measured;
+
+    /// The unit in bytes in which a disk's data are to be counted for these options. `None` from a
+    /// library that does not say, and for raw.
+    fn unit(&self, _options: &Options, _virtual_size: u64) -> Option<u64> {
+        None
+    }
+
+    /// The size in bytes of the LUKS header in a qcow2 image, for a key of so many bytes, of which XTS
+    /// takes two. `None` from a library that does not say.
+    fn luks_payload(&self, _key_bytes: u32, _xts: bool) -> Option<u64> {
+        None
+    }
 }
 
 /// A format that has a scanner.
@@ -114,10 +129,31 @@ impl From<ScanError> for ScanErrorKind {
     }
 }
 
+/// What a sound image says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The size of the virtual disk, in bytes.
+    pub virtual_size: u64,
+    /// The size of a cluster, grain or block, in bytes; `None` for a fixed VHD.
+    pub unit: Option<u64>,
+    /// The size of a sector of the virtual disk, in bytes, for VHDX.
+    pub logical_sector_size: Option<u32>,
+    /// Whether grains are compressed, for VMDK.
+    pub is_compressed: Option<bool>,
+    /// The bytes of the file that hold the name of the backing file (qcow2), or the descriptor (VMDK).
+    pub named: Option<Range<u64>>,
+}
+
 /// Answers how much of an image holds data.
 pub trait Scanner: Sync {
     /// Scans the image. Must be total: an answer or an error for every image, never a panic.
     fn scan(&self, request: ScanRequest<'_>) -> ScanAnswer;
+
+    /// What the image says of itself; asked only when a scan has an answer. `None` from a library that
+    /// does not say.
+    fn facts(&self, _request: ScanRequest<'_>) -> Option<Facts> {
+        None
+    }
 }
 
 /// The code under test.
@@ -160,6 +196,18 @@ impl Calculators for BuiltIn {
     }
     fn measure_vhdx(&self, summary: &AllocationSummary, opts: &VhdxOpts) -> Measured {
         measure::measure_vhdx(summary, opts)
+    }
+    fn unit(&self, options: &Options, virtual_size: u64) -> Option<u64> {
+        match options {
+            Options::Raw => None,
+            Options::Qcow2(opts) => Some(opts.unit()),
+            Options::Vmdk(opts) => Some(opts.unit()),
+            Options::Vhd(opts) => Some(opts.unit()),
+            Options::Vhdx(opts) => Some(opts.unit(virtual_size)),
+        }
+    }
+    fn luks_payload(&self, key_bytes: u32, xts: bool) -> Option<u64> {
+        Some(measure::luks_payload(key_bytes, xts))
     }
 }
 
@@ -211,5 +259,55 @@ impl Scanner for BuiltIn {
                 )
             }
         }
+    }
+
+    fn facts(&self, request: ScanRequest<'_>) -> Option<Facts> {
+        let ScanRequest {
+            format,
+            calls,
+            device,
+            caches: [first, second],
+            ..
+        } = request;
+        Some(match format {
+            ScanFormat::Qcow2 => {
+                let state = qcow2::Qcow2State::init(calls, device, first, second).ok()?;
+                let header = state.header();
+                Facts {
+                    virtual_size: header.virtual_size,
+                    unit: Some(header.cluster_size()),
+                    named: header.backing_file_name(),
+                    ..Facts::default()
+                }
+            }
+            ScanFormat::Vmdk => {
+                let state = vmdk::VmdkState::init(calls, device, first, second).ok()?;
+                let header = state.header();
+                Facts {
+                    virtual_size: header.virtual_size(),
+                    unit: Some(header.grain_size()),
+                    is_compressed: Some(header.is_compressed()),
+                    named: header.descriptor(),
+                    ..Facts::default()
+                }
+            }
+            ScanFormat::Vhd => {
+                let state = vhd::VhdState::init(calls, device, first, second).ok()?;
+                Facts {
+                    virtual_size: state.virtual_size(),
+                    unit: state.block_size().map(u64::from),
+                    ..Facts::default()
+                }
+            }
+            ScanFormat::Vhdx => {
+                let state = vhdx::VhdxState::init(calls, device, first, second).ok()?;
+                Facts {
+                    virtual_size: state.virtual_size(),
+                    unit: Some(state.block_size().into()),
+                    logical_sector_size: Some(state.logical_sector_size()),
+                    ..Facts::default()
+                }
+            }
+        })
     }
 }

@@ -11,7 +11,8 @@ use measure::{Qcow2Opts, VhdOpts, VhdxOpts, VmdkOpts};
 use shared::AllocationSummary;
 
 use crate::check;
-use crate::subject::{Calculators, Measured, ScanAnswer, ScanRequest, Scanner, Subject};
+use crate::options::Options;
+use crate::subject::{Calculators, Facts, Measured, ScanAnswer, ScanRequest, Scanner, Subject};
 use crate::targets::Target;
 use crate::worker::{Verdict, replay};
 
@@ -94,6 +95,12 @@ impl Calculators for Listening<'_> {
         let answer = self.subject.calculators.measure_vhdx(summary, opts);
         self.measured("VHDX", answer)
     }
+    fn unit(&self, options: &Options, virtual_size: u64) -> Option<u64> {
+        self.subject.calculators.unit(options, virtual_size)
+    }
+    fn luks_payload(&self, key_bytes: u32, xts: bool) -> Option<u64> {
+        self.subject.calculators.luks_payload(key_bytes, xts)
+    }
 }
 
 impl Scanner for Listening<'_> {
@@ -111,6 +118,10 @@ impl Scanner for Listening<'_> {
             Err(why) => self.note(&who, &format!("{why:?}")),
         }
         answer
+    }
+
+    fn facts(&self, request: ScanRequest<'_>) -> Option<Facts> {
+        self.subject.scanner.facts(request)
     }
 }
 

@@ -14,7 +14,7 @@ use harness_core::options::Options;
 use harness_core::recipe::{self, at};
 use harness_core::scan::encode_input;
 use harness_core::subject::{
-    Calculators, Measured, ScanAnswer, ScanFormat, ScanRequest, Scanner, Subject,
+    Calculators, Facts, Measured, ScanAnswer, ScanFormat, ScanRequest, Scanner, Subject,
 };
 use harness_core::{BUILT_IN, BuiltIn, targets};
 use measure::{MeasureError, MeasureOutput, Qcow2Opts, VhdOpts, VhdxOpts, VmdkOpts};
@@ -335,6 +335,92 @@ fn scanner_checks_fire() {
     );
 }
 
+/// A subject that is right but for what it says beside its answers.
+struct Talks;
+
+impl Calculators for Talks {
+    fn measure_raw(&self, summary: &AllocationSummary) -> Measured {
+        BuiltIn.measure_raw(summary)
+    }
+    fn measure_qcow2(&self, summary: &AllocationSummary, opts: &Qcow2Opts) -> Measured {
+        BuiltIn.measure_qcow2(summary, opts)
+    }
+    fn measure_vmdk(&self, summary: &AllocationSummary, opts: &VmdkOpts) -> Measured {
+        BuiltIn.measure_vmdk(summary, opts)
+    }
+    fn measure_vhd(&self, summary: &AllocationSummary, opts: &VhdOpts) -> Measured {
+        BuiltIn.measure_vhd(summary, opts)
+    }
+    fn measure_vhdx(&self, summary: &AllocationSummary, opts: &VhdxOpts) -> Measured {
+        BuiltIn.measure_vhdx(summary, opts)
+    }
+    fn unit(&self, options: &Options, virtual_size: u64) -> Option<u64> {
+        let unit = BuiltIn.unit(options, virtual_size)?;
+        Some(if unit == 65536 { 512 } else { unit })
+    }
+    fn luks_payload(&self, key_bytes: u32, xts: bool) -> Option<u64> {
+        BuiltIn.luks_payload(key_bytes, !xts)
+    }
+}
+
+impl Scanner for Talks {
+    fn scan(&self, request: ScanRequest<'_>) -> ScanAnswer {
+        BuiltIn.scan(request)
+    }
+    fn facts(&self, request: ScanRequest<'_>) -> Option<Facts> {
+        let facts = BuiltIn.facts(request)?;
+        Some(Facts {
+            virtual_size: facts.virtual_size + 1,
+            ..facts
+        })
+    }
+}
+
+/// What is said beside answers is held to the model too, and what is not said is not.
+fn talk_fires() {
+    let subject = Subject {
+        calculators: &Talks,
+        scanner: &Talks,
+    };
+    let of_qcow2 = calc_input(QCOW2, 0, DISK, None);
+    assert_fires(
+        &subject,
+        "fuzz_measure_calc",
+        &of_qcow2,
+        "calc.unit_is_exact",
+    );
+    let of_vhdx = calc_input(VHDX, 0, DISK, None);
+    assert_fires(
+        &subject,
+        "fuzz_measure_calc",
+        &of_vhdx,
+        "calc.luks_payload_is_exact",
+    );
+    let mut header = vec![0; 512];
+    for (at, value) in [
+        (0, *b"QFI\xfb"),
+        (4, [0, 0, 0, 2]),
+        (20, [0, 0, 0, 16]),
+        (56, [0, 0, 0, 1]),
+    ] {
+        header[at..at + 4].copy_from_slice(&value);
+    }
+    let image = encode_input(ScanFormat::Qcow2, None, &header).unwrap();
+    assert_fires(
+        &subject,
+        "fuzz_measure_scan",
+        &image,
+        "scan.facts_are_exact",
+    );
+    assert_eq!(failure(&BUILT_IN, "fuzz_measure_scan", &image), None);
+    let scanner = ScansWith(|request: ScanRequest<'_>| BuiltIn.scan(request));
+    let silent = Subject {
+        scanner: &scanner,
+        ..BUILT_IN
+    };
+    assert_eq!(failure(&silent, "fuzz_measure_scan", &image), None);
+}
+
 /// A recipe of a qcow2 image of ten clusters, three of which hold data.
 fn image_input(probe: u8, argument: u16) -> Vec<u8> {
     let mut input = vec![0; recipe::LENGTH];
@@ -549,6 +635,7 @@ fn every_check_fires_on_the_fault_it_is_there_for() {
     image_scans_fire();
     compositions_fire();
     truth_fires();
+    talk_fires();
     let all: BTreeSet<String> = check::ALL.iter().map(|check| check.id.to_owned()).collect();
     assert_eq!(
         *FIRED.lock().unwrap(),

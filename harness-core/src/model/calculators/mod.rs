@@ -15,6 +15,8 @@ mod vhd;
 mod vhdx;
 mod vmdk;
 
+pub use self::qcow2::luks_header;
+
 use measure::{MeasureError, MeasureOutput};
 use shared::AllocationSummary;
 

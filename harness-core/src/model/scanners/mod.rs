@@ -11,7 +11,7 @@ use std::num::NonZeroU64;
 use shared::AllocationSummary;
 
 use crate::model::bytes::Bytes;
-use crate::subject::{ScanErrorKind, ScanFormat};
+use crate::subject::{Facts, ScanErrorKind, ScanFormat};
 
 mod data;
 pub mod qcow2;
@@ -33,5 +33,19 @@ pub fn scan(
         ScanFormat::Vmdk => self::vmdk::scan(image, unit),
         ScanFormat::Vhd => self::vhd::scan(image, unit),
         ScanFormat::Vhdx => self::vhdx::scan(image, unit),
+    }
+}
+
+/// What an image of that format says of itself.
+///
+/// # Errors
+/// For an image that is not sound, the kind of error with which a scan of it ends, as far as it was looked
+/// at.
+pub fn facts(format: ScanFormat, image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
+    match format {
+        ScanFormat::Qcow2 => self::qcow2::facts(image),
+        ScanFormat::Vmdk => self::vmdk::facts(image),
+        ScanFormat::Vhd => self::vhd::facts(image),
+        ScanFormat::Vhdx => self::vhdx::facts(image),
     }
 }

@@ -12,6 +12,7 @@ use shared::AllocationSummary;
 
 use super::data::{Data, Tables, entries};
 use crate::model::bytes::Bytes;
+use crate::subject::Facts;
 use crate::subject::ScanErrorKind::{self, Corrupt, NotThisFormat, Unsupported};
 
 /// Incompatible features.
@@ -44,6 +45,25 @@ pub fn scan(
     let mut data = Data::new(header.size, unit);
     header.mapped(image, &mut data)?;
     Ok(data.summary())
+}
+
+/// What the header says of the image.
+///
+/// # Errors
+/// When it is no qcow2 header, or has a feature that is not known.
+pub fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
+    let header = Header::read(image)?;
+    let (start, length) = (header.backing_offset, u64::from(header.backing_length));
+    Ok(Facts {
+        virtual_size: header.size,
+        unit: 1_u64.checked_shl(header.cluster_bits),
+        named: if start == 0 || length == 0 {
+            None
+        } else {
+            Some(start..start.saturating_add(length))
+        },
+        ..Facts::default()
+    })
 }
 
 /// The header's fields, as they stand; sizes and offsets in bytes.

@@ -14,8 +14,8 @@ use shared::AllocationSummary;
 
 use super::data::{Data, entries};
 use crate::model::bytes::Bytes;
-use crate::subject::ScanErrorKind;
 use crate::subject::ScanErrorKind::{Corrupt, NotThisFormat, Unsupported};
+use crate::subject::{Facts, ScanErrorKind};
 
 /// The lengths of the footer, which is also that of its copy at the start, and of the header.
 const FOOTER: u64 = 512;
@@ -64,6 +64,21 @@ pub fn scan(
         add_blocks(image, size, field(&footer, 16..24), &mut data)?;
     }
     Ok(data.summary())
+}
+
+/// What the footer, and for a dynamic disk the header, say of the image.
+///
+/// # Errors
+/// When there is no footer, or it is of a disk that is too large.
+pub fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
+    let footer = believed_footer(image)?;
+    let is_dynamic = field(&footer, 60..64) == DYNAMIC;
+    let header: [u8; 1024] = image.array(field(&footer, 16..24));
+    Ok(Facts {
+        virtual_size: disk_size(&footer)?,
+        unit: is_dynamic.then(|| field(&header, 32..36)),
+        ..Facts::default()
+    })
 }
 
 /// The footer that counts: the copy at the start if it is sound, or else the one at the end. Only a

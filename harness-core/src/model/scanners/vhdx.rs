@@ -14,8 +14,8 @@ use shared::AllocationSummary;
 use super::data::{Data, entries};
 use crate::crc32c::Crc32c;
 use crate::model::bytes::Bytes;
-use crate::subject::ScanErrorKind;
 use crate::subject::ScanErrorKind::{Corrupt, NotThisFormat, Unsupported};
+use crate::subject::{Facts, ScanErrorKind};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -62,6 +62,21 @@ pub fn scan(
     let mut data = Data::new(disk.size, unit);
     add_blocks(image, &disk, &bat, &taken, &mut data)?;
     Ok(data.summary())
+}
+
+/// What the metadata say of the image.
+///
+/// # Errors
+/// When a structure until there is not sound.
+pub fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
+    let [_, metadata] = regions(image, &mut Taken::new())?;
+    let disk = disk(image, &metadata)?;
+    Ok(Facts {
+        virtual_size: disk.size,
+        unit: Some(disk.block),
+        logical_sector_size: u32::try_from(disk.sector).ok(),
+        ..Facts::default()
+    })
 }
 
 /// Places in the file that do not overlap. All begin at a whole MiB.

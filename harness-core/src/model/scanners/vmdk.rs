@@ -10,6 +10,7 @@ use shared::AllocationSummary;
 
 use super::data::{Data, Tables, entries};
 use crate::model::bytes::Bytes;
+use crate::subject::Facts;
 use crate::subject::ScanErrorKind::{self, Corrupt, NotThisFormat, Unsupported};
 
 const SECTOR: u64 = 512;
@@ -33,6 +34,28 @@ pub fn scan(
     let mut data = Data::new(extent.size, unit);
     extent.mapped(image, &mut data)?;
     Ok(data.summary())
+}
+
+/// What the header that counts says of the image: flags (bit 16: grains are compressed), and where the
+/// descriptor is, in sectors.
+///
+/// # Errors
+/// When there is no header.
+pub fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
+    let header = header(image)?;
+    let in_bytes = |sectors: u64| u128::from(sectors) * u128::from(SECTOR);
+    let start = in_bytes(header.u64(28));
+    let end = start + in_bytes(header.u64(36));
+    Ok(Facts {
+        virtual_size: header.u64(12).saturating_mul(SECTOR),
+        unit: header.u64(20).checked_mul(SECTOR),
+        is_compressed: Some(header.u32(8) >> 16 & 1 == 1),
+        named: match (u64::try_from(start), u64::try_from(end)) {
+            (Ok(start), Ok(end)) if start > 0 && start < end => Some(start..end),
+            _ => None,
+        },
+        ..Facts::default()
+    })
 }
 
 /// The fields of a header, or of the marker before and behind a footer: a sector.
