@@ -250,6 +250,18 @@ fn vmdk(all: &mut Vec<(String, Fields)>) {
         "vmdk-largest".to_owned(),
         plain.disk(256 * TIB - 64 * KIB, GIB),
     ));
+    // The most grains there may be, and one less, in small grains.
+    for grain_size in [4096, 8192] {
+        let fields = Fields {
+            grain_size,
+            ..plain
+        };
+        for (name, grains) in [("most", u32::MAX), ("nearly-most", u32::MAX - 1)] {
+            let size = u64::from(grains) * u64::from(grain_size);
+            let name = format!("vmdk-{name}-grains-of-{grain_size}");
+            all.push((name, fields.disk(size, GIB)));
+        }
+    }
     let touched = Some((2000, 65536));
     all.push(("vmdk-touched".to_owned(), Fields { touched, ..plain }));
 }
@@ -316,6 +328,25 @@ fn vhdx(all: &mut Vec<(String, Fields)>) {
         };
         all.push((format!("vhdx-blocks-of-{mib}m"), fields));
     }
+    // Disks of whole chunks, whose block table is just full; with one entry more it would take another MiB.
+    for (name, block_mib, blocks) in [
+        ("131041-blocks-of-1m", 1, 131_041),
+        ("16257-chunks-of-128-blocks", 32, 16257 * 128),
+        ("4033-chunks-of-64-blocks", 64, 4033 * 64),
+    ] {
+        let fields = Fields {
+            block_size: block_mib << 20,
+            ..plain
+        };
+        let size = u64::from(block_mib) * blocks * MIB;
+        all.push((format!("vhdx-{name}"), fields.disk(size, GIB)));
+        let less = size - u64::from(block_mib) * MIB;
+        all.push((format!("vhdx-{name}-less-one"), fields.disk(less, GIB)));
+    }
+    all.push((
+        "vhdx-130056-blocks-by-default".to_owned(),
+        plain.disk(130_056 * 32 * MIB, GIB),
+    ));
     let touched = Some((100, 8 * MIB));
     all.push(("vhdx-touched".to_owned(), Fields { touched, ..plain }));
 }
