@@ -1,0 +1,94 @@
+//! An image on its device, and scanning it in one manner or another.
+
+use std::cell::RefCell;
+use std::num::NonZeroU64;
+
+use crate::device::MockDevice;
+use crate::recipe::Recipe;
+use crate::recipe::conditions::End;
+use crate::recipe::truth::Truth;
+use crate::sparse::SparseImage;
+use crate::subject::{ScanAnswer, ScanRequest, Scanner};
+
+/// An image on its device.
+pub(super) struct OnDevice<'a> {
+    pub(super) recipe: &'a Recipe,
+    /// The bytes, as long as the device.
+    pub(super) bytes: SparseImage,
+    /// What the recipe says, when the file is whole and undamaged.
+    pub(super) truth: Option<Truth>,
+}
+
+/// How a scan is made, where that may differ.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    pub(super) sector_size: u32,
+    pub(super) unit: Option<NonZeroU64>,
+    pub(super) cache_fill: u8,
+    pub(super) cache_excess: usize,
+    pub(super) failing_read: Option<u64>,
+    pub(super) twice: bool,
+}
+
+impl<'a> OnDevice<'a> {
+    /// The image that the device holds; its truth is known when it is whole.
+    pub(super) fn of(recipe: &'a Recipe) -> Self {
+        let built = recipe.build();
+        let mut bytes = built.image;
+        bytes.set_capacity(recipe.conditions.capacity(bytes.capacity()));
+        Self {
+            recipe,
+            bytes,
+            truth: built.truth.filter(|_| recipe.conditions.end == End::OfFile),
+        }
+    }
+
+    /// The scan that the recipe asks for.
+    pub(super) fn manner(&self) -> Manner {
+        Manner {
+            sector_size: self.recipe.conditions.sector_size,
+            unit: self.recipe.unit,
+            cache_fill: 0,
+            cache_excess: 0,
+            failing_read: None,
+            twice: false,
+        }
+    }
+
+    /// A device with the image on it.
+    pub(super) fn device(&self, manner: &Manner) -> MockDevice<'_> {
+        let mut device = MockDevice::new(manner.sector_size, self.recipe.conditions.index);
+        device.set_sparse_input(&self.bytes);
+        device.expect_scans(1 + u64::from(manner.twice));
+        if let Some(nth) = manner.failing_read {
+            device.fail_read(nth);
+        }
+        device
+    }
+
+    pub(super) fn scan(
+        &self,
+        scanner: &(impl Scanner + ?Sized),
+        device: &MockDevice<'_>,
+        manner: &Manner,
+    ) -> ScanAnswer {
+        thread_local! {
+            // Kept, since two sectors of 64 KiB for every execution would cost more than most scans.
+            static CACHES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        CACHES.with_borrow_mut(|caches| {
+            let length = manner.sector_size as usize + manner.cache_excess;
+            caches.clear();
+            caches.resize(2 * length, manner.cache_fill);
+            let (first, second) = caches.split_at_mut(length);
+            scanner.scan(ScanRequest {
+                format: self.recipe.format,
+                calls: device.build_call_table(),
+                device: device.index(),
+                caches: [first, second],
+                unit: manner.unit,
+                twice: manner.twice,
+            })
+        })
+    }
+}

@@ -1,0 +1,350 @@
+//! What is asked about an image beside the scan itself.
+
+use std::num::NonZeroU64;
+
+use measure::{Preallocation, Qcow2Opts, VhdOpts, VhdSubformat, VhdxOpts, VmdkOpts, VmdkSubformat};
+use shared::{AllocationSummary, ScanError};
+
+use crate::check::{self, Checks};
+use crate::model;
+use crate::options::Options;
+use crate::recipe::conditions::SECTOR_SIZES;
+use crate::recipe::{Recipe, unit_of_selector};
+use crate::scanned::summary_in_words;
+use crate::subject::{Calculators, ScanAnswer, Scanner};
+
+use super::Reported;
+use super::on_device::{Manner, OnDevice};
+
+/// What is asked about an image beside the scan itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// Nothing.
+    Nothing,
+    /// The same scan again.
+    Again,
+    /// With sectors of so many bytes.
+    SectorSize(u32),
+    /// With caches of other content, so many bytes larger than a sector.
+    Caches(u16),
+    /// A second scan with the same state.
+    SecondScan,
+    /// With another unit.
+    Unit(Option<NonZeroU64>),
+    /// With a read that fails: this one, modulo the scan's reads.
+    FailedRead(u16),
+    /// With one run of data more, at this place.
+    MoreData(u16),
+    /// What all calculators answer.
+    Calculators,
+    /// What the calculator of the image's own format answers.
+    OwnFormat,
+}
+
+impl Probe {
+    /// The probe that a recipe asks for.
+    #[must_use]
+    pub fn of(recipe: &Recipe) -> Self {
+        let (selector, argument) = recipe.probe;
+        match selector & 15 {
+            1 => Self::Again,
+            2 => Self::SectorSize(SECTOR_SIZES[usize::from(argument & 7)]),
+            3 => Self::Caches(argument),
+            4 => Self::SecondScan,
+            5 => Self::Unit(unit_of_selector(argument as u8)),
+            6 => Self::FailedRead(argument),
+            7 => Self::MoreData(argument),
+            8 => Self::Calculators,
+            9 => Self::OwnFormat,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+/// The scan that a probe is compared with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct First {
+    pub(super) answer: ScanAnswer,
+    pub(super) reads: u64,
+}
+
+/// Asks what the probe asks, and asserts.
+pub(super) fn ask(
+    probe: Probe,
+    calculators: &(impl Calculators + ?Sized),
+    scanner: &(impl Scanner + ?Sized),
+    image: &OnDevice<'_>,
+    first: First,
+    case: &Reported<'_>,
+) {
+    match probe {
+        Probe::Nothing => {}
+        Probe::MoreData(place) => more_data(scanner, image, first, place, case),
+        Probe::Calculators => all_calculators(calculators, first, case),
+        Probe::OwnFormat => own_format(calculators, scanner, image, case),
+        probe => another_manner(scanner, image, first, probe, case),
+    }
+}
+
+/// The same image, scanned in another manner.
+fn another_manner(
+    scanner: &(impl Scanner + ?Sized),
+    image: &OnDevice<'_>,
+    first: First,
+    probe: Probe,
+    case: &Reported<'_>,
+) {
+    let plain = image.manner();
+    let manner = match probe {
+        Probe::SectorSize(sector_size) => Manner {
+            sector_size,
+            ..plain
+        },
+        Probe::Caches(excess) => Manner {
+            cache_fill: 0xff,
+            cache_excess: usize::from(excess),
+            ..plain
+        },
+        Probe::SecondScan => Manner {
+            twice: true,
+            ..plain
+        },
+        Probe::Unit(unit) => Manner { unit, ..plain },
+        Probe::FailedRead(nth) => Manner {
+            failing_read: u64::from(nth).checked_rem(first.reads),
+            ..plain
+        },
+        _ => plain,
+    };
+    let device = image.device(&manner);
+    let ScanAnswer {
+        result,
+        again,
+        bytes_read,
+    } = image.scan(scanner, &device, &manner);
+    let same = same_answer(result, first.answer.result);
+    let mut checks = Checks::default();
+    checks.evaluate(
+        &check::IMAGE_READS_BOUNDED,
+        device.reads() <= device.read_bound(),
+    );
+    checks.evaluate(
+        &check::IMAGE_READS_INSIDE_THE_DEVICE,
+        device.misuse().is_none(),
+    );
+    checks.evaluate_if(
+        bytes_read.is_some(),
+        &check::IMAGE_BYTES_READ_IS_WHAT_WAS_SERVED,
+        bytes_read.unwrap_or_default() == device.bytes_served(),
+    );
+    checks.evaluate_if(
+        probe == Probe::Again,
+        &check::IMAGE_SAME_ANSWER_AGAIN,
+        result == first.answer.result
+            && bytes_read == first.answer.bytes_read
+            && device.reads() == first.reads,
+    );
+    checks.evaluate_if(
+        matches!(probe, Probe::SectorSize(_)),
+        &check::IMAGE_SAME_FOR_EVERY_SECTOR_SIZE,
+        same,
+    );
+    checks.evaluate_if(
+        matches!(probe, Probe::Caches(_)),
+        &check::IMAGE_SAME_FOR_EVERY_CACHE,
+        result == first.answer.result && device.reads() == first.reads,
+    );
+    checks.evaluate_if(
+        probe == Probe::SecondScan && again.is_some(),
+        &check::IMAGE_SAME_ON_A_SECOND_SCAN,
+        same && again == Some(result),
+    );
+    checks.evaluate_if(
+        matches!(probe, Probe::Unit(_)),
+        &check::IMAGE_SAME_BYTES_FOR_EVERY_UNIT,
+        same_answer(
+            result.map(without_units),
+            first.answer.result.map(without_units),
+        ),
+    );
+    checks.evaluate_if(
+        manner.failing_read.is_some(),
+        &check::IMAGE_FAILED_READ_IS_AN_IO_ERROR,
+        device
+            .failed_sector()
+            .is_some_and(|sector| result == Err(ScanError::Io { sector })),
+    );
+    checks.conclude(case, || {
+        format!(
+            "at first {:?} after {} reads; as {probe:?} {result:?} after {} reads of which {} bytes were served{}{}",
+            first.answer,
+            first.reads,
+            device.reads(),
+            device.bytes_served(),
+            again.map_or_else(String::new, |again| format!("; the second scan {again:?}")),
+            device
+                .failed_sector()
+                .map_or_else(String::new, |sector| format!("; the read of sector {sector} failed")),
+        )
+    });
+}
+
+/// Whether two answers are the same but for the words of an error.
+fn same_answer(
+    one: Result<AllocationSummary, ScanError>,
+    other: Result<AllocationSummary, ScanError>,
+) -> bool {
+    match (one, other) {
+        (Ok(one), Ok(other)) => one == other,
+        (Err(one), Err(other)) => std::mem::discriminant(&one) == std::mem::discriminant(&other),
+        _ => false,
+    }
+}
+
+fn without_units(summary: AllocationSummary) -> AllocationSummary {
+    AllocationSummary {
+        touched: None,
+        ..summary
+    }
+}
+
+/// The same recipe with one run more holds no less.
+fn more_data(
+    scanner: &(impl Scanner + ?Sized),
+    image: &OnDevice<'_>,
+    first: First,
+    place: u16,
+    case: &Reported<'_>,
+) {
+    let Some(more) = image.recipe.with_more_data(place) else {
+        return;
+    };
+    let more = OnDevice::of(&more);
+    if image.truth.is_none() || more.truth.is_none() {
+        return;
+    }
+    let manner = more.manner();
+    let device = more.device(&manner);
+    let second = more.scan(scanner, &device, &manner);
+    if let (Ok(first), Ok(second)) = (first.answer.result, second.result) {
+        let units = |summary: AllocationSummary| summary.touched.map_or(0, |units| units.count);
+        let mut checks = Checks::default();
+        checks.evaluate_if(
+            first.virtual_size == second.virtual_size,
+            &check::IMAGE_MORE_DATA_COUNTS_MORE,
+            first.allocated_bytes <= second.allocated_bytes && units(first) <= units(second),
+        );
+        checks.conclude(case, || {
+            format!(
+                "{}; with one run more {}",
+                summary_in_words(first),
+                summary_in_words(second)
+            )
+        });
+    }
+}
+
+/// Every calculator, for images of the units that were counted.
+fn all_calculators(calculators: &(impl Calculators + ?Sized), first: First, case: &Reported<'_>) {
+    let Ok(mut summary) = first.answer.result else {
+        return;
+    };
+    if summary
+        .touched
+        .is_some_and(|units| u32::try_from(units.unit).is_err())
+    {
+        // No format has units of that size.
+        summary.touched = None;
+    }
+    let empty = AllocationSummary::new(summary.virtual_size, 0);
+    for options in options_for(summary) {
+        let answer = options.ask(calculators, &summary);
+        let expected = model::calculators::measure(&summary, &options);
+        let of_empty = options.ask(calculators, &empty);
+        let mut checks = Checks::default();
+        checks.evaluate(
+            &check::IMAGE_CALCULATORS_ACCEPT,
+            answer.is_ok() || answer == of_empty,
+        );
+        checks.evaluate(&check::IMAGE_CALCULATORS_ARE_EXACT, answer == expected);
+        checks.conclude(case, || {
+            format!(
+                "{}; {options:?} answers {answer:?}, of an empty disk {of_empty:?}; the model answers {expected:?}",
+                summary_in_words(summary)
+            )
+        });
+    }
+}
+
+/// Options of every format, whose unit is the summary's where that is possible.
+fn options_for(summary: AllocationSummary) -> [Options; 5] {
+    let unit = summary.touched.map(|units| units.unit);
+    let size = |default: u32| {
+        unit.and_then(|unit| u32::try_from(unit).ok())
+            .unwrap_or(default)
+    };
+    [
+        Options::Raw,
+        Options::Qcow2(Qcow2Opts {
+            cluster_size: size(65536),
+            refcount_bits: 16,
+            compat_v3: true,
+            extended_l2: false,
+            lazy_refcounts: false,
+            compress: false,
+            preallocation: Preallocation::Off,
+            luks_header_overhead: None,
+        }),
+        Options::Vmdk(VmdkOpts {
+            subformat: VmdkSubformat::MonolithicSparse,
+            grain_size: size(65536),
+        }),
+        Options::Vhd(VhdOpts {
+            subformat: VhdSubformat::Dynamic,
+            block_size: size(2 << 20),
+            force_size: true,
+        }),
+        Options::Vhdx(VhdxOpts {
+            block_size: size(0),
+        }),
+    ]
+}
+
+/// What the calculator of the image's own format requires, against its file.
+fn own_format(
+    calculators: &(impl Calculators + ?Sized),
+    scanner: &(impl Scanner + ?Sized),
+    image: &OnDevice<'_>,
+    case: &Reported<'_>,
+) {
+    let Some(own) = image.truth.as_ref().and_then(|truth| truth.own_size) else {
+        return;
+    };
+    let manner = Manner {
+        unit: NonZeroU64::new(
+            own.options
+                .unit(image.truth.as_ref().map_or(0, |truth| truth.virtual_size)),
+        ),
+        ..image.manner()
+    };
+    let device = image.device(&manner);
+    let Ok(summary) = image.scan(scanner, &device, &manner).result else {
+        return;
+    };
+    let answer = own.options.ask(calculators, &summary);
+    let mut checks = Checks::default();
+    checks.evaluate(
+        &check::IMAGE_REQUIRED_FITS_THE_FILE,
+        answer.is_ok_and(|answer| (own.at_least..=own.at_most).contains(&answer.required)),
+    );
+    checks.conclude(case, || {
+        format!(
+            "{}; {:?} answers {answer:?}, where required is at least {} and at most {}; the file has {} bytes",
+            summary_in_words(summary),
+            own.options,
+            own.at_least,
+            own.at_most,
+            image.bytes.capacity()
+        )
+    });
+}
