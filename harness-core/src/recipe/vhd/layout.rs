@@ -71,7 +71,9 @@ impl Making<'_> {
         let size = self.disk.size.min(LARGEST_DISK * SECTOR);
         let longer = geometry.longer * SECTOR as i64;
         let data = size.saturating_add_signed(longer);
-        if data >= FOOTER {
+        // In a file of one sector the beginning would be the end, and its footer the disk's.
+        let begins_with_its_own = data >= 2 * FOOTER;
+        if begins_with_its_own {
             match geometry.beginning {
                 Beginning::Zeros => {}
                 Beginning::Cookie => self.writer.bytes(0, b"conectix"),
@@ -88,7 +90,7 @@ impl Making<'_> {
 
         if geometry.footers.end != Footer::Good {
             let cookie = geometry.footers.end == Footer::Damaged
-                || (data >= FOOTER && geometry.beginning != Beginning::Zeros);
+                || (begins_with_its_own && geometry.beginning != Beginning::Zeros);
             truth.refuse(if cookie { Corrupt } else { NotThisFormat });
             return;
         }
