@@ -96,7 +96,7 @@ fn recipes_model_code_and_qemu_agree() {
 
 #[test]
 fn every_known_difference_is_still_there() {
-    let qemu = Qemu::new(LIMIT);
+    let qemu = Qemu::find(LIMIT).unwrap();
     println!("{}", qemu.version().unwrap());
     let mut ids = BTreeSet::new();
     let mut gone = Vec::new();
@@ -109,6 +109,13 @@ fn every_known_difference_is_still_there() {
         };
         match case.judge(&qemu) {
             Verdict::Known(id) if id == known.id => {}
+            // Or with a fix that this version's distributor took over from a later one.
+            Verdict::Agrees if known.gone_since.is_some() => {
+                println!(
+                    "NOT SHOWN with this QEMU, which does not differ: {}",
+                    known.id
+                );
+            }
             other => gone.push(format!("{}: {other:?}: {}", known.id, case.in_words())),
         }
     }

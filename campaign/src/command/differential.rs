@@ -85,7 +85,7 @@ pub fn run(args: &Differential, project: &Project) -> Result<ExitCode> {
             || std::thread::available_parallelism().map_or(1, usize::from),
             usize::from,
         ),
-        qemu: Qemu::new(args.limit),
+        qemu: Qemu::find(args.limit)?,
         as_found: args.as_found,
         examples: args.examples,
         out: args

@@ -57,7 +57,7 @@ pub fn judge(question: &Question, qemu: &Qemu, folder: &Path) -> Verdict {
                 theirs: &theirs,
                 not_created: &|| not_created(question, qemu, folder),
             };
-            known::of_calculator(&evidence).map_or_else(
+            known::of_calculator(&evidence, qemu.major()).map_or_else(
                 || {
                     Verdict::differs(
                         signature,

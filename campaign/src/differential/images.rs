@@ -101,7 +101,8 @@ fn try_judge(bytes: &[u8], qemu: &Qemu, folder: &Path) -> Result<Verdict, Inconc
             None => return Ok(Verdict::Refused),
         },
     };
-    Ok(known::of_image(&evidence).map_or(Verdict::Differs(difference), Verdict::Known))
+    Ok(known::of_image(&evidence, qemu.major())
+        .map_or(Verdict::Differs(difference), Verdict::Known))
 }
 
 /// The image's file, in a case's folder.

@@ -25,6 +25,7 @@ pub struct Inconclusive(pub String);
 #[derive(Debug, Clone, Copy)]
 pub struct Qemu {
     limit: Duration,
+    major: u32,
 }
 
 /// How a tool ended: by itself.
@@ -82,33 +83,32 @@ impl Ended {
 }
 
 impl Qemu {
-    /// The tools, each run of which may take so long.
+    /// The tools that are installed, each run of which may take so long.
+    ///
+    /// # Errors
+    /// When one of them is not there, or does not say its version.
+    pub fn find(limit: Duration) -> Result<Self> {
+        version_of("qemu-io")?;
+        let version = version_of("qemu-img")?;
+        let major = version
+            .split(|letter: char| !letter.is_ascii_digit())
+            .find_map(|digits| digits.parse().ok())
+            .with_context(|| format!("no version: {version}"))?;
+        Ok(Self { limit, major })
+    }
+
+    /// The first number of QEMU's version.
     #[must_use]
-    pub const fn new(limit: Duration) -> Self {
-        Self { limit }
+    pub const fn major(&self) -> u32 {
+        self.major
     }
 
     /// What `qemu-img --version` says, in a line.
     ///
     /// # Errors
-    /// When one of the tools is not there.
+    /// When it does not say it.
     pub fn version(&self) -> Result<String> {
-        let mut version = String::new();
-        for tool in ["qemu-io", "qemu-img"] {
-            let output = Command::new(tool)
-                .arg("--version")
-                .output()
-                .with_context(|| format!("{tool} cannot be run: install qemu-utils"))?;
-            version = String::from_utf8_lossy(&output.stdout)
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .to_owned();
-            if !output.status.success() || version.is_empty() {
-                bail!("{tool} --version fails: install qemu-utils");
-            }
-        }
-        Ok(version)
+        version_of("qemu-img")
     }
 
     /// Runs a tool in `folder`.
@@ -254,6 +254,18 @@ pub fn bytes_of(pieces: &[Piece]) -> u64 {
     pieces.iter().map(|(start, end)| end - start).sum()
 }
 
+fn version_of(tool: &str) -> Result<String> {
+    let output = Command::new(tool)
+        .arg("--version")
+        .output()
+        .with_context(|| format!("{tool} cannot be run: install qemu-utils"))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    match said.lines().next() {
+        Some(version) if output.status.success() => Ok(version.to_owned()),
+        _ => bail!("{tool} --version fails: install qemu-utils"),
+    }
+}
+
 fn collect(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -275,7 +287,7 @@ mod tests {
     use super::*;
 
     fn sh(limit: Duration, script: &str) -> Result<Ended, Inconclusive> {
-        Qemu::new(limit).run(Path::new("/"), "sh", &["-c", script])
+        Qemu { limit, major: 0 }.run(Path::new("/"), "sh", &["-c", script])
     }
 
     #[test]

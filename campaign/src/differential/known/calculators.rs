@@ -13,6 +13,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "raw-negative-size",
         reason: "qemu-img prints 2^63 bytes as a negative number; we say that they do not fit",
+        gone_since: None,
         applies: Applies::Calculator(|evidence| {
             evidence.question.options == Options::Raw
                 && evidence.ours == Err(MeasureError::Overflow)
@@ -23,6 +24,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "qcow2-measured-not-created",
         reason: "qemu-img measures version 2 images with features of version 3, and images of a file that need a larger L1 table than there may be; it does not create them",
+        gone_since: None,
         applies: Applies::Calculator(|evidence| {
             matches!(evidence.question.options, Options::Qcow2(_))
                 && evidence.ours.is_err()
@@ -42,6 +44,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vmdk-grain-numbers",
         reason: "qemu-img cuts numbers of grains to 32 bits: from 2^32 - 512 grains on it writes no tables, or too few; we count them, up to 2^32 - 1 grains",
+        gone_since: None,
         applies: Applies::Calculator(|evidence| {
             matches!(evidence.question.options, Options::Vmdk(_))
                 && !is_flat(evidence)
@@ -53,6 +56,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vmdk-empty-not-opened",
         reason: "qemu-img writes an empty disk's header, and then does not open it",
+        gone_since: None,
         applies: Applies::Calculator(|evidence| {
             matches!(evidence.question.options, Options::Vmdk(_)) && cannot_open_its_own(evidence)
         }),
@@ -61,6 +65,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhd-empty-fixed-not-opened",
         reason: "qemu-img writes an empty fixed disk, which is one footer, and then takes it for a dynamic disk's",
+        gone_since: None,
         applies: Applies::Calculator(|evidence| {
             matches!(evidence.question.options, Options::Vhd(_)) && cannot_open_its_own(evidence)
         }),
@@ -75,6 +80,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhdx-block-size-rounded",
         reason: "qemu-img rounds a block size up to 1 MiB and cuts it to 256 MiB before it looks at it; so does a tool, and not the calculator",
+        gone_since: None,
         applies: Applies::Calculator(|evidence| {
             matches!(evidence.question.options, Options::Vhdx(VhdxOpts { block_size })
                 if !block_size.is_multiple_of(1 << 20) || block_size > 1 << 28)

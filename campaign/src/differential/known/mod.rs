@@ -23,6 +23,8 @@ pub struct Known {
     pub id: &'static str,
     /// Why it is so.
     pub reason: &'static str,
+    /// The first QEMU, by the first number of its version, that does not differ; `None` while all do.
+    pub gone_since: Option<u32>,
     /// Whether a case differs for this reason.
     applies: Applies,
     /// A case that does.
@@ -123,17 +125,27 @@ pub fn find(id: &str) -> Option<&'static Known> {
     all().find(|known| known.id == id)
 }
 
-/// The first known difference that explains an answer of a calculator.
-pub(super) fn of_calculator(evidence: &CalculatorEvidence<'_>) -> Option<&'static str> {
+impl Known {
+    /// Whether a QEMU whose version begins with `major` may differ so.
+    #[must_use]
+    pub fn is_of(&self, major: u32) -> bool {
+        self.gone_since.is_none_or(|since| major < since)
+    }
+}
+
+/// The first known difference from such a QEMU that explains an answer of a calculator.
+pub(super) fn of_calculator(evidence: &CalculatorEvidence<'_>, major: u32) -> Option<&'static str> {
     all()
+        .filter(|known| known.is_of(major))
         .find(|known| matches!(known.applies, Applies::Calculator(applies) if applies(evidence)))
         .map(|known| known.id)
 }
 
-/// The first known difference that explains an answer about an image.
-pub(super) fn of_image(evidence: &ImageEvidence<'_>) -> Option<&'static str> {
+/// The first known difference from such a QEMU that explains an answer about an image.
+pub(super) fn of_image(evidence: &ImageEvidence<'_>, major: u32) -> Option<&'static str> {
     let format = evidence.recipe.format;
     all()
+        .filter(|known| known.is_of(major))
         .find(|known| {
             matches!(known.applies, Applies::Image(of, applies) if of == format && applies(evidence))
         })

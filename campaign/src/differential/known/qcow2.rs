@@ -20,6 +20,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "qcow2-key",
         reason: "QEMU opens an encrypted image with its key only, and reads a LUKS header; how much data there is needs neither",
+        gone_since: None,
         applies: Applies::Image(Qcow2, |evidence| {
             evidence.only_they_refuse("") && evidence.big::<4>(at::ENCRYPTION) != 0
         }),
@@ -28,14 +29,19 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "qcow2-size-of-part-sectors",
         reason: "QEMU rounds a size in the header down to whole sectors of 512 bytes; the disk is as large as the header says",
+        gone_since: None,
         applies: Applies::Image(Qcow2, rounds_the_size),
         example: Example::Recipe(&[(12, &[1]), (157, &[253])]),
     },
     Known {
         id: "qcow2-data-file",
         reason: "QEMU opens the external data file and needs its name; how much data there is the image's own tables say",
+        gone_since: None,
         applies: Applies::Image(Qcow2, |evidence| {
-            (evidence.only_they_refuse("data") || evidence.only_they_refuse("No such file"))
+            let complaints = ["data", "No such file", "file name"];
+            complaints
+                .iter()
+                .any(|&words| evidence.only_they_refuse(words))
                 && evidence.big::<8>(at::INCOMPATIBLE) & EXTERNAL_DATA != 0
         }),
         example: Example::Recipe(&[(27, &[34]), (120, &[1, 19])]),
@@ -43,18 +49,21 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "qcow2-refcounts",
         reason: "QEMU reads refcount table and blocks when it opens an image; which data there is they do not say",
+        gone_since: None,
         applies: Applies::Image(Qcow2, |evidence| evidence.only_they_refuse("refcount")),
         example: Example::Recipe(&[(152, &[192])]),
     },
     Known {
         id: "qcow2-snapshots",
         reason: "QEMU reads the snapshot table; which data the disk has now it does not say",
+        gone_since: None,
         applies: Applies::Image(Qcow2, |evidence| evidence.only_they_refuse("napshot")),
         example: Example::Recipe(&[(120, &[3, 61]), (123, &[142])]),
     },
     Known {
         id: "qcow2-extensions",
         reason: "QEMU reads the header extensions; none of them says which data there is",
+        gone_since: None,
         applies: Applies::Image(Qcow2, |evidence| {
             evidence.only_they_refuse("xtension") || evidence.only_they_refuse("ext_")
         }),
@@ -63,6 +72,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "qcow2-table-past-end",
         reason: "QEMU reads what is past the end of the file as zeroes; a table that is not wholly there is corrupt",
+        gone_since: None,
         applies: Applies::Image(Qcow2, |evidence| {
             evidence.only_we_refuse("table is not wholly in the file")
         }),
@@ -71,6 +81,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "qcow2-header-length",
         reason: "QEMU takes a header whose length is no multiple of 8, which the specification demands",
+        gone_since: None,
         applies: Applies::Image(Qcow2, |evidence| {
             evidence.only_we_refuse("the header's length is not a multiple of 8")
         }),
@@ -79,6 +90,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "qcow2-check",
         reason: "qemu-img check complains of data past the end of the file, reserved bits, flags about refcounts, and refcounts that are left out; which data there is they do not change",
+        gone_since: None,
         applies: Applies::Image(Qcow2, |evidence| {
             evidence.is_whole
                 && evidence.theirs.check.is_some()

@@ -8,6 +8,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhd-footer-copy",
         reason: "QEMU takes a dynamic disk by the footer's copy alone; the specification has the copy for when the footer is damaged, and either one is enough",
+        gone_since: None,
         applies: Applies::Image(Vhd, |evidence| {
             evidence.only_they_refuse("Incorrect header checksum")
                 || evidence.only_they_refuse("invalid VPC image")
@@ -17,6 +18,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhd-fixed-begins-with-cookie",
         reason: "QEMU takes what a fixed disk begins with for a dynamic disk's footer, also when that is its guest's data, or the disk is empty and its footer comes first",
+        gone_since: None,
         applies: Applies::Image(Vhd, |evidence| {
             evidence.only_they_refuse("") && begins_with_cookie(evidence) && is_fixed(evidence)
         }),
@@ -25,6 +27,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhd-entries-past-the-disk",
         reason: "QEMU looks at all entries of the table, and refuses an image when one past the disk's end names a place past the file's",
+        gone_since: None,
         applies: Applies::Image(Vhd, |evidence| {
             evidence.only_they_refuse("free_data_block_offset points after the end of file")
         }),
@@ -33,6 +36,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhd-fixed-cut",
         reason: "QEMU takes a fixed disk that is larger than its file, and reads zeroes there",
+        gone_since: None,
         applies: Applies::Image(Vhd, |evidence| {
             evidence.only_we_refuse("a fixed disk is larger than its file")
         }),
@@ -41,6 +45,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhd-reserved-feature",
         reason: "QEMU does not look at the features, of which the specification has one bit always set",
+        gone_since: None,
         applies: Applies::Image(Vhd, |evidence| {
             evidence.only_we_refuse("the footer's features lack the reserved bit")
         }),
@@ -49,6 +54,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhd-version",
         reason: "QEMU does not look at the versions of footer and header, of which there is one: 1.0",
+        gone_since: None,
         applies: Applies::Image(Vhd, |evidence| {
             evidence.only_we_refuse("of a version other than 1.0")
         }),
@@ -57,6 +63,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhd-header-checksum",
         reason: "QEMU does not verify the dynamic disk header's checksum",
+        gone_since: None,
         applies: Applies::Image(Vhd, |evidence| {
             evidence.only_we_refuse("the dynamic disk header's checksum is wrong")
         }),
@@ -65,14 +72,30 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhd-over-header",
         reason: "QEMU does not mind a block or the table over the footer's copy or the header, nor a block over the table",
+        gone_since: None,
         applies: Applies::Image(Vhd, |evidence| {
             evidence.only_we_refuse("lies over the footer's copy")
         }),
         example: Example::Recipe(&[(0, &[2]), (14, &[1]), (58, &[1]), (120, &[2])]),
     },
     Known {
+        id: "vhd-size-by-geometry",
+        reason: "QEMU before 10.0 goes by the geometry for creators other than those of which it knows better; now it goes by the current size but for its own and Virtual PC's",
+        gone_since: Some(10),
+        applies: Applies::Image(Vhd, |evidence| {
+            goes_by_geometry(evidence, 0)
+                || evidence
+                    .image
+                    .capacity()
+                    .checked_sub(512)
+                    .is_some_and(|footer| goes_by_geometry(evidence, footer))
+        }),
+        example: Example::Recipe(&[(0, &[2]), (14, &[1]), (26, &[7])]),
+    },
+    Known {
         id: "vhd-disk-type",
         reason: "QEMU looks for a fixed disk by its footer's place and takes every other type for a dynamic disk; a differencing one holds only what its parent does not",
+        gone_since: None,
         applies: Applies::Image(Vhd, |evidence| {
             evidence.only_we_refuse("a differencing disk")
                 || evidence.only_we_refuse("a disk type other than")
@@ -94,4 +117,21 @@ fn is_fixed(evidence: &ImageEvidence<'_>) -> bool {
         .capacity()
         .checked_sub(512)
         .is_some_and(|footer| evidence.big::<4>(footer + 60) == 2)
+}
+
+/// Whether the footer at this byte has another geometry than size, and QEMU takes the geometry: for the
+/// size, or when it looks whether the table is large enough, or when the size is too large.
+fn goes_by_geometry(evidence: &ImageEvidence<'_>, footer: u64) -> bool {
+    let cylinders = evidence.big::<2>(footer + 56);
+    let heads = evidence.big::<1>(footer + 58);
+    let sectors = evidence.big::<1>(footer + 59);
+    let geometry = cylinders * heads * sectors * 512;
+    let has_cookie = evidence.big::<8>(footer) == u64::from_be_bytes(*b"conectix");
+    has_cookie
+        && geometry != evidence.big::<8>(footer + 48)
+        && (evidence
+            .both()
+            .is_some_and(|(_, disk)| disk.size == geometry)
+            || evidence.only_they_refuse("Page table too small")
+            || evidence.only_we_refuse("a disk of more than 0xff000000 sectors"))
 }

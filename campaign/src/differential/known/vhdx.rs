@@ -14,6 +14,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhdx-first-region-table",
         reason: "QEMU reads the first region table only; the specification has the second one for when the first is damaged",
+        gone_since: None,
         applies: Applies::Image(Vhdx, |evidence| {
             evidence.only_they_refuse("") && !has_first_region_table(evidence)
         }),
@@ -22,6 +23,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhdx-logical-sectors",
         reason: "QEMU knows logical sectors of 512 bytes only; the specification has 4096 as well",
+        gone_since: None,
         applies: Applies::Image(Vhdx, |evidence| {
             evidence.only_they_refuse("not supported")
                 && blocks::logical_sector(evidence.image) == Some(4096)
@@ -31,6 +33,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhdx-bitmap-entry",
         reason: "QEMU verifies a sector bitmap's entry as if it were a block's; a disk without a parent has no use for it",
+        gone_since: None,
         applies: Applies::Image(Vhdx, |evidence| {
             evidence.only_they_refuse("overlaps with region")
         }),
@@ -39,6 +42,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhdx-reserved-state",
         reason: "QEMU opens an image with a block in a state that a disk without a parent does not have",
+        gone_since: None,
         applies: Applies::Image(Vhdx, |evidence| {
             evidence.only_we_refuse("a block has a reserved state")
                 || evidence
@@ -49,6 +53,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhdx-log",
         reason: "QEMU replays a log, or finds nothing in it, and goes on; a scanner does not write",
+        gone_since: None,
         applies: Applies::Image(Vhdx, |evidence| {
             evidence.only_we_refuse("a log that has to be replayed first")
         }),
@@ -57,6 +62,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhdx-log-version",
         reason: "QEMU refuses a log version other than 0 also when there is no log to replay",
+        gone_since: None,
         applies: Applies::Image(Vhdx, |evidence| {
             evidence.only_they_refuse("") && has_log_version(evidence)
         }),
@@ -65,6 +71,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhdx-header-version",
         reason: "QEMU takes the older header when the newer one is of another version; a version that is not known is no damage",
+        gone_since: None,
         applies: Applies::Image(Vhdx, |evidence| {
             evidence.only_we_refuse("a version other than 1")
         }),
@@ -80,6 +87,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhdx-many-regions",
         reason: "a scanner has no heap to keep hundreds of unknown regions apart",
+        gone_since: None,
         applies: Applies::Image(Vhdx, |evidence| {
             evidence.only_we_refuse("more regions than the scanner can keep apart")
         }),
@@ -88,6 +96,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhdx-item-place",
         reason: "QEMU reads metadata wherever it is said to be, also outside of its region",
+        gone_since: None,
         applies: Applies::Image(Vhdx, |evidence| {
             evidence.only_we_refuse("a metadata item is not between the metadata table")
                 || evidence.only_we_refuse("the metadata table is not wholly in its region")
@@ -97,6 +106,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhdx-last-block-cut",
         reason: "QEMU takes a last block that the file holds only as far as the disk goes, as it writes it itself, but not behind a sector bitmap's entry",
+        gone_since: None,
         applies: Applies::Image(Vhdx, |evidence| {
             evidence.only_they_refuse("points after end of file")
         }),
@@ -109,8 +119,19 @@ pub(super) const KNOWN: &[Known] = &[
         ]),
     },
     Known {
+        id: "vhdx-file-of-part-sectors",
+        reason: "QEMU takes a file to be as long as whole sectors of 512 bytes, also when the last one, in which a block ends, is not all there",
+        gone_since: None,
+        applies: Applies::Image(Vhdx, |evidence| {
+            evidence.only_we_refuse("a block runs past the end of the file")
+                && !evidence.image.capacity().is_multiple_of(512)
+        }),
+        example: Example::Recipe(&[(0, &[3]), (3, &[106]), (58, &[1]), (152, &[237])]),
+    },
+    Known {
         id: "vhdx-block-over",
         reason: "QEMU opens an image with a block over the headers, the log or a region",
+        gone_since: None,
         applies: Applies::Image(Vhdx, |evidence| {
             evidence.only_we_refuse("a block lies over the headers, the log or a region")
         }),
@@ -125,6 +146,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhdx-size-of-part-sectors",
         reason: "QEMU cuts a size that is no whole number of sectors; the specification has none",
+        gone_since: None,
         applies: Applies::Image(Vhdx, |evidence| {
             evidence.only_we_refuse("the disk's size is not a multiple of its logical sectors")
         }),
@@ -133,6 +155,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhdx-log-place",
         reason: "QEMU does not look where a log lies in which there is nothing to replay",
+        gone_since: None,
         applies: Applies::Image(Vhdx, |evidence| {
             evidence.only_we_refuse("the log's place is not in whole MiB")
         }),
@@ -141,6 +164,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhdx-item-length",
         reason: "QEMU does not look at the length of a metadata item, which its kind determines",
+        gone_since: None,
         applies: Applies::Image(Vhdx, |evidence| {
             evidence.only_we_refuse("a metadata item has a wrong length")
         }),
@@ -149,6 +173,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vhdx-region-place",
         reason: "QEMU takes regions that are not in whole MiB, or not wholly in the file",
+        gone_since: None,
         applies: Applies::Image(Vhdx, |evidence| evidence.only_we_refuse("a region is not")),
         example: Example::Recipe(&[(0, &[3]), (152, &[237])]),
     },

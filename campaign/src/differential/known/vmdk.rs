@@ -8,6 +8,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vmdk-descriptor",
         reason: "QEMU needs the embedded descriptor, with a content id; which data there is it does not say",
+        gone_since: None,
         applies: Applies::Image(Vmdk, |evidence| {
             evidence.only_they_refuse("") && !has_content_id(evidence)
         }),
@@ -16,6 +17,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vmdk-footer-not-in-sectors",
         reason: "QEMU looks for a footer before the file's end rounded up to whole sectors; it lies 1024 bytes before the end itself",
+        gone_since: None,
         applies: Applies::Image(Vmdk, |evidence| {
             !evidence.image.capacity().is_multiple_of(512)
                 && (evidence.only_they_refuse("footer") || evidence.only_we_refuse("footer"))
@@ -25,12 +27,14 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vmdk-redundant-directory",
         reason: "QEMU reads the redundant directory when it opens an image; the other one is the one that counts",
+        gone_since: None,
         applies: Applies::Image(Vmdk, |evidence| evidence.only_they_refuse("backup table")),
         example: Example::Recipe(&[(0, &[1]), (120, &[3, 54]), (123, &[2])]),
     },
     Known {
         id: "vmdk-table-past-end",
         reason: "QEMU reads what is past the end of the file as zeroes; a table that is not wholly there is corrupt",
+        gone_since: None,
         applies: Applies::Image(Vmdk, |evidence| {
             evidence.only_we_refuse("is not wholly in the file")
         }),
@@ -39,6 +43,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vmdk-directory-wraps",
         reason: "QEMU takes the directory's place in bytes modulo 2^64; in sectors it is far past the file's end",
+        gone_since: None,
         applies: Applies::Image(Vmdk, |evidence| {
             evidence.only_we_refuse("the grain directory is past 2^64")
         }),
@@ -47,6 +52,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vmdk-version-0",
         reason: "QEMU takes version 0, which the specification does not know",
+        gone_since: None,
         applies: Applies::Image(Vmdk, |evidence| {
             evidence.only_we_refuse("a VMDK version other than 1 to 3")
                 && evidence.little::<4>(4) == 0
@@ -56,6 +62,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vmdk-grain-size",
         reason: "QEMU takes grains of any number of sectors up to 2^21; the specification's are powers of two, of at most 128",
+        gone_since: None,
         applies: Applies::Image(Vmdk, |evidence| {
             evidence.only_we_refuse("a grain size that is no power of two")
         }),
@@ -64,6 +71,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         id: "vmdk-table-entries",
         reason: "QEMU takes tables of fewer than 512 entries, which nobody writes",
+        gone_since: None,
         applies: Applies::Image(Vmdk, |evidence| {
             evidence.only_we_refuse("grain tables of another length than 512 entries")
         }),
