@@ -220,7 +220,12 @@ fn more_data(
         return;
     };
     let more = OnDevice::of(&more);
-    if image.truth.is_none() || more.truth.is_none() {
+    // Where a table is shared, what a run adds here it may take away there.
+    let adds_up = |image: &OnDevice<'_>| {
+        let truth = image.truth.as_ref();
+        truth.is_some_and(|truth| !truth.shares_tables)
+    };
+    if !adds_up(image) || !adds_up(&more) {
         return;
     }
     let manner = more.manner();

@@ -16,6 +16,9 @@ pub struct Truth {
     refusal: Option<Refusal>,
     /// What the image's own format says of the file's size.
     pub own_size: Option<OwnSize>,
+    /// Whether a table is named for several parts of the disk, so that a run of data changes what the
+    /// other parts hold.
+    pub shares_tables: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +49,7 @@ impl Truth {
             data: Vec::new(),
             refusal: None,
             own_size: None,
+            shares_tables: false,
         }
     }
 

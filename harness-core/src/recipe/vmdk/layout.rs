@@ -79,6 +79,7 @@ pub(super) fn build(recipe: &Recipe, geometry: &Geometry, writer: &mut ImageWrit
         Capacity::Sectors(sectors) => sectors.saturating_mul(SECTOR),
     });
     let (data_grains, tables_named) = making.fill(&mut truth);
+    truth.shares_tables = making.geometry.aliases != 0;
     let last_table_end = making.end_of_tables();
     making.finish(last_table_end);
     making.refuse(&mut truth, tables_named);
