@@ -34,6 +34,22 @@ pub(super) const KNOWN: &[Known] = &[
         example: Example::Recipe(&[(0, &[2]), (37, &[1, 1])]),
     },
     Known {
+        id: "vhd-file-of-part-sectors",
+        reason: "QEMU takes a file to be as long as whole sectors of 512 bytes, also when the last one, in which a block ends, is not all there",
+        gone_since: None,
+        applies: Applies::Image(Vhd, |evidence| {
+            evidence.only_we_refuse("a block runs past the end of the file")
+                && !evidence.image.capacity().is_multiple_of(512)
+        }),
+        example: Example::Recipe(&[
+            (0, &[2]),
+            (3, &[32, 40]),
+            (33, &[101]),
+            (62, &[26, 255]),
+            (86, &[54]),
+        ]),
+    },
+    Known {
         id: "vhd-fixed-cut",
         reason: "QEMU takes a fixed disk that is larger than its file, and reads zeroes there",
         gone_since: None,

@@ -54,8 +54,7 @@ pub(super) const KNOWN: &[Known] = &[
         reason: "QEMU takes version 0, which the specification does not know",
         gone_since: None,
         applies: Applies::Image(Vmdk, |evidence| {
-            evidence.only_we_refuse("a VMDK version other than 1 to 3")
-                && evidence.little::<4>(4) == 0
+            evidence.only_we_refuse("a VMDK version other than 1 to 3") && has_version_0(evidence)
         }),
         example: Example::Recipe(&[(0, &[1]), (26, &[240])]),
     },
@@ -87,4 +86,12 @@ fn has_content_id(evidence: &ImageEvidence<'_>) -> bool {
     let end = descriptor.iter().position(|&byte| byte == 0);
     let text = &descriptor[..end.unwrap_or(descriptor.len())];
     text.windows(4).any(|four| four == b"CID=")
+}
+
+/// Whether the header is of version 0: the one at the start, or the one in the footer.
+fn has_version_0(evidence: &ImageEvidence<'_>) -> bool {
+    let footer = evidence.image.capacity().saturating_sub(1024);
+    [0, footer]
+        .iter()
+        .any(|header| evidence.little::<8>(*header) == u64::from_le_bytes(*b"KDMV\0\0\0\0"))
 }
