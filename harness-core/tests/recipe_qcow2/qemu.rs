@@ -159,7 +159,7 @@ fn ask_qemu(half: u64) -> Seen {
         }
     }
     println!("{agreed} agreed, {with_data} with data; {clean} clean; {inconclusive} inconclusive");
-    assert!(with_data * 4 > agreed * 3 && clean * 4 > agreed * 3);
+    assert!(with_data * 3 > agreed * 2 && clean * 4 > agreed * 3);
     assert!(inconclusive <= agreed / 20, "{inconclusive} inconclusive");
     seen
 }

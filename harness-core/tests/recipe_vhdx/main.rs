@@ -47,7 +47,7 @@ fn random_recipe(random: &mut Random) -> Bytes {
         bytes[at::RARE] = 0;
     }
     if random.coin() {
-        let width = 1 + random.next().to_le_bytes()[0] % 13;
+        let width = 1 + random.next().to_le_bytes()[0] % 15;
         bytes[at::SIZE_MODE] = width << 2;
         bytes[at::SIZE..at::SIZE + 8].copy_from_slice(&random.next().to_le_bytes());
     }
