@@ -2,7 +2,7 @@
 //! QEMU's own tools.
 //!
 //! - [`question`]: a question to a calculator, and how one is drawn; [`calculators`]: its answers.
-//! - [`recipes`]: how an image's recipe is drawn; [`images`]: what all say of the image; [`blocks`]: where
+//! - [`recipes`]: how an image's recipe is drawn; [`images`]: what all say of the image; `blocks`: where
 //!   data is in a VHDX image, by reading it.
 //! - [`qemu`]: running QEMU's tools; [`verdict`]: what comes of a case.
 //! - [`known`]: the one table of differences that are known.
