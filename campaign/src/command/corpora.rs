@@ -64,7 +64,7 @@ pub struct Corpora {
     from: Vec<PathBuf>,
     /// How many inputs to keep for each feature, where there are as many: different inputs with the same
     /// coverage differ in what they are sensitive to.
-    #[arg(long, value_name = "N", default_value = "3")]
+    #[arg(long, value_name = "N", default_value = "6")]
     keep_per_feature: NonZeroUsize,
     /// How many engines grow at once, each on a core of its own; by default as many as there are cores.
     #[arg(long, value_name = "N")]

@@ -215,33 +215,32 @@ fn show(measured: &Measured) -> Result<()> {
     for (name, of_target) in &measured.targets {
         outln!("{}", row(name, &of_target.summary));
     }
-    for (title, listed) in [
-        ("unreached, and listed", true),
-        ("unreached, and not listed", false),
-    ] {
-        let regions = measured.unreached.iter();
-        let regions: Vec<&Unreached> = regions
-            .filter(|unreached| unreached.reason.is_some() == listed)
-            .collect();
-        outln!("\n{title}: {}", regions.len());
-        for unreached in regions {
-            let Unreached {
-                region,
-                place,
-                reason,
-            } = unreached;
-            outln!(
-                "  {}:{}:{} in {}: {}",
-                region.file,
-                region.start_line,
-                region.start_column,
-                place.function,
-                place.text
-            );
-            if let Some(reason) = reason {
-                outln!("      {reason}");
-            }
-        }
+    let (listed, unlisted): (Vec<&Unreached>, Vec<&Unreached>) = measured
+        .unreached
+        .iter()
+        .partition(|unreached| unreached.reason.is_some());
+    outln!("\nunreached, and listed: {}", listed.len());
+    let mut functions: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
+    for unreached in listed {
+        let reason = unreached.reason.as_deref().unwrap_or_default();
+        let place = &unreached.place;
+        *functions
+            .entry((&place.file, &place.function, reason))
+            .or_default() += 1;
+    }
+    for ((file, function, reason), regions) in functions {
+        outln!("  {file}, {function}: {regions}. {reason}");
+    }
+    outln!("\nunreached, and not listed: {}", unlisted.len());
+    for Unreached { region, place, .. } in unlisted {
+        outln!(
+            "  {}:{}:{} in {}: {}",
+            region.file,
+            region.start_line,
+            region.start_column,
+            place.function,
+            place.text
+        );
     }
     for wrong in &measured.wrongly_listed {
         outln!("WRONG: {wrong}");
