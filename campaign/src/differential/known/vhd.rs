@@ -35,10 +35,11 @@ pub(super) const KNOWN: &[Known] = &[
     },
     Known {
         id: "vhd-file-of-part-sectors",
-        reason: "QEMU takes a file to be as long as whole sectors of 512 bytes, also when the last one, in which a block ends, is not all there",
+        reason: "QEMU takes a file to be as long as whole sectors of 512 bytes, also when the last one, in which a block or the table ends, is not all there",
         gone_since: None,
         applies: Applies::Image(Vhd, |evidence| {
-            evidence.only_we_refuse("a block runs past the end of the file")
+            (evidence.only_we_refuse("a block runs past the end of the file")
+                || evidence.only_we_refuse("the BAT is not wholly in the file"))
                 && !evidence.image.capacity().is_multiple_of(512)
         }),
         example: Example::Recipe(&[
@@ -47,6 +48,25 @@ pub(super) const KNOWN: &[Known] = &[
             (33, &[101]),
             (62, &[26, 255]),
             (86, &[54]),
+        ]),
+    },
+    Known {
+        id: "vhd-tiny-blocks",
+        reason: "QEMU rounds the sector bitmap of a block of less than 4096 bytes down to nothing, so that its blocks are shorter and end before the file does",
+        gone_since: None,
+        applies: Applies::Image(Vhd, |evidence| {
+            evidence.only_we_refuse("a block runs past the end of the file")
+                && block_size(evidence) < 4096
+        }),
+        example: Example::Recipe(&[
+            (0, &[2]),
+            (3, &[11]),
+            (15, &[1]),
+            (25, &[103]),
+            (27, &[3]),
+            (120, &[2]),
+            (123, &[85, 68]),
+            (126, &[217, 110]),
         ]),
     },
     Known {
@@ -150,4 +170,10 @@ fn goes_by_geometry(evidence: &ImageEvidence<'_>, footer: u64) -> bool {
             .is_some_and(|(_, disk)| disk.size == geometry)
             || evidence.only_they_refuse("Page table too small")
             || evidence.only_we_refuse("a disk of more than 0xff000000 sectors"))
+}
+
+/// The block size in bytes, in the header that the footer's copy names; QEMU takes no other.
+fn block_size(evidence: &ImageEvidence<'_>) -> u64 {
+    let header = evidence.big::<8>(16);
+    header.checked_add(32).map_or(0, |at| evidence.big::<4>(at))
 }

@@ -129,6 +129,15 @@ pub(super) const KNOWN: &[Known] = &[
         example: Example::Recipe(&[(0, &[3]), (3, &[106]), (58, &[1]), (152, &[237])]),
     },
     Known {
+        id: "vhdx-empty-disk",
+        reason: "QEMU counts 2^32 - 1 blocks of a disk of no bytes, and looks at their entries, or for a table as large",
+        gone_since: None,
+        applies: Applies::Image(Vhdx, |evidence| {
+            evidence.only_they_refuse("") && evidence.ours.is_ok_and(|disk| disk.virtual_size == 0)
+        }),
+        example: Example::Recipe(&[(0, &[3]), (61, &[223, 93])]),
+    },
+    Known {
         id: "vhdx-block-over",
         reason: "QEMU opens an image with a block over the headers, the log or a region",
         gone_since: None,

@@ -50,6 +50,15 @@ pub(super) const KNOWN: &[Known] = &[
         example: Example::Recipe(&[(0, &[1]), (24, &[194]), (136, &[3, 62, 218])]),
     },
     Known {
+        id: "vmdk-text-descriptor",
+        reason: "QEMU follows a text descriptor to the files of its extents, of which there may be none; a scanner has one file, and names the kind",
+        gone_since: None,
+        applies: Applies::Image(Vmdk, |evidence| {
+            evidence.only_we_refuse("a text descriptor of")
+        }),
+        example: Example::Recipe(&[(0, &[1]), (29, &[245]), (136, &[3, 86])]),
+    },
+    Known {
         id: "vmdk-version-0",
         reason: "QEMU takes version 0, which the specification does not know",
         gone_since: None,
