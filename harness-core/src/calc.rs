@@ -292,10 +292,19 @@ impl CalcCase {
         })
     }
 
-    /// Asks the calculator.
+    /// Asks the calculator, with a summary built as callers build it.
     #[inline]
     pub fn ask(&self, calculators: &(impl Calculators + ?Sized)) -> Measured {
-        self.options.ask(calculators, &self.summary)
+        let AllocationSummary {
+            virtual_size,
+            allocated_bytes,
+            touched,
+        } = self.summary;
+        let plain = AllocationSummary::new(virtual_size, allocated_bytes);
+        let summary = touched.map_or(plain, |TouchedUnits { unit, count }| {
+            plain.with_touched(unit, count)
+        });
+        self.options.ask(calculators, &summary)
     }
 }
 

@@ -62,7 +62,7 @@ impl VhdOpts {
     /// `virtual_size` is over 2^63 - 1 bytes.
     pub fn disk_size(&self, virtual_size: u64) -> Result<u64, MeasureError> {
         let asked = SECTOR.count(virtual_size);
-        let sectors = if self.force_size || asked > LARGEST_GEOMETRY_SECTORS {
+        let sectors = if self.force_size {
             asked
         } else {
             match smallest_geometry(asked).sectors() {

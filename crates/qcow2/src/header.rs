@@ -340,6 +340,6 @@ impl Fields {
     }
 
     fn u64(&self, at: usize) -> u64 {
-        u64::from(self.u32(at)) << 32 | u64::from(self.u32(at + 4))
+        u64::from_be_bytes(core::array::from_fn(|nth| self.0[at + nth]))
     }
 }

@@ -227,6 +227,6 @@ impl Fields<'_> {
     }
 
     fn u64(&self, at: usize) -> u64 {
-        u64::from(self.u32(at + 4)) << 32 | u64::from(self.u32(at))
+        u64::from_le_bytes(core::array::from_fn(|nth| self.0[at + nth]))
     }
 }
