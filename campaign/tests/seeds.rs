@@ -64,7 +64,11 @@ fn seeds_are_written_pass_and_are_kept() {
     );
     fs::remove_file(out.join("fuzz_measure_scan/mine")).unwrap();
     let mut bytes = 0;
-    for (name, least) in [("fuzz_measure_calc", 80), ("fuzz_measure_scan", 50)] {
+    for (name, least) in [
+        ("fuzz_measure_calc", 80),
+        ("fuzz_measure_scan", 50),
+        ("fuzz_measure_image", 300),
+    ] {
         let target = targets::find(name).unwrap();
         let seeds = files(&out.join(name));
         assert!(seeds.len() >= least, "{} seeds of {name}", seeds.len());
@@ -100,10 +104,14 @@ fn seeds_are_written_pass_and_are_kept() {
     }
     let again = seeds(&["--out", out_text]);
     assert!(again.succeeded(), "{again:?}");
-    assert_eq!(again.stdout.matches(": 0 new, ").count(), 2, "{again:?}");
+    assert_eq!(again.stdout.matches(": 0 new, ").count(), 3, "{again:?}");
     assert_eq!(files(&out.join("fuzz_measure_scan")), before);
     // What is checked in is what this makes.
-    for name in ["fuzz_measure_calc", "fuzz_measure_scan"] {
+    for name in [
+        "fuzz_measure_calc",
+        "fuzz_measure_scan",
+        "fuzz_measure_image",
+    ] {
         let checked_in = names(&root().join("seeds").join(name));
         let missing: Vec<_> = names(&out.join(name))
             .difference(&checked_in)
