@@ -175,7 +175,7 @@ checks! {
     CALC_SAME_ANSWER_AGAIN = Metamorphic "calc.same_answer_again":
         "the same question has the same answer";
     CALC_MONOTONE_IN_VIRTUAL_SIZE = Metamorphic "calc.monotone_in_virtual_size":
-        "a larger disk with the same data takes no less, full or as it is (but VHDX's default block size grows with the disk, and with it changes what data takes)";
+        "a larger disk with the same data takes no less, full or as it is (but VHDX's default block size grows with the disk, and with it changes what data takes; and a VHDX of no bytes takes more than a small one)";
     CALC_MONOTONE_IN_DATA = Metamorphic "calc.monotone_in_data":
         "more data on the same disk takes no less, and the full image stays as large";
 
