@@ -148,8 +148,8 @@ mod tests {
         assert_eq!(measure, Some(Area::CodeUnderTest));
         for library in [
             "/rustc/59807616e/library/core/src/slice/mod.rs",
-            "/root/.rustup/toolchains/stable/lib/rustlib/src/rust/library/alloc/src/vec/mod.rs",
-            "/root/.cargo/registry/src/index/crc-3.4.0/src/lib.rs",
+            "/home/user/.rustup/toolchains/stable/lib/rustlib/src/rust/library/alloc/src/vec/mod.rs",
+            "/home/user/.cargo/registry/src/index/crc-3.4.0/src/lib.rs",
             "./string/../sysdeps/x86_64/multiarch/memset.S",
         ] {
             assert_eq!(Area::of(library, "f"), None, "{library}");
