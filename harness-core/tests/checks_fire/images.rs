@@ -1,0 +1,209 @@
+//! The checks of `fuzz_measure_image`: a scan, or what is asked beside it, goes wrong.
+
+use super::*;
+
+/// A recipe of a qcow2 image of ten clusters, three of which hold data.
+pub(crate) fn image_input(probe: u8, argument: u16) -> Vec<u8> {
+    let mut input = vec![0; recipe::LENGTH];
+    input[at::SIZE_MODE] = 4 << 2;
+    input[at::SIZE] = 10;
+    input[at::RUNS + 2] = 3;
+    input[at::PROBE] = probe;
+    input[at::PROBE_ARGUMENT..at::PROBE_ARGUMENT + 2].copy_from_slice(&argument.to_le_bytes());
+    input
+}
+
+/// A scan that goes wrong: it is told how often a scan was asked for before, asks for the right one,
+/// and spoils it.
+pub(crate) fn image_scans_fire() {
+    fn fires(
+        input: &[u8],
+        spoil: impl Fn(usize, &ScanRequest<'_>, &mut ScanAnswer) + Sync,
+        id: &str,
+    ) {
+        let asked = AtomicUsize::new(0);
+        let scanner = ScansWith(|request: ScanRequest<'_>| {
+            let ScanRequest {
+                format,
+                calls,
+                device,
+                unit,
+                twice,
+                ..
+            } = request;
+            let mut answer = BuiltIn.scan(request);
+            let mut buffers = [vec![0; 1 << 16], vec![0; 1 << 16]];
+            let [first, second] = &mut buffers;
+            let request = ScanRequest {
+                format,
+                calls,
+                device,
+                caches: [first, second],
+                unit,
+                twice,
+            };
+            spoil(asked.fetch_add(1, Ordering::Relaxed), &request, &mut answer);
+            answer
+        });
+        let subject = Subject {
+            scanner: &scanner,
+            ..BUILT_IN
+        };
+        assert_fires(&subject, "fuzz_measure_image", input, id);
+    }
+    fn summary(answer: &mut ScanAnswer) -> &mut AllocationSummary {
+        answer.result.as_mut().expect("a sound image")
+    }
+    fn reads(request: &ScanRequest<'_>, sector: u64, length: usize) {
+        let _ = request
+            .calls
+            .read_input_sector(request.device, sector, &mut vec![0; length]);
+    }
+    let plain = image_input(0, 0);
+    let mut counting = plain.clone();
+    counting[at::UNIT] = 1;
+
+    fires(
+        &plain,
+        |_, _, answer| summary(answer).allocated_bytes = 1 << 40,
+        "image.allocated_le_virtual_size",
+    );
+    fires(
+        &counting,
+        |_, _, answer| {
+            summary(answer).touched = Some(shared::TouchedUnits {
+                unit: 512,
+                count: 1 << 40,
+            });
+        },
+        "image.touched_le_units_of_disk",
+    );
+    fires(
+        &counting,
+        |_, _, answer| summary(answer).touched = None,
+        "image.unit_is_the_one_asked_for",
+    );
+    fires(
+        &plain,
+        |_, request, _| (0..1 << 17).for_each(|_| reads(request, 0, 512)),
+        "image.reads_bounded",
+    );
+    fires(
+        &plain,
+        |_, request, _| reads(request, u64::MAX, 512),
+        "image.reads_inside_the_device",
+    );
+    fires(
+        &plain,
+        |_, _, answer| answer.bytes_read = answer.bytes_read.map(|bytes| bytes + 1),
+        "image.bytes_read_is_what_was_served",
+    );
+    fires(
+        &plain,
+        |_, _, answer| summary(answer).allocated_bytes -= 1,
+        "image.answer_is_exact",
+    );
+    fires(
+        &plain,
+        |_, _, answer| answer.result = Err(ScanError::NotThisFormat),
+        "image.answer_is_exact",
+    );
+
+    // The scan itself is right, what the probe asks is not.
+    for (probe, argument, id) in [
+        (1, 0, "image.same_answer_again"),
+        (2, 3, "image.same_for_every_sector_size"),
+        (3, 100, "image.same_for_every_cache"),
+        (4, 0, "image.same_on_a_second_scan"),
+        (5, 3, "image.same_bytes_for_every_unit"),
+    ] {
+        fires(
+            &image_input(probe, argument),
+            |asked, _, answer| {
+                if asked == 1 {
+                    summary(answer).allocated_bytes -= 1;
+                }
+            },
+            id,
+        );
+    }
+    fires(
+        &image_input(4, 0),
+        |_, _, answer| {
+            if let Some(again) = &mut answer.again {
+                *again = Err(ScanError::NotThisFormat);
+            }
+        },
+        "image.same_on_a_second_scan",
+    );
+    for spoiled in [Ok(SOUND), Err(ScanError::Io { sector: 1 << 40 })] {
+        fires(
+            &image_input(6, 1),
+            |asked, _, answer| {
+                if asked == 1 {
+                    answer.result = spoiled;
+                }
+            },
+            "image.failed_read_is_an_io_error",
+        );
+    }
+    fires(
+        &image_input(7, 9),
+        |asked, _, answer| {
+            if asked == 1 {
+                summary(answer).allocated_bytes = 0;
+            }
+        },
+        "image.more_data_counts_more",
+    );
+}
+
+pub(crate) fn compositions_fire() {
+    let fires =
+        |probe: u8, answer: &(dyn Fn(&AllocationSummary, Measured) -> Measured + Sync), id| {
+            let calculators =
+                CalculatesWith::new(|_, summary: &AllocationSummary, right| answer(summary, right));
+            let subject = Subject {
+                calculators: &calculators,
+                ..BUILT_IN
+            };
+            assert_fires(&subject, "fuzz_measure_image", &image_input(probe, 0), id);
+        };
+    let refuses_data = |summary: &AllocationSummary, right: Measured| {
+        if summary.allocated_bytes == 0 {
+            right
+        } else {
+            Err(MeasureError::InvalidOption)
+        }
+    };
+    fires(8, &refuses_data, "image.calculators_accept");
+    let one_too_much = |_: &AllocationSummary, right: Measured| {
+        right.map(|output| MeasureOutput {
+            required: output.required + 1,
+            fully_allocated: output.fully_allocated + 1,
+        })
+    };
+    fires(8, &one_too_much, "image.calculators_are_exact");
+    fires(9, &|_, _| sizes(1, 1), "image.required_fits_the_file");
+}
+
+/// A scanner and a model that make the same mistake are found out by the recipe.
+pub(crate) fn truth_fires() {
+    let id = "image.answer_is_the_truth";
+    let wrong = AllocationSummary::new(10 << 16, 0);
+    let scanner = ScansWith(|request: ScanRequest<'_>| {
+        let answer = BuiltIn.scan(request);
+        assert_ne!(answer.result, Ok(wrong));
+        ScanAnswer {
+            result: Ok(wrong),
+            ..answer
+        }
+    });
+    let panic = catch_unwind(AssertUnwindSafe(|| {
+        image::run_against(&BuiltIn, &scanner, &image_input(0, 0), |_, _| Ok(wrong))
+    }))
+    .expect_err("the check held");
+    let message = panic.downcast_ref::<String>().unwrap();
+    assert_eq!(check::id_of_panic(message), id, "{message}");
+    FIRED.lock().unwrap().insert(id.to_owned());
+}
