@@ -88,14 +88,7 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         .collect::<Result<BTreeMap<&'static str, Vec<PathBuf>>>>()?;
 
     let worker = progress.step("build the replay worker", || build_worker(project))?;
-    let neutral = progress.step("build for coverage", || {
-        NeutralBuild {
-            manifest: project.root().join("Cargo.toml"),
-            binary: "replay_worker".to_owned(),
-            target_dir: project.builds("coverage"),
-        }
-        .build()
-    })?;
+    let neutral = progress.step("build for coverage", || NeutralBuild::of(project).build())?;
     let map = SourceMap::of_worker(&neutral, project.root(), &project.code_under_test()?)?;
     let queue = queue::build(
         project,

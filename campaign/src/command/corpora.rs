@@ -136,14 +136,7 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
         ));
     }
 
-    let neutral = progress.step("build for coverage", || {
-        NeutralBuild {
-            manifest: project.root().join("Cargo.toml"),
-            binary: "replay_worker".to_owned(),
-            target_dir: project.builds("coverage"),
-        }
-        .build()
-    })?;
+    let neutral = progress.step("build for coverage", || NeutralBuild::of(project).build())?;
     let map = SourceMap::of_worker(&neutral, project.root(), &project.code_under_test()?)?;
     let mut made = Vec::new();
     for &target in &targets {

@@ -87,14 +87,7 @@ pub fn run(args: &Coverage, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
     let targets = chosen_targets(&args.targets)?;
     let candidates = inputs(args, project, &targets)?;
-    let neutral = progress.step("build for coverage", || {
-        NeutralBuild {
-            manifest: project.root().join("Cargo.toml"),
-            binary: "replay_worker".to_owned(),
-            target_dir: project.builds("coverage"),
-        }
-        .build()
-    })?;
+    let neutral = progress.step("build for coverage", || NeutralBuild::of(project).build())?;
     let map = SourceMap::of_worker(&neutral, project.root(), &project.code_under_test()?)?;
     let mut reached = RegionSet::default();
     let mut of_targets = BTreeMap::new();

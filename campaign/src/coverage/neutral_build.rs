@@ -1,6 +1,8 @@
 //! Building the replay worker with the compiler's own coverage counters.
 
 use anyhow::{Context, Result, bail};
+
+use crate::project::Project;
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -28,6 +30,16 @@ pub struct NeutralBuild {
 }
 
 impl NeutralBuild {
+    /// That of a project's worker.
+    #[must_use]
+    pub fn of(project: &Project) -> Self {
+        Self {
+            manifest: project.root().join("Cargo.toml"),
+            binary: "replay_worker".to_owned(),
+            target_dir: project.builds("coverage"),
+        }
+    }
+
     /// Builds and returns the binary's path. Nothing is rebuilt when nothing has changed.
     ///
     /// `RUSTFLAGS` of the environment and of cargo's configuration do not apply: an engine's instrumentation
