@@ -214,12 +214,22 @@ fn growth_follows_arrival() {
     );
     inputs.reverse();
     let replayed = fixture.replay().grow(&inputs).unwrap();
-    let point = |index: u64, regions| GrowthPoint {
+    let point = |index: u64, regions, lines, functions| GrowthPoint {
         time_ms: index * 10,
         executions: index * 100,
         regions,
+        lines,
+        functions,
     };
-    let points = [point(0, 4), point(2, 5), point(3, 12), point(5, 12)];
+    let points = [
+        point(0, 4, 4, 1),
+        point(2, 5, 5, 1),
+        point(3, 12, 10, 2),
+        point(5, 12, 10, 2),
+    ];
+    let last = fixture.map.summary(&replayed.covered);
+    assert_eq!(last.lines.covered, points[3].lines);
+    assert_eq!(last.functions.covered, points[3].functions);
     assert_eq!(replayed.growth.points, points);
     let verdicts = Verdicts {
         passed: 5,

@@ -4,37 +4,64 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use campaign::report::{
-    Comparison, EngineResult, FindGroup, GrowthPoint, Machine, SeedsResult, TargetResult, VERSION,
-    page,
+    Comparison, EngineResult, FindGroup, GrowthPoint, Machine, OnlyHere, Reach, SeedsResult,
+    TargetResult, TrialResult, VERSION, page,
 };
 
 /// Markup, quotes, an entity, a control character and a mark that turns the direction of writing.
 const NASTY: &str = "a \"b\" 'c' </code><script>alert(1)</script> &amp; \u{1} \u{202e}";
 
+fn reach(regions: usize) -> Reach {
+    Reach {
+        regions,
+        lines: regions,
+        functions: regions,
+    }
+}
+
 fn engine(name: &str, title: &str, executions: u64, growth: &[(u64, u64, usize)]) -> EngineResult {
-    EngineResult {
-        engine: name.into(),
-        title: title.into(),
-        command: format!("{name} --seconds 8 -- target"),
+    let reach = reach(growth.last().map_or(1006, |&(_, _, regions)| regions));
+    let trial = TrialResult {
+        trial: 1,
+        core: None,
+        started: "2026-11-22T15:54:30Z".into(),
         seconds: 8.5,
         seeds_read: 3,
         executions,
         executions_per_second: executions as f64 / 8.5,
         corpus: 77,
-        regions: growth.last().map_or(1006, |&(_, _, regions)| regions),
-        regions_only_here: 0,
-        only_here: Vec::new(),
+        reach,
         stability: None,
-        finds: Vec::new(),
         growth: growth
             .iter()
             .map(|&(time_ms, executions, regions)| GrowthPoint {
                 time_ms,
                 executions,
                 regions,
+                lines: regions,
+                functions: regions,
             })
             .collect(),
         failure: None,
+    };
+    EngineResult {
+        engine: name.into(),
+        title: title.into(),
+        command: format!("{name} --seconds 8 -- target"),
+        trials: vec![trial],
+        reach,
+        regions: None,
+        lines: None,
+        functions: None,
+        executions: None,
+        executions_per_second: None,
+        corpus: None,
+        crates: Vec::new(),
+        only_here: Vec::new(),
+        milestones: Vec::new(),
+        over_time: Vec::new(),
+        over_executions: Vec::new(),
+        finds: Vec::new(),
     }
 }
 
@@ -43,14 +70,27 @@ fn target(name: &str, engines: Vec<EngineResult>) -> TargetResult {
         target: name.into(),
         drives: "the scanners".into(),
         max_input: 65_536,
-        regions_total: 2873,
-        regions_union: 1416,
+        dictionary: false,
+        total: reach(2873),
+        union: reach(1416),
         seeds: SeedsResult {
             inputs: 3,
-            regions: 1006,
+            reach: reach(1006),
         },
         engines,
+        pairs: Vec::new(),
+        regions: Vec::new(),
+        survivals: Vec::new(),
         never_evaluated: Vec::new(),
+    }
+}
+
+fn only_here(file: &str, line: usize, column: usize) -> OnlyHere {
+    OnlyHere {
+        file: file.into(),
+        line,
+        column,
+        trials: 1,
     }
 }
 
@@ -62,11 +102,10 @@ fn comparison() -> Comparison {
         1_533_531,
         &[(0, 0, 1006), (23, 9205, 1100), (6989, 1_368_956, 1382)],
     );
-    libfuzzer.regions_only_here = 3;
     libfuzzer.only_here = vec![
-        "crates/vhd/src/footer.rs:71:23".into(),
-        "crates/vhd/src/footer.rs:116:20".into(),
-        "crates/qcow2/src/entry.rs:81:90".into(),
+        only_here("crates/vhd/src/footer.rs", 71, 23),
+        only_here("crates/vhd/src/footer.rs", 116, 20),
+        only_here("crates/qcow2/src/entry.rs", 81, 90),
     ];
     let well = target(
         "fuzz_well",
@@ -93,17 +132,18 @@ fn comparison() -> Comparison {
             check: "scan.reads_bounded".into(),
             inputs: 1234,
             example: format!("results/{NASTY}"),
+            trials: Vec::new(),
         },
         FindGroup {
             check: "unreproduced".into(),
             inputs: 1,
             example: "results/plain".into(),
+            trials: Vec::new(),
         },
     ];
-    afl.only_here = vec![format!("{NASTY}:1:2"), "no place at all".into()];
-    afl.regions_only_here = 2;
+    afl.only_here = vec![only_here(NASTY, 1, 2), only_here("no place at all", 0, 0)];
     let mut honggfuzz = engine("honggfuzz", "honggfuzz", 0, &[]);
-    honggfuzz.failure = Some(format!("it died: {NASTY}"));
+    honggfuzz.trials[0].failure = Some(format!("it died: {NASTY}"));
     let mut ill = target("fuzz_ill", vec![afl, honggfuzz]);
     ill.drives = NASTY.into();
     ill.never_evaluated = vec![NASTY.into()];
@@ -112,6 +152,9 @@ fn comparison() -> Comparison {
         version: VERSION,
         started: "2026-11-22T15:54:30Z".into(),
         time_seconds: 8,
+        snapshot_seconds: 1,
+        trials: 1,
+        order_seed: 0,
         interrupted: false,
         machine: Machine {
             processor: format!("processor {NASTY}"),
@@ -120,7 +163,10 @@ fn comparison() -> Comparison {
             system: NASTY.into(),
             tools: vec![("rustc".into(), NASTY.into())],
         },
+        code: Vec::new(),
         targets: vec![well, ill],
+        across_targets: None,
+        notes: Vec::new(),
     }
 }
 
@@ -373,7 +419,7 @@ fn growth_is_drawn_over_time_and_executions_on_both_scales_and_told_in_figures()
 #[test]
 fn a_line_that_does_not_tell_all_says_so() {
     let mut comparison = comparison();
-    comparison.targets[0].engines[1].regions = 1400;
+    comparison.targets[0].engines[1].reach = reach(1400);
     let text = text_of(&page::html(&comparison));
     assert!(text.contains("libFuzzer’s lines end at 1 382, below its 1 400 in the table"));
     assert!(!text.contains("Given equal executions"));

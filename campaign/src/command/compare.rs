@@ -20,7 +20,7 @@ use crate::project::Project;
 use crate::queue::{self, Running};
 use crate::replay::build_worker;
 use crate::report::measuring::Measuring;
-use crate::report::{Comparison, VERSION, machine, page, table};
+use crate::report::{Comparison, CrateTotals, Reach, VERSION, machine, page, table};
 
 /// Compare the engines: same oracle, same seeds, same profile, same time, one core each.
 ///
@@ -114,7 +114,20 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         time_seconds: args.time.as_secs(),
         interrupted: session::interrupted(),
         machine: machine::describe(&engines, cores, jobs),
+        snapshot_seconds: 1,
+        trials: 1,
+        order_seed: 0,
+        code: map
+            .summary_by_crate(&map.all())
+            .iter()
+            .map(|(name, summary)| CrateTotals {
+                name: name.clone(),
+                total: Reach::total(summary),
+            })
+            .collect(),
         targets: Vec::new(),
+        across_targets: None,
+        notes: Vec::new(),
     };
     for &target in &targets {
         let of_target: Vec<(Engine, Fuzzed)> = engines
@@ -201,7 +214,7 @@ fn conclude(comparison: &Comparison, out: &Path, command: &str) -> Result<ExitCo
                     group.example
                 );
             }
-            if let Some(failure) = &engine.failure {
+            if let Some(failure) = engine.failure() {
                 failures.push(format!("{}: {failure}", target.target));
             }
         }

@@ -8,6 +8,7 @@
 //! - [`NeutralBuild`] builds the replay worker so ([`neutral_build`]).
 //! - [`SourceMap`] knows the regions and how counters tell that they were reached ([`source_map`]).
 //! - [`Replay`] feeds inputs to the worker and says what each reached ([`replay`]).
+//! - [`Tally`] counts regions, lines and functions while more are reached ([`tally`]).
 //! - [`Region`], [`RegionSet`], [`Growth`] are the results ([`regions`]).
 //!
 //! One worker process replays tens of thousands of inputs a second: it reads and resets its own counters
@@ -17,9 +18,11 @@ pub mod neutral_build;
 pub mod regions;
 pub mod replay;
 pub mod source_map;
+pub mod tally;
 mod worker_process;
 
 pub use neutral_build::NeutralBuild;
 pub use regions::{Growth, GrowthPoint, Portion, Region, RegionSet, Summary};
 pub use replay::{Find, Input, Reached, Replay, Replayed, Traced, Verdicts};
 pub use source_map::SourceMap;
+pub use tally::Tally;

@@ -140,6 +140,10 @@ pub struct GrowthPoint {
     pub executions: u64,
     /// Regions reached by this input or an earlier one.
     pub regions: usize,
+    /// Lines reached by then.
+    pub lines: usize,
+    /// Functions reached by then.
+    pub functions: usize,
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::regions::{Growth, GrowthPoint, RegionSet};
 use super::source_map::SourceMap;
+use super::tally::Tally;
 use super::worker_process::{Death, Settings};
 use crate::replay::Verdict;
 use anyhow::{Context, Result};
@@ -123,12 +124,11 @@ impl Replay<'_> {
         let mut verdicts = Verdicts::default();
         let mut finds = Vec::new();
         let mut points: Vec<GrowthPoint> = Vec::new();
-        let mut covered = BTreeSet::new();
+        let mut tally = Tally::new(self.map);
         let start = Instant::now();
         self.run(&paths, Report::New, |reached| {
             let input = inputs[reached.input];
-            let before = covered.len();
-            covered.extend(reached.regions);
+            let is_new = tally.add(reached.regions);
             verdicts.count(&reached.verdict);
             if !matches!(reached.verdict, Verdict::Pass | Verdict::Rejected { .. }) {
                 finds.push(Find {
@@ -137,11 +137,13 @@ impl Replay<'_> {
                 });
             }
             let is_last = reached.input + 1 == inputs.len();
-            if covered.len() > before || is_last {
+            if is_new || is_last {
                 points.push(GrowthPoint {
                     time_ms: input.time_ms,
                     executions: input.executions,
-                    regions: covered.len(),
+                    regions: tally.regions().len(),
+                    lines: tally.lines(),
+                    functions: tally.functions(),
                 });
             }
             Ok(())
@@ -150,7 +152,7 @@ impl Replay<'_> {
             verdicts,
             finds,
             growth: Growth { points },
-            covered: self.map.set(&covered),
+            covered: self.map.set(tally.regions()),
             inputs_per_second: inputs.len() as f64 / start.elapsed().as_secs_f64(),
         })
     }

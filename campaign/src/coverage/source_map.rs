@@ -14,6 +14,7 @@ use llvm_profparser::coverage::{
     Counter, CounterType, CoverageMappingInfo, ExprKind, FunctionRecordV3, RegionKind,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// The version of the raw profiles that this compiler's binaries write, which decides how the list of files
@@ -37,6 +38,10 @@ pub struct SourceMap {
     reached_by: Vec<BTreeSet<usize>>,
     /// The part of a path before the crate's name, for instance `crates/`.
     prefix: String,
+    /// For each region the lines that it touches, by numbers over all files.
+    lines_of: Vec<RangeInclusive<usize>>,
+    /// For each region the functions that have it, by their places in `functions`.
+    functions_of: Vec<Vec<usize>>,
 }
 
 impl SourceMap {
@@ -92,6 +97,29 @@ impl SourceMap {
     #[must_use]
     pub fn all(&self) -> RegionSet {
         self.regions.iter().cloned().collect()
+    }
+
+    /// The regions, each at the place that is its number.
+    #[must_use]
+    pub fn regions(&self) -> &[Region] {
+        &self.regions
+    }
+
+    /// The numbers of lines that the region of that number touches; a line has one number whatever regions
+    /// touch it.
+    ///
+    /// # Panics
+    /// When there is no such region.
+    pub(super) fn lines_of(&self, region: usize) -> RangeInclusive<usize> {
+        self.lines_of[region].clone()
+    }
+
+    /// The numbers of the functions that have the region of that number.
+    ///
+    /// # Panics
+    /// When there is no such region.
+    pub(super) fn functions_of(&self, region: usize) -> &[usize] {
+        &self.functions_of[region]
     }
 
     /// The probes for the worker.
@@ -197,6 +225,31 @@ fn lines<'a>(regions: impl Iterator<Item = &'a Region>) -> usize {
     lines.collect::<BTreeSet<_>>().len()
 }
 
+/// For each region the numbers of its lines: those of a file follow those of the file before it.
+fn numbered_lines(regions: &[Region]) -> Vec<RangeInclusive<usize>> {
+    let mut last_lines: BTreeMap<&str, usize> = BTreeMap::new();
+    for region in regions {
+        let last = last_lines.entry(&region.file).or_default();
+        *last = region.end_line.max(*last);
+    }
+    let mut next = 0;
+    let first_numbers: BTreeMap<&str, usize> = last_lines
+        .into_iter()
+        .map(|(file, last)| {
+            let first = next;
+            next += last + 1;
+            (file, first)
+        })
+        .collect();
+    regions
+        .iter()
+        .map(|region| {
+            let first = first_numbers[region.file.as_str()];
+            first + region.start_line..=first + region.end_line
+        })
+        .collect()
+}
+
 /// The files of one of the map's lists; those not under `root` and `prefix` are `None`.
 fn files_under(
     map: &CoverageMappingInfo,
@@ -290,8 +343,17 @@ impl Builder {
             .functions
             .iter()
             .map(|(place, of_function)| (place.clone(), of_function.iter().map(number).collect()));
+        let functions: BTreeMap<FunctionPlace, BTreeSet<usize>> = functions.collect();
+        let mut functions_of = vec![Vec::new(); regions.len()];
+        for (function, numbers) in functions.values().enumerate() {
+            for &region in numbers {
+                functions_of[region].push(function);
+            }
+        }
         SourceMap {
-            functions: functions.collect(),
+            lines_of: numbered_lines(&regions),
+            functions_of,
+            functions,
             regions,
             probes: probes.into_iter().map(|(probe, _)| probe).collect(),
             reached_by,

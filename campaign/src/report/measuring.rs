@@ -7,7 +7,10 @@ use std::time::Duration;
 use anyhow::Result;
 use harness_core::Target;
 
-use super::{EngineResult, FindGroup, GrowthPoint, SeedsResult, TargetResult};
+use super::{
+    EngineResult, FindGroup, FirstFind, GrowthPoint, OnlyHere, Reach, RegionReach, SeedsResult,
+    TargetResult, TrialResult,
+};
 use crate::coverage::{Input, RegionSet, Replay, Replayed, SourceMap};
 use crate::engine::Engine;
 use crate::engine::session::Session;
@@ -64,7 +67,8 @@ impl Measuring<'_> {
             let replayed = self.replay(&with_seeds)?;
             measured.push((engine, fuzzed, replayed));
         }
-        let union = RegionSet::union(measured.iter().map(|(_, _, replayed)| &replayed.covered));
+        let mut union = RegionSet::union(measured.iter().map(|(_, _, replayed)| &replayed.covered));
+        union.extend(&of_seeds.covered);
         let engines = measured
             .iter()
             .map(|(engine, fuzzed, replayed)| {
@@ -74,30 +78,119 @@ impl Measuring<'_> {
                         .filter(|(other, _, _)| other != engine)
                         .map(|(_, _, replayed)| &replayed.covered),
                 );
-                engine_result(
-                    *engine,
-                    fuzzed,
-                    replayed,
-                    &replayed.covered.difference(&others),
-                )
+                let only_here = replayed.covered.difference(&others);
+                self.engine_result(*engine, fuzzed, replayed, &only_here)
             })
             .collect();
+        let total = self.map.all();
         Ok(TargetResult {
             target: self.target.name.to_owned(),
             drives: self.target.drives.to_owned(),
             max_input: self.target.max_input,
-            regions_total: self.map.all().len(),
-            regions_union: union.len(),
+            dictionary: self.target.dictionary.is_some(),
+            total: Reach::total(&self.map.summary(&total)),
+            union: self.reach(&union),
             seeds: SeedsResult {
                 inputs: seeds.len(),
-                regions: of_seeds.covered.len(),
+                reach: self.reach(&of_seeds.covered),
             },
             engines,
+            pairs: Vec::new(),
+            regions: total
+                .iter()
+                .map(|region| RegionReach {
+                    file: region.file.clone(),
+                    start_line: region.start_line,
+                    start_column: region.start_column,
+                    end_line: region.end_line,
+                    end_column: region.end_column,
+                    function: None,
+                    seeds: of_seeds.covered.contains(region),
+                    by: measured
+                        .iter()
+                        .map(|(_, _, replayed)| usize::from(replayed.covered.contains(region)))
+                        .collect(),
+                })
+                .collect(),
+            survivals: Vec::new(),
             never_evaluated: fuzz::never_evaluated(self.target, &evaluations)
                 .into_iter()
                 .map(str::to_owned)
                 .collect(),
         })
+    }
+
+    fn reach(&self, covered: &RegionSet) -> Reach {
+        Reach::covered(&self.map.summary(covered))
+    }
+
+    fn engine_result(
+        &self,
+        engine: Engine,
+        fuzzed: &Fuzzed,
+        replayed: &Replayed,
+        only_here: &RegionSet,
+    ) -> EngineResult {
+        let session = fuzzed.session.as_ref();
+        let trial = TrialResult {
+            trial: 1,
+            core: None,
+            started: session.map_or_else(String::new, |session| {
+                humantime::format_rfc3339_seconds(session.start).to_string()
+            }),
+            seconds: session.map_or(0.0, |session| session.elapsed.as_secs_f64()),
+            seeds_read: session.map_or(0, |session| session.seeds_read),
+            executions: session.map_or(0, |session| session.status.executions),
+            executions_per_second: session.map_or(0.0, Session::executions_per_second),
+            corpus: session.map_or(0, |session| session.kept.len()),
+            reach: self.reach(&replayed.covered),
+            stability: session
+                .and_then(|session| session.status.stability)
+                .map(|percent| f64::from(percent.0) / 100.0),
+            growth: replayed
+                .growth
+                .points
+                .iter()
+                .map(|point| GrowthPoint {
+                    time_ms: point.time_ms,
+                    executions: point.executions,
+                    regions: point.regions,
+                    lines: point.lines,
+                    functions: point.functions,
+                })
+                .collect(),
+            failure: match session {
+                Some(session) => session.failure.clone(),
+                None => Some("every seed fails: see the finds".to_owned()),
+            },
+        };
+        EngineResult {
+            engine: engine.name().to_owned(),
+            title: engine.title().to_owned(),
+            command: session.map_or_else(String::new, |session| session.command.clone()),
+            reach: trial.reach,
+            trials: vec![trial],
+            regions: None,
+            lines: None,
+            functions: None,
+            executions: None,
+            executions_per_second: None,
+            corpus: None,
+            crates: Vec::new(),
+            only_here: only_here
+                .iter()
+                .map(|region| OnlyHere {
+                    file: region.file.clone(),
+                    line: region.start_line,
+                    column: region.start_column,
+                    trials: 1,
+                })
+                .collect(),
+            milestones: Vec::new(),
+            over_time: Vec::new(),
+            over_executions: Vec::new(),
+            finds: groups(&fuzzed.finds),
+        }
     }
 }
 
@@ -124,54 +217,6 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn engine_result(
-    engine: Engine,
-    fuzzed: &Fuzzed,
-    replayed: &Replayed,
-    only_here: &RegionSet,
-) -> EngineResult {
-    let session = fuzzed.session.as_ref();
-    EngineResult {
-        engine: engine.name().to_owned(),
-        title: engine.title().to_owned(),
-        command: session.map_or_else(String::new, |session| session.command.clone()),
-        seconds: session.map_or(0.0, |session| session.elapsed.as_secs_f64()),
-        seeds_read: session.map_or(0, |session| session.seeds_read),
-        executions: session.map_or(0, |session| session.status.executions),
-        executions_per_second: session.map_or(0.0, Session::executions_per_second),
-        corpus: session.map_or(0, |session| session.kept.len()),
-        regions: replayed.covered.len(),
-        regions_only_here: only_here.len(),
-        only_here: only_here
-            .iter()
-            .map(|region| {
-                format!(
-                    "{}:{}:{}",
-                    region.file, region.start_line, region.start_column
-                )
-            })
-            .collect(),
-        stability: session
-            .and_then(|session| session.status.stability)
-            .map(|percent| f64::from(percent.0) / 100.0),
-        finds: groups(&fuzzed.finds),
-        growth: replayed
-            .growth
-            .points
-            .iter()
-            .map(|point| GrowthPoint {
-                time_ms: point.time_ms,
-                executions: point.executions,
-                regions: point.regions,
-            })
-            .collect(),
-        failure: match session {
-            Some(session) => session.failure.clone(),
-            None => Some("every seed fails: see the finds".to_owned()),
-        },
-    }
-}
-
 fn groups(finds: &[Find]) -> Vec<FindGroup> {
     let mut groups: BTreeMap<&str, Vec<&Find>> = BTreeMap::new();
     for find in finds {
@@ -188,6 +233,10 @@ fn groups(finds: &[Find]) -> Vec<FindGroup> {
                 .map_or_else(String::new, |find| {
                     from_here(&find.path).display().to_string()
                 }),
+            trials: vec![FirstFind {
+                trial: 1,
+                time_ms: 0,
+            }],
         })
         .collect()
 }

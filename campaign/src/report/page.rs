@@ -133,14 +133,14 @@ fn results(comparison: &Comparison) -> String {
              <span class=\"stay\"><a href=\"#target-{number}\"><code>{}</code></a> \
              <span class=\"aside\">{} source regions</span></span></th></tr>",
             escape(&target.target),
-            count(target.regions_total),
+            count(target.total.regions),
         );
         html += &row(
             "seeds alone",
             "seeds",
             &[
-                count(target.seeds.regions),
-                percent(target.seeds.regions, target.regions_total),
+                count(target.seeds.reach.regions),
+                percent(target.seeds.reach.regions, target.total.regions),
                 "–".into(),
                 "–".into(),
                 "–".into(),
@@ -163,18 +163,19 @@ fn results(comparison: &Comparison) -> String {
 
 fn engine_row(target: &TargetResult, engine: &EngineResult) -> String {
     let finds: usize = engine.finds.iter().map(|group| group.inputs).sum();
-    let is_sound = engine.failure.is_none();
+    let is_sound = engine.failure().is_none();
     let mut others = target
         .engines
         .iter()
-        .filter(|other| other.failure.is_none());
-    let is_most = is_sound && others.all(|other| other.regions <= engine.regions);
+        .filter(|other| other.failure().is_none());
+    let is_most = is_sound && others.all(|other| other.reach.regions <= engine.reach.regions);
     let name = if is_sound {
         engine.title.clone()
     } else {
         format!("{} (failed)", engine.title)
     };
-    let regions = count(engine.regions);
+    let regions = count(engine.reach.regions);
+    let trial = engine.middle();
     row(
         &name,
         if is_sound { "" } else { "failed" },
@@ -184,21 +185,21 @@ fn engine_row(target: &TargetResult, engine: &EngineResult) -> String {
             } else {
                 regions
             },
-            percent(engine.regions, target.regions_total),
-            match engine.regions.checked_sub(target.seeds.regions) {
+            percent(engine.reach.regions, target.total.regions),
+            match engine.reach.regions.checked_sub(target.seeds.reach.regions) {
                 Some(0) | None => "0".to_owned(),
                 Some(more) => format!("+{}", count(more)),
             },
-            count(engine.regions_only_here),
+            count(engine.only_here.len()),
             if finds == 0 {
                 "0".to_owned()
             } else {
                 format!("<a href=\"#finds\" class=\"found\">{}</a>", count(finds))
             },
-            grouped(engine.executions),
-            rate(engine.executions_per_second),
-            count(engine.corpus),
-            measured(engine.seconds),
+            grouped(trial.map_or(0, |trial| trial.executions)),
+            rate(trial.map_or(0.0, |trial| trial.executions_per_second)),
+            count(trial.map_or(0, |trial| trial.corpus)),
+            measured(trial.map_or(0.0, |trial| trial.seconds)),
         ],
     )
 }
@@ -301,8 +302,9 @@ fn conditions(comparison: &Comparison) -> String {
              <th scope=\"col\" class=\"figure\">stability</th></tr>\n</thead>\n<tbody>\n";
     for target in &comparison.targets {
         for engine in &target.engines {
-            let stability = engine
-                .stability
+            let trial = engine.middle();
+            let stability = trial
+                .and_then(|trial| trial.stability)
                 .map_or("–".to_owned(), |percent| format!("{percent:.1}\u{a0}%"));
             let _ = writeln!(
                 html,
@@ -311,7 +313,7 @@ fn conditions(comparison: &Comparison) -> String {
                 escape(&target.target),
                 escape(&engine.title),
                 count(target.max_input),
-                grouped(engine.seeds_read),
+                grouped(trial.map_or(0, |trial| trial.seeds_read)),
                 count(target.seeds.inputs),
             );
         }

@@ -71,7 +71,7 @@ fn seeds_row(target: &TargetResult) -> [String; 8] {
         dash(),
         dash(),
         grouped(target.seeds.inputs as u64),
-        portion(target.seeds.regions, target.regions_total),
+        portion(target.seeds.reach.regions, target.total.regions),
         dash(),
         dash(),
     ]
@@ -84,18 +84,19 @@ fn seeds_row(target: &TargetResult) -> [String; 8] {
 )]
 fn engine_row(target: &TargetResult, engine: &EngineResult) -> [String; 8] {
     let finds: usize = engine.finds.iter().map(|group| group.inputs).sum();
+    let trial = engine.middle();
     [
         target.target.clone(),
-        if engine.failure.is_some() {
+        if engine.failure().is_some() {
             format!("{} (failed)", engine.title)
         } else {
             engine.title.clone()
         },
-        grouped(engine.executions),
-        grouped(engine.executions_per_second.round() as u64),
-        grouped(engine.corpus as u64),
-        portion(engine.regions, target.regions_total),
-        engine.regions_only_here.to_string(),
+        grouped(trial.map_or(0, |trial| trial.executions)),
+        grouped(trial.map_or(0, |trial| trial.executions_per_second.round() as u64)),
+        grouped(trial.map_or(0, |trial| trial.corpus) as u64),
+        portion(engine.reach.regions, target.total.regions),
+        engine.only_here.len().to_string(),
         finds.to_string(),
     ]
 }

@@ -42,22 +42,23 @@ impl<'a> Curve<'a> {
         over: Over,
         style: usize,
     ) -> Option<Self> {
+        let trial = engine.middle()?;
         let end = match over {
-            Over::Time => engine.seconds,
-            Over::Executions => engine.executions as f64,
+            Over::Time => trial.seconds,
+            Over::Executions => trial.executions as f64,
         };
-        if engine.executions == 0 || !end.is_finite() || end <= 0.0 {
+        if trial.executions == 0 || !end.is_finite() || end <= 0.0 {
             return None;
         }
         let mut steps: Vec<(f64, usize)> = Vec::new();
-        for point in &engine.growth {
+        for point in &trial.growth {
             let at = match over {
                 Over::Time => point.time_ms as f64 / 1000.0,
                 Over::Executions => point.executions as f64,
             };
             let reached = steps
                 .last()
-                .map_or(target.seeds.regions, |&(_, regions)| regions);
+                .map_or(target.seeds.reach.regions, |&(_, regions)| regions);
             if point.regions > reached {
                 let not_before = steps.last().map_or(0.0, |&(at, _)| at);
                 steps.push((at.clamp(not_before, end.max(not_before)), point.regions));
@@ -65,12 +66,12 @@ impl<'a> Curve<'a> {
         }
         Some(Self {
             name: &engine.title,
-            failed: engine.failure.is_some(),
+            failed: engine.failure().is_some(),
             style,
-            seeds: target.seeds.regions,
+            seeds: target.seeds.reach.regions,
             steps,
             end,
-            reached: engine.regions,
+            reached: engine.reach.regions,
         })
     }
 
@@ -103,11 +104,11 @@ mod tests {
             time_ms,
             executions,
             regions,
+            lines: regions,
+            functions: regions,
         };
-        let engine = EngineResult {
-            growth: growth.iter().map(point).collect(),
-            ..samples::engine("AFL++", 15)
-        };
+        let mut engine = samples::engine("AFL++", 15);
+        engine.trials[0].growth = growth.iter().map(point).collect();
         let target = samples::target(seeds, vec![engine]);
         let curve = Curve::new(&target, &target.engines[0], over, 0).unwrap();
         (curve.steps, curve.end)

@@ -1,45 +1,69 @@
 //! Small results for the tests of this folder.
 
-use crate::report::{EngineResult, SeedsResult, TargetResult};
+use crate::report::{EngineResult, Reach, SeedsResult, TargetResult, TrialResult};
 
-/// An engine that ran for 2 s, executed the target 1000 times and kept one input.
+fn reach(regions: usize) -> Reach {
+    Reach {
+        regions,
+        lines: regions,
+        functions: regions,
+    }
+}
+
+/// An engine that ran once, for 2 s, executed the target 1000 times and kept one input.
 pub(super) fn engine(title: &str, regions: usize) -> EngineResult {
     EngineResult {
         engine: title.to_lowercase(),
         title: title.to_owned(),
         command: String::new(),
-        seconds: 2.0,
-        seeds_read: 1,
-        executions: 1000,
-        executions_per_second: 500.0,
-        corpus: 1,
-        regions,
-        regions_only_here: 0,
+        trials: vec![TrialResult {
+            trial: 1,
+            core: None,
+            started: String::new(),
+            seconds: 2.0,
+            seeds_read: 1,
+            executions: 1000,
+            executions_per_second: 500.0,
+            corpus: 1,
+            reach: reach(regions),
+            stability: None,
+            growth: Vec::new(),
+            failure: None,
+        }],
+        reach: reach(regions),
+        regions: None,
+        lines: None,
+        functions: None,
+        executions: None,
+        executions_per_second: None,
+        corpus: None,
+        crates: Vec::new(),
         only_here: Vec::new(),
-        stability: None,
+        milestones: Vec::new(),
+        over_time: Vec::new(),
+        over_executions: Vec::new(),
         finds: Vec::new(),
-        growth: Vec::new(),
-        failure: None,
     }
 }
 
 /// A target of 1000 regions, of which one seed reaches `seeds`.
 pub(super) fn target(seeds: usize, engines: Vec<EngineResult>) -> TargetResult {
+    let union = engines.iter().map(|engine| engine.reach.regions).max();
     TargetResult {
         target: "fuzz_it".to_owned(),
         drives: "it".to_owned(),
         max_input: 1,
-        regions_total: 1000,
-        regions_union: engines
-            .iter()
-            .map(|engine| engine.regions)
-            .max()
-            .unwrap_or(0),
+        dictionary: false,
+        total: reach(1000),
+        union: reach(union.unwrap_or(0)),
         seeds: SeedsResult {
             inputs: 1,
-            regions: seeds,
+            reach: reach(seeds),
         },
         engines,
+        pairs: Vec::new(),
+        regions: Vec::new(),
+        survivals: Vec::new(),
         never_evaluated: Vec::new(),
     }
 }

@@ -89,7 +89,7 @@ fn figure(target: &TargetResult, number: usize, over: Over, curves: &[Curve<'_>]
             ),
             over,
             spacing,
-            seeds: target.seeds.regions,
+            seeds: target.seeds.reach.regions,
             curves,
         };
         let _ = write!(
@@ -107,8 +107,8 @@ fn reading_notes(target: &TargetResult, over_time: &[Curve<'_>]) -> String {
         "The vertical axes begin near what the seeds reach, {}, and not at 0; {} regions is all of the \
          code under test. A line is level until a kept input reaches something new; its mark is where \
          the run ended. Reading the seeds is left out.",
-        count(target.seeds.regions),
-        count(target.regions_total),
+        count(target.seeds.reach.regions),
+        count(target.total.regions),
     );
     for curve in over_time {
         if curve.failed {
@@ -200,10 +200,10 @@ fn only_here(target: &TargetResult) -> String {
         if engine.only_here.is_empty() {
             continue;
         }
-        let mut files: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut files: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for region in &engine.only_here {
-            let (file, place) = file_and_place(region);
-            files.entry(file).or_default().push(place);
+            let places = files.entry(&region.file).or_default();
+            places.push(format!("{}:{}", region.line, region.column));
         }
         let _ = writeln!(
             html,
@@ -223,11 +223,4 @@ fn only_here(target: &TargetResult) -> String {
         html += "</ul>\n</details>\n";
     }
     html
-}
-
-/// `file:line:column` as the file, and the line and column.
-fn file_and_place(region: &str) -> (&str, &str) {
-    let column = region.rfind(':').unwrap_or(region.len());
-    let line = region[..column].rfind(':').unwrap_or(column);
-    (&region[..line], region[line..].trim_start_matches(':'))
 }

@@ -25,10 +25,10 @@ pub(super) fn engines(comparison: &Comparison) -> Vec<&str> {
 /// Which engine reached the most of a target.
 pub(super) fn verdict(target: &TargetResult) -> String {
     let sound: Vec<&EngineResult> = sound(target);
-    let Some(most) = sound.iter().map(|engine| engine.regions).max() else {
+    let Some(most) = sound.iter().map(|engine| engine.reach.regions).max() else {
         return "No engine's result counts.".to_owned();
     };
-    let (seeds, total) = (target.seeds.regions, target.regions_total);
+    let (seeds, total) = (target.seeds.reach.regions, target.total.regions);
     let reached = format!(
         "{} of {} source regions ({})",
         count(most),
@@ -38,8 +38,9 @@ pub(super) fn verdict(target: &TargetResult) -> String {
     if most <= seeds {
         return format!("No engine reached more than the seeds alone: {reached}.");
     }
-    let (leaders, mut others): (Vec<&EngineResult>, Vec<&EngineResult>) =
-        sound.iter().partition(|engine| engine.regions == most);
+    let (leaders, mut others): (Vec<&EngineResult>, Vec<&EngineResult>) = sound
+        .iter()
+        .partition(|engine| engine.reach.regions == most);
     let names = |engines: &[&EngineResult]| -> Vec<String> {
         engines.iter().map(|engine| engine.title.clone()).collect()
     };
@@ -51,7 +52,7 @@ pub(super) fn verdict(target: &TargetResult) -> String {
             "{}, the only engine whose result counts, reached {reached}.",
             only.title
         ),
-        (all, []) if target.regions_union == most => {
+        (all, []) if target.union.regions == most => {
             format!("A tie: {} reached the same {reached}.", listed(&names(all)))
         }
         (all, []) => format!(
@@ -64,17 +65,17 @@ pub(super) fn verdict(target: &TargetResult) -> String {
             listed(&names(tied))
         ),
     };
-    others.sort_by_key(|engine| Reverse(engine.regions));
+    others.sort_by_key(|engine| Reverse(engine.reach.regions));
     let behind: Vec<String> = others
         .iter()
-        .map(|engine| format!("{}\u{a0}{}", engine.title, count(engine.regions)))
+        .map(|engine| format!("{}\u{a0}{}", engine.title, count(engine.reach.regions)))
         .collect();
     if !behind.is_empty() {
         text += &format!(" Then {}.", listed(&behind));
     }
     text += &format!(" The seeds alone reach {}", count(seeds));
-    if sound.len() > 1 && target.regions_union > most {
-        text += &format!(", all engines together {}", count(target.regions_union));
+    if sound.len() > 1 && target.union.regions > most {
+        text += &format!(", all engines together {}", count(target.union.regions));
     }
     text.push('.');
     text
@@ -88,8 +89,8 @@ pub(super) fn only_here(target: &TargetResult) -> Option<String> {
     let parts: Vec<String> = target
         .engines
         .iter()
-        .filter(|engine| engine.regions_only_here > 0)
-        .map(|engine| format!("{} by {}", count(engine.regions_only_here), engine.title))
+        .filter(|engine| engine.only_here.len() > 0)
+        .map(|engine| format!("{} by {}", count(engine.only_here.len()), engine.title))
         .collect();
     Some(if parts.is_empty() {
         "No region was reached by one engine only.".to_owned()
@@ -207,27 +208,27 @@ fn problems_of(
     engine: &EngineResult,
 ) -> Vec<String> {
     let who = format!("{} on {}", engine.title, target.target);
-    if let Some(failure) = &engine.failure {
+    if let Some(failure) = engine.failure() {
         return vec![format!(
             "{who} failed, and its result does not count: {failure}"
         )];
     }
     let mut problems = Vec::new();
-    if engine.seeds_read < target.seeds.inputs as u64 {
+    let Some(trial) = engine.middle() else {
+        return problems;
+    };
+    if trial.seeds_read < target.seeds.inputs as u64 {
         problems.push(format!(
             "{who} read {} of {} seeds.",
-            engine.seeds_read, target.seeds.inputs
+            trial.seeds_read, target.seeds.inputs
         ));
     }
-    if engine.regions <= target.seeds.regions && !comparison.interrupted {
+    if engine.reach.regions <= target.seeds.reach.regions && !comparison.interrupted {
         problems.push(format!(
             "{who} reached nothing that the seeds do not reach."
         ));
     }
-    if let Some(stability) = engine
-        .stability
-        .filter(|percent| *percent < LEAST_STABILITY)
-    {
+    if let Some(stability) = trial.stability.filter(|percent| *percent < LEAST_STABILITY) {
         problems.push(format!(
             "{who} was {stability:.1}\u{a0}% stable: \
              something outlives an input, or is initialised only once."
@@ -241,7 +242,7 @@ fn sound(target: &TargetResult) -> Vec<&EngineResult> {
     target
         .engines
         .iter()
-        .filter(|engine| engine.failure.is_none())
+        .filter(|engine| engine.failure().is_none())
         .collect()
 }
 
@@ -260,6 +261,9 @@ mod tests {
             version: VERSION,
             started: String::new(),
             time_seconds: 60,
+            snapshot_seconds: 1,
+            trials: 1,
+            order_seed: 0,
             interrupted: false,
             machine: Machine {
                 processor: String::new(),
@@ -268,7 +272,10 @@ mod tests {
                 system: String::new(),
                 tools: Vec::new(),
             },
+            code: Vec::new(),
             targets,
+            across_targets: None,
+            notes: Vec::new(),
         }
     }
 
@@ -308,7 +315,7 @@ mod tests {
             1,
             vec![samples::engine("A", 300), samples::engine("B", 300)],
         );
-        target.regions_union = 310;
+        target.union.regions = 310;
         assert_eq!(
             plain(&verdict(&target)),
             "A tie: A and B each reached 300 of 1 000 source regions (30.0 %), but not the same ones. \
@@ -326,11 +333,11 @@ mod tests {
             1,
             vec![samples::engine("A", 300), samples::engine("B", 200)],
         );
-        target.engines[0].failure = Some("it died".into());
+        target.engines[0].trials[0].failure = Some("it died".into());
         assert!(
             verdict(&target).starts_with("B, the only engine whose result counts, reached 200")
         );
-        target.engines[1].failure = Some("it died too".into());
+        target.engines[1].trials[0].failure = Some("it died too".into());
         assert_eq!(verdict(&target), "No engine's result counts.");
     }
 
@@ -340,10 +347,10 @@ mod tests {
             100,
             vec![samples::engine("A", 100), samples::engine("B", 200)],
         );
-        first.engines[1].seeds_read = 0;
-        first.engines[1].stability = Some(91.26);
+        first.engines[1].trials[0].seeds_read = 0;
+        first.engines[1].trials[0].stability = Some(91.26);
         let mut second = samples::target(100, vec![samples::engine("B", 200)]);
-        second.engines[0].failure = Some("it died".into());
+        second.engines[0].trials[0].failure = Some("it died".into());
         second.never_evaluated = vec!["calc.x".into()];
         let mut comparison = comparison(vec![first, second]);
         let said: Vec<String> = problems(&comparison)
@@ -374,6 +381,7 @@ mod tests {
             check: check.to_owned(),
             inputs,
             example: String::new(),
+            trials: Vec::new(),
         };
         target.engines[0].finds = vec![group("calc.x", 2), group(UNREPRODUCED, 1)];
         target.engines[1].finds = vec![group("calc.x", 1)];
