@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use campaign::command::{
-    bench, compare, corpora, coverage, differential, doctor, faults, list, measure, mutants,
-    recipe, replay, run, scan, seeds,
+    bench, compare, completions, corpora, coverage, differential, doctor, faults, list, manual,
+    measure, mutants, recipe, replay, run, scan, seeds,
 };
 use campaign::output;
 use campaign::project::Project;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Fuzz the code that measures disk images, with three engines and one oracle.
 #[derive(Debug, Parser)]
@@ -46,6 +46,8 @@ enum Command {
     Measure(measure::Measure),
     Mutants(mutants::Mutants),
     Scan(scan::Scan),
+    Completions(completions::Completions),
+    Manual(manual::Manual),
 }
 
 fn main() -> ExitCode {
@@ -69,6 +71,8 @@ fn main() -> ExitCode {
         Command::Measure(args) => measure::run(args),
         Command::Mutants(args) => project().and_then(|project| mutants::run(args, &project)),
         Command::Scan(args) => scan::run(args),
+        Command::Completions(args) => completions::run(args, Arguments::command()),
+        Command::Manual(args) => manual::run(args, Arguments::command()),
     };
     result.unwrap_or_else(|error| {
         if output::is_broken_pipe(&error) {

@@ -38,9 +38,16 @@ use crate::project::Project;
 /// many instructions each took in decoding, in the model, in the code under test, and in the rest. That does
 /// not depend on other work.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  cargo campaign bench\n  cargo campaign bench --engines libfuzzer --time 10s --rounds 5 --json\n  cargo campaign bench --instructions fuzz_measure_image"
-)]
+#[command(after_help = "\
+Exit codes:
+  0  everything was measured
+  1  it could not be: an engine died, something could not be built, or it was interrupted
+  2  the command line is wrong
+
+Examples:
+  cargo campaign bench
+  cargo campaign bench --engines libfuzzer --time 10s --rounds 5 --json
+  cargo campaign bench --instructions fuzz_measure_image")]
 pub struct Bench {
     /// The targets; all when none is given.
     targets: Vec<String>,

@@ -17,6 +17,11 @@ use crate::project::Project;
 Exit codes:
   0  everything needed is there
   1  something needed is missing
+  2  the command line is wrong
+
+Examples:
+  cargo campaign doctor
+  cargo campaign doctor --json
 
 `scripts/setup` installs all that is missing.")]
 pub struct Doctor {

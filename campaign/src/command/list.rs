@@ -11,9 +11,17 @@ use crate::output::outln;
 
 /// List the targets, what each drives, and the engines.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  cargo campaign list\n  cargo campaign list --json")]
+#[command(after_help = "\
+Exit codes:
+  0  the list is printed
+  1  it could not be printed
+  2  the command line is wrong
+
+Examples:
+  cargo campaign list
+  cargo campaign list --json")]
 pub struct List {
-    /// Print JSON: `targets` (name, drives, max-input) and `engines`.
+    /// Print JSON: `targets` (name, drives, max-input, dictionary) and `engines`.
     #[arg(long)]
     json: bool,
     /// Also the base line that measures an engine's own cost.
@@ -27,6 +35,8 @@ struct Listed {
     name: &'static str,
     drives: &'static str,
     max_input: usize,
+    /// From the project's root.
+    dictionary: Option<&'static str>,
 }
 
 /// Runs the command.
@@ -41,6 +51,7 @@ pub fn run(args: &List) -> Result<ExitCode> {
             name: target.name,
             drives: target.drives,
             max_input: target.max_input,
+            dictionary: target.dictionary,
         })
         .collect();
     if args.json {

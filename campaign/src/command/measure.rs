@@ -40,7 +40,11 @@ Examples:
 
 Formats: raw, qcow2, vmdk, vpc (or vhd), vhdx.
 SIZE is in bytes, or has one of the suffixes b, k, M, G, T, P, E: 64k, 1.5G.
-The exit code is 0 with an answer, 1 without, 2 for a command line that is not understood.")]
+
+Exit codes:
+  0  there is an answer
+  1  there is none
+  2  the command line is not understood")]
 pub struct Measure {
     /// How to print the answer: human or json
     #[arg(long, value_name = "OFMT", default_value = "human")]

@@ -2,12 +2,14 @@
 
 pub mod bench;
 pub mod compare;
+pub mod completions;
 pub mod corpora;
 pub mod coverage;
 pub mod differential;
 pub mod doctor;
 pub mod faults;
 pub mod list;
+pub mod manual;
 pub mod measure;
 pub mod mutants;
 pub mod recipe;

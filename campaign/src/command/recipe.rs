@@ -34,7 +34,10 @@ The answer:
   recipe says   what is true of the image by its making; nothing when it is damaged or cut
   model says    what the reference model answers for it
 
-The exit code is 0, 1 when FILE is no recipe or cannot be read, 2 for a command line that is not understood.")]
+Exit codes:
+  0  there is an answer, or the image is written
+  1  FILE is no recipe, or cannot be read
+  2  the command line is not understood")]
 pub struct RecipeArgs {
     /// Say what the recipe stands for; this is what happens anyway unless only an image is asked for
     #[arg(long)]

@@ -33,7 +33,10 @@ The answer:
   touched-units     with --unit: how many units hold any data
   sector-reads      how many sectors were read to find out
 
-The exit code is 0 with an answer, 1 without, 2 for a command line that is not understood.")]
+Exit codes:
+  0  there is an answer
+  1  there is none
+  2  the command line is not understood")]
 pub struct Scan {
     /// The format of FILE: raw, qcow2, vmdk, vpc (or vhd), vhdx; detected when it is not given
     #[arg(short, long, value_name = "FMT")]

@@ -22,7 +22,12 @@ Examples:
   campaign seeds --out ../my-seeds     somewhere else
 
 An image becomes a seed if what a scan reads of it fits 64 KiB; its data is left out. What was skipped is
-said, with the reason. The exit code is 0 when seeds were written, 1 when not.")]
+said, with the reason.
+
+Exit codes:
+  0  seeds were written
+  1  none were
+  2  the command line is wrong")]
 pub struct Seeds {
     /// Make seeds of the images in this folder, instead of the project's own
     #[arg(long, value_name = "DIR")]
