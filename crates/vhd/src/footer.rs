@@ -5,7 +5,7 @@
 
 use shared::{Input, ScanError, SectorCache};
 
-/// The footer's length in bytes. (Virtual PC before 2004 wrote 511; QEMU knows no such disks.)
+/// The footer's length in bytes. (Virtual PC before 2004 wrote 511: the last byte, which is reserved, is missing.)
 pub(crate) const LENGTH: u64 = 512;
 
 const COOKIE: &[u8; 8] = b"conectix";
