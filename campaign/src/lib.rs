@@ -9,6 +9,7 @@
 //! - [`coverage`]: the neutral coverage build, and the source regions that inputs reach.
 //! - [`reasons`]: lists of what is unreached, or cannot be told, and why; [`mutants`]: runs of cargo-mutants.
 //! - [`report`]: a comparison as a table, as JSON and as a page.
+//! - [`statistics`]: medians with intervals, tests and survival curves: numbers to numbers.
 //! - [`corpus`]: inputs in folders, named by their content; [`corpora`]: the shipped ones, minimised, in zips.
 //! - [`differential`]: model and code under test against QEMU's own tools.
 //! - [`faults`]: planted faults: how strong the oracle is.
@@ -34,3 +35,4 @@ pub mod queue;
 pub mod reasons;
 pub mod replay;
 pub mod report;
+pub mod statistics;
