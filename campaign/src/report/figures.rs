@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::statistics::effect_size::Magnitude;
+
 /// A median over trials, with the 95 % bootstrap interval of that median. With one trial all three are
 /// its value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -75,20 +77,6 @@ pub struct Contrast {
     pub magnitude: Magnitude,
     /// Whether the p-value is exact, and not from the normal approximation.
     pub exact: bool,
-}
-
-/// Vargha and Delaney's words for how far A12 is from one half.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Magnitude {
-    /// Below 0.06.
-    Negligible,
-    /// From 0.06.
-    Small,
-    /// From 0.14.
-    Medium,
-    /// From 0.21.
-    Large,
 }
 
 /// The engines ranked over all targets: Friedman's test.
