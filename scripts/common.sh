@@ -10,6 +10,10 @@ cd "$ROOT"
 # shellcheck disable=SC2034 # read by those that source this
 TOOLS=$ROOT/target/tools
 
+# With what `cargo campaign` ends when there are finds.
+# shellcheck disable=SC2034 # as above
+FINDS=3
+
 # Says what goes on, on standard error: standard output belongs to what a script prints for others.
 say() { printf '%s\n' "$*" >&2; }
 
@@ -42,6 +46,11 @@ pinned() {
 
 # Whether the command NAME is there.
 have() { command -v "$1" >/dev/null 2>&1; }
+
+# Appends a file to the page of a GitHub job; elsewhere, does nothing.
+to_job_page() {
+    if [[ -n ${GITHUB_STEP_SUMMARY:-} ]]; then cat "$1" >>"$GITHUB_STEP_SUMMARY"; fi
+}
 
 # Builds the tool first: `cargo campaign` builds it too, but silently.
 build_campaign() { cargo build --locked --release --package campaign; }
