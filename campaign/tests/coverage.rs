@@ -34,6 +34,14 @@ fn fixture() -> &'static Fixture {
                 include_str!("../../harness-core/src/counters.rs"),
             ),
             (
+                "src/counters/watch.rs",
+                include_str!("../../harness-core/src/counters/watch.rs"),
+            ),
+            (
+                "src/batch.rs",
+                include_str!("../../harness-core/src/worker/batch.rs"),
+            ),
+            (
                 "crates/code/Cargo.toml",
                 include_str!("coverage_fixture/code.toml"),
             ),
@@ -301,6 +309,92 @@ fn what_ended_midway_claims_no_branch_that_it_did_not_take() {
         assert_eq!(reached.intersection(&entry), entry, "input {index}");
         assert!(reached.intersection(&never).is_empty(), "input {index}");
     }
+}
+
+/// A worker that takes one input at a time, and one that takes batches, tell the same of every input: of those that
+/// crash, hang, panic, cannot be read, and of all between them.
+#[test]
+fn batches_and_single_inputs_give_the_same() {
+    let fixture = fixture();
+    let single = fixture.root.join("one-by-one");
+    let script = format!(
+        "#!/bin/sh\nexec '{}' --one-by-one\n",
+        fixture.binary.display()
+    );
+    fs::write(&single, script).unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&single, executable).unwrap();
+
+    // Two batches and a part of one, with deaths at their ends, next to each other, and alone.
+    let mut contents: Vec<Vec<u8>> = (0..1200_u32)
+        .map(|number| vec![b"b14s"[number as usize % 4], (number / 4 % 6 * 25) as u8])
+        .collect();
+    for (place, content) in [
+        (0, b"s\x07"),
+        (100, b"s\x08"),
+        (101, b"s\x07"),
+        (102, b"s\x09"),
+        (511, b"s\x07"),
+        (512, b"s\x07"),
+        (700, b"s\x09"),
+        (1199, b"s\x08"),
+    ] {
+        contents[place] = content.to_vec();
+    }
+    contents[30] = b"rejected".to_vec();
+    let contents: Vec<&[u8]> = contents.iter().map(Vec::as_slice).collect();
+    let mut inputs = fixture.inputs("batched", &contents);
+    inputs[40].path = fixture.root.join("no such input");
+    inputs[512 + 40].path = fixture.root.join("no such input either");
+
+    let batched = Replay {
+        timeout: Duration::from_millis(500),
+        ..fixture.replay()
+    };
+    let one_by_one = Replay {
+        binary: &single,
+        ..batched.clone()
+    };
+    let [(grown, reached, traced), expected] = [batched, one_by_one].map(|replay| {
+        let mut grown = replay.grow(&inputs).unwrap();
+        grown.inputs_per_second = 0.0;
+        let paths: Vec<&Path> = inputs.iter().map(|input| input.path.as_path()).collect();
+        let mut reached = Vec::new();
+        let keep = |of: campaign::coverage::Reached| {
+            reached.push(of);
+            Ok(())
+        };
+        replay.each(&paths, keep).unwrap();
+        let mut traced = Vec::new();
+        let keep = |of: campaign::coverage::Traced| {
+            traced.push(of);
+            Ok(())
+        };
+        replay.trace(&paths, keep).unwrap();
+        (grown, reached, traced)
+    });
+    assert_eq!(reached, expected.1);
+    assert_eq!(traced, expected.2);
+    assert_eq!(grown, expected.0);
+
+    // And these are the results that the inputs are made for.
+    let verdicts = Verdicts {
+        passed: 1189,
+        rejected: 1,
+        failed: 8,
+        errors: 2,
+    };
+    assert_eq!(grown.verdicts, verdicts);
+    let check = |place: usize| match &reached[place].verdict {
+        Verdict::Fail { check, .. } => check.as_str(),
+        other => panic!("{place}: {other:?}"),
+    };
+    assert_eq!([0, 101, 511, 512].map(check), [NO_ABORT; 4]);
+    assert_eq!([100, 1199].map(check), [NO_HANG; 2]);
+    assert_eq!([102, 700].map(check), ["no_panic"; 2]);
+    assert_eq!(traced[0].input, 0);
+    assert_eq!(traced[4].deeds, Vec::<String>::new());
+    assert_eq!(traced[8].deeds, ["is even", "is told"]);
 }
 
 /// Another reader of the same profile and map: the library's own report.

@@ -12,7 +12,8 @@
 //!   executed. They are computed elsewhere: this module knows nothing of source code. Counters alone
 //!   would not do, for the compiler leaves out those that follow from others: an `else` is often counted
 //!   as "entered, less those who took the `if`".
-//! - [`Watch`] is what a replaying process holds: after each input it says which probes the input reached.
+//! - [`Watch`] is what a replaying process holds: after each input it says which probes the input reached,
+//!   from what the counters have grown by.
 //!
 //! The layout read here is that of raw profiles of version 10 (rustc 1.95, LLVM 22), little-endian, 64 bits:
 //! `INSTR_PROF_RAW_HEADER` and `INSTR_PROF_DATA` in LLVM's `compiler-rt/include/profile/InstrProfData.inc`,
@@ -23,6 +24,10 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+
+mod watch;
+
+pub use watch::{Ended, Report, Watch, hits_class};
 
 /// Environment variable: the profile file that LLVM's runtime keeps the counters in. Set together with
 /// [`PROBES_VARIABLE`]; `LLVM_PROFILE_FILE` must name the same file, with a `%c` that disappears.
@@ -43,6 +48,8 @@ const HEADER_BYTES: usize = 16 * 8;
 const RECORD_BYTES: usize = 64;
 /// The length of a counter in bytes.
 const COUNTER_BYTES: usize = 8;
+/// How many counters are compared at once.
+const BLOCK: usize = 16;
 
 /// The profile file in which a running (or dead) process keeps its counters.
 #[derive(Debug)]
@@ -214,24 +221,26 @@ impl Snapshot {
         word(&self.bytes, place - self.range.start)
     }
 
-    /// Puts the places of all counters that are not zero into `places`, in ascending order.
+    /// Puts the places of all counters that are not what they were in `earlier`, a snapshot of the same range,
+    /// into `places`, in ascending order. Blocks of [`BLOCK`] counters for which `open` has 0 are passed over.
     ///
-    /// Few are; blocks of zeros are skipped at a comparison each. That matters because this code, being in the
+    /// Few counters change; a block of others costs a comparison. That matters because this code, being in the
     /// process that is measured, is itself slowed down by a counter for each of its branches.
-    pub fn in_use(&self, places: &mut Vec<usize>) {
-        const BLOCK_BYTES: usize = 16 * COUNTER_BYTES;
-        const ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
+    fn changed_since(&self, earlier: &Self, open: &[usize], places: &mut Vec<usize>) {
+        const BLOCK_BYTES: usize = BLOCK * COUNTER_BYTES;
         places.clear();
-        let mut place = self.range.start;
-        for block in self.bytes.chunks(BLOCK_BYTES) {
-            if *block != ZEROS[..block.len()] {
-                for index in 0..block.len() / COUNTER_BYTES {
-                    if word(block, index) != 0 {
-                        places.push(place + index);
-                    }
+        let now = self.bytes.chunks(BLOCK_BYTES);
+        let blocks = now.zip(earlier.bytes.chunks(BLOCK_BYTES)).zip(open);
+        for (number, ((now, before), &open)) in blocks.enumerate() {
+            if open == 0 || now == before {
+                continue;
+            }
+            let first = self.range.start + number * BLOCK;
+            for index in 0..now.len() / COUNTER_BYTES {
+                if word(now, index) != word(before, index) {
+                    places.push(first + index);
                 }
             }
-            place += block.len() / COUNTER_BYTES;
         }
     }
 }
@@ -336,14 +345,14 @@ impl Probes {
     /// Whether `probe`'s sum is positive over `snapshot`, which covers [`counters`](Self::counters).
     #[must_use]
     pub fn is_positive(&self, probe: usize, snapshot: &Snapshot) -> bool {
-        self.sum(probe, snapshot) > 0
+        self.sum(probe, |place| snapshot.value(place)) > 0
     }
 
-    fn sum(&self, probe: usize, snapshot: &Snapshot) -> i64 {
+    fn sum(&self, probe: usize, value: impl Fn(usize) -> u64) -> i64 {
         let mut sum: i64 = 0;
         for &(counter, factor) in self.terms(probe) {
             // Counts of one input are far below 2^63: a sum that wraps would need 10^18 steps.
-            let value = snapshot.value(counter as usize) as i64;
+            let value = value(counter as usize) as i64;
             sum = sum.wrapping_add(value.wrapping_mul(i64::from(factor)));
         }
         sum
@@ -362,173 +371,6 @@ impl Probes {
             self.probes[probe - 1].0
         };
         &self.terms[start..self.probes[probe].0]
-    }
-}
-
-/// What is told about an input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Report {
-    /// The probes that no earlier input reached.
-    New,
-    /// Every probe that the input reached.
-    All,
-    /// Every probe that the input reached, and how often: as a [`hits_class`].
-    Counts,
-}
-
-/// How often something was executed, as AFL++ and libFuzzer tell it apart: 1, 2, 3, 4–7, 8–15, 16–31,
-/// 32–127, or more often, as 1 to 8. 0 is never.
-#[must_use]
-pub const fn hits_class(times: u64) -> u8 {
-    match times {
-        0 => 0,
-        1 => 1,
-        2 => 2,
-        3 => 3,
-        4..=7 => 4,
-        8..=15 => 5,
-        16..=31 => 6,
-        32..=127 => 7,
-        128.. => 8,
-    }
-}
-
-/// How an input's run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// Every function was left the ordinary way: all probes count.
-    Returned,
-    /// By unwinding or in the middle of things: only additive probes count, because a function that was
-    /// entered and not left looks as if it had taken the branch that has no counter of its own.
-    Midway,
-}
-
-/// Watches, input by input, which probes are reached. Between inputs all watched counters are zero, so that the
-/// profile of a process that died holds what its last input reached.
-#[derive(Debug)]
-pub struct Watch {
-    profile: Profile,
-    probes: Probes,
-    report: Report,
-    snapshot: Snapshot,
-    /// For each counter from the snapshot's first on, the probes to look at when it is in use: those whose sum
-    /// grows with it. A probe without such a counter in use cannot be positive.
-    candidates: Vec<Vec<usize>>,
-    /// For each probe, the last input for which it was looked at.
-    looked_at: Vec<u64>,
-    /// Each probe's sum when it was last looked at.
-    sums: Vec<i64>,
-    input: u64,
-    in_use: Vec<usize>,
-    reached: Vec<usize>,
-}
-
-impl Watch {
-    /// Starts watching this process with all watched counters at zero; `profile` is the file that the
-    /// runtime keeps this process's counters in.
-    ///
-    /// # Errors
-    /// As [`Profile::open`]; [`io::ErrorKind::InvalidData`] when a probe uses a counter that is not there.
-    pub fn start(profile: &Path, probes: Probes, report: Report) -> io::Result<Self> {
-        let profile = Profile::open(profile)?;
-        let range = probes.counters();
-        if range.end > profile.counters() {
-            return Err(invalid("the probes were made for another binary"));
-        }
-        let mut candidates = vec![Vec::new(); range.len()];
-        for probe in 0..probes.len() {
-            for counter in probes.growing_with(probe) {
-                candidates[counter - range.start].push(probe);
-            }
-        }
-        let mut snapshot = Snapshot::new(range);
-        profile.reset(&mut snapshot)?;
-        Ok(Self {
-            looked_at: vec![0; probes.len()],
-            sums: vec![0; probes.len()],
-            profile,
-            probes,
-            report,
-            snapshot,
-            candidates,
-            input: 0,
-            in_use: Vec::new(),
-            reached: Vec::new(),
-        })
-    }
-
-    /// As [`start`](Self::start), with what the environment says; `None` when [`PROFILE_VARIABLE`] is not set.
-    ///
-    /// # Errors
-    /// As [`start`](Self::start) and [`Probes::parse`]; [`io::ErrorKind::InvalidInput`] when another variable
-    /// is missing or wrong; I/O errors.
-    pub fn from_environment() -> io::Result<Option<Self>> {
-        let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, what.to_owned());
-        let Some(profile) = std::env::var_os(PROFILE_VARIABLE) else {
-            return Ok(None);
-        };
-        let probes = std::env::var_os(PROBES_VARIABLE)
-            .ok_or_else(|| wrong("REPLAY_PROFILE is set and REPLAY_PROBES is not"))?;
-        let report = match std::env::var(REPORT_VARIABLE).as_deref() {
-            Err(std::env::VarError::NotPresent) | Ok("new") => Report::New,
-            Ok("all") => Report::All,
-            Ok("counts") => Report::Counts,
-            _ => return Err(wrong("REPLAY_REPORT is none of `new`, `all` and `counts`")),
-        };
-        let probes = Probes::parse(&std::fs::read_to_string(probes)?)?;
-        Self::start(Path::new(&profile), probes, report).map(Some)
-    }
-
-    /// The probes to report for the input that just ended, in ascending order; the counters start again at zero.
-    ///
-    /// # Errors
-    /// I/O errors.
-    pub fn after_input(&mut self, ended: Ended) -> io::Result<&[usize]> {
-        self.profile.read(&mut self.snapshot)?;
-        self.snapshot.in_use(&mut self.in_use);
-        self.input += 1;
-        self.reached.clear();
-        let first = self.snapshot.range.start;
-        for &counter in &self.in_use {
-            for &probe in &self.candidates[counter - first] {
-                if self.looked_at[probe] == self.input {
-                    continue;
-                }
-                self.looked_at[probe] = self.input;
-                let counts = ended == Ended::Returned || self.probes.is_additive(probe);
-                self.sums[probe] = self.probes.sum(probe, &self.snapshot);
-                if counts && self.sums[probe] > 0 {
-                    self.reached.push(probe);
-                }
-            }
-        }
-        self.reached.sort_unstable();
-        if self.report == Report::New {
-            for &probe in &self.reached {
-                for counter in self.probes.growing_with(probe) {
-                    self.candidates[counter - first].retain(|&candidate| candidate != probe);
-                }
-            }
-        }
-        self.profile.reset(&mut self.snapshot)?;
-        Ok(&self.reached)
-    }
-
-    /// [`after_input`](Self::after_input) as text: the numbers with a blank between them, and with
-    /// [`Report::Counts`] each with a colon and its [`hits_class`].
-    ///
-    /// # Errors
-    /// I/O errors.
-    pub fn line_after_input(&mut self, ended: Ended) -> io::Result<String> {
-        self.after_input(ended)?;
-        let reached = self.reached.iter();
-        let texts: Vec<String> = match self.report {
-            Report::New | Report::All => reached.map(usize::to_string).collect(),
-            Report::Counts => reached
-                .map(|&probe| format!("{probe}:{}", hits_class(self.sums[probe].unsigned_abs())))
-                .collect(),
-        };
-        Ok(texts.join(" "))
     }
 }
 

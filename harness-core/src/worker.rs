@@ -1,23 +1,29 @@
 //! Replaying inputs without an engine, on behalf of the campaign tool.
 //!
 //! A worker is a process of its own, so that an abort or a hang of the code under test ends one
-//! worker and not the campaign. It reads one request a line and answers each with one line before it
-//! reads the next. Fields are separated by tabs; `\\`, `\t`, `\n` and `\r` inside a field are escaped.
+//! worker and not the campaign. It reads one request a line and answers each before it reads the next. Fields
+//! are separated by tabs; `\\`, `\t`, `\n` and `\r` inside a field are escaped.
 //!
-//! | request | answer |
+//! | request | answer, a line |
 //! |---|---|
 //! | `run` target path | `pass`, or `rejected` why, or `fail` check message |
 //! | `trace` target path | `traced` and what the input did (see [`crate::trace`]), a line each; then as for `run` |
 //! | `describe` target path | `case` words Rust, or `rejected` why |
+//! | `batch` command target inputs bytes | behind the line follow so many `bytes`: each input's length, 4 bytes little-endian, and its content. For each input a line, as `command` (one of the three above) has it |
+//! | `batches` | `batches`: says that this worker knows `batch` |
 //! | `checks` | `checks`, then id and count of every check evaluated so far |
 //!
 //! `error` and a message is the answer to anything else: an unknown target, a file that cannot be
 //! read. A worker that watches its coverage (see [`crate::counters`]) ends every answer with one field
-//! more: the probes that the request reached. A project with other code under test has a worker too: `main` and one call of [`serve`].
+//! more: the probes that the request, or the input of a batch, reached. Its counters are set back before a
+//! request for one input (a batch of one is such a request too), so that what is left of a worker that died
+//! of it tells what that input reached; in a longer batch they are not, and who sent it replays what was not
+//! answered one by one. A project with other code under test has a worker too: `main` and one call of [`serve`].
+
+pub mod batch;
 
 use std::io::{self, BufRead, Write};
 use std::panic::{self, AssertUnwindSafe};
-use std::path::Path;
 use std::sync::Mutex;
 
 use crate::check;
@@ -26,6 +32,7 @@ use crate::outcome::Outcome;
 use crate::subject::Subject;
 use crate::targets;
 use crate::trace;
+use batch::Batch;
 
 /// The option with which only invariants fail: see [`check::only_invariants`].
 pub const INVARIANTS_ONLY: &str = "--invariants-only";
@@ -97,80 +104,159 @@ pub fn serve(subject: &Subject<'_>) -> io::Result<()> {
     {
         check::only_invariants();
     }
-    let mut watch = Watch::from_environment()?;
+    let mut answering = Answering {
+        subject,
+        watch: Watch::from_environment()?,
+    };
+    let mut input = io::stdin().lock();
     let mut output = io::stdout().lock();
-    for request in io::stdin().lock().lines() {
-        let mut answer = answer(subject, &request?);
-        if let Some(watch) = &mut watch {
-            let unwound = match answer[0].as_str() {
-                "traced" => answer[2] == "fail",
-                verdict => verdict == "fail",
-            };
-            let ended = if unwound {
-                Ended::Midway
-            } else {
-                Ended::Returned
-            };
-            answer.push(watch.line_after_input(ended)?);
+    let (mut request, mut line) = (String::new(), Vec::new());
+    loop {
+        request.clear();
+        if input.read_line(&mut request)? == 0 {
+            return Ok(());
         }
-        let fields: Vec<String> = answer.iter().map(|field| escape(field)).collect();
-        writeln!(output, "{}", fields.join("\t"))?;
+        let fields: Vec<String> = request
+            .trim_end_matches(['\n', '\r'])
+            .split('\t')
+            .map(unescape)
+            .collect();
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        if let ["batch", command, target, inputs, bytes] = fields[..]
+            && let Some(batch) = Batch::parse(inputs, bytes)
+        {
+            batch.answer_all(&mut input, &mut output, |data, line| {
+                if batch.inputs == 1 {
+                    answering.start_again()?;
+                }
+                answering.about(command, target, data, line)
+            })?;
+            continue;
+        }
+        line.clear();
+        answering.start_again()?;
+        answering.answer(&fields, &mut line)?;
+        line.push(b'\n');
+        output.write_all(&line)?;
         output.flush()?;
     }
-    Ok(())
 }
 
-fn answer(subject: &Subject<'_>, request: &str) -> Vec<String> {
-    let fields: Vec<String> = request.split('\t').map(unescape).collect();
-    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-    let (command, target, path) = match fields[..] {
-        ["checks"] => return evaluations(),
-        [command @ ("run" | "trace" | "describe"), target, path] => {
-            (command, target, Path::new(path))
+/// What it takes to answer.
+struct Answering<'a> {
+    subject: &'a Subject<'a>,
+    watch: Option<Watch>,
+}
+
+impl Answering<'_> {
+    /// Sets the counters back, if there are any.
+    fn start_again(&mut self) -> io::Result<()> {
+        self.watch.as_mut().map_or(Ok(()), Watch::start_again)
+    }
+
+    /// Puts the answer to a request that is no batch into `line`.
+    fn answer(&mut self, fields: &[&str], line: &mut Vec<u8>) -> io::Result<()> {
+        match *fields {
+            ["checks"] => {
+                put(line, "checks");
+                for check in check::ALL {
+                    put_next(line, check.id);
+                    put_next(line, &check.evaluations().to_string());
+                }
+            }
+            ["batches"] => put(line, "batches"),
+            [command @ ("run" | "trace" | "describe"), target, path] => match std::fs::read(path) {
+                Ok(data) => return self.about(command, target, &data, line),
+                Err(why) => put_error(line, &format!("{path}: {why}")),
+            },
+            _ => put_error(line, &format!("not a request: {fields:?}")),
         }
-        _ => return error(format!("not a request: {request:?}")),
-    };
-    let Some(target) = targets::find(target) else {
-        return error(format!("no target is called {target:?}"));
-    };
-    let data = match std::fs::read(path) {
-        Ok(data) => data,
-        Err(why) => return error(format!("{}: {why}", path.display())),
-    };
-    if command == "describe" {
-        return match target.describe(&data) {
-            Ok(case) => vec!["case".into(), case.in_words, case.as_rust],
-            Err(why) => vec!["rejected".into(), why.into()],
+        self.put_reached(Ended::Returned, line)
+    }
+
+    /// Puts what `command` has to say of an input into `line`.
+    fn about(
+        &mut self,
+        command: &str,
+        target: &str,
+        data: &[u8],
+        line: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        let mut ended = Ended::Returned;
+        match (command, targets::find(target)) {
+            ("run", Some(target)) => ended = put_verdict(line, &replay(self.subject, target, data)),
+            ("trace", Some(target)) => {
+                let (verdict, deeds) = trace::trace(self.subject, target, data);
+                put(line, "traced");
+                put_next(line, &deeds.join("\n"));
+                line.push(b'\t');
+                ended = put_verdict(line, &verdict);
+            }
+            ("describe", Some(target)) => match target.describe(data) {
+                Ok(case) => {
+                    put(line, "case");
+                    put_next(line, &case.in_words);
+                    put_next(line, &case.as_rust);
+                }
+                Err(why) => {
+                    put(line, "rejected");
+                    put_next(line, why);
+                }
+            },
+            ("run" | "trace" | "describe", None) => {
+                put_error(line, &format!("no target is called {target:?}"));
+            }
+            _ => put_error(line, &format!("not a request: {command:?}")),
+        }
+        self.put_reached(ended, line)
+    }
+
+    /// Ends an answer with the probes that were reached, when they are watched.
+    fn put_reached(&mut self, ended: Ended, line: &mut Vec<u8>) -> io::Result<()> {
+        let Some(watch) = &mut self.watch else {
+            return Ok(());
         };
+        line.push(b'\t');
+        watch.tell_after_input(ended, line)
     }
-    if command == "trace" {
-        let (verdict, deeds) = trace::trace(subject, target, &data);
-        let traced = ["traced".to_owned(), deeds.join("\n")];
-        return traced.into_iter().chain(told(verdict)).collect();
-    }
-    told(replay(subject, target, &data))
 }
 
-fn told(verdict: Verdict) -> Vec<String> {
+/// Puts a verdict's fields into `line`, and says how the input's run ended.
+fn put_verdict(line: &mut Vec<u8>, verdict: &Verdict) -> Ended {
     match verdict {
-        Verdict::Pass => vec!["pass".into()],
-        Verdict::Rejected(why) => vec!["rejected".into(), why],
-        Verdict::Fail { check, message } => vec!["fail".into(), check, message],
+        Verdict::Pass => put(line, "pass"),
+        Verdict::Rejected(why) => {
+            put(line, "rejected");
+            put_next(line, why);
+        }
+        Verdict::Fail { check, message } => {
+            put(line, "fail");
+            put_next(line, check);
+            put_next(line, message);
+            return Ended::Midway;
+        }
     }
+    Ended::Returned
 }
 
-fn evaluations() -> Vec<String> {
-    std::iter::once("checks".to_owned())
-        .chain(
-            check::ALL
-                .iter()
-                .flat_map(|check| [check.id.to_owned(), check.evaluations().to_string()]),
-        )
-        .collect()
+fn put_error(line: &mut Vec<u8>, message: &str) {
+    put(line, "error");
+    put_next(line, message);
 }
 
-fn error(message: String) -> Vec<String> {
-    vec!["error".into(), message]
+/// Appends a field to those of a line.
+fn put_next(line: &mut Vec<u8>, field: &str) {
+    line.push(b'\t');
+    put(line, field);
+}
+
+/// Appends a line's first field.
+fn put(line: &mut Vec<u8>, field: &str) {
+    if field.contains(['\\', '\t', '\n', '\r']) {
+        line.extend_from_slice(escape(field).as_bytes());
+    } else {
+        line.extend_from_slice(field.as_bytes());
+    }
 }
 
 /// Escapes what would end a field or a line.

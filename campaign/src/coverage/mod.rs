@@ -11,9 +11,11 @@
 //! - [`Tally`] counts regions, lines and functions while more are reached ([`tally`]).
 //! - [`Region`], [`RegionSet`], [`Growth`] are the results ([`regions`]).
 //!
-//! One worker process replays tens of thousands of inputs a second: it reads and resets its own counters
+//! One worker process replays tens of thousands of inputs a second: it takes many at once and reads its own counters
 //! ([`harness_core::counters`]). Neither LLVM's tools nor a nightly compiler are needed.
 
+mod batches;
+pub mod contents;
 pub mod neutral_build;
 pub mod regions;
 pub mod replay;
@@ -21,8 +23,9 @@ pub mod source_map;
 pub mod tally;
 mod worker_process;
 
+pub use contents::Contents;
 pub use neutral_build::NeutralBuild;
 pub use regions::{Growth, GrowthPoint, Portion, Region, RegionSet, Summary};
-pub use replay::{Find, Input, Reached, Replay, Replayed, Traced, Verdicts};
+pub use replay::{Find, Hits, Input, Reached, Replay, Replayed, Traced, Verdicts};
 pub use source_map::SourceMap;
 pub use tally::Tally;

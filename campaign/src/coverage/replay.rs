@@ -1,13 +1,15 @@
 //! Replaying inputs through the coverage worker: what became of each, and what it reached.
 
+use super::batches::{Questions, Told};
+use super::contents::Contents;
 use super::regions::{Growth, GrowthPoint, RegionSet};
 use super::source_map::SourceMap;
 use super::tally::Tally;
-use super::worker_process::{Death, Settings};
+use super::worker_process::Settings;
 use crate::replay::Verdict;
 use anyhow::{Context, Result};
-use harness_core::counters::{Profile, Report};
-use harness_core::worker::escape;
+use harness_core::counters::Report;
+use harness_core::worker::unescape;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -78,6 +80,19 @@ pub struct Traced {
     pub regions: BTreeMap<usize, u8>,
     /// What it did beside that: see [`harness_core::trace`].
     pub deeds: Vec<String>,
+}
+
+/// One input's result, from [`Replay::hits`].
+#[derive(Debug)]
+pub struct Hits<'a> {
+    /// The input, by its place.
+    pub input: usize,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// As [`Traced::regions`]; 0 for the class when the worker died of the input.
+    pub regions: &'a [(usize, u8)],
+    /// As [`Traced::deeds`], a line each.
+    pub deeds: &'a str,
 }
 
 /// What a whole corpus reached.
@@ -176,27 +191,56 @@ impl Replay<'_> {
         paths: &[&Path],
         mut visit: impl FnMut(Traced) -> Result<()>,
     ) -> Result<()> {
-        self.drive("trace", paths, Report::Counts, |input, ended, hits| {
-            let mut regions = BTreeMap::new();
-            for (region, class) in hits {
-                let most: &mut u8 = regions.entry(region).or_default();
-                *most = class.max(*most);
-            }
-            let (verdict, deeds) = match ended {
-                Ok(fields) => match fields.as_slice() {
-                    [kind, deeds, verdict @ ..] if kind == "traced" => (
-                        Verdict::of_answer(verdict)?,
-                        deeds.lines().map(str::to_owned).collect(),
-                    ),
-                    other => (Verdict::of_answer(other)?, Vec::new()),
-                },
-                Err(verdict) => (verdict, Vec::new()),
-            };
+        self.hits(&paths, |hits| {
             visit(Traced {
+                input: hits.input,
+                verdict: hits.verdict,
+                regions: hits.regions.iter().copied().collect(),
+                deeds: hits.deeds.lines().map(str::to_owned).collect(),
+            })
+        })
+    }
+
+    /// As [`trace`](Self::trace), for inputs from anywhere, and without a map for each.
+    ///
+    /// # Errors
+    /// As [`each`](Self::each).
+    pub fn hits(
+        &self,
+        contents: &dyn Contents,
+        mut visit: impl FnMut(Hits<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut classes = vec![0; self.map.regions().len()];
+        let mut regions: Vec<(usize, u8)> = Vec::new();
+        self.ask("trace", contents, Report::Counts, &mut |input, told| {
+            regions.clear();
+            let (verdict, deeds) = match told {
+                Told::Unreadable(message) => (Verdict::Error { message }, String::new()),
+                Told::Died(verdict, reached) => {
+                    regions.extend(reached.into_iter().map(|region| (region, 0)));
+                    (verdict, String::new())
+                }
+                Told::Answer(fields, hits) => {
+                    for &(probe, class) in hits {
+                        for region in self.map.regions_of_probe(probe) {
+                            if classes[region] == 0 {
+                                regions.push((region, 0));
+                            }
+                            classes[region] = class.max(classes[region]);
+                        }
+                    }
+                    regions.sort_unstable();
+                    for (region, class) in &mut regions {
+                        *class = std::mem::take(&mut classes[*region]);
+                    }
+                    split_deeds(fields)?
+                }
+            };
+            visit(Hits {
                 input,
                 verdict,
-                regions,
-                deeds,
+                regions: &regions,
+                deeds: &deeds,
             })
         })
     }
@@ -207,77 +251,66 @@ impl Replay<'_> {
         report: Report,
         mut visit: impl FnMut(Reached) -> Result<()>,
     ) -> Result<()> {
-        self.drive("run", paths, report, |input, ended, hits| {
+        self.ask("run", &paths, report, &mut |input, told| {
+            let (verdict, regions) = match told {
+                Told::Unreadable(message) => (Verdict::Error { message }, BTreeSet::new()),
+                Told::Died(verdict, regions) => (verdict, regions),
+                Told::Answer(fields, hits) => {
+                    let probes = hits.iter().map(|&(probe, _)| probe);
+                    let regions = probes.flat_map(|probe| self.map.regions_of_probe(probe));
+                    (verdict(fields)?, regions.collect())
+                }
+            };
             visit(Reached {
                 input,
-                verdict: match ended {
-                    Ok(fields) => Verdict::of_answer(&fields)?,
-                    Err(verdict) => verdict,
-                },
-                regions: hits.into_iter().map(|(region, _)| region).collect(),
+                verdict,
+                regions,
             })
         })
     }
 
-    /// Asks a worker `command` of every input, and hands `visit` the input's number, the answer's fields or the
-    /// verdict on the worker that died of it, and the regions reached with the class of how often.
-    fn drive(
+    fn ask(
         &self,
         command: &str,
-        paths: &[&Path],
+        contents: &dyn Contents,
         report: Report,
-        mut visit: impl FnMut(usize, Result<Vec<String>, Verdict>, Vec<(usize, u8)>) -> Result<()>,
+        visit: &mut dyn FnMut(usize, Told<'_>) -> Result<()>,
     ) -> Result<()> {
-        let requests = paths.iter().map(|path| self.request(command, path));
-        let requests: Vec<String> = requests.collect::<Result<_>>()?;
         let folder = tempfile::tempdir().context("no temporary folder")?;
-        let workers = Settings {
-            binary: self.binary,
-            folder: folder.path(),
-            report,
+        let questions = Questions {
+            workers: Settings {
+                binary: self.binary,
+                folder: folder.path(),
+                report,
+            },
+            command,
+            target: self.target,
+            contents,
+            map: self.map,
             timeout: self.timeout,
         };
-        workers.prepare(self.map.probes())?;
-
-        let mut next = 0;
-        for number in 0.. {
-            if next == requests.len() {
-                break;
-            }
-            let death = workers.run(number, &requests[next..], |answer| {
-                let probes = answer.reached.iter();
-                let hits = probes.flat_map(|&(probe, class)| {
-                    let regions = self.map.regions_of_probe(probe);
-                    regions.map(move |region| (region, class))
-                });
-                visit(next, Ok(answer.fields), hits.collect())?;
-                next += 1;
-                Ok(())
-            })?;
-            let profile = workers.profile(number);
-            if let Some(death) = death {
-                let counters = Profile::open(&profile).context("a dead worker's profile")?;
-                let regions = self.map.reached_in(&counters, true)?;
-                let verdict = match death {
-                    Death::Crashed(how) => Verdict::died(&how),
-                    Death::Hung => Verdict::hung(self.timeout),
-                };
-                let hits = regions.into_iter().map(|region| (region, 0));
-                visit(next, Err(verdict), hits.collect())?;
-                next += 1;
-            }
-            std::fs::remove_file(profile).context("a worker's profile")?;
-        }
-        Ok(())
+        questions.ask(visit)
     }
+}
 
-    fn request(&self, command: &str, path: &Path) -> Result<String> {
-        let path = path
-            .to_str()
-            .with_context(|| format!("{} is not UTF-8", path.display()))?;
-        let (target, path) = (escape(self.target), escape(path));
-        Ok(format!("{command}\t{target}\t{path}"))
+/// The verdict that the escaped fields of an answer tell.
+fn verdict(fields: &[u8]) -> Result<Verdict> {
+    if fields == b"pass" {
+        return Ok(Verdict::Pass);
     }
+    let fields = String::from_utf8_lossy(fields);
+    Verdict::of_answer(&fields.split('\t').map(unescape).collect::<Vec<_>>())
+}
+
+/// The verdict and the deeds in an answer to `trace`.
+fn split_deeds(fields: &[u8]) -> Result<(Verdict, String)> {
+    let Some(rest) = fields.strip_prefix(b"traced\t") else {
+        return Ok((verdict(fields)?, String::new()));
+    };
+    let tab = rest.iter().position(|&byte| byte == b'\t');
+    let (deeds, of_verdict) = rest.split_at(tab.context("an answer without a verdict")?);
+    let deeds = unescape(&String::from_utf8_lossy(deeds));
+    Ok((verdict(&of_verdict[1..])?, deeds))
 }
 
 #[cfg(test)]

@@ -1,29 +1,30 @@
-//! A replay worker as a process: started with its counters on, fed, listened to, and ended.
+//! A replay worker as a process: started with its counters on, asked, listened to, and ended.
 //!
-//! Requests are written ahead of the answers by a thread of their own, so that the worker never waits. The
-//! protocol is that of [`harness_core::worker`]; with counters on, each answer has one field more at its end:
-//! the probes that the input reached.
+//! Requests are written, and answers read, by threads of their own, so that a worker never waits for the tool
+//! and the tool never for a worker that reads no more. The protocol is that of [`harness_core::worker`]; with
+//! counters on, each answer has one field more at its end: the probes that the input reached.
 
 use super::neutral_build::last_lines;
 use anyhow::{Context, Result, bail, ensure};
 use harness_core::counters::{
     PROBES_VARIABLE, PROFILE_VARIABLE, Probes, Profile, REPORT_VARIABLE, Report,
 };
-use harness_core::worker::unescape;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 /// How long a worker may take to start, however short the time-out for an input is.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// A request that every worker answers, whatever its targets are.
-const GREETING: &str = "checks";
-/// How many answers may wait to be looked at.
-const ANSWERS_WAITING: usize = 4096;
+const GREETING: &[u8] = b"checks\n";
+/// A request that tells whether a worker takes batches.
+const BATCHES: &[u8] = b"batches\n";
+/// How much is read from a worker at once: what a pipe holds.
+const READ_BYTES: usize = 64 << 10;
 /// How many lines of a worker's messages an error repeats.
 const LINES_IN_ERROR: usize = 10;
 
@@ -34,24 +35,6 @@ pub(super) struct Settings<'a> {
     /// A folder for the files of the workers, which nothing else uses.
     pub(super) folder: &'a Path,
     pub(super) report: Report,
-    /// How long one input may take.
-    pub(super) timeout: Duration,
-}
-
-/// An answer: its fields, and the probes reached, each with the class of how often; 0 when that was not asked.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) fields: Vec<String>,
-    pub(super) reached: Vec<(usize, u8)>,
-}
-
-/// Why a worker that did not answer everything stopped.
-#[derive(Debug)]
-pub(super) enum Death {
-    /// It ended; in words, with the end of what it printed.
-    Crashed(String),
-    /// It took too long and was killed.
-    Hung,
 }
 
 /// Runs a worker that is asked nothing, and returns the profile that it leaves: all its counters have a place there.
@@ -81,87 +64,55 @@ impl Settings<'_> {
         self.folder.join("probes")
     }
 
-    /// The profile of the worker of that number.
-    pub(super) fn profile(&self, number: usize) -> PathBuf {
-        self.folder.join(format!("worker-{number}.profraw"))
-    }
-
-    /// Starts worker `number`, has it answer `requests` in order, and hands each answer to `on_answer`. Returns
-    /// `None` when all were answered; otherwise the first one without an answer is the one that it died of.
+    /// Starts a worker, whose `number` no other in this folder has, and waits until it answers.
     ///
     /// # Errors
-    /// When the worker cannot be started or does not speak the protocol, and those of `on_answer`.
-    pub(super) fn run(
-        &self,
-        number: usize,
-        requests: &[String],
-        mut on_answer: impl FnMut(Answer) -> Result<()>,
-    ) -> Result<Option<Death>> {
+    /// When it cannot be started or does not speak the protocol.
+    pub(super) fn start(&self, number: usize) -> Result<Worker> {
+        let profile = self.folder.join(format!("worker-{number}.profraw"));
         let messages = self.folder.join(format!("worker-{number}.stderr"));
-        let mut worker = self.start(number, &messages)?;
-        let mut input = BufWriter::new(worker.0.stdin.take().context("no standard input")?);
-        let output = BufReader::new(worker.0.stdout.take().context("no standard output")?);
-        let (sender, answers) = sync_channel(ANSWERS_WAITING);
-        std::thread::scope(|scope| {
-            scope.spawn(move || -> std::io::Result<()> {
-                // Failing to write means that the worker is gone, which the missing answers tell.
-                let greeting = std::iter::once(GREETING);
-                for request in greeting.chain(requests.iter().map(String::as_str)) {
-                    writeln!(input, "{request}")?;
-                }
-                input.flush()
-            });
-            scope.spawn(move || {
-                for line in output.split(b'\n') {
-                    let Ok(line) = line else { break };
-                    if sender.send(line).is_err() {
-                        break;
-                    }
-                }
-            });
-            let mut listen = || -> Result<Option<Death>> {
-                match answers.recv_timeout(START_TIMEOUT) {
-                    Ok(line) => Answer::parse(&line).with_context(|| {
-                        format!("{} is not a worker with coverage", self.binary.display())
-                    })?,
-                    Err(why) => bail!("a worker did not start: {}", worker.end(why, &messages)),
-                };
-                for _ in requests {
-                    match answers.recv_timeout(self.timeout) {
-                        Ok(line) => on_answer(Answer::parse(&line)?)?,
-                        Err(RecvTimeoutError::Timeout) => return Ok(Some(Death::Hung)),
-                        Err(why) => {
-                            return Ok(Some(Death::Crashed(worker.end(why, &messages))));
-                        }
-                    }
-                }
-                Ok(None)
-            };
-            let result = listen();
-            // The threads end once the worker is gone and nobody takes answers.
-            drop(worker);
-            drop::<Receiver<_>>(answers);
-            result
-        })
-    }
-
-    fn start(&self, number: usize, messages: &Path) -> Result<Worker> {
-        let profile = self.profile(number);
         let report = match self.report {
             Report::New => "new",
             Report::All => "all",
             Report::Counts => "counts",
         };
-        let child = command(self.binary, &profile)?
+        let mut child = command(self.binary, &profile)?
             .env(PROFILE_VARIABLE, &profile)
             .env(PROBES_VARIABLE, self.probes())
             .env(REPORT_VARIABLE, report)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(File::create(messages).context("the worker's messages")?)
+            .stderr(File::create(&messages).context("the worker's messages")?)
             .spawn()
             .with_context(|| format!("{} could not be started", self.binary.display()))?;
-        Ok(Worker(child))
+        let input = child.stdin.take().context("no standard input")?;
+        let output = child.stdout.take().context("no standard output")?;
+        let (requests, to_write) = channel();
+        let (read, lines) = channel();
+        std::thread::spawn(move || write_all(input, &to_write));
+        std::thread::spawn(move || read_lines(output, &read));
+        let mut worker = Worker {
+            child,
+            requests,
+            lines,
+            chunk: Vec::new(),
+            at: 0,
+            takes_batches: false,
+            profile,
+            messages,
+        };
+        worker.ask(GREETING.to_vec());
+        let not_one = || format!("{} is not a worker with coverage", self.binary.display());
+        match worker.line(START_TIMEOUT) {
+            Ok(line) => Answer::of(line).with_context(not_one)?,
+            Err(why) => bail!("a worker did not start: {}", worker.end(why)),
+        };
+        worker.ask(BATCHES.to_vec());
+        worker.takes_batches = match worker.line(START_TIMEOUT) {
+            Ok(line) => Answer::of(line).with_context(not_one)?.fields == b"batches",
+            Err(why) => bail!("a worker did not start: {}", worker.end(why)),
+        };
+        Ok(worker)
     }
 }
 
@@ -183,26 +134,92 @@ fn command(binary: &Path, profile: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// A running worker; ended when dropped.
-struct Worker(Child);
+/// Writes requests until there are no more. Failing to write means that the worker is gone, which the missing
+/// answers tell.
+fn write_all(mut input: ChildStdin, requests: &Receiver<Vec<u8>>) {
+    for request in requests {
+        if input.write_all(&request).is_err() {
+            break;
+        }
+    }
+}
+
+/// Reads answers until there are no more, in pieces that end with a line.
+fn read_lines(mut output: ChildStdout, lines: &Sender<Vec<u8>>) {
+    let mut buffer = vec![0; READ_BYTES];
+    let mut begun = Vec::new();
+    while let Ok(length @ 1..) = output.read(&mut buffer) {
+        let read = &buffer[..length];
+        let end = read.iter().rposition(|&byte| byte == b'\n');
+        let (whole, rest) = read.split_at(end.map_or(0, |last| last + 1));
+        if end.is_some() {
+            begun.extend_from_slice(whole);
+            if lines.send(std::mem::take(&mut begun)).is_err() {
+                break;
+            }
+        }
+        begun.extend_from_slice(rest);
+    }
+}
+
+/// A running worker; ended when dropped, and its files removed.
+#[derive(Debug)]
+pub(super) struct Worker {
+    child: Child,
+    requests: Sender<Vec<u8>>,
+    lines: Receiver<Vec<u8>>,
+    /// The lines being looked at, and where the next one begins.
+    chunk: Vec<u8>,
+    at: usize,
+    /// Whether it knows the request `batch`.
+    pub(super) takes_batches: bool,
+    /// Where it keeps its counters.
+    pub(super) profile: PathBuf,
+    messages: PathBuf,
+}
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // It may be gone already, which is as good.
-        self.0.kill().ok();
-        self.0.wait().ok();
+        // It may be gone already, and so may its files, which is as good.
+        self.child.kill().ok();
+        self.child.wait().ok();
+        fs::remove_file(&self.profile).ok();
+        fs::remove_file(&self.messages).ok();
     }
 }
 
 impl Worker {
+    /// Sends a request.
+    pub(super) fn ask(&self, request: Vec<u8>) {
+        // A worker that is gone gives no answer.
+        self.requests.send(request).ok();
+    }
+
+    /// The next line that it answers, without the line's end.
+    ///
+    /// # Errors
+    /// When none comes in time, or it is gone.
+    pub(super) fn line(&mut self, patience: Duration) -> Result<&[u8], RecvTimeoutError> {
+        if self.at == self.chunk.len() {
+            self.chunk = self.lines.recv_timeout(patience)?;
+            self.at = 0;
+        }
+        let start = self.at;
+        let rest = &self.chunk[start..];
+        let length = rest.iter().position(|&byte| byte == b'\n');
+        let length = length.unwrap_or(rest.len());
+        self.at = (start + length + 1).min(self.chunk.len());
+        Ok(&self.chunk[start..start + length])
+    }
+
     /// Ends a worker that does not answer, and says how it was found: a worker that is ending by itself keeps its status.
-    fn end(&mut self, why: RecvTimeoutError, messages: &Path) -> String {
-        self.0.kill().ok();
+    pub(super) fn end(&mut self, why: RecvTimeoutError) -> String {
+        self.child.kill().ok();
         let status = self
-            .0
+            .child
             .wait()
             .map_or_else(|error| error.to_string(), |status| status.to_string());
-        let printed = fs::read(messages).unwrap_or_default();
+        let printed = fs::read(&self.messages).unwrap_or_default();
         let printed = last_lines(&String::from_utf8_lossy(&printed), LINES_IN_ERROR);
         match why {
             RecvTimeoutError::Timeout => "it gave no sign".to_owned(),
@@ -212,46 +229,98 @@ impl Worker {
     }
 }
 
-impl Answer {
-    fn parse(line: &[u8]) -> Result<Self> {
-        let line = String::from_utf8_lossy(line);
-        let parsed = line.rsplit_once('\t').and_then(|(fields, reached)| {
-            let numbers =
-                reached
-                    .split_ascii_whitespace()
-                    .map(|number| match number.split_once(':') {
-                        None => Some((number.parse().ok()?, 0)),
-                        Some((probe, class)) => Some((probe.parse().ok()?, class.parse().ok()?)),
-                    });
-            Some(Self {
-                fields: fields.split('\t').map(unescape).collect(),
-                reached: numbers.collect::<Option<_>>()?,
-            })
-        });
-        parsed.with_context(|| format!("the worker answered without coverage: {line:?}"))
+/// An answer's line: its fields, escaped and with tabs between them, and the probes reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Answer<'a> {
+    pub(super) fields: &'a [u8],
+    reached: &'a [u8],
+}
+
+impl<'a> Answer<'a> {
+    /// # Errors
+    /// When the line does not end with probes.
+    pub(super) fn of(line: &'a [u8]) -> Result<Self> {
+        let answer = line
+            .iter()
+            .rposition(|&byte| byte == b'\t')
+            .map(|tab| Self {
+                fields: &line[..tab],
+                reached: &line[tab + 1..],
+            });
+        let is_told = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b' ' | b':');
+        answer
+            .filter(|answer| answer.reached.iter().all(is_told))
+            .with_context(|| without_coverage(line))
     }
+
+    /// Puts the probes reached into `hits`, each with the class of how often; 0 when that was not asked.
+    ///
+    /// # Errors
+    /// When they are no numbers.
+    pub(super) fn hits(&self, hits: &mut Vec<(usize, u8)>) -> Result<()> {
+        hits.clear();
+        if self.reached.is_empty() {
+            return Ok(());
+        }
+        for hit in self.reached.split(|&byte| byte == b' ') {
+            let mut parts = hit.split(|&byte| byte == b':');
+            let probe = parts.next().and_then(number);
+            let class = parts.next().map_or(Some(0), number);
+            match (probe, class.map(u8::try_from)) {
+                (Some(probe), Some(Ok(class))) => hits.push((probe, class)),
+                _ => bail!(without_coverage(self.reached)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn without_coverage(line: &[u8]) -> String {
+    let line = String::from_utf8_lossy(line);
+    format!("the worker answered without coverage: {line:?}")
+}
+
+/// A decimal number. The standard library reads one from text, which this is not known to be.
+fn number(digits: &[u8]) -> Option<usize> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_usize, |number, &digit| {
+        let digit = char::from(digit).to_digit(10)?;
+        number.checked_mul(10)?.checked_add(digit as usize)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    type Parsed = (Vec<u8>, Vec<(usize, u8)>);
+
+    fn hits(line: &[u8]) -> Result<Parsed> {
+        let answer = Answer::of(line)?;
+        let mut hits = vec![(1, 1)];
+        answer.hits(&mut hits)?;
+        Ok((answer.fields.to_vec(), hits))
+    }
+
     #[test]
     fn an_answer_ends_with_the_probes_it_reached() {
-        let answer = Answer::parse(b"fail\ta check\ttwo\\nlines\t3 17").unwrap();
-        assert_eq!(answer.fields, ["fail", "a check", "two\nlines"]);
-        assert_eq!(answer.reached, [(3, 0), (17, 0)]);
-        let counted = Answer::parse(b"pass\t3:1 17:8").unwrap();
-        assert_eq!(counted.reached, [(3, 1), (17, 8)]);
-        let nothing = Answer::parse(b"pass\t").unwrap();
-        assert!(nothing.fields == ["pass"] && nothing.reached.is_empty());
+        let (fields, reached) = hits(b"fail\ta check\ttwo\\nlines\t3 17").unwrap();
+        assert_eq!(fields, b"fail\ta check\ttwo\\nlines");
+        assert_eq!(reached, [(3, 0), (17, 0)]);
+        assert_eq!(hits(b"pass\t3:1 17:8").unwrap().1, [(3, 1), (17, 8)]);
+        let nothing = hits(b"pass\t").unwrap();
+        assert!(nothing.0 == b"pass" && nothing.1.is_empty());
         for without in [
             &b"pass"[..],
             b"rejected\ttoo short",
             b"error\tno 1\tx",
             b"pass\t3:",
+            b"pass\t3  4",
+            b"pass\t99999999999999999999",
         ] {
-            let error = Answer::parse(without).unwrap_err();
+            let error = hits(without).unwrap_err();
             assert!(error.to_string().contains("without coverage"), "{error}");
         }
     }

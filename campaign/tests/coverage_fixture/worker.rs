@@ -2,46 +2,97 @@
 //! call, its second is the argument.
 
 #[allow(dead_code)]
+mod batch;
+#[allow(dead_code)]
 mod counters;
 
+use batch::Batch;
 use counters::{Ended, Watch};
 use std::io::{BufRead, Write};
 use std::panic::catch_unwind;
 
+/// With this option the worker knows no batches.
+const ONE_BY_ONE: &str = "--one-by-one";
+
 fn main() -> std::io::Result<()> {
     std::panic::set_hook(Box::new(|_| ()));
-    let mut watch = Watch::from_environment()?;
+    let takes_batches = !std::env::args().any(|option| option == ONE_BY_ONE);
+    let mut watching = Watching(Watch::from_environment()?);
+    let mut input = std::io::stdin().lock();
     let mut output = std::io::stdout().lock();
-    for request in std::io::stdin().lock().lines() {
-        let mut answer = answer(&request?.split('\t').collect::<Vec<_>>());
-        if let Some(watch) = &mut watch {
-            let failed = answer.starts_with("fail");
-            let ended = if failed {
-                Ended::Midway
-            } else {
-                Ended::Returned
-            };
-            answer = format!("{answer}\t{}", watch.line_after_input(ended)?);
+    let mut request = String::new();
+    while input.read_line(&mut request)? > 0 {
+        let fields: Vec<&str> = request.trim_end().split('\t').collect();
+        match fields[..] {
+            ["batch", command, "fixture", inputs, bytes] if takes_batches => {
+                let batch = Batch::parse(inputs, bytes).expect("two numbers");
+                batch.answer_all(&mut input, &mut output, |data, line| {
+                    if batch.inputs == 1 {
+                        watching.start_again()?;
+                    }
+                    watching.put(&answer(command, data), line)
+                })?;
+            }
+            _ => {
+                watching.start_again()?;
+                let mut line = Vec::new();
+                let answer = match fields[..] {
+                    ["batches"] if takes_batches => "batches".into(),
+                    ["checks"] => "checks".into(),
+                    [command, "fixture", path] => match std::fs::read(path) {
+                        Ok(data) => answer(command, &data),
+                        Err(why) => format!("error\t{path}: {why}"),
+                    },
+                    _ => "error\tnot a request".into(),
+                };
+                watching.put(&answer, &mut line)?;
+                line.push(b'\n');
+                output.write_all(&line)?;
+                output.flush()?;
+            }
         }
-        writeln!(output, "{answer}")?;
+        request.clear();
     }
     Ok(())
 }
 
-fn answer(request: &[&str]) -> String {
-    let (target, path) = match request {
-        ["checks"] => return "checks".into(),
-        ["run", target, path] => (target, path),
-        _ => return "error\tnot a request".into(),
-    };
-    if *target != "fixture" {
-        return "error\tno such target".into();
+struct Watching(Option<Watch>);
+
+impl Watching {
+    fn start_again(&mut self) -> std::io::Result<()> {
+        self.0.as_mut().map_or(Ok(()), Watch::start_again)
     }
-    let data = match std::fs::read(path) {
-        Ok(data) => data,
-        Err(why) => return format!("error\t{why}"),
-    };
-    let [function, value] = data[..] else {
+
+    fn put(&mut self, answer: &str, line: &mut Vec<u8>) -> std::io::Result<()> {
+        line.extend_from_slice(answer.as_bytes());
+        let Some(watch) = &mut self.0 else {
+            return Ok(());
+        };
+        let ended = if answer.contains("fail\t") {
+            Ended::Midway
+        } else {
+            Ended::Returned
+        };
+        line.push(b'\t');
+        watch.tell_after_input(ended, line)
+    }
+}
+
+/// The answer to `run` and to `trace`, which tells of even arguments.
+fn answer(command: &str, data: &[u8]) -> String {
+    let verdict = run(data);
+    match command {
+        "run" => verdict,
+        "trace" if data.last().is_some_and(|value| value % 2 == 0) => {
+            format!("traced\tis even\\nis told\t{verdict}")
+        }
+        "trace" => format!("traced\t\t{verdict}"),
+        _ => "error\tno such command".into(),
+    }
+}
+
+fn run(data: &[u8]) -> String {
+    let &[function, value] = data else {
         return "rejected\tnot two bytes".into();
     };
     let run = || match function {

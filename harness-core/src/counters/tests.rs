@@ -119,7 +119,7 @@ fn a_damaged_profile_is_refused_and_says_why() {
 }
 
 #[test]
-fn counters_in_use_are_found_wherever_they_are() {
+fn counters_that_grew_are_found_wherever_they_are() {
     // Two whole blocks and a part of one.
     let range = 100..139;
     for expected in [&[][..], &[100], &[115, 116], &[131, 132, 138]] {
@@ -129,8 +129,15 @@ fn counters_in_use_are_found_wherever_they_are() {
             snapshot.bytes[(place - 100) * 8 + place % 8] = 1;
         }
         let mut places = vec![7];
-        snapshot.in_use(&mut places);
+        let earlier = Snapshot::new(range.clone());
+        snapshot.changed_since(&earlier, &[1; 3], &mut places);
         assert_eq!(places, expected);
+        // Nothing is left of what is closed.
+        snapshot.changed_since(&earlier, &[1, 0, 0], &mut places);
+        assert!(
+            places.iter().all(|place| *place < 116)
+                && places.len() == expected.iter().filter(|place| **place < 116).count()
+        );
     }
 }
 
@@ -147,17 +154,32 @@ fn probes_survive_their_text() {
     }
 }
 
-/// Plays the process: `runs` are the counters after each input, and what is to be reported for it.
+/// Plays the process: `runs` are what the counters grow by in each input, and what is to be reported for it. Whether
+/// they start again at zero for each makes no difference.
 fn watch(test: &str, report: Report, runs: &[([u64; 3], Ended, &[usize])]) {
+    for alone in [true, false] {
+        watch_runs(&format!("{test}-{alone}"), report, runs, alone);
+    }
+}
+
+fn watch_runs(test: &str, report: Report, runs: &[([u64; 3], Ended, &[usize])], alone: bool) {
+    let mut total = [0; 3];
     let file = TemporaryFile::new(test, &profile_bytes([5, 5, 5]));
     // An `if` in a function that counter 0 counts, taken as often as counter 2 says, and its `else`.
     let probes = [&[(0, 1)][..], &[(2, 1)], &[(0, 1), (2, -1)]];
     let probes = probes.into_iter().map(probe).collect();
     let mut watch = Watch::start(&file.0, probes, report).unwrap();
     for (index, &(counters, ended, reached)) in runs.iter().enumerate() {
-        let zero = std::fs::read(&file.0).unwrap();
-        assert_eq!(zero, profile_bytes([0; 3]), "before run {index}");
-        std::fs::write(&file.0, profile_bytes(counters)).unwrap();
+        if alone {
+            watch.start_again().unwrap();
+            let zero = std::fs::read(&file.0).unwrap();
+            assert_eq!(zero, profile_bytes([0; 3]), "before run {index}");
+            total = [0; 3];
+        }
+        for (total, counter) in total.iter_mut().zip(counters) {
+            *total += counter;
+        }
+        std::fs::write(&file.0, profile_bytes(total)).unwrap();
         assert_eq!(watch.after_input(ended).unwrap(), reached, "run {index}");
     }
 }
@@ -214,7 +236,10 @@ fn counts_are_told_as_engines_tell_them_apart() {
     let probes = probes.into_iter().map(probe).collect();
     let mut watch = Watch::start(&file.0, probes, Report::Counts).unwrap();
     for (counters, told) in [([9, 0, 5], "0:5 1:4"), ([1, 0, 1], "0:1")] {
+        watch.start_again().unwrap();
         std::fs::write(&file.0, profile_bytes(counters)).unwrap();
-        assert_eq!(watch.line_after_input(Ended::Returned).unwrap(), told);
+        let mut line = b"pass\t".to_vec();
+        watch.tell_after_input(Ended::Returned, &mut line).unwrap();
+        assert_eq!(line, [b"pass\t", told.as_bytes()].concat());
     }
 }
