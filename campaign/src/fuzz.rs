@@ -119,18 +119,7 @@ pub fn run(
         }
     }
     for file in &session.finds {
-        let find = match judge(plan.target, file, from, replayer, &finds_store)? {
-            Some(find) => find,
-            None => Find {
-                check: UNREPRODUCED.to_owned(),
-                message: format!(
-                    "{} reported this input, and it passes when replayed",
-                    plan.engine.title()
-                ),
-                path: keep(file, &finds_store)?,
-                from: from.to_owned(),
-            },
-        };
+        let find = judge_find(plan.target, file, plan.engine, replayer, &finds_store)?;
         if !finds.iter().any(|known: &Find| known.path == find.path) {
             finds.push(find);
         }
@@ -143,7 +132,7 @@ pub fn run(
 }
 
 /// Replays an input; when it fails, keeps it and says what fails.
-fn judge(
+pub(crate) fn judge(
     target: &Target,
     input: &Path,
     from: &str,
@@ -161,7 +150,29 @@ fn judge(
     }
 }
 
-fn keep(input: &Path, store: &Store) -> Result<PathBuf> {
+/// Replays what an engine reported, and keeps it whatever becomes of it.
+pub(crate) fn judge_find(
+    target: &Target,
+    file: &Path,
+    engine: Engine,
+    replayer: &mut Replayer,
+    store: &Store,
+) -> Result<Find> {
+    Ok(match judge(target, file, engine.name(), replayer, store)? {
+        Some(find) => find,
+        None => Find {
+            check: UNREPRODUCED.to_owned(),
+            message: format!(
+                "{} reported this input, and it passes when replayed",
+                engine.title()
+            ),
+            path: keep(file, store)?,
+            from: engine.name().to_owned(),
+        },
+    })
+}
+
+pub(crate) fn keep(input: &Path, store: &Store) -> Result<PathBuf> {
     let content = fs::read(input).with_context(|| format!("{} cannot be read", input.display()))?;
     Ok(store.add(&content)?.0)
 }

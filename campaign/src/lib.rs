@@ -5,6 +5,7 @@
 //! - [`project`]: where things are; [`progress`] and [`output`]: what it shows.
 //! - [`engine`]: how each engine is built, started, watched and read.
 //! - [`fuzz`]: one engine on one target: from seeds to verdicts; [`queue`]: many, some at once.
+//! - [`ensemble`]: several engines on one target at once, which give each other what they find.
 //! - [`replay`]: inputs without an engine: what fails, on which case.
 //! - [`coverage`]: the neutral coverage build, and the source regions that inputs reach.
 //! - [`reasons`]: lists of what is unreached, or cannot be told, and why; [`mutants`]: runs of cargo-mutants.
@@ -23,6 +24,7 @@ pub mod corpus;
 pub mod coverage;
 pub mod differential;
 pub mod engine;
+pub mod ensemble;
 pub mod faults;
 pub mod fuzz;
 pub mod images;

@@ -10,6 +10,8 @@ use crate::report::grouped;
 
 /// How often a session says where it is when there is no terminal.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(60);
+/// How soon several lines are printed for the first time when there is no terminal.
+const FIRST_PLAIN: Duration = Duration::from_secs(10);
 
 /// Where progress goes: standard error.
 #[derive(Debug, Clone)]
@@ -78,6 +80,63 @@ impl Progress {
             time,
             bar,
             last: Instant::now(),
+        }
+    }
+}
+
+impl Progress {
+    /// Several lines that are rewritten together.
+    #[must_use]
+    pub fn board(&self) -> Board {
+        Board {
+            bars: self.bars.clone(),
+            lines: Vec::new(),
+            last: None,
+        }
+    }
+}
+
+/// Several lines that are rewritten together.
+#[derive(Debug)]
+pub struct Board {
+    bars: Option<MultiProgress>,
+    lines: Vec<ProgressBar>,
+    last: Option<Instant>,
+}
+
+impl Board {
+    /// Shows `lines` on a terminal; elsewhere prints `plain` now and then.
+    pub fn show(&mut self, lines: &[String], plain: impl FnOnce() -> String) {
+        let Some(bars) = &self.bars else {
+            // The first after a while, so that a log soon says that it runs.
+            let since = self.last.get_or_insert_with(|| {
+                Instant::now()
+                    .checked_sub(PLAIN_INTERVAL.saturating_sub(FIRST_PLAIN))
+                    .unwrap_or_else(Instant::now)
+            });
+            if since.elapsed() >= PLAIN_INTERVAL {
+                *since = Instant::now();
+                eprintln!("{}", plain());
+            }
+            return;
+        };
+        while self.lines.len() < lines.len() {
+            let bar = bars.add(ProgressBar::new_spinner());
+            if let Ok(style) = ProgressStyle::with_template("{msg}") {
+                bar.set_style(style);
+            }
+            self.lines.push(bar);
+        }
+        for (place, bar) in self.lines.iter().enumerate() {
+            bar.set_message(lines.get(place).cloned().unwrap_or_default());
+            bar.tick();
+        }
+    }
+
+    /// Takes the lines away.
+    pub fn done(self) {
+        for bar in self.lines {
+            bar.finish_and_clear();
         }
     }
 }

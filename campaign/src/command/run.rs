@@ -1,13 +1,18 @@
-//! `campaign run`: one engine on one target.
+//! `campaign run`: one engine on one target, or several at once that give each other what they find.
 
+mod ensemble;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use harness_core::Target;
 
 use super::{FINDS, INTERRUPTED, parse_time};
 use crate::corpus::Store;
-use crate::engine::{Engine, Sanitizer, session};
+use crate::engine::{Engine, EngineSet, Sanitizer, session};
 use crate::fuzz::{self, Find, Fuzzed, Plan};
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
@@ -15,16 +20,22 @@ use crate::project::Project;
 use crate::replay::{Replayer, build_worker};
 use crate::report::grouped;
 
-/// Fuzz one target with one engine: build, seed, run, keep what is new, name what fails.
+/// Fuzz one target: build, seed, run, keep what is new, name what fails.
+///
+/// With --engine one engine runs. With --engines several run at once and give each other what they find, while a
+/// screen (or, without a terminal, some lines a minute) says how each stands; results/run/TARGET/status.json says
+/// the same to machines. Every engine has a core; further cores go to AFL++, libFuzzer and honggfuzz in turn; with
+/// fewer cores than engines all share them. docs/campaigns.md says more.
 ///
 /// The corpus is kept in results/corpus/TARGET under names by content; the next run, of any engine,
 /// begins from it. Finds are kept in results/finds/TARGET/ENGINE and replayed, so that each has the name
-/// of the check that fails. Ctrl-C stops the engine and keeps everything.
+/// of the check that fails. Ctrl-C stops the engines and keeps everything.
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["engine", "engines"]))]
 #[command(after_help = "\
 Exit codes:
   0  clean
-  1  no finds, but the result does not count: the engine died, read no seeds, executed too little, or
+  1  no finds, but the result does not count: an engine died, read no seeds, executed too little, or
      a check was never evaluated; or something could not be built
   2  the command line is wrong
   3  there are finds
@@ -32,11 +43,17 @@ Exit codes:
 
 Examples:
   cargo campaign run --engine afl fuzz_measure_calc --time 10m
-  cargo campaign run --engine libfuzzer fuzz_measure_scan --time 1h --sanitizer address")]
+  cargo campaign run --engine libfuzzer fuzz_measure_scan --time 1h --sanitizer address
+  cargo campaign run --engines all fuzz_measure_scan --time 8h --cores 6
+  cargo campaign run --engines afl,honggfuzz fuzz_measure_image --time 30m --json > run.json
+  cargo campaign run --engine afl fuzz_measure_scan --time 7d --cores 8 --sync-dir /shared/scan --instance-name host1 --main")]
 pub struct Run {
     /// The engine.
     #[arg(long, value_enum)]
-    engine: Engine,
+    engine: Option<Engine>,
+    /// Several engines at once: names with commas between them, or `all`.
+    #[arg(long)]
+    engines: Option<EngineSet>,
     /// The target: see `campaign list`.
     target: String,
     /// How long: 30s, 10m, 1h.
@@ -45,12 +62,60 @@ pub struct Run {
     /// For libFuzzer: which sanitizer to build with.
     #[arg(long, value_enum, default_value_t = Sanitizer::Auto)]
     sanitizer: Sanitizer,
-    /// Fail when the engine executed the target fewer times.
+    /// Fail when an engine executed the target fewer times.
     #[arg(long, default_value_t = 1, value_name = "N")]
     min_executions: u64,
     /// Begin from the checked-in seeds alone, without the corpus of earlier runs.
     #[arg(long)]
     seeds_only: bool,
+    /// How many cores to use; with --engines all of the machine by default, and with --engine one, unpinned.
+    #[arg(long, value_name = "K")]
+    cores: Option<NonZeroUsize>,
+    /// AFL++'s output folder, where its instances on several machines read each other's queues.
+    #[arg(long, value_name = "DIR", requires = "instance_name")]
+    sync_dir: Option<PathBuf>,
+    /// The name of this machine's instance in --sync-dir; no two machines have the same.
+    #[arg(long, value_name = "NAME", requires = "sync_dir", value_parser = parse_instance_name)]
+    instance_name: Option<String>,
+    /// This machine has AFL++'s main instance, which one of all machines should have.
+    #[arg(long, requires = "sync_dir")]
+    main: bool,
+    /// Print the result as JSON: that of status.json.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A name that AFL++ takes for an instance.
+fn parse_instance_name(text: &str) -> Result<String, String> {
+    let is_fine = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if text.is_empty() || text.len() > 30 || !text.chars().all(is_fine) || text.starts_with('-') {
+        return Err("letters, digits, `-` and `_`, up to 30 of them".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+impl Run {
+    /// Whether it is one engine alone, without anything that only an ensemble has.
+    const fn is_single(&self) -> bool {
+        self.engine.is_some() && self.cores.is_none() && self.sync_dir.is_none() && !self.json
+    }
+
+    /// The inputs to begin from.
+    fn inputs(&self, project: &Project, target: &Target) -> Result<Vec<PathBuf>> {
+        let inputs = if self.seeds_only {
+            crate::corpus::files_in(&project.seeds(target))?
+        } else {
+            fuzz::beginnings(project, target)?
+        };
+        if inputs.is_empty() {
+            bail!(
+                "{} has no seeds in {}; make some with `cargo campaign seeds`",
+                target.name,
+                project.seeds(target).display()
+            );
+        }
+        Ok(inputs)
+    }
 }
 
 /// Runs the command.
@@ -59,7 +124,18 @@ pub struct Run {
 /// When the result does not count; see the exit codes in the help.
 pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
     let target = super::target(&args.target)?;
-    let engine = args.engine;
+    match args.engine {
+        Some(engine) if args.is_single() => single(args, engine, target, project),
+        _ => ensemble::run(args, target, project),
+    }
+}
+
+fn single(
+    args: &Run,
+    engine: Engine,
+    target: &'static Target,
+    project: &Project,
+) -> Result<ExitCode> {
     let progress = Progress::new();
     session::stop_on_ctrl_c()?;
 
@@ -74,18 +150,7 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
             "saved {saved} inputs and {saved_finds} finds of a run that did not end"
         ));
     }
-    let inputs = if args.seeds_only {
-        crate::corpus::files_in(&project.seeds(target))?
-    } else {
-        fuzz::beginnings(project, target)?
-    };
-    if inputs.is_empty() {
-        bail!(
-            "{} has no seeds in {}; make some with `cargo campaign seeds`",
-            target.name,
-            project.seeds(target).display()
-        );
-    }
+    let inputs = args.inputs(project, target)?;
     let worker = progress.step("build the replay worker", || build_worker(project))?;
     let build = progress.step(
         &format!("build {} for {}", target.name, engine.title()),

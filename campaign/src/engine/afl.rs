@@ -1,11 +1,11 @@
 //! AFL++, through cargo-afl.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::{Build, Kept, Percent, Status, Task, number_after, run_build};
 use crate::corpus::files_in;
@@ -13,6 +13,25 @@ use crate::project::Project;
 
 /// The name of the only instance.
 const INSTANCE: &str = "default";
+/// How often instances read each other's queues, in minutes: the shortest there is. A main instance, which
+/// also reads the folders of other engines, does so twice as often.
+const SYNC_MINUTES: &str = "1";
+
+/// One of several instances that share an output folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Its name, and that of its folder below the output folder.
+    pub name: String,
+    /// Whether it is the main instance (`-M`), which reads everybody's queue; the others (`-S`) read its.
+    pub is_main: bool,
+    /// Its power schedule (`-p`), when it is not the usual one.
+    pub schedule: Option<&'static str>,
+    /// The folder with what other engines found (`-F`); only a main instance reads one.
+    pub import: Option<PathBuf>,
+}
+
+/// The power schedules of further instances, in turn. The first instance has AFL++'s own choice, `explore`.
+pub const SCHEDULES: [&str; 7] = ["fast", "rare", "coe", "exploit", "quad", "lin", "mmopt"];
 
 pub(super) fn build(project: &Project, target: &str) -> Result<Build> {
     let folder = project.builds("afl");
@@ -29,18 +48,52 @@ pub(super) fn build(project: &Project, target: &str) -> Result<Build> {
 }
 
 pub(super) fn command(build: &Build, task: &Task) -> Command {
+    let mut command = options(task, task.time, &task.output());
+    command.arg("--").arg(&build.binary);
+    command
+}
+
+/// The command of one of several instances with the common output folder `output`, for `time`. An instance
+/// that was there before goes on where it was.
+#[must_use]
+pub fn instance_command(
+    build: &Build,
+    task: &Task,
+    time: Duration,
+    output: &Path,
+    instance: &Instance,
+) -> Command {
+    let mut command = options(task, time, output);
+    command
+        .arg(if instance.is_main { "-M" } else { "-S" })
+        .arg(&instance.name)
+        .env("AFL_SYNC_TIME", SYNC_MINUTES)
+        .env("AFL_IMPORT_FIRST", "1")
+        .env("AFL_AUTORESUME", "1");
+    if let Some(schedule) = instance.schedule {
+        command.args(["-p", schedule]);
+    }
+    if let Some(folder) = &instance.import {
+        command.arg("-F").arg(folder);
+    }
+    command.arg("--").arg(&build.binary);
+    command
+}
+
+/// Everything but what names the instance and the target.
+fn options(task: &Task, time: Duration, output: &Path) -> Command {
     let mut command = Command::new("cargo");
     command
         .args([
             "afl",
             "fuzz",
             "-V",
-            &task.time.as_secs().max(1).to_string(),
+            &time.as_secs().max(1).to_string(),
             "-i",
         ])
         .arg(&task.inputs)
         .arg("-o")
-        .arg(task.output())
+        .arg(output)
         .args(["-G", &task.max_input.to_string(), "-t", "5000"])
         // No window on a terminal; no questions about the machine's set-up, which `doctor` answers.
         .env("AFL_NO_UI", "1")
@@ -54,16 +107,21 @@ pub(super) fn command(build: &Build, task: &Task) -> Command {
     if let Some(dictionary) = &task.dictionary {
         command.arg("-x").arg(dictionary);
     }
-    command.arg("--").arg(&build.binary);
     command
 }
 
-pub(super) fn seeds_read(log: &str) -> Option<u64> {
+pub(crate) fn seeds_read(log: &str) -> Option<u64> {
     number_after(log, "Loaded a total of ")
 }
 
-pub(super) fn status(task: &Task) -> Status {
-    let text = fs::read_to_string(task.output().join(INSTANCE).join("fuzzer_stats"));
+pub(crate) fn status(task: &Task) -> Status {
+    instance_status(&task.output().join(INSTANCE))
+}
+
+/// The figures of the instance in `folder`.
+#[must_use]
+pub fn instance_status(folder: &Path) -> Status {
+    let text = fs::read_to_string(folder.join("fuzzer_stats"));
     text.map_or_else(|_| Status::default(), |text| status_of(&text))
 }
 
@@ -110,16 +168,55 @@ pub(super) fn kept(task: &Task) -> Result<Vec<Kept>> {
         .collect())
 }
 
-pub(super) fn finds(task: &Task) -> Result<Vec<PathBuf>> {
+pub(crate) fn finds(task: &Task) -> Result<Vec<PathBuf>> {
+    instance_finds(&task.output().join(INSTANCE))
+}
+
+/// The finds of the instance in `folder`, those of before it was started again included: AFL++ then gives
+/// their folders another name.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn instance_finds(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut finds = Vec::new();
-    for folder in ["crashes", "hangs"] {
-        finds.extend(
-            files_in(&task.output().join(INSTANCE).join(folder))?
-                .into_iter()
-                .filter(|path| path.file_name().is_some_and(|name| name != "README.txt")),
-        );
+    for folder in folders_in(folder)? {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("crashes") || name.starts_with("hangs") {
+            let files = files_in(&folder)?.into_iter();
+            finds.extend(files.filter(|path| !path.ends_with("README.txt")));
+        }
     }
     Ok(finds)
+}
+
+/// The folders of all instances below an output folder.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub fn instances_in(output: &Path) -> Result<Vec<PathBuf>> {
+    let folders = folders_in(output)?.into_iter();
+    Ok(folders
+        .filter(|folder| folder.join("queue").is_dir())
+        .collect())
+}
+
+fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+    let mut folders = Vec::new();
+    for entry in entries {
+        let path = entry
+            .with_context(|| format!("{} cannot be read", folder.display()))?
+            .path();
+        if path.is_dir() {
+            folders.push(path);
+        }
+    }
+    folders.sort();
+    Ok(folders)
 }
 
 #[cfg(test)]
@@ -139,5 +236,26 @@ mod tests {
             Some(5)
         );
         assert_eq!(seeds_read("[-] PROGRAM ABORT"), None);
+    }
+
+    #[test]
+    fn finds_of_before_a_restart_are_finds() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in [
+            "main/queue/id:000000",
+            "main/crashes/README.txt",
+            "main/crashes/id:000001",
+            "main/crashes.2026-01-01-00:00:00/id:000000",
+            "main/hangs/id:000000",
+            "other/x",
+        ] {
+            let file = folder.path().join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "").unwrap();
+        }
+        let instances = instances_in(folder.path()).unwrap();
+        assert_eq!(instances, [folder.path().join("main")]);
+        assert_eq!(instance_finds(&instances[0]).unwrap().len(), 3);
+        assert_eq!(instances_in(&folder.path().join("gone")).unwrap().len(), 0);
     }
 }

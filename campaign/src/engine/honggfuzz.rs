@@ -1,9 +1,9 @@
 //! honggfuzz, through cargo-hfuzz.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 
@@ -27,6 +27,32 @@ pub(super) fn build(project: &Project, target: &str) -> Result<Build> {
 
 /// honggfuzz is started itself: `cargo hfuzz run` would build again, and split arguments at blanks.
 pub(super) fn command(build: &Build, task: &Task) -> Result<Command> {
+    let mut command = options(build, task, task.time, 1)?;
+    command.arg("--").arg(&build.binary);
+    Ok(command)
+}
+
+/// The command in an ensemble, for `time`, with so many fuzzing threads. It reads files that appear in
+/// `import`, and takes them away from there.
+///
+/// # Errors
+/// When a folder cannot be made, or honggfuzz was not built.
+pub fn ensemble_command(
+    build: &Build,
+    task: &Task,
+    time: Duration,
+    threads: usize,
+    import: &Path,
+) -> Result<Command> {
+    fs::create_dir_all(import)?;
+    let mut command = options(build, task, time, threads)?;
+    command.arg("--dynamic_input").arg(import);
+    command.arg("--").arg(&build.binary);
+    Ok(command)
+}
+
+/// Everything but the target.
+fn options(build: &Build, task: &Task, time: Duration, threads: usize) -> Result<Command> {
     for folder in [task.output(), task.artifacts()] {
         fs::create_dir_all(folder)?;
     }
@@ -43,36 +69,31 @@ pub(super) fn command(build: &Build, task: &Task) -> Result<Command> {
         .arg(task.output())
         .arg("--statsfile")
         .arg(statistics(task))
-        .args([
-            "--persistent",
-            "--verbose",
-            "--threads",
-            "1",
-            "--timeout",
-            "5",
-        ])
-        .args(["--run_time", &task.time.as_secs().max(1).to_string()])
+        .args(["--persistent", "--verbose", "--timeout", "5"])
+        .args(["--threads", &threads.to_string()])
+        .args(["--run_time", &time.as_secs().max(1).to_string()])
         .args(["--max_file_size", &task.max_input.to_string()]);
     if let Some(dictionary) = &task.dictionary {
         command.arg("--dict").arg(dictionary);
     }
-    command.arg("--").arg(&build.binary);
     Ok(command)
 }
 
-fn statistics(task: &Task) -> PathBuf {
+/// The file with a row for each input kept.
+#[must_use]
+pub fn statistics(task: &Task) -> PathBuf {
     task.folder.join("statistics.csv")
 }
 
 /// honggfuzz says that it has done with its inputs, not how many they were: it reads them all first.
-pub(super) fn seeds_read(log: &str, task: &Task) -> Option<u64> {
+pub(crate) fn seeds_read(log: &str, task: &Task) -> Option<u64> {
     log.contains("Entering phase 2/3")
         .then(|| files_in(&task.inputs).ok())?
         .map(|files| files.len() as u64)
 }
 
 /// The statistics have a row for each input kept, the log's last line the final figures.
-pub(super) fn status(task: &Task) -> Status {
+pub(crate) fn status(task: &Task) -> Status {
     let log = fs::read(task.log()).unwrap_or_default();
     let rows = fs::read_to_string(statistics(task)).unwrap_or_default();
     Status {
@@ -88,6 +109,6 @@ pub(super) fn kept(task: &Task, start: SystemTime) -> Result<Vec<Kept>> {
     kept_in(&task.output(), start)
 }
 
-pub(super) fn finds(task: &Task) -> Result<Vec<PathBuf>> {
+pub(crate) fn finds(task: &Task) -> Result<Vec<PathBuf>> {
     files_in(&task.artifacts())
 }

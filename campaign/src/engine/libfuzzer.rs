@@ -76,8 +76,19 @@ pub(super) fn command(build: &Build, task: &Task, time: Duration) -> Result<Comm
     Ok(command)
 }
 
+/// The command of a worker in an ensemble: it reads what appears in its output folder, from other workers and
+/// from other engines, every second.
+///
+/// # Errors
+/// When a folder cannot be made.
+pub fn ensemble_command(build: &Build, task: &Task, time: Duration) -> Result<Command> {
+    let mut command = command(build, task, time)?;
+    command.arg("-reload=1");
+    Ok(command)
+}
+
 /// What the folder of inputs held: libFuzzer reports each folder, the output's first.
-pub(super) fn seeds_read(log: &str, task: &Task) -> Option<u64> {
+pub(crate) fn seeds_read(log: &str, task: &Task) -> Option<u64> {
     let folder = task.inputs.display().to_string();
     log.lines().find_map(|line| {
         let (count, rest) = line.strip_prefix("INFO:")?.split_once(" files found in ")?;
@@ -86,7 +97,7 @@ pub(super) fn seeds_read(log: &str, task: &Task) -> Option<u64> {
 }
 
 /// Executions are in the log: `#123`, or the final figure; of every start there was.
-pub(super) fn status(task: &Task) -> Status {
+pub(crate) fn status(task: &Task) -> Status {
     let log = fs::read(task.log()).unwrap_or_default();
     Status {
         executions: executions(&String::from_utf8_lossy(&log)),
@@ -95,7 +106,9 @@ pub(super) fn status(task: &Task) -> Status {
     }
 }
 
-fn executions(log: &str) -> u64 {
+/// The executions that a log tells, of every start.
+#[must_use]
+pub fn executions(log: &str) -> u64 {
     let mut of_earlier_starts = 0;
     let mut latest = 0;
     for line in log.lines() {
@@ -131,7 +144,7 @@ pub(super) fn kept(task: &Task, start: SystemTime) -> Result<Vec<Kept>> {
     kept_in(&task.replaced(), start)
 }
 
-pub(super) fn finds(task: &Task) -> Result<Vec<PathBuf>> {
+pub(crate) fn finds(task: &Task) -> Result<Vec<PathBuf>> {
     Ok(files_in(&task.artifacts())?
         .into_iter()
         .filter(|path| {

@@ -8,6 +8,7 @@ pub mod honggfuzz;
 pub mod libfuzzer;
 pub mod session;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
@@ -118,6 +119,27 @@ impl Engine {
             }
         }
         Ok(build)
+    }
+}
+
+/// Several engines, as a command line names them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineSet(pub BTreeSet<Engine>);
+
+impl std::str::FromStr for EngineSet {
+    type Err = String;
+
+    /// Names with commas between them, or `all`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            return Ok(Self(Engine::ALL.into()));
+        }
+        let engine = |name| <Engine as clap::ValueEnum>::from_str(name, false);
+        let engines = text.split(',').map(engine).collect::<Result<_, _>>();
+        engines.map(Self).map_err(|error| {
+            let names = Engine::ALL.map(Engine::name).join(", ");
+            format!("{error}; there are {names}, and `all`")
+        })
     }
 }
 
@@ -303,4 +325,22 @@ fn kept_in(folder: &Path, start: SystemTime) -> Result<Vec<Kept>> {
         })
     });
     Ok(kept.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engines_are_named_singly_or_all_at_once() {
+        let parse = |text: &str| text.parse::<EngineSet>().map(|set| set.0.len());
+        assert_eq!(parse("all"), Ok(3));
+        assert_eq!(parse("afl,honggfuzz,afl"), Ok(2));
+        let error = parse("afl,klee").unwrap_err();
+        assert!(
+            error.contains("libfuzzer") && error.contains("`all`"),
+            "{error}"
+        );
+        assert!(parse("").is_err());
+    }
 }

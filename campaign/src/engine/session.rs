@@ -157,7 +157,7 @@ pub fn run_until(
         if command_shown.is_empty() {
             command_shown = shown(&command);
         }
-        let mut child = start_in_background(&mut command, &task.log(), core)?;
+        let mut child = start_in_background(&mut command, &task.log(), core.as_slice())?;
         let finds_before = finds(engine, task)?.len();
         let (status, flow) = watch(&mut child, engine, task, clock, &mut samples, look)?;
         let early = flow.is_continue()
@@ -230,8 +230,12 @@ pub fn run_until(
 }
 
 /// Starts a command in a process group of its own (so that Ctrl-C on the terminal reaches us alone),
-/// on one core, with its output appended to `log`.
-fn start_in_background(command: &mut Command, log: &Path, core: Option<usize>) -> Result<Child> {
+/// on the `cores` named, or on any when none is, with its output appended to `log`.
+pub(crate) fn start_in_background(
+    command: &mut Command,
+    log: &Path,
+    cores: &[usize],
+) -> Result<Child> {
     let log = File::options()
         .create(true)
         .append(true)
@@ -244,11 +248,13 @@ fn start_in_background(command: &mut Command, log: &Path, core: Option<usize>) -
         .process_group(0)
         .spawn()
         .with_context(|| format!("cannot run `{}`", shown(command)))?;
-    if let Some(core) = core {
-        let mut cores = CpuSet::new();
-        cores.set(core);
-        // A system that does not pin still runs; what was asked for is one core.
-        let _ = sched_setaffinity(pid_of(&child), &cores);
+    if !cores.is_empty() {
+        let mut set = CpuSet::new();
+        for &core in cores {
+            set.set(core);
+        }
+        // A system that does not pin still runs; what was asked for is so many cores.
+        let _ = sched_setaffinity(pid_of(&child), &set);
     }
     Ok(child)
 }
@@ -305,7 +311,8 @@ fn watch(
     }
 }
 
-fn signal(child: &Child, signal: Signal) {
+/// Sends a signal to all of an engine's processes.
+pub(crate) fn signal(child: &Child, signal: Signal) {
     if let Some(group) = pid_of(child) {
         // It may have ended just now.
         let _ = kill_process_group(group, signal);
@@ -344,7 +351,7 @@ pub fn left_behind(engine: Engine, task: &Task) -> Result<(Vec<PathBuf>, Vec<Pat
 }
 
 /// The last lines of a log.
-fn end_of(log: &Path) -> String {
+pub(crate) fn end_of(log: &Path) -> String {
     let text = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text
