@@ -307,3 +307,25 @@ fn workflows_only_call_scripts() {
     }
     assert!(calls >= 6, "{calls} calls");
 }
+
+/// The page on where to fuzz has every workflow, and no script that is not there.
+#[test]
+fn the_page_names_what_there_is() {
+    let page = fs::read_to_string(root().join("docs/where-to-fuzz.md")).unwrap();
+    for entry in fs::read_dir(root().join(".github/workflows")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        assert!(
+            page.contains(&format!("`{name}`")),
+            "{name} is not on the page"
+        );
+    }
+    let scripts: Vec<&str> = page
+        .split(|c: char| c.is_whitespace() || c == '`')
+        .filter(|word| word.starts_with("scripts/"))
+        .collect();
+    assert!(scripts.len() > 4, "{scripts:?}");
+    for script in scripts {
+        assert!(root().join(script).is_file(), "{script}");
+    }
+}
