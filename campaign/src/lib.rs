@@ -11,6 +11,7 @@
 //! - [`reasons`]: lists of what is unreached, or cannot be told, and why; [`mutants`]: runs of cargo-mutants.
 //! - [`report`]: a comparison as a table, as JSON and as a page.
 //! - [`statistics`]: medians with intervals, tests and survival curves: numbers to numbers.
+//! - [`triage`]: finds: grouped, minimised, and told to people, trackers and code scanning.
 //! - [`corpus`]: inputs in folders, named by their content; [`corpora`]: the shipped ones, minimised, in zips.
 //! - [`differential`]: model and code under test against QEMU's own tools.
 //! - [`faults`]: planted faults: how strong the oracle is.
@@ -38,3 +39,4 @@ pub mod reasons;
 pub mod replay;
 pub mod report;
 pub mod statistics;
+pub mod triage;

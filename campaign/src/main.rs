@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use campaign::command::{
     bench, compare, completions, corpora, coverage, differential, doctor, faults, list, manual,
-    measure, mutants, recipe, replay, run, scan, seeds,
+    measure, mutants, recipe, replay, run, scan, seeds, triage,
 };
 use campaign::output;
 use campaign::project::Project;
@@ -42,6 +42,7 @@ enum Command {
     Recipe(recipe::RecipeArgs),
     Differential(differential::Differential),
     Seeds(seeds::Seeds),
+    Triage(triage::Triage),
     Bench(bench::Bench),
     Measure(measure::Measure),
     Mutants(mutants::Mutants),
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         Command::Differential(args) => {
             project().and_then(|project| differential::run(args, &project))
         }
+        Command::Triage(args) => project().and_then(|project| triage::run(args, &project)),
         Command::Seeds(args) => project().and_then(|project| seeds::run(args, &project)),
         Command::Bench(args) => project().and_then(|project| bench::run(args, &project)),
         Command::Measure(args) => measure::run(args),

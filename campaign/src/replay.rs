@@ -124,6 +124,7 @@ pub fn build_worker(project: &Project) -> Result<PathBuf> {
 pub struct Replayer {
     binary: PathBuf,
     options: &'static [&'static str],
+    time_out: Duration,
     running: Option<Running>,
     evaluated: std::collections::BTreeMap<String, u64>,
 }
@@ -156,9 +157,22 @@ impl Replayer {
         Self {
             binary,
             options,
+            time_out: TIME_OUT,
             running: None,
             evaluated: std::collections::BTreeMap::new(),
         }
+    }
+
+    /// The same replayer, which gives an input so long in the place of [`TIME_OUT`].
+    #[must_use]
+    pub fn with_time_out(mut self, time_out: Duration) -> Self {
+        self.time_out = time_out;
+        self
+    }
+
+    /// Ends the worker: the next question is put to a new one, which has seen no input before.
+    pub fn restart(&mut self) {
+        self.running = None;
     }
 
     /// Runs `target` on the input in `file`.
@@ -172,7 +186,7 @@ impl Replayer {
                 verdict => Ok(verdict),
             },
             Answer::Died(how) => Ok(Verdict::died(&how)),
-            Answer::Hung => Ok(Verdict::hung(TIME_OUT)),
+            Answer::Hung => Ok(Verdict::hung(self.time_out)),
         }
     }
 
@@ -224,7 +238,7 @@ impl Replayer {
         let line: Vec<String> = request.iter().map(|field| escape(field)).collect();
         // A failure to write means that it is gone, which the missing answer tells.
         let _ = writeln!(running.requests, "{}", line.join("\t"));
-        match running.answers.recv_timeout(TIME_OUT) {
+        match running.answers.recv_timeout(self.time_out) {
             Ok(answer) => {
                 self.running = Some(running);
                 Ok(Answer::Fields(answer.split('\t').map(unescape).collect()))

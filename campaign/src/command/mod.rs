@@ -17,6 +17,7 @@ pub mod replay;
 pub mod run;
 pub mod scan;
 pub mod seeds;
+pub mod triage;
 
 use std::time::Duration;
 

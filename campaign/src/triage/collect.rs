@@ -1,0 +1,346 @@
+//! The finds to triage: which files they are, of which engine, since when.
+//!
+//! Ours are in `results/finds/TARGET/ENGINE`, named by content. Folders of the engines' own are read as
+//! they are: AFL++'s output (`crashes` and `hangs` of each instance, never its queue), libFuzzer's
+//! artifacts, honggfuzz's crash files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use harness_core::{TARGETS, Target, targets};
+use serde::{Deserialize, Serialize};
+
+use crate::corpus::content_name;
+use crate::engine::{Engine, number_after};
+
+/// A file that somebody says fails.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sighting {
+    /// The engine's name; `seeds` and the like for a folder of another name, else `unknown`.
+    pub engine: String,
+    /// The file.
+    pub path: PathBuf,
+    /// When it was found, in milliseconds since 1970: as the engine says, else the file's age.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_ms: Option<u64>,
+    /// How long after the engine's start, in milliseconds, when the file's name says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_ms: Option<u64>,
+}
+
+/// One input, found once or more often.
+#[derive(Debug, Clone)]
+pub struct Find {
+    /// The target.
+    pub target: &'static Target,
+    /// The SHA-256 of its content.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: usize,
+    /// Where it is, every file of this content.
+    pub sightings: Vec<Sighting>,
+}
+
+impl Find {
+    /// A file with its content.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.sightings[0].path
+    }
+}
+
+/// What was collected.
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// The finds, by target and content.
+    pub finds: Vec<Find>,
+    /// What could not be read, in words.
+    pub troubles: Vec<String>,
+}
+
+/// Collects the finds in `folders`, of the targets in `wanted`, or of all when that is empty. Where a path
+/// names no target and one is wanted, it is of that one.
+///
+/// # Errors
+/// When a folder cannot be read, or the target of a find is not clear. A file that cannot be read is a
+/// trouble.
+pub fn collect(folders: &[PathBuf], wanted: &[&'static Target]) -> Result<Collected> {
+    let mut collected = Collected::default();
+    let mut finds: BTreeMap<(&str, String), Find> = BTreeMap::new();
+    for folder in folders {
+        let mut sightings = Vec::new();
+        if folder.is_file() {
+            sightings.extend(sighting(folder, true));
+        } else {
+            look_into(folder, true, &mut sightings)?;
+        }
+        for sighting in sightings {
+            let target = match (target_in(&sighting.path), wanted) {
+                (Some(target), _) => target,
+                (None, [only]) => only,
+                (None, _) => bail!(
+                    "{}: no folder in this path is called like a target; name the one target it is of",
+                    sighting.path.display()
+                ),
+            };
+            if !wanted.is_empty() && !wanted.iter().any(|other| other.name == target.name) {
+                continue;
+            }
+            let content = match fs::read(&sighting.path) {
+                Ok(content) => content,
+                Err(why) => {
+                    let path = sighting.path.display();
+                    collected.troubles.push(format!("{path}: {why}"));
+                    continue;
+                }
+            };
+            let name = content_name(&content);
+            let find = finds
+                .entry((target.name, name.clone()))
+                .or_insert_with(|| Find {
+                    target,
+                    name,
+                    size: content.len(),
+                    sightings: Vec::new(),
+                });
+            if !find
+                .sightings
+                .iter()
+                .any(|known| known.path == sighting.path)
+            {
+                find.sightings.push(sighting);
+            }
+        }
+    }
+    collected.finds = finds.into_values().collect();
+    Ok(collected)
+}
+
+/// Adds the finds in a folder and in those below it. In the folder that was `given` every file is one.
+fn look_into(folder: &Path, given: bool, sightings: &mut Vec<Sighting>) -> Result<()> {
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        let entry = entry.with_context(|| format!("{} cannot be read", folder.display()))?;
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    // What an engine keeps beside its finds is no find.
+    let is_afl = folder.join("fuzzer_stats").is_file();
+    for path in paths {
+        let name = name_of(&path);
+        if path.is_dir() {
+            let holds_finds = ["crashes", "hangs"]
+                .iter()
+                .any(|kind| name.starts_with(kind));
+            let holds_inputs =
+                ["queue", "corpus", "inputs", "output", "replaced"].contains(&&*name);
+            if holds_finds || !(is_afl || holds_inputs) {
+                look_into(&path, false, sightings)?;
+            }
+        } else if path.is_file() && !is_afl {
+            sightings.extend(sighting(&path, given));
+        }
+    }
+    Ok(())
+}
+
+/// The find that a file is, if it is one. One that `stands_alone` was named by the user, or its folder was.
+fn sighting(path: &Path, stands_alone: bool) -> Option<Sighting> {
+    let name = name_of(path);
+    let engine = match known_by_name(&name) {
+        Some(engine) => Some(engine),
+        None if is_ours(&name) || (stands_alone && !is_text(&name)) => None,
+        None => return None,
+    };
+    let engine = engine.map_or_else(|| engine_in(path), |engine| engine.name().to_owned());
+    let after_ms = name
+        .starts_with("id:")
+        .then(|| number_after(&name, ",time:"))
+        .flatten();
+    let at_ms = after_ms
+        .and_then(|after| Some(afl_start_ms(path)? + after))
+        .or_else(|| written_ms(path));
+    Some(Sighting {
+        engine,
+        path: path.to_owned(),
+        at_ms,
+        after_ms,
+    })
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// The engine that gives its finds such names.
+fn known_by_name(name: &str) -> Option<Engine> {
+    let libfuzzer = ["crash-", "timeout-", "oom-", "leak-"];
+    if name.starts_with("id:") {
+        Some(Engine::Afl)
+    } else if libfuzzer.iter().any(|kind| name.starts_with(kind)) {
+        Some(Engine::Libfuzzer)
+    } else if name.ends_with(".fuzz") || name.ends_with(".fuzz.orig") {
+        Some(Engine::Honggfuzz)
+    } else {
+        None
+    }
+}
+
+/// Whether it is the name of a content.
+fn is_ours(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether it is what people and engines write beside finds.
+fn is_text(name: &str) -> bool {
+    let endings = [".txt", ".TXT", ".md", ".json", ".log", ".csv", ".sarif"];
+    endings.iter().any(|ending| name.ends_with(ending)) || name.starts_with("slow-unit-")
+}
+
+/// The engine that a folder of the path is called like, or the last folder's name under our finds.
+fn engine_in(path: &Path) -> String {
+    let parts: Vec<String> = path
+        .iter()
+        .rev()
+        .skip(1)
+        .map(|part| part.to_string_lossy().into_owned())
+        .collect();
+    let named = parts
+        .iter()
+        .find(|part| Engine::ALL.iter().any(|engine| engine.name() == **part));
+    named.map_or_else(|| "unknown".to_owned(), String::clone)
+}
+
+/// The target that a path names: a folder is called like it, or the file begins so.
+fn target_in(path: &Path) -> Option<&'static Target> {
+    let absolute = std::path::absolute(path).ok()?;
+    absolute.iter().rev().find_map(|part| {
+        let part = part.to_string_lossy();
+        let begins = |target: &&Target| part.starts_with(&format!("{}-", target.name));
+        targets::find(&part).or_else(|| TARGETS.iter().find(begins))
+    })
+}
+
+/// When the AFL++ instance that a file in `crashes` belongs to was started.
+fn afl_start_ms(path: &Path) -> Option<u64> {
+    let stats = path.parent()?.parent()?.join("fuzzer_stats");
+    let text = fs::read_to_string(stats).ok()?;
+    let line = text.lines().find(|line| line.starts_with("start_time"))?;
+    number_after(line, ":")?.checked_mul(1000)
+}
+
+fn written_ms(path: &Path) -> Option<u64> {
+    let written = path.metadata().ok()?.modified().ok()?;
+    let since = written.duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok()
+}
+
+/// A time as people and machines read it, to the second.
+#[must_use]
+pub fn time_shown(at_ms: u64) -> String {
+    let time: SystemTime = UNIX_EPOCH + Duration::from_millis(at_ms);
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lay(root: &Path, files: &[&str]) {
+        for (nth, file) in files.iter().enumerate() {
+            let path = root.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            // Contents differ, but for the README's and statistics.
+            fs::write(path, format!("start_time        : 1000\n{nth}")).unwrap();
+        }
+    }
+
+    fn engines(collected: &Collected) -> Vec<&str> {
+        let mut engines: Vec<&str> = collected
+            .finds
+            .iter()
+            .flat_map(|find| &find.sightings)
+            .map(|sighting| sighting.engine.as_str())
+            .collect();
+        engines.sort_unstable();
+        engines
+    }
+
+    #[test]
+    fn every_engines_own_folders_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let ours = format!("finds/fuzz_measure_calc/honggfuzz/{}", "a".repeat(64));
+        lay(
+            folder.path(),
+            &[
+                "afl/fuzz_measure_calc/default/fuzzer_stats",
+                "afl/fuzz_measure_calc/default/crashes/README.txt",
+                "afl/fuzz_measure_calc/default/crashes/id:000000,sig:06,src:000003,time:2500,execs:77,op:havoc",
+                "afl/fuzz_measure_calc/default/hangs/id:000000,src:000003,time:99,execs:5,op:havoc",
+                "afl/fuzz_measure_calc/default/queue/id:000000,time:0,execs:0,orig:seed",
+                "afl/fuzz_measure_calc/default/plot_data",
+                "artifacts/fuzz_measure_scan/crash-356a192b7913b04c54574d18c28d46e6395428ab",
+                "artifacts/fuzz_measure_scan/timeout-77de68daecd823babbb58edb1c8e14d7106e83bb",
+                "artifacts/fuzz_measure_scan/slow-unit-1b6453892473a467d07372d45eb05abc2031647a",
+                "hfuzz_workspace/fuzz_measure_scan/SIGABRT.PC.7ffff7.STACK.1.CODE.-6.ADDR.0.INSTR.mov____%eax,%ebp.fuzz",
+                "hfuzz_workspace/fuzz_measure_scan/HONGGFUZZ.REPORT.TXT",
+                "hfuzz_workspace/fuzz_measure_scan/input/0000.honggfuzz.cov",
+                &ours,
+            ],
+        );
+        let root = [folder.path().to_owned()];
+        let collected = collect(&root, &[]).unwrap();
+        assert!(collected.troubles.is_empty());
+        assert_eq!(
+            engines(&collected),
+            [
+                "afl",
+                "afl",
+                "honggfuzz",
+                "honggfuzz",
+                "libfuzzer",
+                "libfuzzer"
+            ]
+        );
+        let calc = targets::find("fuzz_measure_calc").unwrap();
+        let of_calc = collect(&root, &[calc]).unwrap().finds;
+        assert_eq!(of_calc.len(), 3);
+        let crash = of_calc
+            .iter()
+            .find(|find| find.path().to_string_lossy().contains("time:2500"))
+            .unwrap();
+        assert_eq!(crash.sightings[0].after_ms, Some(2500));
+        assert_eq!(crash.sightings[0].at_ms, Some(1_002_500));
+        assert_eq!(time_shown(1_002_500), "1970-01-01T00:16:42Z");
+    }
+
+    #[test]
+    fn files_of_a_folder_that_was_named_are_finds_and_one_content_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["mine", "again", "notes.md"] {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        let root = [folder.path().to_owned()];
+        let error = collect(&root, &[]).unwrap_err().to_string();
+        assert!(error.contains("name the one target"), "{error}");
+        let calc = targets::find("fuzz_measure_calc").unwrap();
+        let finds = collect(&root, &[calc]).unwrap().finds;
+        assert_eq!(finds.len(), 1);
+        assert_eq!(finds[0].sightings.len(), 2);
+        assert_eq!(finds[0].sightings[0].engine, "unknown");
+        let one = [folder.path().join("mine")];
+        assert_eq!(collect(&one, &[calc]).unwrap().finds.len(), 1);
+        let gone = [folder.path().join("gone")];
+        assert!(collect(&gone, &[calc]).is_err());
+    }
+}

@@ -1,0 +1,369 @@
+//! Groups of finds, and the report that is made of them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use harness_core::check;
+use serde::{Deserialize, Serialize};
+
+use super::collect::{Find, Sighting, time_shown};
+use super::judge::Outcome;
+use super::key::{Key, Place, place_of_panic};
+use crate::replay::{NO_ABORT, NO_HANG};
+
+/// The version of `triage.json`: it changes when a field changes its meaning or goes away.
+pub const VERSION: u32 = 1;
+
+/// The rule under which finds that pass are reported: no check has this id.
+pub const UNREPRODUCED: &str = crate::fuzz::UNREPRODUCED;
+
+/// What a group is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Its finds fail.
+    Fails,
+    /// Its finds pass, and never failed in a triage.
+    Unreproduced,
+    /// Its finds pass, and failed in an earlier triage.
+    Mended,
+}
+
+/// A find in a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// The SHA-256 of its content.
+    pub name: String,
+    /// The target.
+    pub target: String,
+    /// Its size in bytes.
+    pub size: usize,
+    /// The check that it fails.
+    pub check: String,
+    /// Where it was found.
+    pub sightings: Vec<Sighting>,
+}
+
+/// What an engine has to do with a group.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// How many of the group's inputs it found.
+    pub inputs: usize,
+    /// When it found the first, in milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_ms: Option<u64>,
+    /// How long after its start that was, in milliseconds, when it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_after_ms: Option<u64>,
+}
+
+impl Seen {
+    /// When it found the first, as people read it.
+    #[must_use]
+    pub fn first(&self) -> String {
+        self.first_ms
+            .map_or_else(|| "unknown".to_owned(), time_shown)
+    }
+}
+
+/// The smallest input of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reproducer {
+    /// The file's name, in `regressions/TARGET` of the output.
+    pub file: String,
+    /// The SHA-256 of its content.
+    pub content: String,
+    /// Its size in bytes.
+    pub size: usize,
+    /// Its content in hexadecimal, when that is short enough to be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hex: Option<String>,
+    /// The report of the check that it fails.
+    pub message: String,
+    /// The case in words.
+    pub words: String,
+    /// The case as Rust.
+    pub rust: String,
+    /// The find that it was made from, by its content; it is in `originals/TARGET` of the output.
+    pub original: String,
+    /// That find's size in bytes.
+    pub original_size: usize,
+    /// How many smaller inputs were tried.
+    pub tries: usize,
+    /// Whether nothing smaller was left to try; else the budget was used up.
+    pub complete: bool,
+}
+
+/// Finds that are the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// The group's name: that of its key.
+    pub id: String,
+    /// What its finds have in common.
+    pub key: Key,
+    /// What it is.
+    pub status: Status,
+    /// The check that its reproducer fails.
+    pub check: String,
+    /// What that check asserts.
+    pub must_hold: String,
+    /// The target of its reproducer.
+    pub target: String,
+    /// Where a panic was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// How many inputs fail each check.
+    pub checks: BTreeMap<String, usize>,
+    /// How many inputs are of each target.
+    pub targets: BTreeMap<String, usize>,
+    /// The engines that found it.
+    pub engines: BTreeMap<String, Seen>,
+    /// How many inputs passed at first, and failed when replayed again.
+    pub at_times: usize,
+    /// How many inputs were not waited for in full, because enough others hang.
+    pub not_waited_for: usize,
+    /// The smallest input; none when nothing fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reproducer: Option<Reproducer>,
+    /// Its inputs, the best one to begin a minimisation from first.
+    pub inputs: Vec<Input>,
+}
+
+impl Group {
+    /// What the group is about, in a line.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self.status {
+            Status::Mended => format!("{} (mended)", self.key),
+            Status::Fails | Status::Unreproduced => self.key.to_string(),
+        }
+    }
+
+    /// When the first of its inputs was found, in milliseconds since 1970.
+    #[must_use]
+    pub fn first_ms(&self) -> Option<u64> {
+        self.engines.values().filter_map(|seen| seen.first_ms).min()
+    }
+
+    /// An empty group; the check and the target are those of its first input later.
+    fn new(key: Key, status: Status) -> Self {
+        Self {
+            id: key.id(),
+            key,
+            status,
+            check: UNREPRODUCED.to_owned(),
+            must_hold: String::new(),
+            target: String::new(),
+            place: None,
+            checks: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            engines: BTreeMap::new(),
+            at_times: 0,
+            not_waited_for: 0,
+            reproducer: None,
+            inputs: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, input: Input) {
+        *self.checks.entry(input.check.clone()).or_default() += 1;
+        *self.targets.entry(input.target.clone()).or_default() += 1;
+        let mut engines: BTreeMap<&str, Seen> = BTreeMap::new();
+        for sighting in &input.sightings {
+            let seen = engines.entry(&sighting.engine).or_default();
+            seen.inputs = 1;
+            seen.first_ms = earlier(seen.first_ms, sighting.at_ms);
+            seen.first_after_ms = earlier(seen.first_after_ms, sighting.after_ms);
+        }
+        for (engine, of_input) in engines {
+            let seen = self.engines.entry(engine.to_owned()).or_default();
+            seen.inputs += 1;
+            seen.first_ms = earlier(seen.first_ms, of_input.first_ms);
+            seen.first_after_ms = earlier(seen.first_after_ms, of_input.first_after_ms);
+        }
+        self.inputs.push(input);
+    }
+
+    /// Puts the input first that is best to begin from: of the target that asks the part at fault directly,
+    /// then the smallest.
+    fn put_in_order(&mut self) {
+        let is_calculator = self.key.part.ends_with(" calculator");
+        let by_calculator = |input: &Input| input.check.starts_with("calc.");
+        self.inputs.sort_by(|a, b| {
+            let rank = |input: &Input| (is_calculator && !by_calculator(input), input.size);
+            (rank(a), &a.name).cmp(&(rank(b), &b.name))
+        });
+        if let Some(first) = self.inputs.first() {
+            self.check.clone_from(&first.check);
+            self.target.clone_from(&first.target);
+            self.must_hold = must_hold(&first.check);
+        }
+    }
+}
+
+fn earlier(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    one.into_iter().chain(other).min()
+}
+
+/// What a check asserts, as a sentence.
+#[must_use]
+pub fn must_hold(id: &str) -> String {
+    let known = check::ALL.iter().find(|check| check.id == id);
+    match (known, id) {
+        (Some(check), _) => check.meaning,
+        (None, check::NO_PANIC) => {
+            "the code under test does not panic, overflow or fail an assertion"
+        }
+        (None, NO_ABORT) => "the code under test does not end its process",
+        (None, NO_HANG) => "the code under test answers in time",
+        (None, UNREPRODUCED) => "an input that an engine reports fails when it is replayed",
+        (None, _) => "the check of this name holds",
+    }
+    .to_owned()
+}
+
+/// What a triage was made with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// The project's commit, with `-dirty` when something was changed since; empty without git.
+    pub commit: String,
+    /// The compiler's version.
+    pub rustc: String,
+    /// The system.
+    pub system: String,
+}
+
+/// The whole of a triage: what `triage.json` holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`VERSION`].
+    pub version: u32,
+    /// When it was made.
+    pub made: String,
+    /// What it was made with.
+    pub environment: Environment,
+    /// The beginning of a command line for this project.
+    pub command: String,
+    /// How long an input may take, in seconds.
+    pub time_out_seconds: f64,
+    /// Whether it was interrupted: then finds are missing, or reproducers are not as small as they could be.
+    pub interrupted: bool,
+    /// How many different inputs there were.
+    pub finds: usize,
+    /// How many of them were replayed.
+    pub replayed: usize,
+    /// What could not be read, in words.
+    pub troubles: Vec<String>,
+    /// The groups: what fails first, then by key.
+    pub groups: Vec<Group>,
+}
+
+impl Report {
+    /// The groups of a status.
+    pub fn of(&self, status: Status) -> impl Iterator<Item = &Group> {
+        self.groups
+            .iter()
+            .filter(move |group| group.status == status)
+    }
+
+    /// The report in a folder, if there is one that is understood.
+    #[must_use]
+    pub fn read(out: &Path) -> Option<Self> {
+        let text = std::fs::read_to_string(out.join("triage.json")).ok()?;
+        let version: serde_json::Value = serde_json::from_str(&text).ok()?;
+        (version["version"] == VERSION).then(|| serde_json::from_str(&text).ok())?
+    }
+
+    /// It as JSON.
+    ///
+    /// # Errors
+    /// When a path is not UTF-8.
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string_pretty(self).context("a file's name is not UTF-8")
+    }
+}
+
+/// Groups what replays showed; `before` is the report of the last triage. Also says what is unknown.
+#[must_use]
+pub fn group(
+    finds: &[Find],
+    outcomes: &[(usize, Outcome)],
+    before: Option<&Report>,
+    root: &Path,
+) -> (Vec<Group>, Vec<String>) {
+    let failed_before = failed_before(before);
+    let mut groups: BTreeMap<(Status, Key), Group> = BTreeMap::new();
+    let mut troubles = Vec::new();
+    for (index, outcome) in outcomes {
+        let find = &finds[*index];
+        let (status, key, check) = match outcome {
+            Outcome::Unknown(why) => {
+                troubles.push(why.clone());
+                continue;
+            }
+            Outcome::Fails(failure) | Outcome::FailsAtTimes(failure) | Outcome::Slow(failure) => {
+                (Status::Fails, failure.key.clone(), failure.check.clone())
+            }
+            Outcome::Passes => match failed_before.get(&(find.target.name, find.name.as_str())) {
+                Some(group) => (Status::Mended, group.key.clone(), group.check.clone()),
+                None => {
+                    let key = Key {
+                        part: find.target.name.to_owned(),
+                        what: "does not reproduce".to_owned(),
+                    };
+                    (Status::Unreproduced, key, UNREPRODUCED.to_owned())
+                }
+            },
+        };
+        let group = groups
+            .entry((status, key.clone()))
+            .or_insert_with(|| Group::new(key, status));
+        match outcome {
+            Outcome::FailsAtTimes(_) => group.at_times += 1,
+            Outcome::Slow(_) => group.not_waited_for += 1,
+            _ => {}
+        }
+        if let Outcome::Fails(failure) = outcome {
+            group.place = place_of_panic(&failure.message, root).or(group.place.take());
+        }
+        group.add(Input {
+            name: find.name.clone(),
+            target: find.target.name.to_owned(),
+            size: find.size,
+            check,
+            sightings: find.sightings.clone(),
+        });
+    }
+    let mut groups: Vec<Group> = groups.into_values().collect();
+    for group in &mut groups {
+        group.put_in_order();
+        if group.status == Status::Mended {
+            let known = before
+                .iter()
+                .flat_map(|before| &before.groups)
+                .find(|known| known.key == group.key && known.reproducer.is_some());
+            group.reproducer = known.and_then(|known| known.reproducer.clone());
+            if let Some(known) = known {
+                group.check.clone_from(&known.check);
+                group.target.clone_from(&known.target);
+                group.must_hold.clone_from(&known.must_hold);
+            }
+            group.id += "-mended";
+        }
+    }
+    (groups, troubles)
+}
+
+/// The inputs that failed in the last triage, or before it and were mended, with their groups.
+fn failed_before(before: Option<&Report>) -> BTreeMap<(&str, &str), &Group> {
+    before
+        .iter()
+        .flat_map(|before| &before.groups)
+        .filter(|group| group.status != Status::Unreproduced)
+        .flat_map(|group| {
+            let inputs = group.inputs.iter();
+            inputs.map(move |input| ((input.target.as_str(), input.name.as_str()), group))
+        })
+        .collect()
+}

@@ -1,0 +1,262 @@
+//! A group as the text of an issue, in Markdown: whole without the project's files at hand.
+
+use std::fmt::Write as _;
+
+use super::group::{Group, Report, Reproducer, Seen, Status};
+use super::key::line_after;
+use super::output::Places;
+use crate::engine::Engine;
+
+/// The longest report of a panic that is shown, in characters.
+const LONGEST_MESSAGE: usize = 2000;
+
+/// The text of an issue on a group.
+#[must_use]
+pub fn issue(report: &Report, group: &Group, places: &Places) -> String {
+    let mut text = format!("# {}\n\n", title(group));
+    match (&group.reproducer, group.status) {
+        (Some(reproducer), Status::Fails) => {
+            what_is_wrong(&mut text, group, reproducer, places);
+            how_to_reproduce(&mut text, report, group, reproducer, places);
+        }
+        (_, Status::Unreproduced) => text += UNREPRODUCED,
+        (_, Status::Mended) => text += MENDED,
+        (None, Status::Fails) => text += "The inputs have vanished since they were replayed.\n\n",
+    }
+    found_by(&mut text, group);
+    let environment = &report.environment;
+    let _ = writeln!(
+        text,
+        "## Environment\n\n- Commit: {}\n- Compiler: {}\n- System: {}\n- Triaged: {}\n",
+        match environment.commit.as_str() {
+            "" => "unknown (no git repository)",
+            commit => commit,
+        },
+        environment.rustc,
+        environment.system,
+        report.made,
+    );
+    let _ = writeln!(text, "Group `{}` of `campaign triage`.", group.id);
+    text
+}
+
+/// The title of an issue on a group.
+#[must_use]
+pub fn title(group: &Group) -> String {
+    match group.status {
+        Status::Fails => format!("{} (`{}`)", group.key, group.check),
+        Status::Unreproduced | Status::Mended => group.title(),
+    }
+}
+
+const UNREPRODUCED: &str = "\
+These inputs were reported by an engine, and pass when they are replayed, three times, each time in a new \
+process. So either the engine was disturbed (a full disk, no memory, a machine so loaded that an input took \
+too long), or the code under test keeps something from one input to the next, or the sources have changed since. \
+The engine's own log says what it saw. Once that is clear, delete the files.\n\n";
+
+const MENDED: &str = "\
+These inputs failed in an earlier triage, and pass now. Keep the reproducer as a regression \
+(`campaign triage --keep`), and delete the files.\n\n";
+
+fn what_is_wrong(text: &mut String, group: &Group, reproducer: &Reproducer, places: &Places) {
+    let found = line_after(&reproducer.message, "  found: ");
+    let _ = writeln!(text, "**What must hold:** {}.\n", group.must_hold);
+    match found {
+        Some(found) => {
+            text.push_str("**What was found:**\n\n");
+            // One fact a line: reports put them after one another.
+            for fact in found
+                .split("; ")
+                .filter(|fact| bears_on(&group.check, fact))
+            {
+                let _ = writeln!(text, "- {fact}");
+            }
+            text.push('\n');
+        }
+        None => {
+            let message: String = reproducer.message.chars().take(LONGEST_MESSAGE).collect();
+            let _ = writeln!(
+                text,
+                "**What was found:**\n\n{}\n",
+                fenced("text", &message)
+            );
+        }
+    }
+    let _ = writeln!(text, "**The smallest case:** {}\n", reproducer.words);
+    if !reproducer.rust.is_empty() {
+        let _ = writeln!(text, "{}\n", fenced("rust", &reproducer.rust));
+        if !places.has_harness {
+            text.push_str(
+                "The Rust asks the harness's built-in code under test; put the project's own in its place.\n\n",
+            );
+        }
+    }
+}
+
+/// Whether a fact of a report says something about the check: reports tell all that was looked at.
+fn bears_on(check: &str, fact: &str) -> bool {
+    let about = |words: &[&str]| words.iter().any(|word| check.contains(word));
+    let is_on_reads = fact.contains("sector reads where")
+        || fact.starts_with("bytes_read = ")
+        || fact == "no read that should not be";
+    let is_on_units = fact.starts_with("its unit is ") || fact.starts_with("luks_payload(");
+    (!is_on_reads || about(&["reads", "bytes_read", "abort", "hang"]))
+        && (!is_on_units || about(&["unit_is_exact", "luks"]))
+}
+
+fn how_to_reproduce(
+    text: &mut String,
+    report: &Report,
+    group: &Group,
+    reproducer: &Reproducer,
+    places: &Places,
+) {
+    let file = &reproducer.file;
+    let Reproducer { size, .. } = reproducer;
+    text.push_str("## How to reproduce\n\n");
+    let mut commands = String::new();
+    let path = match reproducer.hex.as_deref().map(printf) {
+        Some(Some(octal)) => {
+            let _ = writeln!(commands, "printf '{octal}' > {file}");
+            file.clone()
+        }
+        _ => places.regression(&group.target, file),
+    };
+    let _ = write!(
+        commands,
+        "{} replay --target {} {path}",
+        report.command, group.target
+    );
+    let _ = writeln!(text, "{}\n", fenced("sh", &commands));
+    let made = match (reproducer.complete, reproducer.tries) {
+        (true, tries) => format!("minimised in {tries} replays; nothing smaller fails like this"),
+        (false, tries) => format!("as small as {tries} replays made it"),
+    };
+    let _ = writeln!(
+        text,
+        "The input has {size} bytes ({made}; the find that it comes from has {}). It is `{}`; once the \
+         cause is mended it belongs into `regressions/{}/`, where `cargo test` replays it.\n",
+        reproducer.original_size,
+        places.regression(&group.target, file),
+        group.target,
+    );
+}
+
+/// The input as an argument of `printf`, which every shell has; none for one that is empty or no hex.
+fn printf(hex: &str) -> Option<String> {
+    let bytes: Option<Vec<u8>> = (0..hex.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok())
+        .collect();
+    Some(bytes?.iter().fold(String::new(), |mut text, byte| {
+        // Three digits always, so that what follows is no part of it.
+        let _ = write!(text, "\\{byte:03o}");
+        text
+    }))
+}
+
+fn found_by(text: &mut String, group: &Group) {
+    text.push_str("## Found by\n\n| engine | inputs | first found |\n|---|---:|---|\n");
+    for (engine, seen) in &group.engines {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {}{} |",
+            engine_title(engine),
+            seen.inputs,
+            seen.first(),
+            after(seen)
+        );
+    }
+    text.push('\n');
+    if group.status != Status::Fails {
+        return;
+    }
+    if group.checks.len() > 1 || group.targets.len() > 1 {
+        text.push_str("The same shows as:\n\n");
+        for (check, inputs) in &group.checks {
+            let _ = writeln!(text, "- `{check}`: {inputs} {}", inputs_word(*inputs));
+        }
+        text.push('\n');
+    }
+    if group.at_times > 0 {
+        let _ = writeln!(
+            text,
+            "{} of the inputs passed at first and failed when replayed again: something else than the \
+             input has a part in it.\n",
+            group.at_times
+        );
+    }
+    if group.not_waited_for > 0 {
+        let _ = writeln!(
+            text,
+            "{} of the inputs were given a short time only, because enough others had hung for the whole \
+             of it.\n",
+            group.not_waited_for
+        );
+    }
+}
+
+/// How long after its start an engine found its first input, when it says so.
+fn after(seen: &Seen) -> String {
+    seen.first_after_ms.map_or_else(String::new, |after| {
+        format!(", {}.{} s after its start", after / 1000, after / 100 % 10)
+    })
+}
+
+/// An engine's name as its authors write it.
+pub(super) fn engine_title(name: &str) -> &str {
+    Engine::ALL
+        .iter()
+        .find(|engine| engine.name() == name)
+        .map_or(name, |engine| engine.title())
+}
+
+pub(super) fn inputs_word(count: usize) -> &'static str {
+    if count == 1 { "input" } else { "inputs" }
+}
+
+/// A block of code, with a fence that the code does not end.
+fn fenced(language: &str, code: &str) -> String {
+    let mut fence = "```".to_owned();
+    while code.contains(&fence) {
+        fence.push('`');
+    }
+    format!("{fence}{language}\n{}\n{fence}", code.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_is_printed_so_that_a_shell_makes_it() {
+        assert_eq!(printf("00ff41").unwrap(), "\\000\\377\\101");
+        assert_eq!(printf("").unwrap(), "");
+        assert_eq!(printf("0"), None);
+        let bytes: Vec<u8> = (0..=255).collect();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let shell = std::process::Command::new("sh")
+            .args(["-c", &format!("printf '{}'", printf(&hex).unwrap())])
+            .output()
+            .unwrap();
+        assert_eq!(shell.stdout, bytes);
+    }
+
+    #[test]
+    fn only_what_bears_on_the_check_is_told() {
+        let reads = "65 sector reads where 64 are allowed";
+        assert!(bears_on("scan.reads_bounded", reads));
+        assert!(!bears_on("scan.answer_is_exact", reads));
+        assert!(bears_on("scan.answer_is_exact", "a read past the capacity"));
+        let unit = "its unit is Some(1), and should be 512";
+        assert!(bears_on("calc.unit_is_exact", unit));
+        assert!(!bears_on("calc.answer_is_exact", unit));
+    }
+
+    #[test]
+    fn code_does_not_end_its_block() {
+        assert_eq!(fenced("rust", "a\n"), "```rust\na\n```");
+        assert_eq!(fenced("rust", "```\n"), "````rust\n```\n````");
+    }
+}

@@ -1,0 +1,258 @@
+//! Making a failing input smaller and simpler while it fails in the same way.
+//!
+//! Delta debugging (Zeller and Hildebrandt, 2002), in passes: the end is cut off, parts are taken out,
+//! parts are set to zero, single bytes are brought nearer to zero; again, until a whole round changes
+//! nothing. Taking parts out alone would not do: in an input of fixed places every later byte would
+//! change its meaning, and what is left would be no simpler.
+//!
+//! It is deterministic as long as the time does not end it: the same input, the same verdicts and the
+//! same number of tries give the same result.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+/// The values of a byte that are tried one by one: what picks a format or an option is that small.
+const SMALLEST: u8 = 7;
+
+/// How much a minimisation may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// The most candidates that are tried.
+    pub tries: usize,
+    /// The longest that it may take; the candidate that is being tried is waited for.
+    pub time: Duration,
+}
+
+/// What came of a minimisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Minimised {
+    /// The smallest input that still fails.
+    pub content: Vec<u8>,
+    /// How many candidates were tried.
+    pub tries: usize,
+    /// Whether nothing more could be done; else the budget was used up, or it was interrupted.
+    pub complete: bool,
+}
+
+/// Makes `start` smaller. `fails` says whether a candidate fails in the way in which `start` does, or
+/// `None` to stop here, with what was reached.
+///
+/// # Errors
+/// Those of `fails`.
+pub fn minimise(
+    start: &[u8],
+    budget: Budget,
+    fails: &mut dyn FnMut(&[u8]) -> Result<Option<bool>>,
+) -> Result<Minimised> {
+    let mut search = Search {
+        best: start.to_vec(),
+        tries: 0,
+        until: Instant::now() + budget.time,
+        most_tries: budget.tries,
+        stopped: false,
+        fails,
+    };
+    loop {
+        let before = search.best.clone();
+        search.cut_the_end()?;
+        search.take_parts_out()?;
+        search.set_parts_to_zero()?;
+        search.simplify_bytes()?;
+        if search.stopped || search.best == before {
+            break;
+        }
+    }
+    Ok(Minimised {
+        content: search.best,
+        tries: search.tries,
+        complete: !search.stopped,
+    })
+}
+
+struct Search<'a> {
+    best: Vec<u8>,
+    tries: usize,
+    most_tries: usize,
+    until: Instant,
+    stopped: bool,
+    fails: &'a mut dyn FnMut(&[u8]) -> Result<Option<bool>>,
+}
+
+impl Search<'_> {
+    /// Takes `candidate` for the best when it fails. It has to be simpler than the best, which is what
+    /// ends the search.
+    fn try_this(&mut self, candidate: Vec<u8>) -> Result<bool> {
+        if self.stopped || self.tries >= self.most_tries || Instant::now() >= self.until {
+            self.stopped = true;
+            return Ok(false);
+        }
+        self.tries += 1;
+        match (self.fails)(&candidate)? {
+            None => self.stopped = true,
+            Some(true) => {
+                self.best = candidate;
+                return Ok(true);
+            }
+            Some(false) => {}
+        }
+        Ok(false)
+    }
+
+    fn cut_the_end(&mut self) -> Result<()> {
+        let mut part = self.best.len();
+        while part > 0 && !self.stopped {
+            let kept = self.best.len().saturating_sub(part);
+            let is_shorter = kept < self.best.len();
+            if !(is_shorter && self.try_this(self.best[..kept].to_vec())?) {
+                part /= 2;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_parts_out(&mut self) -> Result<()> {
+        self.in_parts(|best, at, end| Some([&best[..at], &best[end..]].concat()))
+    }
+
+    fn set_parts_to_zero(&mut self) -> Result<()> {
+        self.in_parts(|best, at, end| {
+            let is_zero = best[at..end].iter().all(|&byte| byte == 0);
+            (!is_zero).then(|| {
+                let mut zeroed = best.to_vec();
+                zeroed[at..end].fill(0);
+                zeroed
+            })
+        })
+    }
+
+    /// Tries `change` on every part, in halves first and in single bytes at last. From the end, so that
+    /// what is before a part taken out keeps its place.
+    fn in_parts(&mut self, change: fn(&[u8], usize, usize) -> Option<Vec<u8>>) -> Result<()> {
+        let mut part = self.best.len().div_ceil(2).next_power_of_two();
+        while part > 0 && !self.stopped {
+            let mut end = self.best.len();
+            while end > 0 && !self.stopped {
+                let at = end.saturating_sub(part);
+                if let Some(candidate) = change(&self.best, at, end) {
+                    self.try_this(candidate)?;
+                }
+                end = at;
+            }
+            part /= 2;
+        }
+        Ok(())
+    }
+
+    /// Brings bytes nearer to zero: the smallest, which pick from lists, then a bit less, or one less.
+    fn simplify_bytes(&mut self) -> Result<()> {
+        let mut at = 0;
+        while at < self.best.len() && !self.stopped {
+            while self.simplify_byte(at)? {}
+            at += 1;
+        }
+        Ok(())
+    }
+
+    fn simplify_byte(&mut self, at: usize) -> Result<bool> {
+        let byte = self.best[at];
+        let fewer_bits = (0..8).rev().map(|bit| byte & !(1 << bit));
+        let mut simpler: Vec<u8> = (1..=SMALLEST)
+            .chain(fewer_bits)
+            .chain(byte.checked_sub(1))
+            .filter(|&other| other < byte)
+            .collect();
+        let mut tried = BTreeSet::new();
+        simpler.retain(|&other| tried.insert(other));
+        for other in simpler {
+            let mut candidate = self.best.clone();
+            candidate[at] = other;
+            if self.try_this(candidate)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLENTY: Budget = Budget {
+        tries: 100_000,
+        time: Duration::from_secs(60),
+    };
+
+    fn to_the_end(start: &[u8], fails: impl Fn(&[u8]) -> bool) -> Minimised {
+        let minimised = minimise(start, PLENTY, &mut |input| Ok(Some(fails(input)))).unwrap();
+        assert!(minimised.complete && fails(&minimised.content));
+        minimised
+    }
+
+    #[test]
+    fn what_does_not_matter_is_taken_out() {
+        let start: Vec<u8> = (0..=255).cycle().take(5000).collect();
+        let both = |input: &[u8]| input.contains(&77) && input.contains(&200);
+        let minimised = to_the_end(&start, both);
+        assert_eq!(minimised.content, [77, 200]);
+        assert!(minimised.tries < 2000, "{}", minimised.tries);
+        assert_eq!(minimised, to_the_end(&start, both), "it is deterministic");
+    }
+
+    #[test]
+    fn an_input_of_fixed_places_keeps_its_places() {
+        let start: Vec<u8> = (1..=80).collect();
+        // 42 bytes at least; byte 0 picks what to do, bytes 6 to 13 are a number that must be large.
+        let fails = |input: &[u8]| {
+            input.len() >= 42
+                && input[0] % 5 == 3
+                && u64::from_le_bytes(input[6..14].try_into().unwrap()) >= 0x1_0000
+        };
+        let start = [&[8], &start[1..]].concat();
+        let content = to_the_end(&start, fails).content;
+        assert_eq!(content.len(), 42);
+        assert_eq!(content[0], 3);
+        assert_eq!(content[6..14].iter().max(), Some(&1));
+        let others = content.iter().filter(|&&byte| byte != 0).count();
+        assert_eq!(others, 2, "{content:?}");
+    }
+
+    #[test]
+    fn what_fails_whatever_it_is_becomes_empty() {
+        assert!(to_the_end(b"anything", |_| true).content.is_empty());
+        assert!(to_the_end(b"", |_| true).content.is_empty());
+    }
+
+    #[test]
+    fn it_costs_no_more_than_it_may_and_can_be_stopped() {
+        let start = vec![9; 1000];
+        let few = Budget {
+            tries: 5,
+            time: Duration::from_secs(60),
+        };
+        let minimised = minimise(&start, few, &mut |input| Ok(Some(input.len() > 400))).unwrap();
+        assert_eq!((minimised.tries, minimised.complete), (5, false));
+        assert!(minimised.content.len() > 400 && minimised.content.len() < 1000);
+
+        let no_time = Budget {
+            tries: 5,
+            time: Duration::ZERO,
+        };
+        let minimised = minimise(&start, no_time, &mut |_| panic!("nothing is tried")).unwrap();
+        assert_eq!(
+            (minimised.content, minimised.complete),
+            (start.clone(), false)
+        );
+
+        let minimised = minimise(&start, PLENTY, &mut |_| Ok(None)).unwrap();
+        assert_eq!(
+            (minimised.content, minimised.complete),
+            (start.clone(), false)
+        );
+
+        let broken = minimise(&start, PLENTY, &mut |_| anyhow::bail!("no worker"));
+        assert_eq!(broken.unwrap_err().to_string(), "no worker");
+    }
+}
