@@ -55,8 +55,9 @@ Exit codes:
   2  the command line is wrong
 
 Examples:
-  source <(cargo campaign completions bash)                for this shell; in ~/.bashrc, for every one
-  cargo campaign completions zsh >~/.zfunc/_campaign       where ~/.zfunc is in $fpath
+  source <(cargo campaign completions bash)                 for this shell
+  cargo campaign completions bash >~/.campaign.bash         and in ~/.bashrc: source ~/.campaign.bash
+  cargo campaign completions zsh >~/.zfunc/_campaign        where ~/.zfunc is in $fpath
   cargo campaign completions fish >~/.config/fish/completions/campaign.fish")]
 pub struct Completions {
     /// The shell.
