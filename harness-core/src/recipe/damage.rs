@@ -4,7 +4,7 @@
 //!
 //! | bytes | meaning |
 //! |---|---|
-//! | 0 | what is hit, mod 4: 0 nothing, 1 a number of a structure, 2 a table's entry, 3 a byte of a structure |
+//! | 0 | what is hit, mod 4: 0 nothing, 1 a number of a structure, 2 a table's entry, 3 a byte of a structure; a byte from 0xf0 on, with 2: the entries behind it get its new value too (see [`FOLLOWING`]) |
 //! | 1–2 | which one, modulo what there is |
 //! | 3 | the new value, an index into [`VALUES`] modulo its length |
 //! | 4–7 | the argument of a value that takes one |
@@ -18,10 +18,16 @@ use super::writer::ImageWriter;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Damage {
     hits: u8,
+    /// How many of the entries behind the one that is hit get its new value.
+    following: u64,
     which: u16,
     value: Value,
     argument: u32,
 }
+
+/// How many entries behind the one that is hit may get its new value too, as far as the table has so
+/// many, by bits 2–3 of a damage's first byte: a whole directory then names one table.
+pub const FOLLOWING: [u64; 4] = [3, 31, 255, 2047];
 
 /// What damage did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +40,8 @@ pub struct Done {
     pub before: u64,
     /// Its value since.
     pub after: u64,
+    /// How many entries behind it have that value since.
+    pub following: u64,
 }
 
 impl fmt::Display for Done {
@@ -43,11 +51,16 @@ impl fmt::Display for Done {
             at,
             before,
             after,
+            following,
         } = self;
         write!(
             f,
             "{what} at byte {at} is {after:#x} instead of {before:#x}"
-        )
+        )?;
+        if *following > 0 {
+            write!(f, ", and so are {following} behind it")?;
+        }
+        Ok(())
     }
 }
 
@@ -120,8 +133,13 @@ pub const VALUES: [Value; 32] = [
 
 impl Damage {
     pub(super) fn decode(bytes: &Bytes, at: usize) -> Self {
+        let hits = bytes.u8(at);
         Self {
-            hits: bytes.u8(at) & 3,
+            hits: hits & 3,
+            following: match hits {
+                0xf0.. => FOLLOWING[usize::from(hits >> 2 & 3)],
+                _ => 0,
+            },
             which: bytes.u16(at + 1),
             value: VALUES[usize::from(bytes.u8(at + 3)) % VALUES.len()],
             argument: bytes.u32(at + 4),
@@ -147,6 +165,7 @@ impl Damage {
                     width: field.width,
                     limit: field.limit,
                     scale: field.scale,
+                    following: 0,
                     another: (structure.start + other.at, other.width),
                 }
             }
@@ -161,6 +180,7 @@ impl Damage {
                     width: table.width,
                     limit: u64::MAX >> (64 - 8 * width),
                     scale: table.scale,
+                    following: self.following.min(table.entries - index - 1),
                     another: (
                         table.start + u64::from(self.argument) % table.entries * width,
                         table.width,
@@ -178,6 +198,7 @@ impl Damage {
                     width: 1,
                     limit: 0xff,
                     scale: 1,
+                    following: 0,
                     another: (at, 1),
                 }
             }
@@ -194,6 +215,7 @@ struct Hit {
     width: u8,
     limit: u64,
     scale: u64,
+    following: u64,
     another: (u64, u8),
 }
 
@@ -227,17 +249,21 @@ impl Hit {
             }
         };
         let after = after & u64::MAX >> (64 - 8 * u32::from(self.width));
-        if after == before {
+        if after == before && self.following == 0 {
             return None;
         }
+        for place in 0..=self.following {
+            let at = self.at + place * u64::from(self.width);
+            writer.number(at, self.width, after);
+        }
         // A damage never makes the file longer: what lies past its end is lost.
-        writer.number(self.at, self.width, after);
         writer.set_end(end);
         Some(Done {
             what: self.what,
             at: self.at,
             before,
             after,
+            following: self.following,
         })
     }
 }
@@ -280,5 +306,55 @@ impl ChecksumPolicy {
             },
             _ => Self::AsTheyFell,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::LENGTH;
+    use crate::recipe::writer::Table;
+    use crate::subject::ScanFormat;
+
+    /// Hits the second entry of a table of six, from the damage's first byte on.
+    fn damaged(hits: u8, value: u8, argument: u8) -> (Vec<u64>, Option<Done>) {
+        let mut writer = ImageWriter::new(ScanFormat::Qcow2);
+        for entry in 0..6 {
+            writer.number(8 * entry, 8, 10 + entry);
+        }
+        writer.offer_table(Table {
+            name: "table",
+            start: 0,
+            entries: 6,
+            width: 8,
+            scale: 1,
+        });
+        let mut bytes = [0; LENGTH];
+        bytes[..5].copy_from_slice(&[hits, 1, 0, value, argument]);
+        let done = Damage::decode(&Bytes::new(&bytes), 0).apply(&mut writer);
+        let entries = (0..6).map(|entry| writer.read_number(8 * entry, 8));
+        assert_eq!(writer.end(), 48);
+        (entries.collect(), done)
+    }
+
+    const ANOTHER: u8 = 20;
+
+    #[test]
+    fn one_entry_or_those_behind_it_too_name_what_another_names() {
+        assert_eq!(VALUES[usize::from(ANOTHER)], Value::Another);
+        let (entries, done) = damaged(0xee, ANOTHER, 0);
+        assert_eq!(entries, [10, 10, 12, 13, 14, 15]);
+        assert_eq!(done.unwrap().following, 0);
+        let (entries, done) = damaged(0xf2, ANOTHER, 0);
+        assert_eq!(entries, [10, 10, 10, 10, 10, 15]);
+        assert_eq!(
+            done.unwrap().to_string(),
+            "table at byte 8 is 0xa instead of 0xb, and so are 3 behind it"
+        );
+        let (entries, done) = damaged(0xfe, ANOTHER, 5);
+        assert_eq!(entries, [10, 15, 15, 15, 15, 15]);
+        assert_eq!(done.unwrap().following, 4);
+        assert_eq!(damaged(0xfc, ANOTHER, 0).1, None);
+        assert_eq!(damaged(2, ANOTHER, 1).1, None);
     }
 }

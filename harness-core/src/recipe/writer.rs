@@ -251,6 +251,7 @@ impl ImageWriter {
             at,
             before,
             after,
+            following: 0,
         })
     }
 

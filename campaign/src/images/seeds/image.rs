@@ -152,6 +152,20 @@ fn of_format(name: &str, number: u8, all: &mut Vec<(String, Bytes)>) {
             add(&format!("{what}-damaged{policy}"), bytes);
         }
     }
+    // Entries in a row that name one table, or one unit.
+    for (what, units, entries, geometry) in [
+        ("few", 600, 0xf2, 1),
+        ("many", 1500, 0xf6, 1),
+        ("units", 40, 0xf6, 0),
+    ] {
+        let bytes = plain
+            .clone()
+            .set(at::SIZE_MODE, &[15 << 2])
+            .set(at::SIZE, &u64::to_le_bytes(units))
+            .set(at::GEOMETRY, &[geometry])
+            .set(at::DAMAGES, &[entries, 0, 0, 20]);
+        add(&format!("{what}-entries-alike"), bytes);
+    }
     add("one-checksum-wrong", plain.clone().set(at::CHECKSUMS, &[2]));
     add(
         "another-checksum-wrong",
