@@ -1,122 +1,13 @@
 //! What is made of trials, on hand-made ones with known answers.
 
+#[path = "statistics/trials.rs"]
+mod trials;
+
 use campaign::report::analysis::{analyse, contrast, estimate, survival};
-use campaign::report::{
-    Comparison, EngineResult, Estimate, FindGroup, FirstFind, GrowthPoint, Machine, Magnitude,
-    Reach, SeedsResult, Subject, TargetResult, TrialResult, VERSION,
-};
+use campaign::report::{Estimate, FindGroup, FirstFind, Magnitude, Subject};
 use campaign::statistics::survival::Observation;
 
-fn reach(regions: usize) -> Reach {
-    Reach {
-        regions,
-        lines: 2 * regions,
-        functions: regions / 10,
-    }
-}
-
-/// A trial of 100 s that reaches 10 regions at once, and the others one by one at equal distances.
-fn trial(number: usize, regions: usize, executions: u64) -> TrialResult {
-    let steps = (regions - 10) as u64;
-    let growth = (0..=steps)
-        .map(|step| GrowthPoint {
-            time_ms: step * 1000,
-            executions: step * executions / steps.max(1),
-            regions: 10 + usize::try_from(step).unwrap(),
-            lines: 0,
-            functions: 0,
-        })
-        .collect();
-    TrialResult {
-        trial: number,
-        core: Some(0),
-        started: "2024-01-01T00:00:00Z".to_owned(),
-        seconds: 100.0,
-        seeds_read: 3,
-        executions,
-        executions_per_second: 2.0 * regions as f64,
-        corpus: regions * 3,
-        reach: reach(regions),
-        stability: None,
-        growth,
-        failure: None,
-    }
-}
-
-fn engine(name: &str, trials: Vec<TrialResult>) -> EngineResult {
-    EngineResult {
-        engine: name.to_owned(),
-        title: name.to_uppercase(),
-        command: format!("{name} run"),
-        trials,
-        reach: reach(0),
-        regions: None,
-        lines: None,
-        functions: None,
-        executions: None,
-        executions_per_second: None,
-        corpus: None,
-        crates: Vec::new(),
-        only_here: Vec::new(),
-        milestones: Vec::new(),
-        over_time: Vec::new(),
-        over_executions: Vec::new(),
-        finds: Vec::new(),
-    }
-}
-
-/// Trials that reach these regions, with so many executions each.
-fn trials(regions: &[usize], executions: u64) -> Vec<TrialResult> {
-    let numbered = regions.iter().zip(1..);
-    numbered
-        .map(|(&regions, number)| trial(number, regions, executions))
-        .collect()
-}
-
-fn target(name: &str, engines: Vec<EngineResult>) -> TargetResult {
-    TargetResult {
-        target: name.to_owned(),
-        drives: String::new(),
-        max_input: 42,
-        dictionary: false,
-        total: reach(200),
-        union: reach(40),
-        seeds: SeedsResult {
-            inputs: 3,
-            reach: reach(10),
-        },
-        engines,
-        pairs: Vec::new(),
-        regions: Vec::new(),
-        survivals: Vec::new(),
-        never_evaluated: Vec::new(),
-    }
-}
-
-fn comparison(trials: usize, targets: Vec<TargetResult>) -> Comparison {
-    let mut comparison = Comparison {
-        version: VERSION,
-        started: "2024-01-01T00:00:00Z".to_owned(),
-        time_seconds: 24 * 60 * 60,
-        snapshot_seconds: 1,
-        trials,
-        order_seed: 1,
-        interrupted: false,
-        machine: Machine {
-            processor: String::new(),
-            cores: 2,
-            jobs: 2,
-            system: String::new(),
-            tools: Vec::new(),
-        },
-        code: Vec::new(),
-        targets,
-        across_targets: None,
-        notes: Vec::new(),
-    };
-    analyse(&mut comparison);
-    comparison
-}
+use trials::{comparison, engine, reach, target, trial, trials as some};
 
 fn exactly(value: f64) -> Option<Estimate> {
     Some(Estimate {
@@ -128,7 +19,7 @@ fn exactly(value: f64) -> Option<Estimate> {
 
 #[test]
 fn an_engine_s_estimates_are_over_the_trials_that_count() {
-    let mut of_first = trials(&[20, 30, 40, 99], 1000);
+    let mut of_first = some(&[20, 30, 40, 99], 1000);
     of_first[3].failure = Some("it died".to_owned());
     let comparison = comparison(4, vec![target("t", vec![engine("a", of_first)])]);
     let a = &comparison.targets[0].engines[0];
@@ -151,9 +42,9 @@ fn an_engine_s_estimates_are_over_the_trials_that_count() {
 
 #[test]
 fn an_engine_without_a_trial_that_counts_has_no_figures() {
-    let mut dead = trials(&[20], 1000);
+    let mut dead = some(&[20], 1000);
     dead[0].failure = Some("it died\nand said much".to_owned());
-    let engines = vec![engine("a", dead), engine("b", trials(&[20], 1000))];
+    let engines = vec![engine("a", dead), engine("b", some(&[20], 1000))];
     let comparison = comparison(1, vec![target("t", engines)]);
     let a = &comparison.targets[0].engines[0];
     assert_eq!((a.regions, a.executions), (None, None));
@@ -174,7 +65,7 @@ fn an_engine_without_a_trial_that_counts_has_no_figures() {
 #[test]
 fn milestones_are_shares_of_the_union() {
     // The union is 40: 20, 36 and 38 regions, which are reached after 10, 26 and 28 s.
-    let engines = vec![engine("a", trials(&[36, 40, 20], 3000))];
+    let engines = vec![engine("a", some(&[36, 40, 20], 3000))];
     let comparison = comparison(3, vec![target("t", engines)]);
     let found: Vec<(u32, usize, usize, Option<Estimate>)> = comparison.targets[0].engines[0]
         .milestones
@@ -199,7 +90,7 @@ fn milestones_are_shares_of_the_union() {
 #[test]
 fn bands_are_quartiles_on_a_grid_that_engines_share() {
     let engines = vec![
-        engine("a", trials(&[20, 30, 40], 1000)),
+        engine("a", some(&[20, 30, 40], 1000)),
         engine("b", vec![trial(1, 40, 90), trial(2, 40, 300)]),
     ];
     let comparison = comparison(3, vec![target("t", engines)]);
@@ -232,8 +123,8 @@ fn bands_are_quartiles_on_a_grid_that_engines_share() {
 
 #[test]
 fn pairs_are_compared_at_the_end_and_at_equal_executions() {
-    let fast = trials(&[20, 21, 22, 23, 24], 10_000);
-    let slow = trials(&[30, 31, 32, 33, 34], 100);
+    let fast = some(&[20, 21, 22, 23, 24], 10_000);
+    let slow = some(&[30, 31, 32, 33, 34], 100);
     let comparison = comparison(
         5,
         vec![target("t", vec![engine("a", fast), engine("b", slow)])],
@@ -276,10 +167,7 @@ fn one_trial_is_not_tested_and_no_trials_are_no_estimate() {
         (1.0, 0.5, Magnitude::Negligible)
     );
 
-    let engines = vec![
-        engine("a", trials(&[20], 10)),
-        engine("b", trials(&[30], 10)),
-    ];
+    let engines = vec![engine("a", some(&[20], 10)), engine("b", some(&[30], 10))];
     let one = comparison(1, vec![target("t", engines)]);
     assert!(one.targets[0].pairs.is_empty());
     let said = "Each engine has 1 trial; evaluations ask for at least 10. A single trial is not tested against \
@@ -287,8 +175,8 @@ fn one_trial_is_not_tested_and_no_trials_are_no_estimate() {
     assert!(one.notes.iter().any(|note| note == said), "{:?}", one.notes);
 
     let engines = vec![
-        engine("a", trials(&[20, 21, 22], 10)),
-        engine("b", trials(&[30, 31, 32], 10)),
+        engine("a", some(&[20, 21, 22], 10)),
+        engine("b", some(&[30, 31, 32], 10)),
     ];
     let three = comparison(3, vec![target("t", engines)]);
     let said = "can give is 0.10: no difference can be significant at 5 %.";
@@ -303,9 +191,9 @@ fn one_trial_is_not_tested_and_no_trials_are_no_estimate() {
 fn engines_are_ranked_over_the_targets_on_which_all_have_a_result() {
     let engines = |a: usize, b: usize, c: usize| {
         vec![
-            engine("a", trials(&[a; 2], 10)),
-            engine("b", trials(&[b; 2], 10)),
-            engine("c", trials(&[c; 2], 10)),
+            engine("a", some(&[a; 2], 10)),
+            engine("b", some(&[b; 2], 10)),
+            engine("c", some(&[c; 2], 10)),
         ]
     };
     let mut lost = target("lost", engines(11, 12, 13));
@@ -338,7 +226,7 @@ fn engines_are_ranked_over_the_targets_on_which_all_have_a_result() {
 
 #[test]
 fn finds_are_survival_data_and_planted_faults_stay() {
-    let mut a = engine("a", trials(&[20, 20, 20, 20], 10));
+    let mut a = engine("a", some(&[20, 20, 20, 20], 10));
     a.trials[3].failure = Some("it died".to_owned());
     let first = |trial, time_ms| FirstFind { trial, time_ms };
     let group = |check: &str, trials| FindGroup {
@@ -351,7 +239,7 @@ fn finds_are_survival_data_and_planted_faults_stay() {
         group("calc.x", vec![first(2, 5000), first(3, 0), first(4, 1)]),
         group("unreproduced", vec![first(1, 1)]),
     ];
-    let b = engine("b", trials(&[20, 20], 10));
+    let b = engine("b", some(&[20, 20], 10));
     let mut with_finds = target("t", vec![a, b]);
     let seen = [Observation {
         time_ms: 7,
@@ -381,10 +269,7 @@ fn finds_are_survival_data_and_planted_faults_stay() {
 fn notes_say_what_weakens_a_comparison_and_nothing_else() {
     let many: Vec<usize> = (20..30).collect();
     let strong = || {
-        let engines = vec![
-            engine("a", trials(&many, 10)),
-            engine("b", trials(&many, 10)),
-        ];
+        let engines = vec![engine("a", some(&many, 10)), engine("b", some(&many, 10))];
         comparison(10, vec![target("t", engines)])
     };
     assert_eq!(strong().notes, [""; 0]);

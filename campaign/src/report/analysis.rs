@@ -7,6 +7,8 @@
 mod curves;
 mod notes;
 
+pub use curves::regions_at_executions;
+
 use super::{
     Comparison, Contrast, EngineResult, Estimate, Friedman, MeanRank, Pair, PostHoc, Subject,
     Survival, SurvivalStep, TargetResult,
@@ -202,8 +204,7 @@ fn pairs(target: &TargetResult) -> Vec<Pair> {
 }
 
 /// Two results compared at as many executions as the trial of both that executed least.
-#[must_use]
-pub fn at_equal_executions(first: &EngineResult, second: &EngineResult) -> Option<Contrast> {
+fn at_equal_executions(first: &EngineResult, second: &EngineResult) -> Option<Contrast> {
     let least = first
         .counting()
         .chain(second.counting())

@@ -2,14 +2,17 @@
 //!
 //! [`Comparison`] is what `report.json` holds. [`measuring`] makes it from what the engines did, and
 //! [`analysis`] says what follows from the trials; [`table`] shows it on a terminal and in Markdown, [`page`]
-//! as one self-contained HTML file. Coverage is always source regions (and lines and functions) of the code
-//! under test, from the neutral build: an engine's own figures are three different units.
+//! as one self-contained HTML file; [`against`] sets two of them side by side. Coverage is always source
+//! regions (and lines and functions) of the code under test, from the neutral build: an engine's own figures
+//! are three different units.
 //!
 //! An engine runs on a target once or more often, each time as a *trial* of its own. What is said of an
 //! engine is said over its trials that *count*: those without a [failure](TrialResult::failure).
 //! Trials are numbered from 1; times are milliseconds since the engine's start, unless a name says seconds.
 
+pub mod against;
 pub mod analysis;
+pub mod columns;
 pub mod figures;
 pub mod machine;
 pub mod measuring;

@@ -43,8 +43,9 @@ fn regions_while(trial: &TrialResult, before: impl Fn(&GrowthPoint) -> bool) -> 
         .unwrap_or(0)
 }
 
-/// The regions reached after so many executions.
-pub(super) fn regions_at_executions(trial: &TrialResult, executions: u64) -> usize {
+/// The regions that a trial had reached after so many executions.
+#[must_use]
+pub fn regions_at_executions(trial: &TrialResult, executions: u64) -> usize {
     regions_while(trial, |point| point.executions <= executions)
 }
 

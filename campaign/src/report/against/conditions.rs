@@ -1,0 +1,127 @@
+//! What differs in the conditions of two runs, as far as their reports tell.
+
+use std::collections::BTreeMap;
+
+use super::super::{Comparison, TargetResult, grouped};
+use super::Difference;
+
+/// Every condition that differs: machine, tools, times, targets, seeds, limits, commands.
+pub(super) fn differences(old: &Comparison, new: &Comparison) -> Vec<Difference> {
+    let mut before = of_run(old);
+    let mut differences = Vec::new();
+    let mut note = |what: String, old: Option<String>, new: Option<String>| {
+        if old != new {
+            let or_none = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
+            differences.push(Difference {
+                what,
+                old: or_none(old),
+                new: or_none(new),
+            });
+        }
+    };
+    for (what, now) in of_run(new) {
+        let then = before
+            .iter()
+            .position(|(name, _)| *name == what)
+            .map(|at| before.remove(at).1);
+        note(what, then, Some(now));
+    }
+    for (what, then) in before {
+        note(what, Some(then), None);
+    }
+    differences
+}
+
+/// The conditions of a run by name, in the order in which they are said.
+fn of_run(run: &Comparison) -> Vec<(String, String)> {
+    let machine = &run.machine;
+    let time = std::time::Duration::from_secs(run.time_seconds);
+    let mut conditions = vec![
+        ("processor".to_owned(), machine.processor.clone()),
+        ("cores".to_owned(), machine.cores.to_string()),
+        ("trials at once".to_owned(), machine.jobs.to_string()),
+        ("system".to_owned(), machine.system.clone()),
+    ];
+    let tools: BTreeMap<&String, &String> = machine
+        .tools
+        .iter()
+        .map(|(name, version)| (name, version))
+        .collect();
+    conditions.extend(
+        tools
+            .into_iter()
+            .map(|(name, version)| (name.clone(), version.clone())),
+    );
+    conditions.push((
+        "time of a trial".to_owned(),
+        humantime::format_duration(time).to_string(),
+    ));
+    conditions.push(("trials".to_owned(), run.trials.to_string()));
+    for target in &run.targets {
+        conditions.extend(
+            of_target(target)
+                .into_iter()
+                .map(|(what, value)| (format!("{}: {what}", target.target), value)),
+        );
+    }
+    conditions
+}
+
+fn of_target(target: &TargetResult) -> Vec<(String, String)> {
+    let seeds = format!(
+        "{}, which reach {} regions",
+        grouped(target.seeds.inputs as u64),
+        grouped(target.seeds.reach.regions as u64)
+    );
+    let dictionary = if target.dictionary { "yes" } else { "no" };
+    let mut conditions = vec![
+        ("seeds".to_owned(), seeds),
+        (
+            "regions of the code under test".to_owned(),
+            grouped(target.total.regions as u64),
+        ),
+        (
+            "longest input".to_owned(),
+            format!("{} bytes", target.max_input),
+        ),
+        ("dictionary".to_owned(), dictionary.to_owned()),
+    ];
+    conditions.extend(target.engines.iter().map(|engine| {
+        (
+            format!("command of {}", engine.title),
+            without_folders(&engine.command),
+        )
+    }));
+    conditions
+}
+
+/// A command without the folders in it, which differ between any two runs.
+fn without_folders(command: &str) -> String {
+    command
+        .split_whitespace()
+        .map(|word| match word.rsplit_once('/') {
+            // `-artifact_prefix=/some/where/` keeps its name.
+            Some((before, last)) => match before.split_once('=') {
+                Some((option, _)) => format!("{option}=…/{last}"),
+                None => format!("…/{last}"),
+            },
+            None => word.to_owned(),
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_in_a_command_are_no_difference() {
+        assert_eq!(
+            without_folders(
+                "cargo-afl afl fuzz -V 60 -i /a/b/inputs -x=/c/d.dict -- target/release/t"
+            ),
+            "cargo-afl afl fuzz -V 60 -i …/inputs -x=…/d.dict -- …/t"
+        );
+    }
+}
