@@ -1,7 +1,8 @@
 //! `campaign completions`: what a shell offers after the Tab key.
 //!
 //! Made from the same definition that parses the command line, so that no option can be missing. Targets
-//! are strings to the parser, whose error names those there are; here they become values to choose from.
+//! are strings to the parser, whose error names those there are, and so are lists of engines; here they become
+//! values to choose from.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -11,12 +12,16 @@ use clap::builder::PossibleValuesParser;
 use clap_complete::Shell;
 
 use super::target_names;
+use crate::engine::Engine;
 
 /// The name of the tool as a command of its own: `cargo campaign` is cargo's alias for running it.
 const NAME: &str = "campaign";
 
 /// The arguments that take targets' names, in every command.
 const TARGET_ARGUMENTS: [&str; 2] = ["target", "targets"];
+
+/// The argument that takes several engines' names, or `all`.
+const ENGINES_ARGUMENT: &str = "engines";
 
 /// What bash needs beyond clap's script: completion of `cargo campaign`, which belongs to cargo's own
 /// completion until its first argument is ours.
@@ -79,19 +84,23 @@ pub fn run(args: &Completions, tool: clap::Command) -> Result<ExitCode> {
 
 fn script(shell: Shell, tool: clap::Command) -> Vec<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut with_targets(tool), NAME, &mut script);
+    clap_complete::generate(shell, &mut with_names(tool), NAME, &mut script);
     if shell == Shell::Bash {
         script.extend_from_slice(CARGO_IN_BASH.as_bytes());
     }
     script
 }
 
-/// The command line with the targets' names as the values of every argument that takes one.
-fn with_targets(tool: clap::Command) -> clap::Command {
+/// The command line with the names of targets and engines as the values of every argument that takes them.
+fn with_names(tool: clap::Command) -> clap::Command {
     tool.mut_subcommands(|command| {
         command.mut_args(|argument| {
-            if TARGET_ARGUMENTS.contains(&argument.get_id().as_str()) {
+            let id = argument.get_id().as_str();
+            if TARGET_ARGUMENTS.contains(&id) {
                 argument.value_parser(PossibleValuesParser::new(target_names()))
+            } else if id == ENGINES_ARGUMENT && argument.get_possible_values().is_empty() {
+                let names = Engine::ALL.map(Engine::name).into_iter().chain(["all"]);
+                argument.value_parser(PossibleValuesParser::new(names))
             } else {
                 argument
             }
