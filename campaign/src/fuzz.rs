@@ -38,8 +38,6 @@ pub const UNREPRODUCED: &str = "unreproduced";
 /// What to fuzz, and how.
 #[derive(Debug, Clone)]
 pub struct Plan<'a> {
-    /// The project.
-    pub project: &'a Project,
     /// The target.
     pub target: &'static Target,
     /// The engine.
@@ -52,8 +50,12 @@ pub struct Plan<'a> {
     pub folder: PathBuf,
     /// Where finds are kept.
     pub finds: PathBuf,
+    /// The dictionary.
+    pub dictionary: Option<PathBuf>,
     /// How long.
     pub time: Duration,
+    /// How often the engine's files are looked at.
+    pub snapshot: Duration,
     /// The core to run on.
     pub core: Option<usize>,
 }
@@ -100,11 +102,18 @@ pub fn run(
         max_input: plan.target.max_input,
         inputs: plan.folder.join("inputs"),
         folder: plan.folder.clone(),
-        dictionary: plan.project.dictionary(plan.target),
+        dictionary: plan.dictionary.clone(),
         time: plan.time,
     };
     session::lay_out(&sound, &task.inputs)?;
-    let session = session::run(plan.engine, plan.build, &task, plan.core, look)?;
+    let session = session::run_every(
+        plan.engine,
+        plan.build,
+        &task,
+        plan.core,
+        plan.snapshot,
+        look,
+    )?;
     let from = plan.engine.name();
     for kept in &session.kept {
         // The engine kept it as sound. One that libFuzzer has replaced since may be gone.

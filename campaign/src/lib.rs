@@ -6,6 +6,7 @@
 //! - [`engine`]: how each engine is built, started, watched and read.
 //! - [`fuzz`]: one engine on one target: from seeds to verdicts; [`queue`]: many, some at once.
 //! - [`ensemble`]: several engines on one target at once, which give each other what they find.
+//! - [`comparison`]: many engines on many targets, many times, on disk, through kills.
 //! - [`replay`]: inputs without an engine: what fails, on which case.
 //! - [`coverage`]: the neutral coverage build, and the source regions that inputs reach.
 //! - [`reasons`]: lists of what is unreached, or cannot be told, and why; [`mutants`]: runs of cargo-mutants.
@@ -20,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 pub mod command;
+pub mod comparison;
 pub mod corpora;
 pub mod corpus;
 pub mod coverage;

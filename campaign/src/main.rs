@@ -8,6 +8,7 @@ use campaign::command::{
     bench, compare, completions, corpora, coverage, differential, doctor, faults, list, manual,
     measure, mutants, recipe, replay, run, scan, seeds, triage,
 };
+use campaign::comparison::watcher;
 use campaign::output;
 use campaign::project::Project;
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -52,6 +53,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(watched) = watcher::was_asked(std::env::args_os()) {
+        return watched.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    }
     let arguments = Arguments::parse();
     let project = || Project::open(arguments.project.as_deref());
     let result = match &arguments.command {

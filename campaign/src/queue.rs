@@ -136,14 +136,15 @@ impl Running<'_> {
             .progress
             .session(job.engine, job.target.name, self.time);
         let plan = Plan {
-            project: self.project,
             target: job.target,
             engine: job.engine,
             build: &job.build,
             inputs: &self.inputs[job.target.name],
             folder: job.folder.clone(),
             finds: job.finds(),
+            dictionary: self.project.dictionary(job.target),
             time: self.time,
+            snapshot: session::LOOK,
             core: Some(core),
         };
         let mut replayer = Replayer::new(self.worker.to_owned());

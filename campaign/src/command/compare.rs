@@ -1,61 +1,135 @@
-//! `campaign compare`: all engines on the same oracle, from the same seeds, for the same time.
+//! `campaign compare`: all engines on the same oracle, from the same seeds, for the same time, as often as asked.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use harness_core::Target;
 
 use super::{FINDS, INTERRUPTED, parse_time};
+use crate::comparison::folder::{Folder, write_json, write_whole};
+use crate::comparison::measured::Measuring;
+use crate::comparison::order::{self, TrialId};
+use crate::comparison::plan::{self, Asked, Plan};
+use crate::comparison::schedule::{Schedule, Trials};
+use crate::comparison::trial::{self, Trial};
+use crate::comparison::watcher::Watcher;
+use crate::comparison::{cores, leftovers};
 use crate::corpus::files_in;
 use crate::coverage::{NeutralBuild, SourceMap};
-use crate::engine::{Engine, session};
-use crate::fuzz::Fuzzed;
+use crate::engine::{Engine, Sanitizer, session};
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::queue::{self, Running};
 use crate::replay::build_worker;
-use crate::report::measuring::Measuring;
-use crate::report::{Comparison, CrateTotals, Reach, VERSION, machine, page, table};
+use crate::report::measuring::OfTarget;
+use crate::report::{
+    Comparison, CrateTotals, Reach, VERSION, analysis, machine, notes, page, series, summary,
+};
+
+/// The time of a trial when none is said, in seconds.
+const TIME: u64 = 60;
 
 /// Compare the engines: same oracle, same seeds, same profile, same time, one core each.
 ///
-/// Every input that an engine kept is then replayed through one neutral coverage build, without any
-/// engine's instrumentation, and the table counts source regions of the code under test. The result
-/// is written to a folder of its own: report.json, summary.md, and index.html with the growth of
-/// coverage over time and over executions.
+/// Every engine runs on every target as often as --trials says. Trials are run in blocks of one of each, in an
+/// order drawn at random inside a block, so that a machine that drifts treats all alike; the seed of the order
+/// is recorded. Every input that an engine kept is replayed, in the order in which it came, through one neutral
+/// coverage build without any engine's instrumentation: coverage is source regions, lines and functions of the
+/// code under test. The folder then has index.html, report.json, summary.md, and series.csv with the growth of
+/// every trial that counts.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Going on:
+  A comparison that was interrupted, killed or cut off from power goes on with the same command and the
+  same --out (or with --out alone). Trials that are whole are kept as they are. One that did not end is run
+  again from its beginning; what it left is moved to unfinished/ in the folder, and counts for nothing. Trials
+  that were lost to the machine (a full disk, say) are run again too; those in which an engine died are kept as
+  failures, unless --retry is given. Engines that a killed tool left are ended: at once by a process that watches
+  for that, or else by the next start. More --trials than before add trials; whatever else differs is refused,
+  because trials would not be comparable: the folder has copies of builds, seeds and dictionaries, so the project
+  may change meanwhile, but targets, engines, times, processor and tools may not. When everything is whole, the
+  same command makes the report again.
+
 Exit codes:
   0  every engine ran on every target, clean
-  1  a result does not count: an engine died, read no seeds or executed nothing, or a check was never
-     evaluated; or something could not be built
+  1  a result does not count: an engine died, read no seeds or executed nothing, a trial was lost, or a check
+     was never evaluated; or something could not be built
   2  the command line is wrong
   3  there are finds
-130  it was interrupted; the report has what was done until then
+130  it was interrupted; the report has what is whole, and the same command goes on
 
 Examples:
   cargo campaign compare --time 1m
-  cargo campaign compare fuzz_measure_scan --time 10m --engines afl,libfuzzer --jobs 1")]
+  cargo campaign compare --trials 10 --time 24h --cores 4 --out results/compare/october
+  cargo campaign compare --out results/compare/october                goes on with it
+  cargo campaign compare fuzz_measure_scan --time 10m --engines afl,libfuzzer --cores 1")]
 pub struct Compare {
     /// The targets; all when none is given.
     targets: Vec<String>,
-    /// How long each engine runs on each target: 30s, 10m, 1h.
-    #[arg(long, default_value = "1m", value_parser = parse_time)]
-    time: Duration,
-    /// The engines.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Engine::ALL)]
+    /// The targets, with commas between them: another way to say it.
+    #[arg(
+        long = "targets",
+        value_name = "TARGETS",
+        value_delimiter = ',',
+        conflicts_with = "targets"
+    )]
+    named: Vec<String>,
+    /// How often each engine runs on each target [default: 1].
+    #[arg(long, value_name = "N")]
+    trials: Option<NonZeroUsize>,
+    /// How long each trial takes: 30s, 10m, 24h [default: 1m].
+    #[arg(long, value_parser = parse_time)]
+    time: Option<Duration>,
+    /// The engines; all when none is given.
+    #[arg(long, value_enum, value_delimiter = ',')]
     engines: Vec<Engine>,
     /// How many engines run at once, each on a core of its own; by default as many as there are cores.
+    #[arg(long, value_name = "K", alias = "jobs")]
+    cores: Option<NonZeroUsize>,
+    /// How often a running engine's files are looked at: executions are noted, and inputs that libFuzzer may replace
+    /// are preserved. By default every second, and in trials of more than ten minutes a 600th of their time, up to a
+    /// minute.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    snapshot: Option<Duration>,
+    /// The seed of the order in which trials are run; by default another each time.
     #[arg(long, value_name = "N")]
-    jobs: Option<std::num::NonZeroUsize>,
-    /// Where to write the result; by default results/compare/ and the time of day.
+    seed: Option<u64>,
+    /// Where to write the result, and what to go on with; by default results/compare/ and the time of day.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Run trials again in which an engine died or did nothing.
+    #[arg(long)]
+    retry: bool,
+}
+
+impl Compare {
+    fn asked(&self) -> Result<Asked> {
+        let mut names = self.targets.clone();
+        names.extend(self.named.iter().cloned());
+        let targets = if names.is_empty() {
+            None
+        } else {
+            let targets: BTreeSet<&str> = chosen_targets(&names)?
+                .iter()
+                .map(|target| target.name)
+                .collect();
+            Some(targets.into_iter().map(str::to_owned).collect())
+        };
+        let engines: BTreeSet<Engine> = self.engines.iter().copied().collect();
+        Ok(Asked {
+            targets,
+            engines: Some(engines.into_iter().collect()).filter(|all: &Vec<_>| !all.is_empty()),
+            trials: self.trials.map(usize::from),
+            time_seconds: self.time.map(|time| time.as_secs()),
+            snapshot_seconds: self.snapshot.map(|time| time.as_secs()),
+            cores: self.cores.map(usize::from),
+            order_seed: self.seed,
+        })
+    }
 }
 
 /// Runs the command.
@@ -65,87 +139,51 @@ pub struct Compare {
 pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
     session::stop_on_ctrl_c()?;
-    let started = SystemTime::now();
-    let targets = chosen_targets(&args.targets)?;
-    let engines: BTreeSet<Engine> = args.engines.iter().copied().collect();
-    let out = output_folder(args.out.as_deref(), project, started)?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let jobs = args.jobs.map_or(cores, usize::from);
+    let asked = args.asked()?;
+    let folder = Folder::open(&output_folder(args.out.as_deref(), project)?)?;
+    let _lock = folder.lock()?;
+    let left = leftovers::kill(&folder)?;
+    if left > 0 {
+        progress.say(&format!(
+            "{left} processes of a comparison that was killed are ended"
+        ));
+    }
+    let plan = match Plan::read(&folder.plan())? {
+        Some(plan) => go_on(plan, &asked, &folder)?,
+        None => begin(&asked, project, &folder, &progress)?,
+    };
+    let _watcher = Watcher::start(&folder)?;
 
-    let seeds = targets
+    let targets: BTreeMap<String, &'static Target> = plan
+        .targets
         .iter()
-        .map(|target| {
-            let seeds = files_in(&project.seeds(target))?;
-            if seeds.is_empty() {
-                bail!(
-                    "{} has no seeds in {}; make some with `cargo campaign seeds`",
-                    target.name,
-                    project.seeds(target).display()
-                );
-            }
-            Ok((target.name, seeds))
-        })
-        .collect::<Result<BTreeMap<&'static str, Vec<PathBuf>>>>()?;
-
-    let worker = progress.step("build the replay worker", || build_worker(project))?;
-    let neutral = progress.step("build for coverage", || NeutralBuild::of(project).build())?;
-    let map = SourceMap::of_worker(&neutral, project.root(), &project.code_under_test()?)?;
-    let queue = queue::build(
-        project,
-        &targets,
-        engines.iter().copied(),
-        &out.join("runs"),
-        &progress,
+        .map(|name| Ok((name.clone(), super::target(name)?)))
+        .collect::<Result<_>>()?;
+    let map = SourceMap::of_worker(
+        &folder.neutral(),
+        project.root(),
+        &project.code_under_test()?,
     )?;
-    let running = Running {
-        project,
-        inputs: &seeds,
-        worker: &worker,
-        time: args.time,
-        at_once: jobs,
+    let order = order::of(&plan.targets, &plan.engines, plan.trials, plan.order_seed);
+    if args.retry {
+        retry(&folder, &order, &progress)?;
+    }
+    let schedule = Schedule {
+        folder: &folder,
+        targets: &targets,
+        time: Duration::from_secs(plan.time_seconds),
+        snapshot: Duration::from_secs(plan.snapshot_seconds),
+        cores: core_of_each(plan.cores),
+        map: &map,
+        system: &machine::system(),
         progress: &progress,
     };
-    running.announce(&queue);
-    let mut fuzzed = running.all(&queue)?;
-
-    let mut comparison = Comparison {
-        version: VERSION,
-        started: humantime::format_rfc3339_seconds(started).to_string(),
-        time_seconds: args.time.as_secs(),
-        interrupted: session::interrupted(),
-        machine: machine::describe(&engines, cores, jobs),
-        snapshot_seconds: 1,
-        trials: 1,
-        order_seed: 0,
-        code: map
-            .summary_by_crate(&map.all())
-            .iter()
-            .map(|(name, summary)| CrateTotals {
-                name: name.clone(),
-                total: Reach::total(summary),
-            })
-            .collect(),
-        targets: Vec::new(),
-        across_targets: None,
-        notes: Vec::new(),
-    };
-    for &target in &targets {
-        let of_target: Vec<(Engine, Fuzzed)> = engines
-            .iter()
-            .filter_map(|engine| Some((*engine, fuzzed.remove(&(target.name, *engine))?)))
-            .collect();
-        let result = progress.step(&format!("coverage of {}", target.name), || {
-            Measuring {
-                target,
-                neutral: &neutral,
-                map: &map,
-            }
-            .result(&seeds[target.name], of_target)
-        })?;
-        comparison.targets.push(result);
-    }
-    write_report(&comparison, &out)?;
-    conclude(&comparison, &out, &project.command())
+    let trials = schedule.run(order)?;
+    let comparison = progress.step("report", || {
+        comparison(&plan, &folder, &map, &targets, &trials)
+    })?;
+    write_report(&comparison, &folder)?;
+    conclude(&comparison, &trials, &folder, project)
 }
 
 pub(super) fn chosen_targets(names: &[String]) -> Result<Vec<&'static Target>> {
@@ -158,47 +196,218 @@ pub(super) fn chosen_targets(names: &[String]) -> Result<Vec<&'static Target>> {
     names.iter().map(|name| super::target(name)).collect()
 }
 
-/// A new folder for the result: a former result is never written over.
-fn output_folder(
-    explicit: Option<&Path>,
-    project: &Project,
-    started: SystemTime,
-) -> Result<PathBuf> {
-    let out = match explicit {
+/// The folder to write to, and to go on in.
+fn output_folder(explicit: Option<&Path>, project: &Project) -> Result<PathBuf> {
+    Ok(match explicit {
         Some(folder) => std::path::absolute(folder)?,
         None => {
-            let time = humantime::format_rfc3339_seconds(started).to_string();
+            let time = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
             project
                 .results()
                 .join("compare")
                 .join(time.replace(':', "-"))
         }
-    };
-    if out.join("report.json").exists() {
-        bail!(
-            "{} has a report already; name another folder with --out",
-            out.display()
-        );
-    }
-    fs::create_dir_all(&out).with_context(|| format!("{} cannot be made", out.display()))?;
-    Ok(out)
+    })
 }
 
-fn write_report(comparison: &Comparison, out: &Path) -> Result<()> {
+/// Takes up a comparison that has begun.
+fn go_on(mut plan: Plan, asked: &Asked, folder: &Folder) -> Result<Plan> {
+    let engines: BTreeSet<Engine> = plan.engines.iter().copied().collect();
+    let here = machine::describe(&engines, plan.machine.cores, plan.cores);
+    let mut differences = plan.differences(asked, &here);
+    let kept = folder.kept()?;
+    let changed = |file: &&String| plan.files.get(*file) != kept.get(*file);
+    let files: BTreeSet<&String> = plan.files.keys().chain(kept.keys()).collect();
+    differences.extend(
+        files
+            .iter()
+            .filter(|file| changed(file))
+            .map(|file| format!("{file}: it is not the file with which the comparison was begun")),
+    );
+    if !differences.is_empty() {
+        bail!(
+            "the comparison in {} cannot go on: its trials would not be comparable.\n  {}\nAsk for what it \
+             has (--out alone is enough), or name another folder with --out",
+            folder.root().display(),
+            differences.join("\n  ")
+        );
+    }
+    if let Some(more) = asked.trials.filter(|&trials| trials > plan.trials) {
+        plan.trials = more;
+        write_json(&folder.plan(), &plan)?;
+    }
+    Ok(plan)
+}
+
+/// Builds everything, keeps it in the folder, and writes the plan.
+fn begin(asked: &Asked, project: &Project, folder: &Folder, progress: &Progress) -> Result<Plan> {
+    let started = SystemTime::now();
+    let names = asked.targets.clone().unwrap_or_default();
+    let targets = chosen_targets(&names)?;
+    let engines: BTreeSet<Engine> = match &asked.engines {
+        Some(engines) => engines.iter().copied().collect(),
+        None => Engine::ALL.into(),
+    };
+    folder.forget_kept()?;
+    for target in &targets {
+        let seeds = files_in(&project.seeds(target))?;
+        if seeds.is_empty() {
+            bail!(
+                "{} has no seeds in {}; make some with `cargo campaign seeds`",
+                target.name,
+                project.seeds(target).display()
+            );
+        }
+        folder.keep_seeds(target.name, &seeds)?;
+        if let Some(dictionary) = project.dictionary(target) {
+            folder.keep_dictionary(target.name, &dictionary)?;
+        }
+    }
+    let worker = progress.step("build the replay worker", || build_worker(project))?;
+    folder.keep_worker(&worker)?;
+    let neutral = progress.step("build for coverage", || NeutralBuild::of(project).build())?;
+    folder.keep_neutral(&neutral)?;
+    for target in &targets {
+        for &engine in &engines {
+            let what = format!("build {} for {}", target.name, engine.title());
+            let build = progress.step(&what, || {
+                engine.build(project, target.name, Sanitizer::None)
+            })?;
+            folder.keep_build(engine, target.name, &build)?;
+        }
+    }
+    let time_seconds = asked.time_seconds.unwrap_or(TIME);
+    let of_machine = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = asked.cores.unwrap_or(of_machine);
+    let by_clock = started
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |time| u64::from(time.subsec_nanos()) ^ time.as_secs());
+    let plan = Plan {
+        version: plan::VERSION,
+        started: humantime::format_rfc3339_seconds(started).to_string(),
+        targets: targets
+            .iter()
+            .map(|target| target.name.to_owned())
+            .collect(),
+        engines: engines.iter().copied().collect(),
+        trials: asked.trials.unwrap_or(1),
+        time_seconds,
+        snapshot_seconds: asked
+            .snapshot_seconds
+            .unwrap_or((time_seconds / 600).clamp(1, 60)),
+        cores,
+        order_seed: asked.order_seed.unwrap_or(by_clock),
+        machine: machine::describe(&engines, of_machine, cores),
+        code: commit(project),
+        files: folder.kept()?,
+    };
+    write_json(&folder.plan(), &plan)?;
+    Ok(plan)
+}
+
+/// The commit of the project, where it has one.
+fn commit(project: &Project) -> Option<String> {
+    let output = Command::new("git")
+        .args(["describe", "--always", "--dirty", "--abbrev=12"])
+        .current_dir(project.root())
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    Some(text).filter(|text| output.status.success() && !text.is_empty())
+}
+
+/// A core for each engine that runs at once; none for those that find no core of their own.
+fn core_of_each(at_once: usize) -> Vec<Option<usize>> {
+    let allowed = cores::allowed();
+    (0..at_once)
+        .map(|nth| allowed.get(nth).copied().filter(|&core| cores::pins(core)))
+        .collect()
+}
+
+/// Has trials that failed run again.
+fn retry(folder: &Folder, order: &[TrialId], progress: &Progress) -> Result<()> {
+    for id in order {
+        if Trial::read(folder, id)?.is_some_and(|trial| trial.failure.is_some()) {
+            progress.say(&format!("{id}: it failed, and is run again"));
+            trial::run_again(folder, id)?;
+        }
+    }
+    Ok(())
+}
+
+/// What the report says.
+fn comparison(
+    plan: &Plan,
+    folder: &Folder,
+    map: &SourceMap,
+    targets: &BTreeMap<String, &'static Target>,
+    trials: &Trials,
+) -> Result<Comparison> {
+    let mut comparison = Comparison {
+        version: VERSION,
+        started: plan.started.clone(),
+        time_seconds: plan.time_seconds,
+        snapshot_seconds: plan.snapshot_seconds,
+        trials: plan.trials,
+        order_seed: plan.order_seed,
+        interrupted: session::interrupted() && trials.not_begun > 0,
+        machine: plan.machine.clone(),
+        code: map
+            .summary_by_crate(&map.all())
+            .iter()
+            .map(|(name, summary)| CrateTotals {
+                name: name.clone(),
+                total: Reach::total(summary),
+            })
+            .collect(),
+        targets: Vec::new(),
+        across_targets: None,
+        notes: Vec::new(),
+    };
+    if let Some(code) = &plan.code {
+        comparison
+            .machine
+            .tools
+            .push(("the project".to_owned(), code.clone()));
+    }
+    for name in &plan.targets {
+        let seeds = Measuring { folder, map }.seeds(name)?;
+        let of_target = OfTarget {
+            folder,
+            map,
+            target: targets[name],
+            engines: &plan.engines,
+            trials,
+            seeds: &seeds,
+        };
+        comparison.targets.push(of_target.result());
+    }
+    comparison.notes = notes::of(&comparison.machine, trials);
+    analysis::analyse(&mut comparison);
+    Ok(comparison)
+}
+
+fn write_report(comparison: &Comparison, folder: &Folder) -> Result<()> {
     for (name, text) in [
-        ("summary.md", table::markdown(comparison)),
+        ("summary.md", summary::markdown(comparison)),
+        ("series.csv", series::csv(comparison)),
         ("index.html", page::html(comparison)),
         ("report.json", serde_json::to_string_pretty(comparison)?),
     ] {
-        let path = out.join(name);
-        fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+        write_whole(&folder.root().join(name), text.as_bytes())?;
     }
     Ok(())
 }
 
 /// Prints the result, and decides what the whole is worth.
-fn conclude(comparison: &Comparison, out: &Path, command: &str) -> Result<ExitCode> {
-    outln!("{}", table::markdown(comparison));
+fn conclude(
+    comparison: &Comparison,
+    trials: &Trials,
+    folder: &Folder,
+    project: &Project,
+) -> Result<ExitCode> {
+    let command = project.command();
+    outln!("{}", summary::markdown(comparison));
     let mut failures = Vec::new();
     let mut has_finds = false;
     for target in &comparison.targets {
@@ -206,19 +415,26 @@ fn conclude(comparison: &Comparison, out: &Path, command: &str) -> Result<ExitCo
             for group in &engine.finds {
                 has_finds = true;
                 outln!(
-                    "FIND {} ({}, {}): {} inputs; reproduce: {command} replay {}",
+                    "FIND {} ({}, {}): {} inputs; reproduce: {command} replay --target {} {}",
                     group.check,
                     target.target,
                     engine.title,
                     group.inputs,
+                    target.target,
                     group.example
                 );
             }
-            if let Some(failure) = engine.failure() {
-                failures.push(format!("{}: {failure}", target.target));
+            for trial in &engine.trials {
+                if let Some(failure) = &trial.failure {
+                    let (name, number) = (&target.target, trial.trial);
+                    failures.push(format!(
+                        "{name}, {}, trial {number}: {failure}",
+                        engine.title
+                    ));
+                }
             }
         }
-        if !target.never_evaluated.is_empty() && !comparison.interrupted {
+        if !target.never_evaluated.is_empty() && trials.not_begun == 0 {
             failures.push(format!(
                 "{}: checks never evaluated: {}",
                 target.target,
@@ -226,7 +442,16 @@ fn conclude(comparison: &Comparison, out: &Path, command: &str) -> Result<ExitCo
             ));
         }
     }
-    outln!("page: {}", from_here(&out.join("index.html")).display());
+    outln!(
+        "page: {}",
+        from_here(&folder.root().join("index.html")).display()
+    );
+    if trials.not_begun > 0 || !trials.lost.is_empty() {
+        eprintln!(
+            "it goes on with: {command} compare --out {}",
+            from_here(folder.root()).display()
+        );
+    }
     if has_finds {
         for failure in failures {
             eprintln!("{failure}");

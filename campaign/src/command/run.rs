@@ -160,14 +160,15 @@ fn single(
     let mut replayer = Replayer::new(worker);
     let mut line = progress.session(engine, target.name, args.time);
     let plan = Plan {
-        project,
         target,
         engine,
         build: &build,
         inputs: &inputs,
         folder: folder.clone(),
         finds: finds_folder,
+        dictionary: project.dictionary(target),
         time: args.time,
+        snapshot: session::LOOK,
         core: None,
     };
     let Fuzzed {

@@ -146,6 +146,13 @@ impl SourceMap {
         regions.collect()
     }
 
+    /// The numbers of regions, ascending; those that are not in the map are left out.
+    #[must_use]
+    pub fn numbers(&self, set: &RegionSet) -> Vec<usize> {
+        let number = |region| self.regions.binary_search(region).ok();
+        set.iter().filter_map(number).collect()
+    }
+
     /// The numbers of the regions that a profile says were reached, of a process that `died` midway or did not:
     /// after a death, regions whose counter is a difference are left out, because it may be wrong.
     ///
@@ -182,7 +189,9 @@ impl SourceMap {
             .collect()
     }
 
-    fn crate_of<'a>(&self, file: &'a str) -> &'a str {
+    /// The crate that a file belongs to: the name of the folder after the prefix.
+    #[must_use]
+    pub fn crate_of<'a>(&self, file: &'a str) -> &'a str {
         let inside = file.strip_prefix(&self.prefix).unwrap_or(file);
         inside
             .split('/')

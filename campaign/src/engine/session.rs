@@ -18,8 +18,8 @@ use crate::corpus::content_name;
 
 /// How often an engine is looked after.
 const TICK: Duration = Duration::from_millis(100);
-/// How often its files are read.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often its files are read, when nothing else is asked for.
+pub const LOOK: Duration = Duration::from_secs(1);
 /// How long an engine may take to come to its end after its time, or after it was asked to.
 const GRACE: Duration = Duration::from_secs(15);
 
@@ -121,10 +121,27 @@ pub fn run(
     core: Option<usize>,
     look: &mut dyn FnMut(Duration, Status, usize),
 ) -> Result<Session> {
-    run_until(engine, build, task, core, &mut |elapsed, status, finds| {
+    run_every(engine, build, task, core, LOOK, look)
+}
+
+/// As [`run`], and looks every `snapshot`: then its files are read, what it may replace is preserved, and
+/// `look` is called.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_every(
+    engine: Engine,
+    build: &Build,
+    task: &Task,
+    core: Option<usize>,
+    snapshot: Duration,
+    look: &mut dyn FnMut(Duration, Status, usize),
+) -> Result<Session> {
+    let mut look_on = |elapsed, status, finds: &[PathBuf]| {
         look(elapsed, status, finds.len());
         ControlFlow::Continue(())
-    })
+    };
+    run_looking(engine, build, task, core, snapshot, &mut look_on)
 }
 
 /// As [`run`], and stops when `look` says so, which is told the files with finds so far. It is called
@@ -137,6 +154,17 @@ pub fn run_until(
     build: &Build,
     task: &Task,
     core: Option<usize>,
+    look: Look<'_>,
+) -> Result<Session> {
+    run_looking(engine, build, task, core, LOOK, look)
+}
+
+fn run_looking(
+    engine: Engine,
+    build: &Build,
+    task: &Task,
+    core: Option<usize>,
+    snapshot: Duration,
     look: Look<'_>,
 ) -> Result<Session> {
     fs::create_dir_all(&task.folder)
@@ -159,7 +187,15 @@ pub fn run_until(
         }
         let mut child = start_in_background(&mut command, &task.log(), core.as_slice())?;
         let finds_before = finds(engine, task)?.len();
-        let (status, flow) = watch(&mut child, engine, task, clock, &mut samples, look)?;
+        let (status, flow) = watch(
+            &mut child,
+            engine,
+            task,
+            clock,
+            snapshot,
+            &mut samples,
+            look,
+        )?;
         let early = flow.is_continue()
             && clock.elapsed() + Duration::from_secs(2) < task.time
             && !interrupted();
@@ -269,6 +305,7 @@ fn watch(
     engine: Engine,
     task: &Task,
     clock: Instant,
+    snapshot: Duration,
     samples: &mut Vec<Sample>,
     look: Look<'_>,
 ) -> Result<(std::process::ExitStatus, ControlFlow<()>)> {
@@ -286,7 +323,7 @@ fn watch(
             }
             return Ok((status, flow));
         }
-        if last_look.elapsed() >= LOOK && flow.is_continue() {
+        if last_look.elapsed() >= snapshot && flow.is_continue() {
             last_look = Instant::now();
             if engine == Engine::Libfuzzer {
                 libfuzzer::preserve(task)?;

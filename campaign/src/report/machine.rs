@@ -10,17 +10,6 @@ use crate::engine::Engine;
 /// The machine and the tools, as far as the system tells; `jobs` is how many engines run at once.
 #[must_use]
 pub fn describe(engines: &BTreeSet<Engine>, cores: usize, jobs: usize) -> Machine {
-    let first_line = |command: &mut Command| {
-        let output = command.stdin(Stdio::null()).output().ok()?;
-        let text = [output.stdout, output.stderr].concat();
-        Some(
-            String::from_utf8_lossy(&text)
-                .lines()
-                .next()?
-                .trim()
-                .to_owned(),
-        )
-    };
     let mut tools = vec![(
         "rustc".to_owned(),
         first_line(Command::new("rustc").arg("--version")).unwrap_or_default(),
@@ -44,7 +33,21 @@ pub fn describe(engines: &BTreeSet<Engine>, cores: usize, jobs: usize) -> Machin
             .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
         cores,
         jobs,
-        system: first_line(Command::new("uname").args(["-s", "-r", "-m"])).unwrap_or_default(),
+        system: system(),
         tools,
     }
+}
+
+/// The operating system and its version; empty when it cannot be told.
+#[must_use]
+pub fn system() -> String {
+    first_line(Command::new("uname").args(["-s", "-r", "-m"])).unwrap_or_default()
+}
+
+/// The first line that a command prints.
+fn first_line(command: &mut Command) -> Option<String> {
+    let output = command.stdin(Stdio::null()).output().ok()?;
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    Some(text.lines().next()?.trim().to_owned())
 }

@@ -1,155 +1,176 @@
-//! From what engines did to what a report says: every kept input is replayed on the neutral build.
+//! From trials on disk to what a report says of a target.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Result;
 use harness_core::Target;
 
 use super::{
-    EngineResult, FindGroup, FirstFind, GrowthPoint, OnlyHere, Reach, RegionReach, SeedsResult,
-    TargetResult, TrialResult,
+    CrateReach, EngineResult, Estimate, FindGroup, FirstFind, GrowthPoint, OnlyHere, Reach,
+    RegionReach, SeedsResult, TargetResult, TrialResult,
 };
-use crate::coverage::{Input, RegionSet, Replay, Replayed, SourceMap};
+use crate::comparison::folder::Folder;
+use crate::comparison::measured::Measured;
+use crate::comparison::order::TrialId;
+use crate::comparison::schedule::Trials;
+use crate::comparison::trial::Trial;
+use crate::coverage::{SourceMap, Tally};
 use crate::engine::Engine;
-use crate::engine::session::Session;
-use crate::fuzz::{self, Find, Fuzzed};
+use crate::fuzz;
 use crate::output::from_here;
-use crate::replay::TIME_OUT;
+use crate::statistics::{LEVEL, bootstrap, float};
 
-/// What it takes to measure a target's runs.
+/// A target's trials, and what it takes to tell of them.
 #[derive(Debug)]
-pub struct Measuring<'a> {
+pub struct OfTarget<'a> {
+    /// The comparison's folder.
+    pub folder: &'a Folder,
+    /// The map of its coverage build.
+    pub map: &'a SourceMap,
     /// The target.
     pub target: &'static Target,
-    /// The worker that was built for coverage.
-    pub neutral: &'a Path,
-    /// Its source regions.
-    pub map: &'a SourceMap,
+    /// The engines.
+    pub engines: &'a [Engine],
+    /// The trials of all targets.
+    pub trials: &'a Trials,
+    /// What the seeds reach.
+    pub seeds: &'a Measured,
 }
 
-impl Measuring<'_> {
-    fn replay(&self, inputs: &[Input]) -> Result<Replayed> {
-        Replay {
-            binary: self.neutral,
-            map: self.map,
-            target: self.target.name,
-            timeout: TIME_OUT,
-        }
-        .grow(inputs)
-    }
+/// An engine's trials, with what each reached by numbers of regions.
+struct OfEngine<'a> {
+    result: EngineResult,
+    /// Of those that count.
+    counting: Vec<&'a Measured>,
+    /// What they reached together; all trials, when none counts.
+    reached: BTreeSet<usize>,
+}
 
-    /// What the seeds alone and each engine's kept inputs reach.
-    ///
-    /// # Errors
-    /// When the worker cannot be started, or an input's name is not UTF-8.
-    pub fn result(&self, seeds: &[PathBuf], runs: Vec<(Engine, Fuzzed)>) -> Result<TargetResult> {
-        let seeds: Vec<Input> = seeds
+impl OfTarget<'_> {
+    /// What the report says. What statistics say of it is left open.
+    #[must_use]
+    pub fn result(&self) -> TargetResult {
+        let mut engines: Vec<OfEngine<'_>> = self
+            .engines
             .iter()
-            .map(|path| Input {
-                path: path.clone(),
-                time_ms: 0,
-                executions: 0,
-            })
+            .map(|&engine| self.engine(engine))
             .collect();
-        let of_seeds = self.replay(&seeds)?;
-        let mut evaluations = BTreeMap::new();
-        let mut measured = Vec::new();
-        for (engine, fuzzed) in runs {
-            let inputs = inputs_of(&fuzzed);
-            for (check, count) in &fuzzed.evaluations {
-                *evaluations.entry(check.clone()).or_insert(0) += count;
-            }
-            // An engine that does not keep the seeds themselves ran them all the same: without them its
-            // growth would begin and end below what it reached.
-            let with_seeds: Vec<Input> = seeds.iter().cloned().chain(inputs).collect();
-            let replayed = self.replay(&with_seeds)?;
-            measured.push((engine, fuzzed, replayed));
+        for place in 0..engines.len() {
+            let only_here = self.only_here(&engines, place);
+            engines[place].result.only_here = only_here;
         }
-        let mut union = RegionSet::union(measured.iter().map(|(_, _, replayed)| &replayed.covered));
-        union.extend(&of_seeds.covered);
-        let engines = measured
-            .iter()
-            .map(|(engine, fuzzed, replayed)| {
-                let others = RegionSet::union(
-                    measured
-                        .iter()
-                        .filter(|(other, _, _)| other != engine)
-                        .map(|(_, _, replayed)| &replayed.covered),
-                );
-                let only_here = replayed.covered.difference(&others);
-                self.engine_result(*engine, fuzzed, replayed, &only_here)
-            })
-            .collect();
-        let total = self.map.all();
-        Ok(TargetResult {
+        let reached = engines.iter().flat_map(|engine| &engine.reached).copied();
+        let union = self.reach(reached.chain(self.seeds.regions.iter().copied()));
+        let mut evaluations = BTreeMap::new();
+        for (id, (trial, _)) in &self.trials.whole {
+            if id.target == self.target.name {
+                for (check, count) in &trial.evaluations {
+                    *evaluations.entry(check.clone()).or_insert(0) += count;
+                }
+            }
+        }
+        TargetResult {
             target: self.target.name.to_owned(),
             drives: self.target.drives.to_owned(),
             max_input: self.target.max_input,
-            dictionary: self.target.dictionary.is_some(),
-            total: Reach::total(&self.map.summary(&total)),
-            union: self.reach(&union),
+            dictionary: self.folder.dictionary(self.target.name).is_some(),
+            total: self.reach(0..self.map.regions().len()),
+            union,
             seeds: SeedsResult {
-                inputs: seeds.len(),
-                reach: self.reach(&of_seeds.covered),
+                inputs: self.seeds.inputs,
+                reach: self.reach(self.seeds.regions.iter().copied()),
             },
-            engines,
+            regions: self.regions(&engines),
+            engines: engines.into_iter().map(|engine| engine.result).collect(),
             pairs: Vec::new(),
-            regions: total
-                .iter()
-                .map(|region| RegionReach {
-                    file: region.file.clone(),
-                    start_line: region.start_line,
-                    start_column: region.start_column,
-                    end_line: region.end_line,
-                    end_column: region.end_column,
-                    function: None,
-                    seeds: of_seeds.covered.contains(region),
-                    by: measured
-                        .iter()
-                        .map(|(_, _, replayed)| usize::from(replayed.covered.contains(region)))
-                        .collect(),
-                })
-                .collect(),
             survivals: Vec::new(),
             never_evaluated: fuzz::never_evaluated(self.target, &evaluations)
                 .into_iter()
                 .map(str::to_owned)
                 .collect(),
-        })
+        }
     }
 
-    fn reach(&self, covered: &RegionSet) -> Reach {
-        Reach::covered(&self.map.summary(covered))
+    fn reach(&self, regions: impl IntoIterator<Item = usize>) -> Reach {
+        let mut tally = Tally::new(self.map);
+        tally.add(regions);
+        Reach {
+            regions: tally.regions().len(),
+            lines: tally.lines(),
+            functions: tally.functions(),
+        }
     }
 
-    fn engine_result(
-        &self,
-        engine: Engine,
-        fuzzed: &Fuzzed,
-        replayed: &Replayed,
-        only_here: &RegionSet,
-    ) -> EngineResult {
-        let session = fuzzed.session.as_ref();
-        let trial = TrialResult {
-            trial: 1,
-            core: None,
-            started: session.map_or_else(String::new, |session| {
-                humantime::format_rfc3339_seconds(session.start).to_string()
-            }),
-            seconds: session.map_or(0.0, |session| session.elapsed.as_secs_f64()),
-            seeds_read: session.map_or(0, |session| session.seeds_read),
-            executions: session.map_or(0, |session| session.status.executions),
-            executions_per_second: session.map_or(0.0, Session::executions_per_second),
-            corpus: session.map_or(0, |session| session.kept.len()),
-            reach: self.reach(&replayed.covered),
-            stability: session
-                .and_then(|session| session.status.stability)
-                .map(|percent| f64::from(percent.0) / 100.0),
-            growth: replayed
+    fn engine(&self, engine: Engine) -> OfEngine<'_> {
+        let is_here = |id: &TrialId| id.target == self.target.name && id.engine == engine;
+        let whole = self.trials.whole.iter().filter(|(id, _)| is_here(id));
+        let whole: Vec<&(Trial, Measured)> = whole.map(|(_, whole)| whole).collect();
+        let lost = self.trials.lost.iter().filter(|(id, _)| is_here(id));
+        let mut trials: Vec<TrialResult> = whole
+            .iter()
+            .map(|(trial, measured)| self.trial(trial, measured))
+            .chain(lost.map(|(id, why)| lost_trial(id, why)))
+            .collect();
+        trials.sort_by_key(|trial| trial.trial);
+        let counting: Vec<&Measured> = whole
+            .iter()
+            .filter(|(trial, measured)| failure(trial, measured).is_none())
+            .map(|(_, measured)| measured)
+            .collect();
+        let of_all = whole.iter().map(|(_, measured)| measured);
+        let regions: Vec<&Measured> = if counting.is_empty() {
+            of_all.collect()
+        } else {
+            counting.clone()
+        };
+        let reached: BTreeSet<usize> = regions
+            .iter()
+            .flat_map(|measured| measured.regions.iter().copied())
+            .collect();
+        let command = whole.iter().map(|(trial, _)| &trial.command);
+        let result = EngineResult {
+            engine: engine.name().to_owned(),
+            title: engine.title().to_owned(),
+            command: command
+                .filter(|command| !command.is_empty())
+                .min_by_key(|command| command.len())
+                .cloned()
+                .unwrap_or_default(),
+            trials,
+            reach: self.reach(reached.iter().copied()),
+            regions: None,
+            lines: None,
+            functions: None,
+            executions: None,
+            executions_per_second: None,
+            corpus: None,
+            crates: self.crates(&counting),
+            only_here: Vec::new(),
+            milestones: Vec::new(),
+            over_time: Vec::new(),
+            over_executions: Vec::new(),
+            finds: self.finds(&whole),
+        };
+        OfEngine {
+            result,
+            counting,
+            reached,
+        }
+    }
+
+    fn trial(&self, trial: &Trial, measured: &Measured) -> TrialResult {
+        TrialResult {
+            trial: trial.number,
+            core: trial.core,
+            started: trial.started.clone(),
+            seconds: trial.seconds,
+            seeds_read: trial.seeds_read,
+            executions: trial.executions,
+            executions_per_second: trial.executions_per_second(),
+            corpus: trial.kept.len(),
+            reach: self.reach(measured.regions.iter().copied()),
+            stability: trial.stability,
+            growth: measured
                 .growth
-                .points
                 .iter()
                 .map(|point| GrowthPoint {
                     time_ms: point.time_ms,
@@ -159,84 +180,159 @@ impl Measuring<'_> {
                     functions: point.functions,
                 })
                 .collect(),
-            failure: match session {
-                Some(session) => session.failure.clone(),
-                None => Some("every seed fails: see the finds".to_owned()),
-            },
+            failure: failure(trial, measured),
+        }
+    }
+
+    fn crates(&self, counting: &[&Measured]) -> Vec<CrateReach> {
+        let name = |region: usize| self.map.crate_of(&self.map.regions()[region].file);
+        let names: BTreeSet<&str> = (0..self.map.regions().len()).map(name).collect();
+        names
+            .into_iter()
+            .map(|of_crate| {
+                let reached = counting.iter().map(|measured| {
+                    let regions = measured.regions.iter();
+                    float(regions.filter(|&&region| name(region) == of_crate).count())
+                });
+                CrateReach {
+                    name: of_crate.to_owned(),
+                    regions: estimate(&reached.collect::<Vec<_>>()),
+                }
+            })
+            .collect()
+    }
+
+    fn finds(&self, whole: &[&(Trial, Measured)]) -> Vec<FindGroup> {
+        let mut groups: BTreeMap<&str, Vec<(usize, u64, std::path::PathBuf)>> = BTreeMap::new();
+        for (trial, _) in whole {
+            let id = TrialId {
+                target: trial.target.clone(),
+                engine: trial.engine,
+                number: trial.number,
+            };
+            for find in &trial.finds {
+                let path = self.folder.trial(&id).join(&find.file);
+                let group = groups.entry(&find.check).or_default();
+                group.push((trial.number, find.time_ms, path));
+            }
+        }
+        groups
+            .into_iter()
+            .map(|(check, finds)| {
+                let mut first: BTreeMap<usize, u64> = BTreeMap::new();
+                for &(trial, time_ms, _) in &finds {
+                    let earliest = first.entry(trial).or_insert(time_ms);
+                    *earliest = time_ms.min(*earliest);
+                }
+                let length =
+                    |path: &std::path::Path| path.metadata().map_or(u64::MAX, |file| file.len());
+                let shortest = finds.iter().min_by_key(|(_, _, path)| length(path));
+                FindGroup {
+                    check: check.to_owned(),
+                    inputs: finds.len(),
+                    example: shortest.map_or_else(String::new, |(_, _, path)| {
+                        from_here(path).display().to_string()
+                    }),
+                    trials: first
+                        .into_iter()
+                        .map(|(trial, time_ms)| FirstFind { trial, time_ms })
+                        .collect(),
+                }
+            })
+            .collect()
+    }
+
+    /// What the engine at `place` reached in a trial that counts, and no other engine.
+    fn only_here(&self, engines: &[OfEngine<'_>], place: usize) -> Vec<OnlyHere> {
+        let is_elsewhere = |region: usize| {
+            let mut others = engines.iter().enumerate();
+            others.any(|(other, engine)| other != place && engine.reached.contains(&region))
         };
-        EngineResult {
-            engine: engine.name().to_owned(),
-            title: engine.title().to_owned(),
-            command: session.map_or_else(String::new, |session| session.command.clone()),
-            reach: trial.reach,
-            trials: vec![trial],
-            regions: None,
-            lines: None,
-            functions: None,
-            executions: None,
-            executions_per_second: None,
-            corpus: None,
-            crates: Vec::new(),
-            only_here: only_here
-                .iter()
-                .map(|region| OnlyHere {
+        trials_by_region(&engines[place].counting)
+            .into_iter()
+            .filter(|&(region, _)| !is_elsewhere(region))
+            .map(|(region, trials)| {
+                let region = &self.map.regions()[region];
+                OnlyHere {
                     file: region.file.clone(),
                     line: region.start_line,
                     column: region.start_column,
-                    trials: 1,
-                })
-                .collect(),
-            milestones: Vec::new(),
-            over_time: Vec::new(),
-            over_executions: Vec::new(),
-            finds: groups(&fuzzed.finds),
-        }
+                    trials,
+                }
+            })
+            .collect()
+    }
+
+    fn regions(&self, engines: &[OfEngine<'_>]) -> Vec<RegionReach> {
+        let by_seeds: BTreeSet<usize> = self.seeds.regions.iter().copied().collect();
+        let by_engine: Vec<BTreeMap<usize, usize>> = engines
+            .iter()
+            .map(|engine| trials_by_region(&engine.counting))
+            .collect();
+        let regions = self.map.regions().iter().enumerate();
+        regions
+            .map(|(number, region)| RegionReach {
+                file: region.file.clone(),
+                start_line: region.start_line,
+                start_column: region.start_column,
+                end_line: region.end_line,
+                end_column: region.end_column,
+                function: None,
+                seeds: by_seeds.contains(&number),
+                by: by_engine
+                    .iter()
+                    .map(|reached| reached.get(&number).copied().unwrap_or(0))
+                    .collect(),
+            })
+            .collect()
     }
 }
 
-fn inputs_of(fuzzed: &Fuzzed) -> Vec<Input> {
-    let Some(session) = &fuzzed.session else {
-        return Vec::new();
-    };
-    let mut inputs: Vec<Input> = session
-        .kept
-        .iter()
-        .map(|kept| Input {
-            path: kept.path.clone(),
-            time_ms: millis(kept.time),
-            executions: kept
-                .executions
-                .unwrap_or_else(|| session.executions_at(kept.time)),
-        })
-        .collect();
-    inputs.sort_by_key(|input| (input.time_ms, input.executions));
-    inputs
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn groups(finds: &[Find]) -> Vec<FindGroup> {
-    let mut groups: BTreeMap<&str, Vec<&Find>> = BTreeMap::new();
-    for find in finds {
-        groups.entry(&find.check).or_default().push(find);
+/// In how many trials each region was reached.
+fn trials_by_region(trials: &[&Measured]) -> BTreeMap<usize, usize> {
+    let mut reached = BTreeMap::new();
+    for region in trials.iter().flat_map(|measured| &measured.regions) {
+        *reached.entry(*region).or_default() += 1;
     }
-    groups
-        .into_iter()
-        .map(|(check, finds)| FindGroup {
-            check: check.to_owned(),
-            inputs: finds.len(),
-            example: finds
-                .iter()
-                .min_by_key(|find| find.path.metadata().map_or(u64::MAX, |file| file.len()))
-                .map_or_else(String::new, |find| {
-                    from_here(&find.path).display().to_string()
-                }),
-            trials: vec![FirstFind {
-                trial: 1,
-                time_ms: 0,
-            }],
-        })
-        .collect()
+    reached
+}
+
+/// Why a whole trial does not count, when it does not.
+fn failure(trial: &Trial, measured: &Measured) -> Option<String> {
+    trial.failure.clone().or_else(|| {
+        let first = measured.vanished.first()?;
+        Some(format!(
+            "{} of the {} inputs to replay could not be read, the first of them {first}: \
+             what they reached is not known",
+            measured.vanished.len(),
+            measured.inputs,
+        ))
+    })
+}
+
+/// A trial that could not be run or measured.
+fn lost_trial(id: &TrialId, why: &str) -> TrialResult {
+    TrialResult {
+        trial: id.number,
+        core: None,
+        started: String::new(),
+        seconds: 0.0,
+        seeds_read: 0,
+        executions: 0,
+        executions_per_second: 0.0,
+        corpus: 0,
+        reach: Reach::default(),
+        stability: None,
+        growth: Vec::new(),
+        failure: Some(why.to_owned()),
+    }
+}
+
+fn estimate(values: &[f64]) -> Option<Estimate> {
+    let interval = bootstrap::median_interval(values, LEVEL)?;
+    Some(Estimate {
+        median: interval.median,
+        low: interval.low,
+        high: interval.high,
+    })
 }

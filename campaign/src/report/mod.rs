@@ -1,10 +1,11 @@
 //! A comparison of engines: the data, and how it is shown.
 //!
-//! [`Comparison`] is what `report.json` holds. [`measuring`] makes it from what the engines did, and
-//! [`analysis`] says what follows from the trials; [`table`] shows it on a terminal and in Markdown, [`page`]
-//! as one self-contained HTML file; [`against`] sets two of them side by side. Coverage is always source
-//! regions (and lines and functions) of the code under test, from the neutral build: an engine's own figures
-//! are three different units.
+//! [`Comparison`] is what `report.json` holds. [`measuring`] makes it from what the engines did, [`analysis`]
+//! says what follows from the trials, and [`notes`] what a reader must know of how they ran. [`summary`] shows it
+//! on a terminal and in Markdown, in words and with a [`table`]; [`page`] as one self-contained HTML file;
+//! [`series`] as a table for other programs; [`against`] sets two of them side by side. Coverage is always source
+//! regions (and lines and functions) of the code under test, from the neutral build: an engine's own figures are
+//! three different units.
 //!
 //! An engine runs on a target once or more often, each time as a *trial* of its own. What is said of an
 //! engine is said over its trials that *count*: those without a [failure](TrialResult::failure).
@@ -16,7 +17,10 @@ pub mod columns;
 pub mod figures;
 pub mod machine;
 pub mod measuring;
+pub mod notes;
 pub mod page;
+pub mod series;
+pub mod summary;
 pub mod table;
 
 pub use figures::{
@@ -128,7 +132,7 @@ pub struct TargetResult {
     pub dictionary: bool,
     /// All code under test.
     pub total: Reach,
-    /// What any trial of any engine reached, those that do not count included, and the seeds.
+    /// What all engines together reached, and the seeds.
     pub union: Reach,
     /// What the seeds alone reach: the base line.
     pub seeds: SeedsResult,
@@ -162,7 +166,7 @@ pub struct EngineResult {
     pub title: String,
     /// The command that was run, in the first trial.
     pub command: String,
-    /// Its trials, in order; those that failed too, but none that was not begun or not ended.
+    /// Its trials, in order; those that failed or were lost too, but none that was not begun or was interrupted.
     pub trials: Vec<TrialResult>,
     /// What its trials that count reached together; all its trials, when none counts.
     pub reach: Reach,
@@ -362,6 +366,13 @@ pub fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// `1 trial`, `2 trials`.
+#[must_use]
+pub fn counted(number: usize, one: &str, many: &str) -> String {
+    let noun = if number == 1 { one } else { many };
+    format!("{} {noun}", grouped(number as u64))
 }
 
 #[cfg(test)]

@@ -1,0 +1,35 @@
+//! A comparison of engines that may take weeks, on disk: begun, killed, gone on with.
+//!
+//! Everything is below one [`folder`]:
+//!
+//! ```text
+//! plan.json                            what must stay as it is: written when the rest below is there
+//! builds/  seeds/  dictionaries/       copies of what all trials use, so that the project may change meanwhile
+//! trials/TARGET/ENGINE/NNN/            a trial, its number from 001
+//!     run/                             the engine's own folder
+//!     finds/                           inputs that fail, named by content
+//!     trial.json                       what the engine did and when: written last; without it the trial is
+//!                                      not whole
+//!     measured.json                    what it reached: a cache
+//! unfinished/                          what trials left that did not end: they were run again
+//! report.json  summary.md  index.html  series.csv
+//! ```
+//!
+//! - [`plan`]: what is compared, and whether a comparison can go on.
+//! - [`order`]: in which order trials are run.
+//! - [`trial`] and [`measured`]: one trial, run and measured.
+//! - [`schedule`]: trials side by side; [`cores`]: each on one of its own.
+//! - [`leftovers`] and [`watcher`]: no engine outlives the tool for long.
+//!
+//! Every file but an engine's own is written beside its place and renamed, so a kill at any moment leaves
+//! each trial either whole or to be run again, and never a mixture.
+
+pub mod cores;
+pub mod folder;
+pub mod leftovers;
+pub mod measured;
+pub mod order;
+pub mod plan;
+pub mod schedule;
+pub mod trial;
+pub mod watcher;

@@ -1,0 +1,109 @@
+//! In which order trials are run.
+//!
+//! A machine drifts: it grows warm, others come to work on it, a disk fills. So trials are run in blocks, each
+//! with one trial of every engine on every target, and inside a block in an order drawn at random. The seed
+//! of that is recorded, and the order of a block depends on the seed and the block's number alone: a comparison
+//! that is given more trials later has the same beginning.
+
+use crate::differential::random::Random;
+use crate::engine::Engine;
+
+/// A trial: an engine on a target, for the `number`th time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrialId {
+    /// The target's name.
+    pub target: String,
+    /// The engine.
+    pub engine: Engine,
+    /// From 1.
+    pub number: usize,
+}
+
+impl std::fmt::Display for TrialId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} on {}, trial {}",
+            self.engine.title(),
+            self.target,
+            self.number
+        )
+    }
+}
+
+/// What the random numbers are for, so that they differ from others of the same seed.
+const ORDER: u64 = 0x6f72_6465;
+
+/// All trials in the order in which they are run.
+#[must_use]
+pub fn of(targets: &[String], engines: &[Engine], trials: usize, seed: u64) -> Vec<TrialId> {
+    let mut order = Vec::with_capacity(targets.len() * engines.len() * trials);
+    for number in 1..=trials {
+        let mut block: Vec<TrialId> = targets
+            .iter()
+            .flat_map(|target| {
+                engines.iter().map(move |&engine| TrialId {
+                    target: target.clone(),
+                    engine,
+                    number,
+                })
+            })
+            .collect();
+        let mut random = Random::of_case(seed, ORDER, number as u64);
+        // Fisher and Yates: every order is as likely as any other.
+        for last in (1..block.len()).rev() {
+            let other = usize::try_from(random.below(last as u64 + 1)).unwrap_or(last);
+            block.swap(last, other);
+        }
+        order.append(&mut block);
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn order(trials: usize, seed: u64) -> Vec<TrialId> {
+        of(
+            &["a".to_owned(), "b".to_owned()],
+            &Engine::ALL,
+            trials,
+            seed,
+        )
+    }
+
+    #[test]
+    fn each_block_has_every_engine_on_every_target_once() {
+        let order = order(7, 5);
+        assert_eq!(order.len(), 7 * 6);
+        for (block, trials) in order.chunks(6).enumerate() {
+            assert!(trials.iter().all(|trial| trial.number == block + 1));
+            let pairs: BTreeSet<_> = trials
+                .iter()
+                .map(|trial| (&trial.target, trial.engine))
+                .collect();
+            assert_eq!(pairs.len(), 6);
+        }
+    }
+
+    #[test]
+    fn the_seed_decides_and_more_trials_begin_alike() {
+        assert_eq!(order(5, 1), order(5, 1));
+        assert_ne!(order(5, 1), order(5, 2));
+        assert_eq!(order(9, 1)[..5 * 6], order(5, 1));
+    }
+
+    #[test]
+    fn no_engine_is_first_more_often_than_others() {
+        let order = order(600, 3);
+        for engine in Engine::ALL {
+            let first = order.chunks(6).filter(|block| block[0].engine == engine);
+            // 200 are expected, with a standard deviation of 12.
+            let first = first.count();
+            assert!((150..250).contains(&first), "{engine}: {first}");
+        }
+    }
+}
