@@ -25,6 +25,7 @@ use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::build_worker;
+use crate::report::against::{self, Both};
 use crate::report::measuring::OfTarget;
 use crate::report::{
     Comparison, CrateTotals, Reach, VERSION, analysis, machine, notes, page, series, summary,
@@ -61,11 +62,14 @@ Exit codes:
   2  the command line is wrong
   3  there are finds
 130  it was interrupted; the report has what is whole, and the same command goes on
+What --against shows changes none of these.
 
 Examples:
   cargo campaign compare --time 1m
   cargo campaign compare --trials 10 --time 24h --cores 4 --out results/compare/october
   cargo campaign compare --out results/compare/october                goes on with it
+  cargo campaign compare --out results/compare/november --against results/compare/october
+                                        what has changed; nothing is run when both are whole
   cargo campaign compare fuzz_measure_scan --time 10m --engines afl,libfuzzer --cores 1")]
 pub struct Compare {
     /// The targets; all when none is given.
@@ -104,6 +108,11 @@ pub struct Compare {
     /// Run trials again in which an engine died or did nothing.
     #[arg(long)]
     retry: bool,
+    /// Set the result side by side with an earlier one, of the harness or the seeds before a change, say: the folder
+    /// that a comparison wrote, or its report.json. What differs in the conditions is said first. The folder gets
+    /// against.md and against.json too.
+    #[arg(long, value_name = "DIR")]
+    against: Option<PathBuf>,
 }
 
 impl Compare {
@@ -140,6 +149,7 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
     session::stop_on_ctrl_c()?;
     let asked = args.asked()?;
+    let old = args.against.as_deref().map(against::read).transpose()?;
     let folder = Folder::open(&output_folder(args.out.as_deref(), project)?)?;
     let _lock = folder.lock()?;
     let left = leftovers::kill(&folder)?;
@@ -182,7 +192,16 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     let comparison = progress.step("report", || {
         comparison(&plan, &folder, &map, &targets, &trials)
     })?;
-    write_report(&comparison, &folder)?;
+    write_report(&comparison, project, &folder)?;
+    if let (Some(old), Some(from)) = (&old, &args.against) {
+        let names = Both {
+            old: from.display().to_string(),
+            new: from_here(folder.root()).display().to_string(),
+        };
+        let against = against::against(old, &comparison, names);
+        against::write(&against, folder.root())?;
+        outln!("{}", against::markdown(&against));
+    }
     conclude(&comparison, &trials, &folder, project)
 }
 
@@ -387,11 +406,12 @@ fn comparison(
     Ok(comparison)
 }
 
-fn write_report(comparison: &Comparison, folder: &Folder) -> Result<()> {
+fn write_report(comparison: &Comparison, project: &Project, folder: &Folder) -> Result<()> {
+    let sources = page::sources(comparison, project.root());
     for (name, text) in [
         ("summary.md", summary::markdown(comparison)),
         ("series.csv", series::csv(comparison)),
-        ("index.html", page::html(comparison)),
+        ("index.html", page::html(comparison, &sources)),
         ("report.json", serde_json::to_string_pretty(comparison)?),
     ] {
         write_whole(&folder.root().join(name), text.as_bytes())?;

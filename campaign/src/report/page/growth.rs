@@ -1,9 +1,9 @@
-//! An engine's growth of coverage, as it is drawn and told.
+//! An engine's growth of coverage, as it is drawn and told: the quartiles over its trials.
 //!
-//! Every engine begins from the same seeds, so every curve begins at what the seeds reach. While an
-//! engine reads them it reports part of that; a curve leaves this out, and never runs below the seeds.
+//! Every trial begins from the same seeds, so every curve begins at what the seeds reach.
 
-use crate::report::{EngineResult, TargetResult};
+use super::engines::{Engines, counting};
+use crate::report::{Band, TargetResult};
 
 /// What growth is told over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,151 +14,168 @@ pub(super) enum Over {
     Executions,
 }
 
-/// One engine's curve: a step function.
+/// One engine's curve: step functions of the median and the quartiles around it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Curve<'a> {
     /// The engine's name, as its authors write it.
     pub(super) name: &'a str,
-    /// Whether its result does not count.
-    pub(super) failed: bool,
     /// What the engine's line looks like: the same on every chart of a page.
     pub(super) style: usize,
+    /// How many trials it is of.
+    pub(super) trials: usize,
     /// What the curve begins with: the regions that the seeds reach.
-    pub(super) seeds: usize,
-    /// Where something new was reached, and how many regions were reached then; both rise.
-    pub(super) steps: Vec<(f64, usize)>,
-    /// Where the run ended.
-    pub(super) end: f64,
-    /// The regions that the engine reached in all, which is more than the curve tells when it did not
-    /// keep all that it reached them with.
-    pub(super) reached: usize,
+    pub(super) seeds: f64,
+    /// The quartiles; places rise, and are in the unit of [`Over`].
+    pub(super) bands: Vec<Band>,
 }
 
-impl<'a> Curve<'a> {
-    /// The curve of `engine`, or none when it executed nothing.
-    pub(super) fn new(
-        target: &TargetResult,
-        engine: &'a EngineResult,
-        over: Over,
-        style: usize,
-    ) -> Option<Self> {
-        let trial = engine.middle()?;
-        let end = match over {
-            Over::Time => trial.seconds,
-            Over::Executions => trial.executions as f64,
-        };
-        if trial.executions == 0 || !end.is_finite() || end <= 0.0 {
+impl Curve<'_> {
+    /// Where the curve ends.
+    pub(super) fn end(&self) -> f64 {
+        self.bands.last().map_or(0.0, |band| band.at)
+    }
+
+    /// The quartiles at `x`; none when the curve ended before.
+    pub(super) fn at(&self, x: f64) -> Option<Band> {
+        if x > self.end() {
             return None;
         }
-        let mut steps: Vec<(f64, usize)> = Vec::new();
-        for point in &trial.growth {
-            let at = match over {
-                Over::Time => point.time_ms as f64 / 1000.0,
-                Over::Executions => point.executions as f64,
-            };
-            let reached = steps
-                .last()
-                .map_or(target.seeds.reach.regions, |&(_, regions)| regions);
-            if point.regions > reached {
-                let not_before = steps.last().map_or(0.0, |&(at, _)| at);
-                steps.push((at.clamp(not_before, end.max(not_before)), point.regions));
-            }
-        }
-        Some(Self {
-            name: &engine.title,
-            failed: engine.failure().is_some(),
-            style,
-            seeds: target.seeds.reach.regions,
-            steps,
-            end,
-            reached: engine.reach.regions,
+        let before = self.bands.iter().take_while(|band| band.at <= x).last();
+        Some(before.copied().unwrap_or(Band {
+            at: x,
+            low: self.seeds,
+            median: self.seeds,
+            high: self.seeds,
+        }))
+    }
+
+    /// The quartiles in the end.
+    pub(super) fn last(&self) -> Band {
+        self.bands.last().copied().unwrap_or(Band {
+            at: 0.0,
+            low: self.seeds,
+            median: self.seeds,
+            high: self.seeds,
         })
     }
 
-    /// How many regions were reached at `x`; none when the run was over by then.
-    pub(super) fn at(&self, x: f64) -> Option<usize> {
-        if x > self.end {
-            return None;
-        }
-        let steps = self.steps.iter().take_while(|&&(at, _)| at <= x);
-        Some(steps.last().map_or(self.seeds, |&(_, regions)| regions))
+    /// Where the median rose above the seeds first.
+    pub(super) fn first_rise(&self) -> Option<f64> {
+        let above = |band: &&Band| band.at > 0.0 && band.high > self.seeds;
+        self.bands.iter().find(above).map(|band| band.at)
     }
 
-    /// How many regions were reached in the end.
-    pub(super) fn last(&self) -> usize {
-        self.steps
-            .last()
-            .map_or(self.seeds, |&(_, regions)| regions)
+    /// Where the median rose last.
+    pub(super) fn last_rise(&self) -> Option<f64> {
+        let median = self.last().median;
+        if median <= self.seeds {
+            return None;
+        }
+        let there = self.bands.iter().find(|band| band.median >= median);
+        there.map(|band| band.at)
     }
+}
+
+/// The curves of a target's engines that have any.
+pub(super) fn curves<'a>(
+    engines: &Engines<'_>,
+    target: &'a TargetResult,
+    over: Over,
+) -> Vec<Curve<'a>> {
+    let seeds = target.seeds.reach.regions as f64;
+    let curves = target.engines.iter().map(|engine| {
+        let (bands, unit) = match over {
+            Over::Time => (&engine.over_time, 1000.0),
+            Over::Executions => (&engine.over_executions, 1.0),
+        };
+        Curve {
+            name: &engine.title,
+            style: engines.style(&engine.engine),
+            trials: counting(engine),
+            seeds,
+            bands: rising(bands, unit),
+        }
+    });
+    curves.filter(|curve| curve.end() > 0.0).collect()
+}
+
+/// The bands with their places divided by `unit`; what is no number, or does not lie behind the one
+/// before it, is left out.
+fn rising(bands: &[Band], unit: f64) -> Vec<Band> {
+    let mut kept: Vec<Band> = Vec::new();
+    for band in bands {
+        let band = Band {
+            at: band.at / unit,
+            ..*band
+        };
+        let is_number = [band.at, band.low, band.median, band.high]
+            .iter()
+            .all(|value| value.is_finite() && *value >= 0.0);
+        if is_number && kept.last().is_none_or(|last| last.at < band.at) {
+            kept.push(band);
+        }
+    }
+    kept
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
     use super::*;
-    use crate::report::GrowthPoint;
 
-    /// The steps and the end of a curve over 2 s and 1000 executions.
-    fn curve(seeds: usize, growth: &[(u64, u64, usize)], over: Over) -> (Vec<(f64, usize)>, f64) {
-        let point = |&(time_ms, executions, regions): &(u64, u64, usize)| GrowthPoint {
-            time_ms,
-            executions,
-            regions,
-            lines: regions,
-            functions: regions,
-        };
-        let mut engine = samples::engine("AFL++", 15);
-        engine.trials[0].growth = growth.iter().map(point).collect();
-        let target = samples::target(seeds, vec![engine]);
-        let curve = Curve::new(&target, &target.engines[0], over, 0).unwrap();
-        (curve.steps, curve.end)
+    fn band(at: f64, low: f64, median: f64, high: f64) -> Band {
+        Band {
+            at,
+            low,
+            median,
+            high,
+        }
     }
 
-    #[test]
-    fn a_curve_begins_at_the_seeds_and_only_rises() {
-        let growth = [
-            (0, 0, 3),
-            (5, 2, 12),
-            (5, 2, 12),
-            (900, 400, 15),
-            (1500, 600, 15),
-        ];
-        assert_eq!(
-            curve(10, &growth, Over::Time),
-            (vec![(0.005, 12), (0.9, 15)], 2.0)
-        );
-        assert_eq!(
-            curve(10, &growth, Over::Executions),
-            (vec![(2.0, 12), (400.0, 15)], 1000.0)
-        );
-        assert_eq!(curve(20, &growth, Over::Time).0, []);
-    }
-
-    #[test]
-    fn a_step_never_lies_past_the_end_of_the_run() {
-        assert_eq!(curve(1, &[(2500, 1200, 4)], Over::Time).0, [(2.0, 4)]);
-        assert_eq!(
-            curve(1, &[(2500, 1200, 4)], Over::Executions).0,
-            [(1000.0, 4)]
-        );
+    fn curve() -> Curve<'static> {
+        Curve {
+            name: "x",
+            style: 0,
+            trials: 3,
+            seeds: 10.0,
+            bands: vec![
+                band(0.0, 10.0, 10.0, 10.0),
+                band(1.0, 10.0, 10.0, 12.0),
+                band(5.0, 12.0, 15.0, 16.0),
+                band(8.0, 13.0, 15.0, 16.0),
+            ],
+        }
     }
 
     #[test]
     fn between_steps_the_last_one_counts_and_past_the_end_none() {
-        let curve = Curve {
-            name: "x",
-            failed: false,
-            style: 0,
-            seeds: 10,
-            steps: vec![(1.0, 12), (5.0, 15)],
-            end: 8.0,
-            reached: 15,
+        let curve = curve();
+        let read = [0.5, 1.0, 4.9, 5.0, 8.0].map(|x| curve.at(x).unwrap().median);
+        assert_eq!(read, [10.0, 10.0, 10.0, 15.0, 15.0]);
+        assert_eq!(curve.at(8.1), None);
+        assert_eq!((curve.last().low, curve.last().median), (13.0, 15.0));
+    }
+
+    #[test]
+    fn first_and_last_rises_are_those_of_what_is_above_the_seeds() {
+        assert_eq!(curve().first_rise(), Some(1.0));
+        assert_eq!(curve().last_rise(), Some(5.0));
+        let flat = Curve {
+            bands: vec![band(3.0, 10.0, 10.0, 10.0)],
+            ..curve()
         };
-        let read = [0.5, 1.0, 4.9, 5.0, 8.0, 8.1].map(|x| curve.at(x));
-        assert_eq!(
-            read,
-            [Some(10), Some(12), Some(12), Some(15), Some(15), None]
-        );
-        assert_eq!(curve.last(), 15);
+        assert_eq!((flat.first_rise(), flat.last_rise()), (None, None));
+        assert_eq!(flat.at(1.0).unwrap().median, 10.0);
+    }
+
+    #[test]
+    fn what_is_no_number_or_goes_back_is_not_drawn() {
+        let bands = [
+            band(0.0, 1.0, 1.0, 1.0),
+            band(1000.0, f64::NAN, 2.0, 3.0),
+            band(2000.0, 2.0, 2.0, 2.0),
+            band(1500.0, 3.0, 3.0, 3.0),
+        ];
+        let places: Vec<f64> = rising(&bands, 1000.0).iter().map(|band| band.at).collect();
+        assert_eq!(places, [0.0, 2.0]);
     }
 }

@@ -1,6 +1,6 @@
 //! Text made safe for HTML and for a shell, and figures made readable.
 
-use crate::report::grouped;
+use crate::report::{Estimate, grouped};
 
 /// `text` for HTML, as content or inside a quoted attribute. Control characters, which neither HTML
 /// nor XML may contain, become U+FFFD; so do the marks that turn the direction of writing, with which
@@ -100,6 +100,78 @@ pub(super) fn listed(items: &[String]) -> String {
         [only] => only.clone(),
         [most @ .., last] => format!("{} and {last}", most.join(", ")),
     }
+}
+
+/// A median of counts, which may lie between two: `1 343`, `12.5`.
+pub(super) fn middling(value: f64) -> String {
+    if !value.is_finite() || value < 0.0 {
+        "–".to_owned()
+    } else if value < 1000.0 && value.fract() != 0.0 {
+        format!("{value:.1}")
+    } else {
+        grouped(value.round() as u64)
+    }
+}
+
+/// An estimate as markup: the median, and below it the interval, if there is more than one trial.
+pub(super) fn estimate(
+    estimate: Option<Estimate>,
+    trials: usize,
+    say: impl Fn(f64) -> String,
+) -> String {
+    match estimate {
+        None => "–".to_owned(),
+        Some(Estimate { median, .. }) if trials < 2 => say(median),
+        Some(Estimate { median, low, high }) => format!(
+            "{}<span class=\"interval\"><span class=\"hidden\">, </span>[{}–{}]</span>",
+            say(median),
+            say(low),
+            say(high)
+        ),
+    }
+}
+
+/// A p-value as a figure: `0.012`, `< 0.001`.
+pub(super) fn p_figure(p: f64) -> String {
+    if !p.is_finite() {
+        "–".to_owned()
+    } else if p < 0.001 {
+        "<\u{a0}0.001".to_owned()
+    } else if p < 0.1 {
+        format!("{p:.3}")
+    } else {
+        format!("{p:.2}")
+    }
+}
+
+/// A p-value in a sentence: `p = 0.012`, `p < 0.001`.
+pub(super) fn p_value(p: f64) -> String {
+    let figure = p_figure(p);
+    if figure.starts_with('<') {
+        format!("p\u{a0}{figure}")
+    } else {
+        format!("p\u{a0}=\u{a0}{figure}")
+    }
+}
+
+/// Sentences as a list, or as a paragraph when there is but one.
+pub(super) fn list(sentences: &[String]) -> String {
+    match sentences {
+        [] => String::new(),
+        [only] => format!("<p>{}</p>\n", escape(only)),
+        many => {
+            let items = many.iter().map(|one| format!("<li>{}</li>\n", escape(one)));
+            format!("<ul>\n{}</ul>\n", items.collect::<String>())
+        }
+    }
+}
+
+/// What makes a table scroll by itself, and reachable by the Tab key: put around it.
+pub(super) fn scroll(label: &str, table: &str) -> String {
+    format!(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n{table}</div>\n",
+        escape(label)
+    )
 }
 
 #[cfg(test)]

@@ -1,17 +1,26 @@
-//! One target's section: how coverage grew, drawn and in figures, and what one engine only reached.
+//! One target's section: how coverage grew, where it ended, what was reached by whom.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::axis::{Spacing, Tick, log_time_ticks, powers_of_ten, short_count};
-use super::chart::{Chart, STYLES, amount};
-use super::growth::{Curve, Over};
-use super::markup::{count, counted, escape};
-use super::words;
-use crate::report::{Comparison, EngineResult, TargetResult};
+use super::boxes::{Boxes, Row};
+use super::chart::{Chart, amount};
+use super::engines::Engines;
+use super::files::Files;
+use super::growth::{Curve, Over, curves};
+use super::markup::{count, escape, middling, scroll};
+use super::{SourceFile, heat, pairs, source, survival, tables, upset};
+use crate::report::{Comparison, EngineResult, TargetResult, TrialResult};
 
-/// A target: how coverage grew, and what one engine only reached.
-pub(super) fn section(comparison: &Comparison, target: &TargetResult, number: usize) -> String {
+/// The section.
+pub(super) fn section(
+    comparison: &Comparison,
+    engines: &Engines<'_>,
+    sources: &[SourceFile],
+    target: &TargetResult,
+    number: usize,
+) -> String {
+    let files = Files::of(target, number, sources);
     let mut html = format!(
         "<section id=\"target-{number}\" class=\"of-target\">\n<h2><code>{}</code></h2>\n\
          <p>Drives {}. Inputs have at most {} bytes.</p>\n",
@@ -19,123 +28,107 @@ pub(super) fn section(comparison: &Comparison, target: &TargetResult, number: us
         escape(&target.drives),
         count(target.max_input),
     );
-    let over_executions = curves(comparison, target, Over::Executions);
-    let over_time = curves(comparison, target, Over::Time);
-    if over_executions.is_empty() {
-        html += "<p>Nothing was executed: there is no growth to show.</p>\n";
-    } else {
-        if let Some(sentence) = words::at_equal_executions(&over_executions) {
-            let _ = writeln!(html, "<p>{}</p>", escape(&sentence));
-        }
-        html += "<div class=\"charts\">\n";
-        html += &figure(target, number, Over::Time, &over_time);
-        html += &figure(target, number, Over::Executions, &over_executions);
-        html += "</div>\n";
-        html += &reading_notes(target, &over_time);
-        html += &growth_in_figures(&over_time, &over_executions);
+    html += &growth(engines, target, number);
+    html += &ends(engines, target, number);
+    html += &pairs::section(engines, target, number);
+    html += &tables::milestones(target, number);
+    html += &tables::crates(comparison, target, number);
+    if !target.regions.is_empty() {
+        html += &heat::section(target, &files, number);
+        html += &upset::section(engines, target, &files, number);
     }
-    html += &only_here(target);
+    html += &survival::section(comparison, engines, target, number);
+    if !target.regions.is_empty() {
+        html += &source::section(engines, target, &files, number);
+    }
     html + "</section>\n"
 }
 
-/// The curves of a target's engines; an engine's style is the same on all targets.
-fn curves<'a>(comparison: &Comparison, target: &'a TargetResult, over: Over) -> Vec<Curve<'a>> {
-    let titles = words::engines(comparison);
-    let style = |engine: &EngineResult| {
-        let place = titles.iter().position(|title| *title == engine.title);
-        place.unwrap_or(0) % STYLES
-    };
-    target
-        .engines
-        .iter()
-        .filter_map(|engine| Curve::new(target, engine, over, style(engine)))
-        .collect()
-}
-
-/// A chart with its switch: both axes are drawn, and radio buttons say which is shown.
-fn figure(target: &TargetResult, number: usize, over: Over, curves: &[Curve<'_>]) -> String {
-    let (name, first) = match over {
-        Over::Time => ("time", Spacing::Linear),
-        Over::Executions => ("executions", Spacing::Logarithmic),
-    };
-    let group = format!("target-{number}-{name}");
-    let mut html = format!(
-        "<figure>\n<fieldset>\n<legend>Over {name}<span class=\"hidden\">: scale of the \
-         horizontal axis</span></legend>\n"
-    );
-    let both = [
-        (Spacing::Linear, "linear"),
-        (Spacing::Logarithmic, "logarithmic"),
-    ];
-    for (spacing, word) in both {
-        let checked = if spacing == first {
-            " checked=\"checked\""
-        } else {
-            ""
-        };
-        let _ = write!(
-            html,
-            "<input type=\"radio\" class=\"pick-{word}\" name=\"{group}\" \
-             id=\"{group}-{word}\"{checked}/><label for=\"{group}-{word}\">{word}</label>"
-        );
+/// The growth of coverage: four charts, of which two switches show one, and the same in figures.
+fn growth(engines: &Engines<'_>, target: &TargetResult, number: usize) -> String {
+    let mut html = format!("<h3 id=\"growth-{number}\">Growth of coverage</h3>\n");
+    let over_time = curves(engines, target, Over::Time);
+    let over_executions = curves(engines, target, Over::Executions);
+    if over_time.is_empty() && over_executions.is_empty() {
+        return html
+            + "<p>Nothing was executed in a trial that counts: there is no growth to show.</p>\n";
     }
-    html.push('\n');
-    for (spacing, word) in both {
-        let chart = Chart {
-            id: &format!("{group}-{word}-chart"),
-            title: &format!(
-                "Source regions of {} over {name}, {word} axis",
-                target.target
-            ),
-            over,
-            spacing,
-            seeds: target.seeds.reach.regions,
-            curves,
-        };
-        let _ = write!(
-            html,
-            "<div class=\"panel {word}\">\n{}</div>\n",
-            chart.svg()
-        );
+    html += "<figure class=\"growth switched\">\n";
+    for (group, legend, [one, two]) in [
+        (
+            "over",
+            "Horizontal axis",
+            [("one", "time"), ("two", "executions")],
+        ),
+        (
+            "scale",
+            "Scale",
+            [("linear", "linear"), ("logarithmic", "logarithmic")],
+        ),
+    ] {
+        let _ = writeln!(html, "<fieldset>\n<legend>{legend}</legend>");
+        for (at, (class, word)) in [one, two].into_iter().enumerate() {
+            let checked = if at == 0 { " checked=\"checked\"" } else { "" };
+            let id = format!("growth-{number}-{group}");
+            let _ = write!(
+                html,
+                "<input type=\"radio\" class=\"pick-{class}\" name=\"{id}\" id=\"{id}-{class}\"{checked}/>\
+                 <label for=\"{id}-{class}\">{word}</label>"
+            );
+        }
+        html += "\n</fieldset>\n";
     }
-    html + "</fieldset>\n</figure>\n"
-}
-
-/// How the charts are to be read.
-fn reading_notes(target: &TargetResult, over_time: &[Curve<'_>]) -> String {
-    let mut text = format!(
-        "The vertical axes begin near what the seeds reach, {}, and not at 0; {} regions is all of the \
-         code under test. A line is level until a kept input reaches something new; its mark is where \
-         the run ended. Reading the seeds is left out.",
+    for (over, class, word, curves) in [
+        (Over::Time, "one", "time", &over_time),
+        (Over::Executions, "two", "executions", &over_executions),
+    ] {
+        for (spacing, scale) in [
+            (Spacing::Linear, "linear"),
+            (Spacing::Logarithmic, "logarithmic"),
+        ] {
+            let drawn = if curves.is_empty() {
+                format!("<p>No trial that counts tells growth over {word}.</p>\n")
+            } else {
+                Chart {
+                    id: &format!("growth-{number}-{word}-{scale}"),
+                    title: &format!(
+                        "Source regions of {} over {word}, {scale} axis",
+                        target.target
+                    ),
+                    over,
+                    spacing,
+                    seeds: target.seeds.reach.regions,
+                    curves,
+                }
+                .svg()
+            };
+            let _ = write!(
+                html,
+                "<div class=\"panel show-{class} show-{scale}\">\n{drawn}</div>\n"
+            );
+        }
+    }
+    html += "</figure>\n";
+    let _ = writeln!(
+        html,
+        "<p class=\"note\">Lines are medians over an engine’s trials that count, the shades around them reach \
+         from quartile to quartile. The vertical axis begins near what the seeds reach, {}, and not at 0; {} \
+         regions is all of the code under test. Over executions a line ends where the trial with the \
+         fewest ended.</p>",
         count(target.seeds.reach.regions),
         count(target.total.regions),
     );
-    for curve in over_time {
-        if curve.failed {
-            let _ = write!(
-                text,
-                " {} failed: its lines are drawn, but do not count.",
-                curve.name
-            );
-        }
-        if curve.last() < curve.reached {
-            let _ = write!(
-                text,
-                " {}’s lines end at {}, below its {} in the table: they count what it kept, \
-                 and it did not keep every seed.",
-                curve.name,
-                count(curve.last()),
-                count(curve.reached),
-            );
-        }
-    }
-    format!("<p class=\"note\">{}</p>\n", escape(&text))
+    html + &growth_in_figures(target, &over_time, &over_executions)
 }
 
 /// The charts as tables, for who wants figures or cannot see the charts.
-fn growth_in_figures(over_time: &[Curve<'_>], over_executions: &[Curve<'_>]) -> String {
-    let end = |curves: &[Curve<'_>]| curves.iter().map(|curve| curve.end).fold(0.0, f64::max);
-    let times = log_time_ticks(0.1, end(over_time));
+fn growth_in_figures(
+    target: &TargetResult,
+    over_time: &[Curve<'_>],
+    over_executions: &[Curve<'_>],
+) -> String {
+    let end = |curves: &[Curve<'_>]| curves.iter().map(Curve::end).fold(0.0, f64::max);
+    let times = log_time_ticks(0.1, end(over_time).max(0.1));
     let executions: Vec<Tick> = powers_of_ten(100.0, end(over_executions).max(100.0))
         .into_iter()
         .map(|value| Tick {
@@ -144,20 +137,24 @@ fn growth_in_figures(over_time: &[Curve<'_>], over_executions: &[Curve<'_>]) -> 
         })
         .collect();
     format!(
-        "<details>\n<summary>The same in figures</summary>\n{}{}</details>\n",
-        growth_table(over_time, Over::Time, &times),
-        growth_table(over_executions, Over::Executions, &executions),
+        "<details class=\"small\">\n<summary>The same in figures</summary>\n{}{}</details>\n",
+        growth_table(target, over_time, Over::Time, &times),
+        growth_table(target, over_executions, Over::Executions, &executions),
     )
 }
 
-fn growth_table(curves: &[Curve<'_>], over: Over, places: &[Tick]) -> String {
+fn growth_table(
+    target: &TargetResult,
+    curves: &[Curve<'_>],
+    over: Over,
+    places: &[Tick],
+) -> String {
     let label = match over {
         Over::Time => "Regions reached after a time",
         Over::Executions => "Regions reached after a number of executions",
     };
     let mut html = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\">\n<table>\n\
-         <caption>{label}</caption>\n<thead>\n<tr><th scope=\"col\">engine</th>"
+        "<table>\n<caption>{label}: medians, and quartiles</caption>\n<thead>\n<tr><th scope=\"col\">engine</th>"
     );
     for place in places {
         let _ = write!(
@@ -167,60 +164,84 @@ fn growth_table(curves: &[Curve<'_>], over: Over, places: &[Tick]) -> String {
         );
     }
     html += "<th scope=\"col\" class=\"figure\">end</th><th scope=\"col\" class=\"figure\">\
-             last new region after</th></tr>\n</thead>\n<tbody>\n";
+             the median’s last rise</th></tr>\n</thead>\n<tbody>\n";
     for curve in curves {
+        let cell = |band: Option<crate::report::Band>| match band {
+            None => "–".to_owned(),
+            Some(band) if curve.trials < 2 => middling(band.median),
+            Some(band) => format!(
+                "{}<span class=\"interval\"><span class=\"hidden\">, </span>[{}–{}]</span>",
+                middling(band.median),
+                middling(band.low),
+                middling(band.high)
+            ),
+        };
         let _ = write!(html, "<tr><th scope=\"row\">{}</th>", escape(curve.name));
         for place in places {
-            let cell = curve.at(place.value).map_or("–".to_owned(), count);
-            let _ = write!(html, "<td>{cell}</td>");
+            let _ = write!(html, "<td>{}</td>", cell(curve.at(place.value)));
         }
         let latest = curve
-            .steps
-            .last()
-            .map_or("–".to_owned(), |&(at, _)| amount(over, at));
+            .last_rise()
+            .map_or("–".to_owned(), |at| amount(over, at));
         let _ = writeln!(
             html,
             "<td>{}</td><td>{latest}</td></tr>",
-            count(curve.last())
+            cell(Some(curve.last()))
         );
     }
-    html + "</tbody>\n</table>\n</div>\n"
+    scroll(
+        &format!("{label} of {}", target.target),
+        &(html + "</tbody>\n</table>\n"),
+    )
 }
 
-/// The regions that one engine only reached, by file.
-fn only_here(target: &TargetResult) -> String {
-    let Some(sentence) = words::only_here(target) else {
-        return String::new();
+/// Where the trials ended: regions, and executions a second.
+fn ends(engines: &Engines<'_>, target: &TargetResult, number: usize) -> String {
+    let rows = |value: &dyn Fn(&TrialResult) -> f64| -> Vec<Row<'_>> {
+        let row = |engine| {
+            let engine: &EngineResult = engine;
+            Row {
+                name: &engine.title,
+                style: engines.style(&engine.engine),
+                values: engine.counting().map(value).collect(),
+            }
+        };
+        target.engines.iter().map(row).collect()
     };
-    let mut html = format!(
-        "<h3>Reached by one engine only</h3>\n<p>{}</p>\n",
-        escape(&sentence)
-    );
-    for engine in &target.engines {
-        if engine.only_here.is_empty() {
-            continue;
-        }
-        let mut files: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for region in &engine.only_here {
-            let places = files.entry(&region.file).or_default();
-            places.push(format!("{}:{}", region.line, region.column));
-        }
-        let _ = writeln!(
-            html,
-            "<details>\n<summary>{}: {} in {}</summary>\n<ul class=\"places\">",
-            escape(&engine.title),
-            counted(engine.only_here.len(), "region", "regions"),
-            counted(files.len(), "file", "files"),
-        );
-        for (file, places) in files {
-            let _ = writeln!(
-                html,
-                "<li><code class=\"file\">{}</code> <span class=\"lines\">{}</span></li>",
-                escape(file),
-                escape(&places.join(", ")),
-            );
-        }
-        html += "</ul>\n</details>\n";
+    let regions = rows(&|trial| trial.reach.regions as f64);
+    let speed = rows(&|trial| trial.executions_per_second);
+    if regions.iter().all(|row| row.values.is_empty()) {
+        return String::new();
     }
-    html
+    let drawing = |name: &str, title: &str, axis, from_zero, rows: &[Row<'_>]| {
+        Boxes {
+            id: &format!("ends-{number}-{name}"),
+            title: &format!("{title}, on {}", target.target),
+            axis,
+            from_zero,
+            rows,
+        }
+        .svg()
+    };
+    format!(
+        "<h3 id=\"ends-{number}\">Where the trials ended</h3>\n<div class=\"charts\">\n<figure>\n{}</figure>\n\
+         <figure>\n{}</figure>\n</div>\n<p class=\"note\">A point is a trial, the thick stroke the median. From five \
+         trials on there is a box from quartile to quartile, and whiskers to the outermost trials within one \
+         and a half boxes. The axis of regions does not begin at 0. The figures of every trial are under \
+         <a href=\"#conditions\">Conditions</a>.</p>\n",
+        drawing(
+            "regions",
+            "Regions reached in each trial",
+            "source regions in the end",
+            false,
+            &regions
+        ),
+        drawing(
+            "speed",
+            "Executions a second in each trial",
+            "executions/s",
+            true,
+            &speed
+        ),
+    )
 }

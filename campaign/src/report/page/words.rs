@@ -1,84 +1,195 @@
-//! What a comparison says, in sentences.
+//! The result in sentences.
+//!
+//! What cannot be said is not said: no engine is called better than another but where a test says that
+//! their trials differ, and few trials are called few.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::growth::Curve;
-use super::markup::{count, counted, listed, percent, span};
+use super::engines::{Engines, counting, sound};
+use super::markup::{count, counted, listed, middling, p_value, percent, span};
 use crate::fuzz::UNREPRODUCED;
-use crate::report::{Comparison, EngineResult, TargetResult};
+use crate::report::{Comparison, Contrast, EngineResult, Magnitude, Pair, TargetResult};
+use crate::statistics::{ALPHA, holm, mann_whitney};
 
-/// The least stability, in percent, at which AFL++ can trust its own coverage map.
+/// From how many trials on an evaluation ranks engines.
+const ENOUGH_TRIALS: usize = 10;
+/// The stability below which AFL++'s guidance is noise.
 const LEAST_STABILITY: f64 = 99.0;
 
-/// Who took part: `AFL++, libFuzzer and honggfuzz`.
-pub(super) fn engines(comparison: &Comparison) -> Vec<&str> {
-    let mut titles: Vec<&str> = Vec::new();
-    for engine in comparison.targets.iter().flat_map(|target| &target.engines) {
-        if !titles.contains(&engine.title.as_str()) {
-            titles.push(&engine.title);
-        }
-    }
-    titles
+/// What a test says of two engines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// No outcome of so few trials would have been significant.
+    CannotTell,
+    /// The test does not tell them apart.
+    NoDifference,
+    /// They differ.
+    Differ,
 }
 
-/// Which engine reached the most of a target.
-pub(super) fn verdict(target: &TargetResult) -> String {
-    let sound: Vec<&EngineResult> = sound(target);
-    let Some(most) = sound.iter().map(|engine| engine.reach.regions).max() else {
-        return "No engine's result counts.".to_owned();
+/// What is said of a pair.
+pub(super) struct Judged<'a> {
+    pub(super) pair: &'a Pair,
+    /// The trials of each that count.
+    pub(super) trials: (usize, usize),
+    /// The p-value of the regions, adjusted for all pairs of the target by Holm's method.
+    pub(super) adjusted: f64,
+    pub(super) verdict: Verdict,
+}
+
+/// Every pair of a target, judged.
+pub(super) fn judged(target: &TargetResult) -> Vec<Judged<'_>> {
+    let p_values: Vec<f64> = target.pairs.iter().map(|pair| pair.regions.p).collect();
+    let adjusted = holm::adjust(&p_values);
+    let trials = |name: &str| {
+        let engine = target.engines.iter().find(|engine| engine.engine == name);
+        engine.map_or(0, counting)
     };
+    let judge = |(pair, adjusted): (_, f64)| {
+        let pair: &Pair = pair;
+        let trials = (trials(&pair.first), trials(&pair.second));
+        let verdict = if mann_whitney::smallest_p(trials.0, trials.1) >= ALPHA {
+            Verdict::CannotTell
+        } else if adjusted < ALPHA {
+            Verdict::Differ
+        } else {
+            Verdict::NoDifference
+        };
+        Judged {
+            pair,
+            trials,
+            adjusted,
+            verdict,
+        }
+    };
+    target.pairs.iter().zip(adjusted).map(judge).collect()
+}
+
+/// The word for an effect's size.
+pub(super) const fn magnitude(contrast: &Contrast) -> &'static str {
+    match contrast.magnitude {
+        Magnitude::Negligible => "negligible",
+        Magnitude::Small => "small",
+        Magnitude::Medium => "medium",
+        Magnitude::Large => "large",
+    }
+}
+
+/// A difference in words; the engine that reached more is named first.
+fn difference(engines: &Engines<'_>, judged: &Judged<'_>) -> String {
+    let (pair, contrast) = (judged.pair, &judged.pair.regions);
+    let (first, second) = (engines.title(&pair.first), engines.title(&pair.second));
+    let (above, below, share) = if contrast.a12 > 0.5 {
+        (first, second, contrast.a12)
+    } else {
+        (second, first, 1.0 - contrast.a12)
+    };
+    format!(
+        "{above} reached more than {below}: in {:.0}\u{a0}% of all pairings of their trials, a {} effect \
+         ({}).",
+        share * 100.0,
+        magnitude(contrast),
+        p_value(judged.adjusted)
+    )
+}
+
+/// What was reached of a target, without ranking anybody.
+pub(super) fn reached(target: &TargetResult) -> String {
+    let sound = sound(target);
+    if sound.is_empty() {
+        return "No engine has a trial that counts.".to_owned();
+    }
     let (seeds, total) = (target.seeds.reach.regions, target.total.regions);
-    let reached = format!(
-        "{} of {} source regions ({})",
-        count(most),
-        count(total),
-        percent(most, total)
-    );
-    if most <= seeds {
-        return format!("No engine reached more than the seeds alone: {reached}.");
-    }
-    let (leaders, mut others): (Vec<&EngineResult>, Vec<&EngineResult>) = sound
+    let parts: Vec<String> = sound
         .iter()
-        .partition(|engine| engine.reach.regions == most);
-    let names = |engines: &[&EngineResult]| -> Vec<String> {
-        engines.iter().map(|engine| engine.title.clone()).collect()
-    };
-    let mut text = match (leaders.as_slice(), others.as_slice()) {
-        ([only], []) if target.engines.len() == 1 => {
-            format!("{}, the only engine, reached {reached}.", only.title)
-        }
-        ([only], []) => format!(
-            "{}, the only engine whose result counts, reached {reached}.",
-            only.title
-        ),
-        (all, []) if target.union.regions == most => {
-            format!("A tie: {} reached the same {reached}.", listed(&names(all)))
-        }
-        (all, []) => format!(
-            "A tie: {} each reached {reached}, but not the same ones.",
-            listed(&names(all))
-        ),
-        ([first], _) => format!("{} reached the most: {reached}.", first.title),
-        (tied, _) => format!(
-            "A tie: {} reached the most, {reached}.",
-            listed(&names(tied))
-        ),
-    };
-    others.sort_by_key(|engine| Reverse(engine.reach.regions));
-    let behind: Vec<String> = others
-        .iter()
-        .map(|engine| format!("{}\u{a0}{}", engine.title, count(engine.reach.regions)))
+        .map(|(engine, regions)| {
+            let trials = counting(engine);
+            if trials == 1 {
+                return format!("{}\u{a0}{}", engine.title, middling(regions.median));
+            }
+            format!(
+                "{}\u{a0}{} ({}–{})",
+                engine.title,
+                middling(regions.median),
+                middling(regions.low),
+                middling(regions.high)
+            )
+        })
         .collect();
-    if !behind.is_empty() {
-        text += &format!(" Then {}.", listed(&behind));
+    let many = sound.iter().any(|(engine, _)| counting(engine) > 1);
+    let mut text = format!(
+        "{}: {}.",
+        if many {
+            "Median of the regions that a trial reached, with its 95\u{a0}% interval"
+        } else {
+            "Regions reached in one trial"
+        },
+        listed(&parts)
+    );
+    text += &format!(
+        " The seeds alone reach {}; everything together {} of {} ({}).",
+        count(seeds),
+        count(target.union.regions),
+        count(total),
+        percent(target.union.regions, total)
+    );
+    if sound
+        .iter()
+        .all(|(engine, _)| engine.reach.regions <= seeds)
+    {
+        text += " No engine reached more than the seeds alone.";
     }
-    text += &format!(" The seeds alone reach {}", count(seeds));
-    if sound.len() > 1 && target.union.regions > most {
-        text += &format!(", all engines together {}", count(target.union.regions));
-    }
-    text.push('.');
     text
+}
+
+/// What can be said of the differences between the engines on a target, in sentences.
+pub(super) fn differences(engines: &Engines<'_>, target: &TargetResult) -> Vec<String> {
+    let judged = judged(target);
+    let differ = judged.iter().filter(|one| one.verdict == Verdict::Differ);
+    let mut sentences: Vec<String> = differ.map(|one| difference(engines, one)).collect();
+    let pairs_with = |verdict| {
+        let pairs = judged.iter().filter(move |one| one.verdict == verdict);
+        let names = pairs.map(|one| {
+            let pair = one.pair;
+            format!(
+                "{} from {}",
+                engines.title(&pair.first),
+                engines.title(&pair.second)
+            )
+        });
+        names.collect::<Vec<String>>()
+    };
+    let alike = pairs_with(Verdict::NoDifference);
+    if !alike.is_empty() {
+        sentences.push(format!(
+            "The trials do not tell {}, which does not mean that they are equal.",
+            listed(&alike)
+        ));
+    }
+    let untold = pairs_with(Verdict::CannotTell);
+    if let Some(one) = judged.iter().find(|one| one.verdict == Verdict::CannotTell) {
+        let least = mann_whitney::smallest_p(one.trials.0, one.trials.1);
+        sentences.push(format!(
+            "So few trials cannot tell {}: with {} and {} the smallest possible p is {least:.2}.",
+            if untold.len() == judged.len() {
+                "the engines apart".to_owned()
+            } else {
+                listed(&untold)
+            },
+            one.trials.0,
+            one.trials.1,
+        ));
+    }
+    if judged.iter().any(|one| one.verdict == Verdict::Differ)
+        && judged
+            .iter()
+            .any(|one| one.trials.0.min(one.trials.1) < ENOUGH_TRIALS)
+    {
+        sentences.push(format!(
+            "With fewer than {ENOUGH_TRIALS} trials this is a hint, not a result."
+        ));
+    }
+    sentences
 }
 
 /// What only one engine reached; nothing when there is nothing to compare with.
@@ -89,7 +200,7 @@ pub(super) fn only_here(target: &TargetResult) -> Option<String> {
     let parts: Vec<String> = target
         .engines
         .iter()
-        .filter(|engine| engine.only_here.len() > 0)
+        .filter(|engine| !engine.only_here.is_empty())
         .map(|engine| format!("{} by {}", count(engine.only_here.len()), engine.title))
         .collect();
     Some(if parts.is_empty() {
@@ -97,33 +208,6 @@ pub(super) fn only_here(target: &TargetResult) -> Option<String> {
     } else {
         format!("Regions reached by one engine only: {}.", listed(&parts))
     })
-}
-
-/// What the engines had reached when each had executed as much as the one that executed least; nothing
-/// when a curve does not tell all, for it would be told as less than it was.
-pub(super) fn at_equal_executions(curves: &[Curve<'_>]) -> Option<String> {
-    let sound = || curves.iter().filter(|curve| !curve.failed);
-    if sound().any(|curve| curve.last() < curve.reached) {
-        return None;
-    }
-    let least = sound().min_by(|a, b| a.end.total_cmp(&b.end))?;
-    let mut reached: Vec<(usize, &str)> = sound()
-        .filter_map(|curve| Some((curve.at(least.end)?, curve.name)))
-        .collect();
-    if reached.len() < 2 {
-        return None;
-    }
-    reached.sort_by_key(|&(regions, _)| Reverse(regions));
-    let parts: Vec<String> = reached
-        .iter()
-        .map(|(regions, name)| format!("{name}\u{a0}{}", count(*regions)))
-        .collect();
-    Some(format!(
-        "Given equal executions instead of equal time ({}, all that {} made): {}.",
-        count(least.end as usize),
-        least.name,
-        listed(&parts)
-    ))
 }
 
 /// How many inputs fail which check.
@@ -150,46 +234,46 @@ pub(super) fn finds(comparison: &Comparison) -> String {
     format!("{}.", listed(&parts))
 }
 
-/// How much one run says.
+/// What the figures do not say.
 pub(super) fn caution(comparison: &Comparison) -> String {
     let time = span(comparison.time_seconds);
-    let mut text = format!(
-        "One trial of {time} for each engine on each target: \
-         a difference of a few regions says nothing."
-    );
+    let mut text = match comparison.trials {
+        1 => format!(
+            "One trial of {time} for each engine on each target: \
+             a difference of a few regions says nothing."
+        ),
+        trials => format!(
+            "{} trials of {time} for each engine on each target.",
+            count(trials)
+        ),
+    };
     if comparison.time_seconds < 3600 {
-        text += " Runs as short as this show how an engine starts, not how far it gets.";
+        text += " Trials as short as this show how an engine starts, not how far it gets.";
     }
-    text + " Evaluations that rank engines repeat runs of a day, ten times or more."
+    text + " Coverage is not finds: an engine that reaches more need not find more."
 }
 
-/// What is wrong with the comparison, if anything.
+/// What a reader must know first: the comparison's notes, and what else is odd about its runs.
 pub(super) fn problems(comparison: &Comparison) -> Vec<String> {
-    let mut problems = Vec::new();
-    if comparison.interrupted {
-        problems.push(
-            "Interrupted: runs ended before their time, or did not begin. \
-             The figures are for what there was until then."
-                .to_owned(),
-        );
-    }
+    let mut problems = comparison.notes.clone();
     if comparison.targets.is_empty() {
         problems.push("No target was run.".to_owned());
     }
-    let titles = engines(comparison);
+    let engines = Engines::of(comparison);
     for target in &comparison.targets {
-        let name = &target.target;
         for engine in &target.engines {
-            problems.extend(problems_of(comparison, target, engine));
+            let who = format!("{} on {}", engine.title, target.target);
+            problems.extend(problems_of(target, engine, &who));
         }
-        for title in &titles {
-            if !target.engines.iter().any(|engine| engine.title == *title) {
-                problems.push(format!("{title} was not run on {name}."));
+        for (name, title) in engines.iter() {
+            if !target.engines.iter().any(|engine| engine.engine == name) {
+                problems.push(format!("{title} was not run on {}.", target.target));
             }
         }
         if !target.never_evaluated.is_empty() {
             problems.push(format!(
-                "{name}: {} never evaluated by any input: {}.",
+                "{}: {} never evaluated by any input: {}.",
+                target.target,
                 if target.never_evaluated.len() == 1 {
                     "a check was"
                 } else {
@@ -202,157 +286,128 @@ pub(super) fn problems(comparison: &Comparison) -> Vec<String> {
     problems
 }
 
-fn problems_of(
-    comparison: &Comparison,
-    target: &TargetResult,
-    engine: &EngineResult,
-) -> Vec<String> {
-    let who = format!("{} on {}", engine.title, target.target);
-    if let Some(failure) = engine.failure() {
-        return vec![format!(
-            "{who} failed, and its result does not count: {failure}"
-        )];
-    }
+fn problems_of(target: &TargetResult, engine: &EngineResult, who: &str) -> Vec<String> {
     let mut problems = Vec::new();
-    let Some(trial) = engine.middle() else {
-        return problems;
-    };
-    if trial.seeds_read < target.seeds.inputs as u64 {
-        problems.push(format!(
-            "{who} read {} of {} seeds.",
-            trial.seeds_read, target.seeds.inputs
-        ));
+    let seeds = target.seeds.inputs as u64;
+    let fewest = engine.counting().map(|trial| trial.seeds_read).min();
+    if let Some(read) = fewest.filter(|read| *read < seeds) {
+        problems.push(format!("{who} read {read} of {seeds} seeds in a trial."));
     }
-    if engine.reach.regions <= target.seeds.reach.regions && !comparison.interrupted {
+    let stability = engine.counting().filter_map(|trial| trial.stability);
+    let stability = stability.fold(f64::INFINITY, f64::min);
+    if stability < LEAST_STABILITY {
         problems.push(format!(
-            "{who} reached nothing that the seeds do not reach."
-        ));
-    }
-    if let Some(stability) = trial.stability.filter(|percent| *percent < LEAST_STABILITY) {
-        problems.push(format!(
-            "{who} was {stability:.1}\u{a0}% stable: \
+            "{who} was {stability:.1}\u{a0}% stable in its worst trial: \
              something outlives an input, or is initialised only once."
         ));
     }
     problems
 }
 
-/// The engines whose results count.
-fn sound(target: &TargetResult) -> Vec<&EngineResult> {
-    target
-        .engines
-        .iter()
-        .filter(|engine| engine.failure().is_none())
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use super::super::samples::{comparison, target};
     use super::*;
-    use crate::report::{FindGroup, Machine, VERSION};
+    use crate::report::FindGroup;
 
     fn plain(text: &str) -> String {
         text.replace(['\u{a0}', '\u{202f}'], " ")
     }
 
-    fn comparison(targets: Vec<TargetResult>) -> Comparison {
-        Comparison {
-            version: VERSION,
-            started: String::new(),
-            time_seconds: 60,
-            snapshot_seconds: 1,
-            trials: 1,
-            order_seed: 0,
-            interrupted: false,
-            machine: Machine {
-                processor: String::new(),
-                cores: 1,
-                jobs: 1,
-                system: String::new(),
-                tools: Vec::new(),
+    fn pair(p: f64, a12: f64) -> Pair {
+        Pair {
+            first: "a".to_owned(),
+            second: "b".to_owned(),
+            regions: Contrast {
+                first: 1.0,
+                second: 2.0,
+                u: 0.0,
+                p,
+                a12,
+                magnitude: Magnitude::Large,
+                exact: true,
             },
-            code: Vec::new(),
-            targets,
-            across_targets: None,
-            notes: Vec::new(),
+            at_equal_executions: None,
         }
     }
 
-    fn verdict_of(seeds: usize, regions: &[usize]) -> String {
-        let engines = ["A", "B", "C"].into_iter().zip(regions);
-        let engines = engines.map(|(title, &regions)| samples::engine(title, regions));
-        plain(&verdict(&samples::target(seeds, engines.collect())))
+    fn differences_of(trials: usize, pairs: Vec<Pair>) -> String {
+        let regions = vec![300; trials];
+        let mut target = target(100, &[("A", &regions), ("B", &regions), ("C", &regions)]);
+        target.pairs = pairs;
+        let comparison = comparison(vec![target]);
+        let engines = Engines::of(&comparison);
+        plain(&differences(&engines, &comparison.targets[0]).join(" "))
     }
 
     #[test]
-    fn a_verdict_names_the_first_and_those_behind_and_the_seeds() {
+    fn what_was_reached_is_told_in_the_order_of_engines_and_nobody_is_ranked() {
+        let one = target(100, &[("A", &[200]), ("B", &[300])]);
         assert_eq!(
-            verdict_of(100, &[300, 200, 250]),
-            "A reached the most: 300 of 1 000 source regions (30.0 %). Then C 250 and B 200. \
-             The seeds alone reach 100."
+            plain(&reached(&one)),
+            "Regions reached in one trial: A 200 and B 300. The seeds alone reach 100; everything \
+             together 300 of 1 000 (30.0 %)."
         );
+        let many = target(100, &[("A", &[200, 210, 220]), ("B", &[])]);
         assert_eq!(
-            verdict_of(100, &[300]),
-            "A, the only engine, reached 300 of 1 000 source regions (30.0 %). \
-             The seeds alone reach 100."
+            plain(&reached(&many)),
+            "Median of the regions that a trial reached, with its 95 % interval: A 210 (205–215). \
+             The seeds alone reach 100; everything together 220 of 1 000 (22.0 %)."
         );
-    }
-
-    #[test]
-    fn a_tie_is_said() {
+        let nothing = reached(&target(100, &[("A", &[100])]));
+        assert!(nothing.ends_with("No engine reached more than the seeds alone."));
         assert_eq!(
-            verdict_of(100, &[300, 200, 300]),
-            "A tie: A and C reached the most, 300 of 1 000 source regions (30.0 %). Then B 200. \
-             The seeds alone reach 100."
-        );
-        assert_eq!(
-            verdict_of(100, &[300, 300]),
-            "A tie: A and B reached the same 300 of 1 000 source regions (30.0 %). \
-             The seeds alone reach 100."
-        );
-        let mut target = samples::target(
-            1,
-            vec![samples::engine("A", 300), samples::engine("B", 300)],
-        );
-        target.union.regions = 310;
-        assert_eq!(
-            plain(&verdict(&target)),
-            "A tie: A and B each reached 300 of 1 000 source regions (30.0 %), but not the same ones. \
-             The seeds alone reach 1, all engines together 310."
+            reached(&target(1, &[])),
+            "No engine has a trial that counts."
         );
     }
 
     #[test]
-    fn nobody_wins_with_what_the_seeds_reach_or_by_failing() {
+    fn few_trials_never_tell_engines_apart() {
+        // Whatever a p-value of so few trials may say.
         assert_eq!(
-            verdict_of(100, &[100, 100]),
-            "No engine reached more than the seeds alone: 100 of 1 000 source regions (10.0 %)."
+            differences_of(2, vec![pair(0.01, 1.0)]),
+            "So few trials cannot tell the engines apart: with 2 and 2 the smallest possible p is 0.33."
         );
-        let mut target = samples::target(
-            1,
-            vec![samples::engine("A", 300), samples::engine("B", 200)],
+    }
+
+    #[test]
+    fn a_difference_is_one_after_adjusting_for_all_pairs() {
+        assert_eq!(
+            differences_of(10, vec![pair(0.02, 0.1)]),
+            "B reached more than A: in 90 % of all pairings of their trials, a large effect (p = 0.020)."
         );
-        target.engines[0].trials[0].failure = Some("it died".into());
+        assert_eq!(
+            differences_of(10, vec![pair(0.02, 0.1), pair(0.8, 0.5), pair(0.7, 0.5)]),
+            "The trials do not tell A from B, A from B and A from B, which does not mean that they are \
+             equal."
+        );
         assert!(
-            verdict(&target).starts_with("B, the only engine whose result counts, reached 200")
+            differences_of(5, vec![pair(0.02, 0.1)])
+                .ends_with("With fewer than 10 trials this is a hint, not a result.")
         );
-        target.engines[1].trials[0].failure = Some("it died too".into());
-        assert_eq!(verdict(&target), "No engine's result counts.");
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
-        let mut first = samples::target(
-            100,
-            vec![samples::engine("A", 100), samples::engine("B", 200)],
+    fn differences_name_the_one_above_first() {
+        let said = differences_of(10, vec![pair(0.001, 0.7)]);
+        assert_eq!(
+            said,
+            "A reached more than B: in 70 % of all pairings of their trials, a large effect (p = 0.001)."
         );
+    }
+
+    #[test]
+    fn what_is_odd_is_said_after_the_notes() {
+        let mut first = target(100, &[("A", &[101]), ("B", &[200])]);
         first.engines[1].trials[0].seeds_read = 0;
         first.engines[1].trials[0].stability = Some(91.26);
-        let mut second = samples::target(100, vec![samples::engine("B", 200)]);
+        let mut second = target(100, &[("B", &[200])]);
         second.engines[0].trials[0].failure = Some("it died".into());
+        second.engines[0].trials[0].seeds_read = 0;
         second.never_evaluated = vec!["calc.x".into()];
         let mut comparison = comparison(vec![first, second]);
+        comparison.notes = vec!["Fewer than 10 trials.".into()];
         let said: Vec<String> = problems(&comparison)
             .iter()
             .map(|text| plain(text))
@@ -360,23 +415,20 @@ mod tests {
         assert_eq!(
             said,
             [
-                "A on fuzz_it reached nothing that the seeds do not reach.",
-                "B on fuzz_it read 0 of 1 seeds.",
-                "B on fuzz_it was 91.3 % stable: something outlives an input, or is initialised only once.",
-                "B on fuzz_it failed, and its result does not count: it died",
+                "Fewer than 10 trials.",
+                "B on fuzz_it read 0 of 1 seeds in a trial.",
+                "B on fuzz_it was 91.3 % stable in its worst trial: something outlives an input, or is initialised only once.",
                 "A was not run on fuzz_it.",
                 "fuzz_it: a check was never evaluated by any input: calc.x.",
             ]
         );
-        comparison.interrupted = true;
-        assert!(problems(&comparison)[0].starts_with("Interrupted"));
-        let sound = samples::target(100, vec![samples::engine("A", 101)]);
-        assert!(problems(&self::comparison(vec![sound])).is_empty());
+        let sound = target(100, &[("A", &[101])]);
+        assert!(problems(&super::super::samples::comparison(vec![sound])).is_empty());
     }
 
     #[test]
     fn finds_are_counted_by_check() {
-        let mut target = samples::target(1, vec![samples::engine("A", 2), samples::engine("B", 2)]);
+        let mut target = target(1, &[("A", &[2]), ("B", &[2])]);
         let group = |check: &str, inputs| FindGroup {
             check: check.to_owned(),
             inputs,
@@ -393,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn short_runs_and_a_single_trial_are_said() {
+    fn short_trials_and_a_single_one_are_said() {
         let mut comparison = comparison(Vec::new());
         let text = plain(&caution(&comparison));
         assert!(
@@ -401,39 +453,9 @@ mod tests {
         );
         assert!(text.contains("how an engine starts"));
         comparison.time_seconds = 86_400;
-        assert!(!caution(&comparison).contains("how an engine starts"));
-    }
-
-    #[test]
-    fn equal_executions_are_those_of_the_slowest_whose_result_counts() {
-        let curve = |name, end, steps: &[(f64, usize)]| Curve {
-            name,
-            failed: false,
-            style: 0,
-            seeds: 10,
-            steps: steps.to_vec(),
-            end,
-            reached: 0,
-        };
-        let mut curves = vec![
-            curve("A", 1000.0, &[(5.0, 20), (900.0, 30)]),
-            curve("B", 9000.0, &[(5.0, 15), (900.0, 40), (1001.0, 50)]),
-        ];
-        assert_eq!(
-            plain(&at_equal_executions(&curves).unwrap()),
-            "Given equal executions instead of equal time (1 000, all that A made): B 40 and A 30."
-        );
-        curves[1].reached = 60;
-        assert_eq!(
-            at_equal_executions(&curves),
-            None,
-            "B's curve does not tell all"
-        );
-        curves[1].failed = true;
-        assert_eq!(
-            at_equal_executions(&curves),
-            None,
-            "one engine is not compared"
-        );
+        comparison.trials = 10;
+        let text = plain(&caution(&comparison));
+        assert!(text.starts_with("10 trials of 24 h"));
+        assert!(!text.contains("how an engine starts"));
     }
 }
