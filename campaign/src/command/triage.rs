@@ -14,13 +14,13 @@ use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::build_worker;
 use crate::triage::collect::{Collected, collect};
-use crate::triage::group::{Environment, Group, Report, Status, VERSION, group};
-use crate::triage::judge::{Bench, replay_all};
+use crate::triage::group::{Environment, Group, Report, Status, VERSION};
+use crate::triage::judge::Bench;
 use crate::triage::minimise::Budget;
 use crate::triage::output::{Places, keep, write};
-use crate::triage::reproduce::{BUDGET, Before, reproduce_all};
+use crate::triage::reproduce::BUDGET;
 use crate::triage::summary::{engines, in_words, smallest};
-use crate::triage::{collect, issue};
+use crate::triage::{collect, issue, sort};
 
 /// Sort the finds of all engines into groups, one a cause, each with its smallest input and an issue text.
 ///
@@ -111,34 +111,18 @@ pub fn run(args: &Triage, project: &Project) -> Result<ExitCode> {
     };
 
     let started = Instant::now();
-    let outcomes = replay_all(&bench, &finds)?;
-    progress.say(&format!(
-        "replay {} finds: {:.1} s",
-        outcomes.len(),
-        started.elapsed().as_secs_f64()
-    ));
     let last = Report::read(&out);
-    let (mut groups, unread) = group(&finds, &outcomes, last.as_ref(), project.root());
-    troubles.extend(unread);
-    let before = Before {
-        report: last.as_ref(),
-        out: &out,
-    };
     let budget = Budget {
         time: args.minimize_time,
         ..BUDGET
     };
-    let started = Instant::now();
-    let reproduced = reproduce_all(&bench, &groups, before, budget)?;
+    let sorted = sort(&bench, &finds, &out, last.as_ref(), budget)?;
     progress.say(&format!(
-        "minimise reproducers: {:.1} s",
+        "replay {} finds, and minimise: {:.1} s",
+        sorted.replayed,
         started.elapsed().as_secs_f64()
     ));
-    for (group, reproduced) in groups.iter_mut().zip(&reproduced) {
-        if let Some(reproduced) = reproduced {
-            group.reproducer = Some(reproduced.reproducer.clone());
-        }
-    }
+    troubles.extend(sorted.troubles);
     let report = Report {
         version: VERSION,
         made: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
@@ -147,13 +131,13 @@ pub fn run(args: &Triage, project: &Project) -> Result<ExitCode> {
         time_out_seconds: args.time_out.as_secs_f64(),
         interrupted: session::interrupted(),
         finds: finds.len(),
-        replayed: outcomes.len(),
+        replayed: sorted.replayed,
         troubles,
-        groups,
+        groups: sorted.groups,
     };
     write(
         &report,
-        &reproduced,
+        &sorted.reproduced,
         &out,
         project.root(),
         args.sarif.as_deref(),

@@ -1,6 +1,6 @@
 //! Groups of finds, and the report that is made of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -41,6 +41,8 @@ pub struct Input {
     pub size: usize,
     /// The check that it fails.
     pub check: String,
+    /// What it shows: what its group is about, or a consequence of that.
+    pub shows: String,
     /// Where it was found.
     pub sightings: Vec<Sighting>,
 }
@@ -185,13 +187,15 @@ impl Group {
         self.inputs.push(input);
     }
 
-    /// Puts the input first that is best to begin from: of the target that asks the part at fault directly,
-    /// then the smallest.
+    /// Puts the input first that is best to begin from: one that shows what the group is about, of the target
+    /// that asks the part at fault directly, and then the smallest.
     fn put_in_order(&mut self) {
         let is_calculator = self.key.part.ends_with(" calculator");
-        let by_calculator = |input: &Input| input.check.starts_with("calc.");
         self.inputs.sort_by(|a, b| {
-            let rank = |input: &Input| (is_calculator && !by_calculator(input), input.size);
+            let rank = |input: &Input| {
+                let is_direct = !is_calculator || input.check.starts_with("calc.");
+                (input.shows != self.key.what, !is_direct, input.size)
+            };
             (rank(a), &a.name).cmp(&(rank(b), &b.name))
         });
         if let Some(first) = self.inputs.first() {
@@ -293,11 +297,16 @@ pub fn group(
     root: &Path,
 ) -> (Vec<Group>, Vec<String>) {
     let failed_before = failed_before(before);
+    let shown: BTreeSet<&Key> = outcomes
+        .iter()
+        .filter_map(|(_, outcome)| outcome.failure())
+        .map(|failure| &failure.key)
+        .collect();
     let mut groups: BTreeMap<(Status, Key), Group> = BTreeMap::new();
     let mut troubles = Vec::new();
     for (index, outcome) in outcomes {
         let find = &finds[*index];
-        let (status, key, check) = match outcome {
+        let (status, shows, check) = match outcome {
             Outcome::Unknown(why) => {
                 troubles.push(why.clone());
                 continue;
@@ -316,6 +325,10 @@ pub fn group(
                 }
             },
         };
+        let key = match status {
+            Status::Fails => filed_under(&shows, &shown),
+            Status::Unreproduced | Status::Mended => shows.clone(),
+        };
         let group = groups
             .entry((status, key.clone()))
             .or_insert_with(|| Group::new(key, status));
@@ -332,6 +345,7 @@ pub fn group(
             target: find.target.name.to_owned(),
             size: find.size,
             check,
+            shows: shows.what,
             sightings: find.sightings.clone(),
         });
     }
@@ -353,6 +367,18 @@ pub fn group(
         }
     }
     (groups, troubles)
+}
+
+/// The key of the group for what a find shows, when all that finds show is `shown`.
+fn filed_under(shows: &Key, shown: &BTreeSet<&Key>) -> Key {
+    let Some([accepts, refuses]) = shows.explanations() else {
+        return shows.clone();
+    };
+    match (shown.contains(&accepts), shown.contains(&refuses)) {
+        (true, false) => accepts,
+        (false, true) => refuses,
+        _ => shows.clone(),
+    }
 }
 
 /// The inputs that failed in the last triage, or before it and were mended, with their groups.

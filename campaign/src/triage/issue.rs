@@ -1,5 +1,6 @@
 //! A group as the text of an issue, in Markdown: whole without the project's files at hand.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::group::{Group, Report, Reproducer, Seen, Status};
@@ -172,10 +173,18 @@ fn found_by(text: &mut String, group: &Group) {
     if group.status != Status::Fails {
         return;
     }
-    if group.checks.len() > 1 || group.targets.len() > 1 {
+    let mut shown: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for input in &group.inputs {
+        *shown.entry((&input.check, &input.shows)).or_default() += 1;
+    }
+    if shown.len() > 1 {
         text.push_str("The same shows as:\n\n");
-        for (check, inputs) in &group.checks {
-            let _ = writeln!(text, "- `{check}`: {inputs} {}", inputs_word(*inputs));
+        for ((check, shows), inputs) in shown {
+            let _ = writeln!(
+                text,
+                "- `{check}`, {shows}: {inputs} {}",
+                inputs_word(inputs)
+            );
         }
         text.push('\n');
     }

@@ -81,6 +81,19 @@ pub enum Outcome {
     Unknown(String),
 }
 
+impl Outcome {
+    /// How it fails, if it does.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Fails(failure) | Self::FailsAtTimes(failure) | Self::Slow(failure) => {
+                Some(failure)
+            }
+            Self::Passes | Self::Unknown(_) => None,
+        }
+    }
+}
+
 /// Replays every find. Those that were not replayed because of Ctrl-C are missing.
 ///
 /// # Errors

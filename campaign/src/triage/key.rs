@@ -21,6 +21,11 @@
 //!   that `required` alone is;
 //! - of a scanner, that the virtual size is wrong; or else the bytes; or the touched units alone.
 //!
+//! An error of the wrong kind may be a consequence: who does not notice that an image is corrupt may stumble
+//! over something unsupported later. So where exactly one plainer mistake would explain it, an answer where
+//! that error is due or that error where an answer is due, and there are finds that show it, it is filed
+//! there ([`Key::explanations`]).
+//!
 //! Neither numbers nor the direction nor the words of an error are part of it: one mistake counts here too
 //! much and there too little. So two mistakes in one format that show in the same way are one group, until
 //! one of them is mended; and one mistake in code that all formats use is a group for each format.
@@ -106,6 +111,21 @@ impl Key {
         }
     }
 
+    /// For an error of the wrong kind, the two plainer mistakes of which it may be a consequence: an answer
+    /// where that error is due, and that error where an answer is due.
+    #[must_use]
+    pub fn explanations(&self) -> Option<[Self; 2]> {
+        let (told, due) = self.what.strip_suffix(IS_DUE)?.split_once(WHERE)?;
+        if told == AN_ANSWER || due == AN_ANSWER {
+            return None;
+        }
+        let plain = |told: &str, due: &str| Self {
+            part: self.part.clone(),
+            what: difference_of_kind(told, due),
+        };
+        Some([plain(AN_ANSWER, due), plain(told, AN_ANSWER)])
+    }
+
     fn of_panic(message: &str, root: &Path) -> Self {
         let (words, _) = message.rsplit_once("\n  at ").unwrap_or((message, ""));
         let part = match place_of_panic(message, root) {
@@ -118,6 +138,15 @@ impl Key {
             what: normalised(words),
         }
     }
+}
+
+const AN_ANSWER: &str = "an answer";
+const WHERE: &str = " where ";
+const IS_DUE: &str = " is due";
+
+/// One kind of answer in the place of another: an error's kind, or [`AN_ANSWER`].
+fn difference_of_kind(told: &str, due: &str) -> String {
+    format!("{told}{WHERE}{due}{IS_DUE}")
 }
 
 /// A line of a file.
@@ -294,6 +323,28 @@ mod tests {
             ),
             "vhdx calculator: unit_is_exact"
         );
+    }
+
+    #[test]
+    fn an_error_of_the_wrong_kind_may_have_two_explanations() {
+        let key = |what: &str| Key {
+            part: "vhdx scanner".into(),
+            what: what.into(),
+        };
+        assert_eq!(
+            key("Unsupported where Corrupt is due").explanations(),
+            Some([
+                key("an answer where Corrupt is due"),
+                key("Unsupported where an answer is due")
+            ])
+        );
+        for plain in [
+            "an answer where Corrupt is due",
+            "Corrupt where an answer is due",
+            "reads_bounded",
+        ] {
+            assert_eq!(key(plain).explanations(), None);
+        }
     }
 
     #[test]

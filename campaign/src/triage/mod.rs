@@ -8,6 +8,19 @@
 //! - [`issue`], [`summary`], [`sarif`]: a group for an issue tracker, all for a job's page, all for code
 //!   scanning; [`output`]: what is written where.
 
+//!
+//! [`sort`] is the whole of it but for reading and writing.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use collect::Find;
+use group::{Group, Report};
+use judge::{Bench, replay_all};
+use minimise::Budget;
+use reproduce::{Before, Reproduced, reproduce_all};
+
 pub mod collect;
 mod counter;
 pub mod group;
@@ -19,3 +32,45 @@ pub mod output;
 pub mod reproduce;
 pub mod sarif;
 pub mod summary;
+
+/// What came of the finds.
+#[derive(Debug)]
+pub struct Sorted {
+    /// The groups, with their reproducers.
+    pub groups: Vec<Group>,
+    /// The contents of the reproducers, one for each group; none for one that does not fail.
+    pub reproduced: Vec<Option<Reproduced>>,
+    /// How many finds were replayed: all, or fewer after Ctrl-C.
+    pub replayed: usize,
+    /// What could not be read, in words.
+    pub troubles: Vec<String>,
+}
+
+/// Replays `finds`, groups them, and makes the smallest input of each group. `out` is the folder of the last
+/// triage's results, whose report is `last`.
+///
+/// # Errors
+/// When no worker can be started.
+pub fn sort(
+    bench: &Bench,
+    finds: &[Find],
+    out: &Path,
+    last: Option<&Report>,
+    budget: Budget,
+) -> Result<Sorted> {
+    let outcomes = replay_all(bench, finds)?;
+    let (mut groups, troubles) = group::group(finds, &outcomes, last, &bench.root);
+    let before = Before { report: last, out };
+    let reproduced = reproduce_all(bench, &groups, before, budget)?;
+    for (group, reproduced) in groups.iter_mut().zip(&reproduced) {
+        if let Some(reproduced) = reproduced {
+            group.reproducer = Some(reproduced.reproducer.clone());
+        }
+    }
+    Ok(Sorted {
+        groups,
+        reproduced,
+        replayed: outcomes.len(),
+        troubles,
+    })
+}

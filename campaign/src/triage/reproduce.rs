@@ -131,6 +131,7 @@ impl<'a> Work<'a> {
         let inputs = self.group.inputs.iter();
         inputs
             .filter(|input| input.check == self.group.check && input.target == self.group.target)
+            .filter(|input| input.shows == self.group.key.what)
             .flat_map(|input| &input.sightings)
             .find_map(|sighting| fs::read(&sighting.path).ok())
     }

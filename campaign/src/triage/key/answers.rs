@@ -6,6 +6,8 @@ use harness_core::options::Options;
 use harness_core::recipe::Recipe;
 use shared::{AllocationSummary, TouchedUnits};
 
+use super::{AN_ANSWER, difference_of_kind};
+
 /// A calculator's answer that is not the one due.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Calculated {
@@ -122,12 +124,8 @@ fn of_kinds(answer: Option<String>, due: Option<String>) -> Option<String> {
     if answer == due {
         return None;
     }
-    let in_words = |kind: Option<String>| kind.unwrap_or_else(|| "an answer".to_owned());
-    Some(format!(
-        "{} where {} is due",
-        in_words(answer),
-        in_words(due)
-    ))
+    let [answer, due] = [answer, due].map(|kind| kind.unwrap_or_else(|| AN_ANSWER.to_owned()));
+    Some(difference_of_kind(&answer, &due))
 }
 
 /// The kind of a scanner's error, by the words in which errors are shown.

@@ -1,0 +1,382 @@
+//! Triage with a worker that misbehaves in known ways: a shell script that speaks the workers' language.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use campaign::triage::collect::collect;
+use campaign::triage::group::{Environment, Group, Report, Status, VERSION};
+use campaign::triage::judge::Bench;
+use campaign::triage::minimise::Budget;
+use campaign::triage::output::{keep, write};
+use campaign::triage::{Sorted, sort};
+use harness_core::targets;
+
+/// Judges an input by its first letter, and counts what it is asked.
+const WORKER: &str = r#"#!/bin/sh
+tab=$(printf '\t')
+while IFS=$tab read -r request target path; do
+    echo "$request" >> "$(dirname "$0")/asked"
+    if [ "$request" = describe ]; then
+        printf 'case\tVHDX, as the script has it\tfn main() {}\n'
+        continue
+    fi
+    letter=$(head -c 1 "$path")
+    case $letter in
+    H) sleep 60 ;;
+    A) kill -ABRT $$ ;;
+    P) printf 'fail\tsubject.no_panic\tattempt to add %s with overflow\\n  at crates/vhd/src/lib.rs:7\n' "$(wc -c < "$path")" ;;
+    Q) printf 'fail\tsubject.no_panic\tattempt to add 1 with overflow\\n  at crates/vhd/src/lib.rs:9\n' ;;
+    R) printf 'fail\tcalc.answer_is_exact\tcheck failed: calc.answer_is_exact\\n  found: Ok(MeasureOutput { required: 1, fully_allocated: 2 }); the model answers Err(InvalidOption)\\n  case: VHDX, block_size 3\n' ;;
+    S) printf 'fail\tcalc.answer_is_exact\tcheck failed: calc.answer_is_exact\\n  found: Err(InvalidSize); the model answers Err(InvalidOption)\\n  case: VHDX, block_size 4\n' ;;
+    F) if [ -e "$(dirname "$0")/seen" ]; then printf 'fail\tscan.reads_bounded\tcheck failed\n'; else : > "$(dirname "$0")/seen"; printf 'pass\n'; fi ;;
+    *) printf 'pass\n' ;;
+    esac
+done
+"#;
+
+const BUDGET: Budget = Budget {
+    tries: 200,
+    time: Duration::from_secs(2),
+};
+
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new(finds: &[(&str, &str)]) -> Self {
+        let place = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        fs::create_dir_all(place.root().join("libfuzzer-targets")).unwrap();
+        place.works_like(WORKER);
+        for (name, content) in finds {
+            place.add(name, content);
+        }
+        place
+    }
+
+    fn root(&self) -> PathBuf {
+        self.folder.path().join("project")
+    }
+
+    fn out(&self) -> PathBuf {
+        self.folder.path().join("out")
+    }
+
+    fn works_like(&self, script: &str) {
+        let path = self.worker();
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn worker(&self) -> PathBuf {
+        self.folder.path().join("worker")
+    }
+
+    fn add(&self, name: &str, content: &str) -> PathBuf {
+        let path = self
+            .folder
+            .path()
+            .join("finds/fuzz_measure_calc")
+            .join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    fn asked(&self) -> usize {
+        let asked = fs::read_to_string(self.folder.path().join("asked"));
+        asked.map_or(0, |text| text.lines().filter(|line| *line == "run").count())
+    }
+
+    fn sort(&self) -> (Report, Sorted) {
+        let calc = targets::find("fuzz_measure_calc").unwrap();
+        let folder = [self.folder.path().join("finds")];
+        let collected = collect(&folder, &[calc]).unwrap();
+        let bench = Bench {
+            worker: self.worker(),
+            root: self.root(),
+            time_out: Duration::from_secs(1),
+            cores: 8,
+        };
+        let last = Report::read(&self.out());
+        let sorted = sort(&bench, &collected.finds, &self.out(), last.as_ref(), BUDGET).unwrap();
+        let report = Report {
+            version: VERSION,
+            made: "2026-01-01T00:00:00Z".into(),
+            environment: Environment {
+                commit: "abc".into(),
+                rustc: "rustc 1".into(),
+                system: "Linux".into(),
+            },
+            command: "cargo campaign".into(),
+            time_out_seconds: 1.0,
+            interrupted: false,
+            finds: collected.finds.len(),
+            replayed: sorted.replayed,
+            troubles: sorted.troubles.clone(),
+            groups: sorted.groups.clone(),
+        };
+        write(&report, &sorted.reproduced, &self.out(), &self.root(), None).unwrap();
+        (report, sorted)
+    }
+}
+
+fn group<'a>(report: &'a Report, key: &str) -> &'a Group {
+    let found = report
+        .groups
+        .iter()
+        .find(|group| group.key.to_string() == key);
+    found.unwrap_or_else(|| {
+        let keys: Vec<String> = report.groups.iter().map(Group::title).collect();
+        panic!("no group {key:?} among {keys:#?}")
+    })
+}
+
+const AFL: &str = "default/crashes/id:000000,sig:06,src:000001,time:1500,execs:9,op:havoc";
+
+#[test]
+fn finds_that_fail_alike_are_a_group_with_a_small_reproducer() {
+    let place = Place::new(&[
+        ("default/fuzzer_stats", "start_time        : 1000\n"),
+        (AFL, "Pxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
+        ("crash-1", "Pyy"),
+        ("crash-2", "Qzz"),
+        ("SIGABRT.PC.1.fuzz", "A1234567"),
+        ("crash-3", "R1"),
+        ("crash-4", "S1"),
+    ]);
+    let (report, _) = place.sort();
+    assert_eq!(report.groups.len(), 4, "{:#?}", report.groups);
+
+    let panic = group(
+        &report,
+        "crates/vhd/src/lib.rs:7: attempt to add N with overflow",
+    );
+    assert_eq!(panic.inputs.len(), 2);
+    assert_eq!(panic.engines["afl"].first_ms, Some(1_001_500));
+    assert_eq!(panic.engines["afl"].first_after_ms, Some(1500));
+    assert_eq!(panic.engines["libfuzzer"].inputs, 1);
+    let reproducer = panic.reproducer.as_ref().unwrap();
+    assert_eq!((reproducer.size, reproducer.original_size), (1, 3));
+    assert!(reproducer.complete && reproducer.hex.as_deref() == Some("50"));
+    let kept = place
+        .out()
+        .join("regressions/fuzz_measure_calc")
+        .join(&reproducer.file);
+    assert_eq!(fs::read(kept).unwrap(), b"P");
+    let original = place.out().join("originals/fuzz_measure_calc");
+    assert_eq!(
+        fs::read(original.join(&reproducer.original)).unwrap(),
+        b"Pyy"
+    );
+
+    let died = group(&report, "fuzz_measure_calc: the process died: signal 6");
+    assert_eq!(died.reproducer.as_ref().unwrap().size, 1);
+
+    // The wrong kind of error is a consequence of the option that is accepted.
+    let accepts = group(
+        &report,
+        "vhdx calculator: an answer where InvalidOption is due",
+    );
+    assert_eq!(accepts.inputs.len(), 2);
+    assert_eq!(accepts.inputs[0].size, 2);
+    let issue = fs::read_to_string(place.out().join(format!("issues/{}.md", accepts.id))).unwrap();
+    for part in [
+        "# vhdx calculator: an answer where InvalidOption is due (`calc.answer_is_exact`)",
+        "**What must hold:** the answer is the reference model's",
+        "- the model answers Err(InvalidOption)",
+        "**The smallest case:** VHDX, as the script has it",
+        "```rust\nfn main() {}\n```",
+        "printf '\\122' > calc.answer_is_exact-",
+        "cargo campaign replay --target fuzz_measure_calc",
+        "| libFuzzer | 2 |",
+        "InvalidSize where InvalidOption is due: 1 input\n",
+        "- Commit: abc",
+    ] {
+        assert!(issue.contains(part), "{part:?} is not in:\n{issue}");
+    }
+    let summary = fs::read_to_string(place.out().join("summary.md")).unwrap();
+    assert!(
+        summary.contains("4 groups, of 6 inputs that fail."),
+        "{summary}"
+    );
+}
+
+#[test]
+fn hangs_take_bounded_time() {
+    let names: Vec<String> = (0..20).map(|nth| format!("timeout-{nth}")).collect();
+    let contents: Vec<String> = (0..20).map(|nth| format!("H{nth}")).collect();
+    let finds: Vec<(&str, &str)> = names
+        .iter()
+        .map(String::as_str)
+        .zip(contents.iter().map(String::as_str))
+        .collect();
+    let place = Place::new(&finds);
+    let started = Instant::now();
+    let (report, _) = place.sort();
+    // Each sleeps for a minute.
+    assert!(
+        started.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        started.elapsed()
+    );
+    let hang = &report.groups[0];
+    assert_eq!(report.groups.len(), 1);
+    assert_eq!(hang.inputs.len(), 20);
+    assert!(hang.not_waited_for >= 3, "{}", hang.not_waited_for);
+    assert_eq!(hang.check, "subject.no_hang");
+    assert_eq!(hang.reproducer.as_ref().unwrap().size, 1);
+}
+
+#[test]
+fn what_does_not_reproduce_is_a_group_and_what_was_mended_is_another() {
+    let place = Place::new(&[("crash-1", "Pyy"), ("crash-2", "x"), ("crash-3", "F")]);
+    let (report, _) = place.sort();
+    let passes = group(&report, "fuzz_measure_calc: does not reproduce");
+    assert_eq!(passes.status, Status::Unreproduced);
+    assert_eq!((passes.inputs.len(), passes.inputs[0].size), (1, 1));
+    assert!(passes.reproducer.is_none());
+    let at_times = report.of(Status::Fails).find(|group| group.at_times == 1);
+    assert_eq!(at_times.unwrap().check, "scan.reads_bounded");
+
+    place.works_like("#!/bin/sh\nwhile read -r request; do echo pass; done\n");
+    let (report, _) = place.sort();
+    assert_eq!(report.of(Status::Fails).count(), 0);
+    assert_eq!(report.of(Status::Unreproduced).count(), 1);
+    let mended = group(
+        &report,
+        "crates/vhd/src/lib.rs:7: attempt to add N with overflow",
+    );
+    assert_eq!(mended.status, Status::Mended);
+    assert_eq!(mended.check, "subject.no_panic");
+    let again = place.sort().0;
+    assert_eq!(again.of(Status::Mended).count(), 2, "it is not forgotten");
+
+    // The reproducer that is kept is still there, and goes where regressions are.
+    let kept = keep(&again, &place.out(), &place.root()).unwrap();
+    assert_eq!(kept.len(), 2);
+    assert!(
+        kept.iter()
+            .all(|path| path.starts_with(place.root().join("regressions")))
+    );
+    assert!(
+        keep(&again, &place.out(), &place.root())
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_reproducer_is_not_minimised_twice() {
+    let place = Place::new(&[("crash-1", &format!("P{}", "y".repeat(300)))]);
+    let first = place.sort().0;
+    let asked = place.asked();
+    assert!(asked > 10);
+    place.add("crash-2", "Pz");
+    let second = place.sort().0;
+    assert!(place.asked() - asked < 8, "{} and {asked}", place.asked());
+    assert_eq!(second.groups[0].inputs.len(), 2);
+    assert_eq!(first.groups[0].reproducer, second.groups[0].reproducer);
+
+    // One that was tampered with is made anew.
+    let file = &second.groups[0].reproducer.as_ref().unwrap().file;
+    let path = place.out().join("regressions/fuzz_measure_calc").join(file);
+    fs::write(&path, "Q").unwrap();
+    let third = place.sort().0;
+    assert_eq!(third.groups[0].reproducer.as_ref().unwrap().size, 1);
+    assert_eq!(fs::read(path).unwrap(), b"P");
+}
+
+#[test]
+fn a_find_that_vanishes_is_told_and_the_rest_goes_on() {
+    let place = Place::new(&[("crash-1", "Pyy"), ("crash-2", "Q")]);
+    let calc = targets::find("fuzz_measure_calc").unwrap();
+    let finds = collect(&[place.folder.path().join("finds")], &[calc])
+        .unwrap()
+        .finds;
+    let gone = finds.iter().find(|find| find.size == 1).unwrap().path();
+    fs::remove_file(gone).unwrap();
+    let bench = Bench {
+        worker: place.folder.path().join("vanishes"),
+        root: place.root(),
+        time_out: Duration::from_secs(1),
+        cores: 1,
+    };
+    let script = WORKER.replace(
+        "letter=",
+        "[ -e \"$path\" ] || { printf 'error\\tgone\\n'; continue; }\nletter=",
+    );
+    fs::write(&bench.worker, script).unwrap();
+    fs::set_permissions(&bench.worker, fs::Permissions::from_mode(0o755)).unwrap();
+    let sorted = sort(&bench, &finds, &place.out(), None, BUDGET).unwrap();
+    assert_eq!(sorted.troubles.len(), 1);
+    assert!(
+        sorted.troubles[0].contains("crash-2: No such file"),
+        "{:?}",
+        sorted.troubles
+    );
+    assert_eq!(sorted.groups.len(), 1);
+}
+
+/// What SARIF 2.1.0 requires of a log, and code scanning of a result.
+#[test]
+fn the_sarif_log_has_what_the_standard_requires() {
+    let place = Place::new(&[("crash-1", "Pyy"), ("crash-2", "R"), ("crash-3", "x")]);
+    let source = place.root().join("crates/vhd/src/lib.rs");
+    fs::create_dir_all(source.parent().unwrap()).unwrap();
+    fs::write(&source, "x\n").unwrap();
+    fs::write(place.root().join("Cargo.toml"), "x\n").unwrap();
+    let (report, _) = place.sort();
+    assert_eq!(report.groups.len(), 3);
+    let text = fs::read_to_string(place.out().join("triage.sarif")).unwrap();
+    let log: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(log["version"], "2.1.0");
+    assert!(
+        log["$schema"]
+            .as_str()
+            .unwrap()
+            .ends_with("sarif-2.1.0.json")
+    );
+    let runs = log["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 1);
+    let driver = &runs[0]["tool"]["driver"];
+    assert!(!driver["name"].as_str().unwrap().is_empty());
+    let rules = driver["rules"].as_array().unwrap();
+    let ids: Vec<&str> = rules
+        .iter()
+        .map(|rule| rule["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        ids,
+        ["calc.answer_is_exact", "subject.no_panic", "unreproduced"]
+    );
+    for rule in rules {
+        let sentence = rule["shortDescription"]["text"].as_str().unwrap();
+        assert!(sentence.ends_with('.') && sentence.len() > 20, "{sentence}");
+    }
+    let results = runs[0]["results"].as_array().unwrap();
+    assert_eq!(results.len(), 3);
+    let mut fingerprints = std::collections::BTreeSet::new();
+    for result in results {
+        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(result["ruleId"].as_str().unwrap(), ids[index]);
+        assert_eq!(result["level"], "error");
+        assert!(!result["message"]["text"].as_str().unwrap().is_empty());
+        let place_told = &result["locations"][0]["physicalLocation"];
+        let uri = place_told["artifactLocation"]["uri"].as_str().unwrap();
+        assert!(place.root().join(uri).is_file(), "{uri}");
+        assert!(!Path::new(uri).is_absolute());
+        let line = place_told["region"]["startLine"].as_u64().unwrap();
+        if ids[index] == "subject.no_panic" {
+            assert_eq!((uri, line), ("crates/vhd/src/lib.rs", 7));
+        } else {
+            assert_eq!(line, 1);
+        }
+        fingerprints.insert(result["partialFingerprints"]["group/v1"].to_string());
+    }
+    assert_eq!(fingerprints.len(), 3);
+}
