@@ -94,7 +94,15 @@ fn bash_completes_commands_targets_and_engines() {
     let offers = after(&["campaign", ""]);
     assert!(offers.is_superset(&commands()), "{offers:?}");
     assert_eq!(after(&["campaign", "replay", "--target", ""]), targets());
-    assert!(after(&["campaign", "run", ""]).is_superset(&targets()));
+    for words in [
+        &["run"][..],
+        &["triage"],
+        &["compare", "--targets"],
+        &["corpora", "--targets"],
+    ] {
+        let offers = after(&[&["campaign"], words, &[""]].concat());
+        assert!(offers.is_superset(&targets()), "{words:?}: {offers:?}");
+    }
     assert_eq!(
         after(&["campaign", "run", "--sanitizer", "a"]),
         ["address", "auto"].map(str::to_owned).into()

@@ -17,11 +17,11 @@ use crate::engine::Engine;
 /// The name of the tool as a command of its own: `cargo campaign` is cargo's alias for running it.
 const NAME: &str = "campaign";
 
-/// The arguments that take targets' names, in every command.
-const TARGET_ARGUMENTS: [&str; 2] = ["target", "targets"];
+/// What stands for targets' names in the usage of every command.
+const TARGETS: [&str; 2] = ["TARGET", "TARGETS"];
 
 /// The argument that takes several engines' names, or `all`.
-const ENGINES_ARGUMENT: &str = "engines";
+const ENGINES: &str = "engines";
 
 /// What bash needs beyond clap's script: completion of `cargo campaign`, which belongs to cargo's own
 /// completion until its first argument is ours.
@@ -95,10 +95,13 @@ fn script(shell: Shell, tool: clap::Command) -> Vec<u8> {
 fn with_names(tool: clap::Command) -> clap::Command {
     tool.mut_subcommands(|command| {
         command.mut_args(|argument| {
-            let id = argument.get_id().as_str();
-            if TARGET_ARGUMENTS.contains(&id) {
+            let stands_for = argument.get_value_names().unwrap_or_default();
+            if stands_for
+                .iter()
+                .any(|name| TARGETS.contains(&name.as_str()))
+            {
                 argument.value_parser(PossibleValuesParser::new(target_names()))
-            } else if id == ENGINES_ARGUMENT && argument.get_possible_values().is_empty() {
+            } else if argument.get_id() == ENGINES && argument.get_possible_values().is_empty() {
                 let names = Engine::ALL.map(Engine::name).into_iter().chain(["all"]);
                 argument.value_parser(PossibleValuesParser::new(names))
             } else {
