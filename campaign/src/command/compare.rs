@@ -20,7 +20,7 @@ use crate::comparison::watcher::Watcher;
 use crate::comparison::{cores, leftovers};
 use crate::corpus::files_in;
 use crate::coverage::{NeutralBuild, SourceMap};
-use crate::engine::{Engine, Sanitizer, session};
+use crate::engine::{Engine, EngineSet, Sanitizer, session};
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
@@ -88,9 +88,9 @@ pub struct Compare {
     /// How long each trial takes: 30s, 10m, 24h [default: 1m].
     #[arg(long, value_parser = parse_time)]
     time: Option<Duration>,
-    /// The engines; all when none is given.
-    #[arg(long, value_enum, value_delimiter = ',')]
-    engines: Vec<Engine>,
+    /// The engines: names with commas between them, or `all` [default: all].
+    #[arg(long)]
+    engines: Option<EngineSet>,
     /// How many engines run at once, each on a core of its own; by default as many as there are cores.
     #[arg(long, value_name = "K", alias = "jobs")]
     cores: Option<NonZeroUsize>,
@@ -128,10 +128,10 @@ impl Compare {
                 .collect();
             Some(targets.into_iter().map(str::to_owned).collect())
         };
-        let engines: BTreeSet<Engine> = self.engines.iter().copied().collect();
+        let engines = self.engines.as_ref();
         Ok(Asked {
             targets,
-            engines: Some(engines.into_iter().collect()).filter(|all: &Vec<_>| !all.is_empty()),
+            engines: engines.map(|engines| engines.0.iter().copied().collect()),
             trials: self.trials.map(usize::from),
             time_seconds: self.time.map(|time| time.as_secs()),
             snapshot_seconds: self.snapshot.map(|time| time.as_secs()),

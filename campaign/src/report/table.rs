@@ -1,93 +1,51 @@
 //! A comparison as a table, for a terminal and for Markdown alike.
 
-use std::fmt::Write as _;
-
+use super::columns;
 use super::{Comparison, EngineResult, Estimate, TargetResult, grouped};
 
-/// How many columns hold names, which stand to the left; figures stand to the right.
-const NAMES: usize = 2;
+const OF_ONE: [&str; 8] = [
+    "target",
+    "engine",
+    "executions",
+    "executions/s",
+    "corpus",
+    "regions",
+    "only here",
+    "finds",
+];
+
+const OF_MANY: [&str; 9] = [
+    "target",
+    "engine",
+    "trials",
+    "executions/s",
+    "corpus",
+    "regions (median)",
+    "in all trials",
+    "only here",
+    "finds",
+];
 
 /// The comparison as a Markdown table whose columns also line up on a terminal. With one trial of each engine
 /// the figures are that trial's; with more they are medians, each with the interval in which the median lies
 /// with 95 % confidence.
 #[must_use]
 pub fn markdown(comparison: &Comparison) -> String {
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    let headings: &[&str] = if comparison.trials == 1 {
-        for target in &comparison.targets {
+    let is_one = comparison.trials == 1;
+    let heading: &[&str] = if is_one { &OF_ONE } else { &OF_MANY };
+    let mut rows = vec![heading.iter().map(|&cell| cell.to_owned()).collect()];
+    for target in &comparison.targets {
+        if is_one {
             rows.push(seeds_row(target));
             let engines = target.engines.iter();
-            rows.extend(engines.map(|engine| single_row(target, engine)));
-        }
-        &[
-            "target",
-            "engine",
-            "executions",
-            "executions/s",
-            "corpus",
-            "regions",
-            "only here",
-            "finds",
-        ]
-    } else {
-        for target in &comparison.targets {
-            rows.push(seeds_rows_of_many(target));
+            rows.extend(engines.map(|engine| row(target, engine)));
+        } else {
+            rows.push(seeds_row_of_many(target));
             let engines = target.engines.iter();
             rows.extend(engines.map(|engine| row_of_many(target, engine)));
         }
-        &[
-            "target",
-            "engine",
-            "trials",
-            "executions/s",
-            "corpus",
-            "regions (median)",
-            "in all trials",
-            "only here",
-            "finds",
-        ]
-    };
-    laid_out(headings, &rows)
-}
-
-/// Lines up a table.
-fn laid_out(headings: &[&str], rows: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = headings
-        .iter()
-        .map(|heading| heading.chars().count())
-        .collect();
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
     }
-    let mut text = line(headings, &widths);
-    for (column, width) in widths.iter().enumerate() {
-        let (fill, end) = if column < NAMES {
-            (width + 2, "")
-        } else {
-            (width + 1, ":")
-        };
-        let _ = write!(text, "|{}{end}", "-".repeat(fill));
-    }
-    text.push_str("|\n");
-    for row in rows {
-        text += &line(row, &widths);
-    }
-    text
-}
-
-fn line(cells: &[impl AsRef<str>], widths: &[usize]) -> String {
-    let mut text = String::new();
-    for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        let cell = cell.as_ref();
-        let _ = if column < NAMES {
-            write!(text, "| {cell:<width$} ")
-        } else {
-            write!(text, "| {cell:>width$} ")
-        };
-    }
-    text + "|\n"
+    columns::markdown(&rows, 2)
 }
 
 const DASH: &str = "–";
@@ -105,7 +63,7 @@ fn seeds_row(target: &TargetResult) -> Vec<String> {
     ]
 }
 
-fn seeds_rows_of_many(target: &TargetResult) -> Vec<String> {
+fn seeds_row_of_many(target: &TargetResult) -> Vec<String> {
     vec![
         target.target.clone(),
         "(seeds)".to_owned(),
@@ -127,7 +85,7 @@ fn name(engine: &EngineResult) -> String {
     }
 }
 
-fn single_row(target: &TargetResult, engine: &EngineResult) -> Vec<String> {
+fn row(target: &TargetResult, engine: &EngineResult) -> Vec<String> {
     let trial = engine.middle();
     vec![
         target.target.clone(),
@@ -202,25 +160,6 @@ fn portion(part: usize, whole: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_table_lines_up() {
-        let rows = vec![
-            vec![
-                "a".to_owned(),
-                "AFL++".to_owned(),
-                "1\u{202f}000".to_owned(),
-            ],
-            vec!["longer".to_owned(), "b".to_owned(), "–".to_owned()],
-        ];
-        assert_eq!(
-            laid_out(&["target", "engine", "n"], &rows),
-            "| target | engine |     n |\n\
-             |--------|--------|------:|\n\
-             | a      | AFL++  | 1\u{202f}000 |\n\
-             | longer | b      |     – |\n"
-        );
-    }
 
     #[test]
     fn an_interval_is_told_where_there_is_one() {
