@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use campaign::command::{
     bench, compare, completions, corpora, coverage, differential, doctor, faults, list, manual,
-    measure, mutants, recipe, replay, run, scan, seeds, triage,
+    measure, minimize, mutants, recipe, replay, run, scan, seeds, triage,
 };
 use campaign::comparison::watcher;
 use campaign::output;
@@ -46,6 +46,7 @@ enum Command {
     Triage(triage::Triage),
     Bench(bench::Bench),
     Measure(measure::Measure),
+    Minimize(minimize::Minimize),
     Mutants(mutants::Mutants),
     Scan(scan::Scan),
     Completions(completions::Completions),
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         Command::Seeds(args) => project().and_then(|project| seeds::run(args, &project)),
         Command::Bench(args) => project().and_then(|project| bench::run(args, &project)),
         Command::Measure(args) => measure::run(args),
+        Command::Minimize(args) => project().and_then(|project| minimize::run(args, &project)),
         Command::Mutants(args) => project().and_then(|project| mutants::run(args, &project)),
         Command::Scan(args) => scan::run(args),
         Command::Completions(args) => completions::run(args, Arguments::command()),

@@ -3,6 +3,10 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+mod counted;
+
+pub use counted::CountedLine;
+
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::engine::{Engine, Status};

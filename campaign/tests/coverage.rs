@@ -8,102 +8,25 @@ use harness_core::counters::Profile;
 use llvm_profparser::CoverageMapping;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::OnceLock;
 use std::time::Duration;
 
-const FILE: &str = "crates/code/src/lib.rs";
+mod coverage_fixture;
 
-/// The small program, written and built once for all tests of this file.
-struct Fixture {
-    root: PathBuf,
-    binary: PathBuf,
-    map: SourceMap,
-}
+use coverage_fixture::{FILE, Fixture, build, fixture};
 
-fn fixture() -> &'static Fixture {
-    static FIXTURE: OnceLock<Fixture> = OnceLock::new();
-    FIXTURE.get_or_init(|| {
-        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("coverage_fixture");
-        let files = [
-            ("Cargo.toml", include_str!("coverage_fixture/worker.toml")),
-            ("src/main.rs", include_str!("coverage_fixture/worker.rs")),
-            (
-                "src/counters.rs",
-                include_str!("../../harness-core/src/counters.rs"),
-            ),
-            (
-                "src/counters/watch.rs",
-                include_str!("../../harness-core/src/counters/watch.rs"),
-            ),
-            (
-                "src/batch.rs",
-                include_str!("../../harness-core/src/worker/batch.rs"),
-            ),
-            (
-                "crates/code/Cargo.toml",
-                include_str!("coverage_fixture/code.toml"),
-            ),
-            (FILE, include_str!("coverage_fixture/code.rs")),
-        ];
-        for (name, text) in files {
-            let path = root.join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        let binary = build(&root).build().unwrap();
-        let map = SourceMap::of_worker(&binary, &root, "crates/").unwrap();
-        Fixture { root, binary, map }
-    })
-}
-
-fn build(root: &Path) -> NeutralBuild {
-    NeutralBuild {
-        manifest: root.join("Cargo.toml"),
-        binary: "fixture_worker".into(),
-        target_dir: root.join("target"),
-    }
-}
-
-impl Fixture {
-    fn replay(&self) -> Replay<'_> {
-        Replay {
-            binary: &self.binary,
-            map: &self.map,
-            target: "fixture",
-            timeout: Duration::from_secs(2),
-        }
-    }
-
-    /// Inputs in a folder of this test's own, 10 ms and 100 executions apart.
-    fn inputs(&self, test: &str, inputs: &[&[u8]]) -> Vec<Input> {
-        let folder = self.root.join("inputs").join(test);
-        fs::create_dir_all(&folder).unwrap();
-        let write = |(index, bytes): (usize, &&[u8])| {
-            let path = folder.join(index.to_string());
-            fs::write(&path, bytes).unwrap();
-            Input {
-                path,
-                time_ms: index as u64 * 10,
-                executions: index as u64 * 100,
-            }
-        };
-        inputs.iter().enumerate().map(write).collect()
-    }
-
-    /// The regions that each input reaches by itself.
-    fn each(&self, inputs: &[Input]) -> Vec<RegionSet> {
-        let paths: Vec<&Path> = inputs.iter().map(|input| input.path.as_path()).collect();
-        let mut sets = Vec::new();
-        let visit = |reached: campaign::coverage::Reached| {
-            assert_eq!(reached.input, sets.len());
-            sets.push(self.map.set(&reached.regions));
-            Ok(())
-        };
-        self.replay().each(&paths, visit).unwrap();
-        sets
-    }
+/// The regions that each input reaches by itself.
+fn each(fixture: &Fixture, inputs: &[Input]) -> Vec<RegionSet> {
+    let paths: Vec<&Path> = inputs.iter().map(|input| input.path.as_path()).collect();
+    let mut sets = Vec::new();
+    let visit = |reached: campaign::coverage::Reached| {
+        assert_eq!(reached.input, sets.len());
+        sets.push(fixture.map.set(&reached.regions));
+        Ok(())
+    };
+    fixture.replay().each(&paths, visit).unwrap();
+    sets
 }
 
 /// Regions of the code under test, by line and column of start and end.
@@ -166,7 +89,7 @@ fn a_branch_reaches_its_own_arm_only() {
     else_arm.extend(&regions(&[BRANCH_ELSE]));
     // The third shows that counters start at zero for each input.
     let expected = [then_arm.clone(), else_arm, then_arm.clone()];
-    assert_eq!(fixture.each(&inputs), expected);
+    assert_eq!(each(fixture, &inputs), expected);
 
     let summary = fixture.map.summary(&then_arm);
     assert_eq!(
@@ -305,7 +228,7 @@ fn what_ended_midway_claims_no_branch_that_it_did_not_take() {
     let inputs = fixture.inputs("midway", &[b"s\x07", b"s\x08", b"s\x09"]);
     let never = regions(&[CHECKED_OK, (42, 9, 42, 15), (44, 21, 44, 30)]);
     let entry = regions(&CHECKED_ENTRY);
-    for (index, reached) in fixture.each(&inputs).iter().enumerate() {
+    for (index, reached) in each(fixture, &inputs).iter().enumerate() {
         assert_eq!(reached.intersection(&entry), entry, "input {index}");
         assert!(reached.intersection(&never).is_empty(), "input {index}");
     }

@@ -218,7 +218,7 @@ fn shrink(replay: &Replay<'_>, inputs: &Inputs, pinned: &Inputs, keep: usize) ->
         .iter()
         .map(|(name, candidate)| (name, candidate.clone()))
         .unzip();
-    let mut kept = BTreeSet::from_iter(cover(&sound, keep));
+    let mut kept = BTreeSet::from_iter(cover(sound.as_slice(), keep));
     kept.extend((0..names.len()).filter(|&place| pinned.contains_key(names[place])));
     ensure!(!kept.is_empty(), "{}: every input fails", replay.target);
     let kept = kept.iter().map(|&place| {

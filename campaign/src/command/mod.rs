@@ -11,6 +11,7 @@ pub mod faults;
 pub mod list;
 pub mod manual;
 pub mod measure;
+pub mod minimize;
 pub mod mutants;
 pub mod recipe;
 pub mod replay;

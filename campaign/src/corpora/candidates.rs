@@ -124,8 +124,10 @@ fn target_of(path: &Path, targets: &[&'static Target]) -> Result<Option<&'static
         let part = part.to_string_lossy();
         targets.iter().find(|target| {
             part.strip_prefix(target.name).is_some_and(|rest| {
-                !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')
-                    || rest.starts_with("_seed_corpus")
+                // What `minimize` keeps of a corpus is not part of it.
+                let is_old = rest.starts_with(".before-");
+                let ends = !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+                ends && !is_old || rest.starts_with("_seed_corpus")
             })
         })
     });
@@ -150,6 +152,7 @@ mod tests {
         put("runs/fuzz_measure_calc/honggfuzz/long", &[1; 4242]);
         put("runs/fuzz_measure_scan/y", &[2; 3]);
         put("runs/fuzz_measure_scanner/z", &[3; 3]);
+        put("fuzz_measure_scan.before-2026-01-01T00-00-00/w", &[4; 3]);
         put("notes", b"of no target");
         let zip = pack::zipped([("n", &[9; 50][..])]).unwrap();
         put("fuzz_measure_calc_seed_corpus.zip", &zip);

@@ -8,6 +8,22 @@ use std::collections::BinaryHeap;
 /// What an input costs in a zip beside its bytes: two headers and two names.
 const ENTRY_COST: u64 = 108;
 
+/// Inputs to choose from, by their place.
+pub trait Choice {
+    /// How many there are.
+    fn count(&self) -> usize;
+    /// How many features there are: their numbers are below that.
+    fn features(&self) -> usize;
+    /// The length of an input in bytes.
+    fn length(&self, place: usize) -> usize;
+    /// The features of an input, each once, by number.
+    fn features_of(&self, place: usize) -> impl Iterator<Item = usize>;
+    /// Which of inputs that are worth the same comes first: that with the smallest number.
+    fn order(&self, place: usize) -> usize {
+        place
+    }
+}
+
 /// An input to choose from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
@@ -17,23 +33,36 @@ pub struct Candidate {
     pub features: Vec<usize>,
 }
 
+impl Choice for [Candidate] {
+    fn count(&self) -> usize {
+        self.len()
+    }
+    fn features(&self) -> usize {
+        let features = self.iter().flat_map(|candidate| &candidate.features);
+        features.max().map_or(0, |most| most + 1)
+    }
+    fn length(&self, place: usize) -> usize {
+        self[place].length
+    }
+    fn features_of(&self, place: usize) -> impl Iterator<Item = usize> {
+        self[place].features.iter().copied()
+    }
+}
+
 /// Chooses candidates such that each feature is had by `keep` of them, or by all that have it when those are
 /// fewer. Returns their places, ascending. The same candidates in the same order give the same choice.
 #[must_use]
-pub fn cover(candidates: &[Candidate], keep: usize) -> Vec<usize> {
-    let features = candidates.iter().flat_map(|candidate| &candidate.features);
-    let mut needed = vec![keep; features.max().map_or(0, |most| most + 1)];
+pub fn cover(candidates: &(impl Choice + ?Sized), keep: usize) -> Vec<usize> {
+    let mut needed = vec![keep; candidates.features()];
     let gain = |place: usize, needed: &[usize]| {
-        let features = &candidates[place].features;
-        features
-            .iter()
-            .filter(|&&feature| needed[feature] > 0)
-            .count()
+        let features = candidates.features_of(place);
+        features.filter(|&feature| needed[feature] > 0).count()
     };
-    let mut queue: BinaryHeap<Worth> = (0..candidates.len())
+    let mut queue: BinaryHeap<Worth> = (0..candidates.count())
         .map(|place| Worth {
             gain: gain(place, &needed),
-            length: candidates[place].length,
+            length: candidates.length(place),
+            order: candidates.order(place),
             place,
         })
         .collect();
@@ -48,7 +77,7 @@ pub fn cover(candidates: &[Candidate], keep: usize) -> Vec<usize> {
             queue.push(Worth { gain: now, ..best });
             continue;
         }
-        for &feature in &candidates[best.place].features {
+        for feature in candidates.features_of(best.place) {
             needed[feature] = needed[feature].saturating_sub(1);
         }
         chosen.push(best.place);
@@ -62,6 +91,7 @@ pub fn cover(candidates: &[Candidate], keep: usize) -> Vec<usize> {
 struct Worth {
     gain: usize,
     length: usize,
+    order: usize,
     place: usize,
 }
 
@@ -74,7 +104,7 @@ impl Ord for Worth {
         );
         this.cmp(&that)
             .then_with(|| Reverse(self.length).cmp(&Reverse(other.length)))
-            .then_with(|| Reverse(self.place).cmp(&Reverse(other.place)))
+            .then_with(|| Reverse(self.order).cmp(&Reverse(other.order)))
     }
 }
 
@@ -100,24 +130,24 @@ mod tests {
     #[test]
     fn one_that_has_everything_is_enough() {
         let all = candidates(&[(50, &[0]), (60, &[0, 1, 2]), (40, &[1]), (40, &[2])]);
-        assert_eq!(cover(&all, 1), [1]);
+        assert_eq!(cover(all.as_slice(), 1), [1]);
     }
 
     #[test]
     fn of_equals_the_shorter_and_then_the_first_is_kept() {
         let all = candidates(&[(50, &[0]), (40, &[0]), (40, &[0])]);
-        assert_eq!(cover(&all, 1), [1]);
-        assert_eq!(cover(&all, 2), [1, 2]);
+        assert_eq!(cover(all.as_slice(), 1), [1]);
+        assert_eq!(cover(all.as_slice(), 2), [1, 2]);
         // There are no more than three.
-        assert_eq!(cover(&all, 9), [0, 1, 2]);
+        assert_eq!(cover(all.as_slice(), 9), [0, 1, 2]);
     }
 
     #[test]
     fn a_long_input_is_kept_only_for_what_no_short_ones_have() {
         let all = candidates(&[(60_000, &[0, 1, 2, 3]), (10, &[0, 1]), (10, &[2])]);
-        assert_eq!(cover(&all, 1), [0, 1, 2]);
+        assert_eq!(cover(all.as_slice(), 1), [0, 1, 2]);
         let all = candidates(&[(60_000, &[0, 1, 2]), (10, &[0, 1]), (10, &[2])]);
-        assert_eq!(cover(&all, 1), [1, 2]);
+        assert_eq!(cover(all.as_slice(), 1), [1, 2]);
     }
 
     #[test]
@@ -140,7 +170,7 @@ mod tests {
         };
         let before = have(&mut (0..all.len()));
         for keep in 1..=4 {
-            let chosen = cover(&all, keep);
+            let chosen = cover(all.as_slice(), keep);
             let after = have(&mut chosen.iter().copied());
             for (before, after) in before.iter().zip(after) {
                 assert!(after >= keep.min(*before));
@@ -151,7 +181,8 @@ mod tests {
 
     #[test]
     fn nothing_of_nothing() {
-        assert!(cover(&[], 3).is_empty());
-        assert!(cover(&candidates(&[(4, &[])]), 3).is_empty());
+        let none: &[Candidate] = &[];
+        assert!(cover(none, 3).is_empty());
+        assert!(cover(candidates(&[(4, &[])]).as_slice(), 3).is_empty());
     }
 }
