@@ -264,6 +264,43 @@ fn summaries_are_on_the_jobs_page_and_a_report_that_is_missing_is_an_error() {
     );
 }
 
+/// The tool as a comparison with an earlier report sees it: it reads that one, unless it says "unreadable".
+const COMPARER: &str = r#"#!/usr/bin/env bash
+[[ $1 == build ]] && exit
+while [[ $1 != --out ]]; do shift; done
+out=$2 against=${4:-}
+mkdir -p "$out"
+if [[ -z $against ]]; then
+    for file in index.html report.json series.csv summary.md; do echo "$(cat "$SCENE/week")" >"$out/$file"; done
+elif ! grep -q unreadable "$against"; then
+    echo "since $(cat "$against")" >"$out/against.md"
+fi
+exit "$(cat "$SCENE/code")"
+"#;
+
+#[test]
+fn a_comparison_says_what_changed_since_the_last_that_counts() {
+    let scene = Scene::new(&[("cargo", COMPARER)]);
+    let folder = |name: &str| scene.path(name).display().to_string();
+    let (out, last) = (folder("out"), folder("last"));
+    // Each week's report and the tool's code; the page afterwards, and what is kept for the next week.
+    for (week, code, page, kept) in [
+        ("first", 0, "first\n", "first"),
+        ("second", 3, "second\nsince first\n", "second"),
+        ("broken", 1, "broken\nsince second\n", "second"),
+        ("unreadable", 0, "unreadable\nsince second\n", "unreadable"),
+        ("fifth", 0, "fifth\n", "fifth"),
+    ] {
+        fs::write(scene.path("week"), week).unwrap();
+        fs::write(scene.path("code"), code.to_string()).unwrap();
+        let _ = fs::remove_file(scene.path("page.md"));
+        let ran = scene.run("weekly-compare", &["1", "1s", &out, &last]);
+        assert_eq!(ran.status.code(), Some(code), "{week}: {}", text(&ran));
+        assert_eq!(scene.read("page.md"), page, "{week}: {}", text(&ran));
+        assert_eq!(scene.read("last/report.json").trim(), kept, "{week}");
+    }
+}
+
 /// Workflows say when and with which rights; what is done is in scripts, which can be run anywhere.
 #[test]
 fn workflows_only_call_scripts() {
