@@ -96,12 +96,16 @@ pub fn run(args: &Triage, project: &Project) -> Result<ExitCode> {
         Some(folder) => std::path::absolute(folder)?,
         None => project.results().join("triage"),
     };
-    let _lock = project.lock(&out)?;
+    let _lock = project.lock(&out.join("triage"))?;
     let Collected {
         finds,
         mut troubles,
     } = collect(&folders(args, project, &targets), &targets)?;
-    let worker = progress.step("build the replay worker", || build_worker(project))?;
+    let worker = match finds.as_slice() {
+        // Nothing is replayed.
+        [] => PathBuf::new(),
+        _ => progress.step("build the replay worker", || build_worker(project))?,
+    };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let bench = Bench {
         worker,
@@ -148,8 +152,17 @@ pub fn run(args: &Triage, project: &Project) -> Result<ExitCode> {
         show(&report, &out, project)?;
     }
     if args.keep {
-        for path in keep(&report, &out, project.root())? {
-            progress.say(&format!("kept {}", from_here(&path).display()));
+        let kept = keep(&report, &out, project.root())?;
+        for path in &kept.new {
+            let path = from_here(path).display();
+            progress.say(&format!(
+                "kept {path}; regressions/README.md is to say what was wrong"
+            ));
+        }
+        for file in &kept.too_long {
+            progress.say(&format!(
+                "not kept: {file} is longer than what engines may make"
+            ));
         }
     }
     conclude(&report)

@@ -41,6 +41,9 @@ use serde::{Deserialize, Serialize};
 use crate::corpus::content_name;
 use crate::replay::{NO_ABORT, NO_HANG};
 
+/// How much of a panic's message is part of a key, in characters: it is the title of an issue too.
+const LONGEST_WORDS: usize = 140;
+
 /// What the finds of a group have in common.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Key {
@@ -135,7 +138,7 @@ impl Key {
         let words = words.lines().next().unwrap_or_default();
         Self {
             part,
-            what: normalised(words),
+            what: normalised(words).chars().take(LONGEST_WORDS).collect(),
         }
     }
 }

@@ -17,6 +17,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use harness_core::targets;
 
 use super::group::{Group, Report};
 use super::issue::issue;
@@ -46,6 +47,12 @@ impl Places {
     #[must_use]
     pub fn regression(&self, target: &str, file: &str) -> String {
         format!("{}/regressions/{target}/{file}", self.out)
+    }
+
+    /// The folder of the texts of issues.
+    #[must_use]
+    pub fn issues(&self) -> String {
+        format!("{}/issues", self.out)
     }
 
     /// The text of an issue.
@@ -104,12 +111,21 @@ fn issue_path(out: &Path, group: &Group) -> PathBuf {
     out.join("issues").join(format!("{}.md", group.id))
 }
 
-/// Copies the reproducers of groups into the project's regressions. Returns those that are new there.
+/// What was kept as regressions.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Files that are new there.
+    pub new: Vec<PathBuf>,
+    /// Reproducers that are longer than their target's inputs may be: they stay where they are.
+    pub too_long: Vec<String>,
+}
+
+/// Copies the reproducers of groups into the project's regressions.
 ///
 /// # Errors
 /// When one cannot be read or written.
-pub fn keep(report: &Report, out: &Path, root: &Path) -> Result<Vec<PathBuf>> {
-    let mut new = Vec::new();
+pub fn keep(report: &Report, out: &Path, root: &Path) -> Result<Kept> {
+    let mut kept = Kept::default();
     for group in &report.groups {
         let Some(reproducer) = &group.reproducer else {
             continue;
@@ -122,12 +138,16 @@ pub fn keep(report: &Report, out: &Path, root: &Path) -> Result<Vec<PathBuf>> {
         if to.exists() {
             continue;
         }
+        if targets::find(&group.target).is_none_or(|target| reproducer.size > target.max_input) {
+            kept.too_long.push(reproducer.file.clone());
+            continue;
+        }
         let content =
             fs::read(&from).with_context(|| format!("{} cannot be read", from.display()))?;
         put(&to, &content)?;
-        new.push(to);
+        kept.new.push(to);
     }
-    Ok(new)
+    Ok(kept)
 }
 
 /// Writes a file whole or not at all: beside its place, and then moved there.

@@ -3,28 +3,31 @@
 use std::fmt::Write as _;
 
 use super::group::{Group, Report, Status};
-use super::issue::{engine_title, inputs_word, title};
+use super::issue::{engine_title, inputs_word, issue, title};
 use super::output::Places;
+
+/// After so many bytes no more groups are unfolded: a job's page on GitHub takes 1 MiB.
+const LONGEST_PAGE: usize = 700 << 10;
 
 /// The summary of a report.
 #[must_use]
 pub fn summary(report: &Report, places: &Places) -> String {
     let mut text = format!("# Finds\n\n{}\n\n", in_words(report));
     table(&mut text, report);
-    for group in &report.groups {
-        let Some(reproducer) = &group.reproducer else {
-            continue;
-        };
+    for (nth, group) in report.groups.iter().enumerate() {
+        if text.len() > LONGEST_PAGE {
+            let left = report.groups.len() - nth;
+            let _ = writeln!(text, "{left} more groups are in `{}`.\n", places.issues());
+            break;
+        }
+        let issue = issue(report, group, places);
+        let (_, body) = issue.split_once('\n').unwrap_or_default();
         let _ = writeln!(
             text,
-            "<details><summary>{}</summary>\n\n- What must hold: {}\n- Case: {}\n- Reproduce: `{} replay {}`\n- \
-             Issue text: `{}`\n\n</details>\n",
+            "<details><summary>{} {}</summary>\n{}\n</details>\n",
+            group.id,
             escaped(&group.title()),
-            escaped(&group.must_hold),
-            escaped(&reproducer.words),
-            report.command,
-            places.regression(&group.target, &reproducer.file),
-            places.issue(&group.id),
+            body.replace("\n## ", "\n#### "),
         );
     }
     for trouble in &report.troubles {
