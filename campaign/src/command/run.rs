@@ -25,7 +25,7 @@ use crate::report::grouped;
 /// With --engine one engine runs. With --engines several run at once and give each other what they find, while a
 /// screen (or, without a terminal, some lines a minute) says how each stands; results/run/TARGET/status.json says
 /// the same to machines. Every engine has a core; further cores go to AFL++, libFuzzer and honggfuzz in turn; with
-/// fewer cores than engines all share them. docs/campaigns.md says more.
+/// fewer cores than engines they take turns. docs/campaigns.md says more.
 ///
 /// The corpus is kept in results/corpus/TARGET under names by content; the next run, of any engine,
 /// begins from it. Finds are kept in results/finds/TARGET/ENGINE and replayed, so that each has the name

@@ -2,8 +2,8 @@
 //!
 //! The rule: every engine has one worker; further cores go round in the order AFL++, libFuzzer, honggfuzz, so
 //! that AFL++, whose further instances differ in their power schedule, is the first to get one. With fewer
-//! cores than engines all engines run at the same time on the cores there are, and the system's scheduler
-//! divides those among them; what each really got is measured. So `K` cores are never more than `K` busy cores.
+//! cores than engines, the engines take turns on them ([`turns`](super::turns)), and each may use any of the
+//! cores in its turn. So `K` cores are never more than `K` busy cores.
 
 use anyhow::{Result, ensure};
 use rustix::thread::{CpuSet, sched_getaffinity};
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn fewer_cores_than_engines_are_shared_by_all() {
+    fn fewer_cores_than_engines_are_for_all() {
         for cores in [vec![5], vec![5, 9]] {
             let shares = allocate(&Engine::ALL, &cores).unwrap();
             assert_eq!(shares.len(), 3);

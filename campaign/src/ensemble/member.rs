@@ -77,6 +77,8 @@ pub struct Member {
     pub(super) offered: usize,
     /// Whether it is to be given its own inputs too, because it was started again without them.
     pub(super) forgets: bool,
+    /// Whether it waits for its turn.
+    paused: bool,
     /// Whether there is anyone to read from, and it can.
     pub(super) reads_others: bool,
     pub(super) stamps: Stamps,
@@ -141,6 +143,7 @@ impl Member {
             has: HashSet::new(),
             offered: 0,
             forgets: false,
+            paused: false,
             reads_others,
             stamps: Stamps::default(),
             given: 0,
@@ -181,7 +184,8 @@ impl Member {
             {
                 process.ending = None;
             }
-            let is_due = process.ending.is_none()
+            let is_due = !self.paused
+                && process.ending.is_none()
                 && process.start_at.is_some_and(|at| at <= Instant::now())
                 && left > Duration::from_secs(1);
             if is_due {
@@ -330,6 +334,16 @@ impl Member {
             {
                 process.asked = true;
                 signal(child, Signal::INT);
+            }
+        }
+    }
+
+    /// Stops all processes where they are, or lets them go on.
+    pub(super) fn pause(&mut self, waits: bool) {
+        if std::mem::replace(&mut self.paused, waits) != waits {
+            let how = if waits { Signal::STOP } else { Signal::CONT };
+            for child in self.processes.iter().filter_map(|one| one.child.as_ref()) {
+                signal(child, how);
             }
         }
     }

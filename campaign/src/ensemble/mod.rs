@@ -6,6 +6,7 @@
 //! the end there is a last exchange.
 //!
 //! - [`allocation`]: which engine gets how many cores.
+//! - [`turns`]: fewer cores than engines.
 //! - [`member`]: one engine: its processes, restarts, files.
 //! - [`processes`]: processor time used, and what a killed run left running.
 //! - [`live`]: what is measured while it runs: regions on the neutral build, finds with their checks.
@@ -21,6 +22,7 @@ pub mod member;
 pub mod pool;
 pub mod processes;
 pub mod status;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -76,6 +78,8 @@ pub struct Plan<'a> {
     pub dictionary: Option<PathBuf>,
     /// The folder of this run; it is emptied.
     pub folder: PathBuf,
+    /// How many engines may run at once; when there are more, they take turns.
+    pub at_once: usize,
     /// How long.
     pub time: Duration,
     /// The folder in which AFL++ works with other machines' instances, if it does.
@@ -219,6 +223,9 @@ pub fn run(plan: &Plan<'_>, look: &mut dyn FnMut(&View<'_>) -> ControlFlow<()>) 
     });
     let mut running = Running {
         members: members.collect::<Result<_>>()?,
+        at_once: plan.at_once.max(1),
+        turn: None,
+        ended: None,
         pool,
         start: SystemTime::now(),
         clock: Instant::now(),
@@ -239,9 +246,14 @@ pub fn run(plan: &Plan<'_>, look: &mut dyn FnMut(&View<'_>) -> ControlFlow<()>) 
 #[derive(Debug)]
 struct Running {
     members: Vec<Member>,
+    at_once: usize,
+    /// The turn that it is.
+    turn: Option<usize>,
     pool: Pool,
     start: SystemTime,
     clock: Instant,
+    /// When the engines were told to end, since the start.
+    ended: Option<Duration>,
     samples: BTreeMap<Engine, Vec<Sample>>,
     /// The file with the processes that run.
     record: PathBuf,
@@ -265,6 +277,7 @@ impl Running {
             if elapsed >= end || self.members.iter().all(Member::is_dead) {
                 return Ok(());
             }
+            self.take_turns(elapsed);
             self.tend(end - elapsed)?;
             if (session::interrupted() || stopping) && !was_last_exchange {
                 // Once more, and then a moment to read it.
@@ -290,6 +303,26 @@ impl Running {
                 next_look = self.clock.elapsed() + LOOK;
             }
             sleep(TICK);
+        }
+    }
+
+    /// Stops and continues engines, when there are more than may run at once.
+    fn take_turns(&mut self, elapsed: Duration) {
+        let turn = (elapsed.as_millis() / turns::TURN.as_millis()) as usize;
+        if self.turn == Some(turn) {
+            return;
+        }
+        self.turn = Some(turn);
+        let mut alive: Vec<&mut Member> = self.members.iter_mut().collect();
+        alive.retain(|member| !member.is_dead());
+        let running = turns::running(turn, alive.len(), self.at_once);
+        // Who has to wait makes room first.
+        for waits in [true, false] {
+            for (place, member) in alive.iter_mut().enumerate() {
+                if running.contains(&place) != waits {
+                    member.pause(waits);
+                }
+            }
         }
     }
 
@@ -325,7 +358,7 @@ impl Running {
         look: &mut dyn FnMut(&View<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>> {
         let processes = Processes::now();
-        let elapsed = self.clock.elapsed();
+        let elapsed = self.ended.unwrap_or_else(|| self.clock.elapsed());
         let mut finds = Vec::new();
         for member in &mut self.members {
             member.look(&processes);
@@ -347,9 +380,11 @@ impl Running {
 
     /// Ends every engine, and waits until it has ended.
     fn stop(&mut self) -> Result<()> {
+        self.ended = Some(self.clock.elapsed());
         let processes = Processes::now();
         for member in &mut self.members {
             member.look(&processes);
+            member.pause(false);
             member.stop(Signal::INT);
         }
         let asked = Instant::now();
@@ -370,7 +405,7 @@ impl Running {
     }
 
     fn outcome(self) -> Result<Outcome> {
-        let elapsed = self.clock.elapsed();
+        let elapsed = self.ended.unwrap_or_else(|| self.clock.elapsed());
         let interrupted = session::interrupted();
         let entries = self.pool.entries();
         let mut members = Vec::new();
@@ -441,8 +476,8 @@ impl Running {
 
 /// How long before the end the last exchange is: time enough for AFL++ to start again and read.
 fn last_exchange(time: Duration) -> Duration {
-    let usual = (time / 20).clamp(Duration::from_secs(5), Duration::from_secs(30));
-    usual.min(time / 4)
+    let usual = (time / 20).clamp(Duration::from_secs(8), Duration::from_secs(30));
+    usual.min(time / 3)
 }
 
 /// Saves what a run in `folder` that was interrupted or killed left behind, and ends what still runs of it.
@@ -512,7 +547,7 @@ mod tests {
     #[test]
     fn the_last_exchange_leaves_time_to_read() {
         let at = |seconds| last_exchange(Duration::from_secs(seconds)).as_secs();
-        assert_eq!((at(8), at(30), at(200), at(86_400)), (2, 5, 10, 30));
+        assert_eq!((at(9), at(30), at(200), at(86_400)), (3, 8, 10, 30));
     }
 
     #[test]

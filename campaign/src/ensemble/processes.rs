@@ -127,6 +127,8 @@ pub fn end_left_behind(file: &Path) -> Result<usize> {
         }
     };
     all(Signal::INT);
+    // One that was stopped to wait for its turn ends when it goes on.
+    all(Signal::CONT);
     let asked = Instant::now();
     while running().next().is_some() && asked.elapsed() < GRACE {
         sleep(Duration::from_millis(50));

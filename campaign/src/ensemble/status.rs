@@ -78,7 +78,7 @@ pub struct Regions {
 pub struct EngineStatus {
     /// Its name.
     pub engine: Engine,
-    /// How many cores it has; where all engines share fewer cores than there are engines, 1.
+    /// How many cores it has; where engines take turns, how many it has in its turn, 1.
     pub workers: usize,
     /// Executions of the target.
     pub executions: u64,
@@ -312,7 +312,7 @@ fn groups(finds: &[Find]) -> Vec<FindStatus> {
 const COLUMNS: [(&str, usize); 12] = [
     ("engine", 9),
     ("cores", 5),
-    ("core s", 7),
+    ("core s", 6),
     ("executions", 13),
     ("/s", 9),
     ("kept", 6),
@@ -480,8 +480,10 @@ impl Status {
     }
 }
 
+/// The cells that fit a terminal of 80 columns: all but what is of interest at the end.
 fn aligned(cells: &[String]) -> String {
     let cells = cells.iter().zip(COLUMNS).enumerate();
+    let cells = cells.filter(|(place, _)| ![2, 6, 7].contains(place));
     let cells = cells.map(|(place, (text, (_, width)))| match place {
         0 => format!("{text:<width$}"),
         _ => format!("{text:>width$}"),
@@ -559,7 +561,7 @@ mod tests {
         assert!(screen[3].starts_with("AFL++"), "{}", screen[3]);
         assert_eq!(screen[4], "FIND a.check: 1 inputs, from afl");
         let width = screen[2].chars().count();
-        assert!(width <= 110 && screen[3].chars().count() == width);
+        assert!(width <= 80 && screen[3].chars().count() == width);
     }
 
     #[test]

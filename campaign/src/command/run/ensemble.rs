@@ -41,7 +41,7 @@ pub(super) fn run(args: &Run, target: &'static Target, project: &Project) -> Res
     let shares = allocation::allocate(&engines.iter().copied().collect::<Vec<_>>(), &cores)?;
     if cores.len() < engines.len() {
         progress.say(&format!(
-            "{} engines share {} of the machine's cores: each gets a part of their time",
+            "{} engines on {} of the machine's cores: they take turns",
             engines.len(),
             cores.len()
         ));
@@ -92,6 +92,7 @@ pub(super) fn run(args: &Run, target: &'static Target, project: &Project) -> Res
         max_input: target.max_input,
         dictionary: project.dictionary(target),
         folder: folder.clone(),
+        at_once: cores.len(),
         time: args.time,
         sharing,
     };
@@ -102,12 +103,7 @@ pub(super) fn run(args: &Run, target: &'static Target, project: &Project) -> Res
         shipped: Some(zip_of(&project.root().join("corpora"), target)).filter(|zip| zip.is_file()),
         inputs: &sound,
     };
-    let mut gathering = Gathering::new(
-        target.name,
-        args.time,
-        cores.len(),
-        map.all().len(),
-    );
+    let mut gathering = Gathering::new(target.name, args.time, cores.len(), map.all().len());
     let (outcome, measured) = meter.beside(
         &mut replayer,
         &finds_store,
@@ -173,11 +169,7 @@ fn sharing(args: &Run, engines: &BTreeSet<Engine>) -> Result<Option<AflSharing>>
 
 /// The folder of the run, and the file with its status. Instances with names of their own have places of their
 /// own, as they may run side by side.
-fn places(
-    project: &Project,
-    target: &Target,
-    sharing: Option<&AflSharing>,
-) -> (PathBuf, PathBuf) {
+fn places(project: &Project, target: &Target, sharing: Option<&AflSharing>) -> (PathBuf, PathBuf) {
     let runs = project.results().join("run").join(target.name);
     match sharing {
         None => (runs.join("ensemble"), runs.join("status.json")),
