@@ -19,7 +19,7 @@ use crate::engine::{Engine, number_after};
 /// A file that somebody says fails.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sighting {
-    /// The engine's name; `seeds` and the like for a folder of another name, else `unknown`.
+    /// The engine's name, or `unknown`.
     pub engine: String,
     /// The file.
     pub path: PathBuf,
@@ -207,7 +207,7 @@ fn is_text(name: &str) -> bool {
     endings.iter().any(|ending| name.ends_with(ending)) || name.starts_with("slow-unit-")
 }
 
-/// The engine that a folder of the path is called like, or the last folder's name under our finds.
+/// The engine that a folder of the path is called like.
 fn engine_in(path: &Path) -> String {
     let parts: Vec<String> = path
         .iter()

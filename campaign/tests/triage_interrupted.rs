@@ -1,0 +1,64 @@
+//! Ctrl-C during a triage gives the groups so far. In a test of its own: the signal is the whole process's.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use campaign::engine::session::INTERRUPTED;
+use campaign::triage::collect::collect;
+use campaign::triage::judge::Bench;
+use campaign::triage::reproduce::BUDGET;
+use campaign::triage::sort;
+use harness_core::targets;
+
+/// Takes a tenth of a second for an input, and lets it fail.
+const WORKER: &str = r"#!/bin/sh
+while read -r request; do
+    sleep 0.1
+    printf 'fail\tsubject.no_panic\tno\\n  at crates/vhd/src/lib.rs:7\n'
+done
+";
+
+#[test]
+fn ctrl_c_gives_the_groups_so_far() {
+    let folder = tempfile::tempdir().unwrap();
+    let worker = folder.path().join("worker");
+    fs::write(&worker, WORKER).unwrap();
+    fs::set_permissions(&worker, fs::Permissions::from_mode(0o755)).unwrap();
+    let finds = folder.path().join("finds");
+    fs::create_dir(&finds).unwrap();
+    for nth in 0..1000 {
+        fs::write(finds.join(format!("crash-{nth}")), format!("{nth:0200}")).unwrap();
+    }
+    let calc = targets::find("fuzz_measure_calc").unwrap();
+    let finds = collect(&[finds], &[calc]).unwrap().finds;
+    let bench = Bench {
+        worker,
+        root: folder.path().to_owned(),
+        time_out: Duration::from_secs(5),
+        cores: 2,
+    };
+    std::thread::spawn(|| {
+        std::thread::sleep(Duration::from_secs(1));
+        INTERRUPTED.store(true, Ordering::SeqCst);
+    });
+    let started = Instant::now();
+    let sorted = sort(&bench, &finds, folder.path(), None, BUDGET).unwrap();
+    assert!(
+        started.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        started.elapsed()
+    );
+    assert!(
+        sorted.replayed > 0 && sorted.replayed < 500,
+        "{}",
+        sorted.replayed
+    );
+    assert_eq!(sorted.groups.len(), 1);
+    assert_eq!(sorted.groups[0].inputs.len(), sorted.replayed);
+    // What there was no time to make smaller is there as it was found.
+    let reproducer = sorted.groups[0].reproducer.as_ref().unwrap();
+    assert!(!reproducer.complete);
+    assert_eq!(reproducer.size, 200);
+}
