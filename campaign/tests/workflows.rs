@@ -196,6 +196,19 @@ fn a_job_goes_on_after_a_find_and_ends_when_nothing_was_fuzzed() {
     assert_eq!(page.matches(call).count(), 8, "{page}");
 }
 
+#[test]
+fn pruning_ends_as_the_tool_does() {
+    let scene = Scene::new(&[("cargo", CARGO)]);
+    for code in [0, 1, 3] {
+        fs::write(scene.path("code"), code.to_string()).unwrap();
+        let _ = fs::remove_file(scene.path("page.md"));
+        let ran = scene.run("prune-corpus", &["NAME"]);
+        assert_eq!(ran.status.code(), Some(code), "{}", text(&ran));
+        let call = "called: campaign minimize NAME --keep-per-feature 5 --discard\n";
+        assert_eq!(scene.read("page.md"), call, "{code}");
+    }
+}
+
 /// A tool that writes the files named in `$SCENE/files` where `--out` says, and then ends as above.
 const REPORTER: &str = r#"#!/usr/bin/env bash
 [[ $1 == build ]] && exit
