@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use campaign::command::{
-    bench, compare, completions, corpora, coverage, differential, doctor, faults, list, manual,
-    measure, minimize, mutants, recipe, replay, run, scan, seeds, triage,
+    bench, compare, completions, corpora, coverage, differential, doctor, export, faults, import,
+    list, manual, measure, minimize, mutants, recipe, replay, run, scan, seeds, triage,
 };
 use campaign::comparison::watcher;
 use campaign::output;
@@ -47,6 +47,8 @@ enum Command {
     Bench(bench::Bench),
     Measure(measure::Measure),
     Minimize(minimize::Minimize),
+    Export(export::Export),
+    Import(import::Import),
     Mutants(mutants::Mutants),
     Scan(scan::Scan),
     Completions(completions::Completions),
@@ -76,6 +78,8 @@ fn main() -> ExitCode {
         Command::Seeds(args) => project().and_then(|project| seeds::run(args, &project)),
         Command::Bench(args) => project().and_then(|project| bench::run(args, &project)),
         Command::Measure(args) => measure::run(args),
+        Command::Export(args) => project().and_then(|project| export::run(args, &project)),
+        Command::Import(args) => project().and_then(|project| import::run(args, &project)),
         Command::Minimize(args) => project().and_then(|project| minimize::run(args, &project)),
         Command::Mutants(args) => project().and_then(|project| mutants::run(args, &project)),
         Command::Scan(args) => scan::run(args),

@@ -4,22 +4,28 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use harness_core::Target;
 use serde::Serialize;
 
+use super::FINDS;
 use super::compare::chosen_targets;
 use crate::corpora::candidates::Candidates;
-use crate::corpora::{features, zip_of};
-use crate::coverage::{NeutralBuild, Portion, Region, RegionSet, Replay, SourceMap, Summary};
+use crate::corpora::pack::Inputs;
+use crate::corpora::zip_of;
+use crate::coverage::{
+    NeutralBuild, Portion, Region, RegionSet, Replay, SourceMap, Summary, counted, lcov, pages,
+};
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::reasons::{List, Place, function_at, text_at};
-use crate::replay::TIME_OUT;
+use crate::replay::{TIME_OUT, Verdict};
+use crate::report::grouped;
 
-/// Count the source regions of the code under test that the shipped corpora reach.
+/// Count the source regions of the code under test that corpora reach, and show where they are.
 ///
 /// Replays corpora on the neutral build and prints, crate by crate, what of it they reach, then every region
 /// that none of them reaches. Those that no input can reach are listed in corpora/unreached.toml, each with
@@ -30,12 +36,15 @@ Exit codes:
   0  unreached are exactly the regions of the list
   1  the list and what is unreached differ; too few are reached; or something could not be done
   2  the command line is wrong
+  3  inputs of --corpus fail
 
-With --corpus the list is shown and not enforced: it speaks of the shipped corpora.
+With --corpus the list is shown and not enforced: it speaks of the shipped corpora. What inputs that fail
+reached before they did is counted too.
 
 Examples:
   cargo campaign coverage
   cargo campaign coverage --json > coverage.json
+  cargo campaign coverage --html coverage --lcov coverage.info
   cargo campaign coverage --corpus results/corpus --min-percent 90")]
 pub struct Coverage {
     /// The targets, with commas between them; all when none is given.
@@ -45,6 +54,12 @@ pub struct Coverage {
     /// path.
     #[arg(long, value_name = "DIR|ZIP")]
     corpus: Vec<PathBuf>,
+    /// Write pages into this folder: an index, and every source file with how many inputs executed each line.
+    #[arg(long, value_name = "DIR")]
+    html: Option<PathBuf>,
+    /// Write an lcov tracefile, for genhtml, editors and services: with how many inputs executed each line.
+    #[arg(long, value_name = "FILE")]
+    lcov: Option<PathBuf>,
     /// Fail when fewer of the regions are reached that are not on the list.
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(..=100))]
     min_percent: Option<u8>,
@@ -76,6 +91,9 @@ struct Unreached {
 #[derive(Serialize)]
 struct OfTarget {
     inputs: usize,
+    inputs_per_second: f64,
+    /// How many inputs fail.
+    failing: usize,
     summary: Summary,
 }
 
@@ -91,6 +109,7 @@ pub fn run(args: &Coverage, project: &Project) -> Result<ExitCode> {
     let map = SourceMap::of_worker(&neutral, project.root(), &project.code_under_test()?)?;
     let mut reached = RegionSet::default();
     let mut of_targets = BTreeMap::new();
+    let mut counts = vec![0_u64; map.regions().len()];
     for (name, inputs) in &candidates.inputs {
         let replay = Replay {
             binary: &neutral,
@@ -98,18 +117,25 @@ pub fn run(args: &Coverage, project: &Project) -> Result<ExitCode> {
             target: name,
             timeout: TIME_OUT,
         };
-        let what = format!("{name}: {} inputs", inputs.len());
-        let traces = progress.step(&what, || features::trace(&replay, inputs))?;
-        if let Some((input, verdict)) = traces.failing.first_key_value() {
+        let of_inputs = count(&replay, inputs, &progress)?;
+        if let (Some((input, verdict)), true) = (&of_inputs.failing, args.corpus.is_empty()) {
             bail!("{name}: {input} fails: {verdict:?}");
         }
-        reached.extend(&traces.regions);
+        for (count, more) in counts.iter_mut().zip(&of_inputs.counts) {
+            *count += more;
+        }
+        let numbers = (0..counts.len()).filter(|&region| of_inputs.counts[region] > 0);
+        let regions = map.set(&numbers.collect());
+        reached.extend(&regions);
         let of_target = OfTarget {
             inputs: inputs.len(),
-            summary: map.summary(&traces.regions),
+            inputs_per_second: of_inputs.inputs_per_second,
+            failing: of_inputs.failures,
+            summary: map.summary(&regions),
         };
         of_targets.insert(*name, of_target);
     }
+    export(args, project, &map, &counts, &of_targets)?;
     let list = List::read(&project.root().join("corpora/unreached.toml"))?;
     let unreached = unreached(project.root(), &map.all().difference(&reached), &list)?;
     let places: Vec<Place> = unreached
@@ -130,7 +156,77 @@ pub fn run(args: &Coverage, project: &Project) -> Result<ExitCode> {
         show(&measured)?;
     }
     judge(args, &measured)?;
+    let failing: usize = measured.targets.values().map(|target| target.failing).sum();
+    if failing > 0 {
+        eprintln!("{failing} inputs fail; see {} replay", project.command());
+        return Ok(ExitCode::from(FINDS));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the inputs of one target reach together.
+struct OfInputs {
+    /// For each region, how many inputs executed it.
+    counts: Vec<u64>,
+    inputs_per_second: f64,
+    failures: usize,
+    /// The first input that fails.
+    failing: Option<(String, Verdict)>,
+}
+
+fn count(replay: &Replay<'_>, inputs: &Inputs, progress: &Progress) -> Result<OfInputs> {
+    let contents: Vec<&[u8]> = inputs.values().map(Vec::as_slice).collect();
+    let mut line = progress.counted(replay.target, "inputs", inputs.len() as u64);
+    let mut counts = vec![0; replay.map.regions().len()];
+    let (mut failures, mut failing) = (0, None);
+    let started = Instant::now();
+    replay.regions(&contents.as_slice(), |hits| {
+        line.step();
+        for &(region, _) in hits.regions {
+            counts[region] += 1;
+        }
+        if !matches!(hits.verdict, Verdict::Pass | Verdict::Rejected { .. }) {
+            failures += 1;
+            let name = || inputs.keys().nth(hits.input).cloned().unwrap_or_default();
+            failing.get_or_insert_with(|| (name(), hits.verdict));
+        }
+        Ok(())
+    })?;
+    line.done(progress);
+    Ok(OfInputs {
+        counts,
+        inputs_per_second: inputs.len() as f64 / started.elapsed().as_secs_f64(),
+        failures,
+        failing,
+    })
+}
+
+/// Writes the pages and the tracefile that are asked for.
+fn export(
+    args: &Coverage,
+    project: &Project,
+    map: &SourceMap,
+    counts: &[u64],
+    of_targets: &BTreeMap<&str, OfTarget>,
+) -> Result<()> {
+    if args.html.is_none() && args.lcov.is_none() {
+        return Ok(());
+    }
+    let files = counted::files(map, project.root(), counts)?;
+    if let Some(folder) = &args.html {
+        let replayed: Vec<String> = of_targets
+            .iter()
+            .map(|(name, of)| format!("{} inputs of {name}", grouped(of.inputs as u64)))
+            .collect();
+        let about = format!("What {} executed.", replayed.join(", "));
+        pages::write(folder, &files, &project.code_under_test()?, &about)?;
+        eprintln!("pages: {}", from_here(&folder.join("index.html")).display());
+    }
+    if let Some(file) = &args.lcov {
+        fs::write(file, lcov::tracefile(&files))
+            .with_context(|| format!("{} cannot be written", file.display()))?;
+    }
+    Ok(())
 }
 
 /// The inputs to replay, by target.

@@ -118,7 +118,10 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 /// The target that a path names, if it is one of `targets`.
-fn target_of(path: &Path, targets: &[&'static Target]) -> Result<Option<&'static Target>> {
+///
+/// # Errors
+/// When the current folder cannot be told.
+pub fn target_of(path: &Path, targets: &[&'static Target]) -> Result<Option<&'static Target>> {
     let absolute = std::path::absolute(path)?;
     let named = absolute.iter().rev().find_map(|part| {
         let part = part.to_string_lossy();

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{Cursor, Read, Write};
+use std::io::{BufReader, Cursor, Read, Seek, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -52,17 +52,43 @@ pub fn zipped<'a>(inputs: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Resu
     let mut inputs: Vec<(&str, &[u8])> = inputs.into_iter().collect();
     ensure!(!inputs.is_empty(), "a corpus without inputs is not packed");
     inputs.sort_unstable();
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Deflated)
-        .compression_level(Some(9))
-        .last_modified_time(DateTime::default())
-        .unix_permissions(0o644);
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let mut packer = Packer::new(Cursor::new(Vec::new()));
     for (name, content) in inputs {
-        zip.start_file(name, options)?;
-        zip.write_all(content)?;
+        packer.add(name, content)?;
     }
-    Ok(zip.finish()?.into_inner())
+    Ok(packer.finish()?.into_inner())
+}
+
+/// A zip that is written input by input.
+pub struct Packer<W: Write + Seek>(ZipWriter<W>);
+
+impl<W: Write + Seek> Packer<W> {
+    /// An empty zip.
+    pub fn new(to: W) -> Self {
+        Self(ZipWriter::new(to))
+    }
+
+    /// Adds an input. The same inputs make the same bytes when they are added in the order of their names.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn add(&mut self, name: &str, content: &[u8]) -> Result<()> {
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Deflated)
+            .compression_level(Some(9))
+            .last_modified_time(DateTime::default())
+            .unix_permissions(0o644);
+        self.0.start_file(name, options)?;
+        Ok(self.0.write_all(content)?)
+    }
+
+    /// Ends the zip.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(self) -> Result<W> {
+        Ok(self.0.finish()?)
+    }
 }
 
 /// The inputs in a zip; its own names do not matter.
@@ -70,28 +96,52 @@ pub fn zipped<'a>(inputs: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Resu
 /// # Errors
 /// When it cannot be read, or has no input.
 pub fn read(path: &Path) -> Result<Inputs> {
+    let mut inputs = Inputs::new();
+    each(path, |index, content| {
+        let Some(content) = content else {
+            let shown = path.display();
+            bail!("{shown}: entry {index} is too large for an input");
+        };
+        insert(&mut inputs, content)
+    })?;
+    ensure!(!inputs.is_empty(), "{} has no inputs", path.display());
+    Ok(inputs)
+}
+
+/// Hands every file in a zip to `visit`, with its number: its content, checked against the zip's checksum, or
+/// `None` when it is too large for any target. Returns how many there are.
+///
+/// # Errors
+/// When the zip cannot be read or is damaged, and those of `visit`.
+pub fn each(
+    path: &Path,
+    mut visit: impl FnMut(usize, Option<Vec<u8>>) -> Result<()>,
+) -> Result<usize> {
     let shown = path.display();
     let file = File::open(path).with_context(|| format!("{shown} cannot be opened"))?;
+    let file = BufReader::new(file);
     let mut zip = ZipArchive::new(file).with_context(|| format!("{shown} is no zip"))?;
-    let mut inputs = Inputs::new();
+    let mut files = 0;
     for index in 0..zip.len() {
-        let mut entry = zip
+        let entry = zip
             .by_index(index)
             .with_context(|| format!("{shown} cannot be unpacked"))?;
         if !entry.is_file() {
             continue;
         }
-        if entry.size() > MAX_ENTRY {
-            bail!("{shown}: entry {index} is too large for an input");
-        }
+        files += 1;
         let mut content = Vec::new();
-        entry
-            .read_to_end(&mut content)
-            .with_context(|| format!("{shown}: entry {index} cannot be unpacked"))?;
-        insert(&mut inputs, content)?;
+        // What the entry says of its size may not be so.
+        let is_large = entry.size() > MAX_ENTRY || {
+            entry
+                .take(MAX_ENTRY + 1)
+                .read_to_end(&mut content)
+                .with_context(|| format!("{shown}: entry {index} cannot be unpacked"))?;
+            content.len() as u64 > MAX_ENTRY
+        };
+        visit(index, (!is_large).then_some(content))?;
     }
-    ensure!(!inputs.is_empty(), "{shown} has no inputs");
-    Ok(inputs)
+    Ok(files)
 }
 
 /// Puts `zip` in the place of `path`, in one step.

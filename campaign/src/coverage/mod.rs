@@ -10,13 +10,18 @@
 //! - [`Replay`] feeds inputs to the worker and says what each reached ([`replay`]).
 //! - [`Tally`] counts regions, lines and functions while more are reached ([`tally`]).
 //! - [`Region`], [`RegionSet`], [`Growth`] are the results ([`regions`]).
+//! - [`counted`], [`lines`]: how many inputs executed each file, function and line; [`lcov`], [`pages`]: for others to read.
 //!
 //! One worker process replays tens of thousands of inputs a second: it takes many at once and reads its own counters
 //! ([`harness_core::counters`]). Neither LLVM's tools nor a nightly compiler are needed.
 
 mod batches;
 pub mod contents;
+pub mod counted;
+pub mod lcov;
+pub mod lines;
 pub mod neutral_build;
+pub mod pages;
 pub mod regions;
 pub mod replay;
 pub mod source_map;
