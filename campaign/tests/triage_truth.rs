@@ -2,21 +2,41 @@
 
 mod planted;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::PathBuf;
 
 use campaign::faults::copy::{Copy, Sources};
 use campaign::faults::inputs::Inputs;
 use campaign::faults::patch::Fault;
 use campaign::project::Project;
 use campaign::replay::{Replayer, Verdict, build_worker};
+use campaign::triage::collect::collect;
 
 use planted::{FAULTS, Known};
 
-/// How many finds of a fault are kept for a target: the smallest.
-const KEPT: usize = 6;
+/// How many finds of each engine, and of the corpora, are kept for a target and a fault: the smallest.
+const KEPT: usize = 4;
 /// The largest find that is kept, in bytes.
 const LARGEST: usize = 2048;
+
+/// What may be a find: who has it, its target, its file.
+fn candidates(corpora: &Inputs) -> Vec<(String, String, PathBuf)> {
+    let mut candidates = Vec::new();
+    for (target, files) in corpora.iter() {
+        for file in files {
+            candidates.push(("corpora".to_owned(), target.to_owned(), file.clone()));
+        }
+    }
+    if let Some(folder) = std::env::var_os("ENGINES_FINDS") {
+        for find in collect(&[folder.into()], &[]).unwrap().finds {
+            for seen in find.sightings {
+                candidates.push((seen.engine, find.target.name.to_owned(), seen.path));
+            }
+        }
+    }
+    candidates
+}
 
 #[test]
 #[ignore = "builds the replay worker twelve times, and writes tests/planted/finds.txt anew"]
@@ -26,35 +46,37 @@ fn the_finds_are_made_anew() {
     let copies = project.builds("triage-truth");
     let sources = Sources::read(&root).unwrap();
     let corpora = Inputs::corpora(&root.join("corpora"), &copies.join("inputs")).unwrap();
+    let candidates = candidates(&corpora);
     let copy = Copy::of(&sources, &copies.join("copy")).unwrap();
-    // The faults that each input shows, by target and content.
-    let mut shown: BTreeMap<(String, Vec<u8>), Vec<String>> = BTreeMap::new();
+    // The faults that each candidate shows.
+    let mut shown: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     for (fault, _) in FAULTS {
         copy.restore(&sources).unwrap();
         copy.plant(&Fault::read(&root.join(format!("faults/{fault}.patch"))).unwrap())
             .unwrap();
         let mut replayer = Replayer::new(build_worker(&copy.project().unwrap()).unwrap());
-        for (target, files) in corpora.iter() {
-            for file in files {
-                if let Verdict::Fail { .. } = replayer.verdict(target, file).unwrap() {
-                    let content = fs::read(file).unwrap();
-                    let find = (target.to_owned(), content);
-                    shown.entry(find).or_default().push(fault.to_owned());
-                }
+        for (index, (_, target, file)) in candidates.iter().enumerate() {
+            if let Verdict::Fail { .. } = replayer.verdict(target, file).unwrap() {
+                shown.entry(index).or_default().push(fault.to_owned());
             }
         }
     }
-    let mut kept: BTreeMap<(String, Vec<String>), Vec<Vec<u8>>> = BTreeMap::new();
-    for ((target, content), faults) in shown {
+    let mut alike: BTreeMap<(&str, &str, Vec<String>), Vec<Vec<u8>>> = BTreeMap::new();
+    for (index, faults) in shown {
+        let (whose, target, file) = &candidates[index];
+        let content = fs::read(file).unwrap();
         if content.len() <= LARGEST {
-            kept.entry((target, faults)).or_default().push(content);
+            alike
+                .entry((whose, target, faults))
+                .or_default()
+                .push(content);
         }
     }
-    let mut finds = Vec::new();
-    for ((target, faults), mut contents) in kept {
+    let mut finds = BTreeSet::new();
+    for ((_, target, faults), mut contents) in alike {
         contents.sort_by_key(|content| (content.len(), content.clone()));
         finds.extend(contents.into_iter().take(KEPT).map(|content| Known {
-            target: target.clone(),
+            target: target.to_owned(),
             faults: faults.clone(),
             content,
         }));
@@ -65,5 +87,5 @@ fn the_finds_are_made_anew() {
             .any(|find| find.faults.iter().any(|shown| shown == fault));
         assert!(is_shown, "no find shows {fault}");
     }
-    planted::write(&finds);
+    planted::write(&finds.into_iter().collect::<Vec<_>>());
 }

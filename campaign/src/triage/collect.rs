@@ -155,8 +155,11 @@ fn look_into(folder: &Path, given: bool, sightings: &mut Vec<Sighting>) -> Resul
 fn sighting(path: &Path, stands_alone: bool) -> Option<Sighting> {
     let name = name_of(path);
     let engine = match known_by_name(&name) {
+        // AFL++ names all its inputs so: which fail is told by their folder.
+        Some(Engine::Afl) if !stands_alone && !is_in_crashes(path) => return None,
         Some(engine) => Some(engine),
-        None if is_ours(&name) || (stands_alone && !is_text(&name)) => None,
+        None if is_among_finds(path) && is_ours(&name) => None,
+        None if stands_alone && !is_text(&name) => None,
         None => return None,
     };
     let engine = engine.map_or_else(|| engine_in(path), |engine| engine.name().to_owned());
@@ -194,6 +197,18 @@ fn known_by_name(name: &str) -> Option<Engine> {
     } else {
         None
     }
+}
+
+fn is_in_crashes(path: &Path) -> bool {
+    let folder = path.parent().map(name_of).unwrap_or_default();
+    folder.starts_with("crashes") || folder.starts_with("hangs")
+}
+
+/// Whether it is in a folder of finds, as ours are: a corpus has such names too.
+fn is_among_finds(path: &Path) -> bool {
+    let folder = path.parent().map(name_of).unwrap_or_default();
+    let is_engine = Engine::ALL.iter().any(|engine| engine.name() == folder);
+    is_engine || path.iter().any(|part| part == "finds")
 }
 
 /// Whether it is the name of a content.
@@ -295,6 +310,8 @@ mod tests {
                 "hfuzz_workspace/fuzz_measure_scan/SIGABRT.PC.7ffff7.STACK.1.CODE.-6.ADDR.0.INSTR.mov____%eax,%ebp.fuzz",
                 "hfuzz_workspace/fuzz_measure_scan/HONGGFUZZ.REPORT.TXT",
                 "hfuzz_workspace/fuzz_measure_scan/input/0000.honggfuzz.cov",
+                &format!("kept/fuzz_measure_scan/{}", "b".repeat(64)),
+                "kept/fuzz_measure_scan/id:000001,time:0,execs:0,orig:seed",
                 &ours,
             ],
         );

@@ -109,7 +109,7 @@ impl Key {
             what: match check {
                 NO_HANG => "no answer in time".to_owned(),
                 NO_ABORT => with_numbers_kept_short(message),
-                _ => name.to_owned(),
+                _ => format!("{name} does not hold"),
             },
         }
     }
@@ -301,7 +301,7 @@ mod tests {
             "scan.reads_bounded",
             "vhdx, counting bytes only",
         );
-        assert_eq!(scan, "vhdx scanner: reads_bounded");
+        assert_eq!(scan, "vhdx scanner: reads_bounded does not hold");
         assert_eq!(
             scan,
             of(
@@ -324,7 +324,7 @@ mod tests {
                 "calc.unit_is_exact",
                 "VHDX, block_size 0"
             ),
-            "vhdx calculator: unit_is_exact"
+            "vhdx calculator: unit_is_exact does not hold"
         );
     }
 
