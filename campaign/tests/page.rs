@@ -107,7 +107,9 @@ fn characters(text: &str) -> Result<String, String> {
         .find(|&character| character.is_control() && character != '\n')
     {
         Some(character) => Err(format!("{character:?} in a text")),
-        None => Ok(result.replace(['\u{202f}', '\u{a0}'], " ")),
+        None => Ok(result
+            .replace(['\u{202f}', '\u{a0}'], " ")
+            .replace('\u{2060}', "")),
     }
 }
 
@@ -251,6 +253,7 @@ fn two_trials_rank_nobody() {
     few.trials = 2;
     campaign::report::analysis::analyse(&mut few);
     let text = text_of(&page::html(&few, &sources()));
+    assert!(text.contains("Too few trials to tell the engines apart."));
     assert!(text.contains(
         "So few trials cannot tell the engines apart: with 2 and 2 the smallest possible p is 0.33."
     ));

@@ -166,7 +166,7 @@ fn summary(comparison: &Comparison, engines: &Engines<'_>) -> String {
             "<dt><a href=\"#target-{number}\"><code>{}</code></a></dt>\n<dd><p>{}</p>\n{}{}</dd>",
             escape(&target.target),
             escape(&words::reached(target)),
-            list(&words::differences(engines, target)),
+            list(&words::differences_in_short(engines, target)),
             only_here.map_or(String::new(), |text| format!("<p>{}</p>\n", escape(&text))),
         );
     }

@@ -171,6 +171,7 @@ impl Chromium {
         answer["result"]["value"].clone()
     }
 
+    #[allow(dead_code, reason = "only the test presses keys")]
     /// Presses a key that types nothing, by its names in the standard of UI events, and its number in Windows.
     pub(crate) fn press(&mut self, key: &str, number: u32) {
         for kind in ["rawKeyDown", "keyUp"] {
@@ -181,6 +182,7 @@ impl Chromium {
         }
     }
 
+    #[allow(dead_code, reason = "only the test presses keys")]
     /// Presses the Enter key.
     pub(crate) fn press_enter(&mut self) {
         for kind in ["keyDown", "keyUp"] {
@@ -213,13 +215,13 @@ impl Chromium {
         self.events.iter().filter_map(complaint).collect()
     }
 
-    /// A picture of this part of the page, as a PNG.
+    /// A picture of the page's whole width from here on, so high and scaled like this, as a PNG.
     #[allow(
         dead_code,
         reason = "only the program that makes the documentation's pictures looks"
     )]
-    pub(crate) fn picture(&mut self, left: f64, top: f64, width: f64, height: f64) -> Vec<u8> {
-        let clip = json!({"x": left, "y": top, "width": width, "height": height, "scale": 1});
+    pub(crate) fn picture(&mut self, (top, height): (f64, f64), width: u32, scale: f64) -> Vec<u8> {
+        let clip = json!({"x": 0, "y": top, "width": width, "height": height, "scale": scale});
         let answer = self.call(
             "Page.captureScreenshot",
             json!({"format": "png", "captureBeyondViewport": true, "clip": clip}),

@@ -65,7 +65,7 @@ const LAYOUTS: [Layout; 2] = [
         width: 400.0,
         height: 330.0,
         left: 44.0,
-        right: 86.0,
+        right: 96.0,
         top: 30.0,
         bottom: 48.0,
         x_labels: 5,

@@ -18,9 +18,10 @@ pub(super) struct File<'a> {
     marks: BTreeSet<usize>,
 }
 
-/// A function, or what is known of it.
+/// A function.
 pub(super) struct Function<'a> {
-    pub(super) name: &'a str,
+    /// Its name, as the comparison has it, or else as its source does.
+    pub(super) name: String,
     /// The line of its first region.
     pub(super) line: usize,
     pub(super) regions: Vec<&'a RegionReach>,
@@ -136,13 +137,21 @@ impl<'a> File<'a> {
 
     /// Its functions in the order of their lines; regions without a known function are left out.
     pub(super) fn functions(&self) -> Vec<Function<'a>> {
-        let mut functions: BTreeMap<&str, Function<'a>> = BTreeMap::new();
+        let named = self.text.map(declarations).unwrap_or_default();
+        // By the line of the declaration too, for a file may have many functions of one name.
+        let mut functions: BTreeMap<(usize, &str), Function<'a>> = BTreeMap::new();
         for &region in &self.regions {
-            let Some(name) = region.function.as_deref() else {
+            let declared = || named.iter().rfind(|(line, _)| *line <= region.start_line);
+            let Some(key) = region
+                .function
+                .as_deref()
+                .map(|name| (0, name))
+                .or_else(|| declared().copied())
+            else {
                 continue;
             };
-            let function = functions.entry(name).or_insert_with(|| Function {
-                name,
+            let function = functions.entry(key).or_insert_with(|| Function {
+                name: key.1.to_owned(),
                 line: region.start_line,
                 regions: Vec::new(),
             });
@@ -153,6 +162,32 @@ impl<'a> File<'a> {
         functions.sort_by_key(|function| function.line);
         functions
     }
+}
+
+/// The lines of a Rust text that declare a function, and its name. Good for a label, and no parser.
+fn declarations(text: &str) -> Vec<(usize, &str)> {
+    let name = |line: &'_ str| -> Option<(usize, usize)> {
+        let code = line.trim_start();
+        if code.starts_with("//") {
+            return None;
+        }
+        let at = line.len() - code.len();
+        let start = if code.starts_with("fn ") {
+            at + 3
+        } else {
+            at + code.find(" fn ")? + 4
+        };
+        let is_part = |character: char| character.is_alphanumeric() || character == '_';
+        let length = line[start..].find(|character| !is_part(character))?;
+        (length > 0).then_some((start, start + length))
+    };
+    let lines = text.lines().enumerate();
+    lines
+        .filter_map(|(number, line)| {
+            let (start, end) = name(line)?;
+            Some((number + 1, &line[start..end]))
+        })
+        .collect()
 }
 
 /// Whether neither the seeds nor any engine reached the region.
@@ -168,4 +203,45 @@ pub(super) fn reached_by(region: &RegionReach, engine: usize) -> usize {
 fn text_of<'a>(sources: &'a [SourceFile], path: &str) -> Option<&'a str> {
     let source = sources.iter().find(|source| source.path == path);
     source.map(|source| source.text.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn functions_are_named_by_the_comparison_or_by_their_source() {
+        let text = "// fn no() {}\nimpl A {\n    pub const fn one(&self) {\n\n    }\n    fn two<T>() {\n    }\n    fn one() {}\n";
+        assert_eq!(declarations(text), [(3, "one"), (6, "two"), (8, "one")]);
+
+        let mut target = samples::target(0, &[("A", &[1]), ("B", &[1])]);
+        target.regions = [1, 3, 4, 6, 8]
+            .map(|line| samples::region("f.rs", line, false, &[1, 1]))
+            .to_vec();
+        target.regions[3].function = Some("f::two::<u8>".to_owned());
+        let sources = [SourceFile {
+            path: "f.rs".to_owned(),
+            text: text.to_owned(),
+        }];
+        let files = Files::of(&target, 0, &sources);
+        let functions = files.files[0].functions();
+        let found: Vec<(&str, usize, usize)> = functions
+            .iter()
+            .map(|function| {
+                (
+                    function.name.as_str(),
+                    function.line,
+                    function.regions.len(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            found,
+            [("one", 3, 2), ("f::two::<u8>", 6, 1), ("one", 8, 1)]
+        );
+        assert!(files.link_to_line("f.rs", 3, "there").contains("#t0f0l3"));
+        assert_eq!(files.link_to_line("f.rs", 4, "<there>"), "&lt;there&gt;");
+        assert_eq!(files.link_to_line("g.rs", 3, "there"), "there");
+    }
 }

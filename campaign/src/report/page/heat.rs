@@ -21,7 +21,7 @@ pub(super) fn section(target: &TargetResult, files: &Files<'_>, number: usize) -
     let mut html = format!(
         "<h3 id=\"heat-{number}\">Heat map of the code</h3>\n\
          <p class=\"note\">Shares are of a file’s or function’s regions, averaged over an engine’s trials: \
-         100\u{a0}% is every region in every trial. In the strips each region is a cell, in the order of \
+         100\u{a0}% is every region in every trial; the shades lie closer together towards that. In the strips each region is a cell, in the order of \
          the source, a row for each engine: filled when every trial reached it, paler the fewer did, and \
          a red stroke where none did. The file names lead to the source below.</p>\n",
     );
@@ -102,7 +102,7 @@ fn functions_table(target: &TargetResult, files: &Files<'_>) -> String {
                 let place = format!("{}:{}", file.path, function.line);
                 let row = format!(
                     "<tr><th scope=\"row\"><code>{}</code> <span class=\"aside\">{}</span></th>{}</tr>\n",
-                    escape(function.name),
+                    escape(&function.name),
                     files.link_to_line(file.path, function.line, &place),
                     cells(files, &function.regions),
                 );
@@ -175,12 +175,14 @@ fn cell(share: Option<f64>) -> String {
     format!("<td class=\"h{}\">{percent}\u{a0}%</td>", level(share))
 }
 
-/// A shade from 0 to 10; only nothing is 0, and only everything 10.
+/// A shade from 0 to 10; only nothing is 0, and only everything 10. They lie closer together where engines
+/// differ, which is near the whole.
 fn level(share: f64) -> usize {
+    const BEGINNINGS: [f64; 8] = [0.25, 0.5, 0.65, 0.75, 0.85, 0.9, 0.94, 0.97];
     match share {
         0.0 => 0,
         1.0 => 10,
-        _ => ((share * 10.0).round() as usize).clamp(1, 9),
+        _ => 1 + BEGINNINGS.iter().filter(|begin| **begin <= share).count(),
     }
 }
 
@@ -244,7 +246,7 @@ mod tests {
     #[test]
     fn only_nothing_and_everything_are_told_as_such() {
         let levels = [0.0, 0.001, 0.5, 0.999, 1.0].map(level);
-        assert_eq!(levels, [0, 1, 5, 9, 10]);
+        assert_eq!(levels, [0, 1, 3, 9, 10]);
         assert_eq!(cell(Some(0.001)), "<td class=\"h1\">1\u{a0}%</td>");
         assert_eq!(cell(Some(0.999)), "<td class=\"h9\">99\u{a0}%</td>");
         assert_eq!(cell(None), "<td>–</td>");

@@ -113,22 +113,21 @@ pub(super) fn middling(value: f64) -> String {
     }
 }
 
-/// An estimate as markup: the median, and below it the interval, if there is more than one trial.
-pub(super) fn estimate(
-    estimate: Option<Estimate>,
-    trials: usize,
-    say: impl Fn(f64) -> String,
-) -> String {
-    match estimate {
-        None => "–".to_owned(),
-        Some(Estimate { median, .. }) if trials < 2 => say(median),
-        Some(Estimate { median, low, high }) => format!(
-            "{}<span class=\"interval\"><span class=\"hidden\">, </span>[{}–{}]</span>",
-            say(median),
-            say(low),
-            say(high)
-        ),
+/// An estimate as markup: the median, and below it the interval, if it has a width.
+pub(super) fn estimate(estimate: Option<Estimate>, say: impl Fn(f64) -> String) -> String {
+    estimate.map_or("–".to_owned(), |estimate| {
+        let Estimate { median, low, high } = estimate;
+        format!("{}{}", say(median), interval(low, high, say))
+    })
+}
+
+/// An interval as markup, to stand below a figure; nothing when it has no width.
+pub(super) fn interval(low: f64, high: f64, say: impl Fn(f64) -> String) -> String {
+    let (low, high) = (say(low), say(high));
+    if low == high {
+        return String::new();
     }
+    format!("<span class=\"interval\"><span class=\"hidden\">, </span>[{low}–{high}]</span>")
 }
 
 /// A p-value as a figure: `0.012`, `< 0.001`.

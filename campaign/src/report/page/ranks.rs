@@ -10,8 +10,8 @@ use super::svg::{Drawing, Svg};
 use crate::report::{Comparison, Friedman, MeanRank};
 use crate::statistics::ALPHA;
 
-const WIDTH: f64 = 420.0;
-const SIDE: f64 = 112.0;
+const WIDTH: f64 = 430.0;
+const SIDE: f64 = 124.0;
 const ROW: f64 = 22.0;
 
 /// The section over all targets; nothing when there is no such test.

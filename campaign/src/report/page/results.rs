@@ -50,7 +50,7 @@ pub(super) fn section(comparison: &Comparison, engines: &Engines<'_>) -> String 
     }
     format!(
         "<section id=\"results\">\n<h2>Results</h2>\n{}<p class=\"note\">Medians over the trials that count, \
-         and below them 95\u{a0}% bootstrap intervals of the median. “Beyond seeds” are regions that the \
+         and below them 95\u{a0}% bootstrap intervals of the median where they have a width. “Beyond seeds” are regions that the \
          seeds alone do not reach; “only here” are those that no other engine reached in any trial. \
          “Corpus” is how many inputs were kept. Engines are in no order of merit.</p>\n</section>\n",
         scroll("Table of results", &(table + "</table>\n"))
@@ -100,7 +100,7 @@ fn engine_row(
             } else {
                 count(trials)
             },
-            estimate(engine.regions, trials, middling),
+            estimate(engine.regions, middling),
             median.map_or("–".to_owned(), |median| {
                 percent(median, target.total.regions)
             }),
@@ -108,8 +108,8 @@ fn engine_row(
             count(engine.reach.regions),
             count(engine.only_here.len()),
             finds,
-            estimate(engine.executions_per_second, trials, rate),
-            estimate(engine.corpus, trials, middling),
+            estimate(engine.executions_per_second, rate),
+            estimate(engine.corpus, middling),
         ],
     )
 }

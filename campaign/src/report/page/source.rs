@@ -12,6 +12,8 @@ use crate::report::TargetResult;
 
 /// Stretches without any region that are longer than this are left out, but for a few lines around.
 const LONG_STRETCH: usize = 16;
+/// How many digits a line's number has room for.
+const NUMBER: usize = 5;
 /// How many lines of such a stretch are shown before and after it: after it begins the documentation of
 /// what follows.
 const KEPT_BEFORE: usize = 2;
@@ -119,10 +121,10 @@ fn listing(target: &TargetResult, files: &Files<'_>, number: usize, file: &File<
             left_out += 1;
             continue;
         }
-        end_stretch(&mut html, &mut left_out);
+        end_stretch(&mut html, &mut left_out, files.trials.len());
         html += &show(files, number, at + 1, line);
     }
-    end_stretch(&mut html, &mut left_out);
+    end_stretch(&mut html, &mut left_out, files.trials.len());
     html + "</pre>\n</details>\n"
 }
 
@@ -132,7 +134,7 @@ fn show(files: &Files<'_>, file: usize, number: usize, line: &Line<'_>) -> Strin
         Some(anchor) => format!("<b id=\"{anchor}\">"),
         None => "<b>".to_owned(),
     };
-    let _ = write!(html, "{number:5} ");
+    let _ = write!(html, "{number:NUMBER$} ");
     if line.reached.is_empty() {
         html += &" ".repeat(files.trials.len());
     }
@@ -157,11 +159,14 @@ fn show(files: &Files<'_>, file: usize, number: usize, line: &Line<'_>) -> Strin
     html + "\n"
 }
 
-fn end_stretch(html: &mut String, left_out: &mut usize) {
+fn end_stretch(html: &mut String, left_out: &mut usize, engines: usize) {
     if *left_out > 0 {
         let _ = writeln!(
             html,
-            "<b>      </b><em>… {} without code under test …</em>",
+            "<b>{:1$}</b><em>… {2} without code under test …</em>",
+            "",
+            // As wide as a line's number and gutter.
+            NUMBER + engines + 2,
             counted(*left_out, "line", "lines")
         );
         *left_out = 0;

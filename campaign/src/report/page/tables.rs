@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::engines::counting;
-use super::markup::{count, escape, estimate, measured, middling, percent, rate, scroll};
+use super::markup::{count, escape, estimate, interval, measured, middling, percent, rate, scroll};
 use crate::report::{Comparison, TargetResult};
 
 /// When shares of the union were reached.
@@ -53,8 +53,8 @@ pub(super) fn milestones(target: &TargetResult, number: usize) -> String {
                 "<td class=\"first\">{} of {}</td><td>{}</td><td>{}</td>",
                 mark.trials,
                 counting(engine),
-                estimate(mark.time_ms, mark.trials, |time| measured(time / 1000.0)),
-                estimate(mark.executions, mark.trials, middling),
+                estimate(mark.time_ms, time),
+                estimate(mark.executions, middling),
             );
         }
         table += "</tr>\n";
@@ -63,13 +63,22 @@ pub(super) fn milestones(target: &TargetResult, number: usize) -> String {
         "<h3 id=\"milestones-{number}\">Time to shares of the union</h3>\n\
          <p class=\"note\">The union is what all engines and the seeds reach together, {} regions. Medians \
          over the trials that got there, with 95\u{a0}% intervals in brackets: where not all did, the \
-         others would have taken longer.</p>\n{}",
+         others would have taken longer. 0 is what the seeds reach.</p>\n{}",
         count(target.union.regions),
         scroll(
             &format!("Time to shares of the union of {}", target.target),
             &(table + "</tbody>\n</table>\n")
         )
     )
+}
+
+/// A time of so many milliseconds; 0 is what the seeds reach.
+fn time(milliseconds: f64) -> String {
+    if milliseconds <= 0.0 {
+        "0".to_owned()
+    } else {
+        measured(milliseconds / 1000.0)
+    }
 }
 
 /// The regions of each crate.
@@ -100,9 +109,10 @@ pub(super) fn crates(comparison: &Comparison, target: &TargetResult, number: usi
             let cell = match reached.and_then(|one| one.regions) {
                 Some(regions) if regions.high <= 0.0 => "0".to_owned(),
                 Some(regions) => format!(
-                    "{} <span class=\"aside\">{}</span>",
-                    estimate(Some(regions), counting(engine), middling),
-                    percent(regions.median.round() as usize, of_crate.total.regions)
+                    "{} <span class=\"aside\">{}</span>{}",
+                    middling(regions.median),
+                    percent(regions.median.round() as usize, of_crate.total.regions),
+                    interval(regions.low, regions.high, middling),
                 ),
                 None => "–".to_owned(),
             };

@@ -8,7 +8,7 @@ use super::chart::{Chart, amount};
 use super::engines::Engines;
 use super::files::Files;
 use super::growth::{Curve, Over, curves};
-use super::markup::{count, escape, middling, scroll};
+use super::markup::{count, escape, interval, middling, scroll};
 use super::{SourceFile, heat, pairs, source, survival, tables, upset};
 use crate::report::{Comparison, EngineResult, TargetResult, TrialResult};
 
@@ -168,12 +168,10 @@ fn growth_table(
     for curve in curves {
         let cell = |band: Option<crate::report::Band>| match band {
             None => "–".to_owned(),
-            Some(band) if curve.trials < 2 => middling(band.median),
             Some(band) => format!(
-                "{}<span class=\"interval\"><span class=\"hidden\">, </span>[{}–{}]</span>",
+                "{}{}",
                 middling(band.median),
-                middling(band.low),
-                middling(band.high)
+                interval(band.low, band.high, middling)
             ),
         };
         let _ = write!(html, "<tr><th scope=\"row\">{}</th>", escape(curve.name));

@@ -103,14 +103,13 @@ pub(super) fn reached(target: &TargetResult) -> String {
     let parts: Vec<String> = sound
         .iter()
         .map(|(engine, regions)| {
-            let trials = counting(engine);
-            if trials == 1 {
-                return format!("{}\u{a0}{}", engine.title, middling(regions.median));
+            let median = format!("{}\u{a0}{}", engine.title, middling(regions.median));
+            if regions.low == regions.high {
+                return median;
             }
+            // A word joiner after the dash keeps the interval on one line.
             format!(
-                "{}\u{a0}{} ({}–{})",
-                engine.title,
-                middling(regions.median),
+                "{median}\u{a0}({}–\u{2060}{})",
                 middling(regions.low),
                 middling(regions.high)
             )
@@ -190,6 +189,15 @@ pub(super) fn differences(engines: &Engines<'_>, target: &TargetResult) -> Vec<S
         ));
     }
     sentences
+}
+
+/// The same for a summary, shorter where nothing can be said.
+pub(super) fn differences_in_short(engines: &Engines<'_>, target: &TargetResult) -> Vec<String> {
+    let judged = judged(target);
+    if !judged.is_empty() && judged.iter().all(|one| one.verdict == Verdict::CannotTell) {
+        return vec!["Too few trials to tell the engines apart.".to_owned()];
+    }
+    differences(engines, target)
 }
 
 /// What only one engine reached; nothing when there is nothing to compare with.
@@ -351,7 +359,7 @@ mod tests {
         let many = target(100, &[("A", &[200, 210, 220]), ("B", &[])]);
         assert_eq!(
             plain(&reached(&many)),
-            "Median of the regions that a trial reached, with its 95 % interval: A 210 (205–215). \
+            "Median of the regions that a trial reached, with its 95 % interval: A 210 (205–\u{2060}215). \
              The seeds alone reach 100; everything together 220 of 1 000 (22.0 %)."
         );
         let nothing = reached(&target(100, &[("A", &[100])]));
