@@ -109,6 +109,7 @@ fn a_trial_is_whole_once_its_file_is_there_and_says_what_came_when() {
     );
     assert_eq!(trial.failure, None);
     assert_eq!((trial.seeds_read, trial.executions), (2, 1000));
+    assert_eq!(trial.corpus, 2);
     let kept: Vec<&str> = trial.kept.iter().map(|kept| kept.file.as_str()).collect();
     assert_eq!(kept, ["run/replaced/first", "run/replaced/second"]);
     assert!(

@@ -188,10 +188,12 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         system: &machine::system(),
         progress: &progress,
     };
-    let trials = schedule.run(order)?;
+    let trials = schedule.run(order);
     let comparison = progress.step("report", || {
         comparison(&plan, &folder, &map, &targets, &trials)
     })?;
+    // Printed first: on a full disk it is all that there will be.
+    outln!("{}", summary::markdown(&comparison));
     write_report(&comparison, project, &folder)?;
     if let (Some(old), Some(from)) = (&old, &args.against) {
         let names = Both {
@@ -427,7 +429,6 @@ fn conclude(
     project: &Project,
 ) -> Result<ExitCode> {
     let command = project.command();
-    outln!("{}", summary::markdown(comparison));
     let mut failures = Vec::new();
     let mut has_finds = false;
     for target in &comparison.targets {

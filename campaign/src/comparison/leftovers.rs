@@ -2,7 +2,8 @@
 //!
 //! SIGKILL ends the tool before it can end its engines. They are known by what they run: the comparison keeps
 //! its own copies of all builds, so a process whose program lies in `builds/` is ours; AFL++'s own programs
-//! lie elsewhere, and are ours when they were told to work in `trials/`. Nothing else is touched.
+//! lie elsewhere, and so do builds with planted faults: they are ours when they were told to work in the
+//! comparison's folder. Nothing else is touched, not even who reads there.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -77,13 +78,25 @@ fn belongs(program: &Path, arguments: &[u8], folder: &Folder) -> bool {
     if program.starts_with(folder.builds()) {
         return true;
     }
+    let arguments: Vec<&OsStr> = arguments
+        .split(|&byte| byte == 0)
+        .map(OsStr::from_bytes)
+        .collect();
+    let is_inside = |argument: &OsStr| Path::new(argument).starts_with(folder.root());
     let is_front_end = program
         .file_name()
         .is_some_and(|name| FRONT_ENDS.iter().any(|front_end| name == *front_end));
-    let mut arguments = arguments.split(|&byte| byte == 0);
-    is_front_end
-        && arguments
-            .any(|argument| Path::new(OsStr::from_bytes(argument)).starts_with(folder.trials()))
+    if is_front_end && arguments.iter().any(|argument| is_inside(argument)) {
+        return true;
+    }
+    // As libFuzzer and honggfuzz are told where to work, and nothing else is.
+    let of_libfuzzer = |argument: &OsStr| {
+        let folder = argument.as_bytes().strip_prefix(b"-artifact_prefix=");
+        folder.is_some_and(|folder| is_inside(OsStr::from_bytes(folder)))
+    };
+    let of_honggfuzz = |pair: &[&OsStr]| pair[0] == "--workspace" && is_inside(pair[1]);
+    arguments.iter().any(|argument| of_libfuzzer(argument))
+        || arguments.windows(2).any(of_honggfuzz)
 }
 
 #[cfg(test)]
@@ -107,6 +120,11 @@ mod tests {
         assert!(ours(&format!("{root}/builds/afl/fuzz_it"), "fuzz_it"));
         let afl = format!("afl-fuzz -i x -o {root}/trials/fuzz_it/afl/001/run/output");
         assert!(ours("/usr/bin/afl-fuzz", &afl));
+        let faulty =
+            format!("fuzz_it -artifact_prefix={root}/faults/x/finds/ {root}/faults/x/output");
+        assert!(ours("/elsewhere/fuzz_it", &faulty));
+        let faulty = format!("honggfuzz --workspace {root}/faults/x --input y");
+        assert!(ours("/elsewhere/honggfuzz", &faulty));
         // Somebody who reads, and engines of others.
         assert!(!ours(
             "/usr/bin/tail",

@@ -14,7 +14,7 @@ use super::cores;
 use super::folder::Folder;
 use super::measured::{Measured, Measuring};
 use super::order::TrialId;
-use super::trial::{Ended, LEAST_FREE, Running, Trial};
+use super::trial::{self, Ended, LEAST_FREE, Running, Trial};
 use crate::coverage::SourceMap;
 use crate::engine::session;
 use crate::output::from_here;
@@ -59,24 +59,16 @@ pub struct Trials {
 impl Schedule<'_> {
     /// Runs those of `order` that are not whole, and measures those that are not measured.
     ///
-    /// # Errors
-    /// When a trial on disk is not what it should be.
-    ///
     /// # Panics
     /// When a thread does.
-    pub fn run(&self, order: Vec<TrialId>) -> Result<Trials> {
+    #[must_use]
+    pub fn run(&self, order: Vec<TrialId>) -> Trials {
         let total = order.len();
-        let mut whole = Vec::new();
-        let mut waiting = VecDeque::new();
-        for id in order {
-            match Trial::read(self.folder, &id)? {
-                Some(trial) => whole.push((id, trial)),
-                None => waiting.push_back(id),
-            }
-        }
+        let is_whole = |id: &TrialId| trial::file(&self.folder.trial(id)).exists();
+        let (whole, waiting): (Vec<TrialId>, Vec<TrialId>) = order.into_iter().partition(is_whole);
         self.announce(whole.len(), waiting.len());
         let shared = Mutex::new(Shared {
-            waiting,
+            waiting: waiting.into(),
             trials: Trials::default(),
             ended: 0,
             took: Duration::ZERO,
@@ -103,10 +95,10 @@ impl Schedule<'_> {
             }
         });
         let shared = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(Trials {
+        Trials {
             not_begun: shared.trials.not_begun + shared.waiting.len(),
             ..shared.trials
-        })
+        }
     }
 
     fn announce(&self, whole: usize, waiting: usize) {
@@ -137,12 +129,19 @@ impl Schedule<'_> {
     fn measure_whole(
         &self,
         core: Option<usize>,
-        whole: &Mutex<std::vec::IntoIter<(TrialId, Trial)>>,
+        whole: &Mutex<std::vec::IntoIter<TrialId>>,
         shared: &Mutex<Shared>,
     ) {
         let next = || whole.lock().ok()?.next();
-        while let Some((id, trial)) = next() {
-            let came = self.measure(core, &id, trial);
+        while let Some(id) = next() {
+            let came = match Trial::read(self.folder, &id) {
+                Ok(Some(trial)) => self.measure(core, &id, trial),
+                Ok(None) => Came::Lost("its trial.json has just vanished".to_owned()),
+                Err(error) => Came::Lost(format!("{error:#}")),
+            };
+            if let Came::Lost(_) = came {
+                self.progress.say(&self.in_words(&id, &came));
+            }
             with(shared, |shared| shared.settle(id, came));
         }
     }
@@ -157,7 +156,8 @@ impl Schedule<'_> {
                 shared.settle(id, came);
                 let each = shared.took / shared.ended.max(1);
                 let left = self.left(shared.waiting.len() + shared.running, each);
-                (!shared.is_stopped).then_some((shared.done(), left))
+                let goes_on = !shared.is_stopped && !session::interrupted();
+                goes_on.then_some((shared.done(), left))
             });
             let so_far = match left {
                 Some((done, left)) if done < total => {
@@ -205,13 +205,16 @@ impl Schedule<'_> {
         ended
     }
 
-    fn measure(&self, core: Option<usize>, id: &TrialId, trial: Trial) -> Came {
+    fn measure(&self, core: Option<usize>, id: &TrialId, mut trial: Trial) -> Came {
         let measuring = Measuring {
             folder: self.folder,
             map: self.map,
         };
         match cores::on(core, || measuring.trial(id, &trial)) {
-            Ok(measured) => Came::Whole(Box::new((trial, measured))),
+            Ok(measured) => {
+                trial.forget_kept();
+                Came::Whole(Box::new((trial, measured)))
+            }
             Err(error) => Came::Lost(format!("it was run, but cannot be measured: {error:#}")),
         }
     }
@@ -231,7 +234,7 @@ impl Schedule<'_> {
                 format!(
                     "{id}: {} executions, {} inputs kept, {} regions{finds}{failure}",
                     grouped(trial.executions),
-                    grouped(trial.kept.len() as u64),
+                    grouped(trial.corpus as u64),
                     grouped(measured.regions.len() as u64),
                 )
             }

@@ -58,7 +58,9 @@ pub struct Trial {
     pub executions: u64,
     /// AFL++'s stability, in percent.
     pub stability: Option<f64>,
-    /// What the engine kept, in the order in which it came.
+    /// How many inputs the engine kept.
+    pub corpus: usize,
+    /// What the engine kept, in the order in which it came; empty once [`Trial::forget_kept`] was called.
     pub kept: Vec<Kept>,
     /// Every input that fails.
     pub finds: Vec<Find>,
@@ -189,6 +191,7 @@ impl Running<'_> {
             stability: session
                 .and_then(|session| session.status.stability)
                 .map(|percent| f64::from(percent.0) / 100.0),
+            corpus: session.map_or(0, |session| session.kept.len()),
             kept: session.map_or_else(Vec::new, |session| kept(session, folder)),
             finds: finds(fuzzed, folder),
             evaluations: fuzzed.evaluations.clone(),
@@ -232,6 +235,11 @@ impl Trial {
             path.display()
         );
         Ok(Some(trial))
+    }
+
+    /// Makes room: a long trial keeps much, and a comparison has many.
+    pub fn forget_kept(&mut self) {
+        self.kept = Vec::new();
     }
 
     /// Executions a second.

@@ -21,6 +21,9 @@ pub const LOCK: &str = "watch.lock";
 /// The first argument of a watcher. It is no command of the tool: nobody types it.
 const ARGUMENT: &str = "--watch-comparison";
 
+/// This program, even when its file was replaced by another build meanwhile.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
 /// What the watcher says when it watches.
 const READY: &str = "ready";
 /// What it is told when there is nothing left to do.
@@ -36,8 +39,7 @@ impl Watcher {
     /// # Errors
     /// When it cannot be started.
     pub fn start(folder: &Folder) -> Result<Self> {
-        let tool = std::env::current_exe().context("this program's own file cannot be told")?;
-        let mut child = Command::new(tool)
+        let mut child = Command::new(THIS_PROGRAM)
             .arg(ARGUMENT)
             .arg(folder.root())
             .stdin(Stdio::piped())

@@ -166,7 +166,7 @@ impl OfTarget<'_> {
             seeds_read: trial.seeds_read,
             executions: trial.executions,
             executions_per_second: trial.executions_per_second(),
-            corpus: trial.kept.len(),
+            corpus: trial.corpus,
             reach: self.reach(measured.regions.iter().copied()),
             stability: trial.stability,
             growth: measured

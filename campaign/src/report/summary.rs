@@ -44,25 +44,29 @@ fn verdict(target: &TargetResult) -> String {
         .filter_map(|engine| Some((engine, engine.regions?.median)))
         .collect();
     ranked.sort_by(|(_, one), (_, other)| other.total_cmp(one));
-    let Some(&(first, most)) = ranked.first() else {
+    let Some(&(_, most)) = ranked.first() else {
         return "no engine's result counts.".to_owned();
     };
-    let seeds = target.seeds.reach.regions;
-    let mut text = match ranked.get(1) {
-        Some((_, second)) if *second == most => "a tie at the top; ".to_owned(),
-        Some(_) => format!("{} reached the most; ", first.title),
-        None => String::new(),
+    let figures = |engines: &[(&EngineResult, f64)]| -> String {
+        let figures = engines
+            .iter()
+            .map(|(engine, _)| format!("{} {}", engine.title, estimated(engine.regions)));
+        figures.collect::<Vec<_>>().join(", ")
     };
-    let figures: Vec<String> = ranked
-        .iter()
-        .map(|(engine, _)| format!("{} {}", engine.title, estimated(engine.regions)))
-        .collect();
+    let (first, behind) = ranked.split_at(ranked.partition_point(|(_, regions)| *regions == most));
+    let what = match first {
+        [_] => "most regions",
+        _ => "most regions, a tie",
+    };
+    let total = grouped(target.total.regions as u64);
+    let mut text = format!("{what}: {} of {total}", figures(first));
+    if !behind.is_empty() {
+        let _ = write!(text, "; then {}", figures(behind));
+    }
     let _ = write!(
         text,
-        "{} of {} regions; the seeds alone {}, all together {}.",
-        figures.join(", "),
-        grouped(target.total.regions as u64),
-        grouped(seeds as u64),
+        ". The seeds alone reach {}, all together {}.",
+        grouped(target.seeds.reach.regions as u64),
         grouped(target.union.regions as u64),
     );
     text + &differences(target)
@@ -130,4 +134,66 @@ fn reading(comparison: &Comparison) -> String {
         "\nRegions are source regions of the code under test that the seeds and the inputs an engine kept reach on one \
          neutral build; “only here” are those that no other engine reached.{many}\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Estimate, Reach, SeedsResult};
+
+    fn engine(title: &str, median: Option<f64>) -> EngineResult {
+        let json = serde_json::json!({
+            "engine": title.to_lowercase(), "title": title, "command": "", "trials": [],
+            "reach": { "regions": 0, "lines": 0, "functions": 0 },
+            "regions": median.map(|median| Estimate { median, low: median, high: median + 1.0 }),
+            "lines": null, "functions": null, "executions": null, "executions_per_second": null,
+            "corpus": null, "crates": [], "only_here": [], "milestones": [], "over_time": [],
+            "over_executions": [], "finds": [],
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn said(engines: Vec<EngineResult>) -> String {
+        let reach = |regions| Reach {
+            regions,
+            lines: 0,
+            functions: 0,
+        };
+        verdict(&TargetResult {
+            target: "fuzz_it".into(),
+            drives: "it".into(),
+            max_input: 1,
+            dictionary: false,
+            total: reach(100),
+            union: reach(50),
+            seeds: SeedsResult {
+                inputs: 1,
+                reach: reach(10),
+            },
+            engines,
+            pairs: Vec::new(),
+            regions: Vec::new(),
+            survivals: Vec::new(),
+            never_evaluated: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn who_reached_the_most_is_said_and_ties_and_failures_too() {
+        let first = engine("A", Some(40.0));
+        let second = engine("B", Some(30.0));
+        assert_eq!(
+            said(vec![second.clone(), first.clone()]),
+            "most regions: A 40 [40, 41] of 100; then B 30 [30, 31]. The seeds alone reach 10, all together 50."
+        );
+        assert!(
+            said(vec![first.clone(), engine("C", Some(40.0)), second])
+                .starts_with("most regions, a tie: A 40 [40, 41], C 40 [40, 41] of 100; then B 30")
+        );
+        assert!(
+            said(vec![engine("D", None), first])
+                .starts_with("most regions: A 40 [40, 41] of 100. The")
+        );
+        assert_eq!(said(vec![engine("D", None)]), "no engine's result counts.");
+    }
 }
