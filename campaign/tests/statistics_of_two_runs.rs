@@ -165,6 +165,8 @@ fn what_differs_in_the_conditions_is_said_first() {
         ]
     );
     assert_eq!(found.differences[1].old, "–");
+    let times = "The trials had different times";
+    assert!(found.notes[0].starts_with(times), "{:?}", found.notes);
     assert_eq!(found.differences[3].new, "4, which reach 10 regions");
     assert_eq!(found.targets[0].engines.len(), 1);
     let text = markdown(&found);

@@ -10,6 +10,7 @@ use anyhow::{Result, bail};
 use harness_core::Target;
 
 use super::{FINDS, INTERRUPTED, parse_time};
+use crate::comparison::faults::{self, HuntTrial, Hunts, told};
 use crate::comparison::folder::{Folder, write_json, write_whole};
 use crate::comparison::measured::Measuring;
 use crate::comparison::order::{self, TrialId};
@@ -68,6 +69,7 @@ Examples:
   cargo campaign compare --time 1m
   cargo campaign compare --trials 10 --time 24h --cores 4 --out results/compare/october
   cargo campaign compare --out results/compare/october                goes on with it
+  cargo campaign compare --trials 10 --time 5m --faults all --out results/compare/faults
   cargo campaign compare --out results/compare/november --against results/compare/october
                                         what has changed; nothing is run when both are whole
   cargo campaign compare fuzz_measure_scan --time 10m --engines afl,libfuzzer --cores 1")]
@@ -108,6 +110,11 @@ pub struct Compare {
     /// Run trials again in which an engine died or did nothing.
     #[arg(long)]
     retry: bool,
+    /// Afterwards have every engine hunt these planted faults, as often as it has trials and at most as long each: their
+    /// names, with commas between them, or `all`. How soon each is caught is told as survival curves; that is the
+    /// oracle's strength, and no ranking of engines.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    faults: Vec<String>,
     /// Set the result side by side with an earlier one, of the harness or the seeds before a change, say: the folder
     /// that a comparison wrote, or its report.json. What differs in the conditions is said first. The folder gets
     /// against.md and against.json too.
@@ -174,6 +181,7 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         project.root(),
         &project.code_under_test()?,
     )?;
+    let faults = faults::chosen(project, &args.faults, &targets)?;
     let order = order::of(&plan.targets, &plan.engines, plan.trials, plan.order_seed);
     if args.retry {
         retry(&folder, &order, &progress)?;
@@ -189,8 +197,28 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         progress: &progress,
     };
     let trials = schedule.run(order);
+    let mut troubles = Vec::new();
+    if !faults.is_empty() && !session::interrupted() {
+        let hunts = Hunts {
+            project,
+            folder: &folder,
+            targets: &targets,
+            engines: &plan.engines,
+            trials: plan.trials,
+            time: schedule.time,
+            cores: schedule.cores.clone(),
+            order_seed: plan.order_seed,
+            progress: &progress,
+        };
+        // The trials are whole: they are told whatever comes of the hunts.
+        troubles = hunts
+            .run(&faults)
+            .unwrap_or_else(|error| vec![format!("{error:#}")]);
+    }
+    let hunts = told::read(&folder)?;
+    troubles.extend(told::lost(&hunts));
     let comparison = progress.step("report", || {
-        comparison(&plan, &folder, &map, &targets, &trials)
+        comparison(&plan, &folder, &map, &targets, &trials, &hunts)
     })?;
     // Printed first: on a full disk it is all that there will be.
     outln!("{}", summary::markdown(&comparison));
@@ -204,7 +232,16 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         against::write(&against, folder.root())?;
         outln!("{}", against::markdown(&against));
     }
-    conclude(&comparison, &trials, &folder, project)
+    let of_faults = told::markdown(&comparison);
+    if !of_faults.is_empty() {
+        write_whole(&folder.root().join("faults.md"), of_faults.as_bytes())?;
+        outln!("{of_faults}");
+    }
+    let code = conclude(&comparison, &trials, &folder, project, troubles)?;
+    if session::interrupted() && !faults.is_empty() {
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    Ok(code)
 }
 
 pub(super) fn chosen_targets(names: &[String]) -> Result<Vec<&'static Target>> {
@@ -363,6 +400,7 @@ fn comparison(
     map: &SourceMap,
     targets: &BTreeMap<String, &'static Target>,
     trials: &Trials,
+    hunts: &[HuntTrial],
 ) -> Result<Comparison> {
     let mut comparison = Comparison {
         version: VERSION,
@@ -404,6 +442,7 @@ fn comparison(
         comparison.targets.push(of_target.result());
     }
     comparison.notes = notes::of(&comparison.machine, trials);
+    told::add_to(&mut comparison, hunts);
     analysis::analyse(&mut comparison);
     Ok(comparison)
 }
@@ -427,9 +466,9 @@ fn conclude(
     trials: &Trials,
     folder: &Folder,
     project: &Project,
+    mut failures: Vec<String>,
 ) -> Result<ExitCode> {
     let command = project.command();
-    let mut failures = Vec::new();
     let mut has_finds = false;
     for target in &comparison.targets {
         for engine in &target.engines {

@@ -12,19 +12,22 @@
 //!                                      not whole
 //!     measured.json                    what it reached: a cache
 //! unfinished/                          what trials left that did not end: they were run again
-//! report.json  summary.md  index.html  series.csv
+//! faults/                              hunts of planted faults, when there were some
+//! report.json  summary.md  index.html  series.csv  against.json  against.md  faults.md
 //! ```
 //!
 //! - [`plan`]: what is compared, and whether a comparison can go on.
 //! - [`order`]: in which order trials are run.
 //! - [`trial`] and [`measured`]: one trial, run and measured.
 //! - [`schedule`]: trials side by side; [`cores`]: each on one of its own.
+//! - [`faults`]: planted faults, hunted as often as there are trials.
 //! - [`leftovers`] and [`watcher`]: no engine outlives the tool for long.
 //!
 //! Every file but an engine's own is written beside its place and renamed, so a kill at any moment leaves
 //! each trial either whole or to be run again, and never a mixture.
 
 pub mod cores;
+pub mod faults;
 pub mod folder;
 pub mod leftovers;
 pub mod measured;

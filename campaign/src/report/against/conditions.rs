@@ -5,19 +5,25 @@ use std::collections::BTreeMap;
 use super::super::{Comparison, TargetResult, grouped};
 use super::Difference;
 
+/// How conditions that are commands begin.
+const COMMAND: &str = "command of ";
+
 /// Every condition that differs: machine, tools, times, targets, seeds, limits, commands.
 pub(super) fn differences(old: &Comparison, new: &Comparison) -> Vec<Difference> {
     let mut before = of_run(old);
     let mut differences = Vec::new();
     let mut note = |what: String, old: Option<String>, new: Option<String>| {
-        if old != new {
-            let or_none = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
-            differences.push(Difference {
-                what,
-                old: or_none(old),
-                new: or_none(new),
-            });
+        if old == new {
+            return;
         }
+        let or_none = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
+        let (old, new) = match (old, new) {
+            (Some(old), Some(new)) if what.contains(COMMAND) => {
+                (words_apart(&old, &new), words_apart(&new, &old))
+            }
+            (old, new) => (or_none(old), or_none(new)),
+        };
+        differences.push(Difference { what, old, new });
     };
     for (what, now) in of_run(new) {
         let then = before
@@ -88,7 +94,7 @@ fn of_target(target: &TargetResult) -> Vec<(String, String)> {
     ];
     conditions.extend(target.engines.iter().map(|engine| {
         (
-            format!("command of {}", engine.title),
+            format!("{COMMAND}{}", engine.title),
             without_folders(&engine.command),
         )
     }));
@@ -111,6 +117,29 @@ fn without_folders(command: &str) -> String {
         .join(" ")
 }
 
+/// The words of a command that another does not have, an option's value with the option.
+fn words_apart(command: &str, other: &str) -> String {
+    let others: Vec<&str> = other.split(' ').collect();
+    let words: Vec<&str> = command.split(' ').collect();
+    let mut apart = Vec::new();
+    for (at, &word) in words.iter().enumerate() {
+        let option = at.checked_sub(1).map(|before| words[before]);
+        let option = option.filter(|option| option.starts_with('-') && !option.contains('='));
+        let is_there = others.iter().enumerate().any(|(place, &there)| {
+            there == word
+                && (option.is_none() || place.checked_sub(1).map(|before| others[before]) == option)
+        });
+        if !is_there {
+            apart.extend(option.filter(|&option| apart.last() != Some(&option)));
+            apart.push(word);
+        }
+    }
+    if apart.is_empty() {
+        return "(without what is new)".to_owned();
+    }
+    format!("… {}", apart.join(" "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,5 +152,16 @@ mod tests {
             ),
             "cargo-afl afl fuzz -V 60 -i …/inputs -x=…/d.dict -- …/t"
         );
+    }
+
+    #[test]
+    fn of_two_commands_only_what_differs_is_said() {
+        let (old, new) = (
+            "afl -V 5 -i …/inputs -a=1 -- …/t",
+            "afl -V 10 -i …/inputs -a=2 -z 5 -- …/t",
+        );
+        assert_eq!(words_apart(old, new), "… -V 5 -a=1");
+        assert_eq!(words_apart(new, old), "… -V 10 -a=2 -z 5");
+        assert_eq!(words_apart("t -x", "t -x -y"), "(without what is new)");
     }
 }

@@ -25,6 +25,13 @@ pub(super) fn notes(old: &Comparison, new: &Comparison, targets: &[TargetAgainst
                 .to_owned(),
         );
     }
+    if old.time_seconds != new.time_seconds {
+        notes.push(
+            "The trials had different times: what they reached in the end is no comparison of what was changed; what \
+             they reached after equally many executions may be."
+                .to_owned(),
+        );
+    }
     for note in &new.notes {
         if old.notes.contains(note) {
             notes.push(format!("Both: {note}"));
