@@ -46,6 +46,7 @@ Examples:
   cargo campaign run --engine libfuzzer fuzz_measure_scan --time 1h --sanitizer address
   cargo campaign run --engines all fuzz_measure_scan --time 8h --cores 6
   cargo campaign run --engines afl,honggfuzz fuzz_measure_image --time 30m --json > run.json
+  cargo campaign run --engines all fuzz_measure_scan --time 10m --trials 10
   cargo campaign run --engine afl fuzz_measure_scan --time 7d --cores 8 --sync-dir /shared/scan --instance-name host1 --main")]
 pub struct Run {
     /// The engine.
@@ -83,6 +84,19 @@ pub struct Run {
     /// Print the result as JSON: that of status.json.
     #[arg(long)]
     json: bool,
+    /// Measure instead whether the engines together reach more than the best of them alone: N trials of the
+    /// ensemble and of each engine, each on one core for the time given, from the seeds. Nothing is added to
+    /// the corpus. Begun again with the same --out it goes on where it was.
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "engines",
+        conflicts_with = "sync_dir"
+    )]
+    trials: Option<NonZeroUsize>,
+    /// Where trials go; by default results/ensemble/TARGET.
+    #[arg(long, value_name = "DIR", requires = "trials")]
+    out: Option<PathBuf>,
 }
 
 /// A name that AFL++ takes for an instance.
@@ -124,6 +138,9 @@ impl Run {
 /// When the result does not count; see the exit codes in the help.
 pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
     let target = super::target(&args.target)?;
+    if let Some(count) = args.trials {
+        return ensemble::trials(args, count.get(), target, project);
+    }
     match args.engine {
         Some(engine) if args.is_single() => single(args, engine, target, project),
         _ => ensemble::run(args, target, project),

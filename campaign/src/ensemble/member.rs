@@ -3,20 +3,19 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
-use std::time::{Duration, Instant, SystemTime};
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, test_kill_process_group};
+use rustix::process::Signal;
 
 use super::AflSharing;
 use super::allocation::Share;
 use super::exchange::{GIVEN, Stamps};
-use super::pool::Pool;
 use super::processes::Processes;
-use crate::corpus::{content_name, files_in};
-use crate::engine::session::{end_of, signal, start_in_background};
+use super::worker::Worker;
+use crate::corpus::content_name;
+use crate::engine::session::end_of;
 use crate::engine::{Build, Engine, Status, Task, afl, honggfuzz, libfuzzer};
 
 /// How often a process that dies is started again before it is given up.
@@ -28,35 +27,6 @@ const RAN_WELL: Duration = Duration::from_secs(3600);
 /// An engine's own limit is so much later than the end it is given: the ensemble ends it, and the limit is for
 /// one that nobody looks after any more.
 const MARGIN: Duration = Duration::from_secs(10);
-/// A file that was written less than this ago may not be whole.
-const SETTLED: Duration = Duration::from_millis(200);
-/// How long what a process has started may outlive it.
-const GROUP_ENDS: Duration = Duration::from_secs(5);
-
-/// A process of an engine.
-#[derive(Debug)]
-struct Worker {
-    cores: Vec<usize>,
-    /// What AFL++ needs to know of it.
-    instance: afl::Instance,
-    log: PathBuf,
-    child: Option<Child>,
-    started: Instant,
-    /// Finds there were when it was started.
-    finds_before: usize,
-    deaths: u32,
-    /// When to start it, while it does not run.
-    start_at: Option<Instant>,
-    /// The group of an ended process of which something may still run, and since when.
-    ending: Option<(u32, Instant)>,
-    /// Whether it was asked to end, to be started again.
-    asked: bool,
-    /// Why it was given up.
-    dead: Option<String>,
-    /// Processor time of those that have ended, and of the one that runs.
-    time_of_ended: Duration,
-    time_of_running: Duration,
-}
 
 /// An engine of an ensemble.
 #[derive(Debug)]
@@ -69,8 +39,8 @@ pub struct Member {
     pub(super) task: Task,
     build: Build,
     /// AFL++'s output folder, which other machines may share.
-    output: PathBuf,
-    processes: Vec<Worker>,
+    pub(super) output: PathBuf,
+    pub(super) processes: Vec<Worker>,
     /// Inputs, by content, that it began from, kept or was given.
     pub(super) has: HashSet<String>,
     /// How many entries of the pool it was offered.
@@ -84,13 +54,13 @@ pub struct Member {
     pub(super) stamps: Stamps,
     /// How many inputs of others it was given.
     pub given: usize,
-    scanned: HashSet<PathBuf>,
+    pub(super) scanned: HashSet<PathBuf>,
     executions_before: u64,
     /// Its command line, that of the first process.
     pub command: String,
     /// Its figures when they were last read.
     pub status: Status,
-    seen_finds: HashSet<PathBuf>,
+    pub(super) seen_finds: HashSet<PathBuf>,
 }
 
 impl Member {
@@ -116,23 +86,12 @@ impl Member {
             }
             Engine::Afl | Engine::Libfuzzer => share.workers.clone(),
         };
-        let processes = places.into_iter().enumerate().map(|(place, cores)| Worker {
-            cores,
-            instance: instance(place, sharing, import.clone()),
-            log: match place {
+        let processes = places.into_iter().enumerate().map(|(place, cores)| {
+            let log = match place {
                 0 => task.log(),
                 _ => task.folder.join(format!("log-{}.txt", place + 1)),
-            },
-            child: None,
-            started: Instant::now(),
-            finds_before: 0,
-            deaths: 0,
-            start_at: Some(Instant::now()),
-            ending: None,
-            asked: false,
-            dead: None,
-            time_of_ended: Duration::ZERO,
-            time_of_running: Duration::ZERO,
+            };
+            Worker::new(cores, instance(place, sharing, import.clone()), log)
         });
         Self {
             engine: share.engine,
@@ -170,25 +129,12 @@ impl Member {
         let mut said = Vec::new();
         let mut changed = false;
         for place in 0..self.processes.len() {
-            let ended = match &mut self.processes[place].child {
-                Some(child) => child.try_wait().context("an engine is lost")?,
-                None => None,
-            };
-            if let Some(status) = ended {
+            if let Some(status) = self.processes[place].poll()? {
                 changed = true;
                 said.extend(self.ended(place, status, left)?);
             }
-            let process = &mut self.processes[place];
-            if let Some((group, since)) = process.ending
-                && (group_is_gone(group) || since.elapsed() > GROUP_ENDS)
-            {
-                process.ending = None;
-            }
-            let is_due = !self.paused
-                && process.ending.is_none()
-                && process.start_at.is_some_and(|at| at <= Instant::now())
-                && left > Duration::from_secs(1);
-            if is_due {
+            let can_start = !self.paused && left > Duration::from_secs(1);
+            if can_start && self.processes[place].is_due() {
                 changed = true;
                 if let Err(error) = self.start(place, left) {
                     let why = format!("{} cannot be started: {error:#}", self.engine.title());
@@ -204,7 +150,6 @@ impl Member {
         let finds = self.find_files()?.len();
         let time = left + MARGIN;
         let process = &mut self.processes[place];
-        process.start_at = None;
         let (build, task) = (&self.build, &self.task);
         let mut command: Command = match self.engine {
             Engine::Afl => {
@@ -222,14 +167,7 @@ impl Member {
         if self.command.is_empty() {
             self.command = crate::engine::shown(&command);
         }
-        process.child = Some(start_in_background(
-            &mut command,
-            &process.log,
-            &process.cores,
-        )?);
-        process.started = Instant::now();
-        process.finds_before = finds;
-        Ok(())
+        process.start(&mut command, finds)
     }
 
     /// Decides what follows the end of a process, and says it where it is worth saying.
@@ -241,9 +179,6 @@ impl Member {
     ) -> Result<Option<String>> {
         let found_more = self.find_files()?.len() > self.processes[place].finds_before;
         let process = &mut self.processes[place];
-        let group = process.child.take().map(|child| child.id());
-        process.ending = group.map(|group| (group, Instant::now()));
-        process.time_of_ended += std::mem::take(&mut process.time_of_running);
         if left <= Duration::from_secs(1) {
             return Ok(None);
         }
@@ -329,11 +264,8 @@ impl Member {
     /// when it ends, whatever `AFL_FINAL_SYNC` says.
     pub(super) fn read_others_once_more(&mut self) {
         for process in &mut self.processes {
-            if process.instance.import.is_some()
-                && let Some(child) = &process.child
-            {
-                process.asked = true;
-                signal(child, Signal::INT);
+            if process.instance.import.is_some() {
+                process.restart();
             }
         }
     }
@@ -342,8 +274,8 @@ impl Member {
     pub(super) fn pause(&mut self, waits: bool) {
         if std::mem::replace(&mut self.paused, waits) != waits {
             let how = if waits { Signal::STOP } else { Signal::CONT };
-            for child in self.processes.iter().filter_map(|one| one.child.as_ref()) {
-                signal(child, how);
+            for process in &self.processes {
+                process.signal(how);
             }
         }
     }
@@ -352,22 +284,18 @@ impl Member {
     pub(super) fn stop(&mut self, how: Signal) {
         for process in &mut self.processes {
             process.start_at = None;
-            if let Some(child) = &process.child {
-                signal(child, how);
-            }
+            process.signal(how);
         }
     }
 
     /// Whether no process runs, and nothing that one has started.
     pub(super) fn is_over(&self) -> bool {
-        let mut processes = self.processes.iter();
-        processes.all(|process| process.child.is_none() && process.ending.is_none())
+        self.processes.iter().all(Worker::is_over)
     }
 
-    /// The processes that run.
+    /// The groups of processes that run.
     pub(super) fn running(&self) -> impl Iterator<Item = u32> {
-        let running = self.processes.iter();
-        running.filter_map(|process| process.child.as_ref().map(Child::id))
+        self.processes.iter().filter_map(Worker::group)
     }
 
     /// Whether none runs and none will.
@@ -387,10 +315,7 @@ impl Member {
     /// Reads the figures.
     pub(super) fn look(&mut self, processes: &Processes) {
         for process in &mut self.processes {
-            if let Some(child) = &process.child {
-                let time = processes.time_below(child.id());
-                process.time_of_running = time.max(process.time_of_running);
-            }
+            process.look(processes);
         }
         let status = match self.engine {
             Engine::Afl => {
@@ -422,107 +347,10 @@ impl Member {
         };
     }
 
-    fn logs(&self) -> impl Iterator<Item = String> {
-        let logs = self.processes.iter().map(|process| &process.log);
-        logs.map(|log| String::from_utf8_lossy(&fs::read(log).unwrap_or_default()).into_owned())
-    }
-
     /// The processor time used.
     #[must_use]
     pub fn core_time(&self) -> Duration {
-        let processes = self.processes.iter();
-        processes
-            .map(|process| process.time_of_ended + process.time_of_running)
-            .sum()
-    }
-
-    /// The inputs that it read to begin with.
-    #[must_use]
-    pub(super) fn seeds_read(&self) -> u64 {
-        let logs = self.logs().chain([String::from_utf8_lossy(
-            &fs::read(old(&self.task.log(), 1)).unwrap_or_default(),
-        )
-        .into_owned()]);
-        let mut read = logs.filter_map(|log| match self.engine {
-            Engine::Afl => afl::seeds_read(&log),
-            Engine::Libfuzzer => libfuzzer::seeds_read(&log, &self.task),
-            Engine::Honggfuzz => honggfuzz::seeds_read(&log, &self.task),
-        });
-        read.next().unwrap_or(0)
-    }
-
-    /// Adds what it has kept since the last time to the pool. `all` says that it has ended, so that every file
-    /// is whole.
-    pub(super) fn scan(&mut self, pool: &mut Pool, start: SystemTime, all: bool) -> Result<()> {
-        for folder in self.folders() {
-            for path in files_in(&folder)? {
-                if self.scanned.contains(&path) {
-                    continue;
-                }
-                let is_given = self.engine == Engine::Libfuzzer
-                    && path
-                        .file_name()
-                        .is_some_and(|name| name.to_string_lossy().starts_with(GIVEN));
-                // It may vanish at any time: then it was replaced.
-                let Ok(written) = path.metadata().and_then(|file| file.modified()) else {
-                    continue;
-                };
-                let is_whole = all || written.elapsed().is_ok_and(|age| age >= SETTLED);
-                if !is_given {
-                    let Some(content) = is_whole.then(|| fs::read(&path).ok()).flatten() else {
-                        continue;
-                    };
-                    if self.has.insert(content_name(&content)) {
-                        let time = written.duration_since(start).unwrap_or_default();
-                        pool.add(self.engine, &content, time)?;
-                    }
-                }
-                self.scanned.insert(path);
-            }
-        }
-        Ok(())
-    }
-
-    /// The folders in which it keeps inputs.
-    fn folders(&self) -> Vec<PathBuf> {
-        match self.engine {
-            Engine::Afl => {
-                let names = self.processes.iter().map(|process| &process.instance.name);
-                names
-                    .map(|name| self.output.join(name).join("queue"))
-                    .collect()
-            }
-            Engine::Libfuzzer | Engine::Honggfuzz => vec![self.task.output()],
-        }
-    }
-
-    /// All files that it keeps, as they are now.
-    pub(super) fn files(&self) -> Result<Vec<PathBuf>> {
-        let folders = self.folders();
-        let files = folders.iter().map(|folder| files_in(folder));
-        Ok(files.collect::<Result<Vec<_>>>()?.concat())
-    }
-
-    /// All files with finds.
-    pub(super) fn find_files(&self) -> Result<Vec<PathBuf>> {
-        match self.engine {
-            Engine::Afl => {
-                let names = self.processes.iter().map(|process| &process.instance.name);
-                let finds = names.map(|name| afl::instance_finds(&self.output.join(name)));
-                Ok(finds.collect::<Result<Vec<_>>>()?.concat())
-            }
-            Engine::Libfuzzer => libfuzzer::finds(&self.task),
-            Engine::Honggfuzz => honggfuzz::finds(&self.task),
-        }
-    }
-
-    /// The files with finds that were not there the last time.
-    pub(super) fn new_finds(&mut self) -> Result<Vec<PathBuf>> {
-        let all = self.find_files()?;
-        Ok(all
-            .into_iter()
-            .filter(|path| self.seen_finds.insert(path.clone()))
-            .collect())
+        self.processes.iter().map(Worker::core_time).sum()
     }
 
     /// How many files with finds it has left.
@@ -557,13 +385,8 @@ fn instance(place: usize, sharing: Option<&AflSharing>, import: Option<PathBuf>)
 }
 
 /// The name of a log or of statistics of before honggfuzz was started again.
-fn old(file: &Path, number: usize) -> PathBuf {
+pub(super) fn old(file: &Path, number: usize) -> PathBuf {
     file.with_extension(format!("{number}.old"))
-}
-
-fn group_is_gone(group: u32) -> bool {
-    let group = i32::try_from(group).ok().and_then(Pid::from_raw);
-    group.is_none_or(|group| test_kill_process_group(group) == Err(Errno::SRCH))
 }
 
 #[cfg(test)]

@@ -7,38 +7,47 @@
 //!
 //! - [`allocation`]: which engine gets how many cores.
 //! - [`turns`]: fewer cores than engines.
+//! - [`left_behind`]: what a run that was killed left.
+//! - [`outcome`]: what became of it.
 //! - [`member`]: one engine: its processes, restarts, files.
 //! - [`processes`]: processor time used, and what a killed run left running.
 //! - [`live`]: what is measured while it runs: regions on the neutral build, finds with their checks.
 //! - [`status`]: what is shown and written of it.
+//! - [`trials`]: whether engines together reach more than the best of them alone.
 //!
 //! No end of one process ends the ensemble. libFuzzer stops at each find and is started again; a process that
 //! dies is started again a few times, and then the others go on without it.
 
 pub mod allocation;
 mod exchange;
+mod files;
+pub mod left_behind;
 pub mod live;
 pub mod member;
+pub mod outcome;
 pub mod pool;
 pub mod processes;
 pub mod status;
+pub mod trials;
 mod turns;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use rustix::process::Signal;
 
-use crate::corpus::Store;
 use crate::engine::session::{self, Sample, Session};
-use crate::engine::{Build, Engine, Kept, Task, afl, honggfuzz, libfuzzer};
+use crate::engine::{Build, Engine, Kept, Task};
 use allocation::Share;
 use member::Member;
-use pool::{Entry, Pool};
+use outcome::kept;
+pub use outcome::{MemberOutcome, Outcome};
+use pool::Pool;
 use processes::Processes;
 
 /// How often processes are looked after.
@@ -99,93 +108,6 @@ pub struct View<'a> {
     pub finds: &'a [(Engine, PathBuf)],
     /// What is to be said of processes that died.
     pub said: &'a [String],
-}
-
-/// What became of one engine.
-#[derive(Debug)]
-pub struct MemberOutcome {
-    /// The engine.
-    pub engine: Engine,
-    /// How many cores it had.
-    pub workers: usize,
-    /// What it did. `kept` are the inputs that it was the first to keep, in the pool.
-    pub session: Session,
-    /// How many inputs it was given.
-    pub given: usize,
-    /// How many of its inputs others were given.
-    pub gave: usize,
-    /// The processor time that it used.
-    pub core_time: Duration,
-}
-
-/// What became of an ensemble.
-#[derive(Debug)]
-pub struct Outcome {
-    /// When it was started.
-    pub start: SystemTime,
-    /// How long it ran.
-    pub elapsed: Duration,
-    /// Each engine.
-    pub members: Vec<MemberOutcome>,
-    /// All that was kept, in the order in which it came.
-    pub entries: Vec<Entry>,
-    /// The files that the engines keep as they were at the end: some are shortened since they were seen first.
-    pub files: Vec<PathBuf>,
-    /// Whether Ctrl-C ended it.
-    pub interrupted: bool,
-}
-
-impl Outcome {
-    /// The processor time of all engines.
-    #[must_use]
-    pub fn core_time(&self) -> Duration {
-        self.members.iter().map(|member| member.core_time).sum()
-    }
-
-    /// The ensemble as if it were one engine: executions are added up, inputs are in order of arrival.
-    #[must_use]
-    pub fn as_session(&self) -> Session {
-        let sessions = || self.members.iter().map(|member| &member.session);
-        let mut times: Vec<Duration> = sessions()
-            .flat_map(|session| session.samples.iter().map(|sample| sample.time))
-            .collect();
-        times.sort_unstable();
-        times.dedup();
-        let samples = times.into_iter().map(|time| Sample {
-            time,
-            executions: sessions().map(|session| session.executions_at(time)).sum(),
-        });
-        let failures: Vec<String> = sessions()
-            .filter_map(|session| session.failure.clone())
-            .collect();
-        Session {
-            command: sessions()
-                .map(|session| session.command.as_str())
-                .collect::<Vec<_>>()
-                .join("\n"),
-            start: self.start,
-            elapsed: self.elapsed,
-            seeds_read: sessions().map(|one| one.seeds_read).min().unwrap_or(0),
-            status: crate::engine::Status {
-                executions: sessions().map(|one| one.status.executions).sum(),
-                corpus: self.entries.len() as u64,
-                stability: None,
-            },
-            samples: samples.collect(),
-            kept: self.entries.iter().map(kept).collect(),
-            finds: sessions().flat_map(|one| one.finds.clone()).collect(),
-            interrupted: self.interrupted,
-            failure: (!failures.is_empty()).then(|| failures.join("\n")),
-        }
-    }
-}
-
-fn kept(entry: &Entry) -> Kept {
-    Kept {
-        path: entry.path.clone(),
-        time: entry.time,
-        executions: None,
-    }
 }
 
 /// Runs an ensemble. `look` is called about every second, and once when all has ended.
@@ -480,66 +402,6 @@ fn last_exchange(time: Duration) -> Duration {
     usual.min(time / 3)
 }
 
-/// Saves what a run in `folder` that was interrupted or killed left behind, and ends what still runs of it.
-/// Returns how many inputs and finds were new, and how many processes were ended.
-///
-/// # Errors
-/// When something cannot be read or written.
-pub fn save_left_behind(
-    folder: &Path,
-    sharing: Option<&AflSharing>,
-    corpus: &Store,
-    finds: impl Fn(Engine) -> Result<Store>,
-) -> Result<(usize, usize, usize)> {
-    let ended = processes::end_left_behind(&folder.join("processes"))?;
-    let mut inputs = crate::corpus::files_in(&folder.join("pool"))?;
-    let mut saved_finds = 0;
-    for engine in Engine::ALL {
-        let task = Task {
-            max_input: 0,
-            inputs: folder.join("inputs"),
-            folder: folder.join(engine.name()),
-            dictionary: None,
-            time: Duration::ZERO,
-        };
-        let mut found = Vec::new();
-        match engine {
-            Engine::Afl => {
-                let mut instances = afl::instances_in(&task.output())?;
-                if let Some(sharing) = sharing {
-                    let all = afl::instances_in(&sharing.folder)?.into_iter();
-                    instances.extend(all.filter(|instance| is_of(sharing, instance)));
-                }
-                for instance in instances {
-                    inputs.extend(crate::corpus::files_in(&instance.join("queue"))?);
-                    found.extend(afl::instance_finds(&instance)?);
-                }
-            }
-            Engine::Libfuzzer => {
-                inputs.extend(crate::corpus::files_in(&task.output())?);
-                found.extend(libfuzzer::finds(&task)?);
-            }
-            Engine::Honggfuzz => {
-                inputs.extend(crate::corpus::files_in(&task.output())?);
-                found.extend(honggfuzz::finds(&task)?);
-            }
-        }
-        saved_finds += finds(engine)?.add_files(found.iter().map(PathBuf::as_path))?;
-    }
-    let saved = corpus.add_files(inputs.iter().map(PathBuf::as_path))?;
-    Ok((saved, saved_finds, ended))
-}
-
-/// Whether an instance's folder is one of this machine's.
-fn is_of(sharing: &AflSharing, instance: &Path) -> bool {
-    let name = instance.file_name().unwrap_or_default().to_string_lossy();
-    name.strip_prefix(sharing.name.as_str())
-        .is_some_and(|rest| {
-            let number = rest.strip_prefix('-').map(str::parse::<usize>);
-            rest.is_empty() || number.is_some_and(|number| number.is_ok())
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -548,89 +410,5 @@ mod tests {
     fn the_last_exchange_leaves_time_to_read() {
         let at = |seconds| last_exchange(Duration::from_secs(seconds)).as_secs();
         assert_eq!((at(9), at(30), at(200), at(86_400)), (3, 8, 10, 30));
-    }
-
-    #[test]
-    fn what_a_killed_run_left_is_saved_and_other_machines_instances_are_not_ours() {
-        let folder = tempfile::tempdir().unwrap();
-        for file in [
-            "run/pool/a",
-            "run/libfuzzer/output/b",
-            "run/libfuzzer/finds/crash-1",
-            "run/honggfuzz/output/c",
-            "run/honggfuzz/finds/SIG",
-            "shared/here/queue/id:000000",
-            "shared/here-2/queue/id:000000",
-            "shared/here-2/crashes/id:000000",
-            "shared/hereafter/queue/id:000000",
-            "shared/there/crashes/id:000000",
-        ] {
-            let path = folder.path().join(file);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, file).unwrap();
-        }
-        let sharing = AflSharing {
-            folder: folder.path().join("shared"),
-            name: "here".to_owned(),
-            is_main: true,
-        };
-        let corpus = Store::open(&folder.path().join("corpus")).unwrap();
-        let finds = |engine: Engine| Store::open(&folder.path().join("finds").join(engine.name()));
-        let run = folder.path().join("run");
-        let saved = save_left_behind(&run, Some(&sharing), &corpus, finds).unwrap();
-        assert_eq!(saved, (5, 3, 0));
-        let again = save_left_behind(&run, Some(&sharing), &corpus, finds).unwrap();
-        assert_eq!(again, (0, 0, 0));
-    }
-
-    #[test]
-    fn an_ensemble_as_one_engine_adds_up() {
-        let session = |executions, step| Session {
-            command: "x".to_owned(),
-            start: SystemTime::UNIX_EPOCH,
-            elapsed: Duration::from_secs(10),
-            seeds_read: step,
-            status: crate::engine::Status {
-                executions,
-                ..Default::default()
-            },
-            samples: vec![Sample {
-                time: Duration::from_secs(step),
-                executions,
-            }],
-            kept: Vec::new(),
-            finds: vec!["find".into()],
-            interrupted: false,
-            failure: None,
-        };
-        let member = |engine, session| MemberOutcome {
-            engine,
-            workers: 1,
-            session,
-            given: 0,
-            gave: 0,
-            core_time: Duration::from_secs(3),
-        };
-        let outcome = Outcome {
-            start: SystemTime::UNIX_EPOCH,
-            elapsed: Duration::from_secs(10),
-            members: vec![
-                member(Engine::Afl, session(100, 10)),
-                member(Engine::Honggfuzz, session(40, 5)),
-            ],
-            entries: Vec::new(),
-            files: Vec::new(),
-            interrupted: false,
-        };
-        assert_eq!(outcome.core_time(), Duration::from_secs(6));
-        let one = outcome.as_session();
-        assert_eq!((one.status.executions, one.seeds_read), (140, 5));
-        let samples: Vec<(u64, u64)> = one
-            .samples
-            .iter()
-            .map(|sample| (sample.time.as_secs(), sample.executions))
-            .collect();
-        assert_eq!(samples, [(5, 50 + 40), (10, 140)]);
-        assert_eq!(one.finds.len(), 2);
     }
 }

@@ -17,6 +17,7 @@ const GRACE: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stat {
     parent: u32,
+    group: u32,
     /// Its own time and that of its ended children, in ticks.
     ticks: u64,
     /// When it started, in ticks since the system did: with the number it names one process for good.
@@ -31,6 +32,7 @@ impl Stat {
         let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
         Some(Self {
             parent: u32::try_from(number(4)?).ok()?,
+            group: u32::try_from(number(5)?).ok()?,
             ticks: number(14)? + number(15)? + number(16)? + number(17)?,
             started: number(22)?,
         })
@@ -71,6 +73,12 @@ impl Processes {
         Duration::from_millis(ticks * 1000 / ticks_a_second)
     }
 
+    /// When the first of a group's processes that still run started.
+    fn first_of(&self, group: u32) -> Option<u64> {
+        let of_group = self.0.values().filter(|stat| stat.group == group);
+        of_group.map(|stat| stat.started).min()
+    }
+
     fn is_below(&self, mut process: u32, root: u32) -> bool {
         // A chain of parents is finite; a snapshot that is not of one moment might have a ring.
         for _ in 0..100 {
@@ -86,20 +94,22 @@ impl Processes {
     }
 }
 
-/// Writes down which processes run, each the leader of a group of its own.
+/// Writes down which groups of processes run, each with when its first process started.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn record(file: &Path, processes: &[u32]) -> Result<()> {
-    let lines = processes.iter().filter_map(|&process| {
-        let stat = Stat::of(process)?;
-        Some(format!("{process} {}\n", stat.started))
+pub fn record(file: &Path, groups: &[u32]) -> Result<()> {
+    let processes = Processes::now();
+    let lines = groups.iter().filter_map(|&group| {
+        let started = processes.first_of(group)?;
+        Some(format!("{group} {started}\n"))
     });
     let text: String = lines.collect();
     fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
 }
 
-/// Ends the processes in a record that still run, and takes the record away. Returns how many there were.
+/// Ends the groups of processes in a record that still run, and takes the record away. Returns how many there
+/// were.
 ///
 /// # Errors
 /// When the record cannot be removed.
@@ -108,19 +118,31 @@ pub fn end_left_behind(file: &Path) -> Result<usize> {
         return Ok(0);
     };
     let recorded = text.lines().filter_map(|line| {
-        let (process, started) = line.split_once(' ')?;
-        Some((process.parse().ok()?, started.parse().ok()?))
+        let (group, started) = line.split_once(' ')?;
+        Some((group.parse().ok()?, started.parse().ok()?))
     });
     let recorded: Vec<(u32, u64)> = recorded.collect();
+    // A number is given again only when nobody has it any more: then its first process started later, by much
+    // more than what a program takes to start another.
     let running = || {
-        recorded.iter().filter(|&&(process, started)| {
-            Stat::of(process).is_some_and(|stat| stat.started == started)
-        })
+        let processes = Processes::now();
+        let is_running = |&&(group, started): &&(u32, u64)| {
+            let first = processes.first_of(group);
+            match processes.0.get(&group) {
+                Some(leader) => leader.started == started,
+                None => first.is_some_and(|first| first >= started),
+            }
+        };
+        recorded
+            .iter()
+            .filter(is_running)
+            .copied()
+            .collect::<Vec<_>>()
     };
-    let count = running().count();
+    let left = running();
     let all = |signal| {
-        for &(process, _) in running() {
-            if let Some(group) = i32::try_from(process).ok().and_then(Pid::from_raw) {
+        for (group, _) in running() {
+            if let Some(group) = i32::try_from(group).ok().and_then(Pid::from_raw) {
                 // It may have ended just now.
                 let _ = kill_process_group(group, signal);
             }
@@ -130,12 +152,12 @@ pub fn end_left_behind(file: &Path) -> Result<usize> {
     // One that was stopped to wait for its turn ends when it goes on.
     all(Signal::CONT);
     let asked = Instant::now();
-    while running().next().is_some() && asked.elapsed() < GRACE {
+    while !running().is_empty() && asked.elapsed() < GRACE {
         sleep(Duration::from_millis(50));
     }
     all(Signal::KILL);
     fs::remove_file(file).with_context(|| format!("{} cannot be removed", file.display()))?;
-    Ok(count)
+    Ok(left.len())
 }
 
 #[cfg(test)]
@@ -149,6 +171,7 @@ mod tests {
         let line = "17 (a (b) c) S 3 17 17 0 -1 0 0 0 0 0 5 6 7 8 20 0 1 0 999 1 2";
         let expected = Stat {
             parent: 3,
+            group: 17,
             ticks: 26,
             started: 999,
         };
@@ -160,6 +183,7 @@ mod tests {
     fn time_is_added_up_over_a_family() {
         let stat = |parent, ticks| Stat {
             parent,
+            group: 0,
             ticks,
             started: 0,
         };
@@ -194,7 +218,7 @@ mod tests {
         let mut text = fs::read_to_string(&file).unwrap();
         text.push_str(&format!("{} 1\n", other.id()));
         fs::write(&file, text).unwrap();
-        // A child that has ended is there until it is waited for, as it is not when its parent is gone.
+        // A child that has ended is there until somebody waits for it.
         let waiting = std::thread::spawn(move || left.wait().unwrap());
         assert_eq!(end_left_behind(&file).unwrap(), 1);
         assert!(!waiting.join().unwrap().success());

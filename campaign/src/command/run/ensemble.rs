@@ -12,11 +12,12 @@ use harness_core::Target;
 use super::{Run, show};
 use crate::command::{FINDS, INTERRUPTED};
 use crate::corpora::zip_of;
-use crate::corpus::Store;
+use crate::corpus::{Store, files_in};
 use crate::coverage::{NeutralBuild, SourceMap};
 use crate::engine::{Build, Engine, session};
 use crate::ensemble::live::{Feed, Measured, Meter};
 use crate::ensemble::status::{Gathering, Status};
+use crate::ensemble::trials::Trials;
 use crate::ensemble::{self, AflSharing, Outcome, Plan, allocation};
 use crate::fuzz::{self, Find};
 use crate::output::outln;
@@ -52,7 +53,7 @@ pub(super) fn run(args: &Run, target: &'static Target, project: &Project) -> Res
     let corpus = Store::open(&project.corpus(target.name))?;
     let finds_store = |engine| Store::open(&project.finds(target.name, engine));
     let (saved, saved_finds, ended) =
-        ensemble::save_left_behind(&folder, sharing.as_ref(), &corpus, finds_store)?;
+        ensemble::left_behind::save(&folder, sharing.as_ref(), &corpus, finds_store)?;
     if saved + saved_finds + ended > 0 {
         progress.say(&format!(
             "saved {saved} inputs and {saved_finds} finds of a run that did not end; {ended} of its processes \
@@ -63,12 +64,7 @@ pub(super) fn run(args: &Run, target: &'static Target, project: &Project) -> Res
     let worker = progress.step("build the replay worker", || build_worker(project))?;
     let neutral = progress.step("build for coverage", || NeutralBuild::of(project).build())?;
     let map = SourceMap::of_worker(&neutral, project.root(), &project.code_under_test()?)?;
-    let mut builds: BTreeMap<Engine, Build> = BTreeMap::new();
-    for &engine in &engines {
-        let what = format!("build {} for {}", target.name, engine.title());
-        let build = progress.step(&what, || engine.build(project, target.name, args.sanitizer))?;
-        builds.insert(engine, build);
-    }
+    let builds = builds(args, &engines, target, project, &progress)?;
 
     let mut replayer = Replayer::new(worker);
     let store_of_seeds = finds_store(*engines.first().context("an engine")?)?;
@@ -135,6 +131,73 @@ pub(super) fn run(args: &Run, target: &'static Target, project: &Project) -> Res
             .with_context(|| format!("{} cannot be removed", folder.display()))?;
     }
     conclude(args, &finds, failure, outcome.interrupted, project)
+}
+
+/// Runs trials of an ensemble and of its engines alone.
+///
+/// # Errors
+/// When one cannot be run, or none of some contestant counts.
+pub(super) fn trials(
+    args: &Run,
+    count: usize,
+    target: &'static Target,
+    project: &Project,
+) -> Result<ExitCode> {
+    let progress = Progress::new();
+    session::stop_on_ctrl_c()?;
+    let cores = allocation::first_cores(args.cores.map(std::num::NonZeroUsize::get))?;
+    let out = match &args.out {
+        Some(folder) => std::path::absolute(folder)?,
+        None => project.results().join("ensemble").join(target.name),
+    };
+    let _lock = project.lock(&out)?;
+    let seeds = files_in(&project.seeds(target))?;
+    let neutral = progress.step("build for coverage", || NeutralBuild::of(project).build())?;
+    let map = SourceMap::of_worker(&neutral, project.root(), &project.code_under_test()?)?;
+    let builds = builds(args, &engines(args), target, project, &progress)?;
+    let trials = Trials {
+        target,
+        builds: &builds,
+        seeds: &seeds,
+        dictionary: project.dictionary(target),
+        out: &out,
+        time: args.time,
+        count,
+        cores: &cores,
+        neutral: &neutral,
+        map: &map,
+    };
+    let done = trials.run(&progress)?;
+    if session::interrupted() {
+        progress.say("interrupted: begun again, it goes on where it was");
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    let answer = trials
+        .answer(&done)
+        .context("no trial of some contestant counts: see trials.jsonl")?;
+    if args.json {
+        outln!("{}", serde_json::to_string_pretty(&answer)?);
+    } else {
+        outln!("{}", answer.words());
+    }
+    ensure!(answer.failures.is_empty(), "some trials do not count");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn builds(
+    args: &Run,
+    engines: &BTreeSet<Engine>,
+    target: &Target,
+    project: &Project,
+    progress: &Progress,
+) -> Result<BTreeMap<Engine, Build>> {
+    let mut builds = BTreeMap::new();
+    for &engine in engines {
+        let what = format!("build {} for {}", target.name, engine.title());
+        let build = progress.step(&what, || engine.build(project, target.name, args.sanitizer))?;
+        builds.insert(engine, build);
+    }
+    Ok(builds)
 }
 
 fn engines(args: &Run) -> BTreeSet<Engine> {
