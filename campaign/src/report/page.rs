@@ -125,7 +125,7 @@ fn contents(comparison: &Comparison) -> String {
         "<nav aria-label=\"Parts of this page\">\n<ul>\n<li><a href=\"#summary\">In words</a></li>\n\
          <li><a href=\"#results\">Results</a></li>\n",
     );
-    if comparison.across_targets.is_some() {
+    if comparison.targets.len() > 1 {
         html += "<li><a href=\"#across\">All targets together</a></li>\n";
     }
     for (number, target) in comparison.targets.iter().enumerate() {

@@ -48,7 +48,8 @@ pub(super) fn section(comparison: &Comparison) -> String {
         let _ = write!(
             html,
             "<h4><code>{}</code></h4>\n<p>Inputs of at most {} bytes; {} dictionary. {} \
-             of their own: {}, {} and {}.</p>\n{}",
+             of their own: {}, {} and {}.</p>\n<details class=\"small\">\n<summary>Every trial on {0}</summary>\n\
+             {}</details>\n",
             escape(&target.target),
             count(target.max_input),
             if target.dictionary { "a" } else { "no" },

@@ -67,7 +67,7 @@ fn table(
     let mut table = String::from(
         "<table>\n<thead>\n<tr><th scope=\"col\">engine</th>\
          <th scope=\"col\" class=\"figure\">inputs</th><th scope=\"col\" class=\"figure\">trials</th>\
-         <th scope=\"col\" class=\"figure\">first time</th><th scope=\"col\">in each trial</th></tr>\n\
+         <th scope=\"col\" class=\"figure\">first time</th><th scope=\"col\">in each trial (its number)</th></tr>\n\
          </thead>\n<tbody>\n",
     );
     for (engine, group) in found {

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use super::axis::{Scale, Spacing};
 use super::engines::Engines;
-use super::markup::{counted, escape, p_figure, p_value, scroll};
-use super::svg::{Drawing, Svg};
+use super::markup::{counted, escape, p_figure, p_value, percent, scroll};
+use super::svg::{Drawing, Svg, key};
 use crate::report::{Comparison, Friedman, MeanRank};
 use crate::statistics::ALPHA;
 
@@ -14,11 +14,61 @@ const WIDTH: f64 = 430.0;
 const SIDE: f64 = 124.0;
 const ROW: f64 = 22.0;
 
-/// The section over all targets; nothing when there is no such test.
+/// The section over all targets; nothing with fewer than two.
 pub(super) fn section(comparison: &Comparison, engines: &Engines<'_>) -> String {
-    let Some(friedman) = &comparison.across_targets else {
+    if comparison.targets.len() < 2 {
         return String::new();
-    };
+    }
+    format!(
+        "<section id=\"across\">\n<h2>All targets together</h2>\n{}{}</section>\n",
+        shares(comparison, engines),
+        comparison
+            .across_targets
+            .as_ref()
+            .map_or(String::new(), |friedman| ranks(friedman, engines))
+    )
+}
+
+/// Each engine's median as a share of what was reached of each target at all.
+fn shares(comparison: &Comparison, engines: &Engines<'_>) -> String {
+    let mut table = String::from("<table>\n<thead>\n<tr><th scope=\"col\">engine</th>");
+    for target in &comparison.targets {
+        let _ = write!(
+            table,
+            "<th scope=\"col\" class=\"figure\"><code>{}</code></th>",
+            escape(&target.target)
+        );
+    }
+    table += "</tr>\n</thead>\n<tbody>\n";
+    for (name, title) in engines.iter() {
+        let _ = write!(
+            table,
+            "<tr><th scope=\"row\">{}{}</th>",
+            key(engines.style(name)),
+            escape(title)
+        );
+        for target in &comparison.targets {
+            let engine = target.engines.iter().find(|engine| engine.engine == name);
+            let median = engine.and_then(|engine| engine.regions);
+            let cell = median.map_or("–".to_owned(), |regions| {
+                percent(regions.median.round() as usize, target.union.regions)
+            });
+            let _ = write!(table, "<td>{cell}</td>");
+        }
+        table += "</tr>\n";
+    }
+    format!(
+        "<p>The median of the regions that a trial reached, as a share of what all engines and the seeds \
+         reached of that target together:</p>\n{}",
+        scroll(
+            "Medians as shares of each target's union",
+            &(table + "</tbody>\n</table>\n")
+        )
+    )
+}
+
+/// Friedman's test and the mean ranks.
+fn ranks(friedman: &Friedman, engines: &Engines<'_>) -> String {
     let verdict = if friedman.p < ALPHA {
         "so the engines’ ranks differ by more than chance would have it"
     } else {
@@ -30,7 +80,7 @@ pub(super) fn section(comparison: &Comparison, engines: &Engines<'_>) -> String 
         ""
     };
     let mut html = format!(
-        "<section id=\"across\">\n<h2>All targets together</h2>\n<p>Friedman’s test on the engines’ ranks \
+        "<h3>Ranks</h3>\n<p>Friedman’s test on the engines’ ranks \
          (by median regions) over {}: χ² = {:.2}, {}, {verdict}.{few}</p>\n<div class=\"beside\">\n\
          <figure>\n{}</figure>\n",
         counted(friedman.blocks, "target", "targets"),
@@ -57,7 +107,7 @@ pub(super) fn section(comparison: &Comparison, engines: &Engines<'_>) -> String 
     );
     html + "</div>\n<p class=\"note\">Rank 1 is best. Engines that a bar joins are not told apart: their mean \
            ranks are nearer than the critical difference (Nemenyi). The table’s p-values are adjusted by \
-           Holm’s method.</p>\n</section>\n"
+           Holm’s method.</p>\n"
 }
 
 fn drawing(friedman: &Friedman, engines: &Engines<'_>) -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::engines::{Engines, counting};
-use super::files::Files;
+use super::files::{Files, reached_by};
 use super::markup::{count, counted, escape, listed, scroll};
 use super::svg::{Drawing, Svg};
 use crate::report::TargetResult;
@@ -85,7 +85,50 @@ pub(super) fn section(
         plot(engines, target, &with_trials, &between, number),
         table(target, &between),
     );
+    html += &pairwise(target, &with_trials);
     html + &only_here(target, files)
+}
+
+/// How many regions each engine reached that each other one did not.
+fn pairwise(target: &TargetResult, engines: &[usize]) -> String {
+    let missed = |by: usize, of: usize| {
+        let regions = target.regions.iter();
+        regions
+            .filter(|region| reached_by(region, of) > 0 && reached_by(region, by) == 0)
+            .count()
+    };
+    let mut table = String::from("<table>\n<thead>\n<tr><th scope=\"col\">reached by</th>");
+    for &engine in engines {
+        let title = escape(&target.engines[engine].title);
+        let _ = write!(
+            table,
+            "<th scope=\"col\" class=\"figure\">and not by {title}</th>"
+        );
+    }
+    table += "</tr>\n</thead>\n<tbody>\n";
+    for &of in engines {
+        let title = escape(&target.engines[of].title);
+        let _ = write!(table, "<tr><th scope=\"row\">{title}</th>");
+        for &by in engines {
+            let cell = if by == of {
+                "–".to_owned()
+            } else {
+                count(missed(by, of))
+            };
+            let _ = write!(table, "<td>{cell}</td>");
+        }
+        table += "</tr>\n";
+    }
+    format!(
+        "<p>What each engine reached that another one never did:</p>\n{}",
+        scroll(
+            &format!(
+                "Regions of {} that one engine reached and another did not",
+                target.target
+            ),
+            &(table + "</tbody>\n</table>\n"),
+        )
+    )
 }
 
 fn plot(
@@ -266,5 +309,8 @@ mod tests {
         );
         assert_eq!(names(&target, &[1, 2]), "B and C");
         assert_eq!(names(&target, &[0]), "A only");
+        let table = pairwise(&target, &[0, 1, 2]);
+        assert!(table.contains("<th scope=\"row\">A</th><td>–</td><td>1</td><td>1</td>"));
+        assert!(table.contains("<th scope=\"row\">B</th><td>2</td><td>–</td><td>0</td>"));
     }
 }
