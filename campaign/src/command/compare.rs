@@ -156,6 +156,7 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
     session::stop_on_ctrl_c()?;
     let asked = args.asked()?;
+    faults::hold_known(project, &args.faults)?;
     let old = args.against.as_deref().map(against::read).transpose()?;
     let folder = Folder::open(&output_folder(args.out.as_deref(), project)?)?;
     let _lock = folder.lock()?;

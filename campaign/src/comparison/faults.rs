@@ -35,6 +35,7 @@ use crate::faults::trial::replay;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::{Replayer, build_worker};
+use crate::report::counted;
 use crate::statistics::survival::Observation;
 
 /// The word that stands for every fault.
@@ -116,15 +117,14 @@ pub struct Chosen {
     pub target: &'static Target,
 }
 
-/// The faults of those names (or all that a target of the comparison drives, for `all`), each with its target.
+/// Holds that there are faults of those names; `all` stands for every one.
 ///
 /// # Errors
-/// When there is no such fault, or none of the comparison's targets drives what it changes.
-pub fn chosen(
-    project: &Project,
-    names: &[String],
-    targets: &BTreeMap<String, &'static Target>,
-) -> Result<Vec<Chosen>> {
+/// When there is none of a name.
+pub fn hold_known(project: &Project, names: &[String]) -> Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
     let all = patch::all(&project.root().join("faults"))?;
     let known: Vec<&str> = all.iter().map(|fault| fault.name.as_str()).collect();
     for name in names {
@@ -135,6 +135,23 @@ pub fn chosen(
             );
         }
     }
+    Ok(())
+}
+
+/// The faults of those names (or all that a target of the comparison drives, for `all`), each with its target.
+///
+/// # Errors
+/// When there is no such fault, or none of the comparison's targets drives what it changes.
+pub fn chosen(
+    project: &Project,
+    names: &[String],
+    targets: &BTreeMap<String, &'static Target>,
+) -> Result<Vec<Chosen>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    hold_known(project, names)?;
+    let all = patch::all(&project.root().join("faults"))?;
     let is_all = names.iter().any(|name| name == ALL);
     let mut chosen = Vec::new();
     for fault in all {
@@ -182,8 +199,9 @@ impl Hunts<'_> {
         }
         let hunts: usize = waiting.iter().map(|(_, _, open)| open.len()).sum();
         self.progress.say(&format!(
-            "{} planted faults; {hunts} hunts of at most {} s to run, {} at once",
-            chosen.len(),
+            "{}; {} of at most {} s to run, {} at once",
+            counted(chosen.len(), "planted fault", "planted faults"),
+            counted(hunts, "hunt", "hunts"),
             self.time.as_secs(),
             self.cores.len()
         ));

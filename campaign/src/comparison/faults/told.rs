@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::super::folder::{Folder, read_json};
 use super::{HuntTrial, hunts_of};
 use crate::engine::Engine;
-use crate::report::{Comparison, Subject, analysis, columns};
+use crate::report::{Comparison, Subject, analysis, columns, counted};
 use crate::statistics::survival::Observation;
 
 /// Every hunt on disk, by fault, engine and number.
@@ -79,12 +79,9 @@ pub fn lost(hunts: &[HuntTrial]) -> Vec<String> {
 
 fn notes(hunts: &[HuntTrial]) -> Vec<String> {
     let faults: BTreeSet<&str> = hunts.iter().map(|hunt| hunt.fault.as_str()).collect();
-    let many = match faults.len() {
-        1 => "1 planted fault was".to_owned(),
-        many => format!("{many} planted faults were"),
-    };
+    let hunted = counted(faults.len(), "planted fault was", "planted faults were");
     let mut notes = vec![format!(
-        "{many} hunted. How soon each is caught shows how strong the oracle is on such mistakes; they \
+        "{hunted} hunted. How soon each is caught shows how strong the oracle is on such mistakes; they \
          are no sample of real ones, and rank no engine."
     )];
     let by_seeds: BTreeSet<&str> = hunts

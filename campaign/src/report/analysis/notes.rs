@@ -1,6 +1,6 @@
 //! What a reader must know before any figure: in plain sentences, and nothing more certain than it is.
 
-use super::super::{Comparison, EngineResult, TargetResult, grouped};
+use super::super::{Comparison, EngineResult, TargetResult, counted};
 use super::{TESTED_FROM, p_value};
 use crate::statistics::{ALPHA, mann_whitney};
 
@@ -30,16 +30,6 @@ pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
     notes
 }
 
-/// `1 trial`, `2 trials`.
-fn counted(count: usize, what: &str) -> String {
-    let number = grouped(count as u64);
-    if count == 1 {
-        format!("{number} {what}")
-    } else {
-        format!("{number} {what}s")
-    }
-}
-
 fn interrupted(comparison: &Comparison) -> Option<String> {
     let asked: usize = comparison
         .targets
@@ -56,14 +46,14 @@ fn interrupted(comparison: &Comparison) -> Option<String> {
         Some(format!(
             "It was interrupted: {} of {} are here. The same command with the same --out goes on.",
             there,
-            counted(asked, "trial")
+            counted(asked, "trial", "trials")
         ))
     } else {
         (there < asked).then(|| {
             format!(
                 "{} of {} are missing. The same command with the same --out runs them.",
                 asked - there,
-                counted(asked, "trial")
+                counted(asked, "trial", "trials")
             )
         })
     }
@@ -88,7 +78,7 @@ fn lost_trials(target: &TargetResult) -> Vec<String> {
             Some(format!(
                 "{} lost {lost} of {} on {}, which do not count: {why}",
                 engine.title,
-                counted(all, "trial"),
+                counted(all, "trial", "trials"),
                 target.target
             ))
         })
@@ -108,9 +98,12 @@ fn few_trials(comparison: &Comparison) -> Option<String> {
         return None;
     }
     let trials = if fewest < comparison.trials {
-        format!("Some engine has {} that count", counted(fewest, "trial"))
+        format!(
+            "Some engine has {} that count",
+            counted(fewest, "trial", "trials")
+        )
     } else {
-        format!("Each engine has {}", counted(fewest, "trial"))
+        format!("Each engine has {}", counted(fewest, "trial", "trials"))
     };
     let smallest = mann_whitney::smallest_p(fewest, fewest);
     let then = if fewest < TESTED_FROM {
@@ -172,7 +165,7 @@ fn unpinned(comparison: &Comparison) -> Option<String> {
     (free > 0).then(|| {
         format!(
             "{free} of {} ran without being pinned to a core: the system moved them as it liked.",
-            counted(trials().count(), "trial")
+            counted(trials().count(), "trial", "trials")
         )
     })
 }
@@ -183,7 +176,7 @@ fn few_targets(comparison: &Comparison) -> Option<String> {
         format!(
             "The ranks are over {} only, and the p-values of ranks are approximations that want {TARGETS_ENOUGH} or \
              more: they say little here.",
-            counted(ranks.blocks, "target")
+            counted(ranks.blocks, "target", "targets")
         )
     })
 }
