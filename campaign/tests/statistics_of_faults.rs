@@ -127,7 +127,7 @@ fn hunts_on_disk_are_survival_curves_in_the_report() {
     let table = told::markdown(&comparison);
     assert!(table.contains("no ranking of engines"), "{table}");
     assert!(
-        table.contains("| off-by-one    | AFL       | 2 of 2 |       0.5 s |"),
+        table.contains("| off-by-one    | AFL       | 2 of 2 |      0.50 s |"),
         "{table}"
     );
     assert!(

@@ -233,7 +233,7 @@ fn times_to_finds_are_compared_as_survival() {
     );
     let text = markdown(&found);
     assert!(
-        text.contains("0 of 5") && text.contains("5 of 5") && text.contains("1.5 s"),
+        text.contains("0 of 5") && text.contains("5 of 5") && text.contains("1.50 s"),
         "{text}"
     );
     assert!(

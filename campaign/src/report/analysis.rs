@@ -166,6 +166,20 @@ pub fn p_value(p: f64) -> String {
     }
 }
 
+/// A time to a find with two decimals: `0.46 s`; or that fewer than half of the trials had it.
+#[must_use]
+pub fn median_time(median_ms: Option<u64>) -> String {
+    median_ms.map_or_else(
+        || "not in half".to_owned(),
+        |ms| {
+            format!(
+                "{:.2} s",
+                std::time::Duration::from_millis(ms).as_secs_f64()
+            )
+        },
+    )
+}
+
 fn fill_in(engine: &mut EngineResult) {
     let over = |value: fn(&super::TrialResult) -> f64| {
         estimate(&engine.counting().map(value).collect::<Vec<f64>>())

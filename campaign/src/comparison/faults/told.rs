@@ -133,10 +133,7 @@ pub fn markdown(comparison: &Comparison) -> String {
                     .map_or(&survival.engine, |engine| &engine.title)
                     .clone(),
                 format!("{} of {}", survival.caught, survival.trials),
-                survival.median_ms.map_or_else(
-                    || "not in half".to_owned(),
-                    |ms| format!("{}.{} s", ms / 1000, ms % 1000 / 100),
-                ),
+                analysis::median_time(survival.median_ms),
             ]
         }));
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::analysis::p_value;
+use super::super::analysis::{median_time, p_value};
 use super::super::{Comparison, Estimate, columns, grouped};
 use super::{Against, EngineAgainst, Quantity, TargetAgainst, Verdict};
 
@@ -228,8 +228,8 @@ fn finds(against: &Against) -> String {
                     find.check.clone(),
                     format!("{} of {}", find.caught.old, engine.trials.old),
                     format!("{} of {}", find.caught.new, engine.trials.new),
-                    seconds(find.median_ms.old),
-                    seconds(find.median_ms.new),
+                    median_time(find.median_ms.old),
+                    median_time(find.median_ms.new),
                     find.p.map_or_else(|| "–".to_owned(), p_value),
                 ]);
             }
@@ -241,12 +241,5 @@ fn finds(against: &Against) -> String {
     format!(
         "\n## Finds\n\nThe median time is when half of the trials had it. p: log-rank test, not adjusted.\n\n{}",
         columns::markdown(&rows, 3)
-    )
-}
-
-fn seconds(median_ms: Option<u64>) -> String {
-    median_ms.map_or_else(
-        || "not in half".to_owned(),
-        |ms| format!("{}.{} s", ms / 1000, ms % 1000 / 100),
     )
 }
