@@ -44,6 +44,7 @@ fn an_engine_s_estimates_are_over_the_trials_that_count() {
 fn an_engine_without_a_trial_that_counts_has_no_figures() {
     let mut dead = some(&[20], 1000);
     dead[0].failure = Some("it died\nand said much".to_owned());
+    dead[0].core = None;
     let engines = vec![engine("a", dead), engine("b", some(&[20], 1000))];
     let comparison = comparison(1, vec![target("t", engines)]);
     let a = &comparison.targets[0].engines[0];
@@ -55,6 +56,7 @@ fn an_engine_without_a_trial_that_counts_has_no_figures() {
             .all(|m| m.trials == 0 && m.time_ms.is_none())
     );
     let lost = "A lost 1 of 1 trial on t, which do not count: it died";
+    assert!(!comparison.notes.iter().any(|note| note.contains("pinned")));
     assert!(
         comparison.notes.iter().any(|note| note == lost),
         "{:?}",

@@ -92,7 +92,12 @@ fn of_target(target: &TargetResult) -> Vec<(String, String)> {
         ),
         ("dictionary".to_owned(), dictionary.to_owned()),
     ];
-    conditions.extend(target.engines.iter().map(|engine| {
+    // An engine whose trials were all lost has no command to tell.
+    let told = target
+        .engines
+        .iter()
+        .filter(|engine| !engine.command.is_empty());
+    conditions.extend(told.map(|engine| {
         (
             format!("{COMMAND}{}", engine.title),
             without_folders(&engine.command),

@@ -159,7 +159,7 @@ fn unpinned(comparison: &Comparison) -> Option<String> {
             .targets
             .iter()
             .flat_map(|target| &target.engines)
-            .flat_map(|engine| &engine.trials)
+            .flat_map(EngineResult::counting)
     };
     let free = trials().filter(|trial| trial.core.is_none()).count();
     (free > 0).then(|| {
