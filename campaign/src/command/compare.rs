@@ -159,6 +159,13 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     faults::hold_known(project, &args.faults)?;
     let old = args.against.as_deref().map(against::read).transpose()?;
     let folder = Folder::open(&output_folder(args.out.as_deref(), project)?)?;
+    let is_here = |from: &PathBuf| {
+        let from = from.canonicalize().unwrap_or_else(|_| from.clone());
+        from == folder.root() || from.parent() == Some(folder.root())
+    };
+    if args.against.as_ref().is_some_and(is_here) {
+        bail!("--against names the comparison itself; name an earlier one");
+    }
     let _lock = folder.lock()?;
     let left = leftovers::kill(&folder)?;
     if left > 0 {
