@@ -21,6 +21,10 @@ pub(super) fn differences(old: &Comparison, new: &Comparison) -> Vec<Difference>
             (Some(old), Some(new)) if what.contains(COMMAND) => {
                 (words_apart(&old, &new), words_apart(&new, &old))
             }
+            (old, new) if what.contains(COMMAND) => {
+                let is_there = |command: Option<String>| command.map_or("not run", |_| "run");
+                (is_there(old).to_owned(), is_there(new).to_owned())
+            }
             (old, new) => (or_none(old), or_none(new)),
         };
         differences.push(Difference { what, old, new });
