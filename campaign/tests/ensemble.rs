@@ -33,14 +33,14 @@ fn scan() -> &'static Target {
     targets::find("fuzz_measure_scan").expect("a target")
 }
 
-/// Runs `engines` on the scan target in `folder`, on two cores.
+/// Runs `engines` on the scan target in `folder`, on two cores, until `look` has seen enough.
 fn run(
     engines: &[Engine],
     folder: &Path,
     inputs: &[PathBuf],
     seconds: u64,
     sharing: Option<AflSharing>,
-    mut look: impl FnMut(&View<'_>),
+    mut look: impl FnMut(&View<'_>) -> bool,
 ) -> Outcome {
     let project = Project::open(Some(&root())).unwrap();
     let builds: BTreeMap<_, _> = engines
@@ -67,9 +67,9 @@ fn run(
         time: Duration::from_secs(seconds),
         sharing,
     };
-    ensemble::run(&plan, &mut |view| {
-        look(view);
-        ControlFlow::Continue(())
+    ensemble::run(&plan, &mut |view| match look(view) {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
     })
     .unwrap()
 }
@@ -125,6 +125,8 @@ fn what_one_engine_knows_the_others_read() {
                 .unwrap();
             }
         }
+        // To the end: AFL++ reads in the last exchange.
+        false
     });
     assert!(told, "honggfuzz did not start in time");
     for member in &outcome.members {
@@ -142,7 +144,7 @@ fn what_one_engine_knows_the_others_read() {
         .entries
         .iter()
         .filter(|entry| entry.engine == Engine::Honggfuzz && names.contains(&entry.name));
-    assert!(of_honggfuzz.count() > 150, "others found the same first");
+    assert!(of_honggfuzz.count() > 20, "others found the same first");
 
     // libFuzzer read them, and some were news to it.
     let given = files_in(&folder.join("libfuzzer/output")).unwrap();
@@ -151,7 +153,7 @@ fn what_one_engine_knows_the_others_read() {
         let name = name.strip_prefix("from-honggfuzz-");
         name.is_some_and(|name| names.contains(name))
     });
-    assert!(given.count() > 150);
+    assert!(given.count() > 20, "libFuzzer was given few");
     let said = log(&folder, Engine::Libfuzzer);
     assert!(said.lines().any(|line| line.contains("RELOAD")), "{said}");
     // AFL++ took some into its queue, each under the name of where it came from.
@@ -213,14 +215,27 @@ fn afl_on_two_machines_reads_what_the_other_found() {
         .partition(|(place, _)| place % 2 == 0);
     let inputs = |seeds: Vec<(usize, PathBuf)>| seeds.into_iter().map(|(_, path)| path).collect();
     let (here, there): (Vec<PathBuf>, Vec<PathBuf>) = (inputs(here), inputs(there));
-    let afl = |inputs: &[PathBuf], run_folder: &str, seconds, sharing: AflSharing| {
+    // Each runs until it has read what the other found, or, the first, until it has found something.
+    let imported = |instance: &str, from: &str| {
+        let names = queue(&place(instance)).into_iter();
+        let from = format!(",sync:{from},");
+        names.filter(|name| name.contains(&from)).count()
+    };
+    let afl = |inputs: &[PathBuf], run_folder: &str, sharing: AflSharing, from: &str| {
+        let instance = sharing.folder.join(&sharing.name);
         let outcome = run(
             &[Engine::Afl],
             &place(run_folder),
             inputs,
-            seconds,
+            40,
             Some(sharing),
-            |_| (),
+            |view| {
+                let instance = instance.to_str().unwrap();
+                match from {
+                    "" => !view.pool.entries().is_empty(),
+                    from => imported(instance, from) > 0,
+                }
+            },
         );
         assert_eq!(outcome.members[0].session.failure, None);
         outcome
@@ -228,8 +243,8 @@ fn afl_on_two_machines_reads_what_the_other_found() {
     afl(
         &there,
         "run-there",
-        5,
         sharing("shared-there", "there", false),
+        "",
     );
     copy_as_rsync_does(&place("shared-there/there"), &place("shared-here/there"));
     let is_over = AtomicBool::new(false);
@@ -243,20 +258,16 @@ fn afl_on_two_machines_reads_what_the_other_found() {
                 std::thread::sleep(Duration::from_millis(500));
             }
         });
-        afl(&here, "run-here", 9, sharing("shared-here", "here", true));
+        let sharing = sharing("shared-here", "here", true);
+        afl(&here, "run-here", sharing, "there");
         is_over.store(true, Ordering::SeqCst);
     });
-    let imported = |instance: &str, from: &str| {
-        let names = queue(&place(instance)).into_iter();
-        let from = format!(",sync:{from},");
-        names.filter(|name| name.contains(&from)).count()
-    };
     assert!(imported("shared-here/here", "there") > 0);
     let outcome = afl(
         &there,
         "run-there",
-        7,
         sharing("shared-there", "there", false),
+        "here",
     );
     assert!(imported("shared-there/there", "here") > 0);
     // It went on where it was, and what came from the other machine is ours too.

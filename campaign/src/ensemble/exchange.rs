@@ -13,12 +13,12 @@
 
 use std::fs::{self, File, FileTimes};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 
 use super::member::Member;
-use super::pool::{Entry, Pool};
+use super::pool::Pool;
 use crate::engine::Engine;
 
 /// The beginning of the name of a file that libFuzzer was given, in its corpus folder.
@@ -43,31 +43,27 @@ impl Stamps {
     }
 }
 
-/// Gives `member` what others have kept since the last time. Returns how many inputs.
+/// Gives `member` what others have kept since the last time, until some moment; the rest the next time. Returns
+/// how many inputs.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub(super) fn give(member: &mut Member, pool: &Pool) -> Result<usize> {
-    let all = pool.entries();
-    let new: Vec<&Entry> = all[member.offered..]
-        .iter()
-        .filter(|entry| {
-            let is_new = member.has.insert(entry.name.clone());
-            !entry.is_empty && (is_new || member.forgets)
-        })
-        .collect();
-    member.offered = all.len();
-    member.forgets = false;
-    if !member.reads_others {
-        return Ok(0);
-    }
+pub(super) fn give(member: &mut Member, pool: &Pool, until: Instant) -> Result<usize> {
     let (folder, outside) = (member.import(), member.task.folder.join("incoming"));
     for folder in [&folder, &outside] {
         fs::create_dir_all(folder)
             .with_context(|| format!("{} cannot be made", folder.display()))?;
     }
+    let all = pool.entries();
     let mut batch = Vec::new();
-    for entry in new {
+    while member.offered < all.len() && Instant::now() < until {
+        let entry = &all[member.offered];
+        member.offered += 1;
+        let is_new = member.has.insert(entry.name.clone());
+        let is_wanted = is_new || member.offered <= member.forgot;
+        if entry.is_empty || !is_wanted || !member.reads_others {
+            continue;
+        }
         let name = match member.engine {
             Engine::Libfuzzer => format!("{GIVEN}{}-{}", entry.engine, entry.name),
             Engine::Afl | Engine::Honggfuzz => entry.name.clone(),

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 
@@ -37,13 +37,21 @@ impl Member {
         read.next().unwrap_or(0)
     }
 
-    /// Adds what it has kept since the last time to the pool. `all` says that it has ended, so that every file
-    /// is whole.
-    pub(super) fn scan(&mut self, pool: &mut Pool, start: SystemTime, all: bool) -> Result<()> {
+    /// Adds what it has kept since the last time to the pool, until some moment; without one it has ended, so
+    /// that every file is whole.
+    pub(super) fn scan(
+        &mut self,
+        pool: &mut Pool,
+        start: SystemTime,
+        until: Option<Instant>,
+    ) -> Result<()> {
         for folder in self.folders() {
             for path in files_in(&folder)? {
                 if self.scanned.contains(&path) {
                     continue;
+                }
+                if until.is_some_and(|until| Instant::now() >= until) {
+                    return Ok(());
                 }
                 let is_given = self.engine == Engine::Libfuzzer
                     && path
@@ -53,14 +61,15 @@ impl Member {
                 let Ok(written) = path.metadata().and_then(|file| file.modified()) else {
                     continue;
                 };
-                let is_whole = all || written.elapsed().is_ok_and(|age| age >= SETTLED);
+                let is_whole = until.is_none() || written.elapsed().is_ok_and(|age| age >= SETTLED);
                 if !is_given {
                     let Some(content) = is_whole.then(|| fs::read(&path).ok()).flatten() else {
                         continue;
                     };
-                    if self.has.insert(content_name(&content)) {
+                    let name = content_name(&content);
+                    if self.has.insert(name.clone()) {
                         let time = written.duration_since(start).unwrap_or_default();
-                        pool.add(self.engine, &content, time)?;
+                        pool.add(self.engine, &name, &content, time)?;
                     }
                 }
                 self.scanned.insert(path);

@@ -45,8 +45,8 @@ pub struct Member {
     pub(super) has: HashSet<String>,
     /// How many entries of the pool it was offered.
     pub(super) offered: usize,
-    /// Whether it is to be given its own inputs too, because it was started again without them.
-    pub(super) forgets: bool,
+    /// How many entries it is to be given even if it had them, because it was started again without them.
+    pub(super) forgot: usize,
     /// Whether it waits for its turn.
     paused: bool,
     /// Whether there is anyone to read from, and it can.
@@ -101,7 +101,7 @@ impl Member {
             processes: processes.collect(),
             has: HashSet::new(),
             offered: 0,
-            forgets: false,
+            forgot: 0,
             paused: false,
             reads_others,
             stamps: Stamps::default(),
@@ -222,8 +222,8 @@ impl Member {
     /// and all that it had is given to it once more.
     fn begin_new_statistics(&mut self) -> Result<()> {
         self.executions_before += honggfuzz::status(&self.task).executions;
+        self.forgot = self.offered.max(self.forgot);
         self.offered = 0;
-        self.forgets = true;
         let statistics = honggfuzz::statistics(&self.task);
         let number = (1..).find(|n| !old(&statistics, *n).exists()).unwrap_or(1);
         for file in [statistics, self.task.log()] {

@@ -54,8 +54,11 @@ use processes::Processes;
 const TICK: Duration = Duration::from_millis(100);
 /// How often figures are read, and inputs exchanged.
 const LOOK: Duration = Duration::from_secs(1);
-/// Reading folders may take one part in so many of the time.
-const SHARE_OF_TIME: u32 = 20;
+/// How long an exchange may take of each second, so that processes are looked after meanwhile; what it has not
+/// come to has its turn a second later.
+const EXCHANGE: Duration = Duration::from_millis(200);
+/// How long the last exchange may take.
+const LAST_EXCHANGE: Duration = Duration::from_millis(1500);
 /// How long engines have to read what they are given last when the ensemble is interrupted.
 const LAST_READING: Duration = Duration::from_millis(2500);
 /// How long a process may take to end when it is asked to.
@@ -159,7 +162,7 @@ pub fn run(plan: &Plan<'_>, look: &mut dyn FnMut(&View<'_>) -> ControlFlow<()>) 
     // Whatever happened, no engine is left running.
     let stopped = running.stop();
     ended.and(stopped)?;
-    running.exchange(true)?;
+    running.take_the_rest()?;
     // There is nothing left to stop.
     let _ = running.look(look)?;
     running.outcome()
@@ -199,7 +202,14 @@ impl Running {
             if elapsed >= end || self.members.iter().all(Member::is_dead) {
                 return Ok(());
             }
-            self.take_turns(elapsed);
+            match was_last_exchange {
+                false => self.take_turns(elapsed),
+                // All run, on the cores that they have, so that all can read; AFL++ has to start for it.
+                true => self
+                    .members
+                    .iter_mut()
+                    .for_each(|member| member.pause(false)),
+            }
             self.tend(end - elapsed)?;
             if (session::interrupted() || stopping) && !was_last_exchange {
                 // Once more, and then a moment to read it.
@@ -208,17 +218,18 @@ impl Running {
             }
             if elapsed >= last_exchange_at && !was_last_exchange {
                 was_last_exchange = true;
-                self.exchange(false)?;
                 if end == time {
+                    // While they end, what they are to read is put in place.
                     for member in &mut self.members {
+                        member.pause(false);
                         member.read_others_once_more();
                     }
                 }
+                self.exchange(LAST_EXCHANGE)?;
             }
             if elapsed >= next_exchange {
-                self.exchange(false)?;
-                let took = self.clock.elapsed() - elapsed;
-                next_exchange = self.clock.elapsed() + LOOK.max(took * SHARE_OF_TIME);
+                self.exchange(EXCHANGE)?;
+                next_exchange = self.clock.elapsed() + LOOK;
             }
             if elapsed >= next_look {
                 stopping |= self.look(look)?.is_break();
@@ -262,15 +273,24 @@ impl Running {
         Ok(())
     }
 
-    /// Takes what is new from every engine, and gives it to the others.
-    fn exchange(&mut self, all: bool) -> Result<()> {
+    /// Takes what is new from every engine, and gives it to the others, for about as long as `budget` says: each
+    /// engine has its part of that for taking, and for giving.
+    fn exchange(&mut self, budget: Duration) -> Result<()> {
+        let parts = u32::try_from(2 * self.members.len()).unwrap_or(u32::MAX);
+        let part = budget / parts.max(1);
         for member in &mut self.members {
-            member.scan(&mut self.pool, self.start, all)?;
+            member.scan(&mut self.pool, self.start, Some(Instant::now() + part))?;
         }
-        if !all {
-            for member in &mut self.members {
-                exchange::give(member, &self.pool)?;
-            }
+        for member in &mut self.members {
+            exchange::give(member, &self.pool, Instant::now() + part)?;
+        }
+        Ok(())
+    }
+
+    /// Takes all that engines which have ended have left.
+    fn take_the_rest(&mut self) -> Result<()> {
+        for member in &mut self.members {
+            member.scan(&mut self.pool, self.start, None)?;
         }
         Ok(())
     }

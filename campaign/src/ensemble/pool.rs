@@ -3,7 +3,7 @@
 //! An input is copied here as soon as it is seen. So nothing is lost when an engine replaces its own files,
 //! and what the engines are given, what is measured and what is kept at the end is one and the same.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,8 +33,8 @@ pub struct Entry {
 pub struct Pool {
     store: Store,
     entries: Vec<Entry>,
-    /// The content's name of every entry, with its place; of inputs to begin from, without.
-    known: HashMap<String, Option<usize>>,
+    /// The names of all entries and of the inputs to begin from.
+    known: HashSet<String>,
 }
 
 impl Pool {
@@ -43,11 +43,11 @@ impl Pool {
     /// # Errors
     /// When the folder cannot be made or an input cannot be read.
     pub fn new(folder: &Path, beginnings: &[PathBuf]) -> Result<Self> {
-        let mut known = HashMap::new();
+        let mut known = HashSet::new();
         for path in beginnings {
             let content =
                 fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-            known.insert(content_name(&content), None);
+            known.insert(content_name(&content));
         }
         Ok(Self {
             store: Store::open(folder)?,
@@ -56,24 +56,29 @@ impl Pool {
         })
     }
 
-    /// Adds an input that `engine` kept, unless it is known. Returns its content's name.
+    /// Adds an input that `engine` kept, unless it is known; `name` is its content's.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn add(&mut self, engine: Engine, content: &[u8], time: Duration) -> Result<String> {
-        let name = content_name(content);
-        if !self.known.contains_key(&name) {
+    pub fn add(
+        &mut self,
+        engine: Engine,
+        name: &str,
+        content: &[u8],
+        time: Duration,
+    ) -> Result<()> {
+        if !self.known.contains(name) {
             let (path, _) = self.store.add(content)?;
-            self.known.insert(name.clone(), Some(self.entries.len()));
+            self.known.insert(name.to_owned());
             self.entries.push(Entry {
-                name: name.clone(),
+                name: name.to_owned(),
                 path,
                 engine,
                 time,
                 is_empty: content.is_empty(),
             });
         }
-        Ok(name)
+        Ok(())
     }
 
     /// The entries, in the order in which they were seen.
@@ -107,8 +112,8 @@ mod tests {
             (Engine::Libfuzzer, b"a"),
             (Engine::Honggfuzz, b""),
         ] {
-            let name = pool.add(engine, content, second).unwrap();
-            assert_eq!(name, content_name(content));
+            let name = content_name(content);
+            pool.add(engine, &name, content, second).unwrap();
         }
         let entries: Vec<(Engine, bool)> = pool
             .entries()
