@@ -10,7 +10,7 @@ use campaign::triage::group::{Environment, Group, Report, Status, VERSION};
 use campaign::triage::judge::Bench;
 use campaign::triage::minimise::Budget;
 use campaign::triage::output::{Kept, keep, write};
-use campaign::triage::{Sorted, sort};
+use campaign::triage::sort;
 use harness_core::targets;
 
 /// Judges an input by its first letter, and counts what it is asked.
@@ -92,10 +92,18 @@ impl Place {
         asked.map_or(0, |text| text.lines().filter(|line| *line == "run").count())
     }
 
-    fn sort(&self) -> (Report, Sorted) {
+    fn sort(&self) -> Report {
+        self.sort_of(&["finds"])
+    }
+
+    /// Sorts what is at these places.
+    fn sort_of(&self, places: &[&str]) -> Report {
         let calc = targets::find("fuzz_measure_calc").unwrap();
-        let folder = [self.folder.path().join("finds")];
-        let collected = collect(&folder, &[calc]).unwrap();
+        let places: Vec<PathBuf> = places
+            .iter()
+            .map(|place| self.folder.path().join(place))
+            .collect();
+        let collected = collect(&places, &[calc]).unwrap();
         let bench = Bench {
             worker: self.worker(),
             root: self.root(),
@@ -117,11 +125,12 @@ impl Place {
             interrupted: false,
             finds: collected.finds.len(),
             replayed: sorted.replayed,
-            troubles: sorted.troubles.clone(),
-            groups: sorted.groups.clone(),
+            troubles: sorted.troubles,
+            groups: sorted.groups,
+            earlier: sorted.earlier,
         };
         write(&report, &sorted.reproduced, &self.out(), &self.root(), None).unwrap();
-        (report, sorted)
+        report
     }
 }
 
@@ -149,7 +158,7 @@ fn finds_that_fail_alike_are_a_group_with_a_small_reproducer() {
         ("crash-3", "R1"),
         ("crash-4", "S1"),
     ]);
-    let (report, _) = place.sort();
+    let report = place.sort();
     assert_eq!(report.groups.len(), 4, "{:#?}", report.groups);
 
     let panic = group(
@@ -217,7 +226,7 @@ fn hangs_take_bounded_time() {
         .collect();
     let place = Place::new(&finds);
     let started = Instant::now();
-    let (report, _) = place.sort();
+    let report = place.sort();
     // Each sleeps for a minute.
     assert!(
         started.elapsed() < Duration::from_secs(20),
@@ -235,7 +244,7 @@ fn hangs_take_bounded_time() {
 #[test]
 fn what_does_not_reproduce_is_a_group_and_what_was_mended_is_another() {
     let place = Place::new(&[("crash-1", "Pyy"), ("crash-2", "x"), ("crash-3", "F")]);
-    let (report, _) = place.sort();
+    let report = place.sort();
     let passes = group(&report, "fuzz_measure_calc: does not reproduce");
     assert_eq!(passes.status, Status::Unreproduced);
     assert_eq!((passes.inputs.len(), passes.inputs[0].size), (1, 1));
@@ -244,7 +253,7 @@ fn what_does_not_reproduce_is_a_group_and_what_was_mended_is_another() {
     assert_eq!(at_times.unwrap().check, "scan.reads_bounded");
 
     place.works_like("#!/bin/sh\nwhile read -r request; do echo pass; done\n");
-    let (report, _) = place.sort();
+    let report = place.sort();
     assert_eq!(report.of(Status::Fails).count(), 0);
     assert_eq!(report.of(Status::Unreproduced).count(), 1);
     let mended = group(
@@ -253,7 +262,7 @@ fn what_does_not_reproduce_is_a_group_and_what_was_mended_is_another() {
     );
     assert_eq!(mended.status, Status::Mended);
     assert_eq!(mended.check, "subject.no_panic");
-    let again = place.sort().0;
+    let again = place.sort();
     assert_eq!(again.of(Status::Mended).count(), 2, "it is not forgotten");
 
     // The reproducer that is kept is still there, and goes where regressions are.
@@ -266,13 +275,37 @@ fn what_does_not_reproduce_is_a_group_and_what_was_mended_is_another() {
 }
 
 #[test]
+fn what_one_triage_does_not_look_at_is_not_forgotten() {
+    let place = Place::new(&[("crash-1", "Pyy"), ("crash-2", "Q")]);
+    let first = place.sort();
+    assert_eq!(first.groups.len(), 2);
+    let there = place.folder.path().join("finds/fuzz_measure_calc/crash-2");
+
+    let only_first = place.sort_of(&["finds/fuzz_measure_calc/crash-1"]);
+    assert_eq!((only_first.groups.len(), only_first.earlier.len()), (1, 1));
+    let asked = place.asked();
+    let again = place.sort();
+    assert_eq!(again.groups, first.groups);
+    assert!(again.earlier.is_empty());
+    assert!(place.asked() - asked < 6, "nothing is minimised again");
+
+    let only_first = place.sort_of(&["finds/fuzz_measure_calc/crash-1"]);
+    assert_eq!(only_first.earlier.len(), 1);
+    place.works_like("#!/bin/sh\nwhile read -r request; do echo pass; done\n");
+    assert_eq!(place.sort().of(Status::Mended).count(), 2);
+    // Files that are gone are nobody's business any more.
+    fs::remove_file(there).unwrap();
+    assert!(place.sort().earlier.is_empty());
+}
+
+#[test]
 fn a_reproducer_is_not_minimised_twice() {
     let place = Place::new(&[("crash-1", &format!("P{}", "y".repeat(300)))]);
-    let first = place.sort().0;
+    let first = place.sort();
     let asked = place.asked();
     assert!(asked > 10);
     place.add("crash-2", "Pz");
-    let second = place.sort().0;
+    let second = place.sort();
     assert!(place.asked() - asked < 8, "{} and {asked}", place.asked());
     assert_eq!(second.groups[0].inputs.len(), 2);
     assert_eq!(first.groups[0].reproducer, second.groups[0].reproducer);
@@ -281,7 +314,7 @@ fn a_reproducer_is_not_minimised_twice() {
     let file = &second.groups[0].reproducer.as_ref().unwrap().file;
     let path = place.out().join("regressions/fuzz_measure_calc").join(file);
     fs::write(&path, "Q").unwrap();
-    let third = place.sort().0;
+    let third = place.sort();
     assert_eq!(third.groups[0].reproducer.as_ref().unwrap().size, 1);
     assert_eq!(fs::read(path).unwrap(), b"P");
 }
@@ -325,7 +358,7 @@ fn the_sarif_log_has_what_the_standard_requires() {
     fs::create_dir_all(source.parent().unwrap()).unwrap();
     fs::write(&source, "x\n").unwrap();
     fs::write(place.root().join("Cargo.toml"), "x\n").unwrap();
-    let (report, _) = place.sort();
+    let report = place.sort();
     assert_eq!(report.groups.len(), 3);
     let text = fs::read_to_string(place.out().join("triage.sarif")).unwrap();
     let log: serde_json::Value = serde_json::from_str(&text).unwrap();

@@ -20,6 +20,9 @@ const KEPT: usize = 4;
 /// The largest find that is kept, in bytes.
 const LARGEST: usize = 2048;
 
+/// Contents by whose they are, their target, and the faults that they show.
+type Alike<'a> = BTreeMap<(&'a str, &'a str, Vec<String>), Vec<Vec<u8>>>;
+
 /// What may be a find: who has it, its target, its file.
 fn candidates(corpora: &Inputs) -> Vec<(String, String, PathBuf)> {
     let mut candidates = Vec::new();
@@ -61,7 +64,7 @@ fn the_finds_are_made_anew() {
             }
         }
     }
-    let mut alike: BTreeMap<(&str, &str, Vec<String>), Vec<Vec<u8>>> = BTreeMap::new();
+    let mut alike: Alike<'_> = BTreeMap::new();
     for (index, faults) in shown {
         let (whose, target, file) = &candidates[index];
         let content = fs::read(file).unwrap();

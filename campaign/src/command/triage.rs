@@ -138,6 +138,7 @@ pub fn run(args: &Triage, project: &Project) -> Result<ExitCode> {
         replayed: sorted.replayed,
         troubles,
         groups: sorted.groups,
+        earlier: sorted.earlier,
     };
     write(
         &report,

@@ -175,14 +175,14 @@ impl Group {
         for sighting in &input.sightings {
             let seen = engines.entry(&sighting.engine).or_default();
             seen.inputs = 1;
-            seen.first_ms = earlier(seen.first_ms, sighting.at_ms);
-            seen.first_after_ms = earlier(seen.first_after_ms, sighting.after_ms);
+            seen.first_ms = sooner(seen.first_ms, sighting.at_ms);
+            seen.first_after_ms = sooner(seen.first_after_ms, sighting.after_ms);
         }
         for (engine, of_input) in engines {
             let seen = self.engines.entry(engine.to_owned()).or_default();
             seen.inputs += 1;
-            seen.first_ms = earlier(seen.first_ms, of_input.first_ms);
-            seen.first_after_ms = earlier(seen.first_after_ms, of_input.first_after_ms);
+            seen.first_ms = sooner(seen.first_ms, of_input.first_ms);
+            seen.first_after_ms = sooner(seen.first_after_ms, of_input.first_after_ms);
         }
         self.inputs.push(input);
     }
@@ -206,7 +206,7 @@ impl Group {
     }
 }
 
-fn earlier(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+fn sooner(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     one.into_iter().chain(other).min()
 }
 
@@ -261,6 +261,9 @@ pub struct Report {
     pub troubles: Vec<String>,
     /// The groups: what fails first, then by key.
     pub groups: Vec<Group>,
+    /// Groups of earlier triages, with those of their inputs that this one did not look at and that are still
+    /// there: it was of one target, or of one folder.
+    pub earlier: Vec<Group>,
 }
 
 impl Report {
@@ -269,6 +272,11 @@ impl Report {
         self.groups
             .iter()
             .filter(move |group| group.status == status)
+    }
+
+    /// Everything that is known: the groups, and those of earlier triages.
+    pub fn known(&self) -> impl Iterator<Item = &Group> {
+        self.groups.iter().chain(&self.earlier)
     }
 
     /// The report in a folder, if there is one that is understood.
@@ -355,7 +363,7 @@ pub fn group(
         if group.status == Status::Mended {
             let known = before
                 .iter()
-                .flat_map(|before| &before.groups)
+                .flat_map(|before| before.known())
                 .find(|known| known.key == group.key && known.reproducer.is_some());
             group.reproducer = known.and_then(|known| known.reproducer.clone());
             if let Some(known) = known {
@@ -385,11 +393,36 @@ fn filed_under(shows: &Key, shown: &BTreeSet<&Key>) -> Key {
 fn failed_before(before: Option<&Report>) -> BTreeMap<(&str, &str), &Group> {
     before
         .iter()
-        .flat_map(|before| &before.groups)
+        .flat_map(|before| before.known())
         .filter(|group| group.status != Status::Unreproduced)
         .flat_map(|group| {
             let inputs = group.inputs.iter();
             inputs.map(move |input| ((input.target.as_str(), input.name.as_str()), group))
         })
         .collect()
+}
+
+/// What is to be remembered of earlier triages when `finds` are those of this one: see [`Report::earlier`].
+#[must_use]
+pub fn earlier(before: Option<&Report>, finds: &[Find]) -> Vec<Group> {
+    let now: BTreeSet<(&str, &str)> = finds
+        .iter()
+        .map(|find| (find.target.name, find.name.as_str()))
+        .collect();
+    let mut earlier: Vec<Group> = Vec::new();
+    for group in before.iter().flat_map(|before| before.known()) {
+        let mut group = group.clone();
+        group.inputs.retain(|input| {
+            !now.contains(&(&*input.target, &*input.name))
+                && input.sightings.iter().any(|seen| seen.path.exists())
+        });
+        if group.inputs.is_empty() || group.status == Status::Unreproduced {
+            continue;
+        }
+        match earlier.iter_mut().find(|known| known.id == group.id) {
+            Some(known) => known.inputs.append(&mut group.inputs),
+            None => earlier.push(group),
+        }
+    }
+    earlier
 }

@@ -40,6 +40,8 @@ pub struct Sorted {
     pub groups: Vec<Group>,
     /// The contents of the reproducers, one for each group; none for one that does not fail.
     pub reproduced: Vec<Option<Reproduced>>,
+    /// What is remembered of earlier triages.
+    pub earlier: Vec<Group>,
     /// How many finds were replayed: all, or fewer after Ctrl-C.
     pub replayed: usize,
     /// What could not be read, in words.
@@ -70,6 +72,7 @@ pub fn sort(
     Ok(Sorted {
         groups,
         reproduced,
+        earlier: group::earlier(last, finds),
         replayed: outcomes.len(),
         troubles,
     })

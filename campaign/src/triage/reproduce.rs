@@ -138,13 +138,13 @@ impl<'a> Work<'a> {
 
     /// What an earlier triage left, when it is still there and still fails in the same way.
     fn known(&self, before: Before<'_>) -> Result<Option<Reproduced>> {
-        let groups = before.report.map_or(&[][..], |report| &report.groups);
+        let mut groups = before.report.iter().flat_map(|report| report.known());
         let same = |known: &&Group| {
             known.status == Status::Fails
                 && known.key == self.group.key
                 && known.check == self.group.check
         };
-        let Some(old) = groups.iter().find(same) else {
+        let Some(old) = groups.find(same) else {
             return Ok(None);
         };
         let Some(reproducer) = &old.reproducer else {
