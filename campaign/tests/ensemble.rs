@@ -119,7 +119,7 @@ fn what_one_engine_knows_the_others_read() {
             told = true;
             for content in &secret {
                 fs::write(
-                    output.join(format!("secret-{}", content_name(content))),
+                    output.join(format!("!secret-{}", content_name(content))),
                     content,
                 )
                 .unwrap();

@@ -56,9 +56,9 @@ const TICK: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_secs(1);
 /// How long an exchange may take of each second, so that processes are looked after meanwhile; what it has not
 /// come to has its turn a second later.
-const EXCHANGE: Duration = Duration::from_millis(200);
+const EXCHANGE: Duration = Duration::from_millis(500);
 /// How long the last exchange may take.
-const LAST_EXCHANGE: Duration = Duration::from_millis(1500);
+const LAST_EXCHANGE: Duration = Duration::from_secs(3);
 /// How long engines have to read what they are given last when the ensemble is interrupted.
 const LAST_READING: Duration = Duration::from_millis(2500);
 /// How long a process may take to end when it is asked to.
