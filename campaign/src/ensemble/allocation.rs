@@ -2,7 +2,7 @@
 //!
 //! The rule: every engine has one worker; further cores go round in the order AFL++, libFuzzer, honggfuzz, so
 //! that AFL++, whose further instances differ in their power schedule, is the first to get one. With fewer
-//! cores than engines, the engines take turns on them ([`turns`](super::turns)), and each may use any of the
+//! cores than engines, the engines take turns on them (`turns`), and each may use any of the
 //! cores in its turn. So `K` cores are never more than `K` busy cores.
 
 use anyhow::{Result, ensure};

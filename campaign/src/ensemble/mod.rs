@@ -1,12 +1,12 @@
 //! Several engines on one target at once, which give each other what they find.
 //!
 //! Each engine reads others' inputs by its own means: AFL++'s `-F`, libFuzzer's `-reload`, honggfuzz's
-//! `--dynamic_input` ([`exchange`]). AFL++'s instances among themselves, and libFuzzer's workers, exchange
+//! `--dynamic_input` (`exchange`). AFL++'s instances among themselves, and libFuzzer's workers, exchange
 //! without us. Everything that any of them keeps goes into one [`pool`] as soon as it is seen, and shortly before
 //! the end there is a last exchange.
 //!
 //! - [`allocation`]: which engine gets how many cores.
-//! - [`turns`]: fewer cores than engines.
+//! - `turns`: fewer cores than engines.
 //! - [`left_behind`]: what a run that was killed left.
 //! - [`outcome`]: what became of it.
 //! - [`member`]: one engine: its processes, restarts, files.

@@ -1,7 +1,7 @@
 //! Replaying the finds: which check each fails, in workers of their own, some at once.
 //!
 //! A hang costs its whole time-out, so every input is first given a short time; what does not answer in it
-//! waits for a second round with the whole time. There, after [`ENOUGH_HANGS`] hangs of a target the rest
+//! waits for a second round with the whole time. There, after `ENOUGH_HANGS` hangs of a target the rest
 //! is taken for more of them, and the report says how many.
 
 use std::collections::BTreeMap;
@@ -75,7 +75,7 @@ pub enum Outcome {
     FailsAtTimes(Failure),
     /// It passes, every time.
     Passes,
-    /// It gave no answer in a short time, and was not given the whole: see [`ENOUGH_HANGS`].
+    /// It gave no answer in a short time, and was not given the whole: see `ENOUGH_HANGS`.
     Slow(Failure),
     /// It could not be replayed; why.
     Unknown(String),
