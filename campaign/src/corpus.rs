@@ -56,6 +56,27 @@ impl Store {
         Ok((path, true))
     }
 
+    /// Adds the input in a file, with the file's time: it tells when an engine found it. Returns its path, and
+    /// whether it is new.
+    ///
+    /// # Errors
+    /// When the file cannot be read; as [`add`](Self::add).
+    pub fn add_file(&self, file: &Path) -> Result<(PathBuf, bool)> {
+        let content =
+            fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        let added = self.add(&content)?;
+        if let (path, true) = &added
+            && let Ok(modified) = file.metadata().and_then(|file| file.modified())
+        {
+            // A file system that keeps no such times keeps the input all the same.
+            let _ = fs::File::options()
+                .append(true)
+                .open(path)
+                .and_then(|file| file.set_modified(modified));
+        }
+        Ok(added)
+    }
+
     /// Adds every one of `files`. Returns how many were new; a file that has vanished meanwhile (an
     /// engine replaces its own) is passed over.
     ///
@@ -113,6 +134,14 @@ mod tests {
             0
         );
         assert_eq!(files_in(&folder.path().join("corpus")).unwrap(), [path]);
+        let old = folder.path().join("old");
+        fs::write(&old, b"abcd").unwrap();
+        let then = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+        let file = fs::File::options().append(true).open(&old).unwrap();
+        file.set_modified(then).unwrap();
+        let (kept, new) = store.add_file(&old).unwrap();
+        assert!(new);
+        assert_eq!(kept.metadata().unwrap().modified().unwrap(), then);
         assert_eq!(files_in(&gone).unwrap(), Vec::<PathBuf>::new());
     }
 }

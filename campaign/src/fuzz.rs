@@ -5,11 +5,10 @@
 //! is replayed, so that a find has a check's name and not a signal's.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use harness_core::Target;
 use serde::Serialize;
 
@@ -182,8 +181,7 @@ pub(crate) fn judge_find(
 }
 
 pub(crate) fn keep(input: &Path, store: &Store) -> Result<PathBuf> {
-    let content = fs::read(input).with_context(|| format!("{} cannot be read", input.display()))?;
-    Ok(store.add(&content)?.0)
+    Ok(store.add_file(input)?.0)
 }
 
 /// Saves what an interrupted or killed run left in its folder, before a new one empties it. Returns

@@ -60,7 +60,7 @@ pub struct Run {
     /// How long: 30s, 10m, 1h.
     #[arg(long, default_value = "1m", value_parser = parse_time)]
     time: Duration,
-    /// For libFuzzer: which sanitizer to build with.
+    /// For libFuzzer: which sanitizer to build with. `auto` is none with --trials.
     #[arg(long, value_enum, default_value_t = Sanitizer::Auto)]
     sanitizer: Sanitizer,
     /// Fail when an engine executed the target fewer times.

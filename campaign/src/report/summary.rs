@@ -94,7 +94,8 @@ fn differences(target: &TargetResult) -> String {
     match (target.pairs.is_empty(), parts.is_empty()) {
         (true, _) => String::new(),
         (false, true) => {
-            " No difference between two engines is more than chance could make.".to_owned()
+            " The trials tell no two engines apart, which does not mean that they are equal."
+                .to_owned()
         }
         (false, false) => format!(" More than chance: {}.", parts.join("; ")),
     }

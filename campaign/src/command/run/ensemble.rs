@@ -14,7 +14,7 @@ use crate::command::{FINDS, INTERRUPTED};
 use crate::corpora::zip_of;
 use crate::corpus::{Store, files_in};
 use crate::coverage::{NeutralBuild, SourceMap};
-use crate::engine::{Build, Engine, session};
+use crate::engine::{Build, Engine, Sanitizer, session};
 use crate::ensemble::live::{Feed, Measured, Meter};
 use crate::ensemble::status::{Gathering, Status};
 use crate::ensemble::trials::Trials;
@@ -191,10 +191,15 @@ fn builds(
     project: &Project,
     progress: &Progress,
 ) -> Result<BTreeMap<Engine, Build>> {
+    let sanitizer = match args.sanitizer {
+        // Engines are compared without one, as in `compare`.
+        Sanitizer::Auto if args.trials.is_some() => Sanitizer::None,
+        chosen => chosen,
+    };
     let mut builds = BTreeMap::new();
     for &engine in engines {
         let what = format!("build {} for {}", target.name, engine.title());
-        let build = progress.step(&what, || engine.build(project, target.name, args.sanitizer))?;
+        let build = progress.step(&what, || engine.build(project, target.name, sanitizer))?;
         builds.insert(engine, build);
     }
     Ok(builds)
