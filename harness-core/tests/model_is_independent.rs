@@ -11,7 +11,8 @@
 //! - One of [`TYPES`] is never asked for a function or constant, nor a value for one of [`METHODS`].
 //! - `super` does not lead out of the model. No foreign code by `extern`, `include!` or `#[path]`.
 //!
-//! A module of tests at a file's end is not held to this: it may build questions as it likes.
+//! A module of tests at a file's end, or in a file of its own that is named there, is not held to this: it may
+//! build questions as it likes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -227,8 +228,14 @@ fn findings(source: &str, depth: usize) -> Vec<String> {
     findings
 }
 
+/// What names a module of tests in a file of its own, at a file's end.
+const TESTS_BESIDE: &str = "\n#[cfg(test)]\nmod tests;\n";
+
 /// A source without the module of tests at its end.
 fn without_tests(source: &str) -> &str {
+    if let Some(code) = source.strip_suffix(TESTS_BESIDE) {
+        return code;
+    }
     match source.split_once("\n#[cfg(test)]\nmod tests {\n") {
         Some((code, tests)) => {
             let (_, behind) = tests.split_once("\n}\n").expect("tests that end");
@@ -267,6 +274,12 @@ fn the_model_names_nothing_that_it_may_not() {
         }
     }
     for (path, text, depth) in sources {
+        if path.ends_with("tests.rs") {
+            let of = path.parent().unwrap().with_extension("rs");
+            let of = fs::read_to_string(&of).unwrap();
+            assert!(of.ends_with(TESTS_BESIDE), "{} is no test", path.display());
+            continue;
+        }
         let findings = findings(without_tests(&text), depth);
         assert!(findings.is_empty(), "{}: {findings:?}", path.display());
     }
