@@ -18,7 +18,7 @@ use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::{Replayer, build_worker};
-use crate::report::grouped;
+use crate::report::{grouped, rounded};
 
 /// Fuzz one target: build, seed, run, keep what is new, name what fails.
 ///
@@ -209,7 +209,7 @@ fn single(
             session.elapsed.as_secs(),
             session.seeds_read,
             grouped(session.status.executions),
-            rate(session.executions_per_second()),
+            rounded(session.executions_per_second()),
             session.kept.len(),
             session
                 .status
@@ -251,15 +251,6 @@ fn single(
         eprintln!("{why}");
     }
     Ok(ExitCode::from(FINDS))
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a rate, rounded to be printed"
-)]
-fn rate(per_second: f64) -> String {
-    grouped(per_second.round() as u64)
 }
 
 /// Prints finds, a group for each check: the shortest, and the command that reproduces it.

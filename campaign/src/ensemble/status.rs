@@ -14,7 +14,7 @@ use super::{Outcome, View};
 use crate::engine::{Engine, Percent};
 use crate::fuzz::Find;
 use crate::output::from_here;
-use crate::report::grouped;
+use crate::report::{grouped, rounded};
 
 /// Speed is told over the last so many views, which come about every second.
 const SPEED_OVER: usize = 10;
@@ -391,7 +391,7 @@ impl Status {
                 engine.workers.to_string(),
                 format!("{:.0}", engine.core_seconds),
                 grouped(engine.executions),
-                whole(engine.executions_per_second),
+                rounded(engine.executions_per_second),
                 engine.kept.to_string(),
                 engine.gave.to_string(),
                 engine.given.to_string(),
@@ -450,7 +450,7 @@ impl Status {
                 "  {:<9} {} executions, {}/s, kept {}, given {}, {} regions, {} only here, finds {}",
                 engine.engine.title(),
                 grouped(engine.executions),
-                whole(engine.executions_per_second),
+                rounded(engine.executions_per_second),
                 engine.kept,
                 engine.given,
                 engine.regions,
@@ -504,15 +504,6 @@ fn seconds(seconds: f64) -> String {
         120..=7199 => format!("{} min", seconds / 60),
         _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
     }
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a rate, rounded to be printed"
-)]
-fn whole(per_second: f64) -> String {
-    grouped(per_second.round() as u64)
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use harness_core::Target;
 
 use super::{
-    CrateReach, EngineResult, Estimate, FindGroup, FirstFind, GrowthPoint, OnlyHere, Reach,
-    RegionReach, SeedsResult, TargetResult, TrialResult,
+    CrateReach, EngineResult, Estimate, FindGroup, FirstFind, OnlyHere, Reach, RegionReach,
+    SeedsResult, TargetResult, TrialResult,
 };
 use crate::comparison::folder::Folder;
 use crate::comparison::measured::Measured;
@@ -169,17 +169,7 @@ impl OfTarget<'_> {
             corpus: trial.corpus,
             reach: self.reach(measured.regions.iter().copied()),
             stability: trial.stability,
-            growth: measured
-                .growth
-                .iter()
-                .map(|point| GrowthPoint {
-                    time_ms: point.time_ms,
-                    executions: point.executions,
-                    regions: point.regions,
-                    lines: point.lines,
-                    functions: point.functions,
-                })
-                .collect(),
+            growth: measured.growth.clone(),
             failure: failure(trial, measured),
         }
     }

@@ -30,6 +30,7 @@ pub use figures::{
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::coverage::GrowthPoint;
 use crate::coverage::Summary;
 
 /// All engines on all targets, from the same seeds, for the same time.
@@ -291,21 +292,6 @@ impl TrialResult {
     }
 }
 
-/// Coverage at some time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GrowthPoint {
-    /// Milliseconds since the engine's start.
-    pub time_ms: u64,
-    /// Executions until then.
-    pub executions: u64,
-    /// Source regions reached by then, the seeds' included.
-    pub regions: usize,
-    /// Lines reached by then.
-    pub lines: usize,
-    /// Functions reached by then.
-    pub functions: usize,
-}
-
 /// Finds that fail the same check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindGroup {
@@ -353,6 +339,17 @@ pub struct RegionReach {
 
 /// The version of [`Comparison`] that this code writes.
 pub const VERSION: u32 = 2;
+
+/// A count or a rate, to the nearest whole number, as [`grouped`] shows it.
+#[must_use]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a count or a rate, rounded to be printed"
+)]
+pub fn rounded(number: f64) -> String {
+    grouped(number.round() as u64)
+}
 
 /// A number with its thousands apart: `1 234 567`, with narrow no-break spaces.
 #[must_use]

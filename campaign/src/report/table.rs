@@ -1,7 +1,7 @@
 //! A comparison as a table, for a terminal and for Markdown alike.
 
 use super::columns;
-use super::{Comparison, EngineResult, Estimate, TargetResult, grouped};
+use super::{Comparison, EngineResult, Estimate, TargetResult, grouped, rounded};
 
 const OF_ONE: [&str; 8] = [
     "target",
@@ -142,15 +142,6 @@ pub(super) fn estimated(estimate: Option<Estimate>) -> String {
         return median;
     }
     format!("{median} [{low}, {high}]")
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a count or a rate, rounded to be printed"
-)]
-fn rounded(number: f64) -> String {
-    grouped(number.round() as u64)
 }
 
 fn portion(part: usize, whole: usize) -> String {

@@ -13,7 +13,7 @@ use crate::output::outln;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::build_worker;
-use crate::report::grouped;
+use crate::report::rounded;
 
 /// Instructions by area.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -128,14 +128,14 @@ fn print(rows: &[Row]) -> Result<()> {
             .map(|(instructions, percent)| {
                 format!(
                     "{:>16}",
-                    format!("{} ({percent:.1} %)", whole(instructions))
+                    format!("{} ({percent:.1} %)", rounded(instructions))
                 )
             })
             .collect();
         outln!(
             "| {:<18} | {:>16} | {} |",
             row.target,
-            whole(row.per_input),
+            rounded(row.per_input),
             areas.join(" | ")
         );
     }
@@ -152,15 +152,6 @@ fn print(rows: &[Row]) -> Result<()> {
         "What several parts use (the standard library, the sparse image, CRC-32C) counts for the part that uses it."
     );
     Ok(())
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a count, rounded to be printed"
-)]
-fn whole(instructions: f64) -> String {
-    grouped(instructions.round() as u64)
 }
 
 #[cfg(test)]
