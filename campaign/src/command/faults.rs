@@ -280,6 +280,9 @@ fn in_words(result: &FaultResult) -> String {
                 find.check
             ),
             (None, Some(_)) => format!("; {} failed", engine.title()),
+            (None, None) if hunt.every_seed_fails() => {
+                format!("; {} has no seed that passes", engine.title())
+            }
             (None, None) => format!("; {} not in {} ms", engine.title(), hunt.time_ms),
         };
     }

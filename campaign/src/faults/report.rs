@@ -141,6 +141,12 @@ impl Hunt {
         self.find.is_some() || self.seed_fails.is_some()
     }
 
+    /// Whether the engine was left nothing to start from.
+    #[must_use]
+    pub fn every_seed_fails(&self) -> bool {
+        self.seed_fails.is_some() && self.executions == 0 && self.time_ms == 0
+    }
+
     /// Whether this still says what a hunt of `time` would: it found something, or had as long.
     #[must_use]
     pub fn answers(&self, time: Duration) -> bool {
