@@ -315,7 +315,6 @@ fn a_page_of_this_project_stays_small() {
                     start_column: 1,
                     end_line: line + 1,
                     end_column: 200,
-                    function: Some(format!("function_{}", line / 30)),
                     seeds: false,
                     by: [1, 2, 3]
                         .map(|engine| 10 - (line / 12 * engine % 40).saturating_sub(30))

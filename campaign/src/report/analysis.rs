@@ -2,16 +2,18 @@
 //!
 //! [`analyse`] fills in everything of a [`Comparison`] that follows from its trials; what the trials
 //! themselves reached is [`measuring`](super::measuring)'s part. Only trials that count are looked at.
-//! `analysis/curves.rs` reads growth, `analysis/notes.rs` says what a reader must know first.
+//! `analysis/curves.rs` reads growth, `analysis/pairs.rs` judges engines against each other, `analysis/notes.rs` says
+//! what a reader must know first.
 
 mod curves;
 mod notes;
+mod pairs;
 
 pub use curves::regions_at_executions;
 
 use super::{
-    Comparison, Contrast, EngineResult, Estimate, Friedman, MeanRank, Pair, PostHoc, Subject,
-    Survival, SurvivalStep, TargetResult,
+    Comparison, Contrast, EngineResult, Estimate, Friedman, MeanRank, PostHoc, Subject, Survival,
+    SurvivalStep, TargetResult,
 };
 use crate::fuzz::UNREPRODUCED;
 use crate::statistics::survival::{self, Observation};
@@ -21,7 +23,7 @@ use crate::statistics::{LEVEL, bootstrap, effect_size, float, friedman, mann_whi
 pub const METHODS: &str = "Medians are given with the 95 % percentile bootstrap interval of the median, \
     calculated and not drawn. Two engines on one target are compared by the two-sided Mann-Whitney U test: \
     exact up to 8 trials without ties, else the normal approximation with corrections for ties and \
-    continuity; the p-values are not adjusted for the number of pairs. A12 is Vargha and Delaney's: how often a \
+    continuity; it is judged by the p-value adjusted by Holm's method over all pairs of the target. A12 is Vargha and Delaney's: how often a \
     trial of the first engine is above one of the second (small from 0.56, medium from 0.64, large from \
     0.71, and the same below one half). Over several targets, engines are ranked by their medians: \
     Friedman's test, pairs by the z-test of mean ranks with Holm's adjustment, and Nemenyi's critical \
@@ -44,7 +46,7 @@ pub fn analyse(comparison: &mut Comparison) {
             engine.over_time = curves::over_time(engine, &grids);
             engine.over_executions = curves::over_executions(engine, &grids);
         }
-        target.pairs = pairs(target);
+        target.pairs = pairs::of(target);
         let faults = std::mem::take(&mut target.survivals)
             .into_iter()
             .filter(|survival| survival.kind == Subject::Fault);
@@ -196,41 +198,6 @@ fn fill_in(engine: &mut EngineResult) {
     engine.executions = executions;
     engine.executions_per_second = executions_per_second;
     engine.corpus = corpus;
-}
-
-/// Every two engines with trials enough.
-fn pairs(target: &TargetResult) -> Vec<Pair> {
-    let mut pairs = Vec::new();
-    for (at, first) in target.engines.iter().enumerate() {
-        for second in &target.engines[at + 1..] {
-            let Some(contrast) = contrast(&regions(first), &regions(second)) else {
-                continue;
-            };
-            pairs.push(Pair {
-                first: first.engine.clone(),
-                second: second.engine.clone(),
-                regions: contrast,
-                at_equal_executions: at_equal_executions(first, second),
-            });
-        }
-    }
-    pairs
-}
-
-/// Two results compared at as many executions as the trial of both that executed least.
-fn at_equal_executions(first: &EngineResult, second: &EngineResult) -> Option<Contrast> {
-    let least = first
-        .counting()
-        .chain(second.counting())
-        .map(|trial| trial.executions)
-        .min()?;
-    let there = |engine: &EngineResult| -> Vec<f64> {
-        engine
-            .counting()
-            .map(|trial| float(curves::regions_at_executions(trial, least)))
-            .collect()
-    };
-    contrast(&there(first), &there(second))
 }
 
 /// For each check that any engine has finds of, how long each engine's trials went without.

@@ -53,11 +53,29 @@ pub struct Pair {
     pub first: String,
     /// The other's.
     pub second: String,
+    /// How many trials of each count.
+    pub trials: (usize, usize),
     /// Regions at the end of the time.
     pub regions: Contrast,
+    /// The p-value of the regions, adjusted by Holm's method over all pairs of the target.
+    pub adjusted_p: f64,
+    /// What that says.
+    pub verdict: PairVerdict,
     /// Regions when each had executed as much as the trial that executed least.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub at_equal_executions: Option<Contrast>,
+}
+
+/// What the trials say of two engines, at 5 %.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PairVerdict {
+    /// They differ, also when the number of pairs is taken into account.
+    Differ,
+    /// The test does not tell them apart.
+    NotToldApart,
+    /// No outcome of so few trials would have told them apart.
+    TooFewTrials,
 }
 
 /// A comparison of two groups of trials.

@@ -267,7 +267,6 @@ impl OfTarget<'_> {
                 start_column: region.start_column,
                 end_line: region.end_line,
                 end_column: region.end_column,
-                function: None,
                 seeds: by_seeds.contains(&number),
                 by: by_engine
                     .iter()

@@ -19,13 +19,15 @@ pub mod machine;
 pub mod measuring;
 pub mod notes;
 pub mod page;
+#[cfg(test)]
+mod samples;
 pub mod series;
 pub mod summary;
 pub mod table;
 
 pub use figures::{
-    Band, Contrast, Estimate, Friedman, Magnitude, MeanRank, Milestone, Pair, PostHoc, Subject,
-    Survival, SurvivalStep,
+    Band, Contrast, Estimate, Friedman, Magnitude, MeanRank, Milestone, Pair, PairVerdict, PostHoc,
+    Subject, Survival, SurvivalStep,
 };
 
 use serde::{Deserialize, Serialize};
@@ -327,9 +329,6 @@ pub struct RegionReach {
     pub end_line: usize,
     /// The column after the last.
     pub end_column: usize,
-    /// The name of the function that it is in, when it is known.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub function: Option<String>,
     /// Whether the seeds reach it.
     pub seeds: bool,
     /// In how many of its trials that count each engine reached it, in the order of
@@ -338,7 +337,7 @@ pub struct RegionReach {
 }
 
 /// The version of [`Comparison`] that this code writes.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// A count or a rate, to the nearest whole number, as [`grouped`] shows it.
 #[must_use]

@@ -21,8 +21,6 @@ mod markup;
 mod pairs;
 mod ranks;
 mod results;
-#[cfg(test)]
-mod samples;
 mod source;
 mod survival;
 mod svg;

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
+use super::analysis::p_value;
 use super::table::estimated;
-use super::{Comparison, EngineResult, TargetResult, counted, grouped, table};
-use crate::statistics::ALPHA;
+use super::{Comparison, EngineResult, PairVerdict, TargetResult, counted, grouped, table};
 
 /// The comparison as Markdown, fit for a CI job's page and for a terminal.
 #[must_use]
@@ -77,16 +77,15 @@ fn differences(target: &TargetResult) -> String {
     let mut parts = Vec::new();
     for pair in &target.pairs {
         let contrast = &pair.regions;
-        let is_more = contrast.p < ALPHA;
         let (above, below) = if contrast.a12 >= 0.5 {
             (title(target, &pair.first), title(target, &pair.second))
         } else {
             (title(target, &pair.second), title(target, &pair.first))
         };
-        if is_more {
+        if pair.verdict == PairVerdict::Differ {
             parts.push(format!(
-                "{above} above {below} (p = {:.3}, A12 = {:.2})",
-                contrast.p,
+                "{above} above {below} (p = {}, A12 = {:.2})",
+                p_value(pair.adjusted_p),
                 contrast.a12.max(1.0 - contrast.a12)
             ));
         }

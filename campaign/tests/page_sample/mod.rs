@@ -56,7 +56,6 @@ fn region(file: &str, from: (usize, usize), to: (usize, usize), by: &[usize]) ->
         start_column: from.1,
         end_line: to.0,
         end_column: to.1,
-        function: Some(format!("{file}::function<{}>", from.0 / 30)),
         seeds: false,
         by: by.to_vec(),
     }

@@ -135,26 +135,24 @@ impl<'a> File<'a> {
             && self.text.is_some_and(|text| text.lines().count() >= line)
     }
 
-    /// Its functions in the order of their lines; regions without a known function are left out.
+    /// Its functions in the order of their lines; regions before the first are left out.
     pub(super) fn functions(&self) -> Vec<Function<'a>> {
         let named = self.text.map(declarations).unwrap_or_default();
         // By the line of the declaration too, for a file may have many functions of one name.
         let mut functions: BTreeMap<(usize, &str), Function<'a>> = BTreeMap::new();
         for &region in &self.regions {
-            let declared = || named.iter().rfind(|(line, _)| *line <= region.start_line);
-            let Some(key) = region
-                .function
-                .as_deref()
-                .map(|name| (0, name))
-                .or_else(|| declared().copied())
+            let Some(&(declared, name)) =
+                named.iter().rfind(|(line, _)| *line <= region.start_line)
             else {
                 continue;
             };
-            let function = functions.entry(key).or_insert_with(|| Function {
-                name: key.1.to_owned(),
-                line: region.start_line,
-                regions: Vec::new(),
-            });
+            let function = functions
+                .entry((declared, name))
+                .or_insert_with(|| Function {
+                    name: name.to_owned(),
+                    line: region.start_line,
+                    regions: Vec::new(),
+                });
             function.line = function.line.min(region.start_line);
             function.regions.push(region);
         }
@@ -207,11 +205,11 @@ fn text_of<'a>(sources: &'a [SourceFile], path: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
     use super::*;
+    use crate::report::samples;
 
     #[test]
-    fn functions_are_named_by_the_comparison_or_by_their_source() {
+    fn functions_are_named_by_their_source() {
         let text = "// fn no() {}\nimpl A {\n    pub const fn one(&self) {\n\n    }\n    fn two<T>() {\n    }\n    fn one() {}\n";
         assert_eq!(declarations(text), [(3, "one"), (6, "two"), (8, "one")]);
 
@@ -219,7 +217,6 @@ mod tests {
         target.regions = [1, 3, 4, 6, 8]
             .map(|line| samples::region("f.rs", line, false, &[1, 1]))
             .to_vec();
-        target.regions[3].function = Some("f::two::<u8>".to_owned());
         let sources = [SourceFile {
             path: "f.rs".to_owned(),
             text: text.to_owned(),
@@ -238,7 +235,7 @@ mod tests {
             .collect();
         assert_eq!(
             found,
-            [("one", 3, 2), ("f::two::<u8>", 6, 1), ("one", 8, 1)]
+            [("one", 3, 2), ("two", 6, 1), ("one", 8, 1)]
         );
         assert!(files.link_to_line("f.rs", 3, "there").contains("#t0f0l3"));
         assert_eq!(files.link_to_line("f.rs", 4, "<there>"), "&lt;there&gt;");

@@ -240,8 +240,8 @@ fn strip(files: &Files<'_>, regions: &[&RegionReach]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
     use super::*;
+    use crate::report::samples;
 
     #[test]
     fn only_nothing_and_everything_are_told_as_such() {

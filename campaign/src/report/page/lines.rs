@@ -171,8 +171,8 @@ fn shade(region: &RegionReach, trials: &[usize]) -> Shade {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
     use super::*;
+    use crate::report::samples;
 
     const TEXT: &str = "// ä\nfn f(x: u8) {\n    if x > 1 { g() }\n    h();\n}\n";
 

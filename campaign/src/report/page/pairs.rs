@@ -4,13 +4,12 @@ use std::fmt::Write as _;
 
 use super::engines::Engines;
 use super::markup::{count, escape, list, middling, p_figure, scroll};
-use super::words::{self, Verdict};
-use crate::report::{Contrast, TargetResult};
+use super::words;
+use crate::report::{Contrast, PairVerdict, TargetResult};
 
 /// The pairs of a target; nothing when there is no pair.
 pub(super) fn section(engines: &Engines<'_>, target: &TargetResult, number: usize) -> String {
-    let judged = words::judged(target);
-    if judged.is_empty() {
+    if target.pairs.is_empty() {
         return String::new();
     }
     let mut table = String::from(
@@ -20,12 +19,11 @@ pub(super) fn section(engines: &Engines<'_>, target: &TargetResult, number: usiz
          <th scope=\"col\" class=\"figure\">A<sub>12</sub></th><th scope=\"col\">effect</th>\
          <th scope=\"col\">verdict</th></tr>\n</thead>\n<tbody>\n",
     );
-    for one in &judged {
-        let pair = one.pair;
-        let said = match one.verdict {
-            Verdict::CannotTell => "too few trials",
-            Verdict::NoDifference => "not told apart",
-            Verdict::Differ => "differ",
+    for pair in &target.pairs {
+        let said = match pair.verdict {
+            PairVerdict::TooFewTrials => "too few trials",
+            PairVerdict::NotToldApart => "not told apart",
+            PairVerdict::Differ => "differ",
         };
         let names = format!(
             "{} – {}",
@@ -36,16 +34,17 @@ pub(super) fn section(engines: &Engines<'_>, target: &TargetResult, number: usiz
             &names,
             "at equal time",
             &pair.regions,
-            &p_figure(one.adjusted),
+            &p_figure(pair.adjusted_p),
             said,
         );
         if let Some(contrast) = &pair.at_equal_executions {
             table += &row(&names, "at equal executions", contrast, "–", "–");
         }
     }
-    let least = judged
+    let least = target
+        .pairs
         .iter()
-        .map(|one| one.trials.0.min(one.trials.1))
+        .map(|pair| pair.trials.0.min(pair.trials.1))
         .min();
     format!(
         "<h3 id=\"pairs-{number}\">Engine against engine</h3>\n{}{}\

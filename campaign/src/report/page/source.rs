@@ -241,8 +241,9 @@ fn column_names(target: &TargetResult) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{SourceFile, samples};
+    use super::super::SourceFile;
     use super::*;
+    use crate::report::samples;
 
     fn shown(text: &str, regions: Vec<crate::report::RegionReach>) -> String {
         let mut target = samples::target(0, &[("Alpha", &[1]), ("Beta", &[1])]);

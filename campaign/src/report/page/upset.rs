@@ -285,8 +285,8 @@ fn only_here(target: &TargetResult, files: &Files<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
     use super::*;
+    use crate::report::samples;
 
     #[test]
     fn a_region_belongs_to_the_engines_that_reached_it_in_any_trial() {

@@ -8,62 +8,15 @@ use std::collections::BTreeMap;
 use super::engines::{Engines, counting, sound};
 use super::markup::{count, counted, listed, middling, p_value, percent, span};
 use crate::fuzz::UNREPRODUCED;
-use crate::report::{Comparison, Contrast, EngineResult, Magnitude, Pair, TargetResult};
-use crate::statistics::{ALPHA, holm, mann_whitney};
+use crate::report::{
+    Comparison, Contrast, EngineResult, Magnitude, Pair, PairVerdict, TargetResult,
+};
+use crate::statistics::mann_whitney;
 
 /// From how many trials on an evaluation ranks engines.
 const ENOUGH_TRIALS: usize = 10;
 /// The stability below which AFL++'s guidance is noise.
 const LEAST_STABILITY: f64 = 99.0;
-
-/// What a test says of two engines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// No outcome of so few trials would have been significant.
-    CannotTell,
-    /// The test does not tell them apart.
-    NoDifference,
-    /// They differ.
-    Differ,
-}
-
-/// What is said of a pair.
-pub(super) struct Judged<'a> {
-    pub(super) pair: &'a Pair,
-    /// The trials of each that count.
-    pub(super) trials: (usize, usize),
-    /// The p-value of the regions, adjusted for all pairs of the target by Holm's method.
-    pub(super) adjusted: f64,
-    pub(super) verdict: Verdict,
-}
-
-/// Every pair of a target, judged.
-pub(super) fn judged(target: &TargetResult) -> Vec<Judged<'_>> {
-    let p_values: Vec<f64> = target.pairs.iter().map(|pair| pair.regions.p).collect();
-    let adjusted = holm::adjust(&p_values);
-    let trials = |name: &str| {
-        let engine = target.engines.iter().find(|engine| engine.engine == name);
-        engine.map_or(0, counting)
-    };
-    let judge = |(pair, adjusted): (_, f64)| {
-        let pair: &Pair = pair;
-        let trials = (trials(&pair.first), trials(&pair.second));
-        let verdict = if mann_whitney::smallest_p(trials.0, trials.1) >= ALPHA {
-            Verdict::CannotTell
-        } else if adjusted < ALPHA {
-            Verdict::Differ
-        } else {
-            Verdict::NoDifference
-        };
-        Judged {
-            pair,
-            trials,
-            adjusted,
-            verdict,
-        }
-    };
-    target.pairs.iter().zip(adjusted).map(judge).collect()
-}
 
 /// The word for an effect's size.
 pub(super) const fn magnitude(contrast: &Contrast) -> &'static str {
@@ -76,8 +29,8 @@ pub(super) const fn magnitude(contrast: &Contrast) -> &'static str {
 }
 
 /// A difference in words; the engine that reached more is named first.
-fn difference(engines: &Engines<'_>, judged: &Judged<'_>) -> String {
-    let (pair, contrast) = (judged.pair, &judged.pair.regions);
+fn difference(engines: &Engines<'_>, pair: &Pair) -> String {
+    let contrast = &pair.regions;
     let (first, second) = (engines.title(&pair.first), engines.title(&pair.second));
     let (above, below, share) = if contrast.a12 > 0.5 {
         (first, second, contrast.a12)
@@ -89,7 +42,7 @@ fn difference(engines: &Engines<'_>, judged: &Judged<'_>) -> String {
          ({}).",
         share * 100.0,
         magnitude(contrast),
-        p_value(judged.adjusted)
+        p_value(pair.adjusted_p)
     )
 }
 
@@ -143,13 +96,10 @@ pub(super) fn reached(target: &TargetResult) -> String {
 
 /// What can be said of the differences between the engines on a target, in sentences.
 pub(super) fn differences(engines: &Engines<'_>, target: &TargetResult) -> Vec<String> {
-    let judged = judged(target);
-    let differ = judged.iter().filter(|one| one.verdict == Verdict::Differ);
-    let mut sentences: Vec<String> = differ.map(|one| difference(engines, one)).collect();
-    let pairs_with = |verdict| {
-        let pairs = judged.iter().filter(move |one| one.verdict == verdict);
-        let names = pairs.map(|one| {
-            let pair = one.pair;
+    let pairs = &target.pairs;
+    let of = |verdict| pairs.iter().filter(move |pair| pair.verdict == verdict);
+    let names = |verdict| {
+        let names = of(verdict).map(|pair| {
             format!(
                 "{} from {}",
                 engines.title(&pair.first),
@@ -158,32 +108,31 @@ pub(super) fn differences(engines: &Engines<'_>, target: &TargetResult) -> Vec<S
         });
         names.collect::<Vec<String>>()
     };
-    let alike = pairs_with(Verdict::NoDifference);
+    let mut sentences: Vec<String> = of(PairVerdict::Differ)
+        .map(|pair| difference(engines, pair))
+        .collect();
+    let alike = names(PairVerdict::NotToldApart);
     if !alike.is_empty() {
         sentences.push(format!(
             "The trials do not tell {}, which does not mean that they are equal.",
             listed(&alike)
         ));
     }
-    let untold = pairs_with(Verdict::CannotTell);
-    if let Some(one) = judged.iter().find(|one| one.verdict == Verdict::CannotTell) {
-        let least = mann_whitney::smallest_p(one.trials.0, one.trials.1);
+    let untold = names(PairVerdict::TooFewTrials);
+    if let Some(pair) = of(PairVerdict::TooFewTrials).next() {
+        let (first, second) = pair.trials;
+        let least = mann_whitney::smallest_p(first, second);
         sentences.push(format!(
-            "So few trials cannot tell {}: with {} and {} the smallest possible p is {least:.2}.",
-            if untold.len() == judged.len() {
+            "So few trials cannot tell {}: with {first} and {second} the smallest possible p is {least:.2}.",
+            if untold.len() == pairs.len() {
                 "the engines apart".to_owned()
             } else {
                 listed(&untold)
             },
-            one.trials.0,
-            one.trials.1,
         ));
     }
-    if judged.iter().any(|one| one.verdict == Verdict::Differ)
-        && judged
-            .iter()
-            .any(|one| one.trials.0.min(one.trials.1) < ENOUGH_TRIALS)
-    {
+    let is_few = |pair: &Pair| pair.trials.0.min(pair.trials.1) < ENOUGH_TRIALS;
+    if of(PairVerdict::Differ).next().is_some() && pairs.iter().any(is_few) {
         sentences.push(format!(
             "With fewer than {ENOUGH_TRIALS} trials this is a hint, not a result."
         ));
@@ -193,8 +142,8 @@ pub(super) fn differences(engines: &Engines<'_>, target: &TargetResult) -> Vec<S
 
 /// The same for a summary, shorter where nothing can be said.
 pub(super) fn differences_in_short(engines: &Engines<'_>, target: &TargetResult) -> Vec<String> {
-    let judged = judged(target);
-    if !judged.is_empty() && judged.iter().all(|one| one.verdict == Verdict::CannotTell) {
+    let untold = |pair: &Pair| pair.verdict == PairVerdict::TooFewTrials;
+    if !target.pairs.is_empty() && target.pairs.iter().all(untold) {
         return vec!["Too few trials to tell the engines apart.".to_owned()];
     }
     differences(engines, target)
@@ -314,18 +263,21 @@ fn problems_of(target: &TargetResult, engine: &EngineResult, who: &str) -> Vec<S
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{comparison, target};
     use super::*;
     use crate::report::FindGroup;
+    use crate::report::samples::{comparison, target};
 
     fn plain(text: &str) -> String {
         text.replace(['\u{a0}', '\u{202f}'], " ")
     }
 
-    fn pair(p: f64, a12: f64) -> Pair {
+    fn pair(verdict: PairVerdict, trials: usize, p: f64, a12: f64) -> Pair {
         Pair {
             first: "a".to_owned(),
             second: "b".to_owned(),
+            trials: (trials, trials),
+            adjusted_p: p,
+            verdict,
             regions: Contrast {
                 first: 1.0,
                 second: 2.0,
@@ -339,9 +291,8 @@ mod tests {
         }
     }
 
-    fn differences_of(trials: usize, pairs: Vec<Pair>) -> String {
-        let regions = vec![300; trials];
-        let mut target = target(100, &[("A", &regions), ("B", &regions), ("C", &regions)]);
+    fn differences_of(pairs: Vec<Pair>) -> String {
+        let mut target = target(100, &[("A", &[300]), ("B", &[300]), ("C", &[300])]);
         target.pairs = pairs;
         let comparison = comparison(vec![target]);
         let engines = Engines::of(&comparison);
@@ -371,37 +322,31 @@ mod tests {
     }
 
     #[test]
-    fn few_trials_never_tell_engines_apart() {
-        // Whatever a p-value of so few trials may say.
+    fn few_trials_tell_nothing() {
         assert_eq!(
-            differences_of(2, vec![pair(0.01, 1.0)]),
+            differences_of(vec![pair(PairVerdict::TooFewTrials, 2, 0.01, 1.0)]),
             "So few trials cannot tell the engines apart: with 2 and 2 the smallest possible p is 0.33."
         );
     }
 
     #[test]
-    fn a_difference_is_one_after_adjusting_for_all_pairs() {
+    fn what_the_trials_tell_is_said_with_its_p_value_and_the_one_above_first() {
         assert_eq!(
-            differences_of(10, vec![pair(0.02, 0.1)]),
+            differences_of(vec![pair(PairVerdict::Differ, 10, 0.02, 0.1)]),
             "B reached more than A: in 90 % of all pairings of their trials, a large effect (p = 0.020)."
         );
         assert_eq!(
-            differences_of(10, vec![pair(0.02, 0.1), pair(0.8, 0.5), pair(0.7, 0.5)]),
-            "The trials do not tell A from B, A from B and A from B, which does not mean that they are \
-             equal."
+            differences_of(vec![pair(PairVerdict::Differ, 10, 0.001, 0.7)]),
+            "A reached more than B: in 70 % of all pairings of their trials, a large effect (p = 0.001)."
+        );
+        let alike = pair(PairVerdict::NotToldApart, 10, 0.8, 0.5);
+        assert_eq!(
+            differences_of(vec![alike.clone(), alike]),
+            "The trials do not tell A from B and A from B, which does not mean that they are equal."
         );
         assert!(
-            differences_of(5, vec![pair(0.02, 0.1)])
+            differences_of(vec![pair(PairVerdict::Differ, 5, 0.02, 0.1)])
                 .ends_with("With fewer than 10 trials this is a hint, not a result.")
-        );
-    }
-
-    #[test]
-    fn differences_name_the_one_above_first() {
-        let said = differences_of(10, vec![pair(0.001, 0.7)]);
-        assert_eq!(
-            said,
-            "A reached more than B: in 70 % of all pairings of their trials, a large effect (p = 0.001)."
         );
     }
 
@@ -431,7 +376,7 @@ mod tests {
             ]
         );
         let sound = target(100, &[("A", &[101])]);
-        assert!(problems(&super::super::samples::comparison(vec![sound])).is_empty());
+        assert!(problems(&crate::report::samples::comparison(vec![sound])).is_empty());
     }
 
     #[test]

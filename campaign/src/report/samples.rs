@@ -1,6 +1,6 @@
-//! Small results for the tests of this folder.
+//! Small results for the tests of this folder's modules.
 
-use crate::report::{
+use super::{
     Comparison, EngineResult, Estimate, Machine, Reach, RegionReach, SeedsResult, TargetResult,
     TrialResult, VERSION,
 };
@@ -105,7 +105,6 @@ pub(super) fn region(file: &str, line: usize, seeds: bool, by: &[usize]) -> Regi
         start_column: 1,
         end_line: line,
         end_column: 99,
-        function: None,
         seeds,
         by: by.to_vec(),
     }
