@@ -247,12 +247,16 @@ fn hunt(hunt: &Hunt) -> String {
     match hunt {
         Hunt { find: Some(_), .. } => format!("{seconds}, {}", grouped(hunt.executions)),
         Hunt {
-            seed_fails: Some(_),
-            ..
-        } => "a seed".to_owned(),
-        Hunt {
             failure: Some(_), ..
         } => "failed".to_owned(),
+        _ if hunt.every_seed_fails() => "every seed".to_owned(),
+        Hunt {
+            seed_fails: Some(_),
+            ..
+        } => format!(
+            "a seed; else not in {seconds}, {}",
+            grouped(hunt.executions)
+        ),
         _ => format!("not in {seconds}, {}", grouped(hunt.executions)),
     }
 }
@@ -426,6 +430,27 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("AFL++: 1 of 1 within 300 s"), "{text}");
+    }
+
+    #[test]
+    fn a_seed_that_fails_does_not_hide_that_nothing_else_was_found() {
+        let mut hunt = Hunt {
+            find: None,
+            time_ms: 0,
+            executions: 0,
+            limit_ms: 300_000,
+            seed_fails: Some("calc.x".to_owned()),
+            failure: None,
+        };
+        assert_eq!(super::hunt(&hunt), "every seed");
+        hunt.time_ms = 300_042;
+        hunt.executions = 12_345;
+        assert_eq!(
+            super::hunt(&hunt),
+            "a seed; else not in 300.0 s, 12\u{202f}345"
+        );
+        hunt.seed_fails = None;
+        assert_eq!(super::hunt(&hunt), "not in 300.0 s, 12\u{202f}345");
     }
 
     #[test]

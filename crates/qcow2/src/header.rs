@@ -11,7 +11,7 @@ use shared::ScanError;
 pub const MAGIC: [u8; 4] = *b"QFI\xfb";
 
 /// Incompatible feature bit 0: refcounts may be stale. Says nothing about L1 and L2.
-pub const DIRTY: u64 = 1 << 0;
+pub const DIRTY: u64 = 1;
 /// Incompatible feature bit 1: some structure was found corrupt and the image is to be repaired
 /// before it is written to. It may be read.
 pub const CORRUPT: u64 = 1 << 1;
@@ -21,6 +21,8 @@ pub const EXTERNAL_DATA: u64 = 1 << 2;
 pub const COMPRESSION_TYPE: u64 = 1 << 3;
 /// Incompatible feature bit 4: L2 entries of 16 bytes, with a bitmap of subclusters.
 pub const EXTENDED_L2: u64 = 1 << 4;
+/// The lowest incompatible feature bit whose meaning is not known here; those above are not either.
+const FIRST_UNKNOWN: u64 = 1 << 5;
 
 /// Autoclear feature bit 1: the external data file can be read as a raw image.
 const RAW_EXTERNAL_DATA: u64 = 1 << 1;
@@ -179,8 +181,7 @@ impl QcowHeader {
     }
 
     fn verify_features(&self, fields: &Fields) -> Result<(), ScanError> {
-        let known = DIRTY | CORRUPT | EXTERNAL_DATA | COMPRESSION_TYPE | EXTENDED_L2;
-        if self.incompatible_features & !known != 0 {
+        if self.incompatible_features >= FIRST_UNKNOWN {
             return Err(ScanError::Unsupported(
                 "an incompatible feature bit from 5 to 63",
             ));

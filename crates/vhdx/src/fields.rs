@@ -62,9 +62,9 @@ pub(crate) fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 pub(crate) const fn guid(groups: (u32, u16, u16, u16, u64)) -> [u8; 16] {
     let (a, b, c, d, e) = groups;
     let number = ((a.swap_bytes() as u128) << 96)
-        | ((b.swap_bytes() as u128) << 80)
-        | ((c.swap_bytes() as u128) << 64)
-        | ((d as u128) << 48)
-        | e as u128;
+        + ((b.swap_bytes() as u128) << 80)
+        + ((c.swap_bytes() as u128) << 64)
+        + ((d as u128) << 48)
+        + e as u128;
     number.to_be_bytes()
 }

@@ -233,10 +233,7 @@ mod tests {
                 )
             })
             .collect();
-        assert_eq!(
-            found,
-            [("one", 3, 2), ("two", 6, 1), ("one", 8, 1)]
-        );
+        assert_eq!(found, [("one", 3, 2), ("two", 6, 1), ("one", 8, 1)]);
         assert!(files.link_to_line("f.rs", 3, "there").contains("#t0f0l3"));
         assert_eq!(files.link_to_line("f.rs", 4, "<there>"), "&lt;there&gt;");
         assert_eq!(files.link_to_line("g.rs", 3, "there"), "there");
