@@ -25,10 +25,10 @@
 //!
 //! What is not there reads as zero, so the first 42 bytes alone mean what they always meant. Byte 42
 //! makes likely what uniform numbers hit once in millions: bit 0 takes cluster, grain and block sizes
-//! from tables of legal and nearly legal ones; bit 1 takes virtual_size from a table of boundaries;
-//! bit 2 reduces allocated_bytes to what the disk can hold; bit 3 reduces the LUKS overhead to 4 MiB;
-//! bits 4–5 say whether touched units were counted: 0 not, 1 for the format's own unit, 2 the same
-//! and no more than the disk has, 3 for the unit in bytes 51–58.
+//! from tables of legal and nearly legal ones; bit 1 takes virtual_size from a table of boundaries
+//! and from a few units around them; bit 2 reduces allocated_bytes to what the disk can hold; bit 3
+//! reduces the LUKS overhead to 4 MiB; bits 4–5 say whether touched units were counted: 0 not, 1 for the
+//! format's own unit, 2 the same and no more than the disk has, 3 for the unit in bytes 51–58.
 //!
 //! # Checks
 //! `calc.*` of [`crate::check::ALL`]: that the answer is the reference model's, in value and in kind of
@@ -155,6 +155,10 @@ const BOUNDARY_SIZES: [u64; 32] = [
     1 << 63,
     u64::MAX,
 ];
+
+/// How far apart the sizes beside a boundary are, in bytes: a byte and a sector, then units of the formats
+/// (a grain or cluster, a table's worth of small ones, blocks), and a VHDX chunk.
+const BOUNDARY_STEPS: [u64; 8] = [1, 512, 1 << 12, 1 << 16, 1 << 20, 1 << 21, 1 << 25, 1 << 32];
 
 /// A decoded input: what is asked, of which calculator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -344,12 +348,12 @@ fn either(first: bool, a: u64, b: u64) -> u64 {
     if first { a } else { b }
 }
 
-/// A boundary, up to 4 bytes or sectors beside it: byte 0 picks the boundary, byte 1 the distance.
+/// A boundary, up to 4 steps beside it: byte 0 picks the boundary, byte 1 how many steps of which length.
 #[inline(always)]
 fn boundary_size(near: u64) -> u64 {
     let [which, distance, ..] = near.to_le_bytes();
     let boundary = BOUNDARY_SIZES[usize::from(which) % BOUNDARY_SIZES.len()];
-    let step = 1 << (9 * (distance >> 3 & 1));
+    let step = BOUNDARY_STEPS[usize::from(distance >> 3) % BOUNDARY_STEPS.len()];
     let away = u64::from(distance & 7) * step;
     // Eight steps: from four below to three above.
     boundary.wrapping_add(away).wrapping_sub(4 * step)

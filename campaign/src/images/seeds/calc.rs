@@ -27,6 +27,14 @@ const COMPAT_V3: u8 = 4;
 const COMPRESS: u8 = 8;
 const FORCE_SIZE: u8 = 16;
 
+const FORMATS: [(u8, &str); 5] = [
+    (RAW, "raw"),
+    (QCOW2, "qcow2"),
+    (VMDK, "vmdk"),
+    (VHD, "vhd"),
+    (VHDX, "vhdx"),
+];
+
 /// The fields of an input, as `harness_core::calc` lays them out.
 #[derive(Debug, Clone, Copy)]
 struct Fields {
@@ -47,6 +55,9 @@ struct Fields {
     touched: Option<(u64, u64)>,
     /// What else is asked, and by how much it differs.
     probe: (u8, u64),
+    /// Whether sizes are written as places in the decoder's tables, so that an engine comes from one limit to
+    /// the next by changing a byte. Only for the defaults and a disk of 1 TiB.
+    from_tables: bool,
 }
 
 impl Fields {
@@ -67,6 +78,19 @@ impl Fields {
             luks: 0,
             touched: None,
             probe: (0, 0),
+            from_tables: false,
+        }
+    }
+
+    /// The same with the places of its sizes in the decoder's tables.
+    const fn by_place(self) -> Self {
+        Self {
+            // 1 TiB: the boundary of this number, four steps from four below it.
+            virtual_size: 4 << 8 | 16,
+            cluster_size: 7,
+            grain_size: 4,
+            block_size: if self.block_size == 0 { 0 } else { 3 },
+            ..self
         }
     }
 
@@ -78,8 +102,18 @@ impl Fields {
         }
     }
 
-    /// 42 bytes, or 59 with a count of touched units, or 68 with a second question.
+    /// 42 bytes, or 43 for sizes from tables, or 59 with a count of touched units, or 68 with a second question.
     fn encode(&self) -> Vec<u8> {
+        if self.from_tables {
+            let plain = Self {
+                from_tables: false,
+                ..self.by_place()
+            };
+            let mut input = plain.encode();
+            // Sizes of units, the disk's and the data's.
+            input.push(0b111);
+            return input;
+        }
         let mut input = vec![
             self.format,
             u8::try_from(self.refcount_bits.ilog2()).unwrap_or(u8::MAX),
@@ -120,6 +154,7 @@ pub fn seeds() -> Result<Vec<Seed>> {
     vmdk(&mut all);
     vhd(&mut all);
     vhdx(&mut all);
+    from_tables(&mut all);
     probes(&mut all);
     all.into_iter()
         .map(|(name, fields)| {
@@ -250,6 +285,16 @@ fn vmdk(all: &mut Vec<(String, Fields)>) {
         "vmdk-largest".to_owned(),
         plain.disk(256 * TIB - 64 * KIB, GIB),
     ));
+    // The most whole grain tables there may be: from one grain more on, the last table is a part.
+    let small = Fields {
+        grain_size: 4096,
+        ..plain
+    };
+    let whole_tables = u64::from(u32::MAX / 512) * 512;
+    all.push((
+        "vmdk-whole-tables-of-4096".to_owned(),
+        small.disk(whole_tables * 4096, GIB),
+    ));
     // The most grains there may be, and one less, in small grains.
     for grain_size in [4096, 8192] {
         let fields = Fields {
@@ -351,15 +396,20 @@ fn vhdx(all: &mut Vec<(String, Fields)>) {
     all.push(("vhdx-touched".to_owned(), Fields { touched, ..plain }));
 }
 
+/// The defaults of each format, with sizes from the decoder's tables.
+fn from_tables(all: &mut Vec<(String, Fields)>) {
+    for (format, name) in FORMATS {
+        let fields = Fields {
+            from_tables: true,
+            ..Fields::of(format).disk(TIB, 123 * MIB)
+        };
+        all.push((format!("{name}-sizes-from-tables"), fields));
+    }
+}
+
 /// A second question to each calculator, with data counted in units and not.
 fn probes(all: &mut Vec<(String, Fields)>) {
-    for (format, name) in [
-        (RAW, "raw"),
-        (QCOW2, "qcow2"),
-        (VMDK, "vmdk"),
-        (VHD, "vhd"),
-        (VHDX, "vhdx"),
-    ] {
+    for (format, name) in FORMATS {
         let plain = Fields::of(format);
         for (what, probe) in [
             ("asked-twice", (1, 0)),
