@@ -3,37 +3,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
 use harness_core::Target;
 
-use super::{FINDS, INTERRUPTED, parse_time};
-use crate::comparison::faults::{self, HuntTrial, Hunts, told};
-use crate::comparison::folder::{Folder, write_json, write_whole};
-use crate::comparison::measured::Measuring;
+use super::{FINDS, INTERRUPTED, chosen_targets, parse_time};
+use crate::comparison::faults::{self, Hunts, told as told_faults};
+use crate::comparison::folder::{Folder, write_whole};
 use crate::comparison::order::{self, TrialId};
-use crate::comparison::plan::{self, Asked, Plan};
+use crate::comparison::plan::{Asked, Plan};
 use crate::comparison::schedule::{Schedule, Trials};
+use crate::comparison::told::{self, Told};
 use crate::comparison::trial::{self, Trial};
 use crate::comparison::watcher::Watcher;
-use crate::comparison::{cores, leftovers};
-use crate::corpus::files_in;
-use crate::coverage::{NeutralBuild, SourceMap};
-use crate::engine::{Engine, EngineSet, Sanitizer, session};
+use crate::comparison::{beginning, cores, leftovers};
+use crate::coverage::SourceMap;
+use crate::engine::{EngineSet, session};
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::replay::build_worker;
 use crate::report::against::{self, Both};
-use crate::report::measuring::OfTarget;
-use crate::report::{
-    Comparison, CrateTotals, Reach, VERSION, analysis, machine, notes, page, series, summary,
-};
-
-/// The time of a trial when none is said, in seconds.
-const TIME: u64 = 60;
+use crate::report::{Comparison, machine, summary};
 
 /// Compare the engines: same oracle, same seeds, same profile, same time, one core each.
 ///
@@ -174,8 +166,11 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         ));
     }
     let plan = match Plan::read(&folder.plan())? {
-        Some(plan) => go_on(plan, &asked, &folder)?,
-        None => begin(&asked, project, &folder, &progress)?,
+        Some(plan) => beginning::go_on(plan, &asked, &folder)?,
+        None => {
+            let targets = chosen_targets(asked.targets.as_deref().unwrap_or_default())?;
+            beginning::begin(&asked, &targets, project, &folder, &progress)?
+        }
     };
     let _watcher = Watcher::start(&folder)?;
 
@@ -199,7 +194,7 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         targets: &targets,
         time: Duration::from_secs(plan.time_seconds),
         snapshot: Duration::from_secs(plan.snapshot_seconds),
-        cores: core_of_each(plan.cores),
+        cores: cores::of_each(plan.cores),
         map: &map,
         system: &machine::system(),
         progress: &progress,
@@ -223,14 +218,22 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
             .run(&faults)
             .unwrap_or_else(|error| vec![format!("{error:#}")]);
     }
-    let hunts = told::read(&folder)?;
-    troubles.extend(told::lost(&hunts));
+    let hunts = told_faults::read(&folder)?;
+    troubles.extend(told_faults::lost(&hunts));
     let comparison = progress.step("report", || {
-        comparison(&plan, &folder, &map, &targets, &trials, &hunts)
+        let told = Told {
+            plan: &plan,
+            folder: &folder,
+            map: &map,
+            targets: &targets,
+            trials: &trials,
+            hunts: &hunts,
+        };
+        told.comparison()
     })?;
     // Printed first: on a full disk it is all that there will be.
     outln!("{}", summary::markdown(&comparison));
-    write_report(&comparison, project, &folder)?;
+    told::write(&comparison, project, &folder)?;
     if let (Some(old), Some(from)) = (&old, &args.against) {
         let names = Both {
             old: from.display().to_string(),
@@ -240,7 +243,7 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         against::write(&against, folder.root())?;
         outln!("{}", against::markdown(&against));
     }
-    let of_faults = told::markdown(&comparison);
+    let of_faults = told_faults::markdown(&comparison);
     if !of_faults.is_empty() {
         write_whole(&folder.root().join("faults.md"), of_faults.as_bytes())?;
         outln!("{of_faults}");
@@ -250,16 +253,6 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         return Ok(ExitCode::from(INTERRUPTED));
     }
     Ok(code)
-}
-
-pub(super) fn chosen_targets(names: &[String]) -> Result<Vec<&'static Target>> {
-    if names.is_empty() {
-        return super::target_names()
-            .into_iter()
-            .map(super::target)
-            .collect();
-    }
-    names.iter().map(|name| super::target(name)).collect()
 }
 
 /// The folder to write to, and to go on in.
@@ -276,120 +269,6 @@ fn output_folder(explicit: Option<&Path>, project: &Project) -> Result<PathBuf> 
     })
 }
 
-/// Takes up a comparison that has begun.
-fn go_on(mut plan: Plan, asked: &Asked, folder: &Folder) -> Result<Plan> {
-    let engines: BTreeSet<Engine> = plan.engines.iter().copied().collect();
-    let here = machine::describe(&engines, plan.machine.cores, plan.cores);
-    let mut differences = plan.differences(asked, &here);
-    let kept = folder.kept()?;
-    let changed = |file: &&String| plan.files.get(*file) != kept.get(*file);
-    let files: BTreeSet<&String> = plan.files.keys().chain(kept.keys()).collect();
-    differences.extend(
-        files
-            .iter()
-            .filter(|file| changed(file))
-            .map(|file| format!("{file}: it is not the file with which the comparison was begun")),
-    );
-    if !differences.is_empty() {
-        bail!(
-            "the comparison in {} cannot go on: its trials would not be comparable.\n  {}\nAsk for what it \
-             has (--out alone is enough), or name another folder with --out",
-            folder.root().display(),
-            differences.join("\n  ")
-        );
-    }
-    if let Some(more) = asked.trials.filter(|&trials| trials > plan.trials) {
-        plan.trials = more;
-        write_json(&folder.plan(), &plan)?;
-    }
-    Ok(plan)
-}
-
-/// Builds everything, keeps it in the folder, and writes the plan.
-fn begin(asked: &Asked, project: &Project, folder: &Folder, progress: &Progress) -> Result<Plan> {
-    let started = SystemTime::now();
-    let names = asked.targets.clone().unwrap_or_default();
-    let targets = chosen_targets(&names)?;
-    let engines: BTreeSet<Engine> = match &asked.engines {
-        Some(engines) => engines.iter().copied().collect(),
-        None => Engine::ALL.into(),
-    };
-    folder.forget_kept()?;
-    for target in &targets {
-        let seeds = files_in(&project.seeds(target))?;
-        if seeds.is_empty() {
-            bail!(
-                "{} has no seeds in {}; make some with `cargo campaign seeds`",
-                target.name,
-                project.seeds(target).display()
-            );
-        }
-        folder.keep_seeds(target.name, &seeds)?;
-        if let Some(dictionary) = project.dictionary(target) {
-            folder.keep_dictionary(target.name, &dictionary)?;
-        }
-    }
-    let worker = progress.step("build the replay worker", || build_worker(project))?;
-    folder.keep_worker(&worker)?;
-    let neutral = progress.step("build for coverage", || NeutralBuild::of(project).build())?;
-    folder.keep_neutral(&neutral)?;
-    for target in &targets {
-        for &engine in &engines {
-            let what = format!("build {} for {}", target.name, engine.title());
-            let build = progress.step(&what, || {
-                engine.build(project, target.name, Sanitizer::None)
-            })?;
-            folder.keep_build(engine, target.name, &build)?;
-        }
-    }
-    let time_seconds = asked.time_seconds.unwrap_or(TIME);
-    let of_machine = std::thread::available_parallelism().map_or(1, usize::from);
-    let cores = asked.cores.unwrap_or(of_machine);
-    let by_clock = started
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |time| u64::from(time.subsec_nanos()) ^ time.as_secs());
-    let plan = Plan {
-        version: plan::VERSION,
-        started: humantime::format_rfc3339_seconds(started).to_string(),
-        targets: targets
-            .iter()
-            .map(|target| target.name.to_owned())
-            .collect(),
-        engines: engines.iter().copied().collect(),
-        trials: asked.trials.unwrap_or(1),
-        time_seconds,
-        snapshot_seconds: asked
-            .snapshot_seconds
-            .unwrap_or((time_seconds / 600).clamp(1, 60)),
-        cores,
-        order_seed: asked.order_seed.unwrap_or(by_clock),
-        machine: machine::describe(&engines, of_machine, cores),
-        code: commit(project),
-        files: folder.kept()?,
-    };
-    write_json(&folder.plan(), &plan)?;
-    Ok(plan)
-}
-
-/// The commit of the project, where it has one.
-fn commit(project: &Project) -> Option<String> {
-    let output = Command::new("git")
-        .args(["describe", "--always", "--dirty", "--abbrev=12"])
-        .current_dir(project.root())
-        .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    Some(text).filter(|text| output.status.success() && !text.is_empty())
-}
-
-/// A core for each engine that runs at once; none for those that find no core of their own.
-fn core_of_each(at_once: usize) -> Vec<Option<usize>> {
-    let allowed = cores::allowed();
-    (0..at_once)
-        .map(|nth| allowed.get(nth).copied().filter(|&core| cores::pins(core)))
-        .collect()
-}
-
 /// Has trials that failed run again.
 fn retry(folder: &Folder, order: &[TrialId], progress: &Progress) -> Result<()> {
     for id in order {
@@ -397,73 +276,6 @@ fn retry(folder: &Folder, order: &[TrialId], progress: &Progress) -> Result<()> 
             progress.say(&format!("{id}: it failed, and is run again"));
             trial::run_again(folder, id)?;
         }
-    }
-    Ok(())
-}
-
-/// What the report says.
-fn comparison(
-    plan: &Plan,
-    folder: &Folder,
-    map: &SourceMap,
-    targets: &BTreeMap<String, &'static Target>,
-    trials: &Trials,
-    hunts: &[HuntTrial],
-) -> Result<Comparison> {
-    let mut comparison = Comparison {
-        version: VERSION,
-        started: plan.started.clone(),
-        time_seconds: plan.time_seconds,
-        snapshot_seconds: plan.snapshot_seconds,
-        trials: plan.trials,
-        order_seed: plan.order_seed,
-        interrupted: session::interrupted() && trials.not_begun > 0,
-        machine: plan.machine.clone(),
-        code: map
-            .summary_by_crate(&map.all())
-            .iter()
-            .map(|(name, summary)| CrateTotals {
-                name: name.clone(),
-                total: Reach::total(summary),
-            })
-            .collect(),
-        targets: Vec::new(),
-        across_targets: None,
-        notes: Vec::new(),
-    };
-    if let Some(code) = &plan.code {
-        comparison
-            .machine
-            .tools
-            .push(("the project".to_owned(), code.clone()));
-    }
-    for name in &plan.targets {
-        let seeds = Measuring { folder, map }.seeds(name)?;
-        let of_target = OfTarget {
-            folder,
-            map,
-            target: targets[name],
-            engines: &plan.engines,
-            trials,
-            seeds: &seeds,
-        };
-        comparison.targets.push(of_target.result());
-    }
-    comparison.notes = notes::of(&comparison.machine, trials);
-    told::add_to(&mut comparison, hunts);
-    analysis::analyse(&mut comparison);
-    Ok(comparison)
-}
-
-fn write_report(comparison: &Comparison, project: &Project, folder: &Folder) -> Result<()> {
-    let sources = page::sources(comparison, project.root());
-    for (name, text) in [
-        ("summary.md", summary::markdown(comparison)),
-        ("series.csv", series::csv(comparison)),
-        ("index.html", page::html(comparison, &sources)),
-        ("report.json", serde_json::to_string_pretty(comparison)?),
-    ] {
-        write_whole(&folder.root().join(name), text.as_bytes())?;
     }
     Ok(())
 }

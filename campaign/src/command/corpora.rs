@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use harness_core::Target;
 
-use super::compare::chosen_targets;
+use super::chosen_targets;
 use super::{FINDS, INTERRUPTED, parse_time};
 use crate::corpora::candidates::Candidates;
 use crate::corpora::features::{self, Traces};

@@ -11,7 +11,7 @@ use harness_core::Target;
 use serde::Serialize;
 
 use super::FINDS;
-use super::compare::chosen_targets;
+use super::chosen_targets;
 use crate::corpora::candidates::Candidates;
 use crate::corpora::pack::Inputs;
 use crate::corpora::zip_of;

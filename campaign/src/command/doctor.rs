@@ -66,9 +66,25 @@ pub fn run(args: &Doctor, project: &Project) -> Result<ExitCode> {
         None,
         "apt-get install qemu-utils",
     ));
+    findings.extend([
+        optional(tool(
+            "Valgrind, for `bench --instructions`",
+            Command::new("valgrind").arg("--version"),
+            None,
+            "apt-get install valgrind",
+        )),
+        optional(tool(
+            "cargo-mutants, for `mutants`",
+            Command::new("cargo").args(["mutants", "--version"]),
+            None,
+            "scripts/setup --mutants",
+        )),
+    ]);
+    findings.extend(chromium().map(optional));
     findings.push(nightly());
     findings.push(afl_runtime());
     findings.extend(core_pattern());
+    findings.extend(governor());
     findings.push(seeds(project)?);
 
     let missing = findings
@@ -147,6 +163,32 @@ fn tool(what: &str, command: &mut Command, version: Option<&str>, mend: &str) ->
     }
 }
 
+/// The browser, by the first of its names that runs.
+fn chromium() -> Option<Finding> {
+    ["chromium", "chromium-browser", "google-chrome"]
+        .map(|name| {
+            tool(
+                "Chromium, for the test of the report's page",
+                Command::new(name).arg("--version"),
+                None,
+                "apt-get install chromium",
+            )
+        })
+        .into_iter()
+        .min_by_key(|finding| finding.state != State::Fine)
+}
+
+/// The same for what most commands do without.
+fn optional(finding: Finding) -> Finding {
+    Finding {
+        state: match finding.state {
+            State::Missing => State::Better,
+            state => state,
+        },
+        ..finding
+    }
+}
+
 fn engine(engine: Engine) -> Finding {
     let (package, version) = engine.front_end();
     tool(
@@ -204,6 +246,26 @@ fn core_pattern() -> Option<Finding> {
             pattern.trim().to_owned()
         },
         mend: piped.then(|| "echo core | sudo tee /proc/sys/kernel/core_pattern".to_owned()),
+    })
+}
+
+/// A governor that slows idle cores down makes engines slow to start, and comparisons noisy.
+fn governor() -> Option<Finding> {
+    let path = Path::new("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+    let governor = std::fs::read_to_string(path).ok()?.trim().to_owned();
+    let is_steady = governor == "performance";
+    Some(Finding {
+        what: "processor's frequency".to_owned(),
+        state: if is_steady {
+            State::Fine
+        } else {
+            State::Better
+        },
+        found: format!("governed by `{governor}`"),
+        mend: (!is_steady).then(|| {
+            "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
+                .to_owned()
+        }),
     })
 }
 

@@ -52,6 +52,14 @@ fn target(name: &str) -> Result<&'static Target> {
     })
 }
 
+/// The targets of these names; all but the empty one when there are none.
+fn chosen_targets(names: &[String]) -> Result<Vec<&'static Target>> {
+    if names.is_empty() {
+        return target_names().into_iter().map(target).collect();
+    }
+    names.iter().map(|name| target(name)).collect()
+}
+
 /// A time such as `30s`, `10m` or `1h`; a bare number is seconds.
 fn parse_time(text: &str) -> Result<Duration, String> {
     let time = match text.parse::<u64>() {

@@ -20,6 +20,15 @@ pub fn pins(core: usize) -> bool {
     pinned.join().unwrap_or(false)
 }
 
+/// A core for each of so many that run at once; none for those that find no core of their own.
+#[must_use]
+pub fn of_each(at_once: usize) -> Vec<Option<usize>> {
+    let allowed = allowed();
+    (0..at_once)
+        .map(|nth| allowed.get(nth).copied().filter(|&core| pins(core)))
+        .collect()
+}
+
 /// Does `work` on that core, and so do the processes that it starts; on any core when it is `None`.
 pub fn on<T>(core: Option<usize>, work: impl FnOnce() -> T) -> T {
     let before = sched_getaffinity(None);

@@ -17,15 +17,18 @@
 //! ```
 //!
 //! - [`plan`]: what is compared, and whether a comparison can go on.
+//! - [`beginning`]: builds and copies, or what a killed comparison left.
 //! - [`order`]: in which order trials are run.
 //! - [`trial`] and [`measured`]: one trial, run and measured.
 //! - [`schedule`]: trials side by side; [`cores`]: each on one of its own.
 //! - [`faults`]: planted faults, hunted as often as there are trials.
+//! - [`told`]: the report.
 //! - [`leftovers`] and [`watcher`]: no engine outlives the tool for long.
 //!
 //! Every file but an engine's own is written beside its place and renamed, so a kill at any moment leaves
 //! each trial either whole or to be run again, and never a mixture.
 
+pub mod beginning;
 pub mod cores;
 pub mod faults;
 pub mod folder;
@@ -34,5 +37,6 @@ pub mod measured;
 pub mod order;
 pub mod plan;
 pub mod schedule;
+pub mod told;
 pub mod trial;
 pub mod watcher;
