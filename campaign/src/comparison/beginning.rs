@@ -20,39 +20,6 @@ use crate::report::machine;
 /// The time of a trial when none is said, in seconds.
 const TIME: u64 = 60;
 
-/// Takes up a comparison that has begun, with more trials when more are asked for.
-///
-/// # Errors
-/// When its trials would not be comparable with those that it has: something else is asked for, or the machine
-/// or a kept file is another.
-pub fn go_on(mut plan: Plan, asked: &Asked, folder: &Folder) -> Result<Plan> {
-    let engines: BTreeSet<Engine> = plan.engines.iter().copied().collect();
-    let here = machine::describe(&engines, plan.machine.cores, plan.cores);
-    let mut differences = plan.differences(asked, &here);
-    let kept = folder.kept()?;
-    let changed = |file: &&String| plan.files.get(*file) != kept.get(*file);
-    let files: BTreeSet<&String> = plan.files.keys().chain(kept.keys()).collect();
-    differences.extend(
-        files
-            .iter()
-            .filter(|file| changed(file))
-            .map(|file| format!("{file}: it is not the file with which the comparison was begun")),
-    );
-    if !differences.is_empty() {
-        bail!(
-            "the comparison in {} cannot go on: its trials would not be comparable.\n  {}\nAsk for what it \
-             has (--out alone is enough), or name another folder with --out",
-            folder.root().display(),
-            differences.join("\n  ")
-        );
-    }
-    if let Some(more) = asked.trials.filter(|&trials| trials > plan.trials) {
-        plan.trials = more;
-        write_json(&folder.plan(), &plan)?;
-    }
-    Ok(plan)
-}
-
 /// Builds everything, keeps it in the folder, and writes the plan.
 ///
 /// # Errors
@@ -123,6 +90,39 @@ pub fn begin(
         files: folder.kept()?,
     };
     write_json(&folder.plan(), &plan)?;
+    Ok(plan)
+}
+
+/// Takes up a comparison that has begun, with more trials when more are asked for.
+///
+/// # Errors
+/// When its trials would not be comparable with those that it has: something else is asked for, or the machine
+/// or a kept file is another.
+pub fn go_on(mut plan: Plan, asked: &Asked, folder: &Folder) -> Result<Plan> {
+    let engines: BTreeSet<Engine> = plan.engines.iter().copied().collect();
+    let here = machine::describe(&engines, plan.machine.cores, plan.cores);
+    let mut differences = plan.differences(asked, &here);
+    let kept = folder.kept()?;
+    let changed = |file: &&String| plan.files.get(*file) != kept.get(*file);
+    let files: BTreeSet<&String> = plan.files.keys().chain(kept.keys()).collect();
+    differences.extend(
+        files
+            .iter()
+            .filter(|file| changed(file))
+            .map(|file| format!("{file}: it is not the file with which the comparison was begun")),
+    );
+    if !differences.is_empty() {
+        bail!(
+            "the comparison in {} cannot go on: its trials would not be comparable.\n  {}\nAsk for what it \
+             has (--out alone is enough), or name another folder with --out",
+            folder.root().display(),
+            differences.join("\n  ")
+        );
+    }
+    if let Some(more) = asked.trials.filter(|&trials| trials > plan.trials) {
+        plan.trials = more;
+        write_json(&folder.plan(), &plan)?;
+    }
     Ok(plan)
 }
 
