@@ -135,8 +135,6 @@ impl Status {
     }
 }
 
-/// The cells that fit a terminal of 80 columns: all but what is of interest at the end.
-
 #[cfg(test)]
 mod tests {
     use super::State;

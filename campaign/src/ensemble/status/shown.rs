@@ -154,6 +154,7 @@ impl Status {
     }
 }
 
+/// The cells that fit a terminal of 80 columns: all but what is of interest at the end.
 fn aligned(cells: &[String]) -> String {
     let cells = cells.iter().zip(COLUMNS).enumerate();
     let cells = cells.filter(|(place, _)| ![2, 6, 7].contains(place));
