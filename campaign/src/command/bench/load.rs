@@ -4,6 +4,8 @@ use std::fs;
 
 use serde::Serialize;
 
+use crate::engine::Engine;
+
 /// What `/proc/loadavg` says.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Load {
@@ -28,17 +30,31 @@ impl Load {
     }
 }
 
-/// The processes that are ours while an engine runs on one core: the engine, and the one that looks.
-const OURS: u32 = 2;
-
 /// How many processes of others ran or wanted to while engines did, on average over looks.
-#[derive(Debug, Default, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct OtherWork {
+    /// The processes that are ours.
+    #[serde(skip)]
+    ours: u32,
     looks: u32,
     processes: u32,
 }
 
 impl OtherWork {
+    /// None yet. Ours are the process that looks, and the engine: one under libFuzzer; under the others the
+    /// engine and the target, which wake each other and are for moments both ready to run.
+    pub(super) const fn beside(engine: Engine) -> Self {
+        let of_engine = match engine {
+            Engine::Libfuzzer => 1,
+            Engine::Afl | Engine::Honggfuzz => 2,
+        };
+        Self {
+            ours: 1 + of_engine,
+            looks: 0,
+            processes: 0,
+        }
+    }
+
     /// Takes a look.
     pub(super) fn look(&mut self) {
         if let Some(load) = Load::now() {
@@ -48,7 +64,7 @@ impl OtherWork {
 
     fn add(&mut self, running: u32) {
         self.looks += 1;
-        self.processes += running.saturating_sub(OURS);
+        self.processes += running.saturating_sub(self.ours);
     }
 
     fn average(self) -> f64 {
@@ -88,7 +104,12 @@ mod tests {
 
     #[test]
     fn one_engine_and_the_looking_are_no_other_work() {
-        let mut work = OtherWork::default();
+        let mut two = OtherWork::beside(Engine::Afl);
+        two.add(3);
+        assert!(!two.is_there());
+        two.add(4);
+        assert!(two.is_there());
+        let mut work = OtherWork::beside(Engine::Libfuzzer);
         assert!(!work.is_there());
         work.add(2);
         work.add(1);

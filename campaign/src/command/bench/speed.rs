@@ -154,7 +154,7 @@ impl Pair<'_> {
         progress: &Progress,
     ) -> Result<Measured> {
         let mut rates = Vec::new();
-        let mut other_work = OtherWork::default();
+        let mut other_work = OtherWork::beside(self.engine);
         for round in 0..rounds {
             // In turn, and each first as often as the other, so that a drift of the machine evens out.
             let (of_target, of_baseline) = if round % 2 == 0 {
