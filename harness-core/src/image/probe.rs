@@ -220,24 +220,29 @@ fn more_data(
         return;
     };
     let more = OnDevice::of(&more);
-    // Where a table is shared, what a run adds here it may take away there.
-    let adds_up = |image: &OnDevice<'_>| {
-        let truth = image.truth.as_ref();
-        truth.is_some_and(|truth| !truth.shares_tables)
+    let units = |summary: AllocationSummary| summary.touched.map_or(0, |units| units.count);
+    let no_less = |first: AllocationSummary, second: AllocationSummary| {
+        first.allocated_bytes <= second.allocated_bytes && units(first) <= units(second)
     };
-    if !adds_up(image) || !adds_up(&more) {
+    // Where a table is shared, what a run adds here it may take away there.
+    let truth = |image: &OnDevice<'_>| {
+        let truth = image.truth.as_ref().filter(|truth| !truth.shares_tables)?;
+        truth.answer(image.recipe.unit)?.ok()
+    };
+    // A VMDK grain that comes to lie on sector 1 reads as a zeroed one: then the recipe itself says less.
+    if !matches!((truth(image), truth(&more)), (Some(first), Some(second)) if no_less(first, second))
+    {
         return;
     }
     let manner = more.manner();
     let device = more.device(&manner);
     let second = more.scan(scanner, &device, &manner);
     if let (Ok(first), Ok(second)) = (first.answer.result, second.result) {
-        let units = |summary: AllocationSummary| summary.touched.map_or(0, |units| units.count);
         let mut checks = Checks::default();
         checks.evaluate_if(
             first.virtual_size == second.virtual_size,
             &check::IMAGE_MORE_DATA_COUNTS_MORE,
-            first.allocated_bytes <= second.allocated_bytes && units(first) <= units(second),
+            no_less(first, second),
         );
         checks.conclude(case, || {
             format!(
