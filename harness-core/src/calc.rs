@@ -598,3 +598,22 @@ impl Describe for CalcCase {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_lie_in_steps_of_every_length_on_both_sides_of_a_boundary() {
+        // 2^44: byte 0 is its number, byte 1 has the steps in bits 0-2 and their length in bits 3-5.
+        let boundary = 1_u64 << 44;
+        for (length, step) in (0..).zip(BOUNDARY_STEPS) {
+            let size = |steps: u64| boundary_size((length << 3 | steps) << 8 | 20);
+            assert_eq!(size(4), boundary);
+            assert_eq!(size(0), boundary - 4 * step);
+            assert_eq!(size(7), boundary + 3 * step);
+        }
+        // The largest 4 KiB grains' last, partial table is reached: 64 KiB below the boundary.
+        assert_eq!(boundary_size((3 << 3 | 3) << 8 | 20), boundary - 65536);
+    }
+}

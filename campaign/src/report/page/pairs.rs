@@ -88,7 +88,7 @@ fn row(names: &str, compared: &str, contrast: &Contrast, adjusted: &str, said: &
     let _ = writeln!(
         html,
         "<td class=\"word\">{}</td><td class=\"word\">{said}</td></tr>",
-        words::magnitude(contrast)
+        contrast.magnitude.word()
     );
     html
 }

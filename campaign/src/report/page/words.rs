@@ -8,25 +8,13 @@ use std::collections::BTreeMap;
 use super::engines::{Engines, counting, sound};
 use super::markup::{count, counted, listed, middling, p_value, percent, span};
 use crate::fuzz::UNREPRODUCED;
-use crate::report::{
-    Comparison, Contrast, EngineResult, Magnitude, Pair, PairVerdict, TargetResult,
-};
+use crate::report::{Comparison, EngineResult, Pair, PairVerdict, TargetResult};
 use crate::statistics::mann_whitney;
 
 /// From how many trials on an evaluation ranks engines.
 const ENOUGH_TRIALS: usize = 10;
 /// The stability below which AFL++'s guidance is noise.
 const LEAST_STABILITY: f64 = 99.0;
-
-/// The word for an effect's size.
-pub(super) const fn magnitude(contrast: &Contrast) -> &'static str {
-    match contrast.magnitude {
-        Magnitude::Negligible => "negligible",
-        Magnitude::Small => "small",
-        Magnitude::Medium => "medium",
-        Magnitude::Large => "large",
-    }
-}
 
 /// A difference in words; the engine that reached more is named first.
 fn difference(engines: &Engines<'_>, pair: &Pair) -> String {
@@ -41,7 +29,7 @@ fn difference(engines: &Engines<'_>, pair: &Pair) -> String {
         "{above} reached more than {below}: in {:.0}\u{a0}% of all pairings of their trials, a {} effect \
          ({}).",
         share * 100.0,
-        magnitude(contrast),
+        contrast.magnitude.word(),
         p_value(pair.adjusted_p)
     )
 }
@@ -264,8 +252,8 @@ fn problems_of(target: &TargetResult, engine: &EngineResult, who: &str) -> Vec<S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::FindGroup;
     use crate::report::samples::{comparison, target};
+    use crate::report::{Contrast, FindGroup, Magnitude};
 
     fn plain(text: &str) -> String {
         text.replace(['\u{a0}', '\u{202f}'], " ")
