@@ -127,28 +127,16 @@ impl OfTarget<'_> {
             .flat_map(|measured| measured.regions.iter().copied())
             .collect();
         let command = whole.iter().map(|(trial, _)| &trial.command);
+        let reach = self.reach(reached.iter().copied());
         let result = EngineResult {
-            engine: engine.name().to_owned(),
-            title: engine.title().to_owned(),
             command: command
                 .filter(|command| !command.is_empty())
                 .min_by_key(|command| command.len())
                 .cloned()
                 .unwrap_or_default(),
-            trials,
-            reach: self.reach(reached.iter().copied()),
-            regions: None,
-            lines: None,
-            functions: None,
-            executions: None,
-            executions_per_second: None,
-            corpus: None,
             crates: self.crates(&counting),
-            only_here: Vec::new(),
-            milestones: Vec::new(),
-            over_time: Vec::new(),
-            over_executions: Vec::new(),
             finds: self.finds(&whole),
+            ..EngineResult::of_trials(engine.name(), engine.title(), trials, reach)
         };
         OfEngine {
             result,

@@ -200,6 +200,31 @@ pub struct EngineResult {
 }
 
 impl EngineResult {
+    /// An engine's trials and what they reached together, with all else left empty: most of it is what
+    /// [`analysis::analyse`] makes of the trials.
+    #[must_use]
+    pub fn of_trials(engine: &str, title: &str, trials: Vec<TrialResult>, reach: Reach) -> Self {
+        Self {
+            engine: engine.to_owned(),
+            title: title.to_owned(),
+            command: String::new(),
+            trials,
+            reach,
+            regions: None,
+            lines: None,
+            functions: None,
+            executions: None,
+            executions_per_second: None,
+            corpus: None,
+            crates: Vec::new(),
+            only_here: Vec::new(),
+            milestones: Vec::new(),
+            over_time: Vec::new(),
+            over_executions: Vec::new(),
+            finds: Vec::new(),
+        }
+    }
+
     /// The trials that count.
     pub fn counting(&self) -> impl Iterator<Item = &TrialResult> {
         self.trials.iter().filter(|trial| trial.counts())

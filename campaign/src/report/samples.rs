@@ -40,28 +40,15 @@ fn engine(title: &str, regions: &[usize]) -> EngineResult {
         low: quartiles.lower,
         high: quartiles.upper,
     });
+    let trials = regions
+        .iter()
+        .enumerate()
+        .map(|(at, &regions)| trial(at + 1, regions))
+        .collect();
+    let most = reach(regions.iter().copied().max().unwrap_or(0));
     EngineResult {
-        engine: title.to_lowercase(),
-        title: title.to_owned(),
-        command: String::new(),
-        trials: regions
-            .iter()
-            .enumerate()
-            .map(|(at, &regions)| trial(at + 1, regions))
-            .collect(),
-        reach: reach(regions.iter().copied().max().unwrap_or(0)),
         regions: estimate,
-        lines: None,
-        functions: None,
-        executions: None,
-        executions_per_second: None,
-        corpus: None,
-        crates: Vec::new(),
-        only_here: Vec::new(),
-        milestones: Vec::new(),
-        over_time: Vec::new(),
-        over_executions: Vec::new(),
-        finds: Vec::new(),
+        ..EngineResult::of_trials(&title.to_lowercase(), title, trials, most)
     }
 }
 

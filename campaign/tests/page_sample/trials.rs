@@ -57,17 +57,9 @@ pub(crate) fn engine(
         })
         .collect();
     let most = trials.iter().map(|trial| trial.reach.regions).max();
+    let most = reach(most.unwrap_or(0));
     EngineResult {
-        engine: name.into(),
-        title: title.into(),
         command: format!("{name} --seconds 60 -- target"),
-        reach: reach(most.unwrap_or(0)),
-        regions: None,
-        lines: None,
-        functions: None,
-        executions: None,
-        executions_per_second: None,
-        corpus: None,
         crates: vec![CrateReach {
             name: "qcow2".into(),
             regions: Some(Estimate {
@@ -90,10 +82,6 @@ pub(crate) fn engine(
                 trials: 1,
             },
         ],
-        milestones: Vec::new(),
-        over_time: Vec::new(),
-        over_executions: Vec::new(),
-        finds: Vec::new(),
-        trials,
+        ..EngineResult::of_trials(name, title, trials, most)
     }
 }

@@ -44,23 +44,8 @@ pub(crate) fn trial(number: usize, regions: usize, executions: u64) -> TrialResu
 
 pub(crate) fn engine(name: &str, trials: Vec<TrialResult>) -> EngineResult {
     EngineResult {
-        engine: name.to_owned(),
-        title: name.to_uppercase(),
         command: format!("{name} run"),
-        trials,
-        reach: reach(0),
-        regions: None,
-        lines: None,
-        functions: None,
-        executions: None,
-        executions_per_second: None,
-        corpus: None,
-        crates: Vec::new(),
-        only_here: Vec::new(),
-        milestones: Vec::new(),
-        over_time: Vec::new(),
-        over_executions: Vec::new(),
-        finds: Vec::new(),
+        ..EngineResult::of_trials(name, &name.to_uppercase(), trials, reach(0))
     }
 }
 
