@@ -9,13 +9,18 @@
 
 use core::num::NonZeroU64;
 
-use shared::{AllocationSummary, CallTable, DataTally, Input, ScanError, SectorCache, TableBudget};
+use shared::{
+    AllocationSummary, CallTable, DataTally, Input, ScanError, SectorCache, TableBudget,
+    entries_but,
+};
 
 use crate::QcowHeader;
 use crate::entry::{ClusterData, EntryRules, OFFSET};
 
 /// How much of a table is taken at once, in bytes.
 const BLOCK: usize = 512;
+/// The length of an L1 entry, and of an L2 entry and half of an extended one, in bytes.
+const WORD: u64 = 8;
 /// Subclusters a cluster has with extended L2 entries.
 const SUBCLUSTERS: u64 = 32;
 
@@ -99,29 +104,27 @@ impl<'a> Qcow2State<'a> {
                 "the L1 table is too small for the size asked for",
             ));
         }
-        let coverage = 1 << self.header.l2_coverage_bits();
         let mut walk = Walk {
             tally: DataTally::new(virtual_size, unit),
             budget: TableBudget::new(self.input.capacity()),
             rules: EntryRules::new(&self.header),
             virtual_size,
         };
+        let coverage_bits = self.header.l2_coverage_bits();
         let mut block = [0; BLOCK];
-        let mut at = self.header.l1_offset;
-        let end = at + entries * 8;
-        let mut guest_offset = 0;
-        while at < end {
-            let block = &mut block[..length_up_to_block(end - at)];
+        let mut first = 0;
+        while first < entries {
+            let block = &mut block[..length_up_to_block((entries - first) * WORD)];
+            let at = self.header.l1_offset + first * WORD;
             self.input
                 .read(&mut self.l1_cache, at, block, L1_CUT_SHORT)?;
-            for entry in words(block) {
-                let l2_offset = entry & OFFSET;
+            for (number, entry) in entries_but(block, 0) {
+                let l2_offset = u64::from_be_bytes(entry) & OFFSET;
                 if l2_offset != 0 {
-                    self.scan_l2_table(l2_offset, guest_offset, &mut walk)?;
+                    self.scan_l2_table(l2_offset, (first + number) << coverage_bits, &mut walk)?;
                 }
-                guest_offset += coverage;
             }
-            at += block.len() as u64;
+            first += BLOCK as u64 / WORD;
         }
         Ok(walk.tally.summary())
     }
@@ -146,29 +149,31 @@ impl<'a> Qcow2State<'a> {
         walk.budget.take(cluster_size)?;
 
         let extended = self.header.has_extended_l2();
-        let entry_size = if extended { 16 } else { 8 };
+        let entry_size = if extended { 2 * WORD } else { WORD };
         let clusters_left = (walk.virtual_size - guest_offset).div_ceil(cluster_size);
-        let mut at = l2_offset;
-        let end = at + cluster_size.min(clusters_left.saturating_mul(entry_size));
-        let mut guest_offset = guest_offset;
+        let clusters = clusters_left.min(cluster_size / entry_size);
         let mut block = [0; BLOCK];
-        while at < end {
-            let block = &mut block[..length_up_to_block(end - at)];
-            self.input
-                .read(&mut self.l2_cache, at, block, L2_CUT_SHORT)?;
-            let mut words = words(block);
-            while let Some(entry) = words.next() {
-                let bitmap = if extended {
-                    words.next().unwrap_or(0)
-                } else {
-                    0
-                };
-                if entry != 0 || bitmap != 0 {
-                    walk.add_cluster(entry, bitmap, guest_offset)?;
+        let mut first = 0;
+        while first < clusters {
+            let block = &mut block[..length_up_to_block((clusters - first) * entry_size)];
+            self.input.read(
+                &mut self.l2_cache,
+                l2_offset + first * entry_size,
+                block,
+                L2_CUT_SHORT,
+            )?;
+            let start = |number| guest_offset + (first + number) * cluster_size;
+            if extended {
+                for (number, entry) in entries_but(block, 0) {
+                    let [entry, bitmap] = halves(entry);
+                    walk.add_cluster(entry, bitmap, start(number))?;
                 }
-                guest_offset += cluster_size;
+            } else {
+                for (number, entry) in entries_but(block, 0) {
+                    walk.add_cluster(u64::from_be_bytes(entry), 0, start(number))?;
+                }
             }
-            at += block.len() as u64;
+            first += BLOCK as u64 / entry_size;
         }
         Ok(())
     }
@@ -204,13 +209,10 @@ fn length_up_to_block(bytes: u64) -> usize {
     usize::try_from(bytes).map_or(BLOCK, |bytes| bytes.min(BLOCK))
 }
 
-/// The big-endian words of a block.
-fn words(block: &[u8]) -> impl Iterator<Item = u64> {
-    block
-        .as_chunks()
-        .0
-        .iter()
-        .map(|&word| u64::from_be_bytes(word))
+/// The two words of an extended L2 entry.
+fn halves(entry: [u8; 16]) -> [u64; 2] {
+    let (words, _) = entry.as_chunks();
+    [0, 1].map(|half| u64::from_be_bytes(words[half]))
 }
 
 /// The runs of ones in `bits`, from bit 0 up: where each begins, and how long it is.

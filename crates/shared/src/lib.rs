@@ -2,6 +2,7 @@
 //!
 //! - [`call_table`]: how a scanner reaches the image, one sector at a time, over a C interface.
 //! - [`input`]: reading structures of any length and alignment through one-sector caches.
+//! - [`table`]: the entries of an allocation table that say something.
 //! - [`tally`]: adding up the data that an image holds, and the target units it touches.
 //! - [`summary`]: what a scan answers and a calculator is asked about.
 //! - [`error`]: why a scan gives no answer.
@@ -14,12 +15,14 @@ pub mod call_table;
 pub mod error;
 pub mod input;
 pub mod summary;
+pub mod table;
 pub mod tally;
 
 pub use call_table::{CallTable, InputDevice, ReadFailed};
 pub use error::ScanError;
 pub use input::{Input, SectorCache};
 pub use summary::{AllocationSummary, TouchedUnits};
+pub use table::{are_all, entries_but};
 pub use tally::{DataTally, TableBudget};
 
 /// The smallest sector size that a device may have, in bytes.

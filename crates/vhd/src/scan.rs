@@ -5,13 +5,13 @@
 //! block is not in the file ("Virtual Hard Disk Image Format Specification", section "Block Allocation
 //! Table and Data Blocks").
 
-use shared::{DataTally, Input, ScanError, SectorCache};
+use shared::{DataTally, Input, ScanError, SectorCache, entries_but};
 
 use crate::footer;
 use crate::header::{self, DynamicHeader};
 
-/// An entry of a block that is not in the file.
-const ABSENT: u32 = 0xffff_ffff;
+/// The four bytes of an entry of a block that is not in the file.
+const ABSENT: u8 = 0xff;
 /// An entry's length in bytes.
 const ENTRY: u64 = 4;
 /// The BAT is read in pieces of this many bytes.
@@ -107,24 +107,20 @@ impl BlockTable {
         cache: &mut SectorCache<'_>,
         tally: &mut DataTally,
     ) -> Result<(), ScanError> {
+        let block_size = u64::from(self.block_size);
         let mut piece = [0; PIECE];
-        let mut at = self.table.start;
-        let end = at + self.blocks * ENTRY;
-        let mut block_start = 0;
-        while at < end {
-            let length = (end - at).min(PIECE as u64);
+        let mut first = 0;
+        while first < self.blocks {
+            let length = ((self.blocks - first) * ENTRY).min(PIECE as u64);
             #[allow(clippy::cast_possible_truncation, reason = "at most PIECE")]
             let piece = &mut piece[..length as usize];
+            let at = self.table.start + first * ENTRY;
             input.read(cache, at, piece, "the BAT is not wholly in the file")?;
-            at += length;
-            for entry in piece.as_chunks().0 {
-                let entry = u32::from_be_bytes(*entry);
-                if entry != ABSENT {
-                    self.verify_place(input, u64::from(entry) * 512)?;
-                    tally.add(block_start, u64::from(self.block_size));
-                }
-                block_start += u64::from(self.block_size);
+            for (number, sector) in entries_but(piece, ABSENT) {
+                self.verify_place(input, u64::from(u32::from_be_bytes(sector)) * 512)?;
+                tally.add((first + number) * block_size, block_size);
             }
+            first += PIECE as u64 / ENTRY;
         }
         Ok(())
     }

@@ -45,7 +45,7 @@ impl Checksum {
             return;
         };
         for block in bytes.chunks(*length) {
-            if block.len() == *length && is_zero(block) {
+            if block.len() == *length && shared::are_all(block, 0) {
                 self.register = through(map, self.register);
             } else {
                 self.take(block, shorter);
@@ -57,11 +57,6 @@ impl Checksum {
     pub(crate) const fn finish(self) -> u32 {
         !self.register
     }
-}
-
-/// Whether there are only zeros: in one pass without a branch, unlike `all`.
-fn is_zero(bytes: &[u8]) -> bool {
-    bytes.iter().fold(0, |any, byte| any | byte) == 0
 }
 
 const fn through(map: &Map, register: u32) -> u32 {

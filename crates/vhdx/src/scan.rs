@@ -5,7 +5,7 @@
 //! comes one for the sector bitmap of that chunk; only differencing disks use it, and it is passed
 //! over.
 
-use shared::{DataTally, Input, ScanError, SectorCache};
+use shared::{DataTally, Input, ScanError, SectorCache, entries_but};
 
 use crate::areas::{Area, Areas};
 use crate::fields::MIB;
@@ -17,6 +17,8 @@ const ENTRY: u64 = 8;
 const PIECE: usize = 512;
 /// A sector bitmap block covers so many logical sectors (MS-VHDX 2.5, chunk ratio).
 const SECTORS_IN_CHUNK: u64 = 1 << 23;
+/// The eight bytes of an entry of a block that is not present and never was.
+const NOT_PRESENT: u8 = 0;
 /// The bits of an entry that hold a payload block's state.
 const STATE: u64 = 7;
 
@@ -81,15 +83,15 @@ impl BlockTable {
                 piece,
                 "the BAT is not wholly in the file",
             )?;
-            for entry in piece.as_chunks().0 {
-                let entry = u64::from_le_bytes(*entry);
+            for (number, entry) in entries_but(piece, NOT_PRESENT) {
+                let entry = u64::from_le_bytes(entry);
                 if is_present(entry)? {
-                    let start = block * block_size;
+                    let start = (block + number) * block_size;
                     self.verify_place(input, areas, start, entry & !(MIB - 1))?;
                     tally.add(start, block_size);
                 }
-                block += 1;
             }
+            block += entries;
         }
         Ok(())
     }

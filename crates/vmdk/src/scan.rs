@@ -9,14 +9,21 @@
 
 use core::num::NonZeroU64;
 
-use shared::{AllocationSummary, CallTable, DataTally, Input, ScanError, SectorCache, TableBudget};
+use shared::{
+    AllocationSummary, CallTable, DataTally, Input, ScanError, SectorCache, TableBudget,
+    entries_but,
+};
 
 use crate::VmdkHeader;
 use crate::descriptor;
-use crate::header::{First, LENGTH, TABLE_BYTES};
+use crate::header::{First, LENGTH, TABLE_BYTES, TABLE_ENTRIES};
 
 /// How much of a table is taken at once, in bytes.
 const BLOCK: usize = 512;
+/// An entry's length in bytes, in directory and table.
+const ENTRY: u64 = 4;
+/// How many entries a block has.
+const ENTRIES_IN_BLOCK: u64 = BLOCK as u64 / ENTRY;
 /// The size of VMDK's unit, in bytes.
 const SECTOR: u64 = 512;
 /// A grain table entry that is a zeroed grain, when the header's flags say so.
@@ -101,22 +108,20 @@ impl<'a> VmdkState<'a> {
             tally: DataTally::new(self.virtual_size(), unit),
             budget: TableBudget::new(self.input.capacity()),
         };
-        let mut block = [0; BLOCK];
-        let mut at = self.header.directory_offset;
-        let end = at + self.header.directory_bytes();
         let coverage = self.header.table_coverage();
-        let mut guest_offset = 0;
-        while at < end {
-            let block = &mut block[..length_up_to_block(end - at)];
+        let tables = self.header.tables();
+        let mut block = [0; BLOCK];
+        let mut first = 0;
+        while first < tables {
+            let block = &mut block[..length_up_to_block((tables - first) * ENTRY)];
+            let at = self.header.directory_offset + first * ENTRY;
             self.input
                 .read(&mut self.gd_cache, at, block, DIRECTORY_CUT_SHORT)?;
-            for table in words(block) {
-                if table != 0 {
-                    self.scan_table(u64::from(table) * SECTOR, guest_offset, &mut walk)?;
-                }
-                guest_offset += coverage;
+            for (number, table) in entries_but(block, 0) {
+                let table = u64::from(u32::from_le_bytes(table)) * SECTOR;
+                self.scan_table(table, (first + number) * coverage, &mut walk)?;
             }
-            at += block.len() as u64;
+            first += ENTRIES_IN_BLOCK;
         }
         Ok(walk.tally.summary())
     }
@@ -137,21 +142,21 @@ impl<'a> VmdkState<'a> {
         let grain_size = self.header.grain_size();
         let zeroed_grains = self.header.has_zeroed_grains();
         let grains_left = (self.virtual_size() - guest_offset).div_ceil(grain_size);
-        let mut at = table_offset;
-        let end = at + TABLE_BYTES.min(grains_left.saturating_mul(4));
-        let mut guest_offset = guest_offset;
+        let grains = grains_left.min(TABLE_ENTRIES);
         let mut block = [0; BLOCK];
-        while at < end {
-            let block = &mut block[..length_up_to_block(end - at)];
+        let mut first = 0;
+        while first < grains {
+            let block = &mut block[..length_up_to_block((grains - first) * ENTRY)];
+            let at = table_offset + first * ENTRY;
             self.input
                 .read(&mut self.gt_cache, at, block, TABLE_CUT_SHORT)?;
-            for grain in words(block) {
-                if grain != 0 && !(zeroed_grains && grain == ZEROED) {
-                    walk.tally.add(guest_offset, grain_size);
+            for (number, grain) in entries_but(block, 0) {
+                if !(zeroed_grains && u32::from_le_bytes(grain) == ZEROED) {
+                    let start = guest_offset + (first + number) * grain_size;
+                    walk.tally.add(start, grain_size);
                 }
-                guest_offset += grain_size;
             }
-            at += block.len() as u64;
+            first += ENTRIES_IN_BLOCK;
         }
         Ok(())
     }
@@ -189,13 +194,4 @@ const TABLE_CUT_SHORT: &str = "a grain table is not wholly in the file";
 /// The smaller of `bytes` and a block.
 fn length_up_to_block(bytes: u64) -> usize {
     usize::try_from(bytes).map_or(BLOCK, |bytes| bytes.min(BLOCK))
-}
-
-/// The little-endian words of a block.
-fn words(block: &[u8]) -> impl Iterator<Item = u32> {
-    block
-        .as_chunks()
-        .0
-        .iter()
-        .map(|&word| u32::from_le_bytes(word))
 }
