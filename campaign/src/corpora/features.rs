@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::Result;
 
-use super::minimise::Candidate;
+use super::minimise::{Candidate, cost};
 use super::pack::Inputs;
 use crate::coverage::{Hits, RegionSet, Replay};
 use crate::replay::Verdict;
@@ -132,8 +132,8 @@ pub fn trace(replay: &Replay<'_>, inputs: &Inputs) -> Result<Traces> {
         regions.extend(hits.regions.iter().map(|&(region, _)| region));
         let mut features = Vec::new();
         traces.numbers.of(&hits, &mut features);
-        let length = contents[hits.input].len();
-        let candidate = Candidate { length, features };
+        let cost = cost(contents[hits.input].len() as u64, hits.work);
+        let candidate = Candidate { cost, features };
         traces.inputs.insert(name, candidate);
         Ok(())
     })?;
@@ -186,14 +186,12 @@ mod tests {
                 input,
                 verdict: Verdict::Pass,
                 regions: &regions,
+                work: 0,
                 deeds: "",
             };
             let mut features = Vec::new();
             numbers.of(&hits, &mut features);
-            let candidate = Candidate {
-                length: 1,
-                features,
-            };
+            let candidate = Candidate { cost: 1, features };
             inputs.insert((*name).to_owned(), candidate);
         }
         Traces {
@@ -212,6 +210,7 @@ mod tests {
                 input: 0,
                 verdict: Verdict::Pass,
                 regions,
+                work: 0,
                 deeds,
             };
             let mut features = vec![99];

@@ -1,4 +1,4 @@
-//! Few and small inputs that have every feature: a greedy cover.
+//! Few inputs, small and soon done, that have every feature: a greedy cover.
 //!
 //! The smallest one is out of reach (it is NP-hard); the greedy one is at most a logarithm larger.
 
@@ -7,6 +7,17 @@ use std::collections::BinaryHeap;
 
 /// What an input costs in a zip beside its bytes: two headers and two names.
 const ENTRY_COST: u64 = 108;
+/// So much work is as dear as a byte.
+const WORK_OF_A_BYTE: u64 = 8;
+
+/// What it costs to keep an input of `length` bytes: its place in a zip, and its `work` in every replay
+/// and every campaign that begins from it, as [`Hits::work`](crate::coverage::Hits::work) has it.
+///
+/// Time would be another each time; and what an engine does beside is the same for all inputs.
+#[must_use]
+pub const fn cost(length: u64, work: u64) -> u64 {
+    ENTRY_COST + length + work / WORK_OF_A_BYTE
+}
 
 /// Inputs to choose from, by their place.
 pub trait Choice {
@@ -14,8 +25,8 @@ pub trait Choice {
     fn count(&self) -> usize;
     /// How many features there are: their numbers are below that.
     fn features(&self) -> usize;
-    /// The length of an input in bytes.
-    fn length(&self, place: usize) -> usize;
+    /// The [`cost`] of an input; not 0.
+    fn cost(&self, place: usize) -> u64;
     /// The features of an input, each once, by number.
     fn features_of(&self, place: usize) -> impl Iterator<Item = usize>;
     /// Which of inputs that are worth the same comes first: that with the smallest number.
@@ -27,8 +38,8 @@ pub trait Choice {
 /// An input to choose from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// Its length in bytes.
-    pub length: usize,
+    /// Its [`cost`]; not 0.
+    pub cost: u64,
     /// Its features, each once, by number.
     pub features: Vec<usize>,
 }
@@ -41,8 +52,8 @@ impl Choice for [Candidate] {
         let features = self.iter().flat_map(|candidate| &candidate.features);
         features.max().map_or(0, |most| most + 1)
     }
-    fn length(&self, place: usize) -> usize {
-        self[place].length
+    fn cost(&self, place: usize) -> u64 {
+        self[place].cost
     }
     fn features_of(&self, place: usize) -> impl Iterator<Item = usize> {
         self[place].features.iter().copied()
@@ -61,7 +72,7 @@ pub fn cover(candidates: &(impl Choice + ?Sized), keep: usize) -> Vec<usize> {
     let mut queue: BinaryHeap<Worth> = (0..candidates.count())
         .map(|place| Worth {
             gain: gain(place, &needed),
-            length: candidates.length(place),
+            cost: candidates.cost(place),
             order: candidates.order(place),
             place,
         })
@@ -86,24 +97,21 @@ pub fn cover(candidates: &(impl Choice + ?Sized), keep: usize) -> Vec<usize> {
     chosen
 }
 
-/// What a candidate is worth: features still needed, a byte.
+/// What a candidate is worth: features still needed, for what it costs.
 #[derive(Debug, PartialEq, Eq)]
 struct Worth {
     gain: usize,
-    length: usize,
+    cost: u64,
     order: usize,
     place: usize,
 }
 
 impl Ord for Worth {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        let cost = |worth: &Self| ENTRY_COST + worth.length as u64;
-        let (this, that) = (
-            self.gain as u64 * cost(other),
-            other.gain as u64 * cost(self),
-        );
+        let worth = |gain: usize, others_cost: u64| gain as u128 * u128::from(others_cost);
+        let (this, that) = (worth(self.gain, other.cost), worth(other.gain, self.cost));
         this.cmp(&that)
-            .then_with(|| Reverse(self.length).cmp(&Reverse(other.length)))
+            .then_with(|| Reverse(self.cost).cmp(&Reverse(other.cost)))
             .then_with(|| Reverse(self.order).cmp(&Reverse(other.order)))
     }
 }
@@ -118,10 +126,10 @@ impl PartialOrd for Worth {
 mod tests {
     use super::*;
 
-    fn candidates(of: &[(usize, &[usize])]) -> Vec<Candidate> {
+    fn candidates(of: &[(u64, &[usize])]) -> Vec<Candidate> {
         of.iter()
             .map(|&(length, features)| Candidate {
-                length,
+                cost: cost(length, 0),
                 features: features.to_vec(),
             })
             .collect()
@@ -151,11 +159,27 @@ mod tests {
     }
 
     #[test]
+    fn an_input_of_much_work_is_kept_only_for_what_no_cheap_ones_have() {
+        let input = |length, work, features: &[usize]| Candidate {
+            cost: cost(length, work),
+            features: features.to_vec(),
+        };
+        let all = [
+            input(40, 1_000_000, &[0, 1, 2]),
+            input(50, 900, &[0, 1]),
+            input(60, 1100, &[0, 2]),
+        ];
+        assert_eq!(cover(all.as_slice(), 1), [1, 2]);
+        let all = [all[0].clone(), all[1].clone()];
+        assert_eq!(cover(all.as_slice(), 1), [0, 1]);
+    }
+
+    #[test]
     fn whatever_the_features_nothing_is_lost() {
         // Features by residues: every candidate has some, many share some.
         let all: Vec<Candidate> = (0..200_usize)
             .map(|n| Candidate {
-                length: n * 7 % 50,
+                cost: cost(n as u64 * 7 % 50, 0),
                 features: vec![n % 11, 11 + n % 17, 28 + n * n % 13],
             })
             .collect();

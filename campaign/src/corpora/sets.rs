@@ -1,6 +1,6 @@
 //! Feature sets of a million inputs in little memory.
 //!
-//! Many inputs do the same: of all that have one set of features, only the `keep` shortest can be of use. So a
+//! Many inputs do the same: of all that have one set of features, only the `keep` cheapest can be of use. So a
 //! set is kept once, as the differences between its ascending numbers, most of them in a byte. When the sets
 //! take more memory than they may, those that a cover of what was seen so far does not need are forgotten: no
 //! feature is lost by that, but the cover may become larger than one of all inputs at once.
@@ -20,7 +20,7 @@ pub struct Sets {
     bytes: Vec<u8>,
     /// Where each set ends in `bytes`.
     ends: Vec<usize>,
-    /// The shortest inputs of each set, `keep` places a set, shortest first; [`Input::NONE`] where there are fewer.
+    /// The cheapest inputs of each set, `keep` places a set, cheapest first; [`Input::NONE`] where there are fewer.
     inputs: Vec<Input>,
     /// Sets by their hash.
     known: HashMap<u64, usize>,
@@ -30,16 +30,16 @@ pub struct Sets {
     forgotten: usize,
 }
 
-/// An input: ordered by length, then by its place.
+/// An input: ordered by what it costs, then by its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Input {
-    length: u32,
+    cost: u32,
     place: u32,
 }
 
 impl Input {
     const NONE: Self = Self {
-        length: u32::MAX,
+        cost: u32::MAX,
         place: u32::MAX,
     };
 }
@@ -60,11 +60,11 @@ impl Sets {
         }
     }
 
-    /// Adds the input at `place`; `features` are its features by number, ascending and each once.
+    /// Adds the input at `place`, of that [`cost`](super::minimise::cost); `features` are its features by number, ascending and each once.
     ///
     /// # Panics
     /// When they are not ascending.
-    pub fn add(&mut self, place: u32, length: u32, features: &[usize]) {
+    pub fn add(&mut self, place: u32, cost: u64, features: &[usize]) {
         let Some(&last) = features.last() else {
             return;
         };
@@ -77,7 +77,8 @@ impl Sets {
         }
         let start = self.bytes.len();
         put_differences(features, &mut self.bytes);
-        let input = Input { length, place };
+        let cost = u32::try_from(cost).unwrap_or(u32::MAX);
+        let input = Input { cost, place };
         if let Some(set) = self.set_like_the_last(start) {
             self.bytes.truncate(start);
             self.add_to(set, input);
@@ -126,8 +127,8 @@ impl Sets {
         let mut needed = Self::new(self.keep, usize::MAX);
         for slot in cover(self, self.keep) {
             let features: Vec<usize> = self.features_of(slot).collect();
-            let Input { length, place } = self.inputs[slot];
-            needed.add(place, length, &features);
+            let Input { cost, place } = self.inputs[slot];
+            needed.add(place, cost.into(), &features);
         }
         needed.counts = std::mem::take(&mut self.counts);
         needed.forgotten = self.forgotten + 1;
@@ -172,8 +173,8 @@ impl Choice for Sets {
     fn features(&self) -> usize {
         self.counts.len()
     }
-    fn length(&self, slot: usize) -> usize {
-        self.inputs[slot].length as usize
+    fn cost(&self, slot: usize) -> u64 {
+        self.inputs[slot].cost.into()
     }
     fn features_of(&self, slot: usize) -> impl Iterator<Item = usize> {
         let bytes = if self.inputs[slot] == Input::NONE {
@@ -234,7 +235,7 @@ mod tests {
     use super::super::minimise::Candidate;
     use super::*;
 
-    /// Many inputs of which many do the same, some rare things, and lengths that repeat.
+    /// Many inputs of which many do the same, some rare things, and costs that repeat.
     fn candidates() -> Vec<Candidate> {
         let mut random = 1_u64;
         let mut next = |below: u64| {
@@ -251,7 +252,7 @@ mod tests {
                 features.sort_unstable();
                 features.dedup();
                 Candidate {
-                    length: 40 + next(5) as usize,
+                    cost: 40 + next(5),
                     features,
                 }
             })
@@ -261,7 +262,7 @@ mod tests {
     fn sets(all: &[Candidate], keep: usize, limit: usize) -> Sets {
         let mut sets = Sets::new(keep, limit);
         for (place, candidate) in (0..).zip(all) {
-            sets.add(place, candidate.length as u32, &candidate.features);
+            sets.add(place, candidate.cost, &candidate.features);
         }
         sets
     }

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::features::Numbers;
 use super::folder::Folder;
+use super::minimise::cost;
 use super::sets::Sets;
 use super::swap::{LeftBehind, Old, Swap};
 use crate::corpus::Store;
@@ -223,7 +224,7 @@ impl Thinning<'_> {
                 }
                 Verdict::Pass | Verdict::Rejected { .. } => {
                     numbers.of(&hits, &mut features);
-                    sets.add(place, length, &features);
+                    sets.add(place, cost(length.into(), hits.work), &features);
                 }
             }
             Ok(())

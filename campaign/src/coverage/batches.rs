@@ -31,7 +31,7 @@ const BATCH_PATIENCE: Duration = Duration::from_secs(1);
 /// What became of one input.
 pub(super) enum Told<'a> {
     /// The answer's fields, escaped, and the probes reached with the class of how often.
-    Answer(&'a [u8], &'a [(usize, u8)]),
+    Answer(&'a [u8], &'a [(usize, u64)]),
     /// It could not be read.
     Unreadable(String),
     /// The worker died of it, and had reached these regions.
@@ -59,7 +59,7 @@ struct Progress<'a> {
     next: usize,
     worker: Option<Worker>,
     workers_started: usize,
-    hits: Vec<(usize, u8)>,
+    hits: Vec<(usize, u64)>,
 }
 
 impl Questions<'_> {
@@ -262,7 +262,7 @@ impl Progress<'_> {
 fn tell(
     place: usize,
     line: &[u8],
-    hits: &mut Vec<(usize, u8)>,
+    hits: &mut Vec<(usize, u64)>,
     visit: &mut Visit<'_>,
 ) -> Result<()> {
     let answer = Answer::of(line)?;

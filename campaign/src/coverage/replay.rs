@@ -8,7 +8,7 @@ use super::tally::Tally;
 use super::worker_process::Settings;
 use crate::replay::Verdict;
 use anyhow::{Context, Result};
-use harness_core::counters::Report;
+use harness_core::counters::{Report, hits_class};
 use harness_core::worker::unescape;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,6 +91,9 @@ pub struct Hits<'a> {
     pub verdict: Verdict,
     /// As [`Traced::regions`]; 0 for the class when the worker died of the input.
     pub regions: &'a [(usize, u8)],
+    /// How often anything that was counted was executed, added up: work that is the same each time and on
+    /// every machine. 0 when that was not asked.
+    pub work: u64,
     /// As [`Traced::deeds`], a line each.
     pub deeds: &'a str,
 }
@@ -236,6 +239,7 @@ impl Replay<'_> {
         let mut regions: Vec<(usize, u8)> = Vec::new();
         self.ask(command, contents, report, &mut |input, told| {
             regions.clear();
+            let mut work = 0_u64;
             let (verdict, deeds) = match told {
                 Told::Unreadable(message) => (Verdict::Error { message }, String::new()),
                 Told::Died(verdict, reached) => {
@@ -243,8 +247,9 @@ impl Replay<'_> {
                     (verdict, String::new())
                 }
                 Told::Answer(fields, hits) => {
-                    for &(probe, class) in hits {
-                        let class = class.max(1);
+                    for &(probe, times) in hits {
+                        work = work.saturating_add(times);
+                        let class = hits_class(times.max(1));
                         for region in self.map.regions_of_probe(probe) {
                             if classes[region] == 0 {
                                 regions.push((region, 0));
@@ -263,6 +268,7 @@ impl Replay<'_> {
                 input,
                 verdict,
                 regions: &regions,
+                work,
                 deeds: &deeds,
             })
         })

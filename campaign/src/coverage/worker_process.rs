@@ -253,11 +253,11 @@ impl<'a> Answer<'a> {
             .with_context(|| without_coverage(line))
     }
 
-    /// Puts the probes reached into `hits`, each with the class of how often; 0 when that was not asked.
+    /// Puts the probes reached into `hits`, each with how often it was executed; 0 when that was not asked.
     ///
     /// # Errors
     /// When they are no numbers.
-    pub(super) fn hits(&self, hits: &mut Vec<(usize, u8)>) -> Result<()> {
+    pub(super) fn hits(&self, hits: &mut Vec<(usize, u64)>) -> Result<()> {
         hits.clear();
         if self.reached.is_empty() {
             return Ok(());
@@ -265,9 +265,9 @@ impl<'a> Answer<'a> {
         for hit in self.reached.split(|&byte| byte == b' ') {
             let mut parts = hit.split(|&byte| byte == b':');
             let probe = parts.next().and_then(number);
-            let class = parts.next().map_or(Some(0), number);
-            match (probe, class.map(u8::try_from)) {
-                (Some(probe), Some(Ok(class))) => hits.push((probe, class)),
+            let times = parts.next().map_or(Some(0), number);
+            match (probe, times) {
+                (Some(probe), Some(times)) => hits.push((probe, times as u64)),
                 _ => bail!(without_coverage(self.reached)),
             }
         }
@@ -295,7 +295,7 @@ fn number(digits: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    type Parsed = (Vec<u8>, Vec<(usize, u8)>);
+    type Parsed = (Vec<u8>, Vec<(usize, u64)>);
 
     fn hits(line: &[u8]) -> Result<Parsed> {
         let answer = Answer::of(line)?;
@@ -309,7 +309,7 @@ mod tests {
         let (fields, reached) = hits(b"fail\ta check\ttwo\\nlines\t3 17").unwrap();
         assert_eq!(fields, b"fail\ta check\ttwo\\nlines");
         assert_eq!(reached, [(3, 0), (17, 0)]);
-        assert_eq!(hits(b"pass\t3:1 17:8").unwrap().1, [(3, 1), (17, 8)]);
+        assert_eq!(hits(b"pass\t3:1 17:800").unwrap().1, [(3, 1), (17, 800)]);
         let nothing = hits(b"pass\t").unwrap();
         assert!(nothing.0 == b"pass" && nothing.1.is_empty());
         for without in [

@@ -14,7 +14,7 @@ pub enum Report {
     New,
     /// Every probe that the input reached.
     All,
-    /// Every probe that the input reached, and how often: as a [`hits_class`].
+    /// Every probe that the input reached, and how often it was executed.
     Counts,
 }
 
@@ -187,7 +187,7 @@ impl Watch {
     }
 
     /// [`after_input`](Self::after_input) as text, at the end of `line`: the numbers with a blank between them,
-    /// and with [`Report::Counts`] each with a colon and its [`hits_class`].
+    /// and with [`Report::Counts`] each with a colon and how often it was executed.
     ///
     /// # Errors
     /// I/O errors.
@@ -197,10 +197,10 @@ impl Watch {
             if index > 0 {
                 line.push(b' ');
             }
-            push_number(line, probe);
+            push_number(line, probe as u64);
             if self.report == Report::Counts {
-                let class = hits_class(self.sums[probe].unsigned_abs());
-                line.extend([b':', b'0' + class]);
+                line.push(b':');
+                push_number(line, self.sums[probe].unsigned_abs());
             }
         }
         Ok(())
@@ -209,7 +209,7 @@ impl Watch {
 
 /// Appends `number` in decimal. A worker writes hundreds of them an input, which the formatting of the standard
 /// library makes the larger part of its time.
-fn push_number(line: &mut Vec<u8>, number: usize) {
+fn push_number(line: &mut Vec<u8>, number: u64) {
     let start = line.len();
     let mut rest = number;
     loop {
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn numbers_are_decimal() {
-        for number in [0, 7, 10, 1060, usize::MAX] {
+        for number in [0, 7, 10, 1060, u64::MAX] {
             let mut line = b"x".to_vec();
             push_number(&mut line, number);
             assert_eq!(line, format!("x{number}").into_bytes());
