@@ -30,7 +30,7 @@ use crate::report::grouped;
 /// Make the corpora that are shipped: grow, merge, minimise, pack, verify, swap.
 ///
 /// Takes the seeds, the zips that are there, and what --from names; with --time, every engine grows them
-/// first. Of all that, the fewest and smallest inputs are kept that have every feature: a source region
+/// first. Of all that, few inputs are kept, small and soon done, that have every feature: a source region
 /// with how often it is executed (1, 2, 3, 4-7, 8-15, 16-31, 32-127, more often), a check that is evaluated,
 /// a kind of answer. Features are counted on the neutral build, for all engines alike. The zip is read back
 /// and replayed before it takes the old one's place, which happens only when nothing was lost. Inputs in

@@ -21,7 +21,7 @@ use crate::report::grouped;
 
 /// Make corpora as small as they can be without losing what they reach.
 ///
-/// Replays every input on the neutral build and keeps the fewest and smallest that have every feature of all:
+/// Replays every input on the neutral build and keeps few, small and soon done, that have every feature of all:
 /// a source region with how often it is executed (1, 2, 3, 4-7, 8-15, 16-31, 32-127, more often), a check that
 /// is evaluated, a kind of answer. They are written to a new folder beside, which is replayed and must have the
 /// same features; then it takes the old one's place. The old one is kept as NAME.before-DATE, unless --discard
