@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 
-use super::{Build, Kept, Status, Task, host_triple, kept_in, number_after, run_build};
+use super::{Build, Kept, Status, Task, growing, host_triple, kept_in, number_after, run_build};
 use crate::corpus::files_in;
 use crate::project::Project;
 
@@ -94,10 +94,10 @@ pub(crate) fn seeds_read(log: &str, task: &Task) -> Option<u64> {
 
 /// The statistics have a row for each input kept, the log's last line the final figures.
 pub(crate) fn status(task: &Task) -> Status {
-    let log = fs::read(task.log()).unwrap_or_default();
-    let rows = fs::read_to_string(statistics(task)).unwrap_or_default();
+    let log = growing::end(&task.log()).unwrap_or_default();
+    let rows = growing::end(&statistics(task)).unwrap_or_default();
     Status {
-        executions: number_after(&String::from_utf8_lossy(&log), "Summary iterations:")
+        executions: number_after(&log, "Summary iterations:")
             .or_else(|| rows.lines().last()?.split(", ").nth(2)?.parse().ok())
             .unwrap_or(0),
         corpus: files_in(&task.output()).map_or(0, |files| files.len() as u64),

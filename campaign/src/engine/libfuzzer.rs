@@ -1,12 +1,13 @@
 //! libFuzzer, through cargo-fuzz.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 
+use super::growing::ReadTo;
 use super::{Build, Kept, Sanitizer, Status, Task, host_triple, kept_in, number_after, run_build};
 use crate::corpus::files_in;
 use crate::project::Project;
@@ -96,34 +97,43 @@ pub(crate) fn seeds_read(log: &str, task: &Task) -> Option<u64> {
     })
 }
 
-/// Executions are in the log: `#123`, or the final figure; of every start there was.
-pub(crate) fn status(task: &Task) -> Status {
-    let log = fs::read(task.log()).unwrap_or_default();
+pub(crate) fn status(task: &Task, executions: &mut Executions) -> Status {
     Status {
-        executions: executions(&String::from_utf8_lossy(&log)),
+        executions: executions.read(&task.log()),
         corpus: files_in(&task.output()).map_or(0, |files| files.len() as u64),
         stability: None,
     }
 }
 
-/// The executions that a log tells, of every start.
-#[must_use]
-pub fn executions(log: &str) -> u64 {
-    let mut of_earlier_starts = 0;
-    let mut latest = 0;
-    for line in log.lines() {
+/// The executions that a log tells, `#123` or the final figure, of every start there was.
+#[derive(Debug, Default)]
+pub struct Executions {
+    read_to: ReadTo,
+    of_earlier_starts: u64,
+    latest: u64,
+}
+
+impl Executions {
+    /// Reads what is new in the log; what cannot be read tells nothing.
+    pub fn read(&mut self, log: &Path) -> u64 {
+        let mut read_to = self.read_to;
+        let _ = read_to.new_lines(log, |line| self.take(line));
+        self.read_to = read_to;
+        self.of_earlier_starts + self.latest
+    }
+
+    fn take(&mut self, line: &str) {
         let figure = line
             .strip_prefix("stat::number_of_executed_units:")
             .and_then(|rest| rest.trim().parse().ok())
             .or_else(|| number_after(line.strip_prefix('#').map(|_| line)?, "#"));
         if line.starts_with("INFO: Running with entropic") {
-            of_earlier_starts += latest;
-            latest = 0;
+            self.of_earlier_starts += self.latest;
+            self.latest = 0;
         } else if let Some(figure) = figure {
-            latest = latest.max(figure);
+            self.latest = self.latest.max(figure);
         }
     }
-    of_earlier_starts + latest
 }
 
 /// libFuzzer replaces an input by a smaller one with the same features; so that growth over time is
@@ -163,10 +173,30 @@ mod tests {
 
     #[test]
     fn executions_of_every_start_are_added_up() {
-        let log = "INFO: Running with entropic power schedule\n#6\tINITED cov: 77\n#4096\tpulse\n\
-                   thread panicked\nstat::number_of_executed_units: 5000\n\
-                   INFO: Running with entropic power schedule\n#12\tNEW cov: 3\n";
-        assert_eq!(executions(log), 5012);
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log.txt");
+        let mut executions = Executions::default();
+        assert_eq!(executions.read(&log), 0, "there is none yet");
+        let mut text = String::new();
+        for (more, sum) in [
+            (
+                "INFO: Running with entropic power schedule\n#6\tINITED cov: 77\n#4096\tpul",
+                6,
+            ),
+            (
+                "se\nthread panicked\nstat::number_of_executed_units: 5000\n",
+                5000,
+            ),
+            (
+                "INFO: Running with entropic power schedule\n#12\tNEW cov: 3\n",
+                5012,
+            ),
+        ] {
+            text += more;
+            fs::write(&log, &text).unwrap();
+            assert_eq!(executions.read(&log), sum);
+        }
+        assert_eq!(Executions::default().read(&log), 5012, "all at once");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The three engines: how each is built, started, watched, and read.
 //!
-//! One module an engine holds all that is peculiar to it. [`session`] runs any of them on one target.
+//! One module an engine holds all that is peculiar to it. [`session`] runs any of them on one target;
+//! [`growing`] reads files that they write to for weeks.
 //! An engine's exit code is never trusted: what it did is read from its files.
 
 pub mod afl;
+pub mod growing;
 pub mod honggfuzz;
 pub mod libfuzzer;
 pub mod session;

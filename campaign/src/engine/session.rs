@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use super::{Build, Engine, Kept, Status, Task, afl, honggfuzz, libfuzzer, shown};
+use super::{Build, Engine, Kept, Status, Task, afl, growing, honggfuzz, libfuzzer, shown};
 use crate::corpus::content_name;
 
 /// How often an engine is looked after.
@@ -170,13 +170,19 @@ fn run_looking(
     fs::create_dir_all(&task.folder)
         .with_context(|| format!("the folder {} cannot be made", task.folder.display()))?;
     let start = SystemTime::now();
-    let clock = Instant::now();
-    let mut samples = Vec::new();
+    let mut watched = Watched {
+        engine,
+        task,
+        clock: Instant::now(),
+        snapshot,
+        samples: Vec::new(),
+        executions: libfuzzer::Executions::default(),
+    };
     let mut command_shown = String::new();
     let mut ended_badly = None;
 
     loop {
-        let left = task.time.saturating_sub(clock.elapsed());
+        let left = task.time.saturating_sub(watched.clock.elapsed());
         let mut command = match engine {
             Engine::Afl => afl::command(build, task),
             Engine::Libfuzzer => libfuzzer::command(build, task, left)?,
@@ -187,17 +193,9 @@ fn run_looking(
         }
         let mut child = start_in_background(&mut command, &task.log(), core.as_slice())?;
         let finds_before = finds(engine, task)?.len();
-        let (status, flow) = watch(
-            &mut child,
-            engine,
-            task,
-            clock,
-            snapshot,
-            &mut samples,
-            look,
-        )?;
+        let (status, flow) = watched.until_it_ends(&mut child, look)?;
         let early = flow.is_continue()
-            && clock.elapsed() + Duration::from_secs(2) < task.time
+            && watched.clock.elapsed() + Duration::from_secs(2) < task.time
             && !interrupted();
         if !early {
             break;
@@ -208,7 +206,7 @@ fn run_looking(
             ended_badly = Some(format!(
                 "{} ended after {} of {} s ({status}); the end of {}:\n{}",
                 engine.title(),
-                clock.elapsed().as_secs(),
+                watched.clock.elapsed().as_secs(),
                 task.time.as_secs(),
                 task.log().display(),
                 end_of(&task.log()),
@@ -217,8 +215,9 @@ fn run_looking(
         }
     }
 
-    let elapsed = clock.elapsed();
-    let status = status(engine, task);
+    let elapsed = watched.clock.elapsed();
+    let status = watched.status();
+    let mut samples = watched.samples;
     samples.push(Sample {
         time: elapsed,
         executions: status.executions,
@@ -299,52 +298,70 @@ fn pid_of(child: &Child) -> Option<Pid> {
     i32::try_from(child.id()).ok().and_then(Pid::from_raw)
 }
 
-/// Looks after an engine until it ends, or its time and its grace are over.
-fn watch(
-    child: &mut Child,
+/// An engine at work.
+struct Watched<'a> {
     engine: Engine,
-    task: &Task,
+    task: &'a Task,
     clock: Instant,
     snapshot: Duration,
-    samples: &mut Vec<Sample>,
-    look: Look<'_>,
-) -> Result<(std::process::ExitStatus, ControlFlow<()>)> {
-    let mut flow = ControlFlow::Continue(());
-    let mut last_look = Instant::now();
-    let mut asked_to_stop: Option<Instant> = None;
-    loop {
-        if let Some(status) = child
-            .try_wait()
-            .context("the engine cannot be waited for")?
-        {
-            if flow.is_continue() {
-                let now = self::status(engine, task);
-                flow = look(clock.elapsed(), now, &finds(engine, task)?);
+    samples: Vec<Sample>,
+    executions: libfuzzer::Executions,
+}
+
+impl Watched<'_> {
+    /// Looks after the engine until it ends, or its time and its grace are over.
+    fn until_it_ends(
+        &mut self,
+        child: &mut Child,
+        look: Look<'_>,
+    ) -> Result<(std::process::ExitStatus, ControlFlow<()>)> {
+        let (engine, task) = (self.engine, self.task);
+        let mut flow = ControlFlow::Continue(());
+        let mut last_look = Instant::now();
+        let mut asked_to_stop: Option<Instant> = None;
+        loop {
+            if let Some(status) = child
+                .try_wait()
+                .context("the engine cannot be waited for")?
+            {
+                if flow.is_continue() {
+                    let now = self.status();
+                    flow = look(self.clock.elapsed(), now, &finds(engine, task)?);
+                }
+                return Ok((status, flow));
             }
-            return Ok((status, flow));
-        }
-        if last_look.elapsed() >= snapshot && flow.is_continue() {
-            last_look = Instant::now();
-            if engine == Engine::Libfuzzer {
-                libfuzzer::preserve(task)?;
+            if last_look.elapsed() >= self.snapshot && flow.is_continue() {
+                last_look = Instant::now();
+                if engine == Engine::Libfuzzer {
+                    libfuzzer::preserve(task)?;
+                }
+                let now = self.status();
+                self.samples.push(Sample {
+                    time: self.clock.elapsed(),
+                    executions: now.executions,
+                });
+                flow = look(self.clock.elapsed(), now, &finds(engine, task)?);
             }
-            let now = status(engine, task);
-            samples.push(Sample {
-                time: clock.elapsed(),
-                executions: now.executions,
-            });
-            flow = look(clock.elapsed(), now, &finds(engine, task)?);
-        }
-        let overdue = clock.elapsed() > task.time + GRACE;
-        match asked_to_stop {
-            None if interrupted() || overdue || flow.is_break() => {
-                signal(child, Signal::INT);
-                asked_to_stop = Some(Instant::now());
+            let overdue = self.clock.elapsed() > task.time + GRACE;
+            match asked_to_stop {
+                None if interrupted() || overdue || flow.is_break() => {
+                    signal(child, Signal::INT);
+                    asked_to_stop = Some(Instant::now());
+                }
+                Some(since) if since.elapsed() > GRACE => signal(child, Signal::KILL),
+                _ => {}
             }
-            Some(since) if since.elapsed() > GRACE => signal(child, Signal::KILL),
-            _ => {}
+            sleep(TICK);
         }
-        sleep(TICK);
+    }
+
+    /// The figures so far.
+    fn status(&mut self) -> Status {
+        match self.engine {
+            Engine::Afl => afl::status(self.task),
+            Engine::Libfuzzer => libfuzzer::status(self.task, &mut self.executions),
+            Engine::Honggfuzz => honggfuzz::status(self.task),
+        }
     }
 }
 
@@ -353,14 +370,6 @@ pub(crate) fn signal(child: &Child, signal: Signal) {
     if let Some(group) = pid_of(child) {
         // It may have ended just now.
         let _ = kill_process_group(group, signal);
-    }
-}
-
-fn status(engine: Engine, task: &Task) -> Status {
-    match engine {
-        Engine::Afl => afl::status(task),
-        Engine::Libfuzzer => libfuzzer::status(task),
-        Engine::Honggfuzz => honggfuzz::status(task),
     }
 }
 
@@ -389,8 +398,7 @@ pub fn left_behind(engine: Engine, task: &Task) -> Result<(Vec<PathBuf>, Vec<Pat
 
 /// The last lines of a log.
 pub(crate) fn end_of(log: &Path) -> String {
-    let text = fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
+    let text = growing::end(log).unwrap_or_default();
     let lines: Vec<&str> = text
         .lines()
         .filter(|line| !line.trim().is_empty())

@@ -330,7 +330,7 @@ impl Member {
                 .unwrap_or_default()
             }
             Engine::Libfuzzer => Status {
-                executions: self.logs().map(|log| libfuzzer::executions(&log)).sum(),
+                executions: self.processes.iter_mut().map(Worker::executions).sum(),
                 corpus: 0,
                 stability: None,
             },

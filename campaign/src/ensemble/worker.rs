@@ -12,8 +12,8 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 use super::processes::Processes;
-use crate::engine::afl;
 use crate::engine::session::start_in_background;
+use crate::engine::{afl, libfuzzer};
 
 /// How long what a process has started may outlive it before it is killed.
 const GROUP_ENDS: Duration = Duration::from_secs(5);
@@ -26,6 +26,8 @@ pub(super) struct Worker {
     pub(super) instance: afl::Instance,
     /// What it prints.
     pub(super) log: PathBuf,
+    /// What that tells of executions.
+    executions: libfuzzer::Executions,
     child: Option<Child>,
     /// Its group, as long as something of it runs.
     group: Option<u32>,
@@ -55,6 +57,7 @@ impl Worker {
             cores,
             instance,
             log,
+            executions: libfuzzer::Executions::default(),
             child: None,
             group: None,
             ended: None,
@@ -67,6 +70,11 @@ impl Worker {
             time_of_ended: Duration::ZERO,
             time_of_running: Duration::ZERO,
         }
+    }
+
+    /// The executions that libFuzzer's log tells.
+    pub(super) fn executions(&mut self) -> u64 {
+        self.executions.read(&self.log)
     }
 
     /// Starts it.
