@@ -20,7 +20,7 @@ use crate::entry::{ClusterData, EntryRules, OFFSET};
 /// How much of a table is taken at once, in bytes.
 const BLOCK: usize = 512;
 /// The length of an L1 entry, and of an L2 entry and half of an extended one, in bytes.
-const WORD: u64 = 8;
+const WORD: usize = 8;
 /// Subclusters a cluster has with extended L2 entries.
 const SUBCLUSTERS: u64 = 32;
 
@@ -112,10 +112,9 @@ impl<'a> Qcow2State<'a> {
         };
         let coverage_bits = self.header.l2_coverage_bits();
         let mut block = [0; BLOCK];
-        let mut first = 0;
-        while first < entries {
-            let block = &mut block[..length_up_to_block((entries - first) * WORD)];
-            let at = self.header.l1_offset + first * WORD;
+        for first in (0..entries).step_by(BLOCK / WORD) {
+            let block = &mut block[..length_up_to_block((entries - first) * WORD as u64)];
+            let at = self.header.l1_offset + first * WORD as u64;
             self.input
                 .read(&mut self.l1_cache, at, block, L1_CUT_SHORT)?;
             for (number, entry) in entries_but(block, 0) {
@@ -124,7 +123,6 @@ impl<'a> Qcow2State<'a> {
                     self.scan_l2_table(l2_offset, (first + number) << coverage_bits, &mut walk)?;
                 }
             }
-            first += BLOCK as u64 / WORD;
         }
         Ok(walk.tally.summary())
     }
@@ -151,14 +149,13 @@ impl<'a> Qcow2State<'a> {
         let extended = self.header.has_extended_l2();
         let entry_size = if extended { 2 * WORD } else { WORD };
         let clusters_left = (walk.virtual_size - guest_offset).div_ceil(cluster_size);
-        let clusters = clusters_left.min(cluster_size / entry_size);
+        let clusters = clusters_left.min(cluster_size / entry_size as u64);
         let mut block = [0; BLOCK];
-        let mut first = 0;
-        while first < clusters {
-            let block = &mut block[..length_up_to_block((clusters - first) * entry_size)];
+        for first in (0..clusters).step_by(BLOCK / entry_size) {
+            let block = &mut block[..length_up_to_block((clusters - first) * entry_size as u64)];
             self.input.read(
                 &mut self.l2_cache,
-                l2_offset + first * entry_size,
+                l2_offset + first * entry_size as u64,
                 block,
                 L2_CUT_SHORT,
             )?;
@@ -173,7 +170,6 @@ impl<'a> Qcow2State<'a> {
                     walk.add_cluster(u64::from_be_bytes(entry), 0, start(number))?;
                 }
             }
-            first += BLOCK as u64 / entry_size;
         }
         Ok(())
     }

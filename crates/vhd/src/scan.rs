@@ -13,7 +13,7 @@ use crate::header::{self, DynamicHeader};
 /// The four bytes of an entry of a block that is not in the file.
 const ABSENT: u8 = 0xff;
 /// An entry's length in bytes.
-const ENTRY: u64 = 4;
+const ENTRY: usize = 4;
 /// The BAT is read in pieces of this many bytes.
 const PIECE: usize = 512;
 
@@ -70,7 +70,7 @@ impl BlockTable {
         }
         let table = Extent {
             start: found.table_offset,
-            length: u64::from(found.table_entries) * ENTRY,
+            length: u64::from(found.table_entries) * ENTRY as u64,
         };
         if !input.contains(table.start, table.length) {
             return Err(ScanError::Corrupt("the BAT is not wholly in the file"));
@@ -109,18 +109,16 @@ impl BlockTable {
     ) -> Result<(), ScanError> {
         let block_size = u64::from(self.block_size);
         let mut piece = [0; PIECE];
-        let mut first = 0;
-        while first < self.blocks {
-            let length = ((self.blocks - first) * ENTRY).min(PIECE as u64);
+        for first in (0..self.blocks).step_by(PIECE / ENTRY) {
+            let length = ((self.blocks - first) * ENTRY as u64).min(PIECE as u64);
             #[allow(clippy::cast_possible_truncation, reason = "at most PIECE")]
             let piece = &mut piece[..length as usize];
-            let at = self.table.start + first * ENTRY;
+            let at = self.table.start + first * ENTRY as u64;
             input.read(cache, at, piece, "the BAT is not wholly in the file")?;
             for (number, sector) in entries_but(piece, ABSENT) {
                 self.verify_place(input, u64::from(u32::from_be_bytes(sector)) * 512)?;
                 tally.add((first + number) * block_size, block_size);
             }
-            first += PIECE as u64 / ENTRY;
         }
         Ok(())
     }

@@ -21,9 +21,9 @@ use crate::header::{First, LENGTH, TABLE_BYTES, TABLE_ENTRIES};
 /// How much of a table is taken at once, in bytes.
 const BLOCK: usize = 512;
 /// An entry's length in bytes, in directory and table.
-const ENTRY: u64 = 4;
+const ENTRY: usize = 4;
 /// How many entries a block has.
-const ENTRIES_IN_BLOCK: u64 = BLOCK as u64 / ENTRY;
+const ENTRIES_IN_BLOCK: usize = BLOCK / ENTRY;
 /// The size of VMDK's unit, in bytes.
 const SECTOR: u64 = 512;
 /// A grain table entry that is a zeroed grain, when the header's flags say so.
@@ -111,17 +111,15 @@ impl<'a> VmdkState<'a> {
         let coverage = self.header.table_coverage();
         let tables = self.header.tables();
         let mut block = [0; BLOCK];
-        let mut first = 0;
-        while first < tables {
-            let block = &mut block[..length_up_to_block((tables - first) * ENTRY)];
-            let at = self.header.directory_offset + first * ENTRY;
+        for first in (0..tables).step_by(ENTRIES_IN_BLOCK) {
+            let block = &mut block[..length_up_to_block((tables - first) * ENTRY as u64)];
+            let at = self.header.directory_offset + first * ENTRY as u64;
             self.input
                 .read(&mut self.gd_cache, at, block, DIRECTORY_CUT_SHORT)?;
             for (number, table) in entries_but(block, 0) {
                 let table = u64::from(u32::from_le_bytes(table)) * SECTOR;
                 self.scan_table(table, (first + number) * coverage, &mut walk)?;
             }
-            first += ENTRIES_IN_BLOCK;
         }
         Ok(walk.tally.summary())
     }
@@ -144,10 +142,9 @@ impl<'a> VmdkState<'a> {
         let grains_left = (self.virtual_size() - guest_offset).div_ceil(grain_size);
         let grains = grains_left.min(TABLE_ENTRIES);
         let mut block = [0; BLOCK];
-        let mut first = 0;
-        while first < grains {
-            let block = &mut block[..length_up_to_block((grains - first) * ENTRY)];
-            let at = table_offset + first * ENTRY;
+        for first in (0..grains).step_by(ENTRIES_IN_BLOCK) {
+            let block = &mut block[..length_up_to_block((grains - first) * ENTRY as u64)];
+            let at = table_offset + first * ENTRY as u64;
             self.input
                 .read(&mut self.gt_cache, at, block, TABLE_CUT_SHORT)?;
             for (number, grain) in entries_but(block, 0) {
@@ -156,7 +153,6 @@ impl<'a> VmdkState<'a> {
                     walk.tally.add(start, grain_size);
                 }
             }
-            first += ENTRIES_IN_BLOCK;
         }
         Ok(())
     }
