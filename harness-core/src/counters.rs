@@ -27,7 +27,7 @@ use std::path::Path;
 
 mod watch;
 
-pub use watch::{Ended, Report, Watch, hits_class};
+pub use watch::{Ended, Report, Watch};
 
 /// Environment variable: the profile file that LLVM's runtime keeps the counters in. Set together with
 /// [`PROBES_VARIABLE`]; `LLVM_PROFILE_FILE` must name the same file, with a `%c` that disappears.

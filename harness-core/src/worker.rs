@@ -15,10 +15,11 @@
 //!
 //! `error` and a message is the answer to anything else: an unknown target, a file that cannot be
 //! read. A worker that watches its coverage (see [`crate::counters`]) ends every answer with one field
-//! more: the probes that the request, or the input of a batch, reached. Its counters are set back before a
-//! request for one input (a batch of one is such a request too), so that what is left of a worker that died
-//! of it tells what that input reached; in a longer batch they are not, and who sent it replays what was not
-//! answered one by one. A project with other code under test has a worker too: `main` and one call of [`serve`].
+//! more: the probes that the request, or the input of a batch, reached, and how often where that was
+//! asked. Its counters are set back before a request for one input (a batch of one is such a request
+//! too), so that what is left of a worker that died of it tells what that input reached; in a longer
+//! batch they are not, and who sent it replays what was not answered one by one. A project with other
+//! code under test has a worker too: `main` and one call of [`serve`].
 
 pub mod batch;
 

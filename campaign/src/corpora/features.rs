@@ -34,7 +34,7 @@ pub struct Numbers {
     of_lists: HashMap<String, Vec<usize>>,
 }
 
-/// How many classes of how often there are, see [`hits_class`](harness_core::counters::hits_class).
+/// How many classes of how often there are, see [`hits_class`](crate::coverage::hits_class).
 const CLASSES: usize = 9;
 /// How many lists of deeds are remembered.
 const MAX_LISTS: usize = 4096;

@@ -8,7 +8,7 @@ use super::tally::Tally;
 use super::worker_process::Settings;
 use crate::replay::Verdict;
 use anyhow::{Context, Result};
-use harness_core::counters::{Report, hits_class};
+use harness_core::counters::Report;
 use harness_core::worker::unescape;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,10 +76,27 @@ pub struct Traced {
     /// What became of it.
     pub verdict: Verdict,
     /// The regions reached, by their numbers in the [`SourceMap`], each with its
-    /// [`hits_class`](harness_core::counters::hits_class): of the copy that was executed most often.
+    /// [`hits_class`]: of the copy that was executed most often.
     pub regions: BTreeMap<usize, u8>,
     /// What it did beside that: see [`harness_core::trace`].
     pub deeds: Vec<String>,
+}
+
+/// How often something was executed, as AFL++ and libFuzzer tell it apart: 1, 2, 3, 4–7, 8–15, 16–31,
+/// 32–127, or more often, as 1 to 8. 0 is never.
+#[must_use]
+pub const fn hits_class(times: u64) -> u8 {
+    match times {
+        0 => 0,
+        1 => 1,
+        2 => 2,
+        3 => 3,
+        4..=7 => 4,
+        8..=15 => 5,
+        16..=31 => 6,
+        32..=127 => 7,
+        128.. => 8,
+    }
 }
 
 /// One input's result, from [`Replay::hits`].
@@ -345,6 +362,12 @@ fn split_deeds(fields: &[u8]) -> Result<(Verdict, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_are_told_apart_as_engines_do() {
+        let classes = [0, 1, 2, 3, 4, 7, 8, 15, 16, 31, 32, 127, 128, u64::MAX].map(hits_class);
+        assert_eq!(classes, [0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8]);
+    }
 
     #[test]
     fn a_find_in_json_is_flat() {

@@ -225,12 +225,7 @@ fn probes_for_another_binary_are_refused() {
 }
 
 #[test]
-fn counts_are_told_as_engines_tell_them_apart() {
-    let classes: Vec<u8> = [0, 1, 2, 3, 4, 7, 8, 15, 16, 31, 32, 127, 128, u64::MAX]
-        .map(hits_class)
-        .into();
-    assert_eq!(classes, [0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8]);
-
+fn counts_are_told() {
     let file = TemporaryFile::new("counts", &profile_bytes([0; 3]));
     let probes = [&[(0, 1)][..], &[(0, 1), (2, -1)]];
     let probes = probes.into_iter().map(probe).collect();

@@ -18,23 +18,6 @@ pub enum Report {
     Counts,
 }
 
-/// How often something was executed, as AFL++ and libFuzzer tell it apart: 1, 2, 3, 4–7, 8–15, 16–31,
-/// 32–127, or more often, as 1 to 8. 0 is never.
-#[must_use]
-pub const fn hits_class(times: u64) -> u8 {
-    match times {
-        0 => 0,
-        1 => 1,
-        2 => 2,
-        3 => 3,
-        4..=7 => 4,
-        8..=15 => 5,
-        16..=31 => 6,
-        32..=127 => 7,
-        128.. => 8,
-    }
-}
-
 /// How an input's run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
