@@ -14,7 +14,7 @@ pub const MAGIC: [u8; 4] = *b"QFI\xfb";
 pub const DIRTY: u64 = 1;
 /// Incompatible feature bit 1: some structure was found corrupt and the image is to be repaired
 /// before it is written to. It may be read.
-pub const CORRUPT: u64 = 1 << 1;
+pub const CORRUPT: u64 = 2;
 /// Incompatible feature bit 2: guest data lies in another file.
 pub const EXTERNAL_DATA: u64 = 1 << 2;
 /// Incompatible feature bit 3: compressed clusters are not deflated but as the compression type says.

@@ -170,16 +170,10 @@ impl VmdkHeader {
         TABLE_ENTRIES * self.grain_size()
     }
 
-    /// How many grain tables the virtual disk needs.
-    #[must_use]
-    pub const fn tables(&self) -> u64 {
-        self.virtual_size().div_ceil(self.table_coverage())
-    }
-
     /// The grain directory's size in bytes: an entry of 4 bytes for each table.
     #[must_use]
     pub const fn directory_bytes(&self) -> u64 {
-        self.tables() * 4
+        self.virtual_size().div_ceil(self.table_coverage()) * 4
     }
 
     fn verified(fields: &Fields<'_>, file_bytes: u64) -> Result<Self, ScanError> {

@@ -16,14 +16,12 @@ use shared::{
 
 use crate::VmdkHeader;
 use crate::descriptor;
-use crate::header::{First, LENGTH, TABLE_BYTES, TABLE_ENTRIES};
+use crate::header::{First, LENGTH, TABLE_BYTES};
 
 /// How much of a table is taken at once, in bytes.
 const BLOCK: usize = 512;
 /// An entry's length in bytes, in directory and table.
-const ENTRY: usize = 4;
-/// How many entries a block has.
-const ENTRIES_IN_BLOCK: usize = BLOCK / ENTRY;
+const ENTRY: u64 = 4;
 /// The size of VMDK's unit, in bytes.
 const SECTOR: u64 = 512;
 /// A grain table entry that is a zeroed grain, when the header's flags say so.
@@ -109,16 +107,15 @@ impl<'a> VmdkState<'a> {
             budget: TableBudget::new(self.input.capacity()),
         };
         let coverage = self.header.table_coverage();
-        let tables = self.header.tables();
+        let (start, bytes) = (self.header.directory_offset, self.header.directory_bytes());
         let mut block = [0; BLOCK];
-        for first in (0..tables).step_by(ENTRIES_IN_BLOCK) {
-            let block = &mut block[..length_up_to_block((tables - first) * ENTRY as u64)];
-            let at = self.header.directory_offset + first * ENTRY as u64;
+        for at in (0..bytes).step_by(BLOCK) {
+            let block = &mut block[..length_up_to_block(bytes - at)];
             self.input
-                .read(&mut self.gd_cache, at, block, DIRECTORY_CUT_SHORT)?;
+                .read(&mut self.gd_cache, start + at, block, DIRECTORY_CUT_SHORT)?;
             for (number, table) in entries_but(block, 0) {
                 let table = u64::from(u32::from_le_bytes(table)) * SECTOR;
-                self.scan_table(table, (first + number) * coverage, &mut walk)?;
+                self.scan_table(table, (at / ENTRY + number) * coverage, &mut walk)?;
             }
         }
         Ok(walk.tally.summary())
@@ -140,16 +137,19 @@ impl<'a> VmdkState<'a> {
         let grain_size = self.header.grain_size();
         let zeroed_grains = self.header.has_zeroed_grains();
         let grains_left = (self.virtual_size() - guest_offset).div_ceil(grain_size);
-        let grains = grains_left.min(TABLE_ENTRIES);
+        let bytes = TABLE_BYTES.min(grains_left.saturating_mul(ENTRY));
         let mut block = [0; BLOCK];
-        for first in (0..grains).step_by(ENTRIES_IN_BLOCK) {
-            let block = &mut block[..length_up_to_block((grains - first) * ENTRY as u64)];
-            let at = table_offset + first * ENTRY as u64;
-            self.input
-                .read(&mut self.gt_cache, at, block, TABLE_CUT_SHORT)?;
+        for at in (0..bytes).step_by(BLOCK) {
+            let block = &mut block[..length_up_to_block(bytes - at)];
+            self.input.read(
+                &mut self.gt_cache,
+                table_offset + at,
+                block,
+                TABLE_CUT_SHORT,
+            )?;
             for (number, grain) in entries_but(block, 0) {
                 if !(zeroed_grains && u32::from_le_bytes(grain) == ZEROED) {
-                    let start = guest_offset + (first + number) * grain_size;
+                    let start = guest_offset + (at / ENTRY + number) * grain_size;
                     walk.tally.add(start, grain_size);
                 }
             }
