@@ -28,7 +28,14 @@ const LEFT_OUT: [&str; 6] = [
 /// What the project held when this was made, committed or not.
 #[derive(Debug)]
 pub struct Sources {
-    files: BTreeMap<PathBuf, Vec<u8>>,
+    files: BTreeMap<PathBuf, SourceFile>,
+}
+
+#[derive(Debug)]
+struct SourceFile {
+    content: Vec<u8>,
+    /// Some are programs that a build calls.
+    permissions: fs::Permissions,
 }
 
 impl Sources {
@@ -50,9 +57,9 @@ impl Sources {
             let path = root.join(&name);
             // git also lists what was deleted since.
             if path.is_file() {
-                let content = fs::read(&path)
+                let file = SourceFile::read(&path)
                     .with_context(|| format!("{} cannot be read", path.display()))?;
-                files.insert(name, content);
+                files.insert(name, file);
             }
         }
         ensure!(!files.is_empty(), "{} has no sources", root.display());
@@ -63,12 +70,14 @@ impl Sources {
     #[must_use]
     pub fn digest(&self) -> String {
         let mut digest = Sha256::new();
-        for (name, content) in &self.files {
-            let bears_on_builds = name.extension().is_some_and(|ending| {
+        for (name, SourceFile { content, .. }) in &self.files {
+            let kind_bears_on_builds = name.extension().is_some_and(|ending| {
                 ["rs", "toml", "lock", "c", "dict"]
                     .iter()
                     .any(|&e| ending == e)
-            }) && !name.starts_with("campaign")
+            }) || name.starts_with(".cargo");
+            let bears_on_builds = kind_bears_on_builds
+                && !name.starts_with("campaign")
                 && !name.starts_with("testing")
                 && !name.starts_with("examples")
                 && !name.iter().any(|part| part == "tests");
@@ -84,6 +93,23 @@ impl Sources {
             .take(16)
             .map(|byte| format!("{byte:02x}"))
             .collect()
+    }
+}
+
+impl SourceFile {
+    fn read(path: &Path) -> std::io::Result<Self> {
+        Ok(Self {
+            content: fs::read(path)?,
+            permissions: path.metadata()?.permissions(),
+        })
+    }
+
+    fn write(&self, path: &Path) -> std::io::Result<()> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(path, &self.content)?;
+        fs::set_permissions(path, self.permissions.clone())
     }
 }
 
@@ -171,14 +197,12 @@ impl Copy {
             fs::remove_file(&path)
                 .with_context(|| format!("{} cannot be removed", path.display()))?;
         }
-        for (name, content) in &sources.files {
+        for (name, file) in &sources.files {
             let path = self.root.join(name);
-            if fs::read(&path).is_ok_and(|there| there == *content) {
-                continue;
+            if !fs::read(&path).is_ok_and(|there| there == file.content) {
+                file.write(&path)
+                    .with_context(|| format!("{} cannot be written", path.display()))?;
             }
-            fs::create_dir_all(path.parent().unwrap_or(&self.root))
-                .and_then(|()| fs::write(&path, content))
-                .with_context(|| format!("{} cannot be written", path.display()))?;
         }
         Ok(())
     }
@@ -232,6 +256,7 @@ pub fn apply(patch: &Path, root: &Path, options: &[&str]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     fn write(root: &Path, name: &str, content: &str) {
         let path = root.join(name);
@@ -247,8 +272,13 @@ mod tests {
         write(&original, "Cargo.toml", "x");
         write(&original, "seeds/a", "left out");
         write(&original, "target/b", "left out");
+        write(&original, ".cargo/wrapper", "a program");
+        let program = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(original.join(".cargo/wrapper"), program.clone()).unwrap();
         let sources = Sources::read(&original).unwrap();
         let copy = Copy::of(&sources, &root).unwrap();
+        let copied = fs::metadata(root.join(".cargo/wrapper")).unwrap();
+        assert_eq!(copied.permissions().mode() & 0o777, program.mode());
         write(&root, "target/built", "kept");
         write(&root, "crates/a/src/more.rs", "gone");
         let patch = folder.path().join("f.patch");
