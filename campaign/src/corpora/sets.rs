@@ -60,7 +60,8 @@ impl Sets {
         }
     }
 
-    /// Adds the input at `place`, of that [`cost`](super::minimise::cost); `features` are its features by number, ascending and each once.
+    /// Adds the input at `place`, of that [`cost`](super::minimise::cost); `features` are its features by
+    /// number, ascending and each once.
     ///
     /// # Panics
     /// When they are not ascending.
