@@ -131,7 +131,7 @@ fn truth(geometry: &Geometry, layout: &Layout) -> Truth {
     if let Some(kind) = layout.refusal(geometry) {
         truth.refuse(kind);
     }
-    if layout.areas() > structures::MOST_AREAS {
+    if layout.areas(geometry) > structures::MOST_AREAS {
         truth.refuse(ScanError::Unsupported("").into());
     }
     if !truth.is_refused() {

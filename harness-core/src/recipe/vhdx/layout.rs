@@ -403,9 +403,12 @@ impl Layout {
         }
     }
 
-    /// How many areas of the file are taken that must not overlap, payload not counted.
-    pub(super) const fn areas(&self) -> u64 {
-        3 + (self.log.length != 0) as u64 + self.unknown_regions
+    /// How many areas of the file are taken that must not overlap, payload not counted: the headers and
+    /// the metadata, and what is not empty of log, BAT and unknown regions.
+    pub(super) fn areas(&self, geometry: &Geometry) -> u64 {
+        let log = u64::from(self.log.length != 0);
+        let bat = u64::from(self.said_bat_length(geometry) != 0);
+        2 + log + bat + self.unknown_regions
     }
 
     /// For what the oddity makes a scanner refuse the image.
