@@ -4,6 +4,7 @@
 //! already, and is kept from the engine, which could not begin from it. After it ends, what it found
 //! is replayed, so that a find has a check's name and not a signal's.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -233,4 +234,17 @@ pub fn never_evaluated(target: &Target, evaluations: &BTreeMap<String, u64>) -> 
         .filter(|check| evaluations.get(check.id).is_none_or(|&count| count == 0))
         .map(|check| check.id)
         .collect()
+}
+
+/// What is wrong with a campaign in which `missed` checks of `target` were never evaluated, and what to do.
+///
+/// Executions are not asked. An engine is not guided by the harness: an input that evaluates a check and shows
+/// nothing new in the code under test is not kept, so there has to be one among the seeds.
+#[must_use]
+pub fn never_evaluated_in_words(target: &str, missed: &[impl Borrow<str>]) -> String {
+    format!(
+        "checks never evaluated, by no input that it began from or kept: {}; seeds/{target} should have inputs \
+         that do",
+        missed.join(", ")
+    )
 }

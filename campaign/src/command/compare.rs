@@ -21,6 +21,7 @@ use crate::comparison::watcher::Watcher;
 use crate::comparison::{beginning, cores, leftovers};
 use crate::coverage::SourceMap;
 use crate::engine::{EngineSet, session};
+use crate::fuzz::never_evaluated_in_words;
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
@@ -316,9 +317,9 @@ fn conclude(
         }
         if !target.never_evaluated.is_empty() && trials.not_begun == 0 {
             failures.push(format!(
-                "{}: checks never evaluated: {}",
+                "{}: {}",
                 target.target,
-                target.never_evaluated.join(", ")
+                never_evaluated_in_words(&target.target, &target.never_evaluated)
             ));
         }
     }

@@ -226,7 +226,7 @@ fn single(
             }
             let missed = fuzz::never_evaluated(target, &evaluations);
             if !missed.is_empty() {
-                failure = Some(format!("checks never evaluated: {}", missed.join(", ")));
+                failure = Some(fuzz::never_evaluated_in_words(target.name, &missed));
             }
         }
         interrupted = session.interrupted;

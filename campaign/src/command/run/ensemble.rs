@@ -124,7 +124,7 @@ pub(super) fn run(args: &Run, target: &'static Target, project: &Project) -> Res
     status.write(&status_file)?;
     finds.extend(measured.finds.clone());
     report(args, &status, &outcome, &measured, new)?;
-    let failure = failure(args, &outcome, &missed);
+    let failure = failure(args, target.name, &outcome, &missed);
     if failure.is_none() && folder.exists() {
         // All of it is in the corpus and among the finds now; after a failure the logs are of use.
         fs::remove_dir_all(&folder)
@@ -305,7 +305,7 @@ fn report(
 }
 
 /// Why the result does not count.
-fn failure(args: &Run, outcome: &Outcome, missed: &[&str]) -> Option<String> {
+fn failure(args: &Run, target: &str, outcome: &Outcome, missed: &[&str]) -> Option<String> {
     let mut failures: Vec<String> = Vec::new();
     for member in &outcome.members {
         let executions = member.session.status.executions;
@@ -322,7 +322,7 @@ fn failure(args: &Run, outcome: &Outcome, missed: &[&str]) -> Option<String> {
         }
     }
     if !missed.is_empty() && !outcome.interrupted {
-        failures.push(format!("checks never evaluated: {}", missed.join(", ")));
+        failures.push(fuzz::never_evaluated_in_words(target, missed));
     }
     (!failures.is_empty()).then(|| failures.join("\n"))
 }
