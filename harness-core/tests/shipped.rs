@@ -11,7 +11,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use harness_core::worker::{Verdict, replay};
-use harness_core::{BUILT_IN, TARGETS, Target};
+use harness_core::{BUILT_IN, TARGETS, Target, check};
 use zip::ZipArchive;
 
 /// How long one input may take. The slowest takes some milliseconds.
@@ -54,7 +54,8 @@ fn in_zip(target: &Target) -> Vec<Input> {
     inputs
 }
 
-/// Panics with what fails; ends the process when an input takes too long, as nothing else can.
+/// Panics with what fails, and when a check was never evaluated; ends the process when an input takes too long,
+/// as nothing else can.
 #[test]
 fn every_input_that_is_checked_in_passes() {
     let (tell, told) = channel::<Option<String>>();
@@ -93,4 +94,7 @@ fn every_input_that_is_checked_in_passes() {
     }
     tell.send(None).unwrap();
     watchdog.join().unwrap();
+    for check in check::ALL {
+        assert_ne!(check.evaluations(), 0, "no input evaluates {}", check.id);
+    }
 }
