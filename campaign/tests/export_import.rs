@@ -121,6 +121,7 @@ fn a_damaged_zip_adds_nothing() {
         inputs
             .iter()
             .map(|(name, of)| (name.as_str(), of.as_slice())),
+        |_| String::new(),
     )
     .unwrap();
     let (zip, corpus) = (at("fuzz_measure_calc.zip"), at("corpus"));

@@ -13,6 +13,7 @@
 //! - [`check`]: what a check is, how it reports, how often each was evaluated.
 //! - [`crc32c`]: the checksum of VHDX, cheap over zeros.
 //! - [`describe`]: a case in words and as runnable Rust.
+//! - `meaning`: a case and its image as one number, by which shipped inputs are held to what they stood for.
 //! - [`worker`], [`trace`], [`counters`]: replaying inputs without an engine, what they do, what they cover.
 //!
 //! What is asserted: the code under test does not panic, overflow or hang (overflow checks and debug
@@ -30,6 +31,7 @@ pub mod decode;
 pub mod describe;
 pub mod device;
 pub mod image;
+mod meaning;
 pub mod model;
 pub mod options;
 pub mod outcome;

@@ -6,7 +6,7 @@
 use crate::describe::Description;
 use crate::outcome::Outcome;
 use crate::subject::Subject;
-use crate::{calc, image, recipe, scan};
+use crate::{calc, image, meaning, recipe, scan};
 
 /// Something to fuzz.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +26,7 @@ pub struct Target {
     run: fn(&Subject<'_>, &[u8]) -> Outcome,
     stands_for: fn(&[u8]) -> u64,
     describe: fn(&[u8]) -> Result<Description, &'static str>,
+    meaning: fn(&[u8]) -> Option<u32>,
 }
 
 impl Target {
@@ -53,6 +54,13 @@ impl Target {
         (self.describe)(data)
     }
 
+    /// What an input stands for, as eight hexadecimal digits: the same as long as it is read as the same case,
+    /// with the same image byte for byte. `no case` when it is none.
+    #[must_use]
+    pub fn meaning(&self, data: &[u8]) -> String {
+        (self.meaning)(data).map_or_else(|| "no case".to_owned(), |sum| format!("{sum:08x}"))
+    }
+
     /// The folder of its seeds, from the project's root.
     #[must_use]
     pub fn seeds(&self) -> String {
@@ -72,6 +80,10 @@ pub static TARGETS: &[Target] = &[
         run: |subject, data| calc::run(subject.calculators, data),
         stands_for: own_size,
         describe: |data| calc::CalcCase::decode(data).map(|case| Description::from(&case)),
+        meaning: |data| {
+            let case = calc::CalcCase::decode(data).ok()?;
+            Some(meaning::of(&case, NO_IMAGE))
+        },
     },
     Target {
         name: "fuzz_measure_scan",
@@ -83,6 +95,14 @@ pub static TARGETS: &[Target] = &[
         run: |subject, data| scan::run(subject.scanner, data),
         stands_for: |data| scan::ScanCase::decode(data).map_or(0, |case| case.capacity()),
         describe: |data| scan::ScanCase::decode(data).map(|case| Description::from(&case)),
+        meaning: |data| {
+            let case = scan::ScanCase::decode(data).ok()?;
+            let asked = (case.format, case.unit);
+            Some(match case.unpack() {
+                scan::Image::Flat(image) => meaning::of(&asked, image),
+                scan::Image::Sparse(image) => meaning::of(&asked, &image),
+            })
+        },
     },
     Target {
         name: "fuzz_measure_image",
@@ -96,6 +116,12 @@ pub static TARGETS: &[Target] = &[
             recipe::Recipe::decode(data).map_or(0, |recipe| recipe.build().image.capacity())
         },
         describe: |data| image::ImageCase::decode(data).map(|case| Description::from(&case)),
+        meaning: |data| {
+            let recipe = recipe::Recipe::decode(data).ok()?;
+            let probe = image::Probe::of(&recipe);
+            let asked = (recipe.format, recipe.unit, recipe.conditions, probe);
+            Some(meaning::of(&asked, &recipe.build().image))
+        },
     },
     Target {
         name: "fuzz_nothing",
@@ -115,8 +141,12 @@ pub static TARGETS: &[Target] = &[
                 as_rust: String::new(),
             })
         },
+        meaning: |_| None,
     },
 ];
+
+/// The image of a case that has none.
+const NO_IMAGE: &[u8] = &[];
 
 fn own_size(data: &[u8]) -> u64 {
     data.len() as u64

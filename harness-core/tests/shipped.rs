@@ -47,6 +47,12 @@ fn in_zip(target: &Target) -> Vec<Input> {
             let name = format!("{} in {}", entry.name().unwrap(), path.display());
             let mut content = Vec::new();
             entry.read_to_end(&mut content).unwrap();
+            assert_eq!(
+                target.meaning(&content),
+                entry.comment(),
+                "{name} stands for something else than it did when it was packed. If that is meant, pack anew \
+                 (cargo campaign corpora); old recipes go on if the recipe's version is raised"
+            );
             (name, content)
         })
         .collect();

@@ -155,7 +155,13 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
         let what = format!("{}: {} inputs", target.name, grouped(inputs.len() as u64));
         let pinned = contents(&kept_folder(project, target))?;
         let corpus = progress.step(&what, || {
-            shrink(&replay, inputs, &pinned, args.keep_per_feature.get())
+            shrink(
+                target,
+                &replay,
+                inputs,
+                &pinned,
+                args.keep_per_feature.get(),
+            )
         })?;
         finds += keep_failing(project, target, inputs, &corpus.all)?;
         made.push((target, inputs.len(), corpus));
@@ -210,8 +216,15 @@ fn contents(folder: &Path) -> Result<Inputs> {
     Ok(inputs)
 }
 
-/// Minimises, packs, reads back, replays, and compares. Those `pinned` are kept in any case.
-fn shrink(replay: &Replay<'_>, inputs: &Inputs, pinned: &Inputs, keep: usize) -> Result<Corpus> {
+/// Minimises, packs (with what each input stands for as its comment), reads back, replays, and compares. Those
+/// `pinned` are kept in any case.
+fn shrink(
+    target: &Target,
+    replay: &Replay<'_>,
+    inputs: &Inputs,
+    pinned: &Inputs,
+    keep: usize,
+) -> Result<Corpus> {
     let all = features::trace(replay, inputs)?;
     let (names, sound): (Vec<&String>, Vec<Candidate>) = all
         .inputs
@@ -225,7 +238,7 @@ fn shrink(replay: &Replay<'_>, inputs: &Inputs, pinned: &Inputs, keep: usize) ->
         let name = names[place];
         (name.as_str(), inputs[name].as_slice())
     });
-    let zip = pack::zipped(kept)?;
+    let zip = pack::zipped(kept, |content| target.meaning(content))?;
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let written = folder.path().join("corpus.zip");
     fs::write(&written, &zip)

@@ -157,7 +157,7 @@ mod tests {
         put("runs/fuzz_measure_scanner/z", &[3; 3]);
         put("fuzz_measure_scan.before-2026-01-01T00-00-00/w", &[4; 3]);
         put("notes", b"of no target");
-        let zip = pack::zipped([("n", &[9; 50][..])]).unwrap();
+        let zip = pack::zipped([("n", &[9; 50][..])], |_| String::new()).unwrap();
         put("fuzz_measure_calc_seed_corpus.zip", &zip);
 
         let of = |name| targets::find(name).unwrap();

@@ -44,17 +44,21 @@ pub fn insert(inputs: &mut Inputs, content: Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-/// The zip of `inputs`. The same inputs make the same bytes.
+/// The zip of `inputs`, each with a comment of its own (none when that is empty). The same inputs with the same
+/// comments make the same bytes.
 ///
 /// # Errors
 /// When there are none: a corpus of nothing would be replayed and show nothing.
-pub fn zipped<'a>(inputs: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<Vec<u8>> {
+pub fn zipped<'a>(
+    inputs: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    comment: impl Fn(&[u8]) -> String,
+) -> Result<Vec<u8>> {
     let mut inputs: Vec<(&str, &[u8])> = inputs.into_iter().collect();
     ensure!(!inputs.is_empty(), "a corpus without inputs is not packed");
     inputs.sort_unstable();
     let mut packer = Packer::new(Cursor::new(Vec::new()));
     for (name, content) in inputs {
-        packer.add(name, content)?;
+        packer.add(name, content, &comment(content))?;
     }
     Ok(packer.finish()?.into_inner())
 }
@@ -68,17 +72,22 @@ impl<W: Write + Seek> Packer<W> {
         Self(ZipWriter::new(to))
     }
 
-    /// Adds an input. The same inputs make the same bytes when they are added in the order of their names.
+    /// Adds an input, with a comment when that is not empty. The same inputs make the same bytes when they are added in the order of their names.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn add(&mut self, name: &str, content: &[u8]) -> Result<()> {
+    pub fn add(&mut self, name: &str, content: &[u8], comment: &str) -> Result<()> {
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
             .compression_level(Some(9))
             .last_modified_time(DateTime::default())
             .unix_permissions(0o644);
-        self.0.start_file(name, options)?;
+        if comment.is_empty() {
+            self.0.start_file(name, options)?;
+        } else {
+            let options = options.into_full_options().with_file_comment(comment);
+            self.0.start_file(name, options)?;
+        }
         Ok(self.0.write_all(content)?)
     }
 
@@ -180,6 +189,7 @@ mod tests {
             inputs
                 .iter()
                 .map(|(name, content)| (name.as_str(), &content[..])),
+            |_| String::new(),
         )
         .unwrap()
     }
@@ -197,7 +207,7 @@ mod tests {
             .iter()
             .rev()
             .map(|(name, content)| (name.as_str(), &content[..]));
-        assert_eq!(zipped(reversed).unwrap(), zip);
+        assert_eq!(zipped(reversed, |_| String::new()).unwrap(), zip);
     }
 
     #[test]
@@ -212,8 +222,17 @@ mod tests {
     }
 
     #[test]
+    fn each_input_has_its_comment() {
+        let comment = |content: &[u8]| format!("{} bytes", content.len());
+        let zip = zipped([("a", &b"x"[..]), ("b", b"yz")], comment).unwrap();
+        let mut zip = ZipArchive::new(Cursor::new(zip)).unwrap();
+        assert_eq!(zip.by_name("a").unwrap().comment(), "1 bytes");
+        assert_eq!(zip.by_name("b").unwrap().comment(), "2 bytes");
+    }
+
+    #[test]
     fn nothing_is_neither_packed_nor_read() {
-        assert!(zipped([]).is_err());
+        assert!(zipped([], |_| String::new()).is_err());
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("empty.zip");
         let empty = ZipWriter::new(Cursor::new(Vec::new())).finish().unwrap();

@@ -1,0 +1,75 @@
+//! What an input stands for, as one number.
+//!
+//! Inputs outlive decoders. One that a changed decoder reads as another case tests something else from then on,
+//! and nothing fails. So every input of the shipped corpora carries this number, and their replay compares.
+
+use std::fmt::Debug;
+
+use crate::crc32c::Crc32c;
+use crate::model::bytes::Bytes;
+
+/// The CRC-32C of a case in the words of its `Debug`, then of its image's size and of every byte of its image.
+pub(crate) fn of(case: &impl Debug, image: &(impl Bytes + ?Sized)) -> u32 {
+    let mut sum = Crc32c::new();
+    sum.update(format!("{case:?}").as_bytes());
+    let length = image.length();
+    sum.update(&length.to_le_bytes());
+    sum.update_pieces(0, length, image.pieces(0, length));
+    sum.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sparse::SparseImage;
+    use crate::targets;
+
+    #[test]
+    fn each_byte_of_an_image_its_size_and_the_case_matter() {
+        let mut image = SparseImage::new(1 << 40);
+        image.write(5000, &[1, 2, 3]);
+        let number = of(&"case", &image);
+        assert_eq!(number, of(&"case", &image.clone()));
+        assert_ne!(number, of(&"other", &image));
+        let mut other = image.clone();
+        other.write(1 << 39, &[1]);
+        assert_ne!(number, of(&"case", &other));
+        // A zero that is kept is no other byte than one that is not.
+        let mut same = image.clone();
+        same.write(1 << 39, &[0]);
+        assert_eq!(number, of(&"case", &same));
+        image.set_capacity((1 << 40) + 512);
+        assert_ne!(number, of(&"case", &image));
+    }
+
+    #[test]
+    fn each_target_tells_its_cases_apart() {
+        for (target, one, other) in [
+            ("fuzz_measure_calc", [0; 68], {
+                let mut bytes = [0; 68];
+                bytes[6] = 1;
+                bytes
+            }),
+            ("fuzz_measure_scan", [0; 68], [1; 68]),
+            ("fuzz_measure_image", [0; 68], {
+                let mut bytes = [0; 68];
+                bytes[crate::recipe::at::PROBE] = 1;
+                bytes
+            }),
+        ] {
+            let target = targets::find(target).unwrap();
+            assert_eq!(target.meaning(&one).len(), 8);
+            assert_eq!(target.meaning(&one), target.meaning(&one));
+            assert_ne!(
+                target.meaning(&one),
+                target.meaning(&other),
+                "{}",
+                target.name
+            );
+        }
+        assert_eq!(
+            targets::find("fuzz_measure_scan").unwrap().meaning(&[]),
+            "no case"
+        );
+    }
+}
