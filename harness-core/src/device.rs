@@ -1,8 +1,9 @@
 //! The mock device: a fuzzer's image, served one sector at a time.
 //!
 //! The image is borrowed. The device counts what it serves, notes every read that it should not have
-//! been asked for, fails the read that it was told to fail, and stops serving when a scanner reads more
-//! than its bound, so that quadratic work becomes a failed check and not a hang.
+//! been asked for, fails the read that it was told to fail and those after all that it was told to serve, and
+//! stops serving when a scanner reads more than its bound, so that quadratic work becomes a failed check
+//! and not a hang.
 
 use std::cell::Cell;
 
@@ -28,6 +29,7 @@ pub struct MockDevice<'a> {
     device: u32,
     place: Cell<Place>,
     fails: Option<u64>,
+    serves: u64,
     scans: u64,
     reads: Cell<u64>,
     bytes_served: Cell<u64>,
@@ -51,6 +53,7 @@ impl<'a> MockDevice<'a> {
             device,
             place: Cell::default(),
             fails: None,
+            serves: u64::MAX,
             scans: 1,
             reads: Cell::new(0),
             bytes_served: Cell::new(0),
@@ -74,10 +77,16 @@ impl<'a> MockDevice<'a> {
         self.fails = Some(self.reads.get() + nth);
     }
 
+    /// Makes every read fail that would bring what was served to more than `bytes`.
+    pub fn serve_at_most(&mut self, bytes: u64) {
+        self.serves = bytes;
+    }
+
     fn set(&mut self, image: Image<'a>) {
         self.image = image;
         self.place.set(Place::default());
         self.fails = None;
+        self.serves = u64::MAX;
         self.scans = 1;
         self.reads.set(0);
         self.bytes_served.set(0);
@@ -140,7 +149,7 @@ impl<'a> MockDevice<'a> {
         self.misuse.get()
     }
 
-    /// The sector whose read failed because it was told to, if it came to that.
+    /// The sector of the first read that failed because it was told to, if it came to that.
     #[must_use]
     pub fn failed_sector(&self) -> Option<u64> {
         self.failed.get()
@@ -174,8 +183,9 @@ impl InputDevice for MockDevice<'_> {
             // Not misuse in itself: the check on the number of reads reports it.
             return Err(ReadFailed);
         }
-        if self.fails == Some(self.reads.get() - 1) {
-            self.failed.set(Some(sector));
+        let served = self.bytes_served.get() + buffer.len() as u64;
+        if self.fails == Some(self.reads.get() - 1) || served > self.serves {
+            self.failed.set(self.failed.get().or(Some(sector)));
             // Whoever uses what a failed read leaves behind finds nonsense.
             buffer.fill(0xa5);
             return Err(ReadFailed);
@@ -193,8 +203,7 @@ impl InputDevice for MockDevice<'_> {
                 self.place.set(place);
             }
         }
-        self.bytes_served
-            .set(self.bytes_served.get() + buffer.len() as u64);
+        self.bytes_served.set(served);
         Ok(())
     }
 
@@ -266,6 +275,22 @@ mod tests {
         assert_eq!(device.failed_sector(), Some(2));
         assert!(read(&device, 2).is_ok());
         assert_eq!((device.bytes_served(), device.misuse()), (1536, None));
+    }
+
+    #[test]
+    fn reads_after_all_that_shall_be_served_fail() {
+        let mut device = MockDevice::default();
+        device.set_fuzz_input(&[9; 2048]);
+        device.serve_at_most(1500);
+        assert!(read(&device, 3).is_ok());
+        assert!(read(&device, 3).is_ok());
+        assert_eq!(device.failed_sector(), None);
+        assert!(read(&device, 1).is_err());
+        assert!(read(&device, 2).is_err());
+        assert_eq!(device.failed_sector(), Some(1));
+        assert_eq!((device.bytes_served(), device.misuse()), (1024, None));
+        device.set_fuzz_input(&[9; 512]);
+        assert!((0..9).all(|_| read(&device, 0).is_ok()));
     }
 
     #[test]

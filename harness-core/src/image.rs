@@ -26,7 +26,7 @@ mod probe;
 
 use std::fmt::Write as _;
 
-use shared::AllocationSummary;
+use shared::{AllocationSummary, ScanError};
 
 use crate::check::{self, Checks};
 use crate::describe::Describe;
@@ -96,11 +96,15 @@ pub fn run_against(
     let manner = image.manner();
     let device = image.device(&manner);
     let answer = image.scan(scanner, &device, &manner);
+    let failed = device.failed_sector();
     let scanned = Scanned {
         device: &device,
         unit: recipe.unit,
         answer,
-        expected: model(&recipe, &image.bytes),
+        expected: match failed {
+            Some(_) => Err(ScanErrorKind::Io),
+            None => model(&recipe, &image.bytes),
+        },
     };
     let case = Reported(data);
     let mut checks = Checks::default();
@@ -114,23 +118,36 @@ pub fn run_against(
         &check::IMAGE_ANSWER_IS_THE_TRUTH,
         truth.is_none_or(|truth| answer.result.map_err(Into::into) == truth),
     );
+    checks.evaluate_if(
+        failed.is_some(),
+        &check::IMAGE_FAILED_READ_IS_AN_IO_ERROR,
+        is_io_error_of(failed, answer.result),
+    );
     checks.conclude(&case, || match truth {
         Some(truth) => format!("{}; the recipe says {truth:?}", scanned.found()),
         None => scanned.found(),
     });
-    let first = First {
-        answer,
-        reads: device.reads(),
-    };
-    probe::ask(
-        Probe::of(&recipe),
-        calculators,
-        scanner,
-        &image,
-        first,
-        &case,
-    );
+    // A scan that was cut off says nothing that could be compared.
+    if failed.is_none() {
+        let first = First {
+            answer,
+            reads: device.reads(),
+        };
+        probe::ask(
+            Probe::of(&recipe),
+            calculators,
+            scanner,
+            &image,
+            first,
+            &case,
+        );
+    }
     Outcome::Checked
+}
+
+/// Whether an answer is the I/O error of the first sector whose read failed.
+fn is_io_error_of(failed: Option<u64>, result: Result<AllocationSummary, ScanError>) -> bool {
+    failed.is_some_and(|sector| result == Err(ScanError::Io { sector }))
 }
 
 /// An input, which is described only when a check failed.
@@ -176,13 +193,17 @@ impl Describe for ImageCase {
             None => "None".to_owned(),
         };
         let format = self.recipe.format;
+        let served = match OnDevice::of(&self.recipe).serves {
+            u64::MAX => String::new(),
+            bytes => format!("\ndevice.serve_at_most({bytes});"),
+        };
         format!(
             "use harness_core::subject::{{ScanFormat, ScanRequest, Scanner}};\n\
              let recipe = harness_core::recipe::Recipe::decode(&[{bytes}]).unwrap();\n\
              let mut image = recipe.build().image;\n\
              image.set_capacity(recipe.conditions.capacity(image.capacity()));\n\
              let mut device = harness_core::MockDevice::new(recipe.conditions.sector_size, recipe.conditions.index);\n\
-             device.set_sparse_input(&image);\n\
+             device.set_sparse_input(&image);{served}\n\
              let mut caches = [vec![0; 65536], vec![0; 65536]];\n\
              let [first, second] = &mut caches;\n\
              harness_core::BuiltIn.scan(ScanRequest {{ format: ScanFormat::{format:?}, \

@@ -108,7 +108,7 @@ impl Scanned<'_> {
             result, bytes_read, ..
         } = self.answer;
         format!(
-            "{}; the model answers {}; {} sector reads where {} are allowed; {}; bytes_read = {bytes_read:?}, served = {}",
+            "{}; the model answers {}; {} sector reads where {} are allowed; {}; bytes_read = {bytes_read:?}, served = {}{}",
             match result {
                 Ok(summary) => summary_in_words(summary),
                 Err(error) => error.to_string(),
@@ -121,6 +121,11 @@ impl Scanned<'_> {
             self.device.read_bound(),
             self.device.misuse().unwrap_or("no read that should not be"),
             self.device.bytes_served(),
+            self.device
+                .failed_sector()
+                .map_or_else(String::new, |sector| format!(
+                    "; that was all that the device serves, and the read of sector {sector} failed"
+                )),
         )
     }
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 
 use crate::device::MockDevice;
 use crate::recipe::Recipe;
-use crate::recipe::conditions::End;
+use crate::recipe::conditions::{End, SERVED_OF_DAMAGED};
 use crate::recipe::truth::Truth;
 use crate::sparse::SparseImage;
 use crate::subject::{ScanAnswer, ScanRequest, Scanner};
@@ -17,6 +17,8 @@ pub(super) struct OnDevice<'a> {
     pub(super) bytes: SparseImage,
     /// What the recipe says, when the file is whole and undamaged.
     pub(super) truth: Option<Truth>,
+    /// How many bytes the device serves a scan.
+    pub(super) serves: u64,
 }
 
 /// How a scan is made, where that may differ.
@@ -39,6 +41,11 @@ impl<'a> OnDevice<'a> {
         Self {
             recipe,
             bytes,
+            serves: if built.damage_done.is_empty() {
+                u64::MAX
+            } else {
+                SERVED_OF_DAMAGED
+            },
             truth: built.truth.filter(|_| recipe.conditions.end == End::OfFile),
         }
     }
@@ -59,7 +66,9 @@ impl<'a> OnDevice<'a> {
     pub(super) fn device(&self, manner: &Manner) -> MockDevice<'_> {
         let mut device = MockDevice::new(manner.sector_size, self.recipe.conditions.index);
         device.set_sparse_input(&self.bytes);
-        device.expect_scans(1 + u64::from(manner.twice));
+        let scans = 1 + u64::from(manner.twice);
+        device.expect_scans(scans);
+        device.serve_at_most(self.serves.saturating_mul(scans));
         if let Some(nth) = manner.failing_read {
             device.fail_read(nth);
         }

@@ -13,8 +13,8 @@ use crate::recipe::{Recipe, unit_of_selector};
 use crate::scanned::summary_in_words;
 use crate::subject::{Calculators, ScanAnswer, Scanner};
 
-use super::Reported;
 use super::on_device::{Manner, OnDevice};
+use super::{Reported, is_io_error_of};
 
 /// What is asked about an image beside the scan itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +123,9 @@ fn another_manner(
         bytes_read,
     } = image.scan(scanner, &device, &manner);
     let same = same_answer(result, first.answer.result);
+    // Of larger sectors the device may serve too few, where it served the first scan all that it read.
+    let failed = device.failed_sector();
+    let was_cut_off = matches!(probe, Probe::SectorSize(_)) && failed.is_some();
     let mut checks = Checks::default();
     checks.evaluate(
         &check::IMAGE_READS_BOUNDED,
@@ -145,7 +148,7 @@ fn another_manner(
             && device.reads() == first.reads,
     );
     checks.evaluate_if(
-        matches!(probe, Probe::SectorSize(_)),
+        matches!(probe, Probe::SectorSize(_)) && !was_cut_off,
         &check::IMAGE_SAME_FOR_EVERY_SECTOR_SIZE,
         same,
     );
@@ -168,11 +171,9 @@ fn another_manner(
         ),
     );
     checks.evaluate_if(
-        manner.failing_read.is_some(),
+        manner.failing_read.is_some() || was_cut_off,
         &check::IMAGE_FAILED_READ_IS_AN_IO_ERROR,
-        device
-            .failed_sector()
-            .is_some_and(|sector| result == Err(ScanError::Io { sector })),
+        is_io_error_of(failed, result),
     );
     checks.conclude(case, || {
         format!(
@@ -182,8 +183,7 @@ fn another_manner(
             device.reads(),
             device.bytes_served(),
             again.map_or_else(String::new, |again| format!("; the second scan {again:?}")),
-            device
-                .failed_sector()
+            failed
                 .map_or_else(String::new, |sector| format!("; the read of sector {sector} failed")),
         )
     });

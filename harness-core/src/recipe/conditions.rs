@@ -6,6 +6,12 @@ use super::{Bytes, at};
 /// costs a call for each sector.
 pub const SECTOR_SIZES: [u32; 8] = [4096, 512, 65536, 1024, 2048, 8192, 16384, 32768];
 
+/// How many bytes a device serves of a damaged image; then its reads fail. Damage makes tables of what is
+/// none, and a file may have a GiB of that. Whatever is worth finding there is in the first few, and an
+/// engine keeps an input for a loop that ran more often than any before: without this, four fifths of its
+/// time go into such inputs.
+pub const SERVED_OF_DAMAGED: u64 = 512 << 10;
+
 /// The device that the image is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conditions {

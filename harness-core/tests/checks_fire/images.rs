@@ -13,6 +13,22 @@ pub(crate) fn image_input(probe: u8, argument: u16) -> Vec<u8> {
     input
 }
 
+/// A recipe of a qcow2 image whose first L2 table has an entry for each of so many clusters of 1 MiB. A number
+/// of the header that no scanner minds is damaged.
+fn with_a_large_table(clusters: u64, probe: u8, argument: u16) -> Vec<u8> {
+    const SIZE_IN_BYTES_OF_A_LARGE_DISK: u8 = 15 << 2 | 1;
+    const CLUSTERS_OF_1_MIB: u8 = 11;
+    const COMPATIBLE_FEATURES: u8 = 14;
+    const ONE_MORE: u8 = 14;
+    let mut input = image_input(probe, argument);
+    input[at::SIZE_MODE] = SIZE_IN_BYTES_OF_A_LARGE_DISK;
+    input[at::SIZE..at::SIZE_TAIL].copy_from_slice(&(clusters << 20).to_le_bytes());
+    input[at::SIZE_TAIL + 3] = 0xf0;
+    input[at::GEOMETRY] = CLUSTERS_OF_1_MIB;
+    input[at::DAMAGES..at::DAMAGES + 4].copy_from_slice(&[1, COMPATIBLE_FEATURES, 0, ONE_MORE]);
+    input
+}
+
 /// A scan that goes wrong: it is told how often a scan was asked for before, asks for the right one,
 /// and spoils it.
 pub(crate) fn image_scans_fire() {
@@ -147,6 +163,33 @@ pub(crate) fn image_scans_fire() {
             "image.failed_read_is_an_io_error",
         );
     }
+    // What is damaged is served up to 512 KiB: of sectors of 4096 bytes enough for 60000 entries, of those of
+    // 65536 too little.
+    let cut_off = with_a_large_table(70_000, 0, 0);
+    let cut_off_in_the_probe = with_a_large_table(60_000, 2, 2);
+    for (input, nth) in [(&cut_off, 0), (&cut_off_in_the_probe, 1)] {
+        assert_eq!(failure(&BUILT_IN, "fuzz_measure_image", input), None);
+        fires(
+            input,
+            |asked, _, answer| {
+                if asked == nth {
+                    assert!(
+                        matches!(answer.result, Err(ScanError::Io { .. })),
+                        "it is cut off"
+                    );
+                    answer.result = Err(ScanError::Io { sector: 1 << 40 });
+                } else {
+                    assert!(answer.result.is_ok(), "it is served");
+                }
+            },
+            "image.failed_read_is_an_io_error",
+        );
+    }
+    fires(
+        &cut_off,
+        |_, _, answer| answer.result = Ok(SOUND),
+        "image.answer_is_exact",
+    );
     fires(
         &image_input(7, 9),
         |asked, _, answer| {
