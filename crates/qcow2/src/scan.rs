@@ -1,9 +1,5 @@
 //! The walk through the L1 and L2 tables.
 //!
-//! Tables are taken in blocks of 512 bytes: clusters are aligned to that, so a block lies in one
-//! sector of the device whatever its sector size, and the walk stops where the disk ends or an entry
-//! is corrupt at the same place for every sector size.
-//!
 //! Sector reads for [`init`](Qcow2State::init) and one scan: one for the header, at most the file's
 //! sectors and one for the L1 table, and at most the file's sectors of 512 bytes for the L2 tables.
 
@@ -17,8 +13,10 @@ use shared::{
 use crate::QcowHeader;
 use crate::entry::{ClusterData, EntryRules, OFFSET};
 
-/// How much of a table is taken at once, in bytes.
-const BLOCK: usize = 512;
+/// How much of the file's start is read for the header, in bytes.
+const START: usize = 512;
+/// How much of a table is taken at once, in bytes: what says nothing is passed over in one step.
+const BLOCK: usize = 4096;
 /// The length of an L1 entry, and of an L2 entry and half of an extended one, in bytes.
 const WORD: usize = 8;
 /// Subclusters a cluster has with extended L2 entries.
@@ -59,10 +57,10 @@ impl<'a> Qcow2State<'a> {
         let mut l1_cache = SectorCache::new(l1_cache);
         let l2_cache = SectorCache::new(l2_cache);
         let mut input = Input::open(calls, device, &[&l1_cache, &l2_cache])?;
-        let mut first = [0; BLOCK];
-        let there = usize::try_from(input.capacity()).map_or(BLOCK, |bytes| bytes.min(BLOCK));
-        input.read(&mut l1_cache, 0, &mut first[..there], "the header")?;
-        let header = QcowHeader::parse(&first[..there])?;
+        let mut first = [0; START];
+        let first = &mut first[..up_to(START, input.capacity())];
+        input.read(&mut l1_cache, 0, first, "the header")?;
+        let header = QcowHeader::parse(first)?;
         if !input.contains(header.l1_offset, header.l1_bytes()) {
             return Err(ScanError::Corrupt(L1_CUT_SHORT));
         }
@@ -113,7 +111,7 @@ impl<'a> Qcow2State<'a> {
         let coverage_bits = self.header.l2_coverage_bits();
         let mut block = [0; BLOCK];
         for first in (0..entries).step_by(BLOCK / WORD) {
-            let block = &mut block[..length_up_to_block((entries - first) * WORD as u64)];
+            let block = &mut block[..up_to(BLOCK, (entries - first) * WORD as u64)];
             let at = self.header.l1_offset + first * WORD as u64;
             self.input
                 .read(&mut self.l1_cache, at, block, L1_CUT_SHORT)?;
@@ -152,7 +150,7 @@ impl<'a> Qcow2State<'a> {
         let clusters = clusters_left.min(cluster_size / entry_size as u64);
         let mut block = [0; BLOCK];
         for first in (0..clusters).step_by(BLOCK / entry_size) {
-            let block = &mut block[..length_up_to_block((clusters - first) * entry_size as u64)];
+            let block = &mut block[..up_to(BLOCK, (clusters - first) * entry_size as u64)];
             self.input.read(
                 &mut self.l2_cache,
                 l2_offset + first * entry_size as u64,
@@ -200,9 +198,9 @@ impl Walk {
 const L1_CUT_SHORT: &str = "the L1 table is not wholly in the file";
 const L2_CUT_SHORT: &str = "an L2 table is not wholly in the file";
 
-/// The smaller of `bytes` and a block.
-fn length_up_to_block(bytes: u64) -> usize {
-    usize::try_from(bytes).map_or(BLOCK, |bytes| bytes.min(BLOCK))
+/// The smaller of `most` and `bytes`.
+fn up_to(most: usize, bytes: u64) -> usize {
+    usize::try_from(bytes).map_or(most, |bytes| bytes.min(most))
 }
 
 /// The two words of an extended L2 entry.

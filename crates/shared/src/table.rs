@@ -4,8 +4,10 @@
 //! passed over whole, so that a scan of a large and empty disk costs little more than reading its
 //! tables.
 
-/// What says something is looked for in stretches of so many bytes, a multiple of every entry's size.
-const STRETCH: usize = 64;
+/// What says something is looked for in stretches of so many bytes, and in these in shorter ones; each a
+/// multiple of every entry's size.
+const LONG: usize = 512;
+const SHORT: usize = 64;
 
 /// Whether every one of `bytes` is `byte`.
 #[must_use]
@@ -26,13 +28,24 @@ pub fn entries_but<const ENTRY: usize>(
     nothing: u8,
 ) -> impl Iterator<Item = (u64, [u8; ENTRY])> {
     let table = if are_all(table, nothing) { &[] } else { table };
-    table
-        .chunks(STRETCH)
-        .zip((0..).step_by(STRETCH / ENTRY))
-        .filter(move |(stretch, _)| !are_all(stretch, nothing))
-        .flat_map(|(stretch, first)| stretch.as_chunks().0.iter().copied().zip(first..))
-        .filter(move |(entry, _)| *entry != [nothing; ENTRY])
-        .map(|(entry, number)| (number, entry))
+    stretches_but(table, LONG, nothing)
+        .flat_map(move |(start, long)| {
+            stretches_but(long, SHORT, nothing).map(move |(at, short)| (start + at, short))
+        })
+        .flat_map(|(start, short)| {
+            let first = (start / ENTRY) as u64;
+            (first..).zip(short.as_chunks().0.iter().copied())
+        })
+        .filter(move |(_, entry)| *entry != [nothing; ENTRY])
+}
+
+/// The stretches of `length` bytes in `bytes`, the last one perhaps shorter, that have a byte other than
+/// `nothing`: each with where it starts, in order.
+fn stretches_but(bytes: &[u8], length: usize, nothing: u8) -> impl Iterator<Item = (usize, &[u8])> {
+    (0..)
+        .step_by(length)
+        .zip(bytes.chunks(length))
+        .filter(move |(_, stretch)| !are_all(stretch, nothing))
 }
 
 #[cfg(test)]
@@ -44,8 +57,8 @@ mod tests {
 
     #[test]
     fn entries_that_say_something_come_with_their_number() {
-        let mut table = [0xff; 3 * STRETCH + 24];
-        let places = [0_u8, 15, 16, 17, 40, 48, 53];
+        let mut table = [0xff; LONG + 3 * SHORT + 24];
+        let places = [0_u8, 15, 16, 17, 40, 127, 128, 176, 181];
         for place in places {
             table[usize::from(place) * 4 + 3] = place;
         }

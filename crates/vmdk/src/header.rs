@@ -21,8 +21,8 @@ pub(crate) const LENGTH: usize = 512;
 const SECTOR: u64 = 512;
 /// The entries of a grain table.
 pub(crate) const TABLE_ENTRIES: u64 = 512;
-/// The size of a grain table in bytes.
-pub(crate) const TABLE_BYTES: u64 = TABLE_ENTRIES * 4;
+/// The size of a grain table in bytes: four an entry.
+pub(crate) const TABLE_BYTES: usize = 2048;
 
 /// A grain directory offset that says: the header is in the footer.
 const IN_FOOTER: u64 = u64::MAX;

@@ -1,9 +1,5 @@
 //! The walk through the grain directory and the grain tables.
 //!
-//! Tables are taken in blocks of 512 bytes: they are aligned to that, so a block lies in one sector of
-//! the device whatever its sector size, and the walk stops where the disk ends at the same place for
-//! every sector size.
-//!
 //! Sector reads for [`init`](VmdkState::init) and one scan: at most 5 for header and footer, the
 //! file's sectors and one for the directory, and the file's sectors of 512 bytes for the tables.
 
@@ -18,8 +14,8 @@ use crate::VmdkHeader;
 use crate::descriptor;
 use crate::header::{First, LENGTH, TABLE_BYTES};
 
-/// How much of a table is taken at once, in bytes.
-const BLOCK: usize = 512;
+/// How much of the directory is taken at once, in bytes: what says nothing is passed over in one step.
+const BLOCK: usize = 4096;
 /// An entry's length in bytes, in directory and table.
 const ENTRY: u64 = 4;
 /// The size of VMDK's unit, in bytes.
@@ -110,7 +106,7 @@ impl<'a> VmdkState<'a> {
         let (start, bytes) = (self.header.directory_offset, self.header.directory_bytes());
         let mut block = [0; BLOCK];
         for at in (0..bytes).step_by(BLOCK) {
-            let block = &mut block[..length_up_to_block(bytes - at)];
+            let block = &mut block[..up_to(BLOCK, bytes - at)];
             self.input
                 .read(&mut self.gd_cache, start + at, block, DIRECTORY_CUT_SHORT)?;
             for (number, table) in entries_but(block, 0) {
@@ -129,29 +125,22 @@ impl<'a> VmdkState<'a> {
         guest_offset: u64,
         walk: &mut Walk,
     ) -> Result<(), ScanError> {
-        if !self.input.contains(table_offset, TABLE_BYTES) {
+        if !self.input.contains(table_offset, TABLE_BYTES as u64) {
             return Err(ScanError::Corrupt(TABLE_CUT_SHORT));
         }
-        walk.budget.take(TABLE_BYTES)?;
+        walk.budget.take(TABLE_BYTES as u64)?;
 
         let grain_size = self.header.grain_size();
         let zeroed_grains = self.header.has_zeroed_grains();
         let grains_left = (self.virtual_size() - guest_offset).div_ceil(grain_size);
-        let bytes = TABLE_BYTES.min(grains_left.saturating_mul(ENTRY));
-        let mut block = [0; BLOCK];
-        for at in (0..bytes).step_by(BLOCK) {
-            let block = &mut block[..length_up_to_block(bytes - at)];
-            self.input.read(
-                &mut self.gt_cache,
-                table_offset + at,
-                block,
-                TABLE_CUT_SHORT,
-            )?;
-            for (number, grain) in entries_but(block, 0) {
-                if !(zeroed_grains && u32::from_le_bytes(grain) == ZEROED) {
-                    let start = guest_offset + (at / ENTRY + number) * grain_size;
-                    walk.tally.add(start, grain_size);
-                }
+        let mut table = [0; TABLE_BYTES];
+        let table = &mut table[..up_to(TABLE_BYTES, grains_left.saturating_mul(ENTRY))];
+        self.input
+            .read(&mut self.gt_cache, table_offset, table, TABLE_CUT_SHORT)?;
+        for (number, grain) in entries_but(table, 0) {
+            if !(zeroed_grains && u32::from_le_bytes(grain) == ZEROED) {
+                walk.tally
+                    .add(guest_offset + number * grain_size, grain_size);
             }
         }
         Ok(())
@@ -164,7 +153,7 @@ fn read_header(
 ) -> Result<VmdkHeader, ScanError> {
     let capacity = input.capacity();
     let mut first = [0; LENGTH];
-    let first = &mut first[..length_up_to_block(capacity)];
+    let first = &mut first[..up_to(LENGTH, capacity)];
     input.read(cache, 0, first, "the header")?;
     if first.starts_with(descriptor::MAGIC) {
         return Err(ScanError::Unsupported(descriptor::kind(first)));
@@ -187,7 +176,7 @@ fn read_header(
 const DIRECTORY_CUT_SHORT: &str = "the grain directory is not wholly in the file";
 const TABLE_CUT_SHORT: &str = "a grain table is not wholly in the file";
 
-/// The smaller of `bytes` and a block.
-fn length_up_to_block(bytes: u64) -> usize {
-    usize::try_from(bytes).map_or(BLOCK, |bytes| bytes.min(BLOCK))
+/// The smaller of `most` and `bytes`.
+fn up_to(most: usize, bytes: u64) -> usize {
+    usize::try_from(bytes).map_or(most, |bytes| bytes.min(most))
 }
