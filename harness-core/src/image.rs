@@ -18,6 +18,10 @@
 //! | 9 | the calculator of the image's own format, units counted in its own | |
 //! | 10–15 | nothing more | |
 //!
+//! A scan that reads more of a damaged image than the device serves
+//! ([`SERVED_OF_DAMAGED`](crate::recipe::conditions::SERVED_OF_DAMAGED)) is an I/O error, and then no probe asks
+//! more.
+//!
 //! # Checks
 //! `image.*` of [`crate::check::ALL`].
 
