@@ -48,7 +48,7 @@ Examples:
   cargo campaign corpora                                minimise again what there is
   cargo campaign corpora --time 10m                     grow first, ten minutes an engine and target
   cargo campaign corpora --from results/corpus          take what campaigns have found worth keeping
-  cargo campaign corpora --targets fuzz_measure_calc --keep-per-feature 10")]
+  cargo campaign corpora --targets fuzz_measure_calc --keep-per-feature 20")]
 pub struct Corpora {
     /// Grow first: how long each engine runs on each target. It begins from the seeds and the present zip.
     #[arg(long, value_parser = parse_time)]
@@ -64,7 +64,7 @@ pub struct Corpora {
     from: Vec<PathBuf>,
     /// How many inputs to keep for each feature, where there are as many: different inputs with the same
     /// coverage differ in what they are sensitive to.
-    #[arg(long, value_name = "N", default_value = "6")]
+    #[arg(long, value_name = "N", default_value = "12")]
     keep_per_feature: NonZeroUsize,
     /// How many engines grow at once, each on a core of its own; by default as many as there are cores.
     #[arg(long, value_name = "N")]
