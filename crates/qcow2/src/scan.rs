@@ -115,12 +115,12 @@ impl<'a> Qcow2State<'a> {
             let at = self.header.l1_offset + first * WORD as u64;
             self.input
                 .read(&mut self.l1_cache, at, block, L1_CUT_SHORT)?;
-            for (number, entry) in entries_but(block, 0) {
-                let l2_offset = u64::from_be_bytes(entry) & OFFSET;
-                if l2_offset != 0 {
-                    self.scan_l2_table(l2_offset, (first + number) << coverage_bits, &mut walk)?;
+            entries_but(block, 0).try_for_each(|(number, entry)| {
+                match u64::from_be_bytes(entry) & OFFSET {
+                    0 => Ok(()),
+                    at => self.scan_l2_table(at, (first + number) << coverage_bits, &mut walk),
                 }
-            }
+            })?;
         }
         Ok(walk.tally.summary())
     }
@@ -159,14 +159,14 @@ impl<'a> Qcow2State<'a> {
             )?;
             let start = |number| guest_offset + (first + number) * cluster_size;
             if extended {
-                for (number, entry) in entries_but(block, 0) {
+                entries_but(block, 0).try_for_each(|(number, entry)| {
                     let [entry, bitmap] = halves(entry);
-                    walk.add_cluster(entry, bitmap, start(number))?;
-                }
+                    walk.add_cluster(entry, bitmap, start(number))
+                })?;
             } else {
-                for (number, entry) in entries_but(block, 0) {
-                    walk.add_cluster(u64::from_be_bytes(entry), 0, start(number))?;
-                }
+                entries_but(block, 0).try_for_each(|(number, entry)| {
+                    walk.add_cluster(u64::from_be_bytes(entry), 0, start(number))
+                })?;
             }
         }
         Ok(())

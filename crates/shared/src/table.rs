@@ -22,7 +22,8 @@ pub fn are_all(bytes: &[u8], byte: u8) -> bool {
 /// The entries of `ENTRY` bytes in `table`, which is whole entries, that have a byte other than
 /// `nothing`: each with its number from the table's start, in order.
 ///
-/// `ENTRY` is a power of two up to 64.
+/// `ENTRY` is a power of two up to 64. To be walked by `try_for_each`: a loop would ask each of the
+/// iterators within for every entry.
 pub fn entries_but<const ENTRY: usize>(
     table: &[u8],
     nothing: u8,

@@ -115,10 +115,11 @@ impl BlockTable {
             let piece = &mut piece[..length as usize];
             let at = self.table.start + first * ENTRY as u64;
             input.read(cache, at, piece, "the BAT is not wholly in the file")?;
-            for (number, sector) in entries_but(piece, ABSENT) {
+            entries_but(piece, ABSENT).try_for_each(|(number, sector)| {
                 self.verify_place(input, u64::from(u32::from_be_bytes(sector)) * 512)?;
                 tally.add((first + number) * block_size, block_size);
-            }
+                Ok(())
+            })?;
         }
         Ok(())
     }

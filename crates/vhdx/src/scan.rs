@@ -83,14 +83,15 @@ impl BlockTable {
                 piece,
                 "the BAT is not wholly in the file",
             )?;
-            for (number, entry) in entries_but(piece, NOT_PRESENT) {
+            entries_but(piece, NOT_PRESENT).try_for_each(|(number, entry)| {
                 let entry = u64::from_le_bytes(entry);
                 if is_present(entry)? {
                     let start = (block + number) * block_size;
                     self.verify_place(input, areas, start, entry & !(MIB - 1))?;
                     tally.add(start, block_size);
                 }
-            }
+                Ok(())
+            })?;
             block += entries;
         }
         Ok(())

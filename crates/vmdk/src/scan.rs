@@ -109,10 +109,10 @@ impl<'a> VmdkState<'a> {
             let block = &mut block[..up_to(BLOCK, bytes - at)];
             self.input
                 .read(&mut self.gd_cache, start + at, block, DIRECTORY_CUT_SHORT)?;
-            for (number, table) in entries_but(block, 0) {
+            entries_but(block, 0).try_for_each(|(number, table)| {
                 let table = u64::from(u32::from_le_bytes(table)) * SECTOR;
-                self.scan_table(table, (at / ENTRY + number) * coverage, &mut walk)?;
-            }
+                self.scan_table(table, (at / ENTRY + number) * coverage, &mut walk)
+            })?;
         }
         Ok(walk.tally.summary())
     }
@@ -137,12 +137,12 @@ impl<'a> VmdkState<'a> {
         let table = &mut table[..up_to(TABLE_BYTES, grains_left.saturating_mul(ENTRY))];
         self.input
             .read(&mut self.gt_cache, table_offset, table, TABLE_CUT_SHORT)?;
-        for (number, grain) in entries_but(table, 0) {
+        entries_but(table, 0).for_each(|(number, grain)| {
             if !(zeroed_grains && u32::from_le_bytes(grain) == ZEROED) {
                 walk.tally
                     .add(guest_offset + number * grain_size, grain_size);
             }
-        }
+        });
         Ok(())
     }
 }
