@@ -40,12 +40,14 @@ impl<'a> OnDevice<'a> {
         bytes.set_capacity(recipe.conditions.capacity(bytes.capacity()));
         Self {
             recipe,
-            bytes,
-            serves: if built.damage_done.is_empty() {
+            // What tables of a shorter file hold is less, and a scanner that reads them over and over is told
+            // by its reads.
+            serves: if built.damage_done.is_empty() || bytes.capacity() <= SERVED_OF_DAMAGED {
                 u64::MAX
             } else {
                 SERVED_OF_DAMAGED
             },
+            bytes,
             truth: built.truth.filter(|_| recipe.conditions.end == End::OfFile),
         }
     }

@@ -7,8 +7,8 @@
 //! # Layout, version 0
 //! Positional and little-endian; what is not there reads as zero, so that every byte string is a
 //! recipe, the empty one too: an empty qcow2 image of nothing. Only another version is rejected. The
-//! positions are constants of [`at`]; what is used rarely comes last. Of a damaged image the device serves
-//! [`conditions::SERVED_OF_DAMAGED`] bytes.
+//! positions are constants of [`at`]; what is used rarely comes last. Of a damaged image that is longer the
+//! device serves [`conditions::SERVED_OF_DAMAGED`] bytes.
 //!
 //! | bytes | meaning |
 //! |---|---|
