@@ -248,3 +248,29 @@ pub fn never_evaluated_in_words(target: &str, missed: &[impl Borrow<str>]) -> St
         missed.join(", ")
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use harness_core::{check, targets};
+
+    use super::*;
+
+    #[test]
+    fn a_check_that_no_input_evaluates_is_told_with_what_to_do() {
+        let target = targets::find("fuzz_measure_calc").expect("a target");
+        let mut evaluations: BTreeMap<String, u64> = check::ALL
+            .iter()
+            .map(|check| (check.id.to_owned(), 1))
+            .collect();
+        assert!(never_evaluated(target, &evaluations).is_empty());
+        evaluations.insert("calc.sum_fits_u64".to_owned(), 0);
+        evaluations.remove("calc.monotone_in_data");
+        // Another target's.
+        evaluations.remove("scan.reads_bounded");
+        let missed = never_evaluated(target, &evaluations);
+        assert_eq!(missed.len(), 2);
+        assert!(missed.contains(&"calc.sum_fits_u64") && missed.contains(&"calc.monotone_in_data"));
+        let words = never_evaluated_in_words(target.name, &missed);
+        assert!(words.contains(&missed.join(", ")) && words.contains("seeds/fuzz_measure_calc"));
+    }
+}

@@ -72,7 +72,8 @@ impl<W: Write + Seek> Packer<W> {
         Self(ZipWriter::new(to))
     }
 
-    /// Adds an input, with a comment when that is not empty. The same inputs make the same bytes when they are added in the order of their names.
+    /// Adds an input, with a comment when that is not empty. The same inputs make the same bytes when they are
+    /// added in the order of their names.
     ///
     /// # Errors
     /// When it cannot be written.

@@ -103,3 +103,33 @@ impl<'a> OnDevice<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::at;
+
+    /// How long a qcow2 image of 64 KiB clusters is, so many of which hold data, and how much of it is served.
+    fn served(data: u8, is_damaged: bool) -> (u64, u64) {
+        let mut bytes = [0; 192];
+        bytes[at::SIZE_MODE] = 4 << 2;
+        bytes[at::SIZE] = 10;
+        bytes[at::RUNS + 2] = data;
+        // One more in the compatible features, which no scanner minds.
+        bytes[at::DAMAGES..at::DAMAGES + 4].copy_from_slice(&[is_damaged.into(), 14, 0, 14]);
+        let recipe = Recipe::decode(&bytes).unwrap();
+        let image = OnDevice::of(&recipe);
+        (image.bytes.capacity(), image.serves)
+    }
+
+    #[test]
+    fn only_of_a_damaged_and_long_image_a_part_is_served() {
+        // Header, refcounts, L1 and L2 table take five clusters.
+        assert_eq!(served(3, true), (SERVED_OF_DAMAGED, u64::MAX));
+        assert_eq!(
+            served(4, true),
+            (SERVED_OF_DAMAGED + 65536, SERVED_OF_DAMAGED)
+        );
+        assert_eq!(served(4, false), (SERVED_OF_DAMAGED + 65536, u64::MAX));
+    }
+}

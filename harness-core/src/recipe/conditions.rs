@@ -6,9 +6,9 @@ use super::{Bytes, at};
 /// costs a call for each sector.
 pub const SECTOR_SIZES: [u32; 8] = [4096, 512, 65536, 1024, 2048, 8192, 16384, 32768];
 
-/// How many bytes a device serves of a damaged image that is longer; then its reads fail. Damage makes tables of what is
-/// none, and a file may have a GiB of that; engines keep the inputs that have most, and would spend their time
-/// on these (`ARCHITECTURE.md` has the figures).
+/// How many bytes a device serves of a damaged image that is longer; then its reads fail. Damage makes
+/// tables of what is none, and a file may have a GiB of that; engines keep the inputs that have most, and
+/// would spend their time on these.
 pub const SERVED_OF_DAMAGED: u64 = 512 << 10;
 
 /// The device that the image is on.
