@@ -22,7 +22,7 @@ pub use call_table::{CallTable, InputDevice, ReadFailed};
 pub use error::ScanError;
 pub use input::{Input, SectorCache};
 pub use summary::{AllocationSummary, TouchedUnits};
-pub use table::{are_all, entries_but};
+pub use table::{entries_but, is_all};
 pub use tally::{DataTally, TableBudget};
 
 /// The smallest sector size that a device may have, in bytes.

@@ -9,14 +9,15 @@
 const LONG: usize = 512;
 const SHORT: usize = 64;
 
-/// Whether every one of `bytes` is `byte`.
+/// Whether every one of `bytes` is `byte`, in straight-line code: one comparison for all of them. Engines make a
+/// call of every comparison, and of one of two slices a loop over their bytes.
 #[must_use]
-pub fn are_all(bytes: &[u8], byte: u8) -> bool {
-    // The first is, and each is like the one before it: one comparison of two slices, for which there
-    // is a fast routine whatever the bytes are and however the caller is instrumented.
-    bytes
-        .split_first()
-        .is_none_or(|(&first, others)| first == byte && others == &bytes[..others.len()])
+#[inline]
+pub fn is_all<const LENGTH: usize>(bytes: &[u8; LENGTH], byte: u8) -> bool {
+    let differ = |bytes: &[u8]| bytes.iter().fold(0, |most, other| most.max(other ^ byte));
+    let (long, rest) = bytes.as_chunks::<LONG>();
+    let long = long.iter().fold(0, |most, long| most.max(differ(long)));
+    long | differ(rest) == 0
 }
 
 /// The entries of `ENTRY` bytes in `table`, which is whole entries, that have a byte other than
@@ -28,10 +29,9 @@ pub fn entries_but<const ENTRY: usize>(
     table: &[u8],
     nothing: u8,
 ) -> impl Iterator<Item = (u64, [u8; ENTRY])> {
-    let table = if are_all(table, nothing) { &[] } else { table };
-    stretches_but(table, LONG, nothing)
+    stretches_but::<LONG>(table, nothing)
         .flat_map(move |(start, long)| {
-            stretches_but(long, SHORT, nothing).map(move |(at, short)| (start + at, short))
+            stretches_but::<SHORT>(long, nothing).map(move |(at, short)| (start + at, short))
         })
         .flat_map(|(start, short)| {
             let first = (start / ENTRY) as u64;
@@ -40,13 +40,18 @@ pub fn entries_but<const ENTRY: usize>(
         .filter(move |(_, entry)| *entry != [nothing; ENTRY])
 }
 
-/// The stretches of `length` bytes in `bytes`, the last one perhaps shorter, that have a byte other than
-/// `nothing`: each with where it starts, in order.
-fn stretches_but(bytes: &[u8], length: usize, nothing: u8) -> impl Iterator<Item = (usize, &[u8])> {
+/// The stretches of `LENGTH` bytes in `bytes` that have a byte other than `nothing`, and what is left at the end,
+/// whatever it is: each with where it starts, in order.
+fn stretches_but<const LENGTH: usize>(
+    bytes: &[u8],
+    nothing: u8,
+) -> impl Iterator<Item = (usize, &[u8])> {
     (0..)
-        .step_by(length)
-        .zip(bytes.chunks(length))
-        .filter(move |(_, stretch)| !are_all(stretch, nothing))
+        .step_by(LENGTH)
+        .zip(bytes.chunks(LENGTH))
+        .filter(move |(_, stretch)| {
+            <&[u8; LENGTH]>::try_from(*stretch).map_or(true, |stretch| !is_all(stretch, nothing))
+        })
 }
 
 #[cfg(test)]
@@ -72,14 +77,22 @@ mod tests {
 
     #[test]
     fn bytes_are_all_one_or_not() {
-        assert!(are_all(&[], 7));
-        assert!(are_all(&[7; 300], 7));
-        assert!(!are_all(&[7; 300], 8));
-        for place in [0, 1, 150, 299] {
-            let mut bytes = [7; 300];
-            bytes[place] = 8;
-            assert!(!are_all(&bytes, 7), "{place}");
+        fn judged<const LENGTH: usize>() {
+            assert!(is_all(&[7; LENGTH], 7));
+            assert!(!is_all(&[7; LENGTH], 8));
+            for place in [0, LENGTH / 2, LENGTH - 1] {
+                for other in [6, 8, 0x87, 0xff] {
+                    let mut bytes = [7; LENGTH];
+                    bytes[place] = other;
+                    assert!(!is_all(&bytes, 7), "{place} of {LENGTH}");
+                }
+            }
         }
+        assert!(is_all(&[], 7));
+        judged::<1>();
+        judged::<SHORT>();
+        judged::<LONG>();
+        judged::<{ 2 * LONG + 9 }>();
     }
 
     #[test]

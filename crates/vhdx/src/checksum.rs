@@ -4,15 +4,13 @@
 //! checksum's register by a fixed linear map, which is four look-ups.
 
 use crc::{CRC_32_ISCSI, Crc, Table};
+use shared::is_all;
 
 static CRC_32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
 /// What a run of zeros does to the register: its byte `n` becomes `map[n][byte]`, and the exclusive or
 /// of the four is the register after them.
 type Map = [[u32; 256]; 4];
-
-/// The lengths of runs of zeros that are taken in one step, in bytes, the longest first, and their maps.
-static RUNS: [(usize, &Map); 3] = [(4096, &AFTER_4096), (512, &AFTER_512), (64, &AFTER_64)];
 
 static AFTER_64: Map = after_64_zeros();
 static AFTER_512: Map = eight_times(&AFTER_64);
@@ -30,27 +28,43 @@ impl Checksum {
         Self { register: !0 }
     }
 
-    /// Takes more bytes.
+    /// Takes more bytes: zeros in steps of 4096, where there are others of 512, and there of 64.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
-        self.take(bytes, &RUNS);
+        self.in_steps::<4096>(bytes, &AFTER_4096, |this, page| {
+            this.in_steps::<512>(page, &AFTER_512, |this, line| {
+                this.in_steps::<64>(line, &AFTER_64, Self::take);
+            });
+        });
     }
 
-    /// Takes bytes in blocks as long as the first of `runs`, those that are not zeros in shorter ones.
-    fn take(&mut self, bytes: &[u8], runs: &[(usize, &Map)]) {
-        let Some(((length, map), shorter)) = runs.split_first() else {
-            // The library turns the bits of an initial value, which a register has turned already.
-            let mut digest = CRC_32C.digest_with_initial(self.register.reverse_bits());
-            digest.update(bytes);
-            self.register = !digest.finalize();
-            return;
-        };
-        for block in bytes.chunks(*length) {
-            if block.len() == *length && shared::are_all(block, 0) {
-                self.register = through(map, self.register);
+    /// Takes bytes in steps of `LENGTH`: those of zeros through the map of so many zeros, and everything
+    /// else by `otherwise`.
+    #[inline]
+    fn in_steps<const LENGTH: usize>(
+        &mut self,
+        bytes: &[u8],
+        zeros: &Map,
+        otherwise: impl Fn(&mut Self, &[u8]),
+    ) {
+        let (steps, rest) = bytes.as_chunks::<LENGTH>();
+        for step in steps {
+            if is_all(step, 0) {
+                self.register = through(zeros, self.register);
             } else {
-                self.take(block, shorter);
+                otherwise(self, step);
             }
         }
+        if !rest.is_empty() {
+            otherwise(self, rest);
+        }
+    }
+
+    /// Takes bytes, whatever they are.
+    fn take(&mut self, bytes: &[u8]) {
+        // The library turns the bits of an initial value, which a register has turned already.
+        let mut digest = CRC_32C.digest_with_initial(self.register.reverse_bits());
+        digest.update(bytes);
+        self.register = !digest.finalize();
     }
 
     /// The checksum.
