@@ -103,6 +103,7 @@ pub fn run(
         inputs: plan.folder.join("inputs"),
         folder: plan.folder.clone(),
         dictionary: plan.dictionary.clone(),
+        comparisons_are_seen: plan.target.comparisons_are_seen,
         time: plan.time,
     };
     session::lay_out(&sound, &task.inputs)?;
@@ -201,6 +202,7 @@ pub fn save_left_behind(
         inputs: folder.join("inputs"),
         folder: folder.to_owned(),
         dictionary: None,
+        comparisons_are_seen: false,
         time: Duration::ZERO,
     };
     let (kept, found) = session::left_behind(engine, &task)?;

@@ -61,6 +61,7 @@ fn run(
         builds: &builds,
         inputs,
         max_input: scan().max_input,
+        comparisons_are_seen: scan().comparisons_are_seen,
         dictionary: project.dictionary(scan()),
         folder: folder.to_owned(),
         at_once: 2,

@@ -21,6 +21,9 @@ pub struct Target {
     pub checks: Option<&'static str>,
     /// The dictionary's path, from the project's root.
     pub dictionary: Option<&'static str>,
+    /// Whether engines see what the code under test compares. They do of calculators, and not of scanners
+    /// (`.cargo/rustc-wrapper`): there AFL++ has nothing to solve, and is told not to try.
+    pub comparisons_are_seen: bool,
     /// Whether it is the engine's base line, which belongs to benchmarks and not to campaigns.
     pub is_baseline: bool,
     run: fn(&Subject<'_>, &[u8]) -> Outcome,
@@ -76,6 +79,7 @@ pub static TARGETS: &[Target] = &[
         max_input: calc::MAX_INPUT,
         checks: Some("calc."),
         dictionary: None,
+        comparisons_are_seen: true,
         is_baseline: false,
         run: |subject, data| calc::run(subject.calculators, data),
         stands_for: own_size,
@@ -91,6 +95,7 @@ pub static TARGETS: &[Target] = &[
         max_input: scan::MAX_INPUT,
         checks: Some("scan."),
         dictionary: Some("dictionaries/fuzz_measure_scan.dict"),
+        comparisons_are_seen: false,
         is_baseline: false,
         run: |subject, data| scan::run(subject.scanner, data),
         stands_for: |data| scan::ScanCase::decode(data).map_or(0, |case| case.capacity()),
@@ -110,6 +115,7 @@ pub static TARGETS: &[Target] = &[
         max_input: recipe::LENGTH,
         checks: Some("image."),
         dictionary: None,
+        comparisons_are_seen: false,
         is_baseline: false,
         run: |subject, data| image::run(subject.calculators, subject.scanner, data),
         stands_for: |data| {
@@ -129,6 +135,7 @@ pub static TARGETS: &[Target] = &[
         max_input: scan::MAX_INPUT,
         checks: None,
         dictionary: None,
+        comparisons_are_seen: false,
         is_baseline: true,
         run: |_, data| {
             crate::fuzz_nothing(data);

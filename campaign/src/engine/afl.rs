@@ -107,6 +107,10 @@ fn options(task: &Task, time: Duration, output: &Path) -> Command {
     if let Some(dictionary) = &task.dictionary {
         command.arg("-x").arg(dictionary);
     }
+    if !task.comparisons_are_seen {
+        // cargo-afl asks for CmpLog, which takes its time for every input even where it sees nothing.
+        command.args(["-c", "-"]);
+    }
     command
 }
 
@@ -236,6 +240,27 @@ mod tests {
             Some(5)
         );
         assert_eq!(seeds_read("[-] PROGRAM ABORT"), None);
+    }
+
+    #[test]
+    fn comparisons_are_solved_where_they_are_seen() {
+        let asked = |comparisons_are_seen| {
+            let task = Task {
+                max_input: 192,
+                inputs: "inputs".into(),
+                folder: "folder".into(),
+                dictionary: None,
+                comparisons_are_seen,
+                time: Duration::from_secs(1),
+            };
+            let command = options(&task, task.time, &task.output());
+            let asked: Vec<String> = command
+                .get_args()
+                .map(|argument| argument.to_string_lossy().into_owned())
+                .collect();
+            asked.windows(2).any(|pair| pair == ["-c", "-"])
+        };
+        assert!(asked(false) && !asked(true));
     }
 
     #[test]

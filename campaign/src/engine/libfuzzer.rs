@@ -206,6 +206,7 @@ mod tests {
             inputs: "/a/inputs".into(),
             folder: "/a".into(),
             dictionary: None,
+            comparisons_are_seen: true,
             time: Duration::from_secs(1),
         };
         let log =

@@ -195,6 +195,9 @@ pub struct Task {
     pub folder: PathBuf,
     /// The dictionary.
     pub dictionary: Option<PathBuf>,
+    /// Whether the target lets engines see comparisons (see
+    /// [`comparisons_are_seen`](harness_core::Target::comparisons_are_seen)).
+    pub comparisons_are_seen: bool,
     /// How long.
     pub time: Duration,
 }

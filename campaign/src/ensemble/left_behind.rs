@@ -30,6 +30,7 @@ pub fn save(
             inputs: folder.join("inputs"),
             folder: folder.join(engine.name()),
             dictionary: None,
+            comparisons_are_seen: false,
             time: Duration::ZERO,
         };
         let mut found = Vec::new();

@@ -86,6 +86,8 @@ pub struct Plan<'a> {
     pub inputs: &'a [PathBuf],
     /// The longest input to make, in bytes.
     pub max_input: usize,
+    /// Whether the target lets engines see comparisons.
+    pub comparisons_are_seen: bool,
     /// The dictionary.
     pub dictionary: Option<PathBuf>,
     /// The folder of this run; it is emptied.
@@ -130,6 +132,7 @@ pub fn run(plan: &Plan<'_>, look: &mut dyn FnMut(&View<'_>) -> ControlFlow<()>) 
             inputs: inputs.clone(),
             folder: plan.folder.join(share.engine.name()),
             dictionary: plan.dictionary.clone(),
+            comparisons_are_seen: plan.comparisons_are_seen,
             time: plan.time,
         };
         std::fs::create_dir_all(&task.folder)

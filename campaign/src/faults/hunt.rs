@@ -127,6 +127,7 @@ impl Hunting<'_> {
             inputs: hunted.folder.join("inputs"),
             folder: hunted.folder.clone(),
             dictionary: self.project.dictionary(target),
+            comparisons_are_seen: target.comparisons_are_seen,
             time: hunted.time,
         };
         session::lay_out(seeds, &task.inputs)?;

@@ -148,12 +148,32 @@ impl ImageWriter {
     /// Writes a number of `width` bytes (1, 2, 4 or 8) in the format's byte order; the file grows to
     /// hold it.
     pub fn number(&mut self, at: u64, width: u8, value: u64) {
-        let width = usize::from(width);
-        if self.big_endian {
-            self.bytes(at, &value.to_be_bytes()[8 - width..]);
-        } else {
-            self.bytes(at, &value.to_le_bytes()[..width]);
+        match width {
+            1 => self.array(at, (value as u8).to_be_bytes(), (value as u8).to_le_bytes()),
+            2 => self.array(
+                at,
+                (value as u16).to_be_bytes(),
+                (value as u16).to_le_bytes(),
+            ),
+            4 => self.array(
+                at,
+                (value as u32).to_be_bytes(),
+                (value as u32).to_le_bytes(),
+            ),
+            _ => self.array(at, value.to_be_bytes(), value.to_le_bytes()),
         }
+    }
+
+    /// Writes a number in the format's byte order.
+    #[inline]
+    fn array<const N: usize>(&mut self, at: u64, big_endian: [u8; N], little_endian: [u8; N]) {
+        let bytes = if self.big_endian {
+            big_endian
+        } else {
+            little_endian
+        };
+        self.image.write_array(at, bytes);
+        self.end = self.end.max(at + N as u64);
     }
 
     /// Writes 32-bit numbers in a row, in the format's byte order; the file grows to hold them. Entries

@@ -207,6 +207,7 @@ impl Pair<'_> {
             inputs: folder.join("inputs"),
             folder,
             dictionary: self.project.dictionary(self.target),
+            comparisons_are_seen: self.target.comparisons_are_seen,
             time: self.time,
         };
         session::lay_out(&self.files, &task.inputs)?;
