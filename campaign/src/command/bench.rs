@@ -67,7 +67,8 @@ pub struct Bench {
     /// The engines.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Engine::ALL)]
     engines: Vec<Engine>,
-    /// How long each run takes. In its first seconds AFL++ traces comparisons, and says little of its speed.
+    /// How long each run takes. In its first seconds AFL++ runs every input several times, on
+    /// fuzz_measure_calc also to see what it compares, and says little of its speed.
     #[arg(long, default_value = "30s", value_parser = parse_time)]
     time: Duration,
     /// How many times each pair is run.
