@@ -9,15 +9,15 @@
 const LONG: usize = 512;
 const SHORT: usize = 64;
 
-/// Whether every one of `bytes` is `byte`, in straight-line code: one comparison for all of them. Engines make a
-/// call of every comparison, and of one of two slices a loop over their bytes.
+/// Whether every one of `bytes` is `byte`, in straight-line code. A comparison of two slices would be a call of a
+/// routine that engines put their own in the place of, which goes byte by byte.
 #[must_use]
 #[inline]
 pub fn is_all<const LENGTH: usize>(bytes: &[u8; LENGTH], byte: u8) -> bool {
     let differ = |bytes: &[u8]| bytes.iter().fold(0, |most, other| most.max(other ^ byte));
     let (long, rest) = bytes.as_chunks::<LONG>();
-    let long = long.iter().fold(0, |most, long| most.max(differ(long)));
-    long | differ(rest) == 0
+    let most = |most: u8, long: &[u8; LONG]| most.max(differ(long));
+    long.iter().fold(differ(rest), most) == 0
 }
 
 /// The entries of `ENTRY` bytes in `table`, which is whole entries, that have a byte other than
