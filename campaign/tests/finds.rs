@@ -45,7 +45,7 @@ fn finds_of(said: &str) -> Vec<(String, PathBuf)> {
 fn every_engine_finds(target: &str, checks: &[&str]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for engine in ["afl", "libfuzzer", "honggfuzz"] {
-        let arguments = ["run", "--engine", engine, target, "--time", "10s"];
+        let arguments = ["run", "--engine", engine, target, "--time", "5s"];
         let run = campaign(&[&arguments[..], &["--sanitizer", "none", "--seeds-only"]].concat());
         let said = text(&run);
         assert_eq!(run.status.code(), Some(3), "{engine} on {target}: {said}");
