@@ -288,7 +288,7 @@ fn killed_at_any_moment_it_goes_on_with_every_trial_whole_and_none_twice() {
     };
     // While the first trials run.
     let child = start();
-    wait_for("the plan", Duration::from_secs(400), || {
+    wait_for("the plan", Duration::from_secs(900), || {
         out.join("plan.json").exists()
     });
     std::thread::sleep(Duration::from_millis(1500));
