@@ -16,6 +16,8 @@ use crate::report::grouped;
 const PLAIN_INTERVAL: Duration = Duration::from_secs(60);
 /// How soon several lines are printed for the first time when there is no terminal.
 const FIRST_PLAIN: Duration = Duration::from_secs(10);
+/// Executions that were told longer ago are shown with their time.
+const A_WHILE: Duration = Duration::from_secs(5);
 
 /// Where progress goes: standard error.
 #[derive(Debug, Clone)]
@@ -84,6 +86,7 @@ impl Progress {
             time,
             bar,
             last: Instant::now(),
+            told: Told::default(),
         }
     }
 }
@@ -152,18 +155,15 @@ pub struct SessionLine {
     time: Duration,
     bar: Option<ProgressBar>,
     last: Instant,
+    told: Told,
 }
 
 impl SessionLine {
     /// Shows where the session is.
     pub fn show(&mut self, elapsed: Duration, status: Status, finds: usize) {
-        let rate = u128::from(status.executions) * 1000 / elapsed.as_millis().max(1);
-        let text = format!(
-            "{} executions, {}/s, corpus {}, finds {finds}",
-            grouped(status.executions),
-            grouped(u64::try_from(rate).unwrap_or(u64::MAX)),
-            status.corpus,
-        );
+        self.told.take(status.executions, elapsed);
+        let executions = self.told.in_words(elapsed);
+        let text = format!("{executions}, corpus {}, finds {finds}", status.corpus);
         match &self.bar {
             Some(bar) => {
                 bar.set_position(elapsed.as_secs().min(self.time.as_secs()));
@@ -187,5 +187,64 @@ impl SessionLine {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// The executions that an engine told last, and when. honggfuzz tells them with each input that it keeps, libFuzzer
+/// also when they have doubled: until then they are what they were, and so is their rate.
+#[derive(Debug, Default)]
+struct Told {
+    executions: u64,
+    at: Duration,
+}
+
+impl Told {
+    fn take(&mut self, executions: u64, elapsed: Duration) {
+        if executions != self.executions {
+            *self = Self {
+                executions,
+                at: elapsed,
+            };
+        }
+    }
+
+    /// How many, how many a second until then, and when that was if it is a while ago.
+    fn in_words(&self, elapsed: Duration) -> String {
+        let rate = u128::from(self.executions) * 1000 / self.at.as_millis().max(1);
+        let rate = grouped(u64::try_from(rate).unwrap_or(u64::MAX));
+        let executions = grouped(self.executions);
+        if elapsed.saturating_sub(self.at) < A_WHILE {
+            format!("{executions} executions, {rate}/s")
+        } else if self.executions == 0 {
+            "no executions told yet".to_owned()
+        } else {
+            let seconds = self.at.as_secs();
+            format!("{executions} executions in the first {seconds} s, {rate}/s")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_that_of_when_executions_were_told() {
+        let seconds = Duration::from_secs;
+        let mut told = Told::default();
+        assert_eq!(told.in_words(seconds(1)), "0 executions, 0/s");
+        assert_eq!(told.in_words(seconds(60)), "no executions told yet");
+        told.take(500, seconds(100));
+        assert_eq!(told.in_words(seconds(100)), "500 executions, 5/s");
+        // Nothing new is told.
+        told.take(500, seconds(104));
+        assert_eq!(told.in_words(seconds(104)), "500 executions, 5/s");
+        told.take(500, seconds(900));
+        assert_eq!(
+            told.in_words(seconds(900)),
+            "500 executions in the first 100 s, 5/s"
+        );
+        told.take(900, seconds(900));
+        assert_eq!(told.in_words(seconds(901)), "900 executions, 1/s");
     }
 }
