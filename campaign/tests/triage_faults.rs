@@ -8,13 +8,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use built_in::SUBJECT;
 use campaign::corpus::content_name;
 use campaign::faults::copy::{Copy, Sources};
 use campaign::faults::patch::Fault;
 use campaign::project::Project;
 use campaign::triage::group::{Report, Status};
+use harness_core::targets;
 use harness_core::worker::{Verdict, replay};
-use harness_core::{BUILT_IN, targets};
 
 use planted::{FAULTS, Known};
 
@@ -123,7 +124,7 @@ fn twelve_faults_are_twelve_groups() {
         assert!(reproducer.complete && content.len() <= reproducer.original_size);
         // Without the faults it passes, so it can be kept as a regression.
         let target = targets::find(&group.target).unwrap();
-        let verdict = replay(&BUILT_IN, target, &content);
+        let verdict = replay(&SUBJECT, target, &content);
         assert!(
             matches!(verdict, Verdict::Pass | Verdict::Rejected(_)),
             "{}: {verdict:?}",

@@ -1,7 +1,7 @@
 //! `fuzz_measure_image`: an image made from a recipe, its scanner, and all calculators.
 //!
 //! # Input
-//! A [`Recipe`](crate::recipe): at most 192 bytes, of which every string but those of another version is
+//! A [`Recipe`](recipes::Recipe): at most 192 bytes, of which every string but those of another version is
 //! one. Byte 17 is the *probe*: what is asked beside the scan itself.
 //!
 //! | byte 17 mod 16 | probe | argument (bytes 18–19) |
@@ -19,7 +19,7 @@
 //! | 10–15 | nothing more | |
 //!
 //! A scan that reads more of a damaged image than the device serves
-//! ([`SERVED_OF_DAMAGED`](crate::recipe::conditions::SERVED_OF_DAMAGED)) is an I/O error, and then no probe asks
+//! ([`SERVED_OF_DAMAGED`](recipes::conditions::SERVED_OF_DAMAGED)) is an I/O error, and then no probe asks
 //! more.
 //!
 //! # Checks
@@ -30,16 +30,15 @@ mod probe;
 
 use std::fmt::Write as _;
 
-use shared::{AllocationSummary, ScanError};
+use types::{AllocationSummary, ScanError};
 
 use crate::check::{self, Checks};
 use crate::describe::Describe;
-use crate::model;
 use crate::outcome::Outcome;
-use crate::recipe::Recipe;
 use crate::scanned::{self, Scanned};
-use crate::sparse::SparseImage;
 use crate::subject::{Calculators, ScanErrorKind, Scanner};
+use recipes::Recipe;
+use sparse::SparseImage;
 
 use on_device::OnDevice;
 use probe::First;

@@ -28,14 +28,13 @@ use std::fmt::Write as _;
 use std::num::NonZeroU64;
 
 use crate::check::{self, Checks};
-use crate::decode::Positional;
 use crate::describe::Describe;
 use crate::device::MockDevice;
-use crate::model;
 use crate::outcome::Outcome;
 use crate::scanned::{self, Scanned};
-use crate::sparse::SparseImage;
 use crate::subject::{ScanAnswer, ScanFormat, ScanRequest, Scanner};
+use recipes::Positional;
+use sparse::SparseImage;
 
 /// The longest input, in bytes.
 pub const MAX_INPUT: usize = 64 << 10;

@@ -7,11 +7,9 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use measure::{Qcow2Opts, VhdOpts, VhdxOpts, VmdkOpts};
-use shared::AllocationSummary;
+use types::{AllocationSummary, Options};
 
 use crate::check;
-use crate::options::Options;
 use crate::subject::{Calculators, Facts, Measured, ScanAnswer, ScanRequest, Scanner, Subject};
 use crate::targets::Target;
 use crate::worker::{Verdict, replay};
@@ -76,24 +74,9 @@ impl Listening<'_> {
 }
 
 impl Calculators for Listening<'_> {
-    fn measure_raw(&self, summary: &AllocationSummary) -> Measured {
-        self.measured("raw", self.subject.calculators.measure_raw(summary))
-    }
-    fn measure_qcow2(&self, summary: &AllocationSummary, opts: &Qcow2Opts) -> Measured {
-        let answer = self.subject.calculators.measure_qcow2(summary, opts);
-        self.measured("qcow2", answer)
-    }
-    fn measure_vmdk(&self, summary: &AllocationSummary, opts: &VmdkOpts) -> Measured {
-        let answer = self.subject.calculators.measure_vmdk(summary, opts);
-        self.measured("VMDK", answer)
-    }
-    fn measure_vhd(&self, summary: &AllocationSummary, opts: &VhdOpts) -> Measured {
-        let answer = self.subject.calculators.measure_vhd(summary, opts);
-        self.measured("VHD", answer)
-    }
-    fn measure_vhdx(&self, summary: &AllocationSummary, opts: &VhdxOpts) -> Measured {
-        let answer = self.subject.calculators.measure_vhdx(summary, opts);
-        self.measured("VHDX", answer)
+    fn measure(&self, summary: &AllocationSummary, options: &Options) -> Measured {
+        let answer = self.subject.calculators.measure(summary, options);
+        self.measured(options.name(), answer)
     }
     fn unit(&self, options: &Options, virtual_size: u64) -> Option<u64> {
         self.subject.calculators.unit(options, virtual_size)
@@ -122,34 +105,5 @@ impl Scanner for Listening<'_> {
 
     fn facts(&self, request: ScanRequest<'_>) -> Option<Facts> {
         self.subject.scanner.facts(request)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::subject::BUILT_IN;
-    use crate::targets;
-
-    fn deeds(target: &str, data: &[u8]) -> Vec<String> {
-        trace(&BUILT_IN, targets::find(target).unwrap(), data).1
-    }
-
-    #[test]
-    fn an_input_evaluates_checks_and_gets_an_answer() {
-        let raw = deeds("fuzz_measure_calc", &[0; 42]);
-        assert!(raw.contains(&"raw: full".to_owned()), "{raw:?}");
-        let check = "evaluates calc.raw_covers_virtual_size".to_owned();
-        assert!(raw.contains(&check), "{raw:?}");
-        assert!(raw.is_sorted());
-        let qcow2 = deeds("fuzz_measure_scan", &[0; 2000]);
-        let refused = "a scan of qcow2: NotThisFormat".to_owned();
-        assert!(qcow2.contains(&refused), "{qcow2:?}");
-    }
-
-    #[test]
-    fn an_input_that_is_no_case_says_why() {
-        let short = deeds("fuzz_measure_calc", &[0; 41]);
-        assert_eq!(short, ["rejected: shorter than 42 bytes"]);
     }
 }

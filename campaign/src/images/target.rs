@@ -16,6 +16,7 @@ use super::format::ImageFormat;
 use super::luks;
 use super::options::Options;
 use super::target_options::specs;
+use types::Options as Calculator;
 
 const MIB: u64 = 1 << 20;
 
@@ -30,15 +31,6 @@ pub struct Target {
     backing_file: bool,
     /// What the user should know about the answer.
     notes: Vec<&'static str>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Calculator {
-    Raw,
-    Qcow2(Qcow2Opts),
-    Vmdk(VmdkOpts),
-    Vhd(VhdOpts),
-    Vhdx(VhdxOpts),
 }
 
 impl Target {
@@ -75,21 +67,15 @@ impl Target {
 
     /// The unit in bytes to count the data of a disk of `virtual_size` bytes in; none for raw.
     #[must_use]
-    pub const fn unit(&self, virtual_size: u64) -> Option<NonZeroU64> {
-        NonZeroU64::new(match &self.calculator {
-            Calculator::Raw => 0,
-            Calculator::Qcow2(options) => options.unit(),
-            Calculator::Vmdk(options) => options.unit(),
-            Calculator::Vhd(options) => options.unit(),
-            Calculator::Vhdx(options) => options.unit(virtual_size),
-        })
+    pub fn unit(&self, virtual_size: u64) -> Option<NonZeroU64> {
+        measure::unit(&self.calculator, virtual_size).and_then(NonZeroU64::new)
     }
 
     /// The cluster size in bytes if dirty bitmaps can be copied to the target.
     #[must_use]
     pub const fn bitmap_cluster_size(&self) -> Option<u64> {
         match self.calculator {
-            Calculator::Qcow2(options) if options.compat_v3 => Some(options.unit()),
+            Calculator::Qcow2(options) if options.compat_v3 => Some(options.cluster_size as u64),
             _ => None,
         }
     }
@@ -119,13 +105,7 @@ impl Target {
     }
 
     fn ask(&self, summary: &AllocationSummary) -> Result<MeasureOutput> {
-        let answer = match &self.calculator {
-            Calculator::Raw => measure::measure_raw(summary),
-            Calculator::Qcow2(options) => measure::measure_qcow2(summary, options),
-            Calculator::Vmdk(options) => measure::measure_vmdk(summary, options),
-            Calculator::Vhd(options) => measure::measure_vhd(summary, options),
-            Calculator::Vhdx(options) => measure::measure_vhdx(summary, options),
-        };
+        let answer = measure::measure(summary, &self.calculator);
         let size = summary.virtual_size;
         let answer = answer.map_err(|error| match error {
             MeasureError::InvalidSize => anyhow!(

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::num::NonZeroU64;
 
 use crate::device::MockDevice;
-use crate::recipe::Recipe;
-use crate::recipe::conditions::{End, SERVED_OF_DAMAGED};
-use crate::recipe::truth::Truth;
-use crate::sparse::SparseImage;
 use crate::subject::{ScanAnswer, ScanRequest, Scanner};
+use recipes::Recipe;
+use recipes::conditions::{End, SERVED_OF_DAMAGED};
+use recipes::truth::Truth;
+use sparse::SparseImage;
 
 /// An image on its device.
 pub(super) struct OnDevice<'a> {
@@ -107,7 +107,7 @@ impl<'a> OnDevice<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::at;
+    use recipes::at;
 
     /// How long a qcow2 image of 64 KiB clusters is, so many of which hold data, and how much of it is served.
     fn served(data: u8, is_damaged: bool) -> (u64, u64) {

@@ -1,7 +1,7 @@
 //! qcow2 images.
 
-use harness_core::recipe::qcow2::qemu_view;
 use harness_core::subject::ScanFormat::Qcow2;
+use recipes::qcow2::qemu_view;
 
 use super::{Applies, Example, ImageEvidence, Known};
 use crate::differential::qemu::bytes_of;

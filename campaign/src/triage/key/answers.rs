@@ -1,10 +1,10 @@
 //! How an answer differs from the one that is due, as the report of a failed check tells it.
 
 use harness_core::calc::{CalcCase, Probe};
-use harness_core::model::calculators::measure;
-use harness_core::options::Options;
-use harness_core::recipe::Recipe;
+use model::calculators::measure;
+use recipes::Recipe;
 use shared::{AllocationSummary, TouchedUnits};
+use types::Options;
 
 use super::{AN_ANSWER, difference_of_kind};
 
