@@ -13,12 +13,11 @@ use harness_core::Target;
 use super::chosen_targets;
 use super::{FINDS, INTERRUPTED, parse_time};
 use crate::corpora::candidates::Candidates;
-use crate::corpora::features::{self, Traces};
-use crate::corpora::minimise::{Candidate, cover};
-use crate::corpora::pack::{self, Inputs};
+use crate::corpora::pack::{self, Inputs, Packed, Packer};
+use crate::corpora::survey::{Interrupted, Survey, Terms};
 use crate::corpora::zip_of;
 use crate::corpus::{Store, files_in};
-use crate::coverage::{NeutralBuild, Replay, SourceMap};
+use crate::coverage::{InMemory, NeutralBuild, Replay, SourceMap};
 use crate::engine::{Engine, session};
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
@@ -121,8 +120,7 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
     if let Some(time) = args.time {
         finds += grow(args, time, project, &targets, &mut candidates, &progress)?;
         if session::interrupted() {
-            progress.say("interrupted: what was grown is kept, and the zips are as they were");
-            return Ok(ExitCode::from(INTERRUPTED));
+            return Ok(interrupted(&progress));
         }
     }
     for from in &args.from {
@@ -146,40 +144,47 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
                 target.name
             );
         };
-        let replay = Replay {
-            binary: &neutral,
-            map: &map,
-            target: target.name,
-            timeout: TIME_OUT,
+        let shrinking = Shrinking {
+            target,
+            replay: Replay {
+                binary: &neutral,
+                map: &map,
+                target: target.name,
+                timeout: TIME_OUT,
+            },
+            inputs,
+            pinned: contents(&kept_folder(project, target))?,
+            keep: args.keep_per_feature.get(),
+            progress: &progress,
         };
-        let what = format!("{}: {} inputs", target.name, grouped(inputs.len() as u64));
-        let pinned = contents(&kept_folder(project, target))?;
-        let corpus = progress.step(&what, || {
-            shrink(
-                target,
-                &replay,
-                inputs,
-                &pinned,
-                args.keep_per_feature.get(),
-            )
-        })?;
-        finds += keep_failing(project, target, inputs, &corpus.all)?;
-        made.push((target, inputs.len(), corpus));
+        let corpus = match shrinking.pack(&zip_of(&out, target)) {
+            Err(why) if why.is::<Interrupted>() => return Ok(interrupted(&progress)),
+            corpus => corpus?,
+        };
+        for &(place, _) in &corpus.all.failing {
+            let failing = inputs
+                .values()
+                .nth(place)
+                .context("an input that is not there")?;
+            Store::open(&super::finds_of_corpora(project, target))?.add(failing)?;
+            finds += 1;
+        }
+        made.push((target, corpus));
     }
     // All are sound: now they take their places.
-    for (target, of, corpus) in &made {
-        let path = zip_of(&out, target);
-        pack::swap(&path, &corpus.zip)?;
+    for (target, Corpus { all, inputs, zip }) in made {
+        let bytes = zip.bytes;
+        let place = zip.put_in_place()?;
         outln!(
             "{}: {} of {} inputs, {} features, {} of {} regions, {} bytes in {}",
             target.name,
-            grouped(corpus.inputs as u64),
-            grouped(*of as u64),
-            grouped(corpus.all.features() as u64),
-            corpus.all.regions.len(),
-            map.all().len(),
-            grouped(corpus.zip.len() as u64),
-            from_here(&path).display()
+            grouped(inputs as u64),
+            grouped(all.lengths().len() as u64),
+            grouped(all.features() as u64),
+            all.regions.len(),
+            map.regions().len(),
+            grouped(bytes),
+            from_here(&place).display()
         );
     }
     if finds > 0 {
@@ -193,11 +198,9 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A corpus, packed and verified.
-struct Corpus {
-    all: Traces,
-    inputs: usize,
-    zip: Vec<u8>,
+fn interrupted(progress: &Progress) -> ExitCode {
+    progress.say("interrupted: what was grown is kept, and the zips are as they were");
+    ExitCode::from(INTERRUPTED)
 }
 
 /// The folder of inputs that are kept whatever they reach.
@@ -216,54 +219,61 @@ fn contents(folder: &Path) -> Result<Inputs> {
     Ok(inputs)
 }
 
-/// Minimises, packs (with what each input stands for as its comment), reads back, replays, and compares. Those
-/// `pinned` are kept in any case.
-fn shrink(
-    target: &Target,
-    replay: &Replay<'_>,
-    inputs: &Inputs,
-    pinned: &Inputs,
+/// The inputs of a target that are to become its corpus.
+struct Shrinking<'a> {
+    target: &'a Target,
+    replay: Replay<'a>,
+    inputs: &'a Inputs,
+    /// Inputs that are kept in any case.
+    pinned: Inputs,
     keep: usize,
-) -> Result<Corpus> {
-    let all = features::trace(replay, inputs)?;
-    let (names, sound): (Vec<&String>, Vec<Candidate>) = all
-        .inputs
-        .iter()
-        .map(|(name, candidate)| (name, candidate.clone()))
-        .unzip();
-    let mut kept = BTreeSet::from_iter(cover(sound.as_slice(), keep));
-    kept.extend((0..names.len()).filter(|&place| pinned.contains_key(names[place])));
-    ensure!(!kept.is_empty(), "{}: every input fails", replay.target);
-    let kept = kept.iter().map(|&place| {
-        let name = names[place];
-        (name.as_str(), inputs[name].as_slice())
-    });
-    let zip = pack::zipped(kept, |content| target.meaning(content))?;
-    let folder = tempfile::tempdir().context("no temporary folder")?;
-    let written = folder.path().join("corpus.zip");
-    fs::write(&written, &zip)
-        .with_context(|| format!("{} cannot be written", written.display()))?;
-    let read_back = pack::read(&written)?;
-    let after = features::trace(replay, &read_back)?;
-    if let Some((name, verdict)) = after.failing.first_key_value() {
-        bail!(
-            "{}: {name} passed once and then not: {verdict:?}",
-            replay.target
-        );
+    progress: &'a Progress,
+}
+
+/// A corpus, packed and verified.
+struct Corpus {
+    all: Survey,
+    inputs: usize,
+    zip: Packed,
+}
+
+impl Shrinking<'_> {
+    /// Minimises, packs, reads back, replays, and compares. The comment of each input is its fingerprint.
+    fn pack(&self, place: &Path) -> Result<Corpus> {
+        let all = self.survey(self.inputs, "replay")?;
+        let mut kept = BTreeSet::from_iter(all.cover());
+        let failing: BTreeSet<usize> = all.failing.iter().map(|failing| failing.0).collect();
+        let mut packer = Packer::create(place)?;
+        for (index, (name, content)) in self.inputs.iter().enumerate() {
+            if self.pinned.contains_key(name) && !failing.contains(&index) {
+                kept.insert(index);
+            }
+            if kept.contains(&index) {
+                packer.add(name, content, &self.target.meaning(content))?;
+            }
+        }
+        ensure!(!kept.is_empty(), "{}: every input fails", self.target.name);
+        let zip = packer.finish()?;
+        let read_back = pack::read(zip.path())?;
+        let after = self.survey(&read_back, "verify")?;
+        all.ensure_kept_in(&after)
+            .with_context(|| self.target.name.to_owned())?;
+        Ok(Corpus {
+            all,
+            inputs: read_back.len(),
+            zip,
+        })
     }
-    let lost = all.lost_in(&after, keep);
-    ensure!(
-        lost.is_empty(),
-        "{}: the packed corpus lost {} features, the first of which is {:?}",
-        replay.target,
-        lost.len(),
-        lost[0]
-    );
-    Ok(Corpus {
-        inputs: read_back.len(),
-        all,
-        zip,
-    })
+
+    fn survey(&self, inputs: &Inputs, what: &str) -> Result<Survey> {
+        let terms = Terms {
+            keep: self.keep,
+            max_input: self.target.max_input,
+            memory: usize::MAX,
+        };
+        let contents = InMemory(inputs.values().map(Vec::as_slice).collect());
+        Survey::of(&self.replay, &contents, terms, what, self.progress)
+    }
 }
 
 /// Grows the candidates with engines. Returns how many finds there were.
@@ -335,22 +345,4 @@ fn grow(
     }
     ensure!(failures.is_empty(), "{}", failures.join("\n"));
     Ok(finds)
-}
-
-/// Keeps the inputs that fail among the finds. Returns how many there are.
-fn keep_failing(
-    project: &Project,
-    target: &Target,
-    inputs: &Inputs,
-    traces: &Traces,
-) -> Result<usize> {
-    let folder: &Path = &project
-        .results()
-        .join("finds")
-        .join(target.name)
-        .join("corpora");
-    for name in traces.failing.keys() {
-        Store::open(folder)?.add(&inputs[name])?;
-    }
-    Ok(traces.failing.len())
 }

@@ -16,7 +16,8 @@ use crate::corpora::candidates::Candidates;
 use crate::corpora::pack::Inputs;
 use crate::corpora::zip_of;
 use crate::coverage::{
-    NeutralBuild, Portion, Region, RegionSet, Replay, SourceMap, Summary, counted, lcov, pages,
+    InMemory, NeutralBuild, Portion, Region, RegionSet, Replay, SourceMap, Summary, counted, lcov,
+    pages,
 };
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
@@ -72,7 +73,7 @@ pub struct Coverage {
 struct Measured {
     all: Summary,
     crates: BTreeMap<String, Summary>,
-    targets: BTreeMap<&'static str, OfTarget>,
+    targets: BTreeMap<String, OfTarget>,
     unreached: Vec<Unreached>,
     wrongly_listed: Vec<String>,
 }
@@ -126,18 +127,18 @@ pub fn run(args: &Coverage, project: &Project) -> Result<ExitCode> {
         }
         let numbers = (0..counts.len()).filter(|&region| of_inputs.counts[region] > 0);
         let regions = map.set(&numbers.collect());
-        reached.extend(&regions);
         let of_target = OfTarget {
             inputs: inputs.len(),
             inputs_per_second: of_inputs.inputs_per_second,
             failing: of_inputs.failures,
             summary: map.summary(&regions),
         };
-        of_targets.insert(*name, of_target);
+        of_targets.insert(name.clone(), of_target);
+        reached.extend(regions);
     }
     export(args, project, &map, &counts, &of_targets)?;
     let list = List::read(&project.root().join("corpora/unreached.toml"))?;
-    let unreached = unreached(project.root(), &map.all().difference(&reached), &list)?;
+    let unreached = unreached(project.root(), &(&map.all() - &reached), &list)?;
     let places: Vec<Place> = unreached
         .iter()
         .map(|region| region.place.clone())
@@ -175,12 +176,12 @@ struct OfInputs {
 }
 
 fn count(replay: &Replay<'_>, inputs: &Inputs, progress: &Progress) -> Result<OfInputs> {
-    let contents: Vec<&[u8]> = inputs.values().map(Vec::as_slice).collect();
+    let contents = InMemory(inputs.values().map(Vec::as_slice).collect());
     let mut line = progress.counted(replay.target, "inputs", inputs.len() as u64);
     let mut counts = vec![0; replay.map.regions().len()];
     let (mut failures, mut failing) = (0, None);
     let started = Instant::now();
-    replay.regions(&contents.as_slice(), |hits| {
+    replay.regions(&contents, |hits| {
         line.step();
         for &(region, _) in hits.regions {
             counts[region] += 1;
@@ -207,7 +208,7 @@ fn export(
     project: &Project,
     map: &SourceMap,
     counts: &[u64],
-    of_targets: &BTreeMap<&str, OfTarget>,
+    of_targets: &BTreeMap<String, OfTarget>,
 ) -> Result<()> {
     if args.html.is_none() && args.lcov.is_none() {
         return Ok(());
@@ -230,7 +231,7 @@ fn export(
 }
 
 /// The inputs to replay, by target.
-fn inputs(args: &Coverage, project: &Project, targets: &[&'static Target]) -> Result<Candidates> {
+fn inputs(args: &Coverage, project: &Project, targets: &[&Target]) -> Result<Candidates> {
     let mut candidates = Candidates::default();
     if args.corpus.is_empty() {
         for &target in targets {

@@ -22,10 +22,13 @@ pub mod scan;
 pub mod seeds;
 pub mod triage;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use harness_core::{TARGETS, Target, targets};
+
+use crate::project::Project;
 
 /// The exit code that says that there are finds.
 pub const FINDS: u8 = 3;
@@ -58,6 +61,15 @@ fn chosen_targets(names: &[String]) -> Result<Vec<&'static Target>> {
         return target_names().into_iter().map(target).collect();
     }
     names.iter().map(|name| target(name)).collect()
+}
+
+/// Where `minimize` and `corpora` keep the inputs of a target that fail.
+fn finds_of_corpora(project: &Project, target: &Target) -> PathBuf {
+    project
+        .results()
+        .join("finds")
+        .join(target.name)
+        .join("corpora")
 }
 
 /// A time such as `30s`, `10m` or `1h`; a bare number is seconds.

@@ -1,7 +1,8 @@
 //! Executions a second under an engine, over those of fuzz_nothing.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -52,7 +53,7 @@ const LIMITS: [Limit; 3] = [
 
 #[derive(Debug, Serialize)]
 struct Measured {
-    target: &'static str,
+    target: String,
     engine: &'static str,
     executions_per_second: f64,
     baseline_per_second: f64,
@@ -69,11 +70,7 @@ struct Measured {
     other_work: OtherWork,
 }
 
-pub(super) fn run(
-    args: &Bench,
-    project: &Project,
-    targets: &[&'static Target],
-) -> Result<ExitCode> {
+pub(super) fn run(args: &Bench, project: &Project, targets: &[&Target]) -> Result<ExitCode> {
     let progress = Progress::new();
     let load_before = Load::now();
     session::stop_on_ctrl_c()?;
@@ -90,8 +87,8 @@ pub(super) fn run(
                 project,
                 engine,
                 target,
-                files: fast(target, &inputs.files, args.largest)?,
-                max_input: target.max_input.min(args.largest as usize + SELECTOR),
+                files: short(inputs.files, args.largest.into())?,
+                max_input: target.max_input.min(args.largest as usize),
                 time: args.time,
             };
             let builds = [&of_target, &of_baseline];
@@ -113,33 +110,24 @@ fn build(progress: &Progress, project: &Project, engine: Engine, target: &Target
     )
 }
 
-/// Inputs that hold an image have one byte before it.
-const SELECTOR: usize = 1;
-
-/// The inputs whose images are at most `largest` bytes; all when the target has no longer inputs, and so
-/// none that take their time for their length.
-fn fast(target: &Target, files: &[PathBuf], largest: u32) -> Result<Vec<PathBuf>> {
-    if target.max_input <= largest as usize {
-        return Ok(files.to_vec());
-    }
-    let mut fast = Vec::new();
+/// The inputs that are at most `largest` bytes long.
+fn short(files: Vec<PathBuf>, largest: u64) -> Result<Vec<PathBuf>> {
+    let mut short = Vec::new();
     for file in files {
-        if target.stands_for(&read(file)?) <= u64::from(largest) {
-            fast.push(file.clone());
+        let data =
+            fs::metadata(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+        if data.len() <= largest {
+            short.push(file);
         }
     }
-    Ok(fast)
-}
-
-fn read(file: &Path) -> Result<Vec<u8>> {
-    fs::read(file).with_context(|| format!("{} cannot be read", file.display()))
+    Ok(short)
 }
 
 /// A target and the base line under one engine.
 struct Pair<'a> {
     project: &'a Project,
     engine: Engine,
-    target: &'static Target,
+    target: &'a Target,
     files: Vec<PathBuf>,
     max_input: usize,
     time: Duration,
@@ -176,7 +164,7 @@ impl Pair<'_> {
             .iter()
             .find(|limit| limit.target == self.target.name && limit.engine == self.engine);
         Ok(Measured {
-            target: self.target.name,
+            target: self.target.name.to_owned(),
             engine: self.engine.name(),
             executions_per_second,
             baseline_per_second: median(&sorted(rates.iter().map(|rate| rate.1))),
@@ -293,19 +281,16 @@ fn print(all: &[Measured], load_before: Option<Load>) -> Result<()> {
         );
     }
     outln!("");
-    let mut told = Vec::new();
-    for row in all {
-        if !told.contains(&row.target) {
-            told.push(row.target);
-            outln!("{}: {} of {}", row.target, row.inputs, row.inputs_from);
-        }
+    let inputs: BTreeMap<&str, &Measured> = all.iter().map(|row| (&*row.target, row)).collect();
+    for (target, row) in inputs {
+        outln!("{target}: {} of {}", row.inputs, row.inputs_from);
     }
     if let Some(load) = load_before {
         outln!("load average before the first build: {:.2}", load.average);
     }
     for row in all.iter().filter(|row| row.other_work.is_there()) {
         outln!(
-            "not to be relied on: while {} ran under {}, {}",
+            "unreliable: while {} ran under {}, {}",
             row.target,
             row.engine,
             row.other_work
@@ -354,15 +339,13 @@ mod tests {
     }
 
     #[test]
-    fn only_targets_with_long_inputs_are_measured_on_some() {
+    fn long_inputs_are_left_out() {
         let folder = tempfile::tempdir().unwrap();
-        let files = [vec![0; 100], vec![0; 9000]].map(|content| {
-            let file = folder.path().join(content.len().to_string());
-            fs::write(&file, content).unwrap();
+        let files = [4096, 4097].map(|length| {
+            let file = folder.path().join(length.to_string());
+            fs::write(&file, vec![0; length]).unwrap();
             file
         });
-        let fast = |target| fast(harness_core::targets::find(target).unwrap(), &files, 4096);
-        assert_eq!(fast("fuzz_measure_scan").unwrap(), files[..1]);
-        assert_eq!(fast("fuzz_measure_image").unwrap(), files);
+        assert_eq!(short(files.to_vec(), 4096).unwrap(), files[..1]);
     }
 }
