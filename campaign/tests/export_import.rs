@@ -1,7 +1,7 @@
 //! A corpus goes out as one file and comes back the same.
 
-use campaign::corpora::folder::Folder;
-use campaign::corpora::pack;
+use campaign::corpora::pack::Packer;
+use campaign::corpus::files_in;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -33,9 +33,8 @@ fn fails(arguments: &[&str]) -> String {
 }
 
 fn contents(folder: &Path) -> BTreeSet<Vec<u8>> {
-    let listed = Folder::list(folder).unwrap();
-    let contents = (0..listed.len()).map(|place| listed.read(place).unwrap());
-    contents.collect()
+    let files = files_in(folder).unwrap().into_iter();
+    files.map(|file| fs::read(file).unwrap()).collect()
 }
 
 #[test]
@@ -70,8 +69,8 @@ fn what_is_exported_is_imported_and_exported_again_byte_for_byte() {
     let mut expected = contents(Path::new(&corpus));
     assert!(expected.remove(&vec![1; 5000]));
     assert_eq!(contents(Path::new(&imported)), expected);
-    for name in Folder::list(Path::new(&imported)).unwrap().names() {
-        assert_eq!(name.len(), 64, "{}", name.display());
+    for file in files_in(Path::new(&imported)).unwrap() {
+        assert_eq!(file.file_name().unwrap().len(), 64, "{}", file.display());
     }
 
     // Other names, another order, the same bytes.
@@ -114,17 +113,14 @@ fn a_shipped_corpus_comes_back_as_it_is() {
 fn a_damaged_zip_adds_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let inputs: Vec<(String, Vec<u8>)> = (0..50_u8)
-        .map(|number| (format!("{number:02}"), vec![number; 50]))
-        .collect();
-    let mut bytes = pack::zipped(
-        inputs
-            .iter()
-            .map(|(name, of)| (name.as_str(), of.as_slice())),
-        |_| String::new(),
-    )
-    .unwrap();
     let (zip, corpus) = (at("fuzz_measure_calc.zip"), at("corpus"));
+    let mut packer = Packer::create(Path::new(&zip)).unwrap();
+    for number in 0..50_u8 {
+        let name = format!("{number:02}");
+        packer.add(&name, &[number; 50], "").unwrap();
+    }
+    packer.finish().unwrap().put_in_place().unwrap();
+    let mut bytes = fs::read(&zip).unwrap();
     // In the middle of an entry's data: behind the 30 bytes of its header and the 2 of its name.
     let entry = bytes
         .windows(4)
@@ -142,7 +138,7 @@ fn a_damaged_zip_adds_nothing() {
     let nowhere = fails(&["import", &at("nothing"), "--target", TARGET]);
     assert!(nowhere.contains("cannot be opened"), "{nowhere}");
     let nameless = fails(&["import", &at("")]);
-    assert!(nameless.contains("say which with --target"), "{nameless}");
+    assert!(nameless.contains("name it with --target"), "{nameless}");
     let empty = fails(&["export", TARGET, "--corpus", &at(""), "--out", &at("z.zip")]);
     assert!(empty.contains("has no inputs for"), "{empty}");
     assert!(!Path::new(&at("z.zip")).exists());
