@@ -1,8 +1,7 @@
-//! `campaign bench`: what the oracle costs, as a share of what the engine costs, and in instructions; and how
-//! fast inputs are replayed and corpora minimised.
+//! `campaign bench`: what the oracle costs, as a share of what the engine costs and in instructions; and how fast
+//! corpora are replayed and minimised.
 
 mod callgrind;
-mod load;
 mod replay;
 mod speed;
 
@@ -32,15 +31,14 @@ use crate::project::Project;
 /// The time of a scan grows with the image. So only inputs of at most --largest bytes are used, and the engine
 /// makes no longer ones.
 ///
-/// Other work on the machine falsifies the figures. It is printed with them, and so are the limits that they are
-/// compared with. A limit that is missed does not change the exit code.
+/// Other work on the machine falsifies the figures: the load average is printed with them.
 ///
 /// With --instructions no engine runs. The inputs are replayed under Valgrind, which counts the instructions
 /// of each target. That does not depend on other work. Where they are spent, Valgrind's callgrind_annotate shows.
 ///
 /// With --replay no engine runs either. Inputs are made from the shipped corpus, a few bytes of each replaced.
-/// They are replayed for coverage and minimised. A million small inputs take 4 GiB of disk in results/run
-/// meanwhile.
+/// They are replayed for coverage, and a small cover of them is chosen, as `minimize --dry-run` does. A million
+/// small inputs take 4 GiB of disk in results/run meanwhile.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:
@@ -59,7 +57,7 @@ pub struct Bench {
     /// Count instructions, with Valgrind's callgrind (Debian package valgrind).
     #[arg(long, conflicts_with_all = ["engines", "time", "rounds", "largest"])]
     instructions: bool,
-    /// Replay and minimise this many inputs.
+    /// Replay this many inputs and choose a cover.
     #[arg(long, value_name = "N,N,...", value_delimiter = ',', conflicts_with_all = ["instructions", "engines", "time", "rounds", "largest"])]
     replay: Vec<std::num::NonZeroUsize>,
     /// The engines.

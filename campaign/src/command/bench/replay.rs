@@ -1,11 +1,11 @@
-//! How many inputs a second the neutral replay takes, and how long a minimisation of them takes.
+//! How long the minimisation of many inputs takes, but for moving those that are taken out.
 
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use harness_core::Target;
 use serde::Serialize;
 
@@ -13,8 +13,7 @@ use super::Bench;
 use crate::corpora::survey::Terms;
 use crate::corpora::thin::Thinning;
 use crate::corpora::{pack, zip_of};
-use crate::corpus::files_in;
-use crate::coverage::{Input, NeutralBuild, Replay, SourceMap};
+use crate::coverage::{NeutralBuild, Replay, SourceMap};
 use crate::output::outln;
 use crate::progress::Progress;
 use crate::project::Project;
@@ -30,9 +29,8 @@ const MEMORY: usize = 512 << 20;
 struct Measured {
     target: String,
     inputs: usize,
-    replay_seconds: f64,
-    minimize_seconds: f64,
-    /// How many inputs minimize kept.
+    seconds: f64,
+    /// How many inputs are left.
     kept: u64,
 }
 
@@ -61,16 +59,15 @@ pub(super) fn run(
         outln!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(ExitCode::SUCCESS);
     }
-    outln!("| target | inputs | replay | inputs/s | minimize | kept |");
-    outln!("|---|--:|--:|--:|--:|--:|");
+    outln!("| target | inputs | seconds | inputs/s | kept |");
+    outln!("|---|--:|--:|--:|--:|");
     for row in all {
         outln!(
-            "| {} | {} | {:.1} s | {} | {:.1} s | {} |",
+            "| {} | {} | {:.1} | {} | {} |",
             row.target,
             grouped(row.inputs as u64),
-            row.replay_seconds,
-            rounded(row.inputs as f64 / row.replay_seconds),
-            row.minimize_seconds,
+            row.seconds,
+            rounded(row.inputs as f64 / row.seconds),
             grouped(row.kept)
         );
     }
@@ -94,17 +91,6 @@ fn measure(
     make(project, target, inputs, &corpus, progress)?;
 
     let started = Instant::now();
-    let files = files_in(&corpus)?.into_iter().map(|path| Input {
-        path,
-        time_ms: 0,
-        executions: 0,
-    });
-    let replayed = replay.grow(&files.collect::<Vec<_>>())?;
-    let unread = replayed.verdicts.errors;
-    ensure!(unread == 0, "{unread} inputs could not be read");
-    let replay_seconds = started.elapsed().as_secs_f64();
-
-    let started = Instant::now();
     let thinned = Thinning {
         replay: replay.clone(),
         corpus: &corpus,
@@ -117,12 +103,11 @@ fn measure(
         discard: true,
         progress,
     }
-    .run(&mut |_| {})?;
+    .rehearse()?;
     Ok(Measured {
         target: target.name.to_owned(),
         inputs,
-        replay_seconds,
-        minimize_seconds: started.elapsed().as_secs_f64(),
+        seconds: started.elapsed().as_secs_f64(),
         kept: thinned.after.inputs,
     })
 }
