@@ -10,20 +10,19 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use harness_core::Target;
 
-use super::chosen_targets;
-use super::{FINDS, INTERRUPTED, parse_time};
+use super::{INTERRUPTED, Neutral, chosen_targets, parse_time};
 use crate::corpora::candidates::Candidates;
 use crate::corpora::pack::{self, Inputs, Packed, Packer};
 use crate::corpora::survey::{Interrupted, Survey, Terms};
 use crate::corpora::zip_of;
 use crate::corpus::{Store, files_in};
-use crate::coverage::{InMemory, NeutralBuild, Replay, SourceMap};
+use crate::coverage::{InMemory, Replay};
 use crate::engine::{Engine, session};
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::queue::{self, Running};
-use crate::replay::{TIME_OUT, build_worker};
+use crate::replay::build_worker;
 use crate::report::grouped;
 
 /// Make the corpora that are shipped: grow, merge, minimise, pack, verify, swap.
@@ -134,8 +133,7 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
         ));
     }
 
-    let neutral = progress.step("build for coverage", || NeutralBuild::of(project).build())?;
-    let map = SourceMap::of_worker(&neutral, project.root(), &project.code_under_test()?)?;
+    let neutral = Neutral::build(project, &progress)?;
     let mut made = Vec::new();
     for &target in &targets {
         let Some(inputs) = candidates.inputs.get(target.name) else {
@@ -146,12 +144,7 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
         };
         let shrinking = Shrinking {
             target,
-            replay: Replay {
-                binary: &neutral,
-                map: &map,
-                target: target.name,
-                timeout: TIME_OUT,
-            },
+            replay: neutral.replay(target.name),
             inputs,
             pinned: contents(&kept_folder(project, target))?,
             keep: args.keep_per_feature.get(),
@@ -182,20 +175,12 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
             grouped(all.lengths().len() as u64),
             grouped(all.features() as u64),
             all.regions.len(),
-            map.regions().len(),
+            neutral.map.regions().len(),
             grouped(bytes),
             from_here(&place).display()
         );
     }
-    if finds > 0 {
-        outln!(
-            "{finds} inputs fail; see {} replay {}",
-            project.command(),
-            from_here(&project.results().join("finds")).display()
-        );
-        return Ok(ExitCode::from(FINDS));
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(super::end_of_replay(project, finds))
 }
 
 fn interrupted(progress: &Progress) -> ExitCode {

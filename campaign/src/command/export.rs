@@ -10,7 +10,7 @@ use super::INTERRUPTED;
 use crate::corpora::pack::{Packer, entry_name};
 use crate::corpus::files_in;
 use crate::engine::session;
-use crate::output::{from_here, outln};
+use crate::output::{self, from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::report::grouped;
@@ -116,17 +116,13 @@ pub fn run(args: &Export, project: &Project) -> Result<ExitCode> {
         from_here(&out).display()
     );
     let twice = named.len() as u64 - packed;
-    for (count, what) in [
+    output::counts([
         (twice, "were there twice"),
         (
             too_long,
             "are longer than the target takes, and are left out",
         ),
-    ] {
-        if count > 0 {
-            outln!("  {} {what}", grouped(count));
-        }
-    }
+    ])?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -12,7 +12,7 @@ use crate::corpora::candidates::target_of;
 use crate::corpora::pack;
 use crate::corpus::{Store, files_in};
 use crate::engine::session;
-use crate::output::{from_here, outln};
+use crate::output::{self, from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::report::grouped;
@@ -134,18 +134,14 @@ pub fn run(args: &Import, project: &Project) -> Result<ExitCode> {
         grouped(adding.new),
         from_here(&corpus).display()
     );
-    for (count, what) in [
+    output::counts([
         (adding.known, "were there"),
         (
             adding.too_long,
             "are longer than the target takes, and are refused",
         ),
         (unreadable, "could not be read, and are left out"),
-    ] {
-        if count > 0 {
-            outln!("  {} {what}", grouped(count));
-        }
-    }
+    ])?;
     if session::interrupted() {
         progress.say("interrupted: what was added stays");
         return Ok(ExitCode::from(INTERRUPTED));

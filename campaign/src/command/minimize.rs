@@ -9,15 +9,13 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use harness_core::Target;
 
-use super::{FINDS, INTERRUPTED};
+use super::{INTERRUPTED, Neutral};
 use crate::corpora::survey::{Interrupted, Terms};
 use crate::corpora::thin::{Thinned, Thinning};
-use crate::coverage::{NeutralBuild, Replay, SourceMap};
 use crate::engine::{Engine, session};
-use crate::output::{from_here, outln};
+use crate::output::{self, from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::replay::TIME_OUT;
 use crate::report::grouped;
 
 /// Make corpora as small as they can be without losing what they reach.
@@ -78,17 +76,11 @@ pub fn run(args: &Minimize, project: &Project) -> Result<ExitCode> {
     // The locks are held to the end: no engine is to add inputs meanwhile.
     let locks = corpora.iter().map(|(target, _)| lock(project, target));
     let _locks = locks.collect::<Result<Vec<_>>>()?;
-    let neutral = progress.step("build for coverage", || NeutralBuild::of(project).build())?;
-    let map = SourceMap::of_worker(&neutral, project.root(), &project.code_under_test()?)?;
+    let neutral = Neutral::build(project, &progress)?;
     let mut results: BTreeMap<String, Thinned> = BTreeMap::new();
     for (target, corpus) in &corpora {
         let thinning = Thinning {
-            replay: Replay {
-                binary: &neutral,
-                map: &map,
-                target: target.name,
-                timeout: TIME_OUT,
-            },
+            replay: neutral.replay(target.name),
             corpus,
             finds: &super::finds_of_corpora(project, target),
             terms: Terms {
@@ -122,15 +114,7 @@ pub fn run(args: &Minimize, project: &Project) -> Result<ExitCode> {
         outln!("{}", serde_json::to_string_pretty(&results)?);
     }
     let failing: usize = results.values().map(|thinned| thinned.failing).sum();
-    if failing > 0 {
-        eprintln!(
-            "{failing} inputs fail; see {} replay {}",
-            project.command(),
-            from_here(&project.results().join("finds")).display()
-        );
-        return Ok(ExitCode::from(FINDS));
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(super::end_of_replay(project, failing))
 }
 
 /// The corpora to minimise, and their targets.
@@ -195,26 +179,25 @@ fn show(args: &Minimize, corpus: &Path, target: &Target, thinned: &Thinned) -> R
         grouped(thinned.features as u64),
         from_here(corpus).display()
     );
-    let verb = if args.dry_run { "would be" } else { "are" };
-    for (count, what) in [
+    let is_taken_out = if args.dry_run {
+        "would be taken out"
+    } else {
+        "are taken out"
+    };
+    output::counts([
         (
-            thinned.failing,
-            format!("fail, and {verb} kept in the findings"),
+            thinned.failing as u64,
+            &*format!("fail, and {is_taken_out} to the findings"),
         ),
         (
-            thinned.too_long,
-            format!("are longer than the target takes, and {verb} taken out"),
+            thinned.too_long as u64,
+            &*format!("are longer than the target takes, and {is_taken_out}"),
         ),
         (
-            thinned.forgotten,
-            "times, features were forgotten for lack of --memory: a few inputs more may be kept"
-                .to_owned(),
+            thinned.forgotten as u64,
+            "times, features were forgotten for lack of --memory: a few inputs more may be kept",
         ),
-    ] {
-        if count > 0 {
-            outln!("  {} {what}", grouped(count as u64));
-        }
-    }
+    ])?;
     if let (count, Some(why)) = &thinned.unreadable {
         outln!("  {count} cannot be read and stay, for instance {why}");
     }

@@ -9,15 +9,15 @@ use anyhow::{Context, Result};
 use harness_core::Target;
 use serde::Serialize;
 
+use super::super::Neutral;
 use super::Bench;
 use crate::corpora::survey::Terms;
 use crate::corpora::thin::Thinning;
 use crate::corpora::{pack, zip_of};
-use crate::coverage::{NeutralBuild, Replay, SourceMap};
+use crate::coverage::Replay;
 use crate::output::outln;
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::replay::TIME_OUT;
 use crate::report::{grouped, rounded};
 
 /// Where the made inputs begin: another number gives others.
@@ -41,16 +41,10 @@ pub(super) fn run(
     sizes: &[usize],
 ) -> Result<ExitCode> {
     let progress = Progress::new();
-    let neutral = progress.step("build for coverage", || NeutralBuild::of(project).build())?;
-    let map = SourceMap::of_worker(&neutral, project.root(), &project.code_under_test()?)?;
+    let neutral = Neutral::build(project, &progress)?;
     let mut all = Vec::new();
     for &target in targets {
-        let replay = Replay {
-            binary: &neutral,
-            map: &map,
-            target: target.name,
-            timeout: TIME_OUT,
-        };
+        let replay = neutral.replay(target.name);
         for &inputs in sizes {
             all.push(measure(project, target, &replay, inputs, &progress)?);
         }
