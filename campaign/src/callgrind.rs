@@ -12,10 +12,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-use anyhow::{Context, Result, bail, ensure};
-use harness_core::worker::{escape, unescape};
-
-use crate::replay::Verdict;
+use anyhow::{Context, Result, ensure};
+use harness_core::worker::escape;
 
 /// Makes the C library fill and copy memory with vectors and not with `rep stosb` and `rep movsb`. Callgrind counts
 /// each byte of those as an instruction, which would be most of the count.
@@ -107,12 +105,8 @@ fn judge(answers: &str, inputs: &[PathBuf]) -> Result<()> {
         inputs.len()
     );
     for (answer, input) in answers.iter().zip(inputs) {
-        let fields: Vec<String> = answer.split('\t').map(unescape).collect();
-        match Verdict::of_answer(&fields)? {
-            Verdict::Pass | Verdict::Rejected { .. } => {}
-            Verdict::Fail { check, .. } => bail!("{} fails {check}", input.display()),
-            Verdict::Error { message } => bail!("{message}"),
-        }
+        let passed = *answer == "pass" || answer.starts_with("rejected\t");
+        ensure!(passed, "{}: {answer}", input.display());
     }
     Ok(())
 }
@@ -142,7 +136,7 @@ mod tests {
         };
         assert_eq!(judged("pass\nrejected\tshort\n"), Ok(()));
         let fails = judged("pass\nfail\tcalc.x\twhy\n");
-        assert_eq!(fails, Err("b fails calc.x".to_owned()));
+        assert_eq!(fails, Err("b: fail\tcalc.x\twhy".to_owned()));
         assert!(judged("pass\n").unwrap_err().contains("1 of 2"));
     }
 

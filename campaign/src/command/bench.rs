@@ -1,8 +1,6 @@
-//! `campaign bench`: what the oracle costs, as a share of what the engine costs and in instructions; and how fast
-//! corpora are replayed and minimised.
+//! `campaign bench`: what the oracle costs, as a share of what the engine costs and in instructions.
 
 mod callgrind;
-mod replay;
 mod speed;
 
 use std::fs;
@@ -35,10 +33,6 @@ use crate::project::Project;
 ///
 /// With --instructions no engine runs. The inputs are replayed under Valgrind, which counts the instructions
 /// of each target. That does not depend on other work. Where they are spent, Valgrind's callgrind_annotate shows.
-///
-/// With --replay no engine runs either. Inputs are made from the shipped corpus, a few bytes of each replaced.
-/// They are replayed for coverage, and a small cover of them is chosen, as `minimize --dry-run` does. A million
-/// small inputs take 4 GiB of disk in results/run meanwhile.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:
@@ -49,17 +43,13 @@ Exit codes:
 Examples:
   cargo campaign bench
   cargo campaign bench --engines libfuzzer --time 10s --rounds 5 --json
-  cargo campaign bench --instructions fuzz_measure_image
-  cargo campaign bench --replay 1000,10000,100000,1000000 fuzz_measure_calc")]
+  cargo campaign bench --instructions fuzz_measure_image")]
 pub struct Bench {
     /// The targets; all when none is given.
     targets: Vec<String>,
     /// Count instructions, with Valgrind's callgrind (Debian package valgrind).
     #[arg(long, conflicts_with_all = ["engines", "time", "rounds", "largest"])]
     instructions: bool,
-    /// Replay this many inputs and choose a cover.
-    #[arg(long, value_name = "N,N,...", value_delimiter = ',', conflicts_with_all = ["instructions", "engines", "time", "rounds", "largest"])]
-    replay: Vec<std::num::NonZeroUsize>,
     /// The engines.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Engine::ALL)]
     engines: Vec<Engine>,
@@ -85,10 +75,7 @@ pub struct Bench {
 /// Valgrind is missing or an input fails.
 pub fn run(args: &Bench, project: &Project) -> Result<ExitCode> {
     let targets = super::chosen_targets(&args.targets)?;
-    if !args.replay.is_empty() {
-        let sizes: Vec<usize> = args.replay.iter().map(|size| size.get()).collect();
-        replay::run(args, project, &targets, &sizes)
-    } else if args.instructions {
+    if args.instructions {
         callgrind::run(args, project, &targets)
     } else {
         speed::run(args, project, &targets)

@@ -1,38 +1,35 @@
 //! `campaign corpora`: the corpora that are shipped.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use harness_core::Target;
 
-use super::{INTERRUPTED, Neutral, chosen_targets, parse_time};
+use super::{INTERRUPTED, Neutral, chosen_targets};
 use crate::corpora::candidates::Candidates;
 use crate::corpora::pack::{self, Inputs, Packed, Packer};
 use crate::corpora::survey::{Interrupted, Survey, Terms};
 use crate::corpora::zip_of;
 use crate::corpus::{Store, files_in};
 use crate::coverage::{InMemory, Replay};
-use crate::engine::{Engine, session};
+use crate::engine::session;
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::queue::{self, Running};
-use crate::replay::build_worker;
 use crate::report::grouped;
 
-/// Make the corpora that are shipped: grow, merge, minimise, pack, verify, swap.
+/// Make the corpora that are shipped: merge, minimise, pack, verify, swap.
 ///
-/// Takes the seeds, the zips that are there, and what --from names; with --time, every engine grows them
-/// first. Of all that, few inputs are kept, small and soon done, that have every feature: a source region
-/// with how often it is executed (1, 2, 3, 4-7, 8-15, 16-31, 32-127, more often), a check that is evaluated,
-/// a kind of answer. Features are counted on the neutral build, for all engines alike. The zip is read back
-/// and replayed before it takes the old one's place, which happens only when nothing was lost. Inputs in
-/// corpora/kept/ are in the zip whatever they reach: they tell faults that others with their features do not.
+/// Takes the seeds, the zips that are there, and what --from names. Of all that, few inputs are kept, small and
+/// soon done, that have every feature: a source region with how often it is executed (1, 2, 3, 4-7, 8-15, 16-31,
+/// 32-127, more often), a check that is evaluated, a kind of answer. Features are counted on the neutral build,
+/// for all engines alike. The zip is read back and replayed before it takes the old one's place, which happens
+/// only when nothing was lost. Inputs in corpora/kept/ are in the zip whatever they reach: they find faults that
+/// others with their features do not.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:
@@ -40,20 +37,13 @@ Exit codes:
   1  it could not be done; the zips are as they were
   2  the command line is wrong
   3  some inputs fail: they are kept in results/finds, and are in no zip
-130  it was interrupted; what was grown is kept in results/corpus, the zips are as they were
+130  it was interrupted; the zips are as they were
 
 Examples:
   cargo campaign corpora                                minimise again what there is
-  cargo campaign corpora --time 10m                     grow first, ten minutes an engine and target
   cargo campaign corpora --from results/corpus          take what campaigns have found worth keeping
   cargo campaign corpora --targets fuzz_measure_calc --keep-per-feature 20")]
 pub struct Corpora {
-    /// Grow first: how long each engine runs on each target. It begins from the seeds and the present zip.
-    #[arg(long, value_parser = parse_time)]
-    time: Option<Duration>,
-    /// The engines that grow: names with commas between them, or `all`.
-    #[arg(long, default_value = "all", value_parser = parse_engines)]
-    engines: EngineSet,
     /// The targets, with commas between them; all when none is given.
     #[arg(long, value_delimiter = ',')]
     targets: Vec<String>,
@@ -64,31 +54,9 @@ pub struct Corpora {
     /// coverage differ in what they are sensitive to.
     #[arg(long, value_name = "N", default_value = "12")]
     keep_per_feature: NonZeroUsize,
-    /// How many engines grow at once, each on a core of its own; by default as many as there are cores.
-    #[arg(long, value_name = "N")]
-    jobs: Option<NonZeroUsize>,
     /// Where the zips are, and are written; by default the project's corpora/.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-}
-
-/// Some engines, each once.
-#[derive(Debug, Clone)]
-struct EngineSet(BTreeSet<Engine>);
-
-fn parse_engines(text: &str) -> Result<EngineSet, String> {
-    if text == "all" {
-        return Ok(EngineSet(Engine::ALL.into()));
-    }
-    let engine = |name| <Engine as clap::ValueEnum>::from_str(name, false);
-    text.split(',')
-        .map(engine)
-        .collect::<Result<_, _>>()
-        .map(EngineSet)
-        .map_err(|error| {
-            let names = Engine::ALL.map(Engine::name).join(", ");
-            format!("{error}; there are {names}, and `all`")
-        })
 }
 
 /// Runs the command.
@@ -115,13 +83,6 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
             candidates.add_zip(target, &zip)?;
         }
     }
-    let mut finds = 0;
-    if let Some(time) = args.time {
-        finds += grow(args, time, project, &targets, &mut candidates, &progress)?;
-        if session::interrupted() {
-            return Ok(interrupted(&progress));
-        }
-    }
     for from in &args.from {
         let new = candidates.add_from(from, &targets)?;
         progress.say(&format!("{}: {new} inputs more", from_here(from).display()));
@@ -134,6 +95,7 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
     }
 
     let neutral = Neutral::build(project, &progress)?;
+    let mut finds = 0;
     let mut made = Vec::new();
     for &target in &targets {
         let Some(inputs) = candidates.inputs.get(target.name) else {
@@ -151,7 +113,10 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
             progress: &progress,
         };
         let corpus = match shrinking.pack(&zip_of(&out, target)) {
-            Err(why) if why.is::<Interrupted>() => return Ok(interrupted(&progress)),
+            Err(why) if why.is::<Interrupted>() => {
+                progress.say("interrupted: the zips are as they were");
+                return Ok(ExitCode::from(INTERRUPTED));
+            }
             corpus => corpus?,
         };
         for &(place, _) in &corpus.all.failing {
@@ -181,11 +146,6 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
         );
     }
     Ok(super::end_of_replay(project, finds))
-}
-
-fn interrupted(progress: &Progress) -> ExitCode {
-    progress.say("interrupted: what was grown is kept, and the zips are as they were");
-    ExitCode::from(INTERRUPTED)
 }
 
 /// The folder of inputs that are kept whatever they reach.
@@ -259,75 +219,4 @@ impl Shrinking<'_> {
         let contents = InMemory(inputs.values().map(Vec::as_slice).collect());
         Survey::of(&self.replay, &contents, terms, what, self.progress)
     }
-}
-
-/// Grows the candidates with engines. Returns how many finds there were.
-fn grow(
-    args: &Corpora,
-    time: Duration,
-    project: &Project,
-    targets: &[&'static Target],
-    candidates: &mut Candidates,
-    progress: &Progress,
-) -> Result<usize> {
-    let folder = project.results().join("corpora");
-    let mut beginnings = BTreeMap::new();
-    for target in targets {
-        let store = Store::open(&folder.join("beginnings").join(target.name))?;
-        let inputs = candidates.inputs.get(target.name);
-        let mut paths = Vec::new();
-        for content in inputs.iter().flat_map(|inputs| inputs.values()) {
-            paths.push(store.add(content)?.0);
-        }
-        ensure!(!paths.is_empty(), "{} has no seeds", target.name);
-        beginnings.insert(target.name, paths);
-    }
-    let worker = progress.step("build the replay worker", || build_worker(project))?;
-    let engines = args.engines.0.iter().copied();
-    let queue = queue::build(project, targets, engines, &folder.join("runs"), progress)?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let running = Running {
-        project,
-        inputs: &beginnings,
-        worker: &worker,
-        time,
-        at_once: args.jobs.map_or(cores, usize::from),
-        progress,
-    };
-    running.announce(&queue);
-    let fuzzed = running.all(&queue)?;
-    let (mut finds, mut failures) = (0, Vec::new());
-    for job in &queue {
-        let Some(result) = fuzzed.get(&(job.target.name, job.engine)) else {
-            continue;
-        };
-        let Some(session) = &result.session else {
-            bail!("every input of {} fails", job.target.name);
-        };
-        let corpus = Store::open(&project.corpus(job.target.name))?;
-        let kept: Vec<PathBuf> = session.kept.iter().map(|kept| kept.path.clone()).collect();
-        corpus.add_files(kept.iter().map(PathBuf::as_path))?;
-        // libFuzzer replaces inputs by smaller ones: one may be gone.
-        let there: Vec<PathBuf> = kept.into_iter().filter(|path| path.exists()).collect();
-        candidates.add_files(job.target, &there)?;
-        let store = Store::open(&project.finds(job.target.name, job.engine))?;
-        store.add_files(result.finds.iter().map(|find| find.path.as_path()))?;
-        finds += result.finds.len();
-        progress.say(&format!(
-            "{} on {}: {} executions, {} inputs kept, {} finds",
-            job.engine.title(),
-            job.target.name,
-            grouped(session.status.executions),
-            grouped(there.len() as u64),
-            result.finds.len()
-        ));
-        failures.extend(
-            session
-                .failure
-                .as_ref()
-                .map(|why| format!("{} on {}: {why}", job.engine.title(), job.target.name)),
-        );
-    }
-    ensure!(failures.is_empty(), "{}", failures.join("\n"));
-    Ok(finds)
 }

@@ -69,28 +69,6 @@ pub struct Thinned {
     pub moved_to: Option<PathBuf>,
 }
 
-/// The step that was done last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "named as what was done")]
-pub enum Stage {
-    Chosen,
-    FindsKept,
-    Verified,
-    HalfMoved,
-    Ended,
-}
-
-impl Stage {
-    /// All of them, in order.
-    pub const ALL: [Self; 5] = [
-        Self::Chosen,
-        Self::FindsKept,
-        Self::Verified,
-        Self::HalfMoved,
-        Self::Ended,
-    ];
-}
-
 impl Thinning<'_> {
     /// Returns what would be kept, and changes nothing.
     ///
@@ -102,11 +80,12 @@ impl Thinning<'_> {
         Ok(thinned(&survey, &survey.cover()))
     }
 
-    /// Does it, and calls `after` after each stage.
+    /// Does it. Calls `after` with the name of each step that is done: `chosen`, `findings kept`, `verified`, `half
+    /// moved`, `moved`.
     ///
     /// # Errors
     /// As [`rehearse`](Self::rehearse); when the cover does not have every feature, or a file cannot be moved.
-    pub fn run(&self, after: &mut dyn FnMut(Stage)) -> Result<Thinned> {
+    pub fn run(&self, after: &mut dyn FnMut(&str)) -> Result<Thinned> {
         let files = self.files()?;
         let survey = self.survey(&files, "replay")?;
         let chosen = survey.cover();
@@ -115,14 +94,14 @@ impl Thinning<'_> {
             "{} has no input that passes: nothing would be left of it",
             self.corpus.display()
         );
-        after(Stage::Chosen);
+        after("chosen");
         for &(place, _) in &survey.failing {
             Store::open(self.finds)?.add_file(&files[place])?;
         }
-        after(Stage::FindsKept);
+        after("findings kept");
         let kept: Vec<&Path> = chosen.iter().map(|&place| files[place].as_path()).collect();
         survey.ensure_kept_in(&self.survey(&kept, "verify")?)?;
-        after(Stage::Verified);
+        after("verified");
 
         let mut stays: BTreeSet<usize> = chosen.iter().copied().collect();
         stays.extend(survey.unreadable.iter().map(|(place, _)| place));
@@ -135,10 +114,10 @@ impl Thinning<'_> {
         for (index, file) in out.iter().enumerate() {
             take_out(file, thinned.moved_to.as_deref())?;
             if index == out.len() / 2 {
-                after(Stage::HalfMoved);
+                after("half moved");
             }
         }
-        after(Stage::Ended);
+        after("moved");
         Ok(thinned)
     }
 
