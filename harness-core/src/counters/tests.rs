@@ -94,7 +94,7 @@ fn reset_touches_the_watched_counters_and_nothing_else() {
     Watch::start(&file.0, &[1..2, 2..3]).unwrap();
     let expected = profile_bytes(&[7, 0, 0, 10]);
     assert_eq!(std::fs::read(&file.0).unwrap(), expected);
-    let beyond = Watch::start(&file.0, &[1..5]).unwrap_err();
+    let beyond = Watch::start(&file.0, &[1..2, 2..5]).unwrap_err();
     assert!(beyond.to_string().contains("another binary"), "{beyond}");
     assert_eq!(std::fs::read(&file.0).unwrap(), expected);
 }
