@@ -28,7 +28,7 @@ fn files(counts: &[u64]) -> Vec<CountedFile<'static>> {
     counted::files(&fixture.map, &fixture.root, counts).unwrap()
 }
 
-/// A record of a tracefile, read as the format says; anything else in it panics.
+/// A record of a tracefile. Reading it panics at anything that is not in the format.
 #[derive(Debug, Default, PartialEq)]
 struct Record {
     functions: BTreeMap<String, (usize, Option<u64>)>,

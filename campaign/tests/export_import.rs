@@ -20,10 +20,8 @@ fn campaign(arguments: &[&str]) -> Output {
 
 fn succeeds(arguments: &[&str]) -> String {
     let output = campaign(arguments);
-    let said = String::from_utf8(output.stdout).unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {said}{errors}");
-    said
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 fn fails(arguments: &[&str]) -> String {
@@ -55,17 +53,17 @@ fn what_is_exported_is_imported_and_exported_again_byte_for_byte() {
     fs::write(format!("{corpus}/twice"), [7; 42 + 7]).unwrap();
     fs::write(format!("{corpus}/long"), [1; 5000]).unwrap();
 
-    let said = succeeds(&["export", TARGET, "--corpus", &corpus, "--out", &zip]);
+    let output = succeeds(&["export", TARGET, "--corpus", &corpus, "--out", &zip]);
     assert!(
-        said.contains("301 inputs") && said.contains("1 were there twice"),
-        "{said}"
+        output.contains("301 inputs") && output.contains("1 were there twice"),
+        "{output}"
     );
-    assert!(said.contains("1 are longer"), "{said}");
+    assert!(output.contains("1 are longer"), "{output}");
 
     // The target is named by the file.
     let imported = at("imported");
-    let said = succeeds(&["import", &zip, "--corpus", &imported]);
-    assert!(said.contains("301 new inputs"), "{said}");
+    let output = succeeds(&["import", &zip, "--corpus", &imported]);
+    assert!(output.contains("301 new inputs"), "{output}");
     let mut expected = contents(Path::new(&corpus));
     assert!(expected.remove(&vec![1; 5000]));
     assert_eq!(contents(Path::new(&imported)), expected);
@@ -78,19 +76,19 @@ fn what_is_exported_is_imported_and_exported_again_byte_for_byte() {
     assert_eq!(fs::read(&zip).unwrap(), fs::read(&again).unwrap());
 
     // All are known now; from a folder, long ones are counted, and the rest is.
-    let said = succeeds(&["import", &zip, "--corpus", &imported]);
+    let output = succeeds(&["import", &zip, "--corpus", &imported]);
     assert!(
-        said.contains(" 0 new inputs") && said.contains("301 were there"),
-        "{said}"
+        output.contains(" 0 new inputs") && output.contains("301 were there"),
+        "{output}"
     );
-    let said = succeeds(&["import", &corpus, "--target", TARGET, "--corpus", &imported]);
+    let output = succeeds(&["import", &corpus, "--target", TARGET, "--corpus", &imported]);
     assert!(
-        said.contains(" 0 new inputs") && said.contains("302 were there"),
-        "{said}"
+        output.contains(" 0 new inputs") && output.contains("302 were there"),
+        "{output}"
     );
     assert!(
-        said.contains("1 are longer than the target takes, and are refused"),
-        "{said}"
+        output.contains("1 are longer than the target takes, and are refused"),
+        "{output}"
     );
     assert_eq!(contents(Path::new(&imported)), expected);
 }
@@ -129,8 +127,8 @@ fn a_damaged_zip_adds_nothing() {
     let at_entry = entry.map(|(at, _)| at).nth(30).unwrap();
     bytes[at_entry + 33] ^= 0x55;
     fs::write(&zip, &bytes).unwrap();
-    let said = fails(&["import", &zip, "--corpus", &corpus]);
-    assert!(said.contains("cannot be unpacked"), "{said}");
+    let output = fails(&["import", &zip, "--corpus", &corpus]);
+    assert!(output.contains("cannot be unpacked"), "{output}");
     assert!(!Path::new(&corpus).exists());
 
     fs::write(&zip, &bytes[..bytes.len() / 2]).unwrap();

@@ -44,32 +44,6 @@ pub struct Import {
     corpus: Option<PathBuf>,
 }
 
-/// What became of the inputs so far.
-struct Adding<'a> {
-    store: Store,
-    target: &'a Target,
-    new: u64,
-    known: u64,
-    too_long: u64,
-}
-
-impl Adding<'_> {
-    fn add(&mut self, content: Option<Vec<u8>>) -> Result<()> {
-        match content {
-            Some(content) if content.len() <= self.target.max_input => {
-                let (_, is_new) = self.store.add(&content)?;
-                *(if is_new {
-                    &mut self.new
-                } else {
-                    &mut self.known
-                }) += 1;
-            }
-            _ => self.too_long += 1,
-        }
-        Ok(())
-    }
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -95,23 +69,27 @@ pub fn run(args: &Import, project: &Project) -> Result<ExitCode> {
         Some(folder) => folder.clone(),
         None => project.corpus(target.name),
     };
-    let mut adding = Adding {
-        store: Store::open(&corpus)?,
-        target,
-        new: 0,
-        known: 0,
-        too_long: 0,
-    };
+    let store = Store::open(&corpus)?;
+    let [mut new, mut known, mut too_long, mut unreadable] = [0; 4];
     let mut line = progress.counted("import", "inputs", inputs as u64);
-    let mut unreadable = 0;
+    let mut add = |content: Option<Vec<u8>>| -> Result<()> {
+        line.step();
+        match content {
+            Some(content) if content.len() <= target.max_input => match store.add(&content)? {
+                (_, true) => new += 1,
+                (_, false) => known += 1,
+            },
+            _ => too_long += 1,
+        }
+        Ok(())
+    };
     if let Some(files) = &files {
         for file in files {
             if session::interrupted() {
                 break;
             }
-            line.step();
             match fs::read(file) {
-                Ok(content) => adding.add(Some(content))?,
+                Ok(content) => add(Some(content))?,
                 Err(why) => {
                     progress.say(&format!("left out: {}: {why}", file.display()));
                     unreadable += 1;
@@ -119,25 +97,22 @@ pub fn run(args: &Import, project: &Project) -> Result<ExitCode> {
             }
         }
     } else {
-        pack::each(&args.from, |_, content| {
-            if !session::interrupted() {
-                line.step();
-                adding.add(content)?;
-            }
-            Ok(())
+        pack::each(&args.from, |_, content| match session::interrupted() {
+            true => Ok(()),
+            false => add(content),
         })?;
     }
     line.done(&progress);
     outln!(
         "{}: {} new inputs in {}",
         target.name,
-        grouped(adding.new),
+        grouped(new),
         from_here(&corpus).display()
     );
     output::counts([
-        (adding.known, "were there"),
+        (known, "were there"),
         (
-            adding.too_long,
+            too_long,
             "are longer than the target takes, and are refused",
         ),
         (unreadable, "could not be read, and are left out"),

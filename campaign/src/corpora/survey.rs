@@ -4,7 +4,7 @@
 //! libFuzzer), a check that was evaluated, or a kind of answer: see [`harness_core::trace`]. Regions are those
 //! of the code under test alone. They are counted on the neutral build, so no engine's view decides.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::{Result, bail, ensure};
 
@@ -14,13 +14,16 @@ use crate::engine::session;
 use crate::progress::Progress;
 use crate::replay::Verdict;
 
+/// The number of classes of how often a region is executed: see [`hits_class`](crate::coverage::hits_class).
+const CLASSES: usize = 9;
+
 /// Something that an input did.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Feature {
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Feature<'a> {
     /// It executed a region, by number, this often, as a class.
-    Region(usize, u8),
+    Region(usize, usize),
     /// What [`harness_core::trace`] reports.
-    Event(String),
+    Event(&'a str),
 }
 
 /// What to keep.
@@ -38,7 +41,10 @@ pub struct Terms {
 #[derive(Debug)]
 pub struct Survey {
     terms: Terms,
-    numbers: HashMap<Feature, u32>,
+    /// The features of regions have the first numbers, [`CLASSES`] a region.
+    of_regions: usize,
+    /// The numbers of events, in the order of first occurrence, behind those of regions.
+    events: HashMap<String, usize>,
     sets: Sets,
     /// Of each input, in bytes; 0 when it cannot be read.
     lengths: Vec<usize>,
@@ -76,16 +82,7 @@ impl Survey {
         what: &str,
         progress: &Progress,
     ) -> Result<Self> {
-        let mut survey = Self {
-            terms,
-            numbers: HashMap::new(),
-            sets: Sets::new(terms.keep, terms.memory),
-            lengths: Vec::with_capacity(contents.count()),
-            regions: BTreeSet::new(),
-            failing: Vec::new(),
-            too_long: 0,
-            unreadable: Vec::new(),
-        };
+        let mut survey = Self::new(terms, replay.map.regions().len());
         let what = format!("{}: {what}", replay.target);
         let mut line = progress.counted(&what, "inputs", contents.count() as u64);
         replay.hits(contents, |hits| {
@@ -100,6 +97,20 @@ impl Survey {
         Ok(survey)
     }
 
+    fn new(terms: Terms, regions: usize) -> Self {
+        Self {
+            terms,
+            of_regions: regions * CLASSES,
+            events: HashMap::new(),
+            sets: Sets::new(terms.keep, terms.memory),
+            lengths: Vec::new(),
+            regions: BTreeSet::new(),
+            failing: Vec::new(),
+            too_long: 0,
+            unreadable: Vec::new(),
+        }
+    }
+
     fn add(&mut self, hits: Hits<'_>) {
         self.lengths.push(hits.length);
         match hits.verdict {
@@ -109,18 +120,18 @@ impl Survey {
                 self.too_long += 1;
             }
             Verdict::Pass | Verdict::Rejected { .. } => {
-                let regions = hits.regions.iter();
-                self.regions
-                    .extend(regions.clone().map(|&(region, _)| region));
-                let regions = regions.map(|&(region, class)| Feature::Region(region, class));
-                let events = hits
-                    .events
-                    .lines()
-                    .map(|event| Feature::Event(event.to_owned()));
-                let mut features: Vec<u32> = Vec::new();
-                for feature in regions.chain(events) {
-                    let next = self.numbers.len() as u32;
-                    features.push(*self.numbers.entry(feature).or_insert(next));
+                let mut features = Vec::new();
+                for &(region, class) in hits.regions {
+                    self.regions.insert(region);
+                    features.push((region * CLASSES + usize::from(class)) as u32);
+                }
+                for event in hits.events.lines() {
+                    let next = self.of_regions + self.events.len();
+                    let number = match self.events.get(event) {
+                        Some(&number) => number,
+                        None => *self.events.entry(event.to_owned()).or_insert(next),
+                    };
+                    features.push(number as u32);
                 }
                 features.sort_unstable();
                 features.dedup();
@@ -136,10 +147,25 @@ impl Survey {
         self.sets.cover()
     }
 
-    /// How many features any input has.
+    /// How many features the inputs have together.
     #[must_use]
     pub fn features(&self) -> usize {
-        self.numbers.len()
+        self.counts().count()
+    }
+
+    /// Every feature, and how many inputs have it.
+    fn counts(&self) -> impl Iterator<Item = (Feature<'_>, usize)> {
+        let mut events: Vec<(&String, &usize)> = self.events.iter().collect();
+        events.sort_unstable_by_key(|&(_, number)| number);
+        let counts = self.sets.counts().iter().enumerate();
+        let counts = counts.filter(|&(_, &count)| count > 0);
+        counts.map(move |(number, &count)| {
+            let feature = match number.checked_sub(self.of_regions) {
+                Some(event) => Feature::Event(events[event].0),
+                None => Feature::Region(number / CLASSES, number % CLASSES),
+            };
+            (feature, count as usize)
+        })
     }
 
     /// How many different sets of features the inputs have.
@@ -172,16 +198,14 @@ impl Survey {
         if let Some((_, why)) = smaller.unreadable.first() {
             bail!("an input can no longer be read: {why}");
         }
+        let left: BTreeMap<Feature<'_>, usize> = smaller.counts().collect();
         let mut lost = Vec::new();
-        for (feature, &number) in &self.numbers {
-            let before = self.sets.counts()[number as usize] as usize;
-            let now = smaller.numbers.get(feature);
-            let now = now.map_or(0, |&number| smaller.sets.counts()[number as usize] as usize);
+        for (feature, before) in self.counts() {
+            let now = left.get(&feature).copied().unwrap_or(0);
             if now < before.min(self.terms.keep) {
                 lost.push((feature, before, now));
             }
         }
-        lost.sort_unstable();
         if let Some((feature, before, now)) = lost.first() {
             bail!(
                 "the new corpus lost {} features. The first is {feature:?}: {before} inputs had it, {now} have it \
@@ -209,16 +233,7 @@ mod tests {
             max_input: 8,
             memory: usize::MAX,
         };
-        let mut survey = Survey {
-            terms,
-            numbers: HashMap::new(),
-            sets: Sets::new(keep, terms.memory),
-            lengths: Vec::new(),
-            regions: BTreeSet::new(),
-            failing: Vec::new(),
-            too_long: 0,
-            unreadable: Vec::new(),
-        };
+        let mut survey = Survey::new(terms, 9);
         for (input, regions) in of.iter().enumerate() {
             let regions: Vec<(usize, u8)> = regions.iter().map(|&region| (region, 1)).collect();
             survey.add(hits(input, 8, Verdict::Pass, &regions, ""));

@@ -12,7 +12,7 @@ use llvm_profparser::coverage::{Counter, CounterType, ExprKind, FunctionRecordV3
 /// Counters by index, each with its factor, which is not 0.
 pub type Sum = BTreeMap<usize, i32>;
 
-/// Numbered sums, each of which is positive exactly when something was executed, and then says how often.
+/// Numbered sums. Each is positive exactly when something was executed, and is how often.
 #[derive(Debug, Default)]
 pub struct Probes {
     sums: Vec<Vec<(usize, i32)>>,
@@ -184,7 +184,7 @@ impl<'a> Expressions<'a> {
 mod tests {
     use super::*;
 
-    /// An `if` in a function that counter 0 counts, taken as often as counter 2 says, and its `else`.
+    /// An `if` in a function that counter 0 counts, which counter 2 counts, and its `else`.
     fn probes() -> Probes {
         let sums: [&[(usize, i32)]; 3] = [&[(0, 1)], &[(2, 1)], &[(0, 1), (2, -1)]];
         sums.map(|sum| sum.iter().copied().collect())

@@ -1,5 +1,5 @@
-//! A replay worker for `tests/coverage.rs`: the protocol, and one target. An input's first byte says which function to
-//! call, its second is the argument.
+//! A replay worker for `tests/coverage.rs`: the protocol, and one target. An input's first byte selects the function to
+//! call, and its second is the argument.
 
 #[allow(dead_code)]
 mod batch;
