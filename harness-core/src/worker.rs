@@ -10,16 +10,15 @@
 //! | `trace` target path | `traced` and what the input did (see [`crate::trace`]), a line each; then as for `run` |
 //! | `describe` target path | `case` words Rust, or `rejected` why |
 //! | `batch` command target inputs bytes | behind the line follow so many `bytes`: each input's length, 4 bytes little-endian, and its content. For each input a line, as `command` (one of the three above) has it |
-//! | `batches` | `batches`: says that this worker knows `batch` |
 //! | `checks` | `checks`, then id and count of every check evaluated so far |
 //!
 //! `error` and a message is the answer to anything else: an unknown target, a file that cannot be
-//! read. A worker that watches its coverage (see [`crate::counters`]) ends every answer with one field
-//! more: the probes that the request, or the input of a batch, reached, and how often where that was
-//! asked. Its counters are set back before a request for one input (a batch of one is such a request
-//! too), so that what is left of a worker that died of it tells what that input reached; in a longer
-//! batch they are not, and who sent it replays what was not answered one by one. A project with other
-//! code under test has a worker too: `main` and one call of [`serve`].
+//! read. A worker that watches its coverage (see [`crate::counters`]) ends every answer with one more
+//! field: the counters that grew during the request, or the batch's input, and by how much. It resets them
+//! before a request for one input, and before a batch of one. So the profile that a dead worker leaves
+//! holds what its last input reached. It does not reset them within a longer batch: whoever sent it
+//! replays the unanswered inputs one by one. A project with other code under test has a worker too:
+//! `main` and one call of [`serve`].
 
 pub mod batch;
 
@@ -28,7 +27,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Mutex;
 
 use crate::check;
-use crate::counters::{Ended, Watch};
+use crate::counters::Watch;
 use crate::outcome::Outcome;
 use crate::subject::Subject;
 use crate::targets;
@@ -128,14 +127,14 @@ pub fn serve(subject: &Subject<'_>) -> io::Result<()> {
         {
             batch.answer_all(&mut input, &mut output, |data, line| {
                 if batch.inputs == 1 {
-                    answering.start_again()?;
+                    answering.reset()?;
                 }
                 answering.about(command, target, data, line)
             })?;
             continue;
         }
         line.clear();
-        answering.start_again()?;
+        answering.reset()?;
         answering.answer(&fields, &mut line)?;
         line.push(b'\n');
         output.write_all(&line)?;
@@ -150,9 +149,9 @@ struct Answering<'a> {
 }
 
 impl Answering<'_> {
-    /// Sets the counters back, if there are any.
-    fn start_again(&mut self) -> io::Result<()> {
-        self.watch.as_mut().map_or(Ok(()), Watch::start_again)
+    /// Resets the counters, if there are any.
+    fn reset(&mut self) -> io::Result<()> {
+        self.watch.as_mut().map_or(Ok(()), Watch::reset)
     }
 
     /// Puts the answer to a request that is no batch into `line`.
@@ -165,14 +164,13 @@ impl Answering<'_> {
                     put_next(line, &check.evaluations().to_string());
                 }
             }
-            ["batches"] => put(line, "batches"),
             [command @ ("run" | "trace" | "describe"), target, path] => match std::fs::read(path) {
                 Ok(data) => return self.about(command, target, &data, line),
                 Err(why) => put_error(line, &format!("{path}: {why}")),
             },
             _ => put_error(line, &format!("not a request: {fields:?}")),
         }
-        self.put_reached(Ended::Returned, line)
+        self.put_grown(line)
     }
 
     /// Puts what `command` has to say of an input into `line`.
@@ -183,15 +181,14 @@ impl Answering<'_> {
         data: &[u8],
         line: &mut Vec<u8>,
     ) -> io::Result<()> {
-        let mut ended = Ended::Returned;
         match (command, targets::find(target)) {
-            ("run", Some(target)) => ended = put_verdict(line, &replay(self.subject, target, data)),
+            ("run", Some(target)) => put_verdict(line, &replay(self.subject, target, data)),
             ("trace", Some(target)) => {
                 let (verdict, deeds) = trace::trace(self.subject, target, data);
                 put(line, "traced");
                 put_next(line, &deeds.join("\n"));
                 line.push(b'\t');
-                ended = put_verdict(line, &verdict);
+                put_verdict(line, &verdict);
             }
             ("describe", Some(target)) => match target.describe(data) {
                 Ok(case) => {
@@ -209,21 +206,21 @@ impl Answering<'_> {
             }
             _ => put_error(line, &format!("not a request: {command:?}")),
         }
-        self.put_reached(ended, line)
+        self.put_grown(line)
     }
 
-    /// Ends an answer with the probes that were reached, when they are watched.
-    fn put_reached(&mut self, ended: Ended, line: &mut Vec<u8>) -> io::Result<()> {
+    /// Ends an answer with the counters that grew, when they are watched.
+    fn put_grown(&mut self, line: &mut Vec<u8>) -> io::Result<()> {
         let Some(watch) = &mut self.watch else {
             return Ok(());
         };
         line.push(b'\t');
-        watch.tell_after_input(ended, line)
+        watch.put_after_input(line)
     }
 }
 
-/// Puts a verdict's fields into `line`, and says how the input's run ended.
-fn put_verdict(line: &mut Vec<u8>, verdict: &Verdict) -> Ended {
+/// Puts a verdict's fields into `line`.
+fn put_verdict(line: &mut Vec<u8>, verdict: &Verdict) {
     match verdict {
         Verdict::Pass => put(line, "pass"),
         Verdict::Rejected(why) => {
@@ -234,10 +231,8 @@ fn put_verdict(line: &mut Vec<u8>, verdict: &Verdict) -> Ended {
             put(line, "fail");
             put_next(line, check);
             put_next(line, message);
-            return Ended::Midway;
         }
     }
-    Ended::Returned
 }
 
 fn put_error(line: &mut Vec<u8>, message: &str) {

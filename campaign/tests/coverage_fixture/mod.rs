@@ -27,10 +27,6 @@ pub(crate) fn fixture() -> &'static Fixture {
                 include_str!("../../../harness-core/src/counters.rs"),
             ),
             (
-                "src/counters/watch.rs",
-                include_str!("../../../harness-core/src/counters/watch.rs"),
-            ),
-            (
                 "src/batch.rs",
                 include_str!("../../../harness-core/src/worker/batch.rs"),
             ),

@@ -1,5 +1,5 @@
-//! A replay worker for `tests/coverage.rs`: the protocol, and one target. An input's first byte says which function to
-//! call, its second is the argument.
+//! A replay worker for `tests/coverage.rs`: the protocol, and one target. An input's first byte selects the function to
+//! call, and its second is the argument.
 
 #[allow(dead_code)]
 mod batch;
@@ -7,16 +7,12 @@ mod batch;
 mod counters;
 
 use batch::Batch;
-use counters::{Ended, Watch};
+use counters::Watch;
 use std::io::{BufRead, Write};
 use std::panic::catch_unwind;
 
-/// With this option the worker knows no batches.
-const ONE_BY_ONE: &str = "--one-by-one";
-
 fn main() -> std::io::Result<()> {
     std::panic::set_hook(Box::new(|_| ()));
-    let takes_batches = !std::env::args().any(|option| option == ONE_BY_ONE);
     let mut watching = Watching(Watch::from_environment()?);
     let mut input = std::io::stdin().lock();
     let mut output = std::io::stdout().lock();
@@ -24,20 +20,19 @@ fn main() -> std::io::Result<()> {
     while input.read_line(&mut request)? > 0 {
         let fields: Vec<&str> = request.trim_end().split('\t').collect();
         match fields[..] {
-            ["batch", command, "fixture", inputs, bytes] if takes_batches => {
+            ["batch", command, "fixture", inputs, bytes] => {
                 let batch = Batch::parse(inputs, bytes).expect("two numbers");
                 batch.answer_all(&mut input, &mut output, |data, line| {
                     if batch.inputs == 1 {
-                        watching.start_again()?;
+                        watching.reset()?;
                     }
                     watching.put(&answer(command, data), line)
                 })?;
             }
             _ => {
-                watching.start_again()?;
+                watching.reset()?;
                 let mut line = Vec::new();
                 let answer = match fields[..] {
-                    ["batches"] if takes_batches => "batches".into(),
                     ["checks"] => "checks".into(),
                     [command, "fixture", path] => match std::fs::read(path) {
                         Ok(data) => answer(command, &data),
@@ -59,8 +54,8 @@ fn main() -> std::io::Result<()> {
 struct Watching(Option<Watch>);
 
 impl Watching {
-    fn start_again(&mut self) -> std::io::Result<()> {
-        self.0.as_mut().map_or(Ok(()), Watch::start_again)
+    fn reset(&mut self) -> std::io::Result<()> {
+        self.0.as_mut().map_or(Ok(()), Watch::reset)
     }
 
     fn put(&mut self, answer: &str, line: &mut Vec<u8>) -> std::io::Result<()> {
@@ -68,23 +63,18 @@ impl Watching {
         let Some(watch) = &mut self.0 else {
             return Ok(());
         };
-        let ended = if answer.contains("fail\t") {
-            Ended::Midway
-        } else {
-            Ended::Returned
-        };
         line.push(b'\t');
-        watch.tell_after_input(ended, line)
+        watch.put_after_input(line)
     }
 }
 
-/// The answer to `run` and to `trace`, which tells of even arguments.
+/// The answer to `run` and to `trace`, which reports even arguments.
 fn answer(command: &str, data: &[u8]) -> String {
     let verdict = run(data);
     match command {
         "run" => verdict,
         "trace" if data.last().is_some_and(|value| value % 2 == 0) => {
-            format!("traced\tis even\\nis told\t{verdict}")
+            format!("traced\tis even\\nis reported\t{verdict}")
         }
         "trace" => format!("traced\t\t{verdict}"),
         _ => "error\tno such command".into(),
