@@ -404,6 +404,7 @@ fn refusal(oddity: Oddity) -> Option<ScanErrorKind> {
         Oddity::None
         | Oddity::MostSnapshots
         | Oddity::LargestRefcountTable
+        | Oddity::HeaderUnaligned
         | Oddity::HeaderOfACluster
         | Oddity::BackingNameAtEnd
         | Oddity::RefcountTableAlmostFar
