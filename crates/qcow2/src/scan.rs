@@ -68,7 +68,9 @@ impl<'a> Qcow2State<'a> {
             header,
         };
         if !state.may_have_table(header.l1_offset, header.l1_bytes()) {
-            return Err(ScanError::Corrupt(L1_OUTSIDE));
+            return Err(ScanError::Corrupt(
+                "the L1 table is not wholly in the file's clusters",
+            ));
         }
         Ok(state)
     }
@@ -142,7 +144,9 @@ impl<'a> Qcow2State<'a> {
             ));
         }
         if !self.may_have_table(l2_offset, cluster_size) {
-            return Err(ScanError::Corrupt(L2_OUTSIDE));
+            return Err(ScanError::Corrupt(
+                "an L2 table is not wholly in the file's clusters",
+            ));
         }
         walk.budget.take(cluster_size)?;
 
@@ -207,9 +211,6 @@ impl Walk {
         Ok(())
     }
 }
-
-const L1_OUTSIDE: &str = "the L1 table is not wholly in the file's clusters";
-const L2_OUTSIDE: &str = "an L2 table is not wholly in the file's clusters";
 
 /// Fills `block` with a table's bytes at byte `at`, which is in the file; those past the file's end are
 /// zeroes.
