@@ -126,6 +126,20 @@ pub struct Built {
     pub damage_done: Vec<damage::Done>,
 }
 
+impl Built {
+    /// The image as it is on a device: it ends where the device does. Its truth is gone when something
+    /// else than zeroes that may be missing is missing, or when it became longer.
+    #[must_use]
+    pub fn on_device(mut self, conditions: &Conditions) -> Self {
+        let capacity = conditions.capacity(self.image.capacity());
+        self.truth = self
+            .truth
+            .filter(|truth| truth.holds_of_first(capacity, &self.image));
+        self.image.set_capacity(capacity);
+        self
+    }
+}
+
 impl Recipe {
     /// Decodes a recipe.
     ///
