@@ -15,6 +15,7 @@ fn what_qemu_img_measure_refuses_is_refused() {
         &["a.qcow2", "a.qcow2"],
         &["--size", "1M", "a.qcow2"],
         &["--size", "1M", "-f", "raw"],
+        &["--size", "1M", "--own-layer"],
         &["--size", "1M", "-l", "x"],
         &["--size", "1M", "--image-opts"],
         &["--size", "1M", "--object", "x"],
