@@ -202,14 +202,14 @@ impl Describe for ImageCase {
         };
         format!(
             "use harness_core::subject::{{ScanFormat, ScanRequest, Scanner}};\n\
-             let recipe = harness_core::recipe::Recipe::decode(&[{bytes}]).unwrap();\n\
+             let recipe = harness_core::recipes::Recipe::decode(&[{bytes}]).unwrap();\n\
              let mut image = recipe.build().image;\n\
              image.set_capacity(recipe.conditions.capacity(image.capacity()));\n\
              let mut device = harness_core::MockDevice::new(recipe.conditions.sector_size, recipe.conditions.index);\n\
              device.set_sparse_input(&image);{served}\n\
              let mut caches = [vec![0; 65536], vec![0; 65536]];\n\
              let [first, second] = &mut caches;\n\
-             harness_core::BuiltIn.scan(ScanRequest {{ format: ScanFormat::{format:?}, \
+             built_in::BuiltIn.scan(ScanRequest {{ format: ScanFormat::{format:?}, \
              calls: device.build_call_table(), device: device.index(), caches: [first, second], \
              unit: {unit}, twice: false }})\n"
         )

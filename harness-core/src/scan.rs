@@ -380,7 +380,7 @@ impl Describe for ScanCase<'_> {
              let case = harness_core::scan::ScanCase::decode(&input).unwrap();\n\
              let image = case.unpack();\n\
              let device = image.device();\n\
-             case.ask(harness_core::BUILT_IN.scanner, &device)\n"
+             case.ask(built_in::SUBJECT.scanner, &device)\n"
         )
     }
 }
