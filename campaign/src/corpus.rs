@@ -7,16 +7,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
 
-/// The name of an input: the SHA-256 of its content, in hexadecimal.
-#[must_use]
-pub fn content_name(content: &[u8]) -> String {
-    Sha256::digest(content)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
+pub use cli::content_name;
 
 /// A folder of inputs that are named by their content.
 #[derive(Debug)]

@@ -14,10 +14,8 @@
 //! - [`statistics`]: medians with intervals, tests and survival curves: numbers to numbers.
 //! - [`triage`]: finds: grouped, minimised, and told to people, trackers and code scanning.
 //! - [`corpus`]: inputs in folders, named by their content; [`corpora`]: the shipped ones, minimised, in zips.
-//! - [`differential`]: model and code under test against QEMU's own tools.
 //! - [`faults`]: planted faults: how strong the oracle is.
 //! - [`instructions`]: what an execution spends its instructions on.
-//! - [`images`]: image files on disk: formats, detection, sources, seeds.
 #![forbid(unsafe_code)]
 
 pub mod command;
@@ -25,12 +23,10 @@ pub mod comparison;
 pub mod corpora;
 pub mod corpus;
 pub mod coverage;
-pub mod differential;
 pub mod engine;
 pub mod ensemble;
 pub mod faults;
 pub mod fuzz;
-pub mod images;
 pub mod instructions;
 pub mod mutants;
 pub mod output;

@@ -142,7 +142,7 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
     for &target in &targets {
         let Some(inputs) = candidates.inputs.get(target.name) else {
             bail!(
-                "{} has no inputs at all; make seeds with `cargo campaign seeds`",
+                "{} has no inputs at all; make seeds with `cargo images seeds`",
                 target.name
             );
         };

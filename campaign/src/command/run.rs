@@ -123,7 +123,7 @@ impl Run {
         };
         if inputs.is_empty() {
             bail!(
-                "{} has no seeds in {}; make some with `cargo campaign seeds`",
+                "{} has no seeds in {}; make some with `cargo images seeds`",
                 target.name,
                 project.seeds(target).display()
             );

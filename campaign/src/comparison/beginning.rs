@@ -41,7 +41,7 @@ pub fn begin(
         let seeds = files_in(&project.seeds(target))?;
         if seeds.is_empty() {
             bail!(
-                "{} has no seeds in {}; make some with `cargo campaign seeds`",
+                "{} has no seeds in {}; make some with `cargo images seeds`",
                 target.name,
                 project.seeds(target).display()
             );

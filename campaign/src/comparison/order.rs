@@ -5,7 +5,8 @@
 //! of that is recorded, and the order of a block depends on the seed and the block's number alone: a comparison
 //! that is given more trials later has the same beginning.
 
-use crate::differential::random::Random;
+use fastrand::Rng;
+
 use crate::engine::Engine;
 
 /// A trial: an engine on a target, for the `number`th time.
@@ -31,13 +32,11 @@ impl std::fmt::Display for TrialId {
     }
 }
 
-/// What the random numbers are for, so that they differ from others of the same seed.
-const ORDER: u64 = 0x6f72_6465;
-
 /// All trials in the order in which they are run.
 #[must_use]
 pub fn of(targets: &[String], engines: &[Engine], trials: usize, seed: u64) -> Vec<TrialId> {
     let mut order = Vec::with_capacity(targets.len() * engines.len() * trials);
+    let mut seeds = Rng::with_seed(seed);
     for number in 1..=trials {
         let mut block: Vec<TrialId> = targets
             .iter()
@@ -49,12 +48,7 @@ pub fn of(targets: &[String], engines: &[Engine], trials: usize, seed: u64) -> V
                 })
             })
             .collect();
-        let mut random = Random::of_case(seed, ORDER, number as u64);
-        // Fisher and Yates: every order is as likely as any other.
-        for last in (1..block.len()).rev() {
-            let other = usize::try_from(random.below(last as u64 + 1)).unwrap_or(last);
-            block.swap(last, other);
-        }
+        seeds.fork().shuffle(&mut block);
         order.append(&mut block);
     }
     order

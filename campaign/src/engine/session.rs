@@ -5,7 +5,6 @@ use std::ops::ControlFlow;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -23,23 +22,7 @@ pub const LOOK: Duration = Duration::from_secs(1);
 /// How long an engine may take to come to its end after its time, or after it was asked to.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// Set by Ctrl-C: every engine stops, and what it found is kept.
-pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-/// Makes Ctrl-C (and SIGTERM) stop the engines instead of this process.
-///
-/// # Errors
-/// When the handler cannot be installed.
-pub fn stop_on_ctrl_c() -> Result<()> {
-    ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::SeqCst))
-        .context("Ctrl-C cannot be handled")
-}
-
-/// Whether Ctrl-C was pressed.
-#[must_use]
-pub fn interrupted() -> bool {
-    INTERRUPTED.load(Ordering::SeqCst)
-}
+pub use cli::interrupt::{INTERRUPTED, interrupted, stop_on_ctrl_c};
 
 /// What an engine had executed at some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -425,7 +408,7 @@ pub fn empty(folder: &Path) -> Result<()> {
 /// When there are none, or one cannot be copied.
 pub fn lay_out(files: &[PathBuf], folder: &Path) -> Result<()> {
     if files.is_empty() {
-        bail!("there are no seeds to begin from; make some with `cargo campaign seeds`");
+        bail!("there are no seeds to begin from; make some with `cargo images seeds`");
     }
     fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     for file in files {

@@ -20,7 +20,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Plan, allocation};
 use crate::coverage::{Input, Replay, SourceMap};
-use crate::differential::random::Random;
 use crate::engine::{Build, Engine, session};
 use crate::progress::Progress;
 use crate::replay::TIME_OUT;
@@ -30,8 +29,6 @@ use crate::statistics::mann_whitney;
 
 /// The name of the ensemble among the contestants.
 pub const ENSEMBLE: &str = "ensemble";
-/// What the random numbers are for, so that they differ from others of the same seed.
-const ORDER: u64 = 0x656e_7365;
 /// With fewer trials differences between contestants are often chance.
 const ENOUGH: usize = 10;
 /// The confidence of intervals.
@@ -390,17 +387,13 @@ impl Answer {
 /// Blocks of all contestants, each in an order of its own.
 fn order(contestants: &[String], count: usize) -> Vec<(String, usize)> {
     let mut order = Vec::new();
+    let mut seeds = fastrand::Rng::with_seed(1);
     for number in 1..=count {
         let mut block: Vec<_> = contestants
             .iter()
             .map(|one| (one.clone(), number))
             .collect();
-        let mut random = Random::of_case(1, ORDER, number as u64);
-        // Fisher and Yates: every order is as likely as any other.
-        for last in (1..block.len()).rev() {
-            let other = usize::try_from(random.below(last as u64 + 1)).unwrap_or(last);
-            block.swap(last, other);
-        }
+        seeds.fork().shuffle(&mut block);
         order.append(&mut block);
     }
     order
