@@ -8,9 +8,9 @@ use campaign::command::{
     bench, compare, completions, corpora, coverage, differential, doctor, export, faults, import,
     list, manual, measure, minimize, mutants, recipe, replay, run, scan, seeds, triage,
 };
-use campaign::comparison::watcher;
 use campaign::output;
 use campaign::project::Project;
+use campaign::supervisor;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Fuzz the code that measures disk images, with three engines and one oracle.
@@ -56,7 +56,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    if let Some(watched) = watcher::was_asked(std::env::args_os()) {
+    if let Some(watched) = supervisor::watch_if_asked(std::env::args_os()) {
         return watched.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
     let arguments = Arguments::parse();

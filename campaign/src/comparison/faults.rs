@@ -8,24 +8,25 @@
 //! while the patch, the sources, the seeds and the time are the same. A hunt that was interrupted is run again.
 //! Beside them are `faults/finds/`, and engines' own folders, which each hunt empties.
 //!
-//! - [`told`]: the hunts in the report.
+//! - [`write_report`]: the hunts in the report.
 
-pub mod told;
+pub mod write_report;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use harness_core::Target;
 use serde::{Deserialize, Serialize};
 
-use super::cores;
-use super::folder::{Folder, read_json, write_json};
+use super::contestant::Contestant;
+use super::folder::Folder;
 use super::order::{self, TrialId};
-use crate::engine::{Engine, session};
+use crate::atomic::{read_json, write_json};
+use crate::cores;
+use crate::engine::session;
 use crate::faults::copy::{Copy, Sources};
 use crate::faults::hunt::Hunting;
 use crate::faults::inputs::Inputs;
@@ -36,9 +37,10 @@ use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::{Replayer, build_worker};
 use crate::report::counted;
+use crate::schedule::Queue;
 use crate::statistics::survival::Observation;
 
-/// The word that stands for every fault.
+/// The name for every fault.
 const ALL: &str = "all";
 
 /// What it takes to hunt.
@@ -50,8 +52,8 @@ pub struct Hunts<'a> {
     pub folder: &'a Folder,
     /// The comparison's targets.
     pub targets: &'a BTreeMap<String, &'static Target>,
-    /// The engines.
-    pub engines: &'a [Engine],
+    /// The engines, and the ensemble when it takes part.
+    pub engines: &'a [Contestant],
     /// How often each hunts each fault.
     pub trials: usize,
     /// How long a hunt is at most.
@@ -82,8 +84,8 @@ pub struct HuntTrial {
     pub fault: String,
     /// The target.
     pub target: String,
-    /// The engine.
-    pub engine: Engine,
+    /// The engine, or the ensemble.
+    pub engine: Contestant,
     /// The trial's number, from 1.
     pub number: usize,
     /// What it depends on.
@@ -117,11 +119,11 @@ pub struct Chosen {
     pub target: &'static Target,
 }
 
-/// Holds that there are faults of those names; `all` stands for every one.
+/// Checks that there are faults of those names; `all` stands for every one.
 ///
 /// # Errors
 /// When there is none of a name.
-pub fn hold_known(project: &Project, names: &[String]) -> Result<()> {
+pub fn check_known(project: &Project, names: &[String]) -> Result<()> {
     if names.is_empty() {
         return Ok(());
     }
@@ -150,7 +152,7 @@ pub fn chosen(
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    hold_known(project, names)?;
+    check_known(project, names)?;
     let all = patch::all(&project.root().join("faults"))?;
     let is_all = names.iter().any(|name| name == ALL);
     let mut chosen = Vec::new();
@@ -185,7 +187,7 @@ impl Hunts<'_> {
         let _lock = self.project.lock(&copies)?;
         let sources = Sources::read(self.project.root())?;
         let seeds = Inputs::seeds(self.project)?;
-        let mut waiting = VecDeque::new();
+        let mut waiting = Vec::new();
         for chosen in chosen {
             let of = Basis {
                 patch: chosen.fault.digest.clone(),
@@ -194,7 +196,7 @@ impl Hunts<'_> {
             };
             let open = self.open(chosen, &of)?;
             if !open.is_empty() {
-                waiting.push_back((chosen, of, open));
+                waiting.push((chosen, of, open));
             }
         }
         let hunts: usize = waiting.iter().map(|(_, _, open)| open.len()).sum();
@@ -208,38 +210,26 @@ impl Hunts<'_> {
         if waiting.is_empty() {
             return Ok(Vec::new());
         }
-        let benches = (0..self.cores.len().min(waiting.len()))
+        let places = &self.cores[..self.cores.len().min(waiting.len())];
+        let copies = (0..places.len())
             .map(|nth| Copy::of(&sources, &copies.join(format!("core-{nth}"))))
             .collect::<Result<Vec<Copy>>>()?;
-        self.hold_sound(&benches[0], &seeds)?;
-        let waiting = Mutex::new(waiting);
-        let troubles = Mutex::new(Vec::new());
-        std::thread::scope(|scope| {
-            for (nth, (copy, &core)) in benches.iter().zip(&self.cores).enumerate() {
-                let (waiting, troubles, sources, seeds) = (&waiting, &troubles, &sources, &seeds);
-                scope.spawn(move || {
-                    // Builds too: so that a hunt on another core is not held up by them.
-                    cores::on(core, || {
-                        while let Some((chosen, of, open)) = next(waiting) {
-                            let bench = Bench {
-                                copy,
-                                core: core.unwrap_or(nth),
-                                seeds,
-                            };
-                            let said = self.fault(chosen, &of, &open, &bench, sources);
-                            if let Err(error) = said {
-                                let trouble = format!("{}: {error:#}", chosen.fault.name);
-                                self.progress.say(&trouble);
-                                lock(troubles).push(trouble);
-                            }
-                        }
-                    });
-                });
-            }
+        self.check_sound(&copies[0], &seeds)?;
+        let (troubles, _) = Queue::new(waiting, places).run(|_, (chosen, of, open), place| {
+            let bench = Bench {
+                copy: &copies[place.nth],
+                core: place.core.unwrap_or(place.nth),
+                seeds: &seeds,
+            };
+            // Builds too: so that a hunt on another core is not held up by them.
+            let done = cores::on(place.core, || {
+                self.fault(chosen, &of, &open, &bench, &sources)
+            });
+            let trouble = format!("{}: {:#}", chosen.fault.name, done.err()?);
+            self.progress.say(&trouble);
+            Some(trouble)
         });
-        Ok(troubles
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner))
+        Ok(troubles.into_iter().flatten().collect())
     }
 
     /// The hunts of a fault that have no result yet, in the order in which they are run.
@@ -265,8 +255,8 @@ impl Hunts<'_> {
             .join(format!("{:03}.json", id.number))
     }
 
-    /// Holds that no seed fails as the sources are: else a fault would be caught by anything.
-    fn hold_sound(&self, copy: &Copy, seeds: &Inputs) -> Result<()> {
+    /// Checks that no seed fails as the sources are: else a fault would be caught by anything.
+    fn check_sound(&self, copy: &Copy, seeds: &Inputs) -> Result<()> {
         let worker = self
             .progress
             .step("build the replay worker in a copy", || {
@@ -275,7 +265,7 @@ impl Hunts<'_> {
         let replayed = replay(seeds, &mut Replayer::new(worker))?;
         if let Some(caught) = replayed.caught.first() {
             bail!(
-                "the seed {} fails {} on {} without any fault: planted faults cannot be told",
+                "the seed {} fails {} on {} without any fault: planted faults cannot be judged",
                 caught.input,
                 replayed.checks().join(", "),
                 caught.target
@@ -310,18 +300,13 @@ impl Hunts<'_> {
                 break;
             }
             let targets = [chosen.target];
-            let Some(hunt) = hunting.hunt(
-                &chosen.fault,
-                &targets,
-                id.engine,
-                bench.core,
-                &planted,
-                &worker,
-            )?
-            else {
+            let engines = id.engine.engines(self.engines);
+            let (fault, core) = (&chosen.fault, bench.core);
+            let hunt = hunting.hunt(fault, &targets, &engines, core, &planted, &worker)?;
+            let Some(hunt) = hunt else {
                 break;
             };
-            self.progress.say(&in_words(&chosen.fault, id, &hunt));
+            self.progress.say(&describe(&chosen.fault, id, &hunt));
             let path = self.path(&chosen.fault, id);
             fs::create_dir_all(path.parent().unwrap_or(&out))?;
             let trial = HuntTrial {
@@ -345,19 +330,6 @@ struct Bench<'a> {
     seeds: &'a Inputs,
 }
 
-type Waiting<'a> = VecDeque<(&'a Chosen, Basis, Vec<TrialId>)>;
-
-fn next<'a>(waiting: &Mutex<Waiting<'a>>) -> Option<(&'a Chosen, Basis, Vec<TrialId>)> {
-    if session::interrupted() {
-        return None;
-    }
-    lock(waiting).pop_front()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 fn root(folder: &Folder) -> PathBuf {
     folder.root().join("faults")
 }
@@ -366,7 +338,7 @@ fn hunts_of(folder: &Folder) -> PathBuf {
     root(folder).join("hunts")
 }
 
-fn in_words(fault: &Fault, id: &TrialId, hunt: &Hunt) -> String {
+fn describe(fault: &Fault, id: &TrialId, hunt: &Hunt) -> String {
     let what = match (&hunt.find, &hunt.failure) {
         (Some(find), _) => format!("caught after {} ms by {}", hunt.time_ms, find.check),
         (None, Some(why)) => format!("FAILED: {why}"),

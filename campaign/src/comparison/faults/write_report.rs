@@ -5,9 +5,11 @@ use std::fs;
 
 use anyhow::Result;
 
-use super::super::folder::{Folder, read_json};
+use super::super::contestant::Contestant;
+use super::super::folder::Folder;
 use super::{HuntTrial, hunts_of};
-use crate::engine::Engine;
+use crate::atomic::read_json;
+use crate::corpus::files_in;
 use crate::report::{Comparison, Subject, analysis, columns, counted};
 use crate::statistics::survival::Observation;
 
@@ -17,16 +19,14 @@ use crate::statistics::survival::Observation;
 /// When a file cannot be read or understood.
 pub fn read(folder: &Folder) -> Result<Vec<HuntTrial>> {
     let mut hunts = Vec::new();
-    for engine in Engine::ALL {
-        let Ok(faults) = fs::read_dir(hunts_of(folder)) else {
-            return Ok(hunts);
-        };
-        for fault in faults {
-            let Ok(files) = fs::read_dir(fault?.path().join(engine.name())) else {
-                continue;
-            };
-            for file in files {
-                let path = file?.path();
+    let Ok(faults) = fs::read_dir(hunts_of(folder)) else {
+        return Ok(hunts);
+    };
+    for fault in faults {
+        let fault = fault?.path();
+        let contestants = Contestant::ENGINES.into_iter();
+        for contestant in contestants.chain([Contestant::Ensemble]) {
+            for path in files_in(&fault.join(contestant.name()))? {
                 if path.extension().is_some_and(|ending| ending == "json") {
                     hunts.extend(read_json::<HuntTrial>(&path)?);
                 }
@@ -42,7 +42,7 @@ pub fn add_to(comparison: &mut Comparison, hunts: &[HuntTrial]) {
     if hunts.is_empty() {
         return;
     }
-    let mut by_engine: BTreeMap<(&str, &str, Engine), Vec<&HuntTrial>> = BTreeMap::new();
+    let mut by_engine: BTreeMap<(&str, &str, Contestant), Vec<&HuntTrial>> = BTreeMap::new();
     for hunt in hunts {
         by_engine
             .entry((&hunt.target, &hunt.fault, hunt.engine))
