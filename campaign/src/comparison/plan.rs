@@ -96,12 +96,12 @@ impl Plan {
             (
                 "the targets",
                 listed(&self.targets),
-                asked.targets.as_ref().map(listed),
+                asked.targets.as_deref().map(listed),
             ),
             (
                 "--engines",
                 listed(&self.engines),
-                asked.engines.as_ref().map(listed),
+                asked.engines.as_deref().map(listed),
             ),
             (
                 "--time",
@@ -152,7 +152,7 @@ impl Plan {
     }
 }
 
-fn listed<T: ToString>(items: &Vec<T>) -> String {
+fn listed<T: ToString>(items: &[T]) -> String {
     let items: Vec<String> = items.iter().map(T::to_string).collect();
     items.join(", ")
 }

@@ -23,7 +23,7 @@ const RAN_WELL: Duration = Duration::from_secs(3600);
 /// An engine's own limit is so much later than the end of the session, which ends it. The limit is for an
 /// engine that nobody looks after any more.
 const MARGIN: Duration = Duration::from_secs(10);
-/// So shortly before the end nothing is started.
+/// So shortly before the end nothing is started again.
 const TOO_LATE: Duration = Duration::from_secs(1);
 /// A file that was written less than this ago may not be whole.
 const SETTLED: Duration = Duration::from_millis(200);
@@ -159,8 +159,10 @@ impl Member {
                     events.extend(self.ended(place, status)?);
                 }
             }
-            if !self.is_paused && left > TOO_LATE && self.processes[place].is_due() {
-                self.processes[place].start_at = None;
+            let process = &mut self.processes[place];
+            let is_in_time = left > TOO_LATE || process.started.is_none();
+            if !self.is_paused && is_in_time && process.is_due() {
+                process.start_at = None;
                 if let Err(error) = self.start(place, left) {
                     if self.restarts == 0 {
                         return Err(error);
