@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Replaces the file at `path`. It survives a kill of this process.
+/// Replaces the file at `path`, whose folder is made when it is missing. It survives a kill of this process.
 ///
 /// # Errors
 /// When it cannot be written; what was there is then still there.
@@ -54,8 +54,12 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
 }
 
 fn replace(path: &Path, content: &[u8], durably: bool) -> Result<()> {
-    let folder = path.parent().unwrap_or(path);
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
     let why = || format!("{} cannot be written", path.display());
+    fs::create_dir_all(folder).with_context(why)?;
     let mut file = tempfile::Builder::new()
         .prefix(".writing-")
         .permissions(fs::Permissions::from_mode(0o644))
@@ -84,7 +88,8 @@ mod tests {
             assert_eq!(read_json(&path).unwrap(), Some(value));
         }
         assert_eq!(fs::read_dir(out.path()).unwrap().count(), 1);
-        assert!(write(&out.path().join("gone/x"), b"").is_err());
+        write(&out.path().join("new/x"), b"").unwrap();
+        assert!(write(&path.join("x"), b"").is_err(), "its folder is a file");
         fs::write(&path, "[1,").unwrap();
         assert!(read_json::<Vec<u8>>(&path).is_err());
     }

@@ -10,7 +10,7 @@ pub fn count() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The cores that this process may use, ascending; none where the system does not say.
+/// The cores that this process may use, ascending; none where the system does not report them.
 #[must_use]
 pub fn allowed() -> Vec<usize> {
     let Ok(set) = sched_getaffinity(None) else {
@@ -69,7 +69,7 @@ pub fn on<T>(core: Option<usize>, work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Pins a process, or this thread when `None`, to some cores. Says whether the system does.
+/// Pins a process, or this thread when `None`, to some cores. Returns whether the system does.
 pub fn pin(process: Option<Pid>, cores: &[usize]) -> bool {
     let mut set = CpuSet::new();
     for &core in cores {

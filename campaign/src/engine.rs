@@ -85,7 +85,7 @@ impl Engine {
         }
     }
 
-    /// The command that says the version of its cargo front end.
+    /// The command that prints the version of its cargo front end.
     #[must_use]
     pub fn version_command(self) -> Command {
         let mut cargo = Command::new("cargo");
@@ -210,7 +210,7 @@ impl std::fmt::Display for Engine {
     }
 }
 
-/// The version that the workspace's manifest pins for `package`: versions are said there, and only there.
+/// The version that the workspace's manifest pins for `package`: versions are there, and only there.
 fn pinned(package: &str) -> &'static str {
     include_str!("../../Cargo.toml")
         .lines()
@@ -290,34 +290,6 @@ impl Task {
 
     fn queue(&self, instance: &afl::Instance) -> PathBuf {
         self.output.join(&instance.name).join("queue")
-    }
-}
-
-/// What an engine has done so far, by its own files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Status {
-    /// Executions of the target.
-    pub executions: u64,
-    /// Inputs that it was the first to keep.
-    pub corpus: u64,
-    /// AFL++'s stability, in percent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stability: Option<Percent>,
-}
-
-/// Hundredths of a percent, so that it compares exactly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Percent(pub u32);
-
-impl Serialize for Percent {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f64(f64::from(self.0) / 100.0)
-    }
-}
-
-impl std::fmt::Display for Percent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{:02} %", self.0 / 100, self.0 % 100)
     }
 }
 

@@ -14,9 +14,9 @@ use anyhow::Result;
 use harness_core::Target;
 
 use crate::corpus::{Store, files_in};
+use crate::engine::Engine;
 use crate::engine::afl::Sharing;
 use crate::engine::session::{self, Session, Setup, View};
-use crate::engine::{Build, Engine};
 use crate::project::Project;
 use crate::replay::{Replayer, Verdict};
 
@@ -43,31 +43,15 @@ pub const UNREPRODUCED: &str = "unreproduced";
 /// Where finds come from that no engine made.
 pub const SEEDS: &str = "seeds";
 
-/// What to fuzz, with what, and how long.
+/// A trial to run.
 #[derive(Clone)]
 pub struct Job<'a> {
     /// The target.
     pub target: &'a Target,
-    /// The engines, each with its build of the target. Several give each other what they find.
-    pub builds: &'a BTreeMap<Engine, Build>,
-    /// Inputs to begin from.
-    pub inputs: &'a [PathBuf],
-    /// The folder of this run; what is in it is thrown away.
-    pub folder: PathBuf,
+    /// The engines, their inputs, their cores, and how long. What is in the folder is thrown away.
+    pub setup: Setup<'a>,
     /// The folder in which an engine's finds are kept.
     pub finds: &'a (dyn Fn(Engine) -> PathBuf + Sync),
-    /// The dictionary.
-    pub dictionary: Option<PathBuf>,
-    /// How long.
-    pub time: Duration,
-    /// How often the engines' files are looked at.
-    pub snapshot: Duration,
-    /// The cores to run on; any when there is none.
-    pub cores: Vec<usize>,
-    /// How many engines, or workers of engines, run at once.
-    pub at_once: usize,
-    /// The folder in which AFL++ works with other machines' instances, if it does.
-    pub sharing: Option<Sharing>,
     /// Whether to end with the first find that fails a replay.
     pub is_over_at_find: bool,
 }
@@ -101,33 +85,7 @@ impl Fuzzed {
     }
 }
 
-impl<'a> Job<'a> {
-    /// One that runs for `time` in `folder` on one core, which any may be, and keeps its finds as `finds` says.
-    #[must_use]
-    pub fn new(
-        target: &'a Target,
-        builds: &'a BTreeMap<Engine, Build>,
-        inputs: &'a [PathBuf],
-        folder: PathBuf,
-        finds: &'a (dyn Fn(Engine) -> PathBuf + Sync),
-        time: Duration,
-    ) -> Self {
-        Self {
-            target,
-            builds,
-            inputs,
-            folder,
-            finds,
-            dictionary: None,
-            time,
-            snapshot: session::LOOK,
-            cores: Vec::new(),
-            at_once: 1,
-            sharing: None,
-            is_over_at_find: false,
-        }
-    }
-
+impl Job<'_> {
     /// Runs it; verdicts come from `replayer`. `look` is called about as often as the snapshots are.
     ///
     /// # Errors
@@ -135,8 +93,8 @@ impl<'a> Job<'a> {
     /// in [`Session::failure`].
     pub fn run(&self, replayer: &mut Replayer, look: &mut dyn FnMut(&View<'_>)) -> Result<Fuzzed> {
         let (mut finds, mut sound) = (Vec::new(), Vec::new());
-        let first = self.builds.keys().next().copied();
-        for input in self.inputs {
+        let first = self.setup.builds.keys().next().copied();
+        for input in self.setup.inputs {
             let (check, message) = match verdict(self.target, input, replayer)? {
                 Some(failed) => failed,
                 None => {
@@ -162,7 +120,11 @@ impl<'a> Job<'a> {
             });
         }
         let mut trouble = Ok(());
-        let session = session::run(&self.setup(&sound), &mut |view| {
+        let setup = Setup {
+            inputs: &sound,
+            ..self.setup.clone()
+        };
+        let session = session::run(&setup, &mut |view| {
             look(view);
             if !self.is_over_at_find {
                 return ControlFlow::Continue(());
@@ -186,27 +148,6 @@ impl<'a> Job<'a> {
             finds,
             evaluations: replayer.evaluations()?,
         })
-    }
-
-    fn setup<'s>(&'s self, inputs: &'s [PathBuf]) -> Setup<'s> {
-        Setup {
-            builds: self.builds,
-            inputs,
-            max_input: self.target.max_input,
-            comparisons_are_seen: self.target.comparisons_are_seen,
-            dictionary: self.dictionary.clone(),
-            folder: self.folder.clone(),
-            cores: self.cores.clone(),
-            at_once: self.at_once,
-            time: self.time,
-            snapshot: self.snapshot,
-            // Among several, the others go on without one that died.
-            restarts: match self.builds.len() {
-                1 => 0,
-                _ => session::RESTARTS,
-            },
-            sharing: self.sharing.clone(),
-        }
     }
 
     /// Replays what the engines kept and found. What fails is kept, and what an engine reported in any case.

@@ -12,7 +12,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use crate::engine::session::View;
 use crate::report::grouped;
 
-/// How often a session says where it is when there is no terminal.
+/// How often a session prints where it is when there is no terminal.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(60);
 /// How soon several lines are printed for the first time when there is no terminal.
 const FIRST_PLAIN: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ impl Progress {
         }
     }
 
-    /// Says something that stays.
+    /// Prints something that stays.
     pub fn say(&self, text: &str) {
         match &self.bars {
             Some(bars) => {
@@ -51,7 +51,7 @@ impl Progress {
         }
     }
 
-    /// Does `work`, which takes a while, under a line that says so.
+    /// Does `work`, which takes a while, under a line that names it.
     pub fn step<T>(&self, what: &str, work: impl FnOnce() -> T) -> T {
         let started = Instant::now();
         let bar = self.bars.as_ref().map(|bars| {
@@ -115,7 +115,7 @@ impl Board {
     /// Shows `lines` on a terminal; elsewhere prints them now and then.
     pub fn show(&mut self, lines: &[String]) {
         let Some(bars) = &self.bars else {
-            // The first after a while, so that a log soon says that it runs.
+            // The first after a while, so that a log soon shows that it runs.
             let since = self.last.get_or_insert_with(|| {
                 Instant::now()
                     .checked_sub(PLAIN_INTERVAL.saturating_sub(FIRST_PLAIN))
@@ -161,10 +161,10 @@ pub struct SessionLine {
 impl SessionLine {
     /// Shows where the session is.
     pub fn show(&mut self, view: &View<'_>) {
-        let (elapsed, status, finds) = (view.elapsed, view.status(), view.find_count());
-        self.reported.take(status.executions, elapsed);
+        let (elapsed, kept, finds) = (view.elapsed, view.pool.kept().len(), view.find_count());
+        self.reported.take(view.executions(), elapsed);
         let executions = self.reported.in_words(elapsed);
-        let text = format!("{executions}, corpus {}, finds {finds}", status.corpus);
+        let text = format!("{executions}, kept {kept}, finds {finds}");
         match &self.bar {
             Some(bar) => {
                 bar.set_position(elapsed.as_secs().min(self.time.as_secs()));

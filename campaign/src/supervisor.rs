@@ -78,7 +78,7 @@ fn watchers(lock: &Path) -> PathBuf {
     lock.with_extension("watch")
 }
 
-/// A folder that this process has to itself, with a watcher. Dropping it says that all is well.
+/// A folder that this process has to itself, with a watcher. Dropping it ends the watcher.
 #[derive(Debug)]
 pub struct Claim {
     watcher: Child,
@@ -154,7 +154,7 @@ pub fn watch_if_asked(mut arguments: impl Iterator<Item = OsString>) -> Option<R
     Some(watch(Path::new(&folder), Path::new(&lock)))
 }
 
-/// Waits until standard input ends. Unless the run said that all is well, ends its engines.
+/// Waits until standard input ends. Ends the run's engines, unless the run reported that it is done.
 fn watch(folder: &Path, lock: &Path) -> Result<()> {
     let lock = open(&watchers(lock))?;
     lock.lock().context("the watcher's lock cannot be taken")?;
@@ -276,7 +276,7 @@ impl Group {
         })
     }
 
-    /// Looks whether the process has ended; then says how, once.
+    /// Checks whether the process has ended. Returns how, once.
     ///
     /// # Errors
     /// When it cannot be waited for.

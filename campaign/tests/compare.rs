@@ -95,14 +95,13 @@ fn try_to_run(folder: &Folder, id: &TrialId, seconds: u64) -> anyhow::Result<End
     folder.begin(id).unwrap();
     let running = Running {
         folder,
-        target: harness_core::targets::find(TARGET).unwrap(),
         contestants: &[LIBFUZZER],
         time: Duration::from_secs(seconds),
         snapshot: Duration::from_millis(200),
-        core: None,
         system: "a system",
     };
-    running.run(id, &mut |_| {})
+    let target = harness_core::targets::find(TARGET).unwrap();
+    running.run(id, target, None, &mut |_| {})
 }
 
 #[test]
@@ -225,6 +224,19 @@ fn a_comparison_goes_on_only_as_it_was_begun() {
     fs::write(elsewhere.path().join("precious"), "x").unwrap();
     let said = refused(&compare(elsewhere.path(), &[]).output().unwrap());
     assert!(said.contains("precious"), "{said}");
+}
+
+#[test]
+fn trials_of_run_are_trials_of_compare_now() {
+    let mut run = Command::new(env!("CARGO_BIN_EXE_campaign"));
+    let arguments = ["run", "--engines", "all", TARGET, "--trials", "3"];
+    let output = run.args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("compare TARGET --engines all,ensemble"),
+        "{said}"
+    );
 }
 
 /// The whole trials, each with the bytes of its file.

@@ -18,7 +18,7 @@ use crate::comparison::order::{self, TrialId};
 use crate::comparison::plan::{Asked, Plan};
 use crate::comparison::schedule::{Schedule, Trials};
 use crate::comparison::start;
-use crate::comparison::trial::{self, Trial};
+use crate::comparison::trial::{self, Running, Trial};
 use crate::comparison::write_report::{self, Reporting};
 use crate::cores;
 use crate::coverage::SourceMap;
@@ -33,7 +33,7 @@ use crate::supervisor::Claim;
 
 /// Compare the engines: same oracle, same seeds, same profile, same time, one core each.
 ///
-/// Every engine runs on every target as often as --trials says. Trials are run in blocks of one of each, in an
+/// Every engine runs on every target --trials times. Trials are run in blocks of one of each, in an
 /// order drawn at random inside a block, so that a machine that drifts treats all alike; the seed of the order
 /// is recorded. Every input that an engine kept is replayed, in the order in which it came, through one neutral
 /// coverage build without any engine's instrumentation: coverage is source regions, lines and functions of the
@@ -45,7 +45,7 @@ Resuming:
   A comparison that was interrupted, killed or cut off from power goes on with the same command and the
   same --out (or with --out alone). Trials that are whole are kept as they are. One that did not end is run
   again from its beginning; what it left is moved to unfinished/ in the folder, and counts for nothing. Trials
-  that were lost to the machine (a full disk, say) are run again too; those in which an engine died are kept as
+  that were lost to the machine (by a full disk, for example) are run again too; those in which an engine died are kept as
   failures, unless --retry is given. Engines that a killed tool left are ended: at once by a process that watches
   for that, or else by the next start. More --trials than before add trials; whatever else differs is refused,
   because trials would not be comparable: the folder has copies of builds, seeds and dictionaries, so the project
@@ -115,8 +115,8 @@ pub struct Compare {
     /// oracle's strength, and no ranking of engines.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     faults: Vec<String>,
-    /// Set the result side by side with an earlier one, of the harness or the seeds before a change, say: the folder
-    /// that a comparison wrote, or its report.json. What differs in the conditions is said first. The folder gets
+    /// Set the result side by side with an earlier one, for example of the seeds before a change: the folder
+    /// that a comparison wrote, or its report.json. What differs in the conditions comes first. The folder gets
     /// against.md and against.json too.
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
@@ -196,15 +196,18 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     if args.retry {
         retry(&folder, &order, &progress)?;
     }
+    let time = Duration::from_secs(plan.time_seconds);
     let schedule = Schedule {
-        folder: &folder,
+        running: Running {
+            folder: &folder,
+            contestants: &plan.engines,
+            time,
+            snapshot: Duration::from_secs(plan.snapshot_seconds),
+            system: &machine::system(),
+        },
         targets: &targets,
-        contestants: &plan.engines,
-        time: Duration::from_secs(plan.time_seconds),
-        snapshot: Duration::from_secs(plan.snapshot_seconds),
         cores: cores::of_each(plan.cores),
         map: &map,
-        system: &machine::system(),
         progress: &progress,
     };
     let trials = schedule.run(order);
@@ -216,7 +219,7 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
             targets: &targets,
             engines: &plan.engines,
             trials: plan.trials,
-            time: schedule.time,
+            time,
             cores: schedule.cores.clone(),
             order_seed: plan.order_seed,
             progress: &progress,

@@ -12,6 +12,7 @@ use harness_core::Target;
 
 use super::chosen_targets;
 use super::{FINDS, INTERRUPTED, parse_time};
+use crate::atomic;
 use crate::cores;
 use crate::corpora::candidates::Candidates;
 use crate::corpora::features::{self, Traces};
@@ -20,7 +21,8 @@ use crate::corpora::pack::{self, Inputs};
 use crate::corpora::zip_of;
 use crate::corpus::{Store, files_in};
 use crate::coverage::{NeutralBuild, Replay, SourceMap};
-use crate::engine::{Build, Engine, EngineSet, Sanitizer, session};
+use crate::engine::session::{self, Setup};
+use crate::engine::{Build, Engine, EngineSet, Sanitizer};
 use crate::fuzz::{Fuzzed, Job, save_left_behind};
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
@@ -152,7 +154,7 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
     // All are sound: now they take their places.
     for (target, of, corpus) in &made {
         let path = zip_of(&out, target);
-        pack::swap(&path, &corpus.zip)?;
+        atomic::write_durably(&path, &corpus.zip)?;
         outln!(
             "{}: {} of {} inputs, {} features, {} of {} regions, {} bytes in {}",
             target.name,
@@ -319,18 +321,16 @@ fn grow(
     ));
     let (results, _) = queue.run(|_, growth, place| {
         let Growth { target, engine, .. } = growth;
-        let finds = |_| project.finds(target.name, engine.name());
+        let inputs = &beginnings[target.name];
         let job = Job {
-            dictionary: project.dictionary(target),
-            cores: place.core.into_iter().collect(),
-            ..Job::new(
-                target,
-                &growth.builds,
-                &beginnings[target.name],
-                growth.folder.clone(),
-                &finds,
-                time,
-            )
+            target,
+            setup: Setup {
+                dictionary: project.dictionary(target),
+                cores: place.core.into_iter().collect(),
+                ..Setup::new(target, &growth.builds, inputs, growth.folder.clone(), time)
+            },
+            finds: &|_| project.finds(target.name, engine.name()),
+            is_over_at_find: false,
         };
         let mut line = progress.session(engine.title(), target.name, time);
         let fuzzed = job.run(&mut Replayer::new(worker.clone()), &mut |view| {

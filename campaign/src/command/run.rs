@@ -16,7 +16,7 @@ use super::{FINDS, INTERRUPTED, parse_time};
 use crate::cores;
 use crate::corpus::Store;
 use crate::engine::afl::Sharing;
-use crate::engine::session::{self, Session};
+use crate::engine::session::{self, RESTARTS, Session, Setup};
 use crate::engine::{Engine, EngineSet, Sanitizer};
 use crate::fuzz::{self, Find, Fuzzed, Job};
 use crate::output::{from_here, outln};
@@ -29,9 +29,9 @@ use watched::Watched;
 /// Fuzz one target: build, seed, run, keep what is new, name what fails.
 ///
 /// With --engine one engine runs. With --engines several run at once and give each other what they find, while a
-/// screen (or, without a terminal, some lines a minute) says how each stands; results/run/TARGET/status.json says
-/// the same to machines. Every engine has a core; further cores go to AFL++, libFuzzer and honggfuzz in turn; with
-/// fewer cores than engines they take turns. docs/campaigns.md says more.
+/// screen (or, without a terminal, some lines a minute) shows how each stands; results/run/TARGET/status.json has
+/// the same for machines. Every engine has a core; further cores go to AFL++, libFuzzer and honggfuzz in turn; with
+/// fewer cores than engines they take turns. See docs/campaigns.md.
 ///
 /// The corpus is kept in results/corpus/TARGET under names by content; the next run, of any engine,
 /// begins from it. Finds are kept in results/finds/TARGET/ENGINE and replayed, so that each has the name
@@ -228,11 +228,17 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
 
     let mut replayer = Replayer::new(worker.clone());
     let job = Job {
-        dictionary: project.dictionary(target),
-        at_once: cores.len().max(1),
-        cores,
-        sharing,
-        ..Job::new(target, &builds, &inputs, folder.clone(), &finds, args.time)
+        target,
+        setup: Setup {
+            dictionary: project.dictionary(target),
+            at_once: cores.len().max(1),
+            cores,
+            sharing,
+            restarts: if args.is_single() { 0 } else { RESTARTS },
+            ..Setup::new(target, &builds, &inputs, folder.clone(), args.time)
+        },
+        finds: &finds,
+        is_over_at_find: false,
     };
     let fuzzed = if args.is_single() {
         let title = args.engine.map_or("", Engine::title);
@@ -281,7 +287,7 @@ fn summarise_one(title: &str, fuzzed: &Fuzzed, corpus: &Store, target: &Target) 
         grouped(session.executions()),
         rounded(session.executions_per_second()),
         session.kept.len(),
-        stability.map_or_else(String::new, |stability| format!(", stability {stability}")),
+        stability.map_or_else(String::new, |percent| format!(", stability {percent:.2} %")),
     );
     Ok(())
 }
@@ -294,7 +300,7 @@ fn failure(args: &Run, target: &Target, fuzzed: &Fuzzed) -> Option<String> {
         return failures.pop();
     }
     for one in &session.engines {
-        let executions = one.figures.status.executions;
+        let executions = one.figures.executions;
         if one.figures.failure.is_none() && executions < args.min_executions {
             failures.push(format!(
                 "{}: {executions} executions are fewer than the {} asked for",

@@ -2,7 +2,7 @@
 //!
 //! Each fault of `faults/` is planted in a copy of the project, as `campaign faults` does; every engine then
 //! fuzzes that copy from the seeds until an input of its own making fails in a replay, or a trial's time is over.
-//! This says how strong the *oracle* is. The faults are no sample of real mistakes, and rank no engine.
+//! This shows how strong the *oracle* is. The faults are no sample of real mistakes, and rank no engine.
 //!
 //! In the comparison's folder, `faults/hunts/FAULT/ENGINE/NNN.json` is a hunt that came to its end; it is kept
 //! while the patch, the sources, the seeds and the time are the same. A hunt that was interrupted is run again.
@@ -62,7 +62,7 @@ pub struct Hunts<'a> {
     pub cores: Vec<Option<usize>>,
     /// The seed of the order of hunts.
     pub order_seed: u64,
-    /// Where it says how far it is.
+    /// Where it reports how far it is.
     pub progress: &'a Progress,
 }
 

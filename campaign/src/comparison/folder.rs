@@ -140,9 +140,9 @@ impl Folder {
     /// Removes what a start that was killed has kept, so that none of it is mixed with what is kept now.
     ///
     /// # Errors
-    /// When it cannot be removed, or the comparison has begun.
+    /// When it cannot be removed, or the comparison has started.
     pub fn forget_kept(&self) -> Result<()> {
-        ensure!(!self.plan().exists(), "the comparison has begun");
+        ensure!(!self.plan().exists(), "the comparison has started");
         for kept in KEPT {
             let path = self.root.join(kept);
             if path.exists() {
@@ -273,7 +273,7 @@ mod tests {
         );
         fs::write(out.path().join("plan.json"), "{}").unwrap();
         let error = Folder::open(out.path()).unwrap().forget_kept();
-        assert!(error.is_err(), "a comparison that has begun is kept");
+        assert!(error.is_err(), "a comparison that has started is kept");
     }
 
     #[test]

@@ -10,15 +10,15 @@ use super::contestant::Contestant;
 use crate::atomic::read_json;
 use crate::report::Machine;
 
-/// The version of `plan.json` that this code reads and writes.
-pub const VERSION: u32 = 1;
+/// The version of `plan.json` that this code reads and writes. Version 1 counted seeds as kept, and had no ensemble.
+pub const VERSION: u32 = 2;
 
 /// The plan of a comparison, which is kept as `plan.json` in its folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The version of this format.
     pub version: u32,
-    /// When the comparison was begun, in UTC, as RFC 3339.
+    /// When the comparison was started, in UTC, as RFC 3339.
     pub started: String,
     /// The targets.
     pub targets: Vec<String>,
@@ -34,7 +34,7 @@ pub struct Plan {
     pub cores: usize,
     /// The seed of the order.
     pub order_seed: u64,
-    /// The machine that it was begun on.
+    /// The machine that it was started on.
     pub machine: Machine,
     /// The code that was built: the commit, where there is one.
     pub code: Option<String>,
@@ -144,7 +144,7 @@ impl Plan {
             let now = now.map_or("none", |(_, version)| version);
             if now != version {
                 differences.push(format!(
-                    "{tool}: it was begun with {version}, and here is {now}"
+                    "{tool}: it was started with {version}, and here is {now}"
                 ));
             }
         }
@@ -239,7 +239,7 @@ mod tests {
                 "--seed: it has 7, and asked for is 8",
                 "--trials: it has 5, and asked for is 4, which are fewer",
                 "the processor: it has P, and asked for is Q",
-                "rustc: it was begun with 1.95, and here is none",
+                "rustc: it was started with 1.95, and here is none",
             ]
         );
     }

@@ -10,8 +10,6 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use harness_core::Target;
 
-use super::contestant::Contestant;
-use super::folder::Folder;
 use super::measured::{Measured, Measuring};
 use super::order::TrialId;
 use super::trial::{self, Ended, LEAST_FREE, Running, Trial};
@@ -28,23 +26,15 @@ const OVERHEAD: Duration = Duration::from_secs(2);
 /// What it takes to run trials.
 #[derive(Debug)]
 pub struct Schedule<'a> {
-    /// The comparison's folder.
-    pub folder: &'a Folder,
+    /// How each is run, and where.
+    pub running: Running<'a>,
     /// The targets, by name.
     pub targets: &'a BTreeMap<String, &'static Target>,
-    /// All contestants.
-    pub contestants: &'a [Contestant],
-    /// How long a trial takes.
-    pub time: Duration,
-    /// How often the engines' files are looked at.
-    pub snapshot: Duration,
     /// For each engine that runs at once, its core; `None` when the system does not pin.
     pub cores: Vec<Option<usize>>,
     /// The map of the coverage build.
     pub map: &'a SourceMap,
-    /// The operating system and its version.
-    pub system: &'a str,
-    /// Where it says how far it is.
+    /// Where it reports how far it is.
     pub progress: &'a Progress,
 }
 
@@ -55,7 +45,7 @@ pub struct Trials {
     pub whole: BTreeMap<TrialId, (Trial, Measured)>,
     /// Those that could not be run or measured, and why. They are run again when the comparison goes on.
     pub lost: BTreeMap<TrialId, String>,
-    /// How many were not begun, or were interrupted.
+    /// How many were not started, or were interrupted.
     pub not_begun: usize,
 }
 
@@ -64,12 +54,12 @@ impl Schedule<'_> {
     #[must_use]
     pub fn run(&self, order: Vec<TrialId>) -> Trials {
         let total = order.len();
-        let is_whole = |id: &TrialId| trial::file(&self.folder.trial(id)).exists();
+        let is_whole = |id: &TrialId| trial::file(&self.running.folder.trial(id)).exists();
         let (whole, waiting): (Vec<TrialId>, Vec<TrialId>) = order.into_iter().partition(is_whole);
         let waiting = Queue::new(waiting, &self.cores);
         self.announce(whole.len(), &waiting);
         let (mut came, not_measured) = Queue::new(whole, &self.cores).run(|_, id, place| {
-            let came = match Trial::read(self.folder, &id) {
+            let came = match Trial::read(self.running.folder, &id) {
                 Ok(Some(trial)) => self.measure(place.core, &id, trial),
                 Ok(None) => Came::Lost("its trial.json has just vanished".to_owned()),
                 Err(error) => Came::Lost(format!("{error:#}")),
@@ -128,9 +118,9 @@ impl Schedule<'_> {
             0 => format!("{so_far}nothing is left to run"),
             waiting_count => format!(
                 "{so_far}{waiting_count} trials of {} s to run, {} at once: about {}",
-                self.time.as_secs(),
+                self.running.time.as_secs(),
                 self.cores.len(),
-                rounded(waiting.left_at(self.time + OVERHEAD)),
+                rounded(waiting.left_at(self.running.time + OVERHEAD)),
             ),
         });
     }
@@ -141,7 +131,13 @@ impl Schedule<'_> {
             Ok(Ended::Whole(trial)) => self.measure(core, id, *trial),
             Ok(Ended::Interrupted) => Came::Interrupted,
             Ok(Ended::Lost(why)) => Came::DiskFull(why),
-            Err(error) if self.folder.free().is_some_and(|free| free < LEAST_FREE) => {
+            Err(error)
+                if self
+                    .running
+                    .folder
+                    .free()
+                    .is_some_and(|free| free < LEAST_FREE) =>
+            {
                 Came::DiskFull(format!("the disk is full: {error:#}"))
             }
             Err(error) => Came::Lost(format!("{error:#}")),
@@ -149,31 +145,25 @@ impl Schedule<'_> {
     }
 
     fn run_one(&self, core: Option<usize>, id: &TrialId) -> Result<Ended> {
-        if let Some(moved) = self.folder.begin(id)? {
+        if let Some(moved) = self.running.folder.begin(id)? {
             self.progress.say(&format!(
                 "{id}: it did not end before and is run again; what it left is in {}",
                 from_here(&moved).display()
             ));
         }
         let title = id.engine.title();
-        let mut line = self.progress.session(title, &id.target, self.time);
-        let running = Running {
-            folder: self.folder,
-            target: self.targets[&id.target],
-            contestants: self.contestants,
-            time: self.time,
-            snapshot: self.snapshot,
-            core,
-            system: self.system,
-        };
-        let ended = running.run(id, &mut |view| line.show(view));
+        let mut line = self.progress.session(title, &id.target, self.running.time);
+        let target = self.targets[&id.target];
+        let ended = self
+            .running
+            .run(id, target, core, &mut |view| line.show(view));
         line.done();
         ended
     }
 
     fn measure(&self, core: Option<usize>, id: &TrialId, mut trial: Trial) -> Came {
         let measuring = Measuring {
-            folder: self.folder,
+            folder: self.running.folder,
             map: self.map,
         };
         match cores::on(core, || measuring.trial(id, &trial)) {
@@ -215,6 +205,6 @@ fn describe(id: &TrialId, came: &Came) -> String {
         }
         Came::Interrupted => format!("{id}: interrupted; it will be run again"),
         Came::Lost(why) => format!("{id}: LOST: {why}"),
-        Came::DiskFull(why) => format!("{id}: LOST: {why}; no further trial is begun"),
+        Came::DiskFull(why) => format!("{id}: LOST: {why}; no further trial is started"),
     }
 }

@@ -111,9 +111,9 @@ pub fn resume(mut plan: Plan, asked: &Asked, folder: &Folder) -> Result<Plan> {
     files.dedup();
     files.retain(|file| plan.files.get(*file) != kept.get(*file));
     differences.extend(
-        files
-            .iter()
-            .map(|file| format!("{file}: it is not the file with which the comparison was begun")),
+        files.iter().map(|file| {
+            format!("{file}: it is not the file with which the comparison was started")
+        }),
     );
     if !differences.is_empty() {
         bail!(

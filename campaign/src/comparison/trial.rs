@@ -3,7 +3,7 @@
 //! A trial's folder has the engine's own folder `run/`, the inputs that fail in `finds/`, and two files that
 //! are written last and at once: `trial.json` with what the engine did, without which the trial is not whole
 //! and is run again; and `measured.json` with what it reached. When each input came is in `trial.json`, so a
-//! folder that is copied, and has new file times, says the same.
+//! folder that is copied, and has new file times, has the same content.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use super::folder::Folder;
 use super::order::TrialId;
 use crate::atomic::{read_json, write_json};
 use crate::corpus::files_in;
-use crate::engine::session::{self, View};
+use crate::engine::session::{self, Setup, View};
 use crate::fuzz::{Fuzzed, Job};
 use crate::replay::Replayer;
 
@@ -98,37 +98,39 @@ pub struct Find {
 pub enum Ended {
     /// It is whole, and on disk; it may not count all the same.
     Whole(Box<Trial>),
-    /// Ctrl-C ended it before its time. It is as if it had not begun.
+    /// Ctrl-C ended it before its time. It is as if it had not been started.
     Interrupted,
     /// An infrastructure failure, not the engine's: it is run again when the comparison is resumed.
     Lost(String),
 }
 
-/// What it takes to run a trial.
+/// What it takes to run trials.
 #[derive(Debug)]
 pub struct Running<'a> {
     /// The comparison's folder.
     pub folder: &'a Folder,
-    /// The target.
-    pub target: &'a Target,
     /// All contestants: the engines of an ensemble depend on them.
     pub contestants: &'a [Contestant],
-    /// How long.
+    /// How long a trial takes.
     pub time: Duration,
-    /// How often the engine's files are looked at.
+    /// How often the engines' files are looked at.
     pub snapshot: Duration,
-    /// The core to run on, when the system pins.
-    pub core: Option<usize>,
     /// The operating system and its version.
     pub system: &'a str,
 }
 
 impl Running<'_> {
-    /// Runs a trial and writes `trial.json`.
+    /// Runs a trial on a core, or on any, and writes `trial.json`.
     ///
     /// # Errors
     /// When something cannot be started, read or written.
-    pub fn run(&self, id: &TrialId, look: &mut dyn FnMut(&View<'_>)) -> Result<Ended> {
+    pub fn run(
+        &self,
+        id: &TrialId,
+        target: &Target,
+        core: Option<usize>,
+        look: &mut dyn FnMut(&View<'_>),
+    ) -> Result<Ended> {
         let mut least_free = self.free();
         if least_free < LEAST_FREE {
             return Ok(Ended::Lost(disk_full(least_free)));
@@ -139,19 +141,16 @@ impl Running<'_> {
         let engines = id.engine.engines(self.contestants);
         let builds = engines.into_iter().map(build).collect();
         let inputs = files_in(&self.folder.seeds(&id.target))?;
-        let finds = |_| folder.join("finds");
         let job = Job {
-            dictionary: self.folder.dictionary(&id.target),
-            snapshot: self.snapshot,
-            cores: self.core.into_iter().collect(),
-            ..Job::new(
-                self.target,
-                &builds,
-                &inputs,
-                folder.join("run"),
-                &finds,
-                self.time,
-            )
+            target,
+            setup: Setup {
+                dictionary: self.folder.dictionary(&id.target),
+                snapshot: self.snapshot,
+                cores: core.into_iter().collect(),
+                ..Setup::new(target, &builds, &inputs, folder.join("run"), self.time)
+            },
+            finds: &|_| folder.join("finds"),
+            is_over_at_find: false,
         };
         let mut replayer = Replayer::new(self.folder.worker());
         let fuzzed = job.run(&mut replayer, &mut |view| {
@@ -165,7 +164,9 @@ impl Running<'_> {
         if least_free < LEAST_FREE {
             return Ok(Ended::Lost(disk_full(least_free)));
         }
-        let trial = self.record(id, &folder, started, &fuzzed);
+        let mut trial = record(id, &folder, started, &fuzzed);
+        trial.system = self.system.to_owned();
+        trial.core = core;
         write_json(&file(&folder), &trial)?;
         Ok(Ended::Whole(Box::new(trial)))
     }
@@ -173,58 +174,56 @@ impl Running<'_> {
     fn free(&self) -> u64 {
         self.folder.free().unwrap_or(u64::MAX)
     }
-
-    fn record(&self, id: &TrialId, folder: &Path, started: SystemTime, fuzzed: &Fuzzed) -> Trial {
-        let session = fuzzed.session.as_ref();
-        let started = session.map_or(started, |session| session.start);
-        let finds = fuzzed.finds.iter().map(|find| Find {
-            check: find.check.clone(),
-            file: inside(&find.path, folder),
-            time_ms: millis(find.time),
-        });
-        let mut trial = Trial {
-            version: VERSION,
-            target: id.target.clone(),
-            engine: id.engine,
-            number: id.number,
-            started: humantime::format_rfc3339_seconds(started).to_string(),
-            system: self.system.to_owned(),
-            core: self.core,
-            command: String::new(),
-            seconds: 0.0,
-            core_seconds: 0.0,
-            seeds_read: 0,
-            executions: 0,
-            stability: None,
-            corpus: 0,
-            kept: Vec::new(),
-            finds: finds.collect(),
-            evaluations: fuzzed.evaluations.clone(),
-            failure: Some("every seed fails: see the finds".to_owned()),
-        };
-        if let Some(session) = session {
-            trial.command = session.command();
-            trial.seconds = session.elapsed.as_secs_f64();
-            trial.core_seconds = session.core_time().as_secs_f64();
-            trial.seeds_read = session.seeds_read();
-            trial.executions = session.executions();
-            let stability = session.stability();
-            trial.stability = stability.map(|percent| f64::from(percent.0) / 100.0);
-            trial.corpus = session.kept.len();
-            let kept = session.kept.iter().map(|kept| Kept {
-                file: inside(&kept.path, folder),
-                time_ms: millis(kept.time),
-                executions: kept
-                    .executions
-                    .unwrap_or_else(|| session.executions_at(kept.time)),
-            });
-            trial.kept = kept.collect();
-            trial.failure = session.failure();
-        }
-        trial
-    }
 }
 
+fn record(id: &TrialId, folder: &Path, started: SystemTime, fuzzed: &Fuzzed) -> Trial {
+    let session = fuzzed.session.as_ref();
+    let started = session.map_or(started, |session| session.start);
+    let finds = fuzzed.finds.iter().map(|find| Find {
+        check: find.check.clone(),
+        file: inside(&find.path, folder),
+        time_ms: millis(find.time),
+    });
+    let mut trial = Trial {
+        version: VERSION,
+        target: id.target.clone(),
+        engine: id.engine,
+        number: id.number,
+        started: humantime::format_rfc3339_seconds(started).to_string(),
+        system: String::new(),
+        core: None,
+        command: String::new(),
+        seconds: 0.0,
+        core_seconds: 0.0,
+        seeds_read: 0,
+        executions: 0,
+        stability: None,
+        corpus: 0,
+        kept: Vec::new(),
+        finds: finds.collect(),
+        evaluations: fuzzed.evaluations.clone(),
+        failure: Some("every seed fails: see the finds".to_owned()),
+    };
+    if let Some(session) = session {
+        trial.command = session.command();
+        trial.seconds = session.elapsed.as_secs_f64();
+        trial.core_seconds = session.core_seconds();
+        trial.seeds_read = session.seeds_read();
+        trial.executions = session.executions();
+        trial.stability = session.stability();
+        trial.corpus = session.kept.len();
+        let kept = session.kept.iter().map(|kept| Kept {
+            file: inside(&kept.path, folder),
+            time_ms: millis(kept.time),
+            executions: kept
+                .executions
+                .unwrap_or_else(|| session.executions_at(kept.time)),
+        });
+        trial.kept = kept.collect();
+        trial.failure = session.failure();
+    }
+    trial
+}
 fn disk_full(free: u64) -> String {
     format!(
         "the disk is full: {} MiB are free, and a trial needs {} at all times",

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{Build, Percent, Task, number_after, run_build};
+use super::{Build, Task, number_after, run_build};
 use crate::corpus::files_in;
 use crate::project::Project;
 
@@ -63,7 +63,7 @@ pub(super) struct Instance {
     schedule: Option<&'static str>,
 }
 
-/// The instances of so many workers. The first is the main one, unless another machine has that. `alone` says
+/// The instances of so many workers. The first is the main one, unless another machine has that. `alone` means
 /// that there is no other engine.
 pub(super) fn instances(workers: usize, alone: bool, sharing: Option<&Sharing>) -> Vec<Instance> {
     let of = |place: usize| {
@@ -171,28 +171,28 @@ pub(super) fn seeds_read(log: &str) -> Option<u64> {
     number_after(log, "Loaded a total of ")
 }
 
-/// Executions and stability of all instances: of the least stable one.
-pub(super) fn figures(task: &Task) -> (u64, Option<Percent>) {
+/// Executions of all instances, and the stability of the least stable one, in percent.
+pub(super) fn figures(task: &Task) -> (u64, Option<f64>) {
     let each = task.instances.iter().map(|instance| {
         let file = task.output.join(&instance.name).join("fuzzer_stats");
         figures_of(&fs::read_to_string(file).unwrap_or_default())
     });
-    each.reduce(|sum, one| (sum.0 + one.0, sum.1.min(one.1)))
-        .unwrap_or_default()
+    each.fold((0, None), |(executions, least), (more, stability)| {
+        let least = stability.map_or(least, |one: f64| {
+            Some(least.map_or(one, |least| one.min(least)))
+        });
+        (executions + more, least)
+    })
 }
 
-fn figures_of(fuzzer_stats: &str) -> (u64, Option<Percent>) {
+fn figures_of(fuzzer_stats: &str) -> (u64, Option<f64>) {
     let value = |key: &str| {
         fuzzer_stats.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;
             (name.trim() == key).then(|| value.trim())
         })
     };
-    let stability = value("stability").and_then(|text| {
-        let (whole, hundredths) = text.trim_end_matches('%').split_once('.')?;
-        let whole = whole.parse::<u32>().ok()?;
-        Some(Percent(whole * 100 + hundredths.parse::<u32>().ok()?))
-    });
+    let stability = value("stability").and_then(|text| text.trim_end_matches('%').parse().ok());
     let executions = value("execs_done").and_then(|text| text.parse().ok());
     (executions.unwrap_or(0), stability)
 }
@@ -269,8 +269,7 @@ mod tests {
             "start_time        : 1795361632\nexecs_done        : 294936\n\
              execs_per_sec     : 29487.70\ncorpus_count      : 83\nstability         : 99.45%\n",
         );
-        assert_eq!(figures, (294_936, Some(Percent(9945))));
-        assert_eq!(Percent(9945).to_string(), "99.45 %");
+        assert_eq!(figures, (294_936, Some(99.45)));
         let (time, executions) = arrival("id:000083,src:000003,time:1500,execs:4711,op:havoc");
         assert_eq!(
             (time, executions),

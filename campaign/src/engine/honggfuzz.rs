@@ -65,7 +65,7 @@ pub(super) fn statistics(task: &Task) -> PathBuf {
     task.folder.join("statistics.csv")
 }
 
-/// honggfuzz says that it has done with its inputs, not how many they were: it reads them all first.
+/// honggfuzz reports that it has read its inputs, not how many they were: it reads them all first.
 pub(super) fn seeds_read(log: &str, task: &Task) -> Option<u64> {
     log.contains("Entering phase 2/3")
         .then(|| files_in(&task.inputs).ok())?

@@ -24,12 +24,13 @@ use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
+use harness_core::Target;
 use rustix::process::Signal;
 
 use super::afl::Sharing;
-use super::{Build, Engine, Status, Task, afl, left_in};
+use super::{Build, Engine, Task, afl, left_in};
 use crate::corpus::{content_name, files_in};
-use crate::supervisor::Times;
+use crate::supervisor::{self, Times};
 use member::Member;
 pub use outcome::{Figures, Outcome, Sample, Session};
 pub use pool::{Kept, Pool};
@@ -40,10 +41,10 @@ const TICK: Duration = Duration::from_millis(100);
 pub const LOOK: Duration = Duration::from_secs(1);
 /// How often a process that dies is started again in a session of several engines.
 pub const RESTARTS: u32 = 3;
-/// How long an exchange may take of each second, so that processes are looked after meanwhile; what it has not
-/// come to has its turn a second later.
+/// How long an exchange of several engines may take of each second, so that processes are looked after
+/// meanwhile; what it has not come to has its turn a second later.
 const EXCHANGE: Duration = Duration::from_millis(500);
-/// How long the last exchange may take.
+/// How long the last exchange may take, and copying into the pool where there is one engine.
 const LAST_EXCHANGE: Duration = Duration::from_secs(3);
 /// How long engines have to read what they are given last when the session is interrupted.
 const LAST_READING: Duration = Duration::from_millis(2500);
@@ -69,11 +70,11 @@ pub fn interrupted() -> bool {
 }
 
 /// What a session is to do.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Setup<'a> {
     /// The engines, each with its build of the target.
     pub builds: &'a BTreeMap<Engine, Build>,
-    /// The inputs to begin from; none of them fails.
+    /// The inputs to begin from.
     pub inputs: &'a [PathBuf],
     /// The longest input to make, in bytes.
     pub max_input: usize,
@@ -97,6 +98,34 @@ pub struct Setup<'a> {
     pub sharing: Option<Sharing>,
 }
 
+impl<'a> Setup<'a> {
+    /// These engines on `target` for `time` in `folder`, on one core, which any may be.
+    #[must_use]
+    pub fn new(
+        target: &Target,
+        builds: &'a BTreeMap<Engine, Build>,
+        inputs: &'a [PathBuf],
+        folder: PathBuf,
+        time: Duration,
+    ) -> Self {
+        Self {
+            builds,
+            inputs,
+            max_input: target.max_input,
+            comparisons_are_seen: target.comparisons_are_seen,
+            dictionary: None,
+            folder,
+            cores: Vec::new(),
+            at_once: 1,
+            time,
+            snapshot: LOOK,
+            // Among several, the others go on without one that died.
+            restarts: if builds.len() == 1 { 0 } else { RESTARTS },
+            sharing: None,
+        }
+    }
+}
+
 /// A session while it runs.
 #[derive(Debug)]
 pub struct View<'a> {
@@ -113,14 +142,10 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
-    /// All engines as if they were one.
+    /// Executions of all engines.
     #[must_use]
-    pub fn status(&self) -> Status {
-        Status {
-            executions: self.engines.iter().map(|one| one.status.executions).sum(),
-            corpus: self.pool.kept().len() as u64,
-            stability: None,
-        }
+    pub fn executions(&self) -> u64 {
+        self.engines.iter().map(|one| one.executions).sum()
     }
 
     /// How many files with finds there are.
@@ -130,10 +155,10 @@ impl View<'_> {
     }
 }
 
-/// What is called with each [`View`]; it says whether to go on.
+/// What is called with each [`View`]; it decides whether to go on.
 pub type Look<'a> = &'a mut dyn FnMut(&View<'_>) -> ControlFlow<()>;
 
-/// Runs engines for the time given. `look` is called about as often as `snapshot` says, and once when all has
+/// Runs engines for the time given. `look` is called about once every `snapshot`, and once when all has
 /// ended.
 ///
 /// # Errors
@@ -148,6 +173,7 @@ pub fn run(setup: &Setup<'_>, look: Look<'_>) -> Result<Session> {
     let mut running = Running {
         members: members(setup, &inputs)?,
         at_once: setup.at_once.max(1),
+        folder: setup.folder.clone(),
         snapshot: setup.snapshot,
         turn: None,
         pool,
@@ -216,6 +242,7 @@ fn members(setup: &Setup<'_>, inputs: &Path) -> Result<Vec<Member>> {
 struct Running {
     members: Vec<Member>,
     at_once: usize,
+    folder: PathBuf,
     snapshot: Duration,
     /// The turn that it is.
     turn: Option<usize>,
@@ -232,7 +259,10 @@ struct Running {
 impl Running {
     fn until_the_end(&mut self, time: Duration, look: Look<'_>) -> Result<()> {
         let is_alone = self.members.len() == 1;
-        let exchange_every = if is_alone { self.snapshot } else { LOOK };
+        let (exchange_every, budget) = match is_alone {
+            true => (self.snapshot, LAST_EXCHANGE),
+            false => (LOOK, EXCHANGE),
+        };
         let mut next_look = self.snapshot;
         let mut next_exchange = exchange_every;
         let mut end = time;
@@ -272,7 +302,7 @@ impl Running {
                 self.exchange(LAST_EXCHANGE)?;
             }
             if elapsed >= next_exchange {
-                self.exchange(EXCHANGE)?;
+                self.exchange(budget)?;
                 next_exchange = self.clock.elapsed() + exchange_every;
             }
             if elapsed >= next_look {
@@ -303,7 +333,7 @@ impl Running {
         }
     }
 
-    /// Takes what is new from every engine, and gives it to the others, for about as long as `budget` says: each
+    /// Takes what is new from every engine, and gives it to the others, for about `budget`: each
     /// engine has its part of that for taking, and for giving.
     fn exchange(&mut self, budget: Duration) -> Result<()> {
         let parts = u32::try_from(2 * self.members.len()).unwrap_or(u32::MAX);
@@ -357,18 +387,22 @@ impl Running {
             }
             sleep(TICK);
         }
+        // What an engine started in sessions of their own may outlive it. It is no trouble of this run if one does.
+        let _ = supervisor::end(&self.folder);
         Ok(())
     }
 
     fn session(self) -> Result<Session> {
+        let elapsed = self.ended.unwrap_or_else(|| self.clock.elapsed());
         let (mut engines, mut files) = (Vec::new(), Vec::new());
         for member in &self.members {
             files.extend(member.files()?);
-            engines.push(member.outcome(&self.pool, self.start, self.was_cut)?);
+            let span = (self.start, elapsed);
+            engines.push(member.outcome(&self.pool, span, self.was_cut)?);
         }
         Ok(Session {
             start: self.start,
-            elapsed: self.ended.unwrap_or_else(|| self.clock.elapsed()),
+            elapsed,
             interrupted: interrupted(),
             engines,
             kept: self.pool.into_kept(),

@@ -10,7 +10,8 @@ use harness_core::Target;
 use super::inputs::Inputs;
 use super::patch::Fault;
 use super::report::{Find, Hunt};
-use crate::engine::{Engine, Sanitizer, session};
+use crate::engine::session::{self, Setup};
+use crate::engine::{Engine, Sanitizer};
 use crate::fuzz::Job;
 use crate::progress::Progress;
 use crate::project::Project;
@@ -69,18 +70,17 @@ impl Hunting<'_> {
             });
             let builds = builds.collect::<Result<_>>()?;
             let names: Vec<&str> = engines.iter().map(|engine| engine.name()).collect();
+            let (inputs, folder) = (self.seeds.of(target.name), format!("run-{core}"));
+            let folder = self.out.join(folder).join(names.join("-"));
             let job = Job {
-                dictionary: self.project.dictionary(target),
-                cores: vec![core],
+                target,
+                setup: Setup {
+                    dictionary: self.project.dictionary(target),
+                    cores: vec![core],
+                    ..Setup::new(target, &builds, inputs, folder, time)
+                },
+                finds: &finds,
                 is_over_at_find: true,
-                ..Job::new(
-                    target,
-                    &builds,
-                    self.seeds.of(target.name),
-                    self.out.join(format!("run-{core}")).join(names.join("-")),
-                    &finds,
-                    time,
-                )
             };
             let mut line = self.progress.session(&names.join(", "), target.name, time);
             let fuzzed = job.run(&mut replayer, &mut |view| line.show(view));

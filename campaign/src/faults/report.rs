@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use crate::atomic;
 use crate::engine::Engine;
 use crate::report::{Machine, grouped};
 
@@ -175,15 +175,7 @@ impl FaultResult {
     /// # Errors
     /// When it cannot be written.
     pub fn keep(&self, path: &Path) -> Result<()> {
-        let folder = path.parent().context("a result without a folder")?;
-        fs::create_dir_all(folder)
-            .with_context(|| format!("{} cannot be made", folder.display()))?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)
-            .with_context(|| format!("{} cannot be written to", folder.display()))?;
-        file.write_all(serde_json::to_string_pretty(self)?.as_bytes())?;
-        file.persist(path)
-            .with_context(|| format!("{} cannot be written", path.display()))?;
-        Ok(())
+        atomic::write_json(path, self)
     }
 }
 

@@ -76,20 +76,20 @@ impl Status {
             .to_vec(),
         ];
         rows.extend(self.engines.iter().map(|engine| {
-            let last_new = engine.last_new_seconds.map(seconds);
+            let (figures, last_new) = (&engine.figures, engine.last_new_seconds.map(seconds));
             vec![
-                engine.engine.title().to_owned(),
-                grouped(engine.executions),
-                rounded(engine.executions_per_second),
-                engine.kept.to_string(),
+                figures.engine.title().to_owned(),
+                grouped(figures.executions),
+                rounded(figures.executions_per_second),
+                figures.kept.to_string(),
                 engine.regions.to_string(),
                 engine.regions_only_here.to_string(),
                 last_new.unwrap_or_else(|| "–".to_owned()),
-                engine.finds.to_string(),
-                engine.workers.to_string(),
-                format!("{:.0}", engine.core_seconds),
-                engine.gave.to_string(),
-                engine.given.to_string(),
+                figures.finds.to_string(),
+                figures.workers.to_string(),
+                format!("{:.0}", figures.core_seconds),
+                figures.gave.to_string(),
+                figures.given.to_string(),
             ]
         }));
         rows.iter_mut().for_each(|row| row.truncate(columns));

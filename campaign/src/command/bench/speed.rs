@@ -204,18 +204,10 @@ impl Pair<'_> {
         let _claim = self.project.claim(&folder)?;
         let builds = [(self.engine, build.clone())].into();
         let setup = Setup {
-            builds: &builds,
-            inputs: &self.files,
             max_input: self.max_input,
-            comparisons_are_seen: self.target.comparisons_are_seen,
             dictionary: self.project.dictionary(self.target),
-            folder,
             cores: vec![0],
-            at_once: 1,
-            time: self.time,
-            snapshot: session::LOOK,
-            restarts: 0,
-            sharing: None,
+            ..Setup::new(self.target, &builds, &self.files, folder, self.time)
         };
         let mut line = progress.session(self.engine.title(), self.target.name, self.time);
         let session = session::run(&setup, &mut |view| {

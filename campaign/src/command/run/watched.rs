@@ -1,6 +1,7 @@
-//! Engines that run while a screen shows, and a file says, how they stand.
+//! Engines that run while a screen and a file show how they stand.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::Result;
 
@@ -11,7 +12,7 @@ use crate::corpus::Store;
 use crate::coverage::{NeutralBuild, SourceMap};
 use crate::engine::session::{Figures, View};
 use crate::fuzz::{Fuzzed, Job};
-use crate::monitor::status::{Gathering, State};
+use crate::monitor::status::{Campaign, State};
 use crate::monitor::{Feed, Measured, Meter};
 use crate::output::outln;
 use crate::progress::Progress;
@@ -41,7 +42,7 @@ impl Watched<'_> {
         corpus: &Store,
         progress: &Progress,
     ) -> Result<Fuzzed> {
-        let Job { target, time, .. } = *self.job;
+        let (target, setup) = (self.job.target, &self.job.setup);
         let neutral = progress.step("build for coverage", || NeutralBuild::of(project).build())?;
         let map = SourceMap::of_worker(&neutral, project.root(), &project.code_under_test()?)?;
         let meter = Meter {
@@ -51,17 +52,22 @@ impl Watched<'_> {
             worker: self.worker,
             shipped: Some(zip_of(&project.root().join("corpora"), target))
                 .filter(|zip| zip.is_file()),
-            inputs: self.job.inputs,
+            inputs: setup.inputs,
             finds: self.job.finds,
         };
-        let regions = map.all().len();
-        let mut gathering = Gathering::new(target.name, time, self.job.at_once, regions);
+        let campaign = Campaign {
+            target: target.name.to_owned(),
+            started: SystemTime::now(),
+            time: setup.time,
+            cores: setup.at_once,
+            regions_total: map.all().len(),
+        };
         let (fuzzed, measured) = meter.beside(|feed| {
-            let fuzzed = self.watch(replayer, feed, &mut gathering, progress)?;
+            let fuzzed = self.watch(replayer, feed, &campaign, progress)?;
             progress.say("the engines have ended; what is left is measured");
             Ok(fuzzed)
         })?;
-        self.summarise(&fuzzed, &measured, &mut gathering, corpus)?;
+        self.summarise(&fuzzed, &measured, &campaign, corpus)?;
         Ok(fuzzed)
     }
 
@@ -70,7 +76,7 @@ impl Watched<'_> {
         &self,
         replayer: &mut Replayer,
         feed: &mut Feed<'_>,
-        gathering: &mut Gathering,
+        campaign: &Campaign,
         progress: &Progress,
     ) -> Result<Fuzzed> {
         let mut board = progress.board();
@@ -81,7 +87,7 @@ impl Watched<'_> {
             }
             let measured = feed.feed(view);
             let engines = view.engines.iter();
-            let status = gathering.status(State::Running, view.elapsed, engines, &measured);
+            let status = campaign.status(State::Running, view.elapsed, engines, &measured);
             if let Err(error) = atomic::write_json(&self.status_file, &status)
                 && !std::mem::replace(&mut cannot_write, true)
             {
@@ -98,7 +104,7 @@ impl Watched<'_> {
         &self,
         fuzzed: &Fuzzed,
         measured: &Measured,
-        gathering: &mut Gathering,
+        campaign: &Campaign,
         corpus: &Store,
     ) -> Result<()> {
         let Some(session) = &fuzzed.session else {
@@ -111,7 +117,7 @@ impl Watched<'_> {
         };
         let engines = session.engines.iter();
         let engines = engines.map(|one| -> &Figures { &one.figures });
-        let status = gathering.status(state, session.elapsed, engines, measured);
+        let status = campaign.status(state, session.elapsed, engines, measured);
         atomic::write_json(&self.status_file, &status)?;
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&status)?);

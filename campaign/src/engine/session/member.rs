@@ -10,10 +10,10 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 
 use super::inbox::{GIVEN, Inbox};
-use super::outcome::{Figures, Outcome, Sample};
+use super::outcome::{Figures, Outcome, Sample, rate};
 use super::pool::Pool;
 use crate::corpus::{content_name, files_in};
-use crate::engine::{Build, Engine, Status, Task, afl, end_of, honggfuzz, libfuzzer, shown};
+use crate::engine::{Build, Engine, Task, afl, end_of, honggfuzz, libfuzzer, shown};
 use crate::supervisor::{Group, Times};
 
 /// How long after its first death a process is started again; twice as long after each further one.
@@ -25,6 +25,8 @@ const RAN_WELL: Duration = Duration::from_secs(3600);
 const MARGIN: Duration = Duration::from_secs(10);
 /// So shortly before the end nothing is started again.
 const TOO_LATE: Duration = Duration::from_secs(1);
+/// Speed is measured over so many of the last samples.
+const SPEED_OVER: usize = 10;
 /// A file that was written less than this ago may not be whole.
 const SETTLED: Duration = Duration::from_millis(200);
 
@@ -91,12 +93,12 @@ pub(super) struct Member {
     /// Executions of honggfuzz before it was started again.
     executions_before: u64,
     command: String,
-    status: Status,
+    stability: Option<f64>,
     samples: Vec<Sample>,
 }
 
 impl Member {
-    /// An engine that works as `task` says, with a worker for each of `workers`: the cores that it may use.
+    /// An engine that works on `task`, with a worker for each of `workers`: the cores that it may use.
     pub(super) fn new(
         engine: Engine,
         build: &Build,
@@ -137,7 +139,7 @@ impl Member {
             seen_finds: HashSet::new(),
             executions_before: 0,
             command: String::new(),
-            status: Status::default(),
+            stability: None,
             samples: Vec::new(),
             task,
         }
@@ -279,7 +281,7 @@ impl Member {
     }
 
     /// Asks AFL++'s main instance to end and start again: it reads the others' inputs at its start, and not
-    /// when it ends, whatever `AFL_FINAL_SYNC` says.
+    /// when it ends, even with `AFL_FINAL_SYNC`.
     pub(super) fn read_others_once_more(&mut self) {
         if self.engine == Engine::Afl && self.inbox.is_some() {
             let main = &mut self.processes[0];
@@ -406,45 +408,52 @@ impl Member {
             }
             Engine::Honggfuzz => (self.executions_before + honggfuzz::executions(task), None),
         };
-        self.status = Status {
-            // An engine that starts again writes its figures anew.
-            executions: executions.max(self.status.executions),
-            corpus: 0,
-            stability: stability.or(self.status.stability),
-        };
+        self.stability = stability.or(self.stability);
+        let before = self.samples.last().map_or(0, |sample| sample.executions);
         self.samples.push(Sample {
             time: elapsed,
-            executions: self.status.executions,
+            // An engine that starts again writes its figures anew.
+            executions: executions.max(before),
         });
     }
 
     /// How it stands.
     pub(super) fn figures(&self, pool: &Pool) -> Figures {
         let kept = pool.of(self.engine);
+        let processes = self.processes.iter();
+        let times = processes.map(|one| one.time_of_ended + one.time_of_running);
+        let start = Sample {
+            time: Duration::ZERO,
+            executions: 0,
+        };
+        let latest = self.samples.last().copied().unwrap_or(start);
+        let before = self.samples.iter().rev().nth(SPEED_OVER).copied();
+        let before = before.unwrap_or(start);
         Figures {
             engine: self.engine,
             workers: self.task.workers,
-            status: Status {
-                corpus: kept as u64,
-                ..self.status
-            },
-            given: self.inbox.as_ref().map_or(0, |inbox| inbox.given),
+            executions: latest.executions,
+            executions_per_second: rate(
+                latest.executions - before.executions,
+                latest.time.saturating_sub(before.time),
+            ),
+            kept,
             gave: if self.has_readers { kept } else { 0 },
+            given: self.inbox.as_ref().map_or(0, |inbox| inbox.given),
             finds: self.seen_finds.len(),
-            core_time: self
-                .processes
-                .iter()
-                .map(|process| process.time_of_ended + process.time_of_running)
-                .sum(),
-            failure: self
-                .processes
-                .iter()
-                .find_map(|process| process.dead.clone()),
+            core_seconds: times.sum::<Duration>().as_secs_f64(),
+            stability: self.stability,
+            failure: self.processes.iter().find_map(|one| one.dead.clone()),
         }
     }
 
     /// What became of it: all of its processes have ended.
-    pub(super) fn outcome(&self, pool: &Pool, start: SystemTime, was_cut: bool) -> Result<Outcome> {
+    pub(super) fn outcome(
+        &self,
+        pool: &Pool,
+        (start, elapsed): (SystemTime, Duration),
+        was_cut: bool,
+    ) -> Result<Outcome> {
         let log = self.task.log(0);
         let logs = [old(&log, 1), log.clone()].into_iter();
         let mut logs = logs.chain((1..self.processes.len()).map(|place| self.task.log(place)));
@@ -456,7 +465,8 @@ impl Member {
             })
             .unwrap_or(0);
         let mut figures = self.figures(pool);
-        let useless = match (figures.status.executions, seeds_read) {
+        figures.executions_per_second = rate(figures.executions, elapsed);
+        let useless = match (figures.executions, seeds_read) {
             _ if was_cut => None,
             (0, _) => Some("executed nothing"),
             (_, 0) => Some("read no seeds"),
@@ -481,7 +491,7 @@ impl Member {
     }
 }
 
-/// When an engine wrote a find: AFL++ says so in its name, for others it is the file's time.
+/// When an engine wrote a find: AFL++ has it in the file's name; for others it is the file's time.
 fn arrival(find: &Path, start: SystemTime) -> Duration {
     let name = find.file_name().unwrap_or_default().to_string_lossy();
     let written = find.metadata().and_then(|file| file.modified());

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use serde::Serialize;
+
 use super::pool::Kept;
-use crate::engine::{Engine, Percent, Status};
+use crate::engine::Engine;
 
 /// What an engine had executed at some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,23 +18,31 @@ pub struct Sample {
 }
 
 /// How one engine stands.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figures {
     /// The engine.
     pub engine: Engine,
-    /// How many cores it has; 1 where engines take turns on fewer.
+    /// How many cores it has; where engines take turns, how many it has in its turn, 1.
     pub workers: usize,
-    /// Its figures.
-    pub status: Status,
+    /// Executions of the target.
+    pub executions: u64,
+    /// Executions a second, of late; of the whole time when it has ended.
+    pub executions_per_second: f64,
+    /// How many inputs it was the first to keep.
+    pub kept: usize,
+    /// How many of these others were given.
+    pub gave: usize,
     /// How many inputs of others it was given.
     pub given: usize,
-    /// How many of its inputs others were given.
-    pub gave: usize,
     /// How many files with finds it left.
     pub finds: usize,
-    /// The processor time that it used.
-    pub core_time: Duration,
+    /// Processor time that it used, in seconds.
+    pub core_seconds: f64,
+    /// AFL++'s stability in percent: of the least stable instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stability: Option<f64>,
     /// Why its result does not count: it died, read no seeds, or executed nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
 }
 
@@ -49,6 +59,13 @@ pub struct Outcome {
     pub samples: Vec<Sample>,
     /// Files with inputs that failed, each with when it came.
     pub finds: Vec<(PathBuf, Duration)>,
+}
+
+/// So many in some time, a second.
+pub(super) fn rate(executions: u64, time: Duration) -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "a rate, to be printed")]
+    let executions = executions as f64;
+    executions / time.as_secs_f64().max(0.001)
 }
 
 /// What became of a session.
@@ -85,7 +102,7 @@ impl Outcome {
             }
             before = sample;
         }
-        self.figures.status.executions.max(before.executions)
+        self.figures.executions.max(before.executions)
     }
 }
 
@@ -108,15 +125,13 @@ impl Session {
     #[must_use]
     pub fn executions(&self) -> u64 {
         let each = self.engines.iter();
-        each.map(|one| one.figures.status.executions).sum()
+        each.map(|one| one.figures.executions).sum()
     }
 
     /// Executions a second, over the whole session.
     #[must_use]
     pub fn executions_per_second(&self) -> f64 {
-        #[allow(clippy::cast_precision_loss, reason = "a rate, to be printed")]
-        let executions = self.executions() as f64;
-        executions / self.elapsed.as_secs_f64().max(0.001)
+        rate(self.executions(), self.elapsed)
     }
 
     /// The executions of all engines until `time`.
@@ -125,17 +140,17 @@ impl Session {
         self.engines.iter().map(|one| one.executions_at(time)).sum()
     }
 
-    /// AFL++'s stability, where it ran.
+    /// AFL++'s stability in percent, where it ran.
     #[must_use]
-    pub fn stability(&self) -> Option<Percent> {
-        let mut each = self.engines.iter();
-        each.find_map(|one| one.figures.status.stability)
+    pub fn stability(&self) -> Option<f64> {
+        self.engines.iter().find_map(|one| one.figures.stability)
     }
 
-    /// The processor time of all engines.
+    /// The processor time of all engines, in seconds.
     #[must_use]
-    pub fn core_time(&self) -> Duration {
-        self.engines.iter().map(|one| one.figures.core_time).sum()
+    pub fn core_seconds(&self) -> f64 {
+        let each = self.engines.iter();
+        each.map(|one| one.figures.core_seconds).sum()
     }
 
     /// Why the result does not count, when it does not.
@@ -161,19 +176,18 @@ mod tests {
                 executions,
             })
             .collect();
-        let status = Status {
-            executions: samples.last().map_or(0, |sample| sample.executions),
-            ..Status::default()
-        };
         Outcome {
             figures: Figures {
                 engine,
                 workers: 1,
-                status,
-                given: 0,
+                executions: samples.last().map_or(0, |sample| sample.executions),
+                executions_per_second: 0.0,
+                kept: 0,
                 gave: 0,
+                given: 0,
                 finds: 0,
-                core_time: Duration::from_secs(3),
+                core_seconds: 3.0,
+                stability: None,
                 failure: None,
             },
             command: engine.name().to_owned(),
@@ -198,7 +212,7 @@ mod tests {
         };
         assert_eq!((session.executions(), session.seeds_read()), (440, 5));
         assert_eq!(session.executions_at(Duration::from_secs(5)), 50 + 40);
-        assert_eq!(session.core_time(), Duration::from_secs(6));
+        assert_eq!(session.core_seconds(), 6.0);
         assert_eq!(session.command(), "afl\nhonggfuzz");
         assert_eq!(session.failure(), None);
     }

@@ -24,7 +24,7 @@ pub struct Kept {
     pub engine: Engine,
     /// When, since the session's start.
     pub time: Duration,
-    /// Executions until then, when the engine says so.
+    /// Executions until then, when the engine reports them.
     pub executions: Option<u64>,
     /// Whether it is empty: no engine takes such a file from another.
     pub is_empty: bool,
