@@ -22,7 +22,7 @@
 //! - [`order`]: in which order trials are run.
 //! - [`trial`] and [`measured`]: one trial, run and measured.
 //! - [`schedule`]: trials side by side, each on a core of its own.
-//! - [`faults`]: planted faults, hunted as often as there are trials.
+//! - [`faults`]: planted faults, hunted as often as there are trials; [`hunts`]: what came of that.
 //! - [`write_report`]: the report.
 //!
 //! Every file but an engine's own is written beside its place and renamed, so a kill at any moment leaves
@@ -31,6 +31,7 @@
 pub mod contestant;
 pub mod faults;
 pub mod folder;
+pub mod hunts;
 pub mod measured;
 pub mod order;
 pub mod plan;

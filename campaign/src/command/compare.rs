@@ -12,8 +12,9 @@ use harness_core::Target;
 use super::{FINDS, INTERRUPTED, chosen_targets, parse_time};
 use crate::atomic;
 use crate::comparison::contestant::Contestants;
-use crate::comparison::faults::{self, Hunts, write_report as faults_report};
+use crate::comparison::faults::{self, Hunts};
 use crate::comparison::folder::Folder;
+use crate::comparison::hunts as hunted;
 use crate::comparison::order::{self, TrialId};
 use crate::comparison::plan::{Asked, Plan};
 use crate::comparison::schedule::{Schedule, Trials};
@@ -229,8 +230,8 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
             .run(&faults)
             .unwrap_or_else(|error| vec![format!("{error:#}")]);
     }
-    let hunts = faults_report::read(&folder)?;
-    troubles.extend(faults_report::lost(&hunts));
+    let hunts = hunted::read(&folder)?;
+    troubles.extend(hunted::lost(&hunts));
     let comparison = progress.step("report", || {
         let reporting = Reporting {
             plan: &plan,
@@ -254,7 +255,7 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         against::write(&against, folder.root())?;
         outln!("{}", against::markdown(&against));
     }
-    let of_faults = faults_report::markdown(&comparison);
+    let of_faults = hunted::markdown(&comparison);
     if !of_faults.is_empty() {
         atomic::write_durably(&folder.root().join("faults.md"), of_faults.as_bytes())?;
         outln!("{of_faults}");

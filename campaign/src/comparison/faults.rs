@@ -4,25 +4,18 @@
 //! fuzzes that copy from the seeds until an input of its own making fails in a replay, or a trial's time is over.
 //! This shows how strong the *oracle* is. The faults are no sample of real mistakes, and rank no engine.
 //!
-//! In the comparison's folder, `faults/hunts/FAULT/ENGINE/NNN.json` is a hunt that came to its end; it is kept
-//! while the patch, the sources, the seeds and the time are the same. A hunt that was interrupted is run again.
-//! Beside them are `faults/finds/`, and engines' own folders, which each hunt empties.
-//!
-//! - [`write_report`]: the hunts in the report.
-
-pub mod write_report;
-
+//! A hunt that came to its end is kept while the patch, the sources, the seeds and the time are the same
+//! ([`hunts`](super::hunts)). One that was interrupted is run again. Beside them are `faults/finds/`, and the
+//! engines' own folders, which each hunt empties.
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use harness_core::Target;
-use serde::{Deserialize, Serialize};
 
 use super::contestant::Contestant;
 use super::folder::Folder;
+use super::hunts::{self, Basis, Hunt, HuntTrial};
 use super::order::{self, TrialId};
 use crate::atomic::{read_json, write_json};
 use crate::cores;
@@ -31,14 +24,12 @@ use crate::faults::copy::{Copy, Sources};
 use crate::faults::hunt::Hunting;
 use crate::faults::inputs::Inputs;
 use crate::faults::patch::{self, Fault};
-use crate::faults::report::Hunt;
 use crate::faults::trial::replay;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::{Replayer, build_worker};
 use crate::report::counted;
 use crate::schedule::Queue;
-use crate::statistics::survival::Observation;
 
 /// The name for every fault.
 const ALL: &str = "all";
@@ -64,50 +55,6 @@ pub struct Hunts<'a> {
     pub order_seed: u64,
     /// Where it reports how far it is.
     pub progress: &'a Progress,
-}
-
-/// What a hunt depends on, by content.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Basis {
-    /// The patch.
-    pub patch: String,
-    /// The sources that it was planted in.
-    pub sources: String,
-    /// The seeds.
-    pub seeds: String,
-}
-
-/// A hunt that came to its end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HuntTrial {
-    /// The fault's name.
-    pub fault: String,
-    /// The target.
-    pub target: String,
-    /// The engine, or the ensemble.
-    pub engine: Contestant,
-    /// The trial's number, from 1.
-    pub number: usize,
-    /// What it depends on.
-    pub of: Basis,
-    /// What came of it.
-    pub hunt: Hunt,
-}
-
-impl HuntTrial {
-    /// The trial as survival data; none when it does not count.
-    #[must_use]
-    pub fn observation(&self) -> Option<Observation> {
-        let hunt = &self.hunt;
-        let caught = |time_ms, happened| Some(Observation { time_ms, happened });
-        match (&hunt.find, &hunt.failure) {
-            (Some(_), _) => caught(hunt.time_ms, true),
-            (None, Some(_)) => None,
-            // Every seed fails, so that no engine had to begin.
-            (None, None) if hunt.executions == 0 && hunt.seed_fails.is_some() => caught(0, true),
-            (None, None) => caught(hunt.time_ms, false),
-        }
-    }
 }
 
 /// A fault and the target on which it is hunted.
@@ -237,7 +184,8 @@ impl Hunts<'_> {
         let target = [chosen.target.name.to_owned()];
         let mut open = Vec::new();
         for id in order::of(&target, self.engines, self.trials, self.order_seed) {
-            let known: Option<HuntTrial> = read_json(&self.path(&chosen.fault, &id))?;
+            let known: Option<HuntTrial> =
+                read_json(&hunts::file(self.folder, &chosen.fault.name, &id))?;
             let is_known = known.is_some_and(|known| {
                 known.of == *of && known.target == id.target && known.hunt.answers(self.time)
             });
@@ -246,13 +194,6 @@ impl Hunts<'_> {
             }
         }
         Ok(open)
-    }
-
-    fn path(&self, fault: &Fault, id: &TrialId) -> PathBuf {
-        hunts_of(self.folder)
-            .join(&fault.name)
-            .join(id.engine.name())
-            .join(format!("{:03}.json", id.number))
     }
 
     /// Checks that no seed fails as the sources are: else a fault would be caught by anything.
@@ -287,7 +228,7 @@ impl Hunts<'_> {
         bench.copy.plant(&chosen.fault)?;
         let planted = bench.copy.project()?;
         let worker = build_worker(&planted)?;
-        let out = root(self.folder);
+        let out = hunts::folder(self.folder);
         let hunting = Hunting {
             project: self.project,
             seeds: bench.seeds,
@@ -307,8 +248,7 @@ impl Hunts<'_> {
                 break;
             };
             self.progress.say(&describe(&chosen.fault, id, &hunt));
-            let path = self.path(&chosen.fault, id);
-            fs::create_dir_all(path.parent().unwrap_or(&out))?;
+            let path = hunts::file(self.folder, &fault.name, id);
             let trial = HuntTrial {
                 fault: chosen.fault.name.clone(),
                 target: id.target.clone(),
@@ -328,14 +268,6 @@ struct Bench<'a> {
     copy: &'a Copy,
     core: usize,
     seeds: &'a Inputs,
-}
-
-fn root(folder: &Folder) -> PathBuf {
-    folder.root().join("faults")
-}
-
-fn hunts_of(folder: &Folder) -> PathBuf {
-    root(folder).join("hunts")
 }
 
 fn describe(fault: &Fault, id: &TrialId, hunt: &Hunt) -> String {

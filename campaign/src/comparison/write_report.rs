@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use harness_core::Target;
 
-use super::faults::{HuntTrial, write_report};
 use super::folder::Folder;
+use super::hunts::{self, HuntTrial};
 use super::measured::Measuring;
 use super::plan::Plan;
 use super::schedule::Trials;
@@ -90,7 +90,7 @@ impl Reporting<'_> {
             comparison.targets.push(of_target.result());
         }
         comparison.notes = notes::of(&comparison.machine, trials);
-        write_report::add_to(&mut comparison, hunts);
+        hunts::add_to(&mut comparison, hunts);
         analysis::analyse(&mut comparison);
         Ok(comparison)
     }
