@@ -409,7 +409,7 @@ mod tests {
             seed_fails: None,
             failure: None,
         };
-        let minute = Duration::from_secs(60);
+        let minute = std::time::Duration::from_secs(60);
         assert!(hunt(true, 1).answers(minute));
         assert!(hunt(false, 60_000).answers(minute));
         assert!(!hunt(false, 59_999).answers(minute));
