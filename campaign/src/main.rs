@@ -9,8 +9,8 @@ use campaign::command::{
     bench, compare, completions, corpora, coverage, doctor, export, faults, import, list, minimize,
     mutants, replay, run, triage,
 };
-use campaign::comparison::watcher;
 use campaign::project::Project;
+use campaign::supervisor;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
 
@@ -62,7 +62,7 @@ const MOVED: [(&str, &str); 5] = [
 ];
 
 fn main() -> ExitCode {
-    if let Some(watched) = watcher::was_asked(std::env::args_os()) {
+    if let Some(watched) = supervisor::watch_if_asked(std::env::args_os()) {
         return watched.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
     if let Some((command, tool)) = moved() {

@@ -9,14 +9,14 @@ pub use counted::CountedLine;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::engine::{Engine, Status};
+use crate::engine::session::View;
 use crate::report::grouped;
 
-/// How often a session says where it is when there is no terminal.
+/// How often a session prints where it is when there is no terminal.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(60);
 /// How soon several lines are printed for the first time when there is no terminal.
 const FIRST_PLAIN: Duration = Duration::from_secs(10);
-/// Executions that were told longer ago are shown with their time.
+/// Executions that were reported longer ago are shown with their time.
 const A_WHILE: Duration = Duration::from_secs(5);
 
 /// Where progress goes: standard error.
@@ -40,7 +40,7 @@ impl Progress {
         }
     }
 
-    /// Says something that stays.
+    /// Prints something that stays.
     pub fn say(&self, text: &str) {
         match &self.bars {
             Some(bars) => {
@@ -51,7 +51,7 @@ impl Progress {
         }
     }
 
-    /// Does `work`, which takes a while, under a line that says so.
+    /// Does `work`, which takes a while, under a line that names it.
     pub fn step<T>(&self, what: &str, work: impl FnOnce() -> T) -> T {
         let started = Instant::now();
         let bar = self.bars.as_ref().map(|bars| {
@@ -68,10 +68,10 @@ impl Progress {
         result
     }
 
-    /// A line for an engine on a target.
+    /// A line for engines on a target.
     #[must_use]
-    pub fn session(&self, engine: Engine, target: &str, time: Duration) -> SessionLine {
-        let name = format!("{:<9} {target}", engine.title());
+    pub fn session(&self, title: &str, target: &str, time: Duration) -> SessionLine {
+        let name = format!("{title:<9} {target}");
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new(time.as_secs()));
             bar.set_style(
@@ -86,7 +86,7 @@ impl Progress {
             time,
             bar,
             last: Instant::now(),
-            told: Told::default(),
+            reported: Reported::default(),
         }
     }
 }
@@ -112,10 +112,10 @@ pub struct Board {
 }
 
 impl Board {
-    /// Shows `lines` on a terminal; elsewhere prints `plain` now and then.
-    pub fn show(&mut self, lines: &[String], plain: impl FnOnce() -> String) {
+    /// Shows `lines` on a terminal; elsewhere prints them now and then.
+    pub fn show(&mut self, lines: &[String]) {
         let Some(bars) = &self.bars else {
-            // The first after a while, so that a log soon says that it runs.
+            // The first after a while, so that a log soon shows that it runs.
             let since = self.last.get_or_insert_with(|| {
                 Instant::now()
                     .checked_sub(PLAIN_INTERVAL.saturating_sub(FIRST_PLAIN))
@@ -123,7 +123,7 @@ impl Board {
             });
             if since.elapsed() >= PLAIN_INTERVAL {
                 *since = Instant::now();
-                eprintln!("{}", plain());
+                eprintln!("{}", lines.join("\n"));
             }
             return;
         };
@@ -155,15 +155,16 @@ pub struct SessionLine {
     time: Duration,
     bar: Option<ProgressBar>,
     last: Instant,
-    told: Told,
+    reported: Reported,
 }
 
 impl SessionLine {
     /// Shows where the session is.
-    pub fn show(&mut self, elapsed: Duration, status: Status, finds: usize) {
-        self.told.take(status.executions, elapsed);
-        let executions = self.told.in_words(elapsed);
-        let text = format!("{executions}, corpus {}, finds {finds}", status.corpus);
+    pub fn show(&mut self, view: &View<'_>) {
+        let (elapsed, kept, finds) = (view.elapsed, view.pool.kept().len(), view.find_count());
+        self.reported.take(view.executions(), elapsed);
+        let executions = self.reported.in_words(elapsed);
+        let text = format!("{executions}, kept {kept}, finds {finds}");
         match &self.bar {
             Some(bar) => {
                 bar.set_position(elapsed.as_secs().min(self.time.as_secs()));
@@ -190,15 +191,15 @@ impl SessionLine {
     }
 }
 
-/// The executions that an engine told last, and when. honggfuzz tells them with each input that it keeps, libFuzzer
-/// also when they have doubled: until then they are what they were, and so is their rate.
+/// The executions that an engine reported last, and when. honggfuzz reports them with each input that it keeps,
+/// libFuzzer also when they have doubled: until then they are what they were, and so is their rate.
 #[derive(Debug, Default)]
-struct Told {
+struct Reported {
     executions: u64,
     at: Duration,
 }
 
-impl Told {
+impl Reported {
     fn take(&mut self, executions: u64, elapsed: Duration) {
         if executions != self.executions {
             *self = Self {
@@ -216,7 +217,7 @@ impl Told {
         if elapsed.saturating_sub(self.at) < A_WHILE {
             format!("{executions} executions, {rate}/s")
         } else if self.executions == 0 {
-            "no executions told yet".to_owned()
+            "no executions reported yet".to_owned()
         } else {
             let seconds = self.at.as_secs();
             format!("{executions} executions in the first {seconds} s, {rate}/s")
@@ -229,22 +230,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rate_is_that_of_when_executions_were_told() {
+    fn the_rate_is_that_of_when_executions_were_reported() {
         let seconds = Duration::from_secs;
-        let mut told = Told::default();
-        assert_eq!(told.in_words(seconds(1)), "0 executions, 0/s");
-        assert_eq!(told.in_words(seconds(60)), "no executions told yet");
-        told.take(500, seconds(100));
-        assert_eq!(told.in_words(seconds(100)), "500 executions, 5/s");
-        // Nothing new is told.
-        told.take(500, seconds(104));
-        assert_eq!(told.in_words(seconds(104)), "500 executions, 5/s");
-        told.take(500, seconds(900));
+        let mut reported = Reported::default();
+        assert_eq!(reported.in_words(seconds(1)), "0 executions, 0/s");
+        assert_eq!(reported.in_words(seconds(60)), "no executions reported yet");
+        reported.take(500, seconds(100));
+        assert_eq!(reported.in_words(seconds(100)), "500 executions, 5/s");
+        // Nothing new is reported.
+        reported.take(500, seconds(104));
+        assert_eq!(reported.in_words(seconds(104)), "500 executions, 5/s");
+        reported.take(500, seconds(900));
         assert_eq!(
-            told.in_words(seconds(900)),
+            reported.in_words(seconds(900)),
             "500 executions in the first 100 s, 5/s"
         );
-        told.take(900, seconds(900));
-        assert_eq!(told.in_words(seconds(901)), "900 executions, 1/s");
+        reported.take(900, seconds(900));
+        assert_eq!(reported.in_words(seconds(901)), "900 executions, 1/s");
     }
 }

@@ -12,6 +12,8 @@ use harness_core::Target;
 
 use super::chosen_targets;
 use super::{FINDS, INTERRUPTED, parse_time};
+use crate::atomic;
+use crate::cores;
 use crate::corpora::candidates::Candidates;
 use crate::corpora::features::{self, Traces};
 use crate::corpora::minimise::{Candidate, cover};
@@ -19,13 +21,15 @@ use crate::corpora::pack::{self, Inputs};
 use crate::corpora::zip_of;
 use crate::corpus::{Store, files_in};
 use crate::coverage::{NeutralBuild, Replay, SourceMap};
-use crate::engine::{Engine, session};
+use crate::engine::session::{self, Setup};
+use crate::engine::{Build, Engine, EngineSet, Sanitizer};
+use crate::fuzz::{Fuzzed, Job, save_left_behind};
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::queue::{self, Running};
-use crate::replay::{TIME_OUT, build_worker};
+use crate::replay::{Replayer, TIME_OUT, build_worker};
 use crate::report::grouped;
+use crate::schedule::{Queue, rounded};
 
 /// Make the corpora that are shipped: grow, merge, minimise, pack, verify, swap.
 ///
@@ -54,7 +58,7 @@ pub struct Corpora {
     #[arg(long, value_parser = parse_time)]
     time: Option<Duration>,
     /// The engines that grow: names with commas between them, or `all`.
-    #[arg(long, default_value = "all", value_parser = parse_engines)]
+    #[arg(long, default_value = "all", value_name = "ENGINES")]
     engines: EngineSet,
     /// The targets, with commas between them; all when none is given.
     #[arg(long, value_delimiter = ',')]
@@ -74,25 +78,6 @@ pub struct Corpora {
     out: Option<PathBuf>,
 }
 
-/// Some engines, each once.
-#[derive(Debug, Clone)]
-struct EngineSet(BTreeSet<Engine>);
-
-fn parse_engines(text: &str) -> Result<EngineSet, String> {
-    if text == "all" {
-        return Ok(EngineSet(Engine::ALL.into()));
-    }
-    let engine = |name| <Engine as clap::ValueEnum>::from_str(name, false);
-    text.split(',')
-        .map(engine)
-        .collect::<Result<_, _>>()
-        .map(EngineSet)
-        .map_err(|error| {
-            let names = Engine::ALL.map(Engine::name).join(", ");
-            format!("{error}; there are {names}, and `all`")
-        })
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -105,7 +90,7 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
         Some(folder) => std::path::absolute(folder)?,
         None => project.root().join("corpora"),
     };
-    let _lock = project.lock(&project.results().join("corpora"))?;
+    let _claim = project.claim(&project.results().join("corpora"))?;
 
     let mut candidates = Candidates::default();
     for &target in &targets {
@@ -169,7 +154,7 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
     // All are sound: now they take their places.
     for (target, of, corpus) in &made {
         let path = zip_of(&out, target);
-        pack::swap(&path, &corpus.zip)?;
+        atomic::write_durably(&path, &corpus.zip)?;
         outln!(
             "{}: {} of {} inputs, {} features, {} of {} regions, {} bytes in {}",
             target.name,
@@ -266,6 +251,14 @@ fn shrink(
     })
 }
 
+/// One engine on one target.
+struct Growth {
+    target: &'static Target,
+    engine: Engine,
+    builds: BTreeMap<Engine, Build>,
+    folder: PathBuf,
+}
+
 /// Grows the candidates with engines. Returns how many finds there were.
 fn grow(
     args: &Corpora,
@@ -276,6 +269,34 @@ fn grow(
     progress: &Progress,
 ) -> Result<usize> {
     let folder = project.results().join("corpora");
+    let worker = progress.step("build the replay worker", || build_worker(project))?;
+    let mut growths = Vec::new();
+    for &target in targets {
+        for &engine in &args.engines.0 {
+            let what = format!("build {} for {}", target.name, engine.title());
+            let build = progress.step(&what, || {
+                engine.build(project, target.name, Sanitizer::None)
+            })?;
+            let growth = Growth {
+                target,
+                engine,
+                builds: [(engine, build)].into(),
+                folder: folder.join("runs").join(target.name).join(engine.name()),
+            };
+            let corpus = Store::open(&project.corpus(target.name))?;
+            let finds = |engine: Engine| project.finds(target.name, engine.name());
+            let (left, new, new_finds) =
+                save_left_behind(&growth.folder, Some(engine), None, &corpus, &finds)?;
+            if new + new_finds > 0 {
+                let (title, name) = (engine.title(), target.name);
+                progress.say(&format!(
+                    "saved {new} inputs and {new_finds} finds of {title} on {name}, which did not end"
+                ));
+            }
+            candidates.add_files(target, &left)?;
+            growths.push(growth);
+        }
+    }
     let mut beginnings = BTreeMap::new();
     for target in targets {
         let store = Store::open(&folder.join("beginnings").join(target.name))?;
@@ -287,51 +308,60 @@ fn grow(
         ensure!(!paths.is_empty(), "{} has no seeds", target.name);
         beginnings.insert(target.name, paths);
     }
-    let worker = progress.step("build the replay worker", || build_worker(project))?;
-    let engines = args.engines.0.iter().copied();
-    let queue = queue::build(project, targets, engines, &folder.join("runs"), progress)?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let running = Running {
-        project,
-        inputs: &beginnings,
-        worker: &worker,
-        time,
-        at_once: args.jobs.map_or(cores, usize::from),
-        progress,
-    };
-    running.announce(&queue);
-    let fuzzed = running.all(&queue)?;
+    let cores: Vec<Option<usize>> = (0..args.jobs.map_or_else(cores::count, usize::from))
+        .map(Some)
+        .collect();
+    let queue = Queue::new(growths, &cores);
+    progress.say(&format!(
+        "{} runs of {} s, {} at once: about {}",
+        queue.len(),
+        time.as_secs(),
+        cores.len(),
+        rounded(queue.left_at(time + Duration::from_secs(2))),
+    ));
+    let (results, _) = queue.run(|_, growth, place| {
+        let Growth { target, engine, .. } = growth;
+        let inputs = &beginnings[target.name];
+        let job = Job {
+            target,
+            setup: Setup {
+                dictionary: project.dictionary(target),
+                cores: place.core.into_iter().collect(),
+                ..Setup::new(target, &growth.builds, inputs, growth.folder.clone(), time)
+            },
+            finds: &|_| project.finds(target.name, engine.name()),
+            is_over_at_find: false,
+        };
+        let mut line = progress.session(engine.title(), target.name, time);
+        let fuzzed = job.run(&mut Replayer::new(worker.clone()), &mut |view| {
+            line.show(view);
+        });
+        line.done();
+        (growth, fuzzed)
+    });
     let (mut finds, mut failures) = (0, Vec::new());
-    for job in &queue {
-        let Some(result) = fuzzed.get(&(job.target.name, job.engine)) else {
-            continue;
+    for (growth, fuzzed) in results {
+        let name = format!("{} on {}", growth.engine.title(), growth.target.name);
+        let Fuzzed {
+            session: Some(session),
+            finds: found,
+            ..
+        } = fuzzed?
+        else {
+            bail!("every input of {} fails", growth.target.name);
         };
-        let Some(session) = &result.session else {
-            bail!("every input of {} fails", job.target.name);
-        };
-        let corpus = Store::open(&project.corpus(job.target.name))?;
         let kept: Vec<PathBuf> = session.kept.iter().map(|kept| kept.path.clone()).collect();
+        let corpus = Store::open(&project.corpus(growth.target.name))?;
         corpus.add_files(kept.iter().map(PathBuf::as_path))?;
-        // libFuzzer replaces inputs by smaller ones: one may be gone.
-        let there: Vec<PathBuf> = kept.into_iter().filter(|path| path.exists()).collect();
-        candidates.add_files(job.target, &there)?;
-        let store = Store::open(&project.finds(job.target.name, job.engine))?;
-        store.add_files(result.finds.iter().map(|find| find.path.as_path()))?;
-        finds += result.finds.len();
+        candidates.add_files(growth.target, &kept)?;
+        finds += found.len();
         progress.say(&format!(
-            "{} on {}: {} executions, {} inputs kept, {} finds",
-            job.engine.title(),
-            job.target.name,
-            grouped(session.status.executions),
-            grouped(there.len() as u64),
-            result.finds.len()
+            "{name}: {} executions, {} inputs kept, {} finds",
+            grouped(session.executions()),
+            grouped(kept.len() as u64),
+            found.len()
         ));
-        failures.extend(
-            session
-                .failure
-                .as_ref()
-                .map(|why| format!("{} on {}: {why}", job.engine.title(), job.target.name)),
-        );
+        failures.extend(session.failure().map(|why| format!("{name}: {why}")));
     }
     ensure!(failures.is_empty(), "{}", failures.join("\n"));
     Ok(finds)

@@ -4,7 +4,7 @@
 //! processor can do.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek, Write};
 use std::path::Path;
 
@@ -154,28 +154,10 @@ pub fn each(
     Ok(files)
 }
 
-/// Puts `zip` in the place of `path`, in one step.
-///
-/// # Errors
-/// When it cannot be written; what was there is then still there.
-pub fn swap(path: &Path, zip: &[u8]) -> Result<()> {
-    let folder = path.parent().context("a zip without a folder")?;
-    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    let mut file = tempfile::Builder::new()
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(folder)
-        .with_context(|| format!("{} cannot be written to", folder.display()))?;
-    file.write_all(zip)
-        .and_then(|()| file.flush())
-        .with_context(|| format!("{} cannot be written to", folder.display()))?;
-    file.persist(path)
-        .with_context(|| format!("{} cannot be written", path.display()))?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::atomic;
 
     fn inputs(contents: &[&[u8]]) -> Inputs {
         let mut inputs = Inputs::new();
@@ -201,7 +183,7 @@ mod tests {
         let path = folder.path().join("a/x_seed_corpus.zip");
         let some = inputs(&[b"", b"abc", &[7; 5000]]);
         let zip = zip_of(&some);
-        swap(&path, &zip).unwrap();
+        atomic::write(&path, &zip).unwrap();
         assert_eq!(read(&path).unwrap(), some);
         assert!(zip.len() < 1000, "{} bytes", zip.len());
         let reversed = some
@@ -237,10 +219,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("empty.zip");
         let empty = ZipWriter::new(Cursor::new(Vec::new())).finish().unwrap();
-        swap(&path, empty.get_ref()).unwrap();
+        atomic::write(&path, empty.get_ref()).unwrap();
         let error = read(&path).unwrap_err().to_string();
         assert!(error.ends_with("has no inputs"), "{error}");
-        swap(&path, b"PK nonsense").unwrap();
+        atomic::write(&path, b"PK nonsense").unwrap();
         assert!(read(&path).unwrap_err().to_string().ends_with("is no zip"));
     }
 }

@@ -1,6 +1,7 @@
 //! Executions a second under an engine, over those of fuzz_nothing.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,8 +12,8 @@ use serde::Serialize;
 
 use super::load::{Load, OtherWork};
 use super::{Bench, Inputs};
-use crate::engine::session::{self, Session};
-use crate::engine::{Build, Engine, Sanitizer, Task};
+use crate::engine::session::{self, Session, Setup};
+use crate::engine::{Build, Engine, Sanitizer};
 use crate::output::outln;
 use crate::progress::Progress;
 use crate::project::Project;
@@ -200,33 +201,25 @@ impl Pair<'_> {
         progress: &Progress,
     ) -> Result<Session> {
         let folder = self.project.results().join("run").join("bench");
-        let _lock = self.project.lock(&folder)?;
-        session::empty(&folder)?;
-        let task = Task {
+        let _claim = self.project.claim(&folder)?;
+        let builds = [(self.engine, build.clone())].into();
+        let setup = Setup {
             max_input: self.max_input,
-            inputs: folder.join("inputs"),
-            folder,
             dictionary: self.project.dictionary(self.target),
-            comparisons_are_seen: self.target.comparisons_are_seen,
-            time: self.time,
+            cores: vec![0],
+            ..Setup::new(self.target, &builds, &self.files, folder, self.time)
         };
-        session::lay_out(&self.files, &task.inputs)?;
-        let mut line = progress.session(self.engine, self.target.name, self.time);
-        let session = session::run(
-            self.engine,
-            build,
-            &task,
-            Some(0),
-            &mut |time, status, finds| {
-                line.show(time, status, finds);
-                other_work.look();
-            },
-        )?;
+        let mut line = progress.session(self.engine.title(), self.target.name, self.time);
+        let session = session::run(&setup, &mut |view| {
+            line.show(view);
+            other_work.look();
+            ControlFlow::Continue(())
+        })?;
         line.done();
         if session.interrupted {
             bail!("interrupted");
         }
-        match &session.failure {
+        match session.failure() {
             Some(why) => bail!("{why}"),
             None => Ok(session),
         }

@@ -1,9 +1,14 @@
-//! What is measured while an ensemble runs: the regions that each engine's inputs reach, and what its finds fail.
+//! What is measured while engines run: the regions that each engine's inputs reach, and what its finds fail.
 //!
 //! A thread of its own replays each input once, on the neutral coverage build, soon after it was kept. After each
 //! batch it waits nine times as long as the batch took, so that measuring takes a tenth of one core at most; what
 //! it has not come to is counted, and measured when the engines have ended. Finds go first: they are replayed at
 //! once, and kept at once.
+//!
+//! - [`status`]: how it all stands, in JSON; [`screen`]: the same for people.
+
+pub mod screen;
+pub mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,13 +19,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use harness_core::Target;
 
-use super::View;
-use super::pool::Entry;
 use crate::corpora::pack;
 use crate::corpus::Store;
 use crate::coverage::{Replay, SourceMap};
 use crate::engine::Engine;
-use crate::fuzz::{self, Find};
+use crate::engine::session::{Kept, View};
+use crate::fuzz::UNREPRODUCED;
 use crate::replay::{Replayer, TIME_OUT, Verdict};
 
 /// How many times as long as it measured the thread waits: it takes a tenth of a core.
@@ -31,30 +35,24 @@ const BATCH: usize = 2000;
 const IDLE: Duration = Duration::from_millis(250);
 
 /// With what is measured.
-#[derive(Debug)]
 pub struct Meter<'a> {
     /// The target.
-    pub target: &'static Target,
+    pub target: &'a Target,
     /// The worker that was built for coverage.
     pub neutral: &'a Path,
     /// Its regions.
     pub map: &'a SourceMap,
+    /// The worker that replays.
+    pub worker: &'a Path,
     /// The zip of the target's shipped corpus, when there is one: what it reaches is known to be reachable.
     pub shipped: Option<PathBuf>,
     /// What the engines begin from.
     pub inputs: &'a [PathBuf],
+    /// The folder in which an engine's finds are kept.
+    pub finds: &'a (dyn Fn(Engine) -> PathBuf + Sync),
 }
 
-/// What one engine's inputs reach.
-#[derive(Debug, Clone, Default)]
-pub struct Reach {
-    /// The regions, those of the inputs to begin from included, by number.
-    pub regions: BTreeSet<usize>,
-    /// When, since the ensemble's start, an input of it reached a region that nobody had reached.
-    pub last_new: Option<Duration>,
-}
-
-/// What was measured so far.
+/// What was measured so far. Regions go by their numbers.
 #[derive(Debug, Clone, Default)]
 pub struct Measured {
     /// What the inputs to begin from reach.
@@ -62,11 +60,13 @@ pub struct Measured {
     /// What the shipped corpus reaches, once that is known.
     pub shipped: Option<BTreeSet<usize>>,
     /// What each engine's inputs reach.
-    pub engines: BTreeMap<Engine, Reach>,
+    pub engines: BTreeMap<Engine, BTreeSet<usize>>,
+    /// When, since the start, an input of an engine reached a region that nobody had reached.
+    pub last_new: BTreeMap<Engine, Duration>,
     /// How many inputs wait to be measured.
     pub waiting: usize,
-    /// What fails.
-    pub finds: Vec<Find>,
+    /// What fails: the check, the engine, and where the input is kept.
+    pub finds: BTreeSet<(String, Engine, PathBuf)>,
     /// How long measuring took, of one core.
     pub took: Duration,
 }
@@ -75,66 +75,52 @@ impl Measured {
     /// Every region reached.
     #[must_use]
     pub fn reached(&self) -> BTreeSet<usize> {
-        let engines = self.engines.values().flat_map(|reach| &reach.regions);
+        let engines = self.engines.values().flatten();
         self.beginnings.iter().chain(engines).copied().collect()
     }
 
-    /// What `engine` reaches.
+    /// How many regions `engine` reaches, with those of the beginning.
     #[must_use]
-    pub fn of(&self, engine: Engine) -> BTreeSet<usize> {
-        let own = self.engines.get(&engine).map(|reach| &reach.regions);
-        let own = own.into_iter().flatten();
-        self.beginnings.iter().chain(own).copied().collect()
+    pub fn of(&self, engine: Engine) -> usize {
+        let own = self.engines.get(&engine).into_iter().flatten();
+        let own = own.filter(|region| !self.beginnings.contains(region));
+        self.beginnings.len() + own.count()
     }
 
     /// How many regions `engine` reaches and no other, nor the inputs to begin from.
     #[must_use]
     pub fn only(&self, engine: Engine) -> usize {
-        let Some(reach) = self.engines.get(&engine) else {
-            return 0;
-        };
         let others = self.engines.iter().filter(|(other, _)| **other != engine);
-        let others: Vec<&BTreeSet<usize>> = others.map(|(_, reach)| &reach.regions).collect();
-        let is_elsewhere = |region: &usize| {
-            self.beginnings.contains(region) || others.iter().any(|other| other.contains(region))
-        };
-        reach
-            .regions
-            .iter()
-            .filter(|region| !is_elsewhere(region))
-            .count()
+        let others: Vec<&BTreeSet<usize>> = others.map(|(_, regions)| regions).collect();
+        let own = self.engines.get(&engine).into_iter().flatten();
+        own.filter(|region| {
+            let is_of_beginnings = self.beginnings.contains(region);
+            !is_of_beginnings && !others.iter().any(|other| other.contains(region))
+        })
+        .count()
     }
 
     fn add(&mut self, engine: Engine, time: Duration, regions: BTreeSet<usize>) {
-        let is_new = regions.iter().any(|region| {
-            !self.beginnings.contains(region)
-                && !self
-                    .engines
-                    .values()
-                    .any(|reach| reach.regions.contains(region))
-        });
-        let reach = self.engines.entry(engine).or_default();
-        reach.regions.extend(regions);
-        if is_new {
-            reach.last_new = reach.last_new.max(Some(time));
+        let is_known = |region| {
+            let mut all = self.engines.values().chain([&self.beginnings]);
+            all.any(|known| known.contains(region))
+        };
+        if !regions.iter().all(is_known) {
+            let last = self.last_new.entry(engine).or_default();
+            *last = time.max(*last);
         }
-    }
-
-    fn add_find(&mut self, find: Find) {
-        if !self.finds.iter().any(|known| known.path == find.path) {
-            self.finds.push(find);
-        }
+        self.engines.entry(engine).or_default().extend(regions);
     }
 }
 
 /// Something to measure.
 #[derive(Debug, PartialEq)]
 enum Job {
-    Kept(Entry),
+    Kept(Kept),
     Find(Engine, PathBuf),
 }
 
-/// Hands what is new to the thread that measures it, and tells what that has found out.
+/// Hands what is new to the thread that measures it, and returns what that has found out.
 #[derive(Debug)]
 pub struct Feed<'a> {
     jobs: Sender<Job>,
@@ -143,22 +129,17 @@ pub struct Feed<'a> {
 }
 
 impl Feed<'_> {
-    /// Hands over what is new in `view`.
-    pub fn feed(&mut self, view: &View<'_>) {
+    /// Hands over what is new in `view`. Returns what was measured so far.
+    pub fn feed(&mut self, view: &View<'_>) -> Measured {
+        let new = &view.pool.kept()[self.fed..];
+        lock(self.measured).waiting += new.len();
+        self.fed += new.len();
         let finds = view.finds.iter().cloned();
         let finds = finds.map(|(engine, path)| Job::Find(engine, path));
-        let kept = view.pool.entries()[self.fed..].iter().cloned();
-        lock(self.measured).waiting += view.pool.entries().len() - self.fed;
-        self.fed = view.pool.entries().len();
-        for job in finds.chain(kept.map(Job::Kept)) {
-            // When the thread is gone it has failed, which is told when it is joined.
+        for job in finds.chain(new.iter().cloned().map(Job::Kept)) {
+            // When the thread is gone it has failed, which is seen when it is joined.
             let _ = self.jobs.send(job);
         }
-    }
-
-    /// What was measured so far.
-    #[must_use]
-    pub fn measured(&self) -> Measured {
         lock(self.measured).clone()
     }
 }
@@ -169,7 +150,7 @@ fn lock(measured: &Mutex<Measured>) -> MutexGuard<'_, Measured> {
 
 impl Meter<'_> {
     /// Does `work`, and measures beside it what it feeds; returns what came of both once everything is
-    /// measured. `between` is done when the work is, before what is left is measured.
+    /// measured.
     ///
     /// # Errors
     /// Those of `work`, and when an input cannot be replayed or kept.
@@ -178,16 +159,13 @@ impl Meter<'_> {
     /// When the thread does.
     pub fn beside<T>(
         &self,
-        replayer: &mut Replayer,
-        finds: &(impl Fn(Engine) -> Result<Store> + Sync),
         work: impl FnOnce(&mut Feed<'_>) -> Result<T>,
-        between: impl FnOnce(),
     ) -> Result<(T, Measured)> {
         let measured = Mutex::new(Measured::default());
         let (jobs, receiver) = channel();
         let done = std::thread::scope(|scope| {
             let shared = &measured;
-            let thread = scope.spawn(move || self.measure(receiver, replayer, finds, shared));
+            let thread = scope.spawn(move || self.measure(&receiver, shared));
             let mut feed = Feed {
                 jobs,
                 measured: shared,
@@ -195,7 +173,6 @@ impl Meter<'_> {
             };
             let done = work(&mut feed);
             drop(feed);
-            between();
             thread
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -205,73 +182,67 @@ impl Meter<'_> {
         Ok((done, measured.unwrap_or_else(PoisonError::into_inner)))
     }
 
-    fn measure(
-        &self,
-        jobs: Receiver<Job>,
-        replayer: &mut Replayer,
-        finds: &impl Fn(Engine) -> Result<Store>,
-        measured: &Mutex<Measured>,
-    ) -> Result<()> {
+    fn measure(&self, jobs: &Receiver<Job>, measured: &Mutex<Measured>) -> Result<()> {
         let beginnings = self.reached_by(self.inputs)?;
         lock(measured).beginnings = beginnings;
         if let Some(zip) = &self.shipped {
             let shipped = self.reached_by_shipped(zip)?;
             lock(measured).shipped = Some(shipped);
         }
-        let mut waiting: Vec<Entry> = Vec::new();
+        let mut replayer = Replayer::new(self.worker.to_owned());
+        let mut waiting: Vec<Kept> = Vec::new();
         let mut not_before = Instant::now();
         loop {
             let first = jobs.recv_timeout(IDLE);
             let is_over = first == Err(RecvTimeoutError::Disconnected);
             for job in first.into_iter().chain(jobs.try_iter()) {
                 match job {
-                    Job::Kept(entry) => waiting.push(entry),
+                    Job::Kept(kept) => waiting.push(kept),
                     Job::Find(engine, path) => {
-                        let store = finds(engine)?;
-                        let find = fuzz::judge_find(self.target, &path, engine, replayer, &store)?;
-                        lock(measured).add_find(find);
+                        let check = match replayer.verdict(self.target.name, &path)? {
+                            Verdict::Fail { check, .. } => check,
+                            _ => UNREPRODUCED.to_owned(),
+                        };
+                        self.keep_find(check, engine, &path, measured)?;
                     }
                 }
             }
-            if is_over {
-                while !waiting.is_empty() {
-                    self.batch(&mut waiting, finds, measured)?;
-                }
-                return Ok(());
-            }
-            if !waiting.is_empty() && Instant::now() >= not_before {
-                let took = self.batch(&mut waiting, finds, measured)?;
+            while !waiting.is_empty() && (is_over || Instant::now() >= not_before) {
+                let took = self.batch(&mut waiting, measured)?;
                 not_before = Instant::now() + took * WAIT;
+            }
+            if is_over {
+                return Ok(());
             }
         }
     }
 
-    /// Measures the first of those that wait. Returns how long it took.
-    fn batch(
+    fn keep_find(
         &self,
-        waiting: &mut Vec<Entry>,
-        finds: &impl Fn(Engine) -> Result<Store>,
+        check: String,
+        engine: Engine,
+        path: &Path,
         measured: &Mutex<Measured>,
-    ) -> Result<Duration> {
+    ) -> Result<()> {
+        let (kept, _) = Store::open(&(self.finds)(engine))?.add_file(path)?;
+        lock(measured).finds.insert((check, engine, kept));
+        Ok(())
+    }
+
+    /// Measures the first of those that wait. Returns how long it took.
+    fn batch(&self, waiting: &mut Vec<Kept>, measured: &Mutex<Measured>) -> Result<Duration> {
         let began = Instant::now();
-        let batch: Vec<Entry> = waiting.drain(..waiting.len().min(BATCH)).collect();
-        let paths: Vec<&Path> = batch.iter().map(|entry| entry.path.as_path()).collect();
+        let batch: Vec<Kept> = waiting.drain(..waiting.len().min(BATCH)).collect();
+        let paths: Vec<&Path> = batch.iter().map(|kept| kept.path.as_path()).collect();
         self.replay().each(&paths, |reached| {
-            let entry = &batch[reached.input];
+            let kept = &batch[reached.input];
             // An engine keeps what is sound to it; the checks are the judge of that.
-            let find = match reached.verdict {
-                Verdict::Fail { check, message } => Some(Find {
-                    check,
-                    message,
-                    path: fuzz::keep(&entry.path, &finds(entry.engine)?)?,
-                    from: entry.engine.name().to_owned(),
-                }),
-                Verdict::Pass | Verdict::Rejected { .. } | Verdict::Error { .. } => None,
-            };
+            if let Verdict::Fail { check, .. } = reached.verdict {
+                self.keep_find(check, kept.engine, &kept.path, measured)?;
+            }
             let mut measured = lock(measured);
-            measured.add(entry.engine, entry.time, reached.regions);
+            measured.add(kept.engine, kept.time, reached.regions);
             measured.waiting = measured.waiting.saturating_sub(1);
-            find.into_iter().for_each(|find| measured.add_find(find));
             Ok(())
         })?;
         let took = began.elapsed();
@@ -327,13 +298,9 @@ mod tests {
         measured.add(Engine::Afl, second(3), [1, 2, 3].into());
         measured.add(Engine::Honggfuzz, second(4), [2].into());
         assert_eq!(measured.reached(), [1, 2, 3, 4].into());
-        assert_eq!(measured.of(Engine::Afl), [1, 2, 3].into());
-        assert_eq!(measured.of(Engine::Honggfuzz), [1, 2].into());
-        let only = Engine::ALL.map(|engine| measured.only(engine));
-        assert_eq!(only, [0, 1, 0]);
-        let last = |engine| measured.engines[&engine].last_new;
-        assert_eq!(last(Engine::Afl), Some(second(1)));
-        assert_eq!(last(Engine::Libfuzzer), Some(second(2)));
-        assert_eq!(last(Engine::Honggfuzz), None);
+        assert_eq!(Engine::ALL.map(|engine| measured.of(engine)), [3, 4, 2]);
+        assert_eq!(Engine::ALL.map(|engine| measured.only(engine)), [0, 1, 0]);
+        let last = [(Engine::Afl, second(1)), (Engine::Libfuzzer, second(2))];
+        assert_eq!(measured.last_new, last.into());
     }
 }

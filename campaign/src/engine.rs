@@ -1,6 +1,6 @@
 //! The three engines: how each is built, started, watched, and read.
 //!
-//! One module an engine holds all that is peculiar to it. [`session`] runs any of them on one target;
+//! One module an engine holds all that is peculiar to it. [`session`] runs one or several on one target;
 //! [`growing`] reads files that they write to for weeks.
 //! An engine's exit code is never trusted: what it did is read from its files.
 
@@ -10,16 +10,16 @@ pub mod honggfuzz;
 pub mod libfuzzer;
 pub mod session;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::files_in;
-use crate::project::Project;
+use crate::project::{ENGINE_PACKAGES, Project};
 
 /// A fuzzing engine.
 #[derive(
@@ -72,11 +72,7 @@ impl Engine {
     /// The folder and package of its targets.
     #[must_use]
     pub const fn package(self) -> &'static str {
-        match self {
-            Self::Afl => "afl-targets",
-            Self::Libfuzzer => "libfuzzer-targets",
-            Self::Honggfuzz => "hfuzz-targets",
-        }
+        ENGINE_PACKAGES[self as usize]
     }
 
     /// The package of its cargo front end, and the version that the workspace pins.
@@ -89,7 +85,7 @@ impl Engine {
         }
     }
 
-    /// The command that says the version of its cargo front end.
+    /// The command that prints the version of its cargo front end.
     #[must_use]
     pub fn version_command(self) -> Command {
         let mut cargo = Command::new("cargo");
@@ -122,6 +118,69 @@ impl Engine {
         }
         Ok(build)
     }
+
+    /// The command of the process at `place` among those of a task, which ends by itself after `time`. What
+    /// it needs of folders is made.
+    fn command(self, build: &Build, task: &Task, place: usize, time: Duration) -> Result<Command> {
+        let mut command = match self {
+            Self::Afl => afl::command(build, task, place, time)?,
+            Self::Libfuzzer => libfuzzer::command(build, task, time)?,
+            Self::Honggfuzz => honggfuzz::command(build, task, time)?,
+        };
+        command.envs(&build.env);
+        Ok(command)
+    }
+
+    /// How many inputs it read to begin with, by its log.
+    fn seeds_read(self, log: &str, task: &Task) -> Option<u64> {
+        match self {
+            Self::Afl => afl::seeds_read(log),
+            Self::Libfuzzer => libfuzzer::seeds_read(log, task),
+            Self::Honggfuzz => honggfuzz::seeds_read(log, task),
+        }
+    }
+
+    /// The folders in which it keeps inputs.
+    fn queues(self, task: &Task) -> Vec<PathBuf> {
+        match self {
+            Self::Afl => task.instances.iter().map(|one| task.queue(one)).collect(),
+            Self::Libfuzzer | Self::Honggfuzz => vec![task.output.clone()],
+        }
+    }
+
+    /// The files with inputs that failed.
+    fn finds(self, task: &Task) -> Result<Vec<PathBuf>> {
+        match self {
+            Self::Afl => afl::finds(task),
+            Self::Libfuzzer | Self::Honggfuzz => artifacts(&task.artifacts()),
+        }
+    }
+}
+
+/// The finds in a folder of libFuzzer's or honggfuzz's.
+fn artifacts(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut finds = files_in(folder)?;
+    // libFuzzer remarks on slow inputs: they are no finds.
+    finds.retain(|path| {
+        let name = path.file_name().unwrap_or_default();
+        !name.as_encoded_bytes().starts_with(b"slow-unit-")
+    });
+    Ok(finds)
+}
+
+/// What an engine left in its folder when it was interrupted or killed: inputs kept, and finds. AFL++'s
+/// instances are those below `output`.
+///
+/// # Errors
+/// When a folder cannot be read.
+fn left_in(folder: &Path, output: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+    let mut kept = files_in(&folder.join("output"))?;
+    let mut finds = artifacts(&folder.join("finds"))?;
+    for instance in afl::instances_in(output)? {
+        kept.extend(files_in(&instance.join("queue"))?);
+        finds.extend(afl::instance_finds(&instance)?);
+    }
+    Ok((kept, finds))
 }
 
 /// Several engines, as a command line names them.
@@ -151,9 +210,9 @@ impl std::fmt::Display for Engine {
     }
 }
 
-/// The version that the workspace's manifest pins for `package`: versions are said there, and only there.
+/// The version that the workspace's manifest pins for `package`: versions are there, and only there.
 fn pinned(package: &str) -> &'static str {
-    include_str!("../../../Cargo.toml")
+    include_str!("../../Cargo.toml")
         .lines()
         .find_map(|line| {
             line.strip_prefix(package)?
@@ -182,89 +241,56 @@ pub struct Build {
     pub binary: PathBuf,
     /// The engine itself, where it is a program of its own that the build makes.
     pub launcher: Option<PathBuf>,
+    /// What the engine's environment has beside the tool's.
+    pub env: BTreeMap<String, String>,
 }
 
-/// What an engine is to do.
+/// What one engine is to do, in one process or several.
 #[derive(Debug, Clone)]
-pub struct Task {
+struct Task {
     /// The longest input to make, in bytes.
-    pub max_input: usize,
+    max_input: usize,
     /// The folder of inputs to begin from. The engine does not write there.
-    pub inputs: PathBuf,
-    /// The folder that belongs to this run: the engine writes here and nowhere else.
-    pub folder: PathBuf,
+    inputs: PathBuf,
+    /// The folder that belongs to this engine: it writes here and nowhere else, but for `output`.
+    folder: PathBuf,
+    /// Where it keeps its inputs. AFL++'s may be shared with other machines.
+    output: PathBuf,
     /// The dictionary.
-    pub dictionary: Option<PathBuf>,
+    dictionary: Option<PathBuf>,
     /// Whether the target lets engines see comparisons (see
     /// [`comparisons_are_seen`](harness_core::Target::comparisons_are_seen)).
-    pub comparisons_are_seen: bool,
-    /// How long.
-    pub time: Duration,
+    comparisons_are_seen: bool,
+    /// How many fuzzing processes or threads.
+    workers: usize,
+    /// Whether it reads what other engines found.
+    reads_others: bool,
+    /// AFL++'s instances, one a worker; none of other engines.
+    instances: Vec<afl::Instance>,
 }
 
 impl Task {
-    /// What the engine prints.
-    #[must_use]
-    pub fn log(&self) -> PathBuf {
-        self.folder.join("log.txt")
+    /// What the process at `place` prints.
+    fn log(&self, place: usize) -> PathBuf {
+        match place {
+            0 => self.folder.join("log.txt"),
+            _ => self.folder.join(format!("log-{}.txt", place + 1)),
+        }
     }
 
-    /// Where the engine keeps its inputs.
-    #[must_use]
-    pub fn output(&self) -> PathBuf {
-        self.folder.join("output")
-    }
-
-    /// Where the engine puts finds, for those that are told where.
-    #[must_use]
-    pub fn artifacts(&self) -> PathBuf {
+    /// Where the engine puts finds, when it can be chosen.
+    fn artifacts(&self) -> PathBuf {
         self.folder.join("finds")
     }
 
-    /// Inputs that the engine has replaced by smaller ones since.
-    #[must_use]
-    pub fn replaced(&self) -> PathBuf {
-        self.folder.join("replaced")
+    /// Where AFL++ and honggfuzz read what other engines found.
+    fn import(&self) -> PathBuf {
+        self.folder.join("import")
     }
-}
 
-/// What an engine has done so far, by its own files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Status {
-    /// Executions of the target.
-    pub executions: u64,
-    /// Inputs kept.
-    pub corpus: u64,
-    /// AFL++'s stability, in percent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stability: Option<Percent>,
-}
-
-/// Hundredths of a percent, so that it compares exactly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Percent(pub u32);
-
-impl Serialize for Percent {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f64(f64::from(self.0) / 100.0)
+    fn queue(&self, instance: &afl::Instance) -> PathBuf {
+        self.output.join(&instance.name).join("queue")
     }
-}
-
-impl std::fmt::Display for Percent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{:02} %", self.0 / 100, self.0 % 100)
-    }
-}
-
-/// An input that an engine kept, and when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
-    /// The file.
-    pub path: PathBuf,
-    /// Since the engine's start.
-    pub time: Duration,
-    /// Executions until then, when the engine says so.
-    pub executions: Option<u64>,
 }
 
 /// Runs a build command and turns its failure into an error with the end of what it printed.
@@ -309,6 +335,16 @@ fn host_triple() -> Result<String> {
         .context("rustc -vV names no host")
 }
 
+/// The last lines of a log.
+fn end_of(log: &Path) -> String {
+    let text = growing::end(log).unwrap_or_default();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    lines[lines.len().saturating_sub(12)..].join("\n")
+}
+
 /// The number after `key` in `text`, at its first occurrence.
 pub(crate) fn number_after(text: &str, key: &str) -> Option<u64> {
     let rest = text.split_once(key)?.1.trim_start();
@@ -318,18 +354,20 @@ pub(crate) fn number_after(text: &str, key: &str) -> Option<u64> {
     rest[..digits].parse().ok()
 }
 
-/// The inputs in a folder to which an engine adds one file each; the file's age says when it came.
-fn kept_in(folder: &Path, start: SystemTime) -> Result<Vec<Kept>> {
-    let kept = files_in(folder)?.into_iter().filter_map(|path| {
-        // It may have vanished meanwhile.
-        let written = path.metadata().ok()?.modified().ok()?;
-        Some(Kept {
-            time: written.duration_since(start).unwrap_or_default(),
-            executions: None,
-            path,
-        })
-    });
-    Ok(kept.collect())
+/// A task, for tests.
+#[cfg(test)]
+fn task() -> Task {
+    Task {
+        max_input: 192,
+        inputs: "inputs".into(),
+        folder: "folder".into(),
+        output: "folder/output".into(),
+        dictionary: None,
+        comparisons_are_seen: true,
+        workers: 1,
+        reads_others: false,
+        instances: Vec::new(),
+    }
 }
 
 #[cfg(test)]

@@ -1,30 +1,32 @@
-//! How a comparison begins, and how it is taken up again.
+//! How a comparison is started, and how it is resumed.
 
-use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::SystemTime;
 
 use anyhow::{Result, bail};
 use harness_core::Target;
 
-use super::folder::{Folder, write_json};
+use super::contestant::{self, Contestant};
+use super::folder::{Folder, keep};
 use super::plan::{self, Asked, Plan};
+use crate::atomic::write_json;
+use crate::cores;
 use crate::corpus::files_in;
 use crate::coverage::NeutralBuild;
-use crate::engine::{Engine, Sanitizer};
+use crate::engine::Sanitizer;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::build_worker;
 use crate::report::machine;
 
-/// The time of a trial when none is said, in seconds.
+/// The time of a trial when none is asked for, in seconds.
 const TIME: u64 = 60;
 
 /// Builds everything, keeps it in the folder, and writes the plan.
 ///
 /// # Errors
 /// When a target has no seeds, or something cannot be built or written.
-pub fn begin(
+pub fn start(
     asked: &Asked,
     targets: &[&'static Target],
     project: &Project,
@@ -32,10 +34,9 @@ pub fn begin(
     progress: &Progress,
 ) -> Result<Plan> {
     let started = SystemTime::now();
-    let engines: BTreeSet<Engine> = match &asked.engines {
-        Some(engines) => engines.iter().copied().collect(),
-        None => Engine::ALL.into(),
-    };
+    let contestants = asked.engines.clone();
+    let contestants = contestants.unwrap_or_else(|| Contestant::ENGINES.to_vec());
+    let engines = contestant::engines(&contestants);
     folder.forget_kept()?;
     for target in targets {
         let seeds = files_in(&project.seeds(target))?;
@@ -46,15 +47,18 @@ pub fn begin(
                 project.seeds(target).display()
             );
         }
-        folder.keep_seeds(target.name, &seeds)?;
+        for seed in seeds {
+            let name = seed.file_name().unwrap_or_default();
+            keep(&seed, &folder.seeds(target.name).join(name))?;
+        }
         if let Some(dictionary) = project.dictionary(target) {
-            folder.keep_dictionary(target.name, &dictionary)?;
+            keep(&dictionary, &folder.dictionaries().join(target.name))?;
         }
     }
     let worker = progress.step("build the replay worker", || build_worker(project))?;
-    folder.keep_worker(&worker)?;
+    keep(&worker, &folder.worker())?;
     let neutral = progress.step("build for coverage", || NeutralBuild::of(project).build())?;
-    folder.keep_neutral(&neutral)?;
+    keep(&neutral, &folder.neutral())?;
     for target in targets {
         for &engine in &engines {
             let what = format!("build {} for {}", target.name, engine.title());
@@ -65,8 +69,7 @@ pub fn begin(
         }
     }
     let time_seconds = asked.time_seconds.unwrap_or(TIME);
-    let of_machine = std::thread::available_parallelism().map_or(1, usize::from);
-    let cores = asked.cores.unwrap_or(of_machine);
+    let cores = asked.cores.unwrap_or_else(cores::count);
     let by_clock = started
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |time| u64::from(time.subsec_nanos()) ^ time.as_secs());
@@ -77,7 +80,7 @@ pub fn begin(
             .iter()
             .map(|target| target.name.to_owned())
             .collect(),
-        engines: engines.iter().copied().collect(),
+        engines: contestants,
         trials: asked.trials.unwrap_or(1),
         time_seconds,
         snapshot_seconds: asked
@@ -85,7 +88,7 @@ pub fn begin(
             .unwrap_or((time_seconds / 600).clamp(1, 60)),
         cores,
         order_seed: asked.order_seed.unwrap_or(by_clock),
-        machine: machine::describe(&engines, of_machine, cores),
+        machine: machine::describe(&engines, cores::count(), cores),
         code: commit(project),
         files: folder.kept()?,
     };
@@ -93,23 +96,24 @@ pub fn begin(
     Ok(plan)
 }
 
-/// Takes up a comparison that has begun, with more trials when more are asked for.
+/// Resumes a comparison, with more trials when more are asked for.
 ///
 /// # Errors
 /// When its trials would not be comparable with those that it has: something else is asked for, or the machine
 /// or a kept file is another.
-pub fn go_on(mut plan: Plan, asked: &Asked, folder: &Folder) -> Result<Plan> {
-    let engines: BTreeSet<Engine> = plan.engines.iter().copied().collect();
+pub fn resume(mut plan: Plan, asked: &Asked, folder: &Folder) -> Result<Plan> {
+    let engines = contestant::engines(&plan.engines);
     let here = machine::describe(&engines, plan.machine.cores, plan.cores);
     let mut differences = plan.differences(asked, &here);
     let kept = folder.kept()?;
-    let changed = |file: &&String| plan.files.get(*file) != kept.get(*file);
-    let files: BTreeSet<&String> = plan.files.keys().chain(kept.keys()).collect();
+    let mut files: Vec<&String> = plan.files.keys().chain(kept.keys()).collect();
+    files.sort();
+    files.dedup();
+    files.retain(|file| plan.files.get(*file) != kept.get(*file));
     differences.extend(
-        files
-            .iter()
-            .filter(|file| changed(file))
-            .map(|file| format!("{file}: it is not the file with which the comparison was begun")),
+        files.iter().map(|file| {
+            format!("{file}: it is not the file with which the comparison was started")
+        }),
     );
     if !differences.is_empty() {
         bail!(

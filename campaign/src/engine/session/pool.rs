@@ -1,4 +1,4 @@
-//! What the engines of an ensemble kept: every input once, by content, in the order in which they came.
+//! What the engines of a session kept: every input once, by content, in the order in which they came.
 //!
 //! An input is copied here as soon as it is seen. So nothing is lost when an engine replaces its own files,
 //! and what the engines are given, what is measured and what is kept at the end is one and the same.
@@ -13,45 +13,47 @@ use anyhow::{Context, Result};
 use crate::corpus::{Store, content_name};
 use crate::engine::Engine;
 
-/// An input that an engine of the ensemble was the first to keep.
+/// An input that an engine of the session was the first to keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct Kept {
     /// Its content's name, see [`content_name`].
     pub name: String,
     /// The file in the pool.
     pub path: PathBuf,
     /// The engine that kept it first.
     pub engine: Engine,
-    /// When, since the ensemble's start.
+    /// When, since the session's start.
     pub time: Duration,
+    /// Executions until then, when the engine reports them.
+    pub executions: Option<u64>,
     /// Whether it is empty: no engine takes such a file from another.
     pub is_empty: bool,
 }
 
-/// All entries.
+/// All of them.
 #[derive(Debug)]
 pub struct Pool {
     store: Store,
-    entries: Vec<Entry>,
-    /// The names of all entries and of the inputs to begin from.
+    kept: Vec<Kept>,
+    /// The names of all of them and of the inputs to begin from.
     known: HashSet<String>,
 }
 
 impl Pool {
-    /// An empty pool in `folder`. What the ensemble begins from is known, and never an entry.
+    /// An empty pool in `folder`. What the session begins from is known, and never kept.
     ///
     /// # Errors
     /// When the folder cannot be made or an input cannot be read.
-    pub fn new(folder: &Path, beginnings: &[PathBuf]) -> Result<Self> {
+    pub(super) fn new(folder: &Path, inputs: &[PathBuf]) -> Result<Self> {
         let mut known = HashSet::new();
-        for path in beginnings {
+        for path in inputs {
             let content =
                 fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
             known.insert(content_name(&content));
         }
         Ok(Self {
             store: Store::open(folder)?,
-            entries: Vec::new(),
+            kept: Vec::new(),
             known,
         })
     }
@@ -60,38 +62,46 @@ impl Pool {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn add(
+    pub(super) fn add(
         &mut self,
         engine: Engine,
         name: &str,
         content: &[u8],
-        time: Duration,
+        (time, executions): (Duration, Option<u64>),
     ) -> Result<()> {
         if !self.known.contains(name) {
             let (path, _) = self.store.add(content)?;
             self.known.insert(name.to_owned());
-            self.entries.push(Entry {
+            self.kept.push(Kept {
                 name: name.to_owned(),
                 path,
                 engine,
                 time,
+                executions,
                 is_empty: content.is_empty(),
             });
         }
         Ok(())
     }
 
-    /// The entries, in the order in which they were seen.
+    /// All of them, in the order in which they were seen.
     #[must_use]
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
+    pub fn kept(&self) -> &[Kept] {
+        &self.kept
     }
 
-    /// How many entries `engine` was the first to keep.
+    /// How many `engine` was the first to keep.
     #[must_use]
     pub fn of(&self, engine: Engine) -> usize {
-        let entries = self.entries.iter();
-        entries.filter(|entry| entry.engine == engine).count()
+        let kept = self.kept.iter();
+        kept.filter(|kept| kept.engine == engine).count()
+    }
+
+    /// All of them, in the order in which they came.
+    pub(super) fn into_kept(mut self) -> Vec<Kept> {
+        self.kept
+            .sort_by(|a, b| (a.time, &a.path).cmp(&(b.time, &b.path)));
+        self.kept
     }
 }
 
@@ -105,23 +115,23 @@ mod tests {
         let seed = folder.path().join("seed");
         fs::write(&seed, b"seed").unwrap();
         let mut pool = Pool::new(&folder.path().join("pool"), &[seed]).unwrap();
-        let second = Duration::from_secs(1);
-        for (engine, content) in [
-            (Engine::Afl, &b"seed"[..]),
-            (Engine::Afl, b"a"),
-            (Engine::Libfuzzer, b"a"),
-            (Engine::Honggfuzz, b""),
+        for (engine, content, seconds) in [
+            (Engine::Afl, &b"seed"[..], 1),
+            (Engine::Afl, b"a", 9),
+            (Engine::Libfuzzer, b"a", 9),
+            (Engine::Honggfuzz, b"", 4),
         ] {
             let name = content_name(content);
-            pool.add(engine, &name, content, second).unwrap();
+            let arrival = (Duration::from_secs(seconds), None);
+            pool.add(engine, &name, content, arrival).unwrap();
         }
-        let entries: Vec<(Engine, bool)> = pool
-            .entries()
-            .iter()
-            .map(|entry| (entry.engine, entry.is_empty))
-            .collect();
-        assert_eq!(entries, [(Engine::Afl, false), (Engine::Honggfuzz, true)]);
-        assert_eq!(fs::read(&pool.entries()[0].path).unwrap(), b"a");
+        assert_eq!(fs::read(&pool.kept()[0].path).unwrap(), b"a");
         assert_eq!((pool.of(Engine::Afl), pool.of(Engine::Libfuzzer)), (1, 0));
+        let kept: Vec<(Engine, bool)> = pool
+            .into_kept()
+            .iter()
+            .map(|kept| (kept.engine, kept.is_empty))
+            .collect();
+        assert_eq!(kept, [(Engine::Honggfuzz, true), (Engine::Afl, false)]);
     }
 }

@@ -1,15 +1,16 @@
-//! What a comparison says: the report of its trials and hunts, and the files that tell it.
+//! The report of a comparison's trials and hunts, and its files.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 use harness_core::Target;
 
-use super::faults::{HuntTrial, told};
-use super::folder::{Folder, write_whole};
+use super::folder::Folder;
+use super::hunts::{self, HuntTrial};
 use super::measured::Measuring;
 use super::plan::Plan;
 use super::schedule::Trials;
+use crate::atomic;
 use crate::coverage::SourceMap;
 use crate::engine::session;
 use crate::project::Project;
@@ -18,9 +19,9 @@ use crate::report::{
     Comparison, CrateTotals, Reach, VERSION, analysis, notes, page, series, summary,
 };
 
-/// What there is to tell.
+/// What a report is made of.
 #[derive(Debug)]
-pub struct Told<'a> {
+pub struct Reporting<'a> {
     /// What was asked.
     pub plan: &'a Plan,
     /// Where it is.
@@ -35,7 +36,7 @@ pub struct Told<'a> {
     pub hunts: &'a [HuntTrial],
 }
 
-impl Told<'_> {
+impl Reporting<'_> {
     /// The report, with every statistic.
     ///
     /// # Errors
@@ -89,7 +90,7 @@ impl Told<'_> {
             comparison.targets.push(of_target.result());
         }
         comparison.notes = notes::of(&comparison.machine, trials);
-        told::add_to(&mut comparison, hunts);
+        hunts::add_to(&mut comparison, hunts);
         analysis::analyse(&mut comparison);
         Ok(comparison)
     }
@@ -107,7 +108,7 @@ pub fn write(comparison: &Comparison, project: &Project, folder: &Folder) -> Res
         ("index.html", page::html(comparison, &sources)),
         ("report.json", serde_json::to_string_pretty(comparison)?),
     ] {
-        write_whole(&folder.root().join(name), text.as_bytes())?;
+        atomic::write_durably(&folder.root().join(name), text.as_bytes())?;
     }
     Ok(())
 }
