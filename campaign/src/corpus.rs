@@ -3,20 +3,13 @@
 //! Nothing here deletes: a file is written beside its place, then moved there.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
 
-/// The name of an input: the SHA-256 of its content, in hexadecimal.
-#[must_use]
-pub fn content_name(content: &[u8]) -> String {
-    Sha256::digest(content)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
+use crate::atomic;
+
+pub use cli::content_name;
 
 /// A folder of inputs that are named by their content.
 #[derive(Debug)]
@@ -46,13 +39,7 @@ impl Store {
         if path.exists() {
             return Ok((path, false));
         }
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)
-            .with_context(|| format!("{} cannot be written to", self.folder.display()))?;
-        file.write_all(content)
-            .and_then(|()| file.flush())
-            .with_context(|| format!("an input cannot be written to {}", self.folder.display()))?;
-        file.persist(&path)
-            .with_context(|| format!("{} cannot be written", path.display()))?;
+        atomic::write(&path, content)?;
         Ok((path, true))
     }
 

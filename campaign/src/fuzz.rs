@@ -1,215 +1,239 @@
-//! One engine on one target of a project: from seeds to verdicts.
+//! One trial: engines on one target, from seeds to verdicts.
 //!
-//! Before the engine starts, every input it is to begin from is replayed; one that fails is a find
-//! already, and is kept from the engine, which could not begin from it. After it ends, what it found
-//! is replayed, so that a find has a check's name and not a signal's.
+//! Before an engine starts, every input it is to begin from is replayed; one that fails is a find already, and
+//! is kept from the engine, which could not begin from it. After it ends, what it kept and found is replayed, so
+//! that a find has a check's name and not a signal's.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
 use harness_core::Target;
-use serde::Serialize;
 
 use crate::corpus::{Store, files_in};
-use crate::engine::session::{self, Session};
-use crate::engine::{Build, Engine, Status, Task};
+use crate::engine::Engine;
+use crate::engine::afl::Sharing;
+use crate::engine::session::{self, Session, Setup, View};
 use crate::project::Project;
 use crate::replay::{Replayer, Verdict};
 
 /// An input that fails.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Find {
-    /// The check that fails on replay; `unreproduced` when none does.
+    /// The check that fails on replay; [`UNREPRODUCED`] when none does.
     pub check: String,
     /// The check's report.
     pub message: String,
     /// The input, kept under the name of its content.
     pub path: PathBuf,
-    /// Where it came from: an engine's name, or `seeds`.
+    /// Where it came from: an engine's name, or [`SEEDS`].
     pub from: String,
+    /// When it came, since the engines' start; 0 for a seed.
+    pub time: Duration,
+    /// Executions of the target until then; 0 for a seed.
+    pub executions: u64,
 }
 
 /// The id of a find that passes when replayed: something was different under the engine.
 pub const UNREPRODUCED: &str = "unreproduced";
 
-/// What to fuzz, and how.
-#[derive(Debug, Clone)]
-pub struct Plan<'a> {
+/// Where finds come from that no engine made.
+pub const SEEDS: &str = "seeds";
+
+/// A trial to run.
+#[derive(Clone)]
+pub struct Job<'a> {
     /// The target.
-    pub target: &'static Target,
-    /// The engine.
-    pub engine: Engine,
-    /// Its build of the target.
-    pub build: &'a Build,
-    /// Inputs to begin from.
-    pub inputs: &'a [PathBuf],
-    /// The folder of this run; what is in it is thrown away.
-    pub folder: PathBuf,
-    /// Where finds are kept.
-    pub finds: PathBuf,
-    /// The dictionary.
-    pub dictionary: Option<PathBuf>,
-    /// How long.
-    pub time: Duration,
-    /// How often the engine's files are looked at.
-    pub snapshot: Duration,
-    /// The core to run on.
-    pub core: Option<usize>,
+    pub target: &'a Target,
+    /// The engines, their inputs, their cores, and how long. What is in the folder is thrown away.
+    pub setup: Setup<'a>,
+    /// The folder in which an engine's finds are kept.
+    pub finds: &'a (dyn Fn(Engine) -> PathBuf + Sync),
+    /// Whether to end with the first find that fails a replay.
+    pub is_over_at_find: bool,
 }
 
-/// What came of a [`Plan`].
+/// What came of a [`Job`].
 #[derive(Debug)]
 pub struct Fuzzed {
-    /// The engine's session; `None` when every input failed before it began.
+    /// What the engines did; `None` when every input failed before they began.
     pub session: Option<Session>,
-    /// Everything that fails.
+    /// Everything that fails, each content once.
     pub finds: Vec<Find>,
-    /// How often each check was evaluated when the inputs were replayed, by id.
+    /// How often each check was evaluated in the replays, by id.
     pub evaluations: BTreeMap<String, u64>,
 }
 
-/// Runs a plan.
-///
-/// # Errors
-/// When something cannot be started, read or written. A find is no error, and an engine that died is
-/// told in [`Session::failure`].
-pub fn run(
-    plan: &Plan<'_>,
-    replayer: &mut Replayer,
-    look: &mut dyn FnMut(Duration, Status, usize),
-) -> Result<Fuzzed> {
-    let finds_store = Store::open(&plan.finds)?;
-    let mut finds = Vec::new();
-    let mut sound = Vec::new();
-    for input in plan.inputs {
-        match judge(plan.target, input, "seeds", replayer, &finds_store)? {
-            Some(find) => finds.push(find),
-            None => sound.push(input.clone()),
-        }
+impl Fuzzed {
+    /// The check that a seed fails, if one does.
+    #[must_use]
+    pub fn seed_fails(&self) -> Option<&str> {
+        let mut finds = self.finds.iter();
+        Some(&finds.find(|find| find.from == SEEDS)?.check)
     }
-    if sound.is_empty() && !finds.is_empty() {
-        return Ok(Fuzzed {
-            session: None,
+
+    /// The first find of an engine's own making that fails a replay.
+    #[must_use]
+    pub fn first_find(&self) -> Option<&Find> {
+        let finds = self.finds.iter();
+        finds
+            .filter(|find| find.from != SEEDS && find.check != UNREPRODUCED)
+            .min_by_key(|find| find.time)
+    }
+}
+
+impl Job<'_> {
+    /// Runs it; verdicts come from `replayer`. `look` is called about as often as the snapshots are.
+    ///
+    /// # Errors
+    /// When something cannot be started, read or written. A find is no error, and an engine that died is
+    /// in [`Session::failure`].
+    pub fn run(&self, replayer: &mut Replayer, look: &mut dyn FnMut(&View<'_>)) -> Result<Fuzzed> {
+        let (mut finds, mut sound) = (Vec::new(), Vec::new());
+        let first = self.setup.builds.keys().next().copied();
+        for input in self.setup.inputs {
+            let (check, message) = match verdict(self.target, input, replayer)? {
+                Some(failed) => failed,
+                None => {
+                    sound.push(input.clone());
+                    continue;
+                }
+            };
+            let store = Store::open(&(self.finds)(first.unwrap_or(Engine::Afl)))?;
+            finds.push(Find {
+                check,
+                message,
+                path: store.add_file(input)?.0,
+                from: SEEDS.to_owned(),
+                time: Duration::ZERO,
+                executions: 0,
+            });
+        }
+        if sound.is_empty() && !finds.is_empty() {
+            return Ok(Fuzzed {
+                session: None,
+                finds,
+                evaluations: replayer.evaluations()?,
+            });
+        }
+        let mut trouble = Ok(());
+        let setup = Setup {
+            inputs: &sound,
+            ..self.setup.clone()
+        };
+        let session = session::run(&setup, &mut |view| {
+            look(view);
+            if !self.is_over_at_find {
+                return ControlFlow::Continue(());
+            }
+            for (_, path) in view.finds {
+                match verdict(self.target, path, replayer) {
+                    Ok(None) => {}
+                    Ok(Some(_)) => return ControlFlow::Break(()),
+                    Err(error) => trouble = Err(error),
+                }
+            }
+            match trouble {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        })?;
+        trouble?;
+        self.judge(&session, replayer, &mut finds)?;
+        Ok(Fuzzed {
+            session: Some(session),
             finds,
             evaluations: replayer.evaluations()?,
-        });
+        })
     }
-    session::empty(&plan.folder)?;
-    let task = Task {
-        max_input: plan.target.max_input,
-        inputs: plan.folder.join("inputs"),
-        folder: plan.folder.clone(),
-        dictionary: plan.dictionary.clone(),
-        comparisons_are_seen: plan.target.comparisons_are_seen,
-        time: plan.time,
-    };
-    session::lay_out(&sound, &task.inputs)?;
-    let session = session::run_every(
-        plan.engine,
-        plan.build,
-        &task,
-        plan.core,
-        plan.snapshot,
-        look,
-    )?;
-    let from = plan.engine.name();
-    for kept in &session.kept {
-        // The engine kept it as sound. One that libFuzzer has replaced since may be gone.
-        if kept.path.exists() {
-            finds.extend(judge(
-                plan.target,
-                &kept.path,
-                from,
-                replayer,
-                &finds_store,
-            )?);
+
+    /// Replays what the engines kept and found. What fails is kept, and what an engine reported in any case.
+    fn judge(
+        &self,
+        session: &Session,
+        replayer: &mut Replayer,
+        finds: &mut Vec<Find>,
+    ) -> Result<()> {
+        let mut add = |engine: Engine, path: &Path, time, executions, failed| -> Result<()> {
+            let (check, message) = failed;
+            let path = Store::open(&(self.finds)(engine))?.add_file(path)?.0;
+            // One content may be in several files: it came with the first.
+            match finds
+                .iter_mut()
+                .find(|known: &&mut Find| known.path == path)
+            {
+                Some(known) if known.from == SEEDS || known.time <= time => {}
+                Some(known) => (known.time, known.executions) = (time, executions),
+                None => finds.push(Find {
+                    check,
+                    message,
+                    path,
+                    from: engine.name().to_owned(),
+                    time,
+                    executions,
+                }),
+            }
+            Ok(())
+        };
+        for one in &session.engines {
+            let engine = one.figures.engine;
+            let reported = || {
+                let what = format!(
+                    "{} reported this input, and it passes when replayed",
+                    engine.title()
+                );
+                (UNREPRODUCED.to_owned(), what)
+            };
+            for (path, time) in &one.finds {
+                let failed = verdict(self.target, path, replayer)?.unwrap_or_else(reported);
+                add(engine, path, *time, session.executions_at(*time), failed)?;
+            }
         }
-    }
-    for file in &session.finds {
-        let find = judge_find(plan.target, file, plan.engine, replayer, &finds_store)?;
-        if !finds.iter().any(|known: &Find| known.path == find.path) {
-            finds.push(find);
+        // An engine keeps what is sound to it; the checks are the judge of that.
+        for kept in &session.kept {
+            if let Some(failed) = verdict(self.target, &kept.path, replayer)? {
+                let executions = session.executions_at(kept.time);
+                add(kept.engine, &kept.path, kept.time, executions, failed)?;
+            }
         }
+        Ok(())
     }
-    Ok(Fuzzed {
-        session: Some(session),
-        finds,
-        evaluations: replayer.evaluations()?,
-    })
 }
 
-/// Replays an input; when it fails, keeps it and says what fails.
-pub(crate) fn judge(
+/// The check that an input fails, and its report.
+fn verdict(
     target: &Target,
     input: &Path,
-    from: &str,
     replayer: &mut Replayer,
-    store: &Store,
-) -> Result<Option<Find>> {
-    match replayer.verdict(target.name, input)? {
-        Verdict::Pass | Verdict::Rejected { .. } | Verdict::Error { .. } => Ok(None),
-        Verdict::Fail { check, message } => Ok(Some(Find {
-            check,
-            message,
-            path: keep(input, store)?,
-            from: from.to_owned(),
-        })),
-    }
-}
-
-/// Replays what an engine reported, and keeps it whatever becomes of it.
-pub(crate) fn judge_find(
-    target: &Target,
-    file: &Path,
-    engine: Engine,
-    replayer: &mut Replayer,
-    store: &Store,
-) -> Result<Find> {
-    Ok(match judge(target, file, engine.name(), replayer, store)? {
-        Some(find) => find,
-        None => Find {
-            check: UNREPRODUCED.to_owned(),
-            message: format!(
-                "{} reported this input, and it passes when replayed",
-                engine.title()
-            ),
-            path: keep(file, store)?,
-            from: engine.name().to_owned(),
-        },
+) -> Result<Option<(String, String)>> {
+    Ok(match replayer.verdict(target.name, input)? {
+        Verdict::Pass | Verdict::Rejected { .. } | Verdict::Error { .. } => None,
+        Verdict::Fail { check, message } => Some((check, message)),
     })
 }
 
-pub(crate) fn keep(input: &Path, store: &Store) -> Result<PathBuf> {
-    Ok(store.add_file(input)?.0)
-}
-
-/// Saves what an interrupted or killed run left in its folder, before a new one empties it. Returns
-/// how many inputs and finds were saved.
+/// Saves what a session in `folder` that was interrupted or killed left, before a new one empties it: see
+/// [`session::left_behind`]. Returns the inputs, and how many inputs and finds were new to the stores.
 ///
 /// # Errors
 /// When something cannot be read or written.
 pub fn save_left_behind(
-    engine: Engine,
     folder: &Path,
+    alone: Option<Engine>,
+    sharing: Option<&Sharing>,
     corpus: &Store,
-    finds: &Store,
-) -> Result<(usize, usize)> {
-    let task = Task {
-        max_input: 0,
-        inputs: folder.join("inputs"),
-        folder: folder.to_owned(),
-        dictionary: None,
-        comparisons_are_seen: false,
-        time: Duration::ZERO,
-    };
-    let (kept, found) = session::left_behind(engine, &task)?;
-    Ok((
-        corpus.add_files(kept.iter().map(PathBuf::as_path))?,
-        finds.add_files(found.iter().map(PathBuf::as_path))?,
-    ))
+    finds: &dyn Fn(Engine) -> PathBuf,
+) -> Result<(Vec<PathBuf>, usize, usize)> {
+    let (inputs, found) = session::left_behind(folder, alone, sharing)?;
+    let mut new_finds = 0;
+    for (engine, path) in &found {
+        new_finds += Store::open(&finds(*engine))?.add_files([path.as_path()])?;
+    }
+    let new = corpus.add_files(inputs.iter().map(PathBuf::as_path))?;
+    Ok((inputs, new, new_finds))
 }
 
 /// The inputs to begin from: the seeds that are checked in, past regressions, and the corpus so far.
@@ -238,7 +262,7 @@ pub fn never_evaluated(target: &Target, evaluations: &BTreeMap<String, u64>) -> 
         .collect()
 }
 
-/// What is wrong with a campaign in which `missed` checks of `target` were never evaluated, and what to do.
+/// What is wrong with a run in which `missed` checks of `target` were never evaluated, and what to do.
 ///
 /// Executions are not asked. An engine is not guided by the harness: an input that evaluates a check and shows
 /// nothing new in the code under test is not kept, so there has to be one among the seeds.
@@ -258,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_check_that_no_input_evaluates_is_told_with_what_to_do() {
+    fn a_check_that_no_input_evaluates_is_named_with_what_to_do() {
         let target = targets::find("fuzz_measure_calc").expect("a target");
         let mut evaluations: BTreeMap<String, u64> = check::ALL
             .iter()

@@ -3,9 +3,11 @@
 //!
 //! - [`command`]: one module a command; each has its arguments and `run`.
 //! - [`project`]: where things are; [`progress`] and [`output`]: what it shows.
-//! - [`engine`]: how each engine is built, started, watched and read.
-//! - [`fuzz`]: one engine on one target: from seeds to verdicts; [`queue`]: many, some at once.
-//! - [`ensemble`]: several engines on one target at once, which give each other what they find.
+//! - [`supervisor`]: folders that one run has to itself, and the processes of engines in them; [`cores`].
+//! - [`engine`]: how each engine is built, started, watched and read, alone or with others.
+//! - [`fuzz`]: one trial: engines on one target, from seeds to verdicts; [`schedule`]: many, some at once.
+//! - [`monitor`]: what is measured and shown while engines run.
+//! - [`atomic`]: files that are there whole, or as they were.
 //! - [`comparison`]: many engines on many targets, many times, on disk, through kills.
 //! - [`replay`]: inputs without an engine: what fails, on which case.
 //! - [`coverage`]: the neutral coverage build, and the source regions that inputs reach.
@@ -14,31 +16,30 @@
 //! - [`statistics`]: medians with intervals, tests and survival curves: numbers to numbers.
 //! - [`triage`]: finds: grouped, minimised, and told to people, trackers and code scanning.
 //! - [`corpus`]: inputs in folders, named by their content; [`corpora`]: the shipped ones, minimised, in zips.
-//! - [`differential`]: model and code under test against QEMU's own tools.
 //! - [`faults`]: planted faults: how strong the oracle is.
 //! - [`callgrind`]: how many instructions a replay takes.
-//! - [`images`]: image files on disk: formats, detection, sources, seeds.
 #![forbid(unsafe_code)]
 
+pub mod atomic;
 pub mod callgrind;
 pub mod command;
 pub mod comparison;
+pub mod cores;
 pub mod corpora;
 pub mod corpus;
 pub mod coverage;
-pub mod differential;
 pub mod engine;
-pub mod ensemble;
 pub mod faults;
 pub mod fuzz;
-pub mod images;
+pub mod monitor;
 pub mod mutants;
 pub mod output;
 pub mod progress;
 pub mod project;
-pub mod queue;
 pub mod reasons;
 pub mod replay;
 pub mod report;
+pub mod schedule;
 pub mod statistics;
+pub mod supervisor;
 pub mod triage;

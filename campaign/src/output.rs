@@ -1,55 +1,16 @@
-//! Standard output whose reader may go away, and whose disk may fill up: both are errors, not panics.
+//! Standard output whose reader may go away: see [`cli::output`].
 
-use std::fmt::Arguments;
-use std::io::Write;
-use std::path::Path;
-
-use anyhow::{Context, Result};
+pub use cli::output::*;
 
 use crate::report::grouped;
-
-/// The exit code when nobody reads the output any more: that of a program ended by SIGPIPE.
-pub const BROKEN_PIPE: u8 = 141;
-
-/// Prints a line.
-///
-/// # Errors
-/// When standard output cannot be written to.
-pub fn line(text: Arguments<'_>) -> Result<()> {
-    writeln!(std::io::stdout().lock(), "{text}").context("standard output cannot be written to")
-}
 
 /// Prints a line, indented, for each count that is not 0.
 ///
 /// # Errors
 /// When standard output cannot be written to.
-pub fn counts<'a>(counts: impl IntoIterator<Item = (u64, &'a str)>) -> Result<()> {
+pub fn counts<'a>(counts: impl IntoIterator<Item = (u64, &'a str)>) -> anyhow::Result<()> {
     for (count, what) in counts.into_iter().filter(|&(count, _)| count > 0) {
         line(format_args!("  {} {what}", grouped(count)))?;
     }
     Ok(())
 }
-
-/// Whether an error comes from an output that nobody reads any more.
-#[must_use]
-pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .root_cause()
-        .downcast_ref::<std::io::Error>()
-        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
-}
-
-/// A path as seen from the current folder, when it lies below it.
-#[must_use]
-pub fn from_here(path: &Path) -> &Path {
-    std::env::current_dir()
-        .ok()
-        .and_then(|here| path.strip_prefix(here).ok())
-        .unwrap_or(path)
-}
-
-/// `println!` that returns an error where that panics; for functions that return a `Result`.
-macro_rules! outln {
-    ($($text:tt)*) => { $crate::output::line(format_args!($($text)*))? };
-}
-pub(crate) use outln;

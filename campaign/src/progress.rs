@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::engine::{Engine, Status};
+use crate::engine::session::View;
 use crate::report::grouped;
 
 /// How often a session prints a line when there is no terminal.
@@ -14,7 +14,7 @@ const PLAIN_INTERVAL: Duration = Duration::from_secs(60);
 const COUNTED_INTERVAL: Duration = Duration::from_secs(10);
 /// How soon several lines are printed for the first time when there is no terminal.
 const FIRST_PLAIN: Duration = Duration::from_secs(10);
-/// Executions that an engine reported longer ago are shown with their time.
+/// Executions that were reported longer ago are shown with their time.
 const A_WHILE: Duration = Duration::from_secs(5);
 /// Counted work looks at the clock once in this many steps.
 const STEPS_A_LOOK: u64 = 256;
@@ -68,10 +68,10 @@ impl Progress {
         result
     }
 
-    /// A line for an engine on a target.
+    /// A line for engines on a target.
     #[must_use]
-    pub fn session(&self, engine: Engine, target: &str, time: Duration) -> SessionLine {
-        let name = format!("{:<9} {target}", engine.title());
+    pub fn session(&self, title: &str, target: &str, time: Duration) -> SessionLine {
+        let name = format!("{title:<9} {target}");
         let template = "{prefix} [{bar:20}] {pos}/{len} s  {msg}";
         let bar = self.bar(template, &name, time.as_secs());
         SessionLine {
@@ -130,8 +130,8 @@ pub struct Board {
 }
 
 impl Board {
-    /// Shows `lines` on a terminal; elsewhere prints `plain` now and then.
-    pub fn show(&mut self, lines: &[String], plain: impl FnOnce() -> String) {
+    /// Shows `lines` on a terminal; elsewhere prints them now and then.
+    pub fn show(&mut self, lines: &[String]) {
         let Some(bars) = &self.bars else {
             // The first one soon, so that a log shows that it runs.
             let since = self.last.get_or_insert_with(|| {
@@ -141,7 +141,7 @@ impl Board {
             });
             if since.elapsed() >= PLAIN_INTERVAL {
                 *since = Instant::now();
-                eprintln!("{}", plain());
+                eprintln!("{}", lines.join("\n"));
             }
             return;
         };
@@ -178,10 +178,11 @@ pub struct SessionLine {
 
 impl SessionLine {
     /// Shows where the session is.
-    pub fn show(&mut self, elapsed: Duration, status: Status, finds: usize) {
-        self.executions.update(status.executions, elapsed);
+    pub fn show(&mut self, view: &View<'_>) {
+        let (elapsed, kept, finds) = (view.elapsed, view.pool.kept().len(), view.find_count());
+        self.executions.update(view.executions(), elapsed);
         let executions = self.executions.in_words(elapsed);
-        let text = format!("{executions}, corpus {}, finds {finds}", status.corpus);
+        let text = format!("{executions}, kept {kept}, finds {finds}");
         match &self.bar {
             Some(bar) => {
                 bar.set_position(elapsed.as_secs().min(self.time.as_secs()));

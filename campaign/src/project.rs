@@ -4,13 +4,16 @@
 //! workspace is one; a project with other code under test, as in `examples/other-subject`, is
 //! another, and `--project` names it.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::engine::Engine;
+use crate::supervisor::{self, Claim};
+
+/// The packages of the engines' targets, which are also their folders.
+pub const ENGINE_PACKAGES: [&str; 3] = ["afl-targets", "libfuzzer-targets", "hfuzz-targets"];
 
 /// A project with targets.
 #[derive(Debug, Clone)]
@@ -34,7 +37,7 @@ impl Project {
                 bail!(
                     "{} is no project: it has no folders {}",
                     folder.display(),
-                    Engine::ALL.map(Engine::package).join(", ")
+                    ENGINE_PACKAGES.join(", ")
                 );
             }
             return Ok(Self {
@@ -128,17 +131,14 @@ impl Project {
 
     /// The finds of an engine on a target, named by content.
     #[must_use]
-    pub fn finds(&self, target: &str, engine: Engine) -> PathBuf {
-        self.results()
-            .join("finds")
-            .join(target)
-            .join(engine.name())
+    pub fn finds(&self, target: &str, engine: &str) -> PathBuf {
+        self.results().join("finds").join(target).join(engine)
     }
 
-    /// The folder in which an engine runs on a target.
+    /// The folder in which an engine runs on a target, or `ensemble` for several.
     #[must_use]
-    pub fn run_folder(&self, target: &str, engine: Engine) -> PathBuf {
-        self.results().join("run").join(target).join(engine.name())
+    pub fn run_folder(&self, target: &str, engine: &str) -> PathBuf {
+        self.results().join("run").join(target).join(engine)
     }
 
     /// Takes the folder of a run for this process, until the lock is dropped.
@@ -146,20 +146,15 @@ impl Project {
     /// # Errors
     /// When another process has it: two runs in one folder would destroy each other's results.
     pub fn lock(&self, run_folder: &Path) -> Result<File> {
-        let path = run_folder.with_extension("lock");
-        fs::create_dir_all(path.parent().unwrap_or(&self.root))
-            .and_then(|()| File::options().create(true).append(true).open(&path))
-            .with_context(|| format!("{} cannot be written", path.display()))
-            .and_then(|file| match file.try_lock() {
-                Ok(()) => Ok(file),
-                Err(TryLockError::WouldBlock) => bail!(
-                    "another run is under way in {}; wait for it, or stop it",
-                    run_folder.display()
-                ),
-                Err(TryLockError::Error(error)) => {
-                    Err(error).with_context(|| format!("{} cannot be locked", path.display()))
-                }
-            })
+        supervisor::lock(&run_folder.with_extension("lock"), run_folder)
+    }
+
+    /// As [`lock`](Self::lock), for a run that starts engines there: see [`Claim::take`].
+    ///
+    /// # Errors
+    /// As [`Claim::take`].
+    pub fn claim(&self, run_folder: &Path) -> Result<Claim> {
+        Claim::take(run_folder, &run_folder.with_extension("lock"))
     }
 
     /// The folder of builds for `purpose`. Each has one of its own, because the flags differ.
@@ -171,7 +166,7 @@ impl Project {
 
 fn is_project(folder: &Path) -> bool {
     folder.join("Cargo.toml").is_file()
-        && Engine::ALL
+        && ENGINE_PACKAGES
             .iter()
-            .all(|engine| folder.join(engine.package()).join("Cargo.toml").is_file())
+            .all(|package| folder.join(package).join("Cargo.toml").is_file())
 }

@@ -7,14 +7,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use campaign::comparison::folder::{Folder, write_json};
+use campaign::atomic::write_json;
+use campaign::comparison::contestant::Contestant;
+use campaign::comparison::folder::Folder;
 use campaign::comparison::order::TrialId;
 use campaign::comparison::plan::{self, Plan};
 use campaign::comparison::trial::{Ended, Running, Trial};
+use campaign::corpus::content_name;
 use campaign::engine::Engine;
 use campaign::report::{Comparison, machine};
+use campaign::supervisor;
 
 const TARGET: &str = "fuzz_measure_calc";
+const LIBFUZZER: Contestant = Contestant::Alone(Engine::Libfuzzer);
 
 fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -23,7 +28,7 @@ fn project() -> PathBuf {
 fn id(number: usize) -> TrialId {
     TrialId {
         target: TARGET.into(),
-        engine: Engine::Libfuzzer,
+        engine: LIBFUZZER,
         number,
     }
 }
@@ -48,7 +53,7 @@ while IFS="$(printf '\t')" read -r command target path; do
 done
 "#;
 
-/// Speaks like libFuzzer, keeps two inputs half a second apart, and reports one that fails.
+/// Prints like libFuzzer, keeps two inputs half a second apart, reports one that fails, and runs until its end.
 const ENGINE: &str = r#"
 for argument; do
     case $argument in
@@ -64,8 +69,8 @@ sleep 0.5
 printf second >"$output/second"
 printf Fails >"${artifacts}crash-1"
 echo '#100 NEW'
-sleep 0.7
-echo 'stat::number_of_executed_units: 1000'
+trap 'echo "stat::number_of_executed_units: 1000"; exit' INT
+while :; do sleep 0.1; done
 "#;
 
 /// A comparison's folder with stand-ins, and two seeds.
@@ -83,16 +88,20 @@ fn stand_ins(engine: &str) -> (tempfile::TempDir, Folder) {
 }
 
 fn run(folder: &Folder, id: &TrialId, seconds: u64) -> Ended {
+    try_to_run(folder, id, seconds).unwrap()
+}
+
+fn try_to_run(folder: &Folder, id: &TrialId, seconds: u64) -> anyhow::Result<Ended> {
     folder.begin(id).unwrap();
     let running = Running {
         folder,
-        target: harness_core::targets::find(TARGET).unwrap(),
+        contestants: &[LIBFUZZER],
         time: Duration::from_secs(seconds),
         snapshot: Duration::from_millis(200),
-        core: None,
         system: "a system",
     };
-    running.run(id, &mut |_, _, _| {}).unwrap()
+    let target = harness_core::targets::find(TARGET).unwrap();
+    running.run(id, target, None, &mut |_| {})
 }
 
 #[test]
@@ -100,7 +109,7 @@ fn a_trial_is_whole_once_its_file_is_there_and_says_what_came_when() {
     let (_out, folder) = stand_ins(ENGINE);
     folder.begin(&id(1)).unwrap();
     assert_eq!(Trial::read(&folder, &id(1)).unwrap(), None);
-    let Ended::Whole(trial) = run(&folder, &id(1), 1) else {
+    let Ended::Whole(trial) = run(&folder, &id(1), 2) else {
         panic!("it is not whole");
     };
     assert_eq!(
@@ -111,7 +120,8 @@ fn a_trial_is_whole_once_its_file_is_there_and_says_what_came_when() {
     assert_eq!((trial.seeds_read, trial.executions), (2, 1000));
     assert_eq!(trial.corpus, 2);
     let kept: Vec<&str> = trial.kept.iter().map(|kept| kept.file.as_str()).collect();
-    assert_eq!(kept, ["run/replaced/first", "run/replaced/second"]);
+    let pool = |content: &[u8]| format!("run/pool/{}", content_name(content));
+    assert_eq!(kept, [pool(b"first"), pool(b"second")]);
     assert!(
         trial.kept[1].time_ms >= trial.kept[0].time_ms + 400,
         "{trial:?}"
@@ -121,7 +131,7 @@ fn a_trial_is_whole_once_its_file_is_there_and_says_what_came_when() {
         panic!("{:?}", trial.finds);
     };
     assert_eq!(find.check, "calc.stand_in");
-    assert!((400..2000).contains(&find.time_ms), "{find:?}");
+    assert!((400..2500).contains(&find.time_ms), "{find:?}");
     let input = folder.trial(&id(1)).join(&find.file);
     assert_eq!(fs::read_to_string(input).unwrap(), "Fails");
 
@@ -146,16 +156,7 @@ fn an_engine_that_dies_makes_a_trial_that_does_not_count() {
     assert!(why.contains("out of luck"), "{why}");
     // What cannot even be started is an error, and leaves no whole trial.
     fs::remove_file(folder.builds().join("libfuzzer").join(TARGET)).unwrap();
-    folder.begin(&id(2)).unwrap();
-    let running = Running {
-        folder: &folder,
-        target: harness_core::targets::find(TARGET).unwrap(),
-        time: Duration::from_secs(1),
-        snapshot: Duration::from_secs(1),
-        core: None,
-        system: "a system",
-    };
-    assert!(running.run(&id(2), &mut |_, _, _| {}).is_err());
+    assert!(try_to_run(&folder, &id(2), 1).is_err());
     assert_eq!(Trial::read(&folder, &id(2)).unwrap(), None);
 }
 
@@ -187,7 +188,7 @@ fn a_comparison_goes_on_only_as_it_was_begun() {
         version: plan::VERSION,
         started: "2026-01-01T00:00:00Z".into(),
         targets: vec![TARGET.into()],
-        engines: vec![Engine::Libfuzzer],
+        engines: vec![LIBFUZZER],
         trials: 3,
         time_seconds: 60,
         snapshot_seconds: 1,
@@ -214,15 +215,28 @@ fn a_comparison_goes_on_only_as_it_was_begun() {
     let file = format!("seeds/{TARGET}/one: it is not the file");
     assert!(said.contains(&file), "{said}");
 
-    let lock = folder.lock().unwrap();
+    let lock = supervisor::lock(&folder.lock(), out.path()).unwrap();
     let said = refused(&compare(out.path(), &[]).output().unwrap());
-    assert!(said.contains("another comparison is under way"), "{said}");
+    assert!(said.contains("another run is under way"), "{said}");
     drop(lock);
 
     let elsewhere = tempfile::tempdir().unwrap();
     fs::write(elsewhere.path().join("precious"), "x").unwrap();
     let said = refused(&compare(elsewhere.path(), &[]).output().unwrap());
     assert!(said.contains("precious"), "{said}");
+}
+
+#[test]
+fn trials_of_run_are_trials_of_compare_now() {
+    let mut run = Command::new(env!("CARGO_BIN_EXE_campaign"));
+    let arguments = ["run", "--engines", "all", TARGET, "--trials", "3"];
+    let output = run.args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("compare TARGET --engines all,ensemble"),
+        "{said}"
+    );
 }
 
 /// The whole trials, each with the bytes of its file.

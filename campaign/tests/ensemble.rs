@@ -12,10 +12,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use campaign::cores;
 use campaign::corpora::{pack, zip_of};
 use campaign::corpus::{content_name, files_in};
+use campaign::engine::afl::Sharing;
+use campaign::engine::session::{self, Session, Setup, View};
 use campaign::engine::{Engine, Sanitizer};
-use campaign::ensemble::{self, AflSharing, Outcome, Plan, View, allocation};
 use campaign::project::Project;
 use harness_core::{Target, targets};
 
@@ -39,9 +41,9 @@ fn run(
     folder: &Path,
     inputs: &[PathBuf],
     seconds: u64,
-    sharing: Option<AflSharing>,
+    sharing: Option<Sharing>,
     mut look: impl FnMut(&View<'_>) -> bool,
-) -> Outcome {
+) -> Session {
     let project = Project::open(Some(&root())).unwrap();
     let builds: BTreeMap<_, _> = engines
         .iter()
@@ -50,25 +52,22 @@ fn run(
             (engine, build.unwrap())
         })
         .collect();
-    let cores = allocation::first_cores(Some(2)).expect("two cores");
-    let shares = match sharing {
-        // One instance: the other machine's has the other core.
-        Some(_) => allocation::allocate(engines, &cores[..1]),
-        None => allocation::allocate(engines, &cores),
-    };
-    let plan = Plan {
-        shares: &shares.unwrap(),
-        builds: &builds,
-        inputs,
-        max_input: scan().max_input,
-        comparisons_are_seen: scan().comparisons_are_seen,
+    // The other machine's instance has the other core.
+    let cores = cores::first(Some(if sharing.is_some() { 1 } else { 2 })).expect("two cores");
+    let setup = Setup {
         dictionary: project.dictionary(scan()),
-        folder: folder.to_owned(),
-        at_once: 2,
-        time: Duration::from_secs(seconds),
+        at_once: cores.len(),
+        cores,
         sharing,
+        ..Setup::new(
+            scan(),
+            &builds,
+            inputs,
+            folder.to_owned(),
+            Duration::from_secs(seconds),
+        )
     };
-    ensemble::run(&plan, &mut |view| match look(view) {
+    session::run(&setup, &mut |view| match look(view) {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
     })
@@ -113,11 +112,11 @@ fn what_one_engine_knows_the_others_read() {
         .take(200)
         .collect();
     assert_eq!(secret.len(), 200);
-    let mut told = false;
+    let mut is_placed = false;
     let outcome = run(&Engine::ALL, &folder, &seeds(), 30, None, |view| {
         let output = folder.join("honggfuzz/output");
-        if !told && view.elapsed > Duration::from_secs(6) && output.is_dir() {
-            told = true;
+        if !is_placed && view.elapsed > Duration::from_secs(6) && output.is_dir() {
+            is_placed = true;
             for content in &secret {
                 fs::write(
                     output.join(format!("!secret-{}", content_name(content))),
@@ -129,22 +128,19 @@ fn what_one_engine_knows_the_others_read() {
         // To the end: AFL++ reads in the last exchange.
         false
     });
-    assert!(told, "honggfuzz did not start in time");
-    for member in &outcome.members {
-        let (engine, session) = (member.engine, &member.session);
-        assert_eq!(session.failure, None);
-        assert!(
-            session.status.executions > 0 && session.seeds_read > 0,
-            "{engine}"
-        );
-        assert!(member.core_time > Duration::ZERO, "{engine}");
-        assert!(member.given > 0, "{engine} was given nothing");
+    assert!(is_placed, "honggfuzz did not start in time");
+    for one in &outcome.engines {
+        let (figures, engine) = (&one.figures, one.figures.engine);
+        assert_eq!(figures.failure, None);
+        assert!(figures.executions > 0 && one.seeds_read > 0, "{engine}");
+        assert!(figures.core_seconds > 0.0, "{engine}");
+        assert!(figures.given > 0, "{engine} was given nothing");
     }
     let names: BTreeSet<String> = secret.iter().map(|content| content_name(content)).collect();
     let of_honggfuzz = outcome
-        .entries
+        .kept
         .iter()
-        .filter(|entry| entry.engine == Engine::Honggfuzz && names.contains(&entry.name));
+        .filter(|kept| kept.engine == Engine::Honggfuzz && names.contains(&kept.name));
     assert!(of_honggfuzz.count() > 20, "others found the same first");
 
     // libFuzzer read them, and some were news to it.
@@ -201,7 +197,7 @@ fn afl_on_two_machines_reads_what_the_other_found() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name);
-    let sharing = |shared: &str, name: &str, is_main| AflSharing {
+    let sharing = |shared: &str, name: &str, is_main| Sharing {
         folder: place(shared),
         name: name.to_owned(),
         is_main,
@@ -222,7 +218,7 @@ fn afl_on_two_machines_reads_what_the_other_found() {
         let from = format!(",sync:{from},");
         names.filter(|name| name.contains(&from)).count()
     };
-    let afl = |inputs: &[PathBuf], run_folder: &str, sharing: AflSharing, from: &str| {
+    let afl = |inputs: &[PathBuf], run_folder: &str, sharing: Sharing, from: &str| {
         let instance = sharing.folder.join(&sharing.name);
         let outcome = run(
             &[Engine::Afl],
@@ -233,12 +229,12 @@ fn afl_on_two_machines_reads_what_the_other_found() {
             |view| {
                 let instance = instance.to_str().unwrap();
                 match from {
-                    "" => !view.pool.entries().is_empty(),
+                    "" => !view.pool.kept().is_empty(),
                     from => imported(instance, from) > 0,
                 }
             },
         );
-        assert_eq!(outcome.members[0].session.failure, None);
+        assert_eq!(outcome.failure(), None);
         outcome
     };
     afl(
@@ -272,7 +268,7 @@ fn afl_on_two_machines_reads_what_the_other_found() {
     );
     assert!(imported("shared-there/there", "here") > 0);
     // It went on where it was, and what came from the other machine is ours too.
-    assert!(!outcome.entries.is_empty());
+    assert!(!outcome.kept.is_empty());
 }
 
 #[test]

@@ -3,10 +3,12 @@
 #[path = "statistics/trials.rs"]
 mod trials;
 
-use campaign::comparison::faults::{Basis, HuntTrial, chosen, told};
-use campaign::comparison::folder::{Folder, write_json};
+use campaign::atomic::write_json;
+use campaign::comparison::contestant::Contestant;
+use campaign::comparison::faults::chosen;
+use campaign::comparison::folder::Folder;
+use campaign::comparison::hunts::{self, Basis, Find, Hunt, HuntTrial};
 use campaign::engine::Engine;
-use campaign::faults::report::{Find, Hunt};
 use campaign::project::Project;
 use campaign::report::Subject;
 use campaign::report::analysis::analyse;
@@ -19,7 +21,7 @@ fn hunt(engine: Engine, number: usize, time_ms: u64, caught: bool) -> HuntTrial 
     HuntTrial {
         fault: "off-by-one".to_owned(),
         target: "fuzz_measure_calc".to_owned(),
-        engine,
+        engine: Contestant::Alone(engine),
         number,
         of: Basis {
             patch: "p".to_owned(),
@@ -70,7 +72,7 @@ fn a_hunt_without_a_find_is_censored_and_one_that_died_does_not_count() {
 fn hunts_on_disk_are_survival_curves_in_the_report() {
     let out = tempfile::tempdir().unwrap();
     let folder = Folder::open(out.path()).unwrap();
-    assert_eq!(told::read(&folder).unwrap(), []);
+    assert_eq!(hunts::read(&folder).unwrap(), []);
     let mut dead = hunt(Engine::Libfuzzer, 2, 5, false);
     dead.hunt.failure = Some("it died\nand said much".to_owned());
     let mut of_older = hunt(Engine::Libfuzzer, 1, 60_000, false);
@@ -88,7 +90,7 @@ fn hunts_on_disk_are_survival_curves_in_the_report() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         write_json(&path, hunt).unwrap();
     }
-    let read = told::read(&folder).unwrap();
+    let read = hunts::read(&folder).unwrap();
     assert_eq!(read, hunts);
 
     let engines = vec![
@@ -96,7 +98,7 @@ fn hunts_on_disk_are_survival_curves_in_the_report() {
         engine("libfuzzer", some(&[20; 2], 10)),
     ];
     let mut comparison = comparison(2, vec![target("fuzz_measure_calc", engines)]);
-    told::add_to(&mut comparison, &read);
+    hunts::add_to(&mut comparison, &read);
     analyse(&mut comparison);
     let [afl, libfuzzer] = &comparison.targets[0].survivals[..] else {
         panic!("{:?}", comparison.targets[0].survivals);
@@ -118,13 +120,13 @@ fn hunts_on_disk_are_survival_curves_in_the_report() {
     let lost =
         "libFuzzer lost trial 2 on the planted fault off-by-one, which does not count: it died";
     assert!(comparison.notes.iter().any(|note| note == lost), "{notes}");
-    assert_eq!(told::lost(&read), [lost]);
+    assert_eq!(hunts::lost(&read), [lost]);
     assert!(
         notes.contains("more than one state of the sources"),
         "{notes}"
     );
 
-    let table = told::markdown(&comparison);
+    let table = hunts::markdown(&comparison);
     assert!(table.contains("no ranking of engines"), "{table}");
     assert!(
         table.contains("| off-by-one    | AFL       | 2 of 2 |      0.50 s |"),
@@ -143,9 +145,9 @@ fn without_hunts_nothing_is_said_of_faults() {
         vec![target("t", vec![engine("afl", some(&[20; 2], 10))])],
     );
     let before = of_trials.clone();
-    told::add_to(&mut of_trials, &[]);
+    hunts::add_to(&mut of_trials, &[]);
     assert_eq!(of_trials, before);
-    assert_eq!(told::markdown(&of_trials), "");
+    assert_eq!(hunts::markdown(&of_trials), "");
 }
 
 #[test]

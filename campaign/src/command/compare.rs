@@ -10,27 +10,31 @@ use anyhow::{Result, bail};
 use harness_core::Target;
 
 use super::{FINDS, INTERRUPTED, chosen_targets, parse_time};
-use crate::comparison::faults::{self, Hunts, told as told_faults};
-use crate::comparison::folder::{Folder, write_whole};
+use crate::atomic;
+use crate::comparison::contestant::Contestants;
+use crate::comparison::faults::{self, Hunts};
+use crate::comparison::folder::Folder;
+use crate::comparison::hunts as hunted;
 use crate::comparison::order::{self, TrialId};
 use crate::comparison::plan::{Asked, Plan};
 use crate::comparison::schedule::{Schedule, Trials};
-use crate::comparison::told::{self, Told};
-use crate::comparison::trial::{self, Trial};
-use crate::comparison::watcher::Watcher;
-use crate::comparison::{beginning, cores, leftovers};
+use crate::comparison::start;
+use crate::comparison::trial::{self, Running, Trial};
+use crate::comparison::write_report::{self, Reporting};
+use crate::cores;
 use crate::coverage::SourceMap;
-use crate::engine::{EngineSet, session};
+use crate::engine::session;
 use crate::fuzz::never_evaluated_in_words;
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::report::against::{self, Both};
 use crate::report::{Comparison, machine, summary};
+use crate::supervisor::Claim;
 
 /// Compare the engines: same oracle, same seeds, same profile, same time, one core each.
 ///
-/// Every engine runs on every target as often as --trials says. Trials are run in blocks of one of each, in an
+/// Every engine runs on every target --trials times. Trials are run in blocks of one of each, in an
 /// order drawn at random inside a block, so that a machine that drifts treats all alike; the seed of the order
 /// is recorded. Every input that an engine kept is replayed, in the order in which it came, through one neutral
 /// coverage build without any engine's instrumentation: coverage is source regions, lines and functions of the
@@ -38,11 +42,11 @@ use crate::report::{Comparison, machine, summary};
 /// every trial that counts.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Going on:
+Resuming:
   A comparison that was interrupted, killed or cut off from power goes on with the same command and the
   same --out (or with --out alone). Trials that are whole are kept as they are. One that did not end is run
   again from its beginning; what it left is moved to unfinished/ in the folder, and counts for nothing. Trials
-  that were lost to the machine (a full disk, say) are run again too; those in which an engine died are kept as
+  that were lost to the machine (by a full disk, for example) are run again too; those in which an engine died are kept as
   failures, unless --retry is given. Engines that a killed tool left are ended: at once by a process that watches
   for that, or else by the next start. More --trials than before add trials; whatever else differs is refused,
   because trials would not be comparable: the folder has copies of builds, seeds and dictionaries, so the project
@@ -65,11 +69,13 @@ Examples:
   cargo campaign compare --trials 10 --time 5m --faults all --out results/compare/faults
   cargo campaign compare --out results/compare/november --against results/compare/october
                                         what has changed; nothing is run when both are whole
-  cargo campaign compare fuzz_measure_scan --time 10m --engines afl,libfuzzer --cores 1")]
+  cargo campaign compare fuzz_measure_scan --time 10m --engines afl,libfuzzer --cores 1
+  cargo campaign compare --trials 10 --time 10m --engines all,ensemble
+                                        together, or the best engine alone?")]
 pub struct Compare {
     /// The targets; all when none is given.
     targets: Vec<String>,
-    /// The targets, with commas between them: another way to say it.
+    /// The targets, with commas between them: another way to name them.
     #[arg(
         long = "targets",
         value_name = "TARGETS",
@@ -83,9 +89,11 @@ pub struct Compare {
     /// How long each trial takes: 30s, 10m, 24h [default: 1m].
     #[arg(long, value_parser = parse_time)]
     time: Option<Duration>,
-    /// The engines: names with commas between them, or `all` [default: all].
+    /// The engines: names with commas between them, or `all` [default: all]. `ensemble` takes part like one: several
+    /// engines together, which take turns on their core and give each other what they find. It has the engines named
+    /// beside it when they are two or more, else all.
     #[arg(long)]
-    engines: Option<EngineSet>,
+    engines: Option<Contestants>,
     /// How many engines run at once, each on a core of its own; by default as many as there are cores.
     #[arg(long, value_name = "K", alias = "jobs")]
     cores: Option<NonZeroUsize>,
@@ -104,12 +112,12 @@ pub struct Compare {
     #[arg(long)]
     retry: bool,
     /// Afterwards have every engine hunt these planted faults, as often as it has trials and at most as long each: their
-    /// names, with commas between them, or `all`. How soon each is caught is told as survival curves; that is the
+    /// names, with commas between them, or `all`. How soon each is caught is shown as survival curves; that is the
     /// oracle's strength, and no ranking of engines.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     faults: Vec<String>,
-    /// Set the result side by side with an earlier one, of the harness or the seeds before a change, say: the folder
-    /// that a comparison wrote, or its report.json. What differs in the conditions is said first. The folder gets
+    /// Set the result side by side with an earlier one, for example of the seeds before a change: the folder
+    /// that a comparison wrote, or its report.json. What differs in the conditions comes first. The folder gets
     /// against.md and against.json too.
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
@@ -149,7 +157,7 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
     session::stop_on_ctrl_c()?;
     let asked = args.asked()?;
-    faults::hold_known(project, &args.faults)?;
+    faults::check_known(project, &args.faults)?;
     let old = args.against.as_deref().map(against::read).transpose()?;
     let folder = Folder::open(&output_folder(args.out.as_deref(), project)?)?;
     let is_here = |from: &PathBuf| {
@@ -159,21 +167,20 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     if args.against.as_ref().is_some_and(is_here) {
         bail!("--against names the comparison itself; name an earlier one");
     }
-    let _lock = folder.lock()?;
-    let left = leftovers::kill(&folder)?;
-    if left > 0 {
+    let claim = Claim::take(folder.root(), &folder.lock())?;
+    if claim.ended > 0 {
         progress.say(&format!(
-            "{left} processes of a comparison that was killed are ended"
+            "{} processes of a comparison that was killed are ended",
+            claim.ended
         ));
     }
     let plan = match Plan::read(&folder.plan())? {
-        Some(plan) => beginning::go_on(plan, &asked, &folder)?,
+        Some(plan) => start::resume(plan, &asked, &folder)?,
         None => {
             let targets = chosen_targets(asked.targets.as_deref().unwrap_or_default())?;
-            beginning::begin(&asked, &targets, project, &folder, &progress)?
+            start::start(&asked, &targets, project, &folder, &progress)?
         }
     };
-    let _watcher = Watcher::start(&folder)?;
 
     let targets: BTreeMap<String, &'static Target> = plan
         .targets
@@ -190,14 +197,18 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     if args.retry {
         retry(&folder, &order, &progress)?;
     }
+    let time = Duration::from_secs(plan.time_seconds);
     let schedule = Schedule {
-        folder: &folder,
+        running: Running {
+            folder: &folder,
+            contestants: &plan.engines,
+            time,
+            snapshot: Duration::from_secs(plan.snapshot_seconds),
+            system: &machine::system(),
+        },
         targets: &targets,
-        time: Duration::from_secs(plan.time_seconds),
-        snapshot: Duration::from_secs(plan.snapshot_seconds),
         cores: cores::of_each(plan.cores),
         map: &map,
-        system: &machine::system(),
         progress: &progress,
     };
     let trials = schedule.run(order);
@@ -209,20 +220,20 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
             targets: &targets,
             engines: &plan.engines,
             trials: plan.trials,
-            time: schedule.time,
+            time,
             cores: schedule.cores.clone(),
             order_seed: plan.order_seed,
             progress: &progress,
         };
-        // The trials are whole: they are told whatever comes of the hunts.
+        // The trials are whole: they are reported whatever comes of the hunts.
         troubles = hunts
             .run(&faults)
             .unwrap_or_else(|error| vec![format!("{error:#}")]);
     }
-    let hunts = told_faults::read(&folder)?;
-    troubles.extend(told_faults::lost(&hunts));
+    let hunts = hunted::read(&folder)?;
+    troubles.extend(hunted::lost(&hunts));
     let comparison = progress.step("report", || {
-        let told = Told {
+        let reporting = Reporting {
             plan: &plan,
             folder: &folder,
             map: &map,
@@ -230,11 +241,11 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
             trials: &trials,
             hunts: &hunts,
         };
-        told.comparison()
+        reporting.comparison()
     })?;
     // Printed first: on a full disk it is all that there will be.
     outln!("{}", summary::markdown(&comparison));
-    told::write(&comparison, project, &folder)?;
+    write_report::write(&comparison, project, &folder)?;
     if let (Some(old), Some(from)) = (&old, &args.against) {
         let names = Both {
             old: from.display().to_string(),
@@ -244,9 +255,9 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         against::write(&against, folder.root())?;
         outln!("{}", against::markdown(&against));
     }
-    let of_faults = told_faults::markdown(&comparison);
+    let of_faults = hunted::markdown(&comparison);
     if !of_faults.is_empty() {
-        write_whole(&folder.root().join("faults.md"), of_faults.as_bytes())?;
+        atomic::write_durably(&folder.root().join("faults.md"), of_faults.as_bytes())?;
         outln!("{of_faults}");
     }
     let code = conclude(&comparison, &trials, &folder, project, troubles)?;

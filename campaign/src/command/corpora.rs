@@ -71,7 +71,7 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
         Some(folder) => std::path::absolute(folder)?,
         None => project.root().join("corpora"),
     };
-    let _lock = project.lock(&project.results().join("corpora"))?;
+    let _claim = project.claim(&project.results().join("corpora"))?;
 
     let mut candidates = Candidates::default();
     for &target in &targets {
@@ -100,7 +100,7 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
     for &target in &targets {
         let Some(inputs) = candidates.inputs.get(target.name) else {
             bail!(
-                "{} has no inputs at all; make seeds with `cargo campaign seeds`",
+                "{} has no inputs at all; make seeds with `cargo images seeds`",
                 target.name
             );
         };

@@ -281,6 +281,6 @@ fn seeds(project: &Project) -> Result<Finding> {
         what: "seeds".to_owned(),
         state: if empty { State::Missing } else { State::Fine },
         found: counts.join(", "),
-        mend: empty.then(|| "cargo campaign seeds".to_owned()),
+        mend: empty.then(|| "cargo images seeds".to_owned()),
     })
 }

@@ -108,6 +108,7 @@ pub fn run(args: &Faults, project: &Project) -> Result<ExitCode> {
     };
     let copies = project.builds("faults");
     let _lock = project.lock(&copies)?;
+    let _claim = project.claim(&out)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let at_once = args.cores.map_or(cores, usize::from).min(faults.len());
 

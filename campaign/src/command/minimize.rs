@@ -158,12 +158,11 @@ fn corpora(args: &Minimize, project: &Project) -> Result<Vec<(&'static Target, P
 
 /// Keeps engines, and another minimize, from the target until the locks are dropped.
 fn lock(project: &Project, target: &Target) -> Result<Vec<File>> {
-    let of_target = project.results().join("run").join(target.name);
-    let engines = Engine::ALL
-        .iter()
-        .map(|&engine| project.run_folder(target.name, engine));
-    let folders = engines.chain([of_target.join("minimize")]);
-    folders.map(|folder| project.lock(&folder)).collect()
+    let names = Engine::ALL.map(Engine::name).into_iter();
+    let names = names.chain(["ensemble", "minimize"]);
+    names
+        .map(|name| project.lock(&project.run_folder(target.name, name)))
+        .collect()
 }
 
 fn show(args: &Minimize, corpus: &Path, target: &Target, thinned: &Thinned) -> Result<()> {

@@ -5,28 +5,22 @@ pub mod compare;
 pub mod completions;
 pub mod corpora;
 pub mod coverage;
-pub mod differential;
 pub mod doctor;
 pub mod export;
 pub mod faults;
 pub mod import;
 pub mod list;
-pub mod manual;
-pub mod measure;
 pub mod minimize;
 pub mod mutants;
-pub mod recipe;
 pub mod replay;
 pub mod run;
-pub mod scan;
-pub mod seeds;
 pub mod triage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
+use cli::parse_time;
 use harness_core::{TARGETS, Target, targets};
 
 use crate::coverage::{NeutralBuild, Replay, SourceMap};
@@ -35,11 +29,7 @@ use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::TIME_OUT;
 
-/// The exit code that says that there are finds.
-pub const FINDS: u8 = 3;
-
-/// The exit code after Ctrl-C, as shells have it.
-pub const INTERRUPTED: u8 = 130;
+pub use cli::{FINDS, INTERRUPTED};
 
 /// The names of all targets but the base line.
 fn target_names() -> Vec<&'static str> {
@@ -108,17 +98,4 @@ impl Neutral {
             timeout: TIME_OUT,
         }
     }
-}
-
-/// A time such as `30s`, `10m` or `1h`; a bare number is seconds.
-fn parse_time(text: &str) -> Result<Duration, String> {
-    let time = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => humantime::parse_duration(text)
-            .map_err(|error| format!("{error}; write 30s, 10m or 1h"))?,
-    };
-    if time < Duration::from_secs(1) {
-        return Err("at least one second".to_owned());
-    }
-    Ok(time)
 }

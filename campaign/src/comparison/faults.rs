@@ -2,43 +2,36 @@
 //!
 //! Each fault of `faults/` is planted in a copy of the project, as `campaign faults` does; every engine then
 //! fuzzes that copy from the seeds until an input of its own making fails in a replay, or a trial's time is over.
-//! This says how strong the *oracle* is. The faults are no sample of real mistakes, and rank no engine.
+//! This shows how strong the *oracle* is. The faults are no sample of real mistakes, and rank no engine.
 //!
-//! In the comparison's folder, `faults/hunts/FAULT/ENGINE/NNN.json` is a hunt that came to its end; it is kept
-//! while the patch, the sources, the seeds and the time are the same. A hunt that was interrupted is run again.
-//! Beside them are `faults/finds/`, and engines' own folders, which each hunt empties.
-//!
-//! - [`told`]: the hunts in the report.
-
-pub mod told;
-
-use std::collections::{BTreeMap, VecDeque};
-use std::fs;
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+//! A hunt that came to its end is kept while the patch, the sources, the seeds and the time are the same
+//! ([`hunts`](super::hunts)). One that was interrupted is run again. Beside them are `faults/finds/`, and the
+//! engines' own folders, which each hunt empties.
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use harness_core::Target;
-use serde::{Deserialize, Serialize};
 
-use super::cores;
-use super::folder::{Folder, read_json, write_json};
+use super::contestant::Contestant;
+use super::folder::Folder;
+use super::hunts::{self, Basis, Hunt, HuntTrial};
 use super::order::{self, TrialId};
-use crate::engine::{Engine, session};
+use crate::atomic::{read_json, write_json};
+use crate::cores;
+use crate::engine::session;
 use crate::faults::copy::{Copy, Sources};
 use crate::faults::hunt::Hunting;
 use crate::faults::inputs::Inputs;
 use crate::faults::patch::{self, Fault};
-use crate::faults::report::Hunt;
 use crate::faults::trial::replay;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::{Replayer, build_worker};
 use crate::report::counted;
-use crate::statistics::survival::Observation;
+use crate::schedule::Queue;
 
-/// The word that stands for every fault.
+/// The name for every fault.
 const ALL: &str = "all";
 
 /// What it takes to hunt.
@@ -50,8 +43,8 @@ pub struct Hunts<'a> {
     pub folder: &'a Folder,
     /// The comparison's targets.
     pub targets: &'a BTreeMap<String, &'static Target>,
-    /// The engines.
-    pub engines: &'a [Engine],
+    /// The engines, and the ensemble when it takes part.
+    pub engines: &'a [Contestant],
     /// How often each hunts each fault.
     pub trials: usize,
     /// How long a hunt is at most.
@@ -60,52 +53,8 @@ pub struct Hunts<'a> {
     pub cores: Vec<Option<usize>>,
     /// The seed of the order of hunts.
     pub order_seed: u64,
-    /// Where it says how far it is.
+    /// Where it reports how far it is.
     pub progress: &'a Progress,
-}
-
-/// What a hunt depends on, by content.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Basis {
-    /// The patch.
-    pub patch: String,
-    /// The sources that it was planted in.
-    pub sources: String,
-    /// The seeds.
-    pub seeds: String,
-}
-
-/// A hunt that came to its end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HuntTrial {
-    /// The fault's name.
-    pub fault: String,
-    /// The target.
-    pub target: String,
-    /// The engine.
-    pub engine: Engine,
-    /// The trial's number, from 1.
-    pub number: usize,
-    /// What it depends on.
-    pub of: Basis,
-    /// What came of it.
-    pub hunt: Hunt,
-}
-
-impl HuntTrial {
-    /// The trial as survival data; none when it does not count.
-    #[must_use]
-    pub fn observation(&self) -> Option<Observation> {
-        let hunt = &self.hunt;
-        let caught = |time_ms, happened| Some(Observation { time_ms, happened });
-        match (&hunt.find, &hunt.failure) {
-            (Some(_), _) => caught(hunt.time_ms, true),
-            (None, Some(_)) => None,
-            // Every seed fails, so that no engine had to begin.
-            (None, None) if hunt.executions == 0 && hunt.seed_fails.is_some() => caught(0, true),
-            (None, None) => caught(hunt.time_ms, false),
-        }
-    }
 }
 
 /// A fault and the target on which it is hunted.
@@ -117,11 +66,11 @@ pub struct Chosen {
     pub target: &'static Target,
 }
 
-/// Holds that there are faults of those names; `all` stands for every one.
+/// Checks that there are faults of those names; `all` stands for every one.
 ///
 /// # Errors
 /// When there is none of a name.
-pub fn hold_known(project: &Project, names: &[String]) -> Result<()> {
+pub fn check_known(project: &Project, names: &[String]) -> Result<()> {
     if names.is_empty() {
         return Ok(());
     }
@@ -150,7 +99,7 @@ pub fn chosen(
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    hold_known(project, names)?;
+    check_known(project, names)?;
     let all = patch::all(&project.root().join("faults"))?;
     let is_all = names.iter().any(|name| name == ALL);
     let mut chosen = Vec::new();
@@ -185,7 +134,7 @@ impl Hunts<'_> {
         let _lock = self.project.lock(&copies)?;
         let sources = Sources::read(self.project.root())?;
         let seeds = Inputs::seeds(self.project)?;
-        let mut waiting = VecDeque::new();
+        let mut waiting = Vec::new();
         for chosen in chosen {
             let of = Basis {
                 patch: chosen.fault.digest.clone(),
@@ -194,7 +143,7 @@ impl Hunts<'_> {
             };
             let open = self.open(chosen, &of)?;
             if !open.is_empty() {
-                waiting.push_back((chosen, of, open));
+                waiting.push((chosen, of, open));
             }
         }
         let hunts: usize = waiting.iter().map(|(_, _, open)| open.len()).sum();
@@ -208,38 +157,26 @@ impl Hunts<'_> {
         if waiting.is_empty() {
             return Ok(Vec::new());
         }
-        let benches = (0..self.cores.len().min(waiting.len()))
+        let places = &self.cores[..self.cores.len().min(waiting.len())];
+        let copies = (0..places.len())
             .map(|nth| Copy::of(&sources, &copies.join(format!("core-{nth}"))))
             .collect::<Result<Vec<Copy>>>()?;
-        self.hold_sound(&benches[0], &seeds)?;
-        let waiting = Mutex::new(waiting);
-        let troubles = Mutex::new(Vec::new());
-        std::thread::scope(|scope| {
-            for (nth, (copy, &core)) in benches.iter().zip(&self.cores).enumerate() {
-                let (waiting, troubles, sources, seeds) = (&waiting, &troubles, &sources, &seeds);
-                scope.spawn(move || {
-                    // Builds too: so that a hunt on another core is not held up by them.
-                    cores::on(core, || {
-                        while let Some((chosen, of, open)) = next(waiting) {
-                            let bench = Bench {
-                                copy,
-                                core: core.unwrap_or(nth),
-                                seeds,
-                            };
-                            let said = self.fault(chosen, &of, &open, &bench, sources);
-                            if let Err(error) = said {
-                                let trouble = format!("{}: {error:#}", chosen.fault.name);
-                                self.progress.say(&trouble);
-                                lock(troubles).push(trouble);
-                            }
-                        }
-                    });
-                });
-            }
+        self.check_sound(&copies[0], &seeds)?;
+        let (troubles, _) = Queue::new(waiting, places).run(|_, (chosen, of, open), place| {
+            let bench = Bench {
+                copy: &copies[place.nth],
+                core: place.core.unwrap_or(place.nth),
+                seeds: &seeds,
+            };
+            // Builds too: so that a hunt on another core is not held up by them.
+            let done = cores::on(place.core, || {
+                self.fault(chosen, &of, &open, &bench, &sources)
+            });
+            let trouble = format!("{}: {:#}", chosen.fault.name, done.err()?);
+            self.progress.say(&trouble);
+            Some(trouble)
         });
-        Ok(troubles
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner))
+        Ok(troubles.into_iter().flatten().collect())
     }
 
     /// The hunts of a fault that have no result yet, in the order in which they are run.
@@ -247,7 +184,8 @@ impl Hunts<'_> {
         let target = [chosen.target.name.to_owned()];
         let mut open = Vec::new();
         for id in order::of(&target, self.engines, self.trials, self.order_seed) {
-            let known: Option<HuntTrial> = read_json(&self.path(&chosen.fault, &id))?;
+            let known: Option<HuntTrial> =
+                read_json(&hunts::file(self.folder, &chosen.fault.name, &id))?;
             let is_known = known.is_some_and(|known| {
                 known.of == *of && known.target == id.target && known.hunt.answers(self.time)
             });
@@ -258,15 +196,8 @@ impl Hunts<'_> {
         Ok(open)
     }
 
-    fn path(&self, fault: &Fault, id: &TrialId) -> PathBuf {
-        hunts_of(self.folder)
-            .join(&fault.name)
-            .join(id.engine.name())
-            .join(format!("{:03}.json", id.number))
-    }
-
-    /// Holds that no seed fails as the sources are: else a fault would be caught by anything.
-    fn hold_sound(&self, copy: &Copy, seeds: &Inputs) -> Result<()> {
+    /// Checks that no seed fails as the sources are: else a fault would be caught by anything.
+    fn check_sound(&self, copy: &Copy, seeds: &Inputs) -> Result<()> {
         let worker = self
             .progress
             .step("build the replay worker in a copy", || {
@@ -275,7 +206,7 @@ impl Hunts<'_> {
         let replayed = replay(seeds, &mut Replayer::new(worker))?;
         if let Some(caught) = replayed.caught.first() {
             bail!(
-                "the seed {} fails {} on {} without any fault: planted faults cannot be told",
+                "the seed {} fails {} on {} without any fault: planted faults cannot be judged",
                 caught.input,
                 replayed.checks().join(", "),
                 caught.target
@@ -297,7 +228,7 @@ impl Hunts<'_> {
         bench.copy.plant(&chosen.fault)?;
         let planted = bench.copy.project()?;
         let worker = build_worker(&planted)?;
-        let out = root(self.folder);
+        let out = hunts::folder(self.folder);
         let hunting = Hunting {
             project: self.project,
             seeds: bench.seeds,
@@ -310,20 +241,14 @@ impl Hunts<'_> {
                 break;
             }
             let targets = [chosen.target];
-            let Some(hunt) = hunting.hunt(
-                &chosen.fault,
-                &targets,
-                id.engine,
-                bench.core,
-                &planted,
-                &worker,
-            )?
-            else {
+            let engines = id.engine.engines(self.engines);
+            let (fault, core) = (&chosen.fault, bench.core);
+            let hunt = hunting.hunt(fault, &targets, &engines, core, &planted, &worker)?;
+            let Some(hunt) = hunt else {
                 break;
             };
-            self.progress.say(&in_words(&chosen.fault, id, &hunt));
-            let path = self.path(&chosen.fault, id);
-            fs::create_dir_all(path.parent().unwrap_or(&out))?;
+            self.progress.say(&describe(&chosen.fault, id, &hunt));
+            let path = hunts::file(self.folder, &fault.name, id);
             let trial = HuntTrial {
                 fault: chosen.fault.name.clone(),
                 target: id.target.clone(),
@@ -345,28 +270,7 @@ struct Bench<'a> {
     seeds: &'a Inputs,
 }
 
-type Waiting<'a> = VecDeque<(&'a Chosen, Basis, Vec<TrialId>)>;
-
-fn next<'a>(waiting: &Mutex<Waiting<'a>>) -> Option<(&'a Chosen, Basis, Vec<TrialId>)> {
-    if session::interrupted() {
-        return None;
-    }
-    lock(waiting).pop_front()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn root(folder: &Folder) -> PathBuf {
-    folder.root().join("faults")
-}
-
-fn hunts_of(folder: &Folder) -> PathBuf {
-    root(folder).join("hunts")
-}
-
-fn in_words(fault: &Fault, id: &TrialId, hunt: &Hunt) -> String {
+fn describe(fault: &Fault, id: &TrialId, hunt: &Hunt) -> String {
     let what = match (&hunt.find, &hunt.failure) {
         (Some(find), _) => format!("caught after {} ms by {}", hunt.time_ms, find.check),
         (None, Some(why)) => format!("FAILED: {why}"),

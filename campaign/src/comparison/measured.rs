@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::folder::{Folder, read_json, write_json};
+use super::folder::Folder;
 use super::order::TrialId;
 use super::trial::Trial;
+use crate::atomic::{read_json, write_json};
+use crate::corpus::files_in;
 use crate::coverage::{GrowthPoint, Input, Replay, SourceMap};
 use crate::replay::{TIME_OUT, Verdict};
 
@@ -74,7 +76,7 @@ impl Measuring<'_> {
     }
 
     fn inputs_of_seeds(&self, target: &str) -> Result<Vec<Input>> {
-        let seeds: Vec<PathBuf> = self.folder.seeds(target)?;
+        let seeds: Vec<PathBuf> = files_in(&self.folder.seeds(target))?;
         ensure!(
             !seeds.is_empty(),
             "the comparison's seeds of {target} are gone"

@@ -5,39 +5,33 @@
 //! of that is recorded, and the order of a block depends on the seed and the block's number alone: a comparison
 //! that is given more trials later has the same beginning.
 
-use crate::differential::random::Random;
-use crate::engine::Engine;
+use fastrand::Rng;
+
+use super::contestant::Contestant;
 
 /// A trial: an engine on a target, for the `number`th time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TrialId {
     /// The target's name.
     pub target: String,
-    /// The engine.
-    pub engine: Engine,
+    /// The engine, or the ensemble.
+    pub engine: Contestant,
     /// From 1.
     pub number: usize,
 }
 
 impl std::fmt::Display for TrialId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{} on {}, trial {}",
-            self.engine.title(),
-            self.target,
-            self.number
-        )
+        let (title, number) = (self.engine.title(), self.number);
+        write!(f, "{title} on {}, trial {number}", self.target)
     }
 }
 
-/// What the random numbers are for, so that they differ from others of the same seed.
-const ORDER: u64 = 0x6f72_6465;
-
 /// All trials in the order in which they are run.
 #[must_use]
-pub fn of(targets: &[String], engines: &[Engine], trials: usize, seed: u64) -> Vec<TrialId> {
+pub fn of(targets: &[String], engines: &[Contestant], trials: usize, seed: u64) -> Vec<TrialId> {
     let mut order = Vec::with_capacity(targets.len() * engines.len() * trials);
+    let mut seeds = Rng::with_seed(seed);
     for number in 1..=trials {
         let mut block: Vec<TrialId> = targets
             .iter()
@@ -49,12 +43,7 @@ pub fn of(targets: &[String], engines: &[Engine], trials: usize, seed: u64) -> V
                 })
             })
             .collect();
-        let mut random = Random::of_case(seed, ORDER, number as u64);
-        // Fisher and Yates: every order is as likely as any other.
-        for last in (1..block.len()).rev() {
-            let other = usize::try_from(random.below(last as u64 + 1)).unwrap_or(last);
-            block.swap(last, other);
-        }
+        seeds.fork().shuffle(&mut block);
         order.append(&mut block);
     }
     order
@@ -67,12 +56,8 @@ mod tests {
     use super::*;
 
     fn order(trials: usize, seed: u64) -> Vec<TrialId> {
-        of(
-            &["a".to_owned(), "b".to_owned()],
-            &Engine::ALL,
-            trials,
-            seed,
-        )
+        let targets = ["a".to_owned(), "b".to_owned()];
+        of(&targets, &Contestant::ENGINES, trials, seed)
     }
 
     #[test]
@@ -99,7 +84,7 @@ mod tests {
     #[test]
     fn no_engine_is_first_more_often_than_others() {
         let order = order(600, 3);
-        for engine in Engine::ALL {
+        for engine in Contestant::ENGINES {
             let first = order.chunks(6).filter(|block| block[0].engine == engine);
             // 200 are expected, with a standard deviation of 12.
             let first = first.count();

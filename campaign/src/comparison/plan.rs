@@ -3,26 +3,27 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Engine;
+use super::contestant::Contestant;
+use crate::atomic::read_json;
 use crate::report::Machine;
 
-/// The version of `plan.json` that this code reads and writes.
-pub const VERSION: u32 = 1;
+/// The version of `plan.json` that this code reads and writes. Version 1 counted seeds as kept, and had no ensemble.
+pub const VERSION: u32 = 2;
 
 /// The plan of a comparison, which is kept as `plan.json` in its folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The version of this format.
     pub version: u32,
-    /// When the comparison was begun, in UTC, as RFC 3339.
+    /// When the comparison was started, in UTC, as RFC 3339.
     pub started: String,
     /// The targets.
     pub targets: Vec<String>,
-    /// The engines.
-    pub engines: Vec<Engine>,
+    /// The engines, and the ensemble when it takes part.
+    pub engines: Vec<Contestant>,
     /// How many trials of each engine on each target.
     pub trials: usize,
     /// How long a trial takes, in seconds.
@@ -33,7 +34,7 @@ pub struct Plan {
     pub cores: usize,
     /// The seed of the order.
     pub order_seed: u64,
-    /// The machine that it was begun on.
+    /// The machine that it was started on.
     pub machine: Machine,
     /// The code that was built: the commit, where there is one.
     pub code: Option<String>,
@@ -48,7 +49,7 @@ pub struct Asked {
     /// The targets.
     pub targets: Option<Vec<String>>,
     /// The engines.
-    pub engines: Option<Vec<Engine>>,
+    pub engines: Option<Vec<Contestant>>,
     /// Trials of each engine on each target.
     pub trials: Option<usize>,
     /// The time of a trial, in seconds.
@@ -67,25 +68,21 @@ impl Plan {
     /// # Errors
     /// When it cannot be read, or is not a plan of this version.
     pub fn read(path: &Path) -> Result<Option<Self>> {
-        if !path.exists() {
-            return Ok(None);
-        }
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("{} cannot be read", path.display()))?;
-        let plan: Self = serde_json::from_str(&text).with_context(|| {
+        let plan: Option<Self> = read_json(path).with_context(|| {
             format!(
                 "{} is not a plan that this version of the tool understands; name another folder with --out",
                 path.display()
             )
         })?;
-        if plan.version != VERSION {
-            bail!(
+        if let Some(plan) = &plan {
+            ensure!(
+                plan.version == VERSION,
                 "{} has version {}, and this version of the tool reads {VERSION}; name another folder with --out",
                 path.display(),
                 plan.version
             );
         }
-        Ok(Some(plan))
+        Ok(plan)
     }
 
     /// Why a comparison with this plan cannot go on with what is asked for now, on `machine`: a sentence each.
@@ -93,61 +90,61 @@ impl Plan {
     #[must_use]
     pub fn differences(&self, asked: &Asked, machine: &Machine) -> Vec<String> {
         let mut differences = Vec::new();
-        let mut differ = |what: &str, there: String, asked: Option<String>| {
+        let seconds = |seconds: u64| format!("{seconds} s");
+        let fewer = asked.trials.filter(|&trials| trials < self.trials);
+        let asked = [
+            (
+                "the targets",
+                listed(&self.targets),
+                asked.targets.as_deref().map(listed),
+            ),
+            (
+                "--engines",
+                listed(&self.engines),
+                asked.engines.as_deref().map(listed),
+            ),
+            (
+                "--time",
+                seconds(self.time_seconds),
+                asked.time_seconds.map(seconds),
+            ),
+            (
+                "--snapshot",
+                seconds(self.snapshot_seconds),
+                asked.snapshot_seconds.map(seconds),
+            ),
+            (
+                "--cores",
+                self.cores.to_string(),
+                asked.cores.map(|cores| cores.to_string()),
+            ),
+            (
+                "--seed",
+                self.order_seed.to_string(),
+                asked.order_seed.map(|seed| seed.to_string()),
+            ),
+            (
+                "--trials",
+                self.trials.to_string(),
+                fewer.map(|trials| format!("{trials}, which are fewer")),
+            ),
+            (
+                "the processor",
+                self.machine.processor.clone(),
+                Some(machine.processor.clone()),
+            ),
+        ];
+        for (what, there, asked) in asked {
             if let Some(asked) = asked.filter(|asked| *asked != there) {
                 differences.push(format!("{what}: it has {there}, and asked for is {asked}"));
             }
-        };
-        differ(
-            "the targets",
-            listed(self.targets.iter()),
-            asked.targets.as_ref().map(|targets| listed(targets.iter())),
-        );
-        differ(
-            "--engines",
-            listed(self.engines.iter()),
-            asked.engines.as_ref().map(|engines| listed(engines.iter())),
-        );
-        let seconds = |seconds: u64| format!("{seconds} s");
-        differ(
-            "--time",
-            seconds(self.time_seconds),
-            asked.time_seconds.map(seconds),
-        );
-        differ(
-            "--snapshot",
-            seconds(self.snapshot_seconds),
-            asked.snapshot_seconds.map(seconds),
-        );
-        differ(
-            "--cores",
-            self.cores.to_string(),
-            asked.cores.map(|cores| cores.to_string()),
-        );
-        differ(
-            "--seed",
-            self.order_seed.to_string(),
-            asked.order_seed.map(|seed| seed.to_string()),
-        );
-        differ(
-            "--trials",
-            self.trials.to_string(),
-            asked
-                .trials
-                .filter(|&trials| trials < self.trials)
-                .map(|trials| format!("{trials}, which are fewer")),
-        );
-        differ(
-            "the processor",
-            self.machine.processor.clone(),
-            Some(machine.processor.clone()),
-        );
+        }
         for (tool, version) in &self.machine.tools {
             let now = machine.tools.iter().find(|(name, _)| name == tool);
             let now = now.map_or("none", |(_, version)| version);
             if now != version {
                 differences.push(format!(
-                    "{tool}: it was begun with {version}, and here is {now}"
+                    "{tool}: it was started with {version}, and here is {now}"
                 ));
             }
         }
@@ -155,21 +152,24 @@ impl Plan {
     }
 }
 
-fn listed(items: impl Iterator<Item = impl ToString>) -> String {
-    let items: Vec<String> = items.map(|item| item.to_string()).collect();
+fn listed<T: ToString>(items: &[T]) -> String {
+    let items: Vec<String> = items.iter().map(T::to_string).collect();
     items.join(", ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Engine;
 
     fn plan() -> Plan {
         Plan {
             version: VERSION,
             started: "2026-01-01T00:00:00Z".into(),
             targets: vec!["fuzz_a".into(), "fuzz_b".into()],
-            engines: vec![Engine::Afl, Engine::Honggfuzz],
+            engines: [Engine::Afl, Engine::Honggfuzz]
+                .map(Contestant::Alone)
+                .into(),
             trials: 5,
             time_seconds: 60,
             snapshot_seconds: 1,
@@ -212,11 +212,11 @@ mod tests {
     }
 
     #[test]
-    fn every_difference_is_said() {
+    fn every_difference_is_named() {
         let plan = plan();
         let asked = Asked {
             targets: Some(vec!["fuzz_a".into()]),
-            engines: Some(vec![Engine::Afl]),
+            engines: Some(vec![Contestant::Alone(Engine::Afl)]),
             trials: Some(4),
             time_seconds: Some(30),
             snapshot_seconds: Some(2),
@@ -239,7 +239,7 @@ mod tests {
                 "--seed: it has 7, and asked for is 8",
                 "--trials: it has 5, and asked for is 4, which are fewer",
                 "the processor: it has P, and asked for is Q",
-                "rustc: it was begun with 1.95, and here is none",
+                "rustc: it was started with 1.95, and here is none",
             ]
         );
     }

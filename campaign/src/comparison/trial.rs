@@ -3,9 +3,9 @@
 //! A trial's folder has the engine's own folder `run/`, the inputs that fail in `finds/`, and two files that
 //! are written last and at once: `trial.json` with what the engine did, without which the trial is not whole
 //! and is run again; and `measured.json` with what it reached. When each input came is in `trial.json`, so a
-//! folder that is copied, and has new file times, says the same.
+//! folder that is copied, and has new file times, has the same content.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -13,12 +13,13 @@ use anyhow::{Context, Result};
 use harness_core::Target;
 use serde::{Deserialize, Serialize};
 
-use super::folder::{Folder, read_json, write_json};
+use super::contestant::Contestant;
+use super::folder::Folder;
 use super::order::TrialId;
-use crate::corpus::content_name;
-use crate::engine::session::Session;
-use crate::engine::{Engine, Status, number_after};
-use crate::fuzz::{self, Fuzzed};
+use crate::atomic::{read_json, write_json};
+use crate::corpus::files_in;
+use crate::engine::session::{self, Setup, View};
+use crate::fuzz::{Fuzzed, Job};
 use crate::replay::Replayer;
 
 /// The version of `trial.json` that this code reads and writes.
@@ -28,9 +29,6 @@ const VERSION: u32 = 1;
 /// cannot write an input loses it without a word.
 pub const LEAST_FREE: u64 = 32 << 20;
 
-/// Where [`fuzz::Find`]s come from that no engine made.
-const SEEDS: &str = "seeds";
-
 /// What a whole trial did: `trial.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
@@ -38,8 +36,8 @@ pub struct Trial {
     pub version: u32,
     /// The target's name.
     pub target: String,
-    /// The engine.
-    pub engine: Engine,
+    /// The engine, or the ensemble.
+    pub engine: Contestant,
     /// The trial's number, from 1.
     pub number: usize,
     /// When it was started, in UTC, as RFC 3339.
@@ -48,10 +46,13 @@ pub struct Trial {
     pub system: String,
     /// The core to which the engine was pinned, if it was.
     pub core: Option<usize>,
-    /// The command that was run.
+    /// The command that was run; of an ensemble one for each engine, a line each.
     pub command: String,
     /// How long it ran, in seconds.
     pub seconds: f64,
+    /// The processor time that the engines used, in seconds. Trials of earlier versions have none.
+    #[serde(default)]
+    pub core_seconds: f64,
     /// The inputs that the engine read to begin with.
     pub seeds_read: u64,
     /// Executions of the target.
@@ -97,38 +98,38 @@ pub struct Find {
 pub enum Ended {
     /// It is whole, and on disk; it may not count all the same.
     Whole(Box<Trial>),
-    /// Ctrl-C ended it before its time. It is as if it had not begun.
+    /// Ctrl-C ended it before its time. It is as if it had not been started.
     Interrupted,
-    /// The machine let it down, and not the engine: it is run again when the comparison goes on.
+    /// An infrastructure failure, not the engine's: it is run again when the comparison is resumed.
     Lost(String),
 }
 
-/// What it takes to run a trial.
+/// What it takes to run trials.
 #[derive(Debug)]
 pub struct Running<'a> {
     /// The comparison's folder.
     pub folder: &'a Folder,
-    /// The target.
-    pub target: &'static Target,
-    /// How long.
+    /// All contestants: the engines of an ensemble depend on them.
+    pub contestants: &'a [Contestant],
+    /// How long a trial takes.
     pub time: Duration,
-    /// How often the engine's files are looked at.
+    /// How often the engines' files are looked at.
     pub snapshot: Duration,
-    /// The core to run on, when the system pins.
-    pub core: Option<usize>,
     /// The operating system and its version.
     pub system: &'a str,
 }
 
 impl Running<'_> {
-    /// Runs a trial and writes `trial.json`.
+    /// Runs a trial on a core, or on any, and writes `trial.json`.
     ///
     /// # Errors
     /// When something cannot be started, read or written.
     pub fn run(
         &self,
         id: &TrialId,
-        look: &mut dyn FnMut(Duration, Status, usize),
+        target: &Target,
+        core: Option<usize>,
+        look: &mut dyn FnMut(&View<'_>),
     ) -> Result<Ended> {
         let mut least_free = self.free();
         if least_free < LEAST_FREE {
@@ -136,35 +137,36 @@ impl Running<'_> {
         }
         let folder = self.folder.trial(id);
         let started = SystemTime::now();
-        let plan = fuzz::Plan {
-            target: self.target,
-            engine: id.engine,
-            build: &self.folder.build(id.engine, &id.target),
-            inputs: &self.folder.seeds(&id.target)?,
-            folder: folder.join("run"),
-            finds: folder.join("finds"),
-            dictionary: self.folder.dictionary(&id.target),
-            time: self.time,
-            snapshot: self.snapshot,
-            core: self.core,
+        let build = |engine| (engine, self.folder.build(engine, &id.target));
+        let engines = id.engine.engines(self.contestants);
+        let builds = engines.into_iter().map(build).collect();
+        let inputs = files_in(&self.folder.seeds(&id.target))?;
+        let job = Job {
+            target,
+            setup: Setup {
+                dictionary: self.folder.dictionary(&id.target),
+                snapshot: self.snapshot,
+                cores: core.into_iter().collect(),
+                ..Setup::new(target, &builds, &inputs, folder.join("run"), self.time)
+            },
+            finds: &|_| folder.join("finds"),
+            is_over_at_find: false,
         };
         let mut replayer = Replayer::new(self.folder.worker());
-        let fuzzed = fuzz::run(&plan, &mut replayer, &mut |time, status, finds| {
+        let fuzzed = job.run(&mut replayer, &mut |view| {
             least_free = self.free().min(least_free);
-            look(time, status, finds);
+            look(view);
         })?;
         least_free = self.free().min(least_free);
-        if fuzzed
-            .session
-            .as_ref()
-            .is_some_and(|session| session.interrupted)
-        {
+        if session::interrupted() {
             return Ok(Ended::Interrupted);
         }
         if least_free < LEAST_FREE {
             return Ok(Ended::Lost(disk_full(least_free)));
         }
-        let trial = self.record(id, &folder, started, &fuzzed);
+        let mut trial = record(id, &folder, started, &fuzzed);
+        trial.system = self.system.to_owned();
+        trial.core = core;
         write_json(&file(&folder), &trial)?;
         Ok(Ended::Whole(Box::new(trial)))
     }
@@ -172,37 +174,56 @@ impl Running<'_> {
     fn free(&self) -> u64 {
         self.folder.free().unwrap_or(u64::MAX)
     }
-
-    fn record(&self, id: &TrialId, folder: &Path, started: SystemTime, fuzzed: &Fuzzed) -> Trial {
-        let session = fuzzed.session.as_ref();
-        let started = session.map_or(started, |session| session.start);
-        Trial {
-            version: VERSION,
-            target: id.target.clone(),
-            engine: id.engine,
-            number: id.number,
-            started: humantime::format_rfc3339_seconds(started).to_string(),
-            system: self.system.to_owned(),
-            core: self.core,
-            command: session.map_or_else(String::new, |session| session.command.clone()),
-            seconds: session.map_or(0.0, |session| session.elapsed.as_secs_f64()),
-            seeds_read: session.map_or(0, |session| session.seeds_read),
-            executions: session.map_or(0, |session| session.status.executions),
-            stability: session
-                .and_then(|session| session.status.stability)
-                .map(|percent| f64::from(percent.0) / 100.0),
-            corpus: session.map_or(0, |session| session.kept.len()),
-            kept: session.map_or_else(Vec::new, |session| kept(session, folder)),
-            finds: finds(fuzzed, folder),
-            evaluations: fuzzed.evaluations.clone(),
-            failure: match session {
-                Some(session) => session.failure.clone(),
-                None => Some("every seed fails: see the finds".to_owned()),
-            },
-        }
-    }
 }
 
+fn record(id: &TrialId, folder: &Path, started: SystemTime, fuzzed: &Fuzzed) -> Trial {
+    let session = fuzzed.session.as_ref();
+    let started = session.map_or(started, |session| session.start);
+    let finds = fuzzed.finds.iter().map(|find| Find {
+        check: find.check.clone(),
+        file: inside(&find.path, folder),
+        time_ms: millis(find.time),
+    });
+    let mut trial = Trial {
+        version: VERSION,
+        target: id.target.clone(),
+        engine: id.engine,
+        number: id.number,
+        started: humantime::format_rfc3339_seconds(started).to_string(),
+        system: String::new(),
+        core: None,
+        command: String::new(),
+        seconds: 0.0,
+        core_seconds: 0.0,
+        seeds_read: 0,
+        executions: 0,
+        stability: None,
+        corpus: 0,
+        kept: Vec::new(),
+        finds: finds.collect(),
+        evaluations: fuzzed.evaluations.clone(),
+        failure: Some("every seed fails: see the finds".to_owned()),
+    };
+    if let Some(session) = session {
+        trial.command = session.command();
+        trial.seconds = session.elapsed.as_secs_f64();
+        trial.core_seconds = session.core_seconds();
+        trial.seeds_read = session.seeds_read();
+        trial.executions = session.executions();
+        trial.stability = session.stability();
+        trial.corpus = session.kept.len();
+        let kept = session.kept.iter().map(|kept| Kept {
+            file: inside(&kept.path, folder),
+            time_ms: millis(kept.time),
+            executions: kept
+                .executions
+                .unwrap_or_else(|| session.executions_at(kept.time)),
+        });
+        trial.kept = kept.collect();
+        trial.failure = session.failure();
+    }
+    trial
+}
 fn disk_full(free: u64) -> String {
     format!(
         "the disk is full: {} MiB are free, and a trial needs {} at all times",
@@ -249,82 +270,6 @@ impl Trial {
         let executions = self.executions as f64;
         executions / self.seconds.max(0.001)
     }
-}
-
-fn kept(session: &Session, folder: &Path) -> Vec<Kept> {
-    session
-        .kept
-        .iter()
-        .map(|kept| Kept {
-            file: inside(&kept.path, folder),
-            time_ms: millis(kept.time),
-            executions: kept
-                .executions
-                .unwrap_or_else(|| session.executions_at(kept.time)),
-        })
-        .collect()
-}
-
-/// The finds, each with the time at which the first file of its content came.
-fn finds(fuzzed: &Fuzzed, folder: &Path) -> Vec<Find> {
-    // A find is kept under the name of its content.
-    let name = |find: &fuzz::Find| {
-        let name = find.path.file_name().unwrap_or_default();
-        name.to_string_lossy().into_owned()
-    };
-    let arrivals = fuzzed
-        .session
-        .as_ref()
-        .map_or_else(BTreeMap::new, |session| {
-            let wanted = fuzzed.finds.iter().filter(|find| find.from != SEEDS);
-            arrivals(session, &wanted.map(name).collect())
-        });
-    fuzzed
-        .finds
-        .iter()
-        .map(|find| Find {
-            check: find.check.clone(),
-            file: inside(&find.path, folder),
-            time_ms: arrivals.get(&name(find)).copied().map_or(0, millis),
-        })
-        .collect()
-}
-
-/// When the contents of these names first came.
-fn arrivals(session: &Session, wanted: &BTreeSet<String>) -> BTreeMap<String, Duration> {
-    let mut arrivals = BTreeMap::new();
-    let mut note = |path: &Path, time: Duration| {
-        let Ok(content) = std::fs::read(path) else {
-            return;
-        };
-        let name = content_name(&content);
-        if wanted.contains(&name) {
-            let first = arrivals.entry(name).or_insert(time);
-            *first = time.min(*first);
-        }
-    };
-    for path in &session.finds {
-        note(path, arrival(path, session));
-    }
-    // What an engine kept as sound seldom fails, and it is much to read.
-    if session.finds.len() < wanted.len() {
-        for kept in &session.kept {
-            note(&kept.path, kept.time);
-        }
-    }
-    arrivals
-}
-
-/// When an engine wrote a find: AFL++ says so in its name, for others it is the file's time.
-fn arrival(path: &Path, session: &Session) -> Duration {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    if let Some(time) = number_after(&name, ",time:") {
-        return Duration::from_millis(time);
-    }
-    let written = path.metadata().and_then(|file| file.modified());
-    written.map_or(session.elapsed, |written| {
-        written.duration_since(session.start).unwrap_or_default()
-    })
 }
 
 fn inside(path: &Path, folder: &Path) -> String {

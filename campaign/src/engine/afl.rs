@@ -7,31 +7,92 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{Build, Kept, Percent, Status, Task, number_after, run_build};
+use super::{Build, Task, number_after, run_build};
 use crate::corpus::files_in;
 use crate::project::Project;
 
-/// The name of the only instance.
-const INSTANCE: &str = "default";
 /// How often instances read each other's queues, in minutes: the shortest there is. A main instance, which
 /// also reads the folders of other engines, does so twice as often.
 const SYNC_MINUTES: &str = "1";
+/// The power schedules of secondary instances, in turn. Others have AFL++'s own choice, `explore`.
+const SCHEDULES: [&str; 7] = ["fast", "rare", "coe", "exploit", "quad", "lin", "mmopt"];
 
-/// One of several instances that share an output folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Instance {
-    /// Its name, and that of its folder below the output folder.
+/// An AFL++ output folder that instances on other machines share, or that is kept in step with theirs.
+#[derive(Debug, Clone)]
+pub struct Sharing {
+    /// The folder, AFL++'s `-o`. What others have put there is read and never changed.
+    pub folder: PathBuf,
+    /// The name of this machine's first instance; further ones are called `NAME-2`, `NAME-3`, …
     pub name: String,
-    /// Whether it is the main instance (`-M`), which reads everybody's queue; the others (`-S`) read its.
+    /// Whether this machine has the main instance.
     pub is_main: bool,
-    /// Its power schedule (`-p`), when it is not the usual one.
-    pub schedule: Option<&'static str>,
-    /// The folder with what other engines found (`-F`); only a main instance reads one.
-    pub import: Option<PathBuf>,
 }
 
-/// The power schedules of further instances, in turn. The first instance has AFL++'s own choice, `explore`.
-pub const SCHEDULES: [&str; 7] = ["fast", "rare", "coe", "exploit", "quad", "lin", "mmopt"];
+impl Sharing {
+    /// Whether an instance's folder is one of this machine's.
+    pub(super) fn has(&self, instance: &Path) -> bool {
+        let name = instance.file_name().unwrap_or_default().to_string_lossy();
+        let rest = name.strip_prefix(self.name.as_str());
+        let is_number = |rest: &str| {
+            rest.strip_prefix('-')
+                .is_some_and(|n| n.parse::<u32>().is_ok())
+        };
+        rest.is_some_and(|rest| rest.is_empty() || is_number(rest))
+    }
+}
+
+/// What an instance is to the others with its output folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// There are no others.
+    Alone,
+    /// `-M`: it reads everybody's queue, and the folder with what other engines found.
+    Main,
+    /// `-S`: it reads the main instance's queue.
+    Secondary,
+}
+
+/// One instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Instance {
+    /// Its name, and that of its folder below the output folder.
+    pub(super) name: String,
+    /// What it is to the others.
+    pub(super) role: Role,
+    /// Its power schedule (`-p`), when it is not the usual one.
+    schedule: Option<&'static str>,
+}
+
+/// The instances of so many workers. The first is the main one, unless another machine has that. `alone` means
+/// that there is no other engine.
+pub(super) fn instances(workers: usize, alone: bool, sharing: Option<&Sharing>) -> Vec<Instance> {
+    let of = |place: usize| {
+        let role = match (place, sharing) {
+            (0, None) if alone && workers == 1 => Role::Alone,
+            (0, None) => Role::Main,
+            (0, Some(sharing)) if sharing.is_main => Role::Main,
+            _ => Role::Secondary,
+        };
+        // Machines that know nothing of each other get different schedules by their names.
+        let offset: usize = match sharing {
+            Some(sharing) if !sharing.is_main => sharing.name.bytes().map(usize::from).sum(),
+            Some(_) | None => 0,
+        };
+        let schedule = SCHEDULES[(offset + place.saturating_sub(1)) % SCHEDULES.len()];
+        Instance {
+            name: match (sharing, place) {
+                (None, 0) if role == Role::Alone => "default".to_owned(),
+                (None, 0) => "main".to_owned(),
+                (None, _) => format!("secondary-{place}"),
+                (Some(sharing), 0) => sharing.name.clone(),
+                (Some(sharing), _) => format!("{}-{}", sharing.name, place + 1),
+            },
+            schedule: (role == Role::Secondary).then_some(schedule),
+            role,
+        }
+    };
+    (0..workers).map(of).collect()
+}
 
 pub(super) fn build(project: &Project, target: &str) -> Result<Build> {
     let folder = project.builds("afl");
@@ -44,44 +105,36 @@ pub(super) fn build(project: &Project, target: &str) -> Result<Build> {
     Ok(Build {
         binary: folder.join("release").join(target),
         launcher: None,
+        env: std::collections::BTreeMap::new(),
     })
 }
 
-pub(super) fn command(build: &Build, task: &Task) -> Command {
-    let mut command = options(task, task.time, &task.output());
-    command.arg("--").arg(&build.binary);
-    command
-}
-
-/// The command of one of several instances with the common output folder `output`, for `time`. An instance
-/// that was there before goes on where it was.
-#[must_use]
-pub fn instance_command(
-    build: &Build,
-    task: &Task,
-    time: Duration,
-    output: &Path,
-    instance: &Instance,
-) -> Command {
-    let mut command = options(task, time, output);
-    command
-        .arg(if instance.is_main { "-M" } else { "-S" })
-        .arg(&instance.name)
-        .env("AFL_SYNC_TIME", SYNC_MINUTES)
-        .env("AFL_IMPORT_FIRST", "1")
-        .env("AFL_AUTORESUME", "1");
+/// The command of the instance at `place`. One that was there before goes on where it was.
+pub(super) fn command(build: &Build, task: &Task, place: usize, time: Duration) -> Result<Command> {
+    let instance = &task.instances[place];
+    let mut command = options(task, time);
+    if instance.role != Role::Alone {
+        let is_main = instance.role == Role::Main;
+        command
+            .arg(if is_main { "-M" } else { "-S" })
+            .arg(&instance.name)
+            .env("AFL_SYNC_TIME", SYNC_MINUTES)
+            .env("AFL_IMPORT_FIRST", "1")
+            .env("AFL_AUTORESUME", "1");
+        if is_main && task.reads_others {
+            fs::create_dir_all(task.import())?;
+            command.arg("-F").arg(task.import());
+        }
+    }
     if let Some(schedule) = instance.schedule {
         command.args(["-p", schedule]);
     }
-    if let Some(folder) = &instance.import {
-        command.arg("-F").arg(folder);
-    }
     command.arg("--").arg(&build.binary);
-    command
+    Ok(command)
 }
 
 /// Everything but what names the instance and the target.
-fn options(task: &Task, time: Duration, output: &Path) -> Command {
+fn options(task: &Task, time: Duration) -> Command {
     let mut command = Command::new("cargo");
     command
         .args([
@@ -93,7 +146,7 @@ fn options(task: &Task, time: Duration, output: &Path) -> Command {
         ])
         .arg(&task.inputs)
         .arg("-o")
-        .arg(output)
+        .arg(&task.output)
         .args(["-G", &task.max_input.to_string(), "-t", "5000"])
         // No window on a terminal; no questions about the machine's set-up, which `doctor` answers.
         .env("AFL_NO_UI", "1")
@@ -114,66 +167,49 @@ fn options(task: &Task, time: Duration, output: &Path) -> Command {
     command
 }
 
-pub(crate) fn seeds_read(log: &str) -> Option<u64> {
+pub(super) fn seeds_read(log: &str) -> Option<u64> {
     number_after(log, "Loaded a total of ")
 }
 
-pub(crate) fn status(task: &Task) -> Status {
-    instance_status(&task.output().join(INSTANCE))
+/// Executions of all instances, and the stability of the least stable one, in percent.
+pub(super) fn figures(task: &Task) -> (u64, Option<f64>) {
+    let each = task.instances.iter().map(|instance| {
+        let file = task.output.join(&instance.name).join("fuzzer_stats");
+        figures_of(&fs::read_to_string(file).unwrap_or_default())
+    });
+    each.fold((0, None), |(executions, least), (more, stability)| {
+        let least = stability.map_or(least, |one: f64| {
+            Some(least.map_or(one, |least| one.min(least)))
+        });
+        (executions + more, least)
+    })
 }
 
-/// The figures of the instance in `folder`.
-#[must_use]
-pub fn instance_status(folder: &Path) -> Status {
-    let text = fs::read_to_string(folder.join("fuzzer_stats"));
-    text.map_or_else(|_| Status::default(), |text| status_of(&text))
-}
-
-fn status_of(fuzzer_stats: &str) -> Status {
+fn figures_of(fuzzer_stats: &str) -> (u64, Option<f64>) {
     let value = |key: &str| {
         fuzzer_stats.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;
             (name.trim() == key).then(|| value.trim())
         })
     };
-    Status {
-        executions: value("execs_done")
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0),
-        corpus: value("corpus_count")
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0),
-        stability: value("stability")
-            .and_then(|text| text.trim_end_matches('%').split_once('.'))
-            .and_then(|(whole, hundredths)| {
-                Some(Percent(
-                    whole.parse::<u32>().ok()? * 100 + hundredths.parse::<u32>().ok()?,
-                ))
-            }),
-    }
+    let stability = value("stability").and_then(|text| text.trim_end_matches('%').parse().ok());
+    let executions = value("execs_done").and_then(|text| text.parse().ok());
+    (executions.unwrap_or(0), stability)
 }
 
-/// The queue, whose file names say when each input came.
-pub(super) fn kept(task: &Task) -> Result<Vec<Kept>> {
-    Ok(files_in(&task.output().join(INSTANCE).join("queue"))?
-        .into_iter()
-        .map(|path| {
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            Kept {
-                time: Duration::from_millis(number_after(&name, ",time:").unwrap_or(0)),
-                executions: number_after(&name, ",execs:"),
-                path,
-            }
-        })
-        .collect())
+/// When an input came, and after how many executions of its instance, by the name of its file.
+pub(super) fn arrival(name: &str) -> (Option<Duration>, Option<u64>) {
+    (
+        number_after(name, ",time:").map(Duration::from_millis),
+        number_after(name, ",execs:"),
+    )
 }
 
-pub(crate) fn finds(task: &Task) -> Result<Vec<PathBuf>> {
-    instance_finds(&task.output().join(INSTANCE))
+/// The finds of all instances.
+pub(super) fn finds(task: &Task) -> Result<Vec<PathBuf>> {
+    let each = task.instances.iter();
+    let each = each.map(|instance| instance_finds(&task.output.join(&instance.name)));
+    Ok(each.collect::<Result<Vec<_>>>()?.concat())
 }
 
 /// The finds of the instance in `folder`, those of before it was started again included: AFL++ then gives
@@ -181,7 +217,7 @@ pub(crate) fn finds(task: &Task) -> Result<Vec<PathBuf>> {
 ///
 /// # Errors
 /// When a folder cannot be read.
-pub fn instance_finds(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn instance_finds(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut finds = Vec::new();
     for folder in folders_in(folder)? {
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
@@ -197,7 +233,7 @@ pub fn instance_finds(folder: &Path) -> Result<Vec<PathBuf>> {
 ///
 /// # Errors
 /// When it is there and cannot be read.
-pub fn instances_in(output: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn instances_in(output: &Path) -> Result<Vec<PathBuf>> {
     let folders = folders_in(output)?.into_iter();
     Ok(folders
         .filter(|folder| folder.join("queue").is_dir())
@@ -229,12 +265,17 @@ mod tests {
 
     #[test]
     fn its_own_figures_are_read() {
-        let status = status_of(
+        let figures = figures_of(
             "start_time        : 1795361632\nexecs_done        : 294936\n\
              execs_per_sec     : 29487.70\ncorpus_count      : 83\nstability         : 99.45%\n",
         );
-        assert_eq!((status.executions, status.corpus), (294_936, 83));
-        assert_eq!(status.stability.unwrap().to_string(), "99.45 %");
+        assert_eq!(figures, (294_936, Some(99.45)));
+        let (time, executions) = arrival("id:000083,src:000003,time:1500,execs:4711,op:havoc");
+        assert_eq!(
+            (time, executions),
+            (Some(Duration::from_millis(1500)), Some(4711))
+        );
+        assert_eq!(arrival("id:000084,sync:import_0,src:000001"), (None, None));
         assert_eq!(
             seeds_read("[*] x\n[+] Loaded a total of 5 seeds.\n"),
             Some(5)
@@ -246,14 +287,10 @@ mod tests {
     fn comparisons_are_solved_where_they_are_seen() {
         let asked = |comparisons_are_seen| {
             let task = Task {
-                max_input: 192,
-                inputs: "inputs".into(),
-                folder: "folder".into(),
-                dictionary: None,
                 comparisons_are_seen,
-                time: Duration::from_secs(1),
+                ..super::super::task()
             };
-            let command = options(&task, task.time, &task.output());
+            let command = options(&task, Duration::from_secs(1));
             let asked: Vec<String> = command
                 .get_args()
                 .map(|argument| argument.to_string_lossy().into_owned())
@@ -261,6 +298,44 @@ mod tests {
             asked.windows(2).any(|pair| pair == ["-c", "-"])
         };
         assert!(asked(false) && !asked(true));
+    }
+
+    #[test]
+    fn one_instance_is_the_main_one_and_the_others_differ_in_their_schedules() {
+        let all = instances(8, true, None);
+        assert_eq!((all[0].role, all[0].schedule), (Role::Main, None));
+        assert_eq!([&all[0].name, &all[1].name], ["main", "secondary-1"]);
+        let schedules: std::collections::HashSet<_> =
+            all.iter().map(|instance| instance.schedule).collect();
+        assert_eq!(schedules.len(), 8);
+        assert!(all[1..].iter().all(|one| one.role == Role::Secondary));
+        let alone = instances(1, true, None);
+        assert_eq!(
+            (alone[0].name.as_str(), alone[0].role),
+            ("default", Role::Alone)
+        );
+        assert_eq!(instances(1, false, None)[0].role, Role::Main);
+    }
+
+    #[test]
+    fn another_machine_has_no_main_instance() {
+        let sharing = |is_main| Sharing {
+            folder: "/shared".into(),
+            name: "here".to_owned(),
+            is_main,
+        };
+        let here = instances(1, true, Some(&sharing(true)));
+        assert_eq!((here[0].name.as_str(), here[0].role), ("here", Role::Main));
+        let there = instances(2, true, Some(&sharing(false)));
+        assert_eq!([&there[0].name, &there[1].name], ["here", "here-2"]);
+        assert!(
+            there
+                .iter()
+                .all(|one| one.role == Role::Secondary && one.schedule.is_some())
+        );
+        let is_ours = |name: &str| sharing(true).has(&Path::new("/shared").join(name));
+        assert!(is_ours("here") && is_ours("here-2"));
+        assert!(!is_ours("hereafter") && !is_ours("there") && !is_ours("here-x"));
     }
 
     #[test]

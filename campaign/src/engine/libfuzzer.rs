@@ -1,15 +1,14 @@
 //! libFuzzer, through cargo-fuzz.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::Result;
 
 use super::growing::ReadTo;
-use super::{Build, Kept, Sanitizer, Status, Task, host_triple, kept_in, number_after, run_build};
-use crate::corpus::files_in;
+use super::{Build, Sanitizer, Task, host_triple, number_after, run_build};
 use crate::project::Project;
 
 pub(super) fn build(project: &Project, target: &str, sanitizer: Sanitizer) -> Result<Build> {
@@ -45,6 +44,7 @@ pub(super) fn build(project: &Project, target: &str, sanitizer: Sanitizer) -> Re
     Ok(Build {
         binary: folder.join(host_triple()?).join("release").join(target),
         launcher: None,
+        env: std::collections::BTreeMap::new(),
     })
 }
 
@@ -59,9 +59,10 @@ pub fn has_nightly() -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// The command for what is left of the time. libFuzzer stops at a find; the caller starts it again.
+/// The command of a process, whose folder is made. libFuzzer stops at a find. Every second it reads what
+/// appears in its output folder, from other processes and from other engines.
 pub(super) fn command(build: &Build, task: &Task, time: Duration) -> Result<Command> {
-    for folder in [task.output(), task.artifacts(), task.replaced()] {
+    for folder in [&task.output, &task.artifacts()] {
         fs::create_dir_all(folder)?;
     }
     let mut command = Command::new(&build.binary);
@@ -69,27 +70,17 @@ pub(super) fn command(build: &Build, task: &Task, time: Duration) -> Result<Comm
         .arg(format!("-max_total_time={}", time.as_secs().max(1)))
         .arg(format!("-max_len={}", task.max_input))
         .arg(format!("-artifact_prefix={}/", task.artifacts().display()))
-        .args(["-timeout=5", "-rss_limit_mb=2048", "-print_final_stats=1"]);
+        .args(["-timeout=5", "-rss_limit_mb=2048", "-print_final_stats=1"])
+        .arg("-reload=1");
     if let Some(dictionary) = &task.dictionary {
         command.arg(format!("-dict={}", dictionary.display()));
     }
-    command.arg(task.output()).arg(&task.inputs);
-    Ok(command)
-}
-
-/// The command of a worker in an ensemble: it reads what appears in its output folder, from other workers and
-/// from other engines, every second.
-///
-/// # Errors
-/// When a folder cannot be made.
-pub fn ensemble_command(build: &Build, task: &Task, time: Duration) -> Result<Command> {
-    let mut command = command(build, task, time)?;
-    command.arg("-reload=1");
+    command.arg(&task.output).arg(&task.inputs);
     Ok(command)
 }
 
 /// What the folder of inputs held: libFuzzer reports each folder, the output's first.
-pub(crate) fn seeds_read(log: &str, task: &Task) -> Option<u64> {
+pub(super) fn seeds_read(log: &str, task: &Task) -> Option<u64> {
     let folder = task.inputs.display().to_string();
     log.lines().find_map(|line| {
         let (count, rest) = line.strip_prefix("INFO:")?.split_once(" files found in ")?;
@@ -97,25 +88,17 @@ pub(crate) fn seeds_read(log: &str, task: &Task) -> Option<u64> {
     })
 }
 
-pub(crate) fn status(task: &Task, executions: &mut Executions) -> Status {
-    Status {
-        executions: executions.read(&task.log()),
-        corpus: files_in(&task.output()).map_or(0, |files| files.len() as u64),
-        stability: None,
-    }
-}
-
-/// The executions that a log tells, `#123` or the final figure, of every start there was.
+/// The executions in a log, `#123` or the final figure, of every start there was.
 #[derive(Debug, Default)]
-pub struct Executions {
+pub(super) struct Executions {
     read_to: ReadTo,
     of_earlier_starts: u64,
     latest: u64,
 }
 
 impl Executions {
-    /// Reads what is new in the log; what cannot be read tells nothing.
-    pub fn read(&mut self, log: &Path) -> u64 {
+    /// Reads what is new in the log, and returns the sum; what cannot be read adds nothing.
+    pub(super) fn read(&mut self, log: &Path) -> u64 {
         let mut read_to = self.read_to;
         let _ = read_to.new_lines(log, |line| self.take(line));
         self.read_to = read_to;
@@ -134,37 +117,6 @@ impl Executions {
             self.latest = self.latest.max(figure);
         }
     }
-}
-
-/// libFuzzer replaces an input by a smaller one with the same features; so that growth over time is
-/// not told from the late ones alone, a second name keeps what was there.
-pub(super) fn preserve(task: &Task) -> Result<()> {
-    for file in files_in(&task.output())? {
-        let second = task.replaced().join(file.file_name().unwrap_or_default());
-        if !second.exists() {
-            // It may vanish between the two calls; then it is not there to be kept.
-            let _ = fs::hard_link(&file, second);
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn kept(task: &Task, start: SystemTime) -> Result<Vec<Kept>> {
-    preserve(task)?;
-    kept_in(&task.replaced(), start)
-}
-
-pub(crate) fn finds(task: &Task) -> Result<Vec<PathBuf>> {
-    Ok(files_in(&task.artifacts())?
-        .into_iter()
-        .filter(|path| {
-            // `slow-unit-` is a remark, not a find.
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            ["crash-", "timeout-", "oom-", "leak-"]
-                .iter()
-                .any(|kind| name.starts_with(kind))
-        })
-        .collect())
 }
 
 #[cfg(test)]
@@ -202,12 +154,8 @@ mod tests {
     #[test]
     fn the_seeds_are_those_of_the_folder_given() {
         let task = Task {
-            max_input: 1,
             inputs: "/a/inputs".into(),
-            folder: "/a".into(),
-            dictionary: None,
-            comparisons_are_seen: true,
-            time: Duration::from_secs(1),
+            ..super::super::task()
         };
         let log =
             "INFO:        0 files found in /a/output\nINFO:        5 files found in /a/inputs\n";

@@ -1,416 +1,407 @@
-//! One engine, one target, one core: started, watched, stopped, and read.
+//! One engine on one target, or several at once that give each other what they find: started, watched,
+//! stopped, and read.
+//!
+//! Each engine reads others' inputs by its own means ([`inbox`]). AFL++'s instances among themselves, and
+//! libFuzzer's workers, exchange without us. Everything that any of them keeps goes into one [`pool`] as soon as
+//! it is seen. Shortly before the end there is a last exchange.
+//!
+//! - [`allocation`]: which engine gets how many cores, and whose turn it is.
+//! - [`member`]: one engine: its processes, restarts, files.
+//! - [`outcome`]: what became of all of it.
 
-use std::fs::{self, File};
+mod allocation;
+mod inbox;
+mod member;
+mod outcome;
+mod pool;
+
+use std::collections::BTreeMap;
+use std::fs;
 use std::ops::ControlFlow;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process_group};
-use rustix::thread::{CpuSet, sched_setaffinity};
+use anyhow::{Context, Result, bail, ensure};
+use harness_core::Target;
+use rustix::process::Signal;
 
-use super::{Build, Engine, Kept, Status, Task, afl, growing, honggfuzz, libfuzzer, shown};
-use crate::corpus::content_name;
+use super::afl::Sharing;
+use super::{Build, Engine, Task, afl, left_in};
+use crate::corpus::{content_name, files_in};
+use crate::supervisor::{self, Times};
+use member::Member;
+pub use outcome::{Figures, Outcome, Sample, Session};
+pub use pool::{Kept, Pool};
 
-/// How often an engine is looked after.
+/// How often processes are looked after.
 const TICK: Duration = Duration::from_millis(100);
-/// How often its files are read, when nothing else is asked for.
+/// How often figures are read when nothing else is asked for, and how often inputs are exchanged.
 pub const LOOK: Duration = Duration::from_secs(1);
-/// How long an engine may take to come to its end after its time, or after it was asked to.
+/// How often a process that dies is started again in a session of several engines.
+pub const RESTARTS: u32 = 3;
+/// How long an exchange of several engines may take of each second, so that processes are looked after
+/// meanwhile; what it has not come to has its turn a second later.
+const EXCHANGE: Duration = Duration::from_millis(500);
+/// How long the last exchange may take, and copying into the pool where there is one engine.
+const LAST_EXCHANGE: Duration = Duration::from_secs(3);
+/// How long engines have to read what they are given last when the session is interrupted.
+const LAST_READING: Duration = Duration::from_millis(2500);
+/// How long a process may take to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// Set by Ctrl-C: every engine stops, and what it found is kept.
-pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+pub use cli::interrupt::{INTERRUPTED, interrupted, stop_on_ctrl_c};
 
-/// Makes Ctrl-C (and SIGTERM) stop the engines instead of this process.
-///
-/// # Errors
-/// When the handler cannot be installed.
-pub fn stop_on_ctrl_c() -> Result<()> {
-    ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::SeqCst))
-        .context("Ctrl-C cannot be handled")
-}
-
-/// Whether Ctrl-C was pressed.
-#[must_use]
-pub fn interrupted() -> bool {
-    INTERRUPTED.load(Ordering::SeqCst)
-}
-
-/// What an engine had executed at some time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sample {
-    /// Since the engine's start.
-    pub time: Duration,
-    /// Executions of the target.
-    pub executions: u64,
-}
-
-/// What came of a session.
+/// What a session is to do.
 #[derive(Debug, Clone)]
-pub struct Session {
-    /// The command as it was run.
-    pub command: String,
-    /// When the engine was started.
-    pub start: SystemTime,
-    /// How long it ran.
+pub struct Setup<'a> {
+    /// The engines, each with its build of the target.
+    pub builds: &'a BTreeMap<Engine, Build>,
+    /// The inputs to begin from.
+    pub inputs: &'a [PathBuf],
+    /// The longest input to make, in bytes.
+    pub max_input: usize,
+    /// Whether the target lets engines see comparisons.
+    pub comparisons_are_seen: bool,
+    /// The dictionary.
+    pub dictionary: Option<PathBuf>,
+    /// The folder of this session; it is emptied. One engine works in it, several in folders of their own below.
+    pub folder: PathBuf,
+    /// The cores to use, by the system's numbers; any when there is none.
+    pub cores: Vec<usize>,
+    /// How many engines, or workers of engines, run at once. When there are more engines, they take turns.
+    pub at_once: usize,
+    /// How long.
+    pub time: Duration,
+    /// How often figures are read, and inputs that an engine may replace are preserved.
+    pub snapshot: Duration,
+    /// How often a process that dies is started again before it is given up.
+    pub restarts: u32,
+    /// The folder in which AFL++ works with other machines' instances, if it does.
+    pub sharing: Option<Sharing>,
+}
+
+impl<'a> Setup<'a> {
+    /// These engines on `target` for `time` in `folder`, on one core, which any may be.
+    #[must_use]
+    pub fn new(
+        target: &Target,
+        builds: &'a BTreeMap<Engine, Build>,
+        inputs: &'a [PathBuf],
+        folder: PathBuf,
+        time: Duration,
+    ) -> Self {
+        Self {
+            builds,
+            inputs,
+            max_input: target.max_input,
+            comparisons_are_seen: target.comparisons_are_seen,
+            dictionary: None,
+            folder,
+            cores: Vec::new(),
+            at_once: 1,
+            time,
+            snapshot: LOOK,
+            // Among several, the others go on without one that died.
+            restarts: if builds.len() == 1 { 0 } else { RESTARTS },
+            sharing: None,
+        }
+    }
+}
+
+/// A session while it runs.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// Since the start.
     pub elapsed: Duration,
-    /// The inputs that it read to begin with.
-    pub seeds_read: u64,
-    /// Its final figures.
-    pub status: Status,
-    /// Its executions over time.
-    pub samples: Vec<Sample>,
-    /// What it kept, in the order in which it came.
-    pub kept: Vec<Kept>,
-    /// Files with inputs that failed.
-    pub finds: Vec<PathBuf>,
-    /// Whether Ctrl-C ended it.
-    pub interrupted: bool,
-    /// Why its result does not count: it died, read no seeds, or executed nothing.
-    pub failure: Option<String>,
+    /// How each engine stands.
+    pub engines: &'a [Figures],
+    /// All that they have kept.
+    pub pool: &'a Pool,
+    /// Files with finds that are new since the last view.
+    pub finds: &'a [(Engine, PathBuf)],
+    /// What should be reported of processes that died.
+    pub events: &'a [String],
 }
 
-impl Session {
-    /// Executions a second, over the whole session.
+impl View<'_> {
+    /// Executions of all engines.
     #[must_use]
-    pub fn executions_per_second(&self) -> f64 {
-        #[allow(clippy::cast_precision_loss, reason = "a rate, to be printed")]
-        let executions = self.status.executions as f64;
-        executions / self.elapsed.as_secs_f64().max(0.001)
+    pub fn executions(&self) -> u64 {
+        self.engines.iter().map(|one| one.executions).sum()
     }
 
-    /// The executions until `time`: between two samples, in proportion.
+    /// How many files with finds there are.
     #[must_use]
-    pub fn executions_at(&self, time: Duration) -> u64 {
-        let mut before = Sample {
-            time: Duration::ZERO,
-            executions: 0,
-        };
-        for &sample in &self.samples {
-            if sample.time >= time {
-                let span = (sample.time - before.time).as_millis().max(1);
-                let part = (time.saturating_sub(before.time)).as_millis().min(span);
-                let gain = u128::from(sample.executions.saturating_sub(before.executions));
-                return before.executions + u64::try_from(gain * part / span).unwrap_or(0);
-            }
-            before = sample;
-        }
-        self.status.executions.max(before.executions)
+    pub fn find_count(&self) -> usize {
+        self.engines.iter().map(|one| one.finds).sum()
     }
 }
 
-/// What is called about every second with the time that went by, the figures so far, and the finds' files;
-/// it says whether to go on.
-pub type Look<'a> = &'a mut dyn FnMut(Duration, Status, &[PathBuf]) -> ControlFlow<()>;
+/// What is called with each [`View`]; it decides whether to go on.
+pub type Look<'a> = &'a mut dyn FnMut(&View<'_>) -> ControlFlow<()>;
 
-/// Runs an engine for the task's time on core number `core`, or on any when `None`. `look` is called
-/// about every second with the figures so far.
+/// Runs engines for the time given. `look` is called about once every `snapshot`, and once when all has
+/// ended.
 ///
 /// # Errors
-/// When the engine cannot be started or its files cannot be read. An engine that ran but whose result
-/// does not count is no error: see [`Session::failure`].
-pub fn run(
-    engine: Engine,
-    build: &Build,
-    task: &Task,
-    core: Option<usize>,
-    look: &mut dyn FnMut(Duration, Status, usize),
-) -> Result<Session> {
-    run_every(engine, build, task, core, LOOK, look)
-}
-
-/// As [`run`], and looks every `snapshot`: then its files are read, what it may replace is preserved, and
-/// `look` is called.
-///
-/// # Errors
-/// As [`run`].
-pub fn run_every(
-    engine: Engine,
-    build: &Build,
-    task: &Task,
-    core: Option<usize>,
-    snapshot: Duration,
-    look: &mut dyn FnMut(Duration, Status, usize),
-) -> Result<Session> {
-    let mut look_on = |elapsed, status, finds: &[PathBuf]| {
-        look(elapsed, status, finds.len());
-        ControlFlow::Continue(())
-    };
-    run_looking(engine, build, task, core, snapshot, &mut look_on)
-}
-
-/// As [`run`], and stops when `look` says so, which is told the files with finds so far. It is called
-/// about every second and whenever the engine ends.
-///
-/// # Errors
-/// As [`run`].
-pub fn run_until(
-    engine: Engine,
-    build: &Build,
-    task: &Task,
-    core: Option<usize>,
-    look: Look<'_>,
-) -> Result<Session> {
-    run_looking(engine, build, task, core, LOOK, look)
-}
-
-fn run_looking(
-    engine: Engine,
-    build: &Build,
-    task: &Task,
-    core: Option<usize>,
-    snapshot: Duration,
-    look: Look<'_>,
-) -> Result<Session> {
-    fs::create_dir_all(&task.folder)
-        .with_context(|| format!("the folder {} cannot be made", task.folder.display()))?;
-    let start = SystemTime::now();
-    let mut watched = Watched {
-        engine,
-        task,
+/// When a folder cannot be read or written, or an engine that is never restarted cannot be started. An engine that
+/// dies is no error: see [`Session::failure`].
+pub fn run(setup: &Setup<'_>, look: Look<'_>) -> Result<Session> {
+    ensure!(!setup.builds.is_empty(), "a session needs an engine");
+    empty(&setup.folder)?;
+    let inputs = setup.folder.join("inputs");
+    lay_out(setup.inputs, &inputs)?;
+    let pool = Pool::new(&setup.folder.join("pool"), setup.inputs)?;
+    let mut running = Running {
+        members: members(setup, &inputs)?,
+        at_once: setup.at_once.max(1),
+        folder: setup.folder.clone(),
+        snapshot: setup.snapshot,
+        turn: None,
+        pool,
+        start: SystemTime::now(),
         clock: Instant::now(),
-        snapshot,
-        samples: Vec::new(),
-        executions: libfuzzer::Executions::default(),
+        ended: None,
+        was_cut: false,
+        events: Vec::new(),
     };
-    let mut command_shown = String::new();
-    let mut ended_badly = None;
+    let ended = running.until_the_end(setup.time, look);
+    // Whatever happened, no engine is left running.
+    let stopped = running.stop();
+    ended.and(stopped)?;
+    for member in &mut running.members {
+        member.scan(&mut running.pool, running.start, None)?;
+    }
+    // There is nothing left to stop.
+    let _ = running.look(look)?;
+    running.session()
+}
 
-    loop {
-        let left = task.time.saturating_sub(watched.clock.elapsed());
-        let mut command = match engine {
-            Engine::Afl => afl::command(build, task),
-            Engine::Libfuzzer => libfuzzer::command(build, task, left)?,
-            Engine::Honggfuzz => honggfuzz::command(build, task)?,
+fn members(setup: &Setup<'_>, inputs: &Path) -> Result<Vec<Member>> {
+    let engines: Vec<Engine> = setup.builds.keys().copied().collect();
+    let alone = engines.len() == 1;
+    let shares = allocation::allocate(&engines, setup.at_once.max(1), &setup.cores);
+    let readers: Vec<Engine> = engines
+        .iter()
+        .copied()
+        .filter(|&engine| {
+            // Only AFL++'s main instance reads a folder of others.
+            let sharing = setup.sharing.as_ref().filter(|_| engine == Engine::Afl);
+            !alone && sharing.is_none_or(|sharing| sharing.is_main)
+        })
+        .collect();
+    let member = |(engine, workers): (Engine, Vec<Vec<usize>>)| {
+        let sharing = setup.sharing.as_ref().filter(|_| engine == Engine::Afl);
+        let folder = match alone {
+            true => setup.folder.clone(),
+            false => setup.folder.join(engine.name()),
         };
-        if command_shown.is_empty() {
-            command_shown = shown(&command);
-        }
-        let mut child = start_in_background(&mut command, &task.log(), core.as_slice())?;
-        let finds_before = finds(engine, task)?.len();
-        let (status, flow) = watched.until_it_ends(&mut child, look)?;
-        let early = flow.is_continue()
-            && watched.clock.elapsed() + Duration::from_secs(2) < task.time
-            && !interrupted();
-        if !early {
-            break;
-        }
-        // libFuzzer stops at a find; as long as each start brings a new one, it goes on.
-        let found_more = finds(engine, task)?.len() > finds_before;
-        if engine != Engine::Libfuzzer || !found_more {
-            ended_badly = Some(format!(
-                "{} ended after {} of {} s ({status}); the end of {}:\n{}",
-                engine.title(),
-                watched.clock.elapsed().as_secs(),
-                task.time.as_secs(),
-                task.log().display(),
-                end_of(&task.log()),
-            ));
-            break;
-        }
-    }
-
-    let elapsed = watched.clock.elapsed();
-    let status = watched.status();
-    let mut samples = watched.samples;
-    samples.push(Sample {
-        time: elapsed,
-        executions: status.executions,
-    });
-    let log = String::from_utf8_lossy(&fs::read(task.log()).unwrap_or_default()).into_owned();
-    let seeds_read = match engine {
-        Engine::Afl => afl::seeds_read(&log),
-        Engine::Libfuzzer => libfuzzer::seeds_read(&log, task),
-        Engine::Honggfuzz => honggfuzz::seeds_read(&log, task),
-    }
-    .unwrap_or(0);
-    let mut kept = match engine {
-        Engine::Afl => afl::kept(task)?,
-        Engine::Libfuzzer => libfuzzer::kept(task, start)?,
-        Engine::Honggfuzz => honggfuzz::kept(task, start)?,
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("{} cannot be made", folder.display()))?;
+        let task = Task {
+            max_input: setup.max_input,
+            inputs: inputs.to_owned(),
+            output: sharing.map_or_else(|| folder.join("output"), |sharing| sharing.folder.clone()),
+            folder,
+            dictionary: setup.dictionary.clone(),
+            comparisons_are_seen: setup.comparisons_are_seen,
+            workers: workers.len(),
+            reads_others: readers.contains(&engine),
+            instances: match engine {
+                Engine::Afl => afl::instances(workers.len(), alone, sharing),
+                Engine::Libfuzzer | Engine::Honggfuzz => Vec::new(),
+            },
+        };
+        let build = &setup.builds[&engine];
+        let mut member = Member::new(engine, build, task, workers, setup.restarts);
+        member.has_readers = readers.iter().any(|&reader| reader != engine);
+        Ok(member)
     };
-    kept.sort_by(|a, b| (a.time, &a.path).cmp(&(b.time, &b.path)));
-    let finds = finds(engine, task)?;
-    let useless = |what: &str| {
-        Some(format!(
-            "{} {what}; the end of {}:\n{}",
-            engine.title(),
-            task.log().display(),
-            end_of(&task.log())
-        ))
-    };
-    let failure = ended_badly.or_else(|| match (status.executions, seeds_read) {
-        _ if interrupted() => None,
-        (0, _) => useless("executed nothing"),
-        (_, 0) => useless("read no seeds"),
-        _ => None,
-    });
-    Ok(Session {
-        command: command_shown,
-        start,
-        elapsed,
-        seeds_read,
-        status,
-        samples,
-        kept,
-        finds,
-        interrupted: interrupted(),
-        failure,
-    })
+    shares.into_iter().map(member).collect()
 }
 
-/// Starts a command in a process group of its own (so that Ctrl-C on the terminal reaches us alone),
-/// on the `cores` named, or on any when none is, with its output appended to `log`.
-pub(crate) fn start_in_background(
-    command: &mut Command,
-    log: &Path,
-    cores: &[usize],
-) -> Result<Child> {
-    let log = File::options()
-        .create(true)
-        .append(true)
-        .open(log)
-        .with_context(|| format!("{} cannot be written", log.display()))?;
-    let child = command
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().context("the log cannot be shared")?)
-        .stderr(log)
-        .process_group(0)
-        .spawn()
-        .with_context(|| format!("cannot run `{}`", shown(command)))?;
-    if !cores.is_empty() {
-        let mut set = CpuSet::new();
-        for &core in cores {
-            set.set(core);
-        }
-        // A system that does not pin still runs; what was asked for is so many cores.
-        let _ = sched_setaffinity(pid_of(&child), &set);
-    }
-    Ok(child)
-}
-
-fn pid_of(child: &Child) -> Option<Pid> {
-    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
-}
-
-/// An engine at work.
-struct Watched<'a> {
-    engine: Engine,
-    task: &'a Task,
-    clock: Instant,
+#[derive(Debug)]
+struct Running {
+    members: Vec<Member>,
+    at_once: usize,
+    folder: PathBuf,
     snapshot: Duration,
-    samples: Vec<Sample>,
-    executions: libfuzzer::Executions,
+    /// The turn that it is.
+    turn: Option<usize>,
+    pool: Pool,
+    start: SystemTime,
+    clock: Instant,
+    /// When the engines were asked to end, since the start.
+    ended: Option<Duration>,
+    /// Whether they were before their time.
+    was_cut: bool,
+    events: Vec<String>,
 }
 
-impl Watched<'_> {
-    /// Looks after the engine until it ends, or its time and its grace are over.
-    fn until_it_ends(
-        &mut self,
-        child: &mut Child,
-        look: Look<'_>,
-    ) -> Result<(std::process::ExitStatus, ControlFlow<()>)> {
-        let (engine, task) = (self.engine, self.task);
-        let mut flow = ControlFlow::Continue(());
-        let mut last_look = Instant::now();
-        let mut asked_to_stop: Option<Instant> = None;
+impl Running {
+    fn until_the_end(&mut self, time: Duration, look: Look<'_>) -> Result<()> {
+        let is_alone = self.members.len() == 1;
+        let (exchange_every, budget) = match is_alone {
+            true => (self.snapshot, LAST_EXCHANGE),
+            false => (LOOK, EXCHANGE),
+        };
+        let mut next_look = self.snapshot;
+        let mut next_exchange = exchange_every;
+        let mut end = time;
+        let mut last_exchange_at = time.saturating_sub(last_exchange(time));
+        let mut was_last_exchange = is_alone;
         loop {
-            if let Some(status) = child
-                .try_wait()
-                .context("the engine cannot be waited for")?
-            {
-                if flow.is_continue() {
-                    let now = self.status();
-                    flow = look(self.clock.elapsed(), now, &finds(engine, task)?);
-                }
-                return Ok((status, flow));
+            let elapsed = self.clock.elapsed();
+            if elapsed >= end || self.members.iter().all(Member::is_dead) {
+                return Ok(());
             }
-            if last_look.elapsed() >= self.snapshot && flow.is_continue() {
-                last_look = Instant::now();
-                if engine == Engine::Libfuzzer {
-                    libfuzzer::preserve(task)?;
-                }
-                let now = self.status();
-                self.samples.push(Sample {
-                    time: self.clock.elapsed(),
-                    executions: now.executions,
-                });
-                flow = look(self.clock.elapsed(), now, &finds(engine, task)?);
+            match was_last_exchange {
+                false => self.take_turns(elapsed),
+                // All run, on the cores that they have, so that all can read; AFL++ has to start for it.
+                true => self.members.iter_mut().for_each(|one| one.pause(false)),
             }
-            let overdue = self.clock.elapsed() > task.time + GRACE;
-            match asked_to_stop {
-                None if interrupted() || overdue || flow.is_break() => {
-                    signal(child, Signal::INT);
-                    asked_to_stop = Some(Instant::now());
+            for member in &mut self.members {
+                self.events.extend(member.tend(end - elapsed)?);
+            }
+            self.was_cut |= interrupted();
+            if self.was_cut && is_alone {
+                return Ok(());
+            }
+            if self.was_cut && !was_last_exchange {
+                // Once more, and then a moment to read it.
+                end = end.min(elapsed + LAST_READING);
+                last_exchange_at = elapsed;
+            }
+            if elapsed >= last_exchange_at && !was_last_exchange {
+                was_last_exchange = true;
+                if end == time {
+                    // While they end, what they are to read is put in place.
+                    for member in &mut self.members {
+                        member.pause(false);
+                        member.read_others_once_more();
+                    }
                 }
-                Some(since) if since.elapsed() > GRACE => signal(child, Signal::KILL),
-                _ => {}
+                self.exchange(LAST_EXCHANGE)?;
+            }
+            if elapsed >= next_exchange {
+                self.exchange(budget)?;
+                next_exchange = self.clock.elapsed() + exchange_every;
+            }
+            if elapsed >= next_look {
+                self.was_cut |= self.look(look)?.is_break();
+                next_look = self.clock.elapsed() + self.snapshot;
             }
             sleep(TICK);
         }
     }
 
-    /// The figures so far.
-    fn status(&mut self) -> Status {
-        match self.engine {
-            Engine::Afl => afl::status(self.task),
-            Engine::Libfuzzer => libfuzzer::status(self.task, &mut self.executions),
-            Engine::Honggfuzz => honggfuzz::status(self.task),
+    /// Stops and continues engines, when there are more than may run at once.
+    fn take_turns(&mut self, elapsed: Duration) {
+        let turn = (elapsed.as_millis() / allocation::TURN.as_millis()) as usize;
+        if self.turn == Some(turn) {
+            return;
+        }
+        self.turn = Some(turn);
+        let mut alive: Vec<&mut Member> = self.members.iter_mut().collect();
+        alive.retain(|member| !member.is_dead());
+        let running = allocation::running(turn, alive.len(), self.at_once);
+        // Who has to wait makes room first.
+        for waits in [true, false] {
+            for (place, member) in alive.iter_mut().enumerate() {
+                if running.contains(&place) != waits {
+                    member.pause(waits);
+                }
+            }
         }
     }
-}
 
-/// Sends a signal to all of an engine's processes.
-pub(crate) fn signal(child: &Child, signal: Signal) {
-    if let Some(group) = pid_of(child) {
-        // It may have ended just now.
-        let _ = kill_process_group(group, signal);
+    /// Takes what is new from every engine, and gives it to the others, for about `budget`: each
+    /// engine has its part of that for taking, and for giving.
+    fn exchange(&mut self, budget: Duration) -> Result<()> {
+        let parts = u32::try_from(2 * self.members.len()).unwrap_or(u32::MAX);
+        let part = budget / parts.max(1);
+        for member in &mut self.members {
+            member.scan(&mut self.pool, self.start, Some(Instant::now() + part))?;
+        }
+        for member in &mut self.members {
+            member.give(&self.pool, Instant::now() + part)?;
+        }
+        Ok(())
+    }
+
+    fn look(&mut self, look: Look<'_>) -> Result<ControlFlow<()>> {
+        let times = Times::now();
+        let elapsed = self.ended.unwrap_or_else(|| self.clock.elapsed());
+        let mut finds = Vec::new();
+        for member in &mut self.members {
+            member.look(&times, elapsed);
+            let new = member.new_finds()?;
+            finds.extend(new.into_iter().map(|path| (member.engine, path)));
+        }
+        let figures = self.members.iter().map(|one| one.figures(&self.pool));
+        Ok(look(&View {
+            elapsed,
+            engines: &figures.collect::<Vec<_>>(),
+            pool: &self.pool,
+            finds: &finds,
+            events: &std::mem::take(&mut self.events),
+        }))
+    }
+
+    /// Ends every engine, and waits until it has ended.
+    fn stop(&mut self) -> Result<()> {
+        let elapsed = self.clock.elapsed();
+        self.ended = Some(elapsed);
+        let times = Times::now();
+        for member in &mut self.members {
+            member.look(&times, elapsed);
+            member.pause(false);
+            member.stop(Signal::INT);
+        }
+        let asked = Instant::now();
+        while !self.members.iter().all(Member::is_over) {
+            let is_overdue = asked.elapsed() > GRACE;
+            for member in &mut self.members {
+                member.tend(Duration::ZERO)?;
+                if is_overdue {
+                    member.stop(Signal::KILL);
+                }
+            }
+            sleep(TICK);
+        }
+        // What an engine started in sessions of their own may outlive it. It is no trouble of this run if one does.
+        let _ = supervisor::end(&self.folder);
+        Ok(())
+    }
+
+    fn session(self) -> Result<Session> {
+        let elapsed = self.ended.unwrap_or_else(|| self.clock.elapsed());
+        let (mut engines, mut files) = (Vec::new(), Vec::new());
+        for member in &self.members {
+            files.extend(member.files()?);
+            let span = (self.start, elapsed);
+            engines.push(member.outcome(&self.pool, span, self.was_cut)?);
+        }
+        Ok(Session {
+            start: self.start,
+            elapsed,
+            interrupted: interrupted(),
+            engines,
+            kept: self.pool.into_kept(),
+            files,
+        })
     }
 }
 
-fn finds(engine: Engine, task: &Task) -> Result<Vec<PathBuf>> {
-    match engine {
-        Engine::Afl => afl::finds(task),
-        Engine::Libfuzzer => libfuzzer::finds(task),
-        Engine::Honggfuzz => honggfuzz::finds(task),
-    }
-}
-
-/// What an interrupted or killed session left in `task.folder`: inputs kept, and finds.
-///
-/// # Errors
-/// When the folder cannot be read.
-pub fn left_behind(engine: Engine, task: &Task) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-    let kept = match engine {
-        Engine::Afl => afl::kept(task)?,
-        Engine::Libfuzzer if !task.replaced().exists() => Vec::new(),
-        Engine::Libfuzzer => libfuzzer::kept(task, SystemTime::UNIX_EPOCH)?,
-        Engine::Honggfuzz => honggfuzz::kept(task, SystemTime::UNIX_EPOCH)?,
-    };
-    let kept = kept.into_iter().map(|kept| kept.path).collect();
-    Ok((kept, finds(engine, task)?))
-}
-
-/// The last lines of a log.
-pub(crate) fn end_of(log: &Path) -> String {
-    let text = growing::end(log).unwrap_or_default();
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    lines[lines.len().saturating_sub(12)..].join("\n")
+/// How long before the end the last exchange is: time enough for AFL++ to start again and read.
+fn last_exchange(time: Duration) -> Duration {
+    let usual = (time / 20).clamp(Duration::from_secs(8), Duration::from_secs(30));
+    usual.min(time / 3)
 }
 
 /// Makes `folder` empty for a new session. It is the caller's part to have saved what was there.
-///
-/// # Errors
-/// When it cannot be emptied.
-pub fn empty(folder: &Path) -> Result<()> {
+fn empty(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)
             .with_context(|| format!("{} cannot be removed", folder.display()))?;
@@ -418,14 +409,11 @@ pub fn empty(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))
 }
 
-/// Copies `files` into `folder` for an engine to begin from. An empty list is an error: an engine
-/// without seeds has not fuzzed what we mean.
-///
-/// # Errors
-/// When there are none, or one cannot be copied.
-pub fn lay_out(files: &[PathBuf], folder: &Path) -> Result<()> {
+/// Copies `files` into `folder` for engines to begin from. An empty list is an error: an engine without seeds
+/// has not fuzzed what we mean.
+fn lay_out(files: &[PathBuf], folder: &Path) -> Result<()> {
     if files.is_empty() {
-        bail!("there are no seeds to begin from; make some with `cargo campaign seeds`");
+        bail!("there are no seeds to begin from; make some with `cargo images seeds`");
     }
     fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     for file in files {
@@ -442,53 +430,108 @@ pub fn lay_out(files: &[PathBuf], folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// What a session in `folder` that was interrupted or killed left: inputs that any engine kept, and each
+/// engine's finds. `alone` names its only engine, if it had one.
+///
+/// # Errors
+/// When a folder cannot be read.
+#[allow(
+    clippy::type_complexity,
+    reason = "a list of inputs and a list of finds"
+)]
+pub fn left_behind(
+    folder: &Path,
+    alone: Option<Engine>,
+    sharing: Option<&Sharing>,
+) -> Result<(Vec<PathBuf>, Vec<(Engine, PathBuf)>)> {
+    let mut inputs = files_in(&folder.join("pool"))?;
+    let mut finds = Vec::new();
+    let engines = match alone {
+        Some(engine) => vec![(engine, folder.to_owned())],
+        None => Engine::ALL
+            .map(|engine| (engine, folder.join(engine.name())))
+            .to_vec(),
+    };
+    let mut add = |engine: Engine, (kept, found): (Vec<PathBuf>, Vec<PathBuf>)| {
+        inputs.extend(kept);
+        finds.extend(found.into_iter().map(|path| (engine, path)));
+    };
+    for (engine, folder) in engines {
+        add(engine, left_in(&folder, &folder.join("output"))?);
+    }
+    if let Some(sharing) = sharing {
+        for instance in afl::instances_in(&sharing.folder)? {
+            if sharing.has(&instance) {
+                let queue = files_in(&instance.join("queue"))?;
+                add(Engine::Afl, (queue, afl::instance_finds(&instance)?));
+            }
+        }
+    }
+    Ok((inputs, finds))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn the_last_exchange_leaves_time_to_read() {
+        let at = |seconds| last_exchange(Duration::from_secs(seconds)).as_secs();
+        assert_eq!([9, 30, 200, 86_400].map(at), [3, 8, 10, 30]);
+    }
+
+    #[test]
     fn two_inputs_of_one_name_are_both_laid_out_and_none_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        let files: Vec<PathBuf> = ["a", "b"]
-            .iter()
-            .map(|name| {
-                let file = folder.path().join(name).join("same");
-                fs::create_dir_all(file.parent().unwrap()).unwrap();
-                fs::write(&file, name).unwrap();
-                file
-            })
-            .collect();
+        let files = ["a", "b"].map(|name| {
+            let file = folder.path().join(name).join("same");
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, name).unwrap();
+            file
+        });
         let out = folder.path().join("out");
         lay_out(&files, &out).unwrap();
-        assert_eq!(crate::corpus::files_in(&out).unwrap().len(), 2);
+        assert_eq!(files_in(&out).unwrap().len(), 2);
         assert!(lay_out(&[], &out).is_err());
     }
 
     #[test]
-    fn executions_between_two_samples_are_in_proportion() {
-        let sample = |seconds, executions| Sample {
-            time: Duration::from_secs(seconds),
-            executions,
+    fn what_a_killed_session_left_is_found_and_other_machines_instances_are_not_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in [
+            "run/pool/a",
+            "run/libfuzzer/output/b",
+            "run/libfuzzer/finds/crash-1",
+            "run/libfuzzer/finds/slow-unit-1",
+            "run/honggfuzz/output/c",
+            "run/honggfuzz/finds/SIG",
+            "run/afl/output/main/queue/id:000000",
+            "alone/pool/a",
+            "alone/output/default/queue/id:000000",
+            "alone/output/default/hangs/id:000000",
+            "shared/here/queue/id:000000",
+            "shared/here-2/queue/id:000000",
+            "shared/here-2/crashes/id:000000",
+            "shared/hereafter/queue/id:000000",
+            "shared/there/crashes/id:000000",
+        ] {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, file).unwrap();
+        }
+        let sharing = Sharing {
+            folder: folder.path().join("shared"),
+            name: "here".to_owned(),
+            is_main: true,
         };
-        let session = Session {
-            command: String::new(),
-            start: SystemTime::UNIX_EPOCH,
-            elapsed: Duration::from_secs(20),
-            seeds_read: 1,
-            status: Status {
-                executions: 400,
-                ..Status::default()
-            },
-            samples: vec![sample(10, 100), sample(20, 400)],
-            kept: Vec::new(),
-            finds: Vec::new(),
-            interrupted: false,
-            failure: None,
-        };
-        let at = |seconds| session.executions_at(Duration::from_secs(seconds));
-        assert_eq!(
-            (at(0), at(5), at(10), at(15), at(99)),
-            (0, 50, 100, 250, 400)
-        );
+        let run = folder.path().join("run");
+        let (inputs, finds) = left_behind(&run, None, Some(&sharing)).unwrap();
+        assert_eq!((inputs.len(), finds.len()), (6, 3));
+        assert_eq!(finds[2].0, Engine::Afl);
+        let alone = folder.path().join("alone");
+        let (inputs, finds) = left_behind(&alone, Some(Engine::Afl), None).unwrap();
+        assert_eq!((inputs.len(), finds.len()), (2, 1));
+        let none = left_behind(&folder.path().join("none"), None, None).unwrap();
+        assert_eq!(none, (Vec::new(), Vec::new()));
     }
 }

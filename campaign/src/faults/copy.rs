@@ -77,7 +77,9 @@ impl Sources {
                     .any(|&e| ending == e)
             }) || name.starts_with(".cargo");
             let bears_on_builds = kind_bears_on_builds
-                && !name.starts_with("campaign")
+                && !["campaign", "cli", "images", "lab"]
+                    .iter()
+                    .any(|tool| name.starts_with(tool))
                 && !name.starts_with("testing")
                 && !name.starts_with("examples")
                 && !name.iter().any(|part| part == "tests");

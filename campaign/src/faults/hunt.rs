@@ -1,8 +1,7 @@
 //! One engine hunts one fault: from the seeds, until a find fails in a replay too.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -11,12 +10,12 @@ use harness_core::Target;
 use super::inputs::Inputs;
 use super::patch::Fault;
 use super::report::{Find, Hunt};
-use crate::corpus::Store;
-use crate::engine::session::{self, Session};
-use crate::engine::{Engine, Sanitizer, Task, number_after};
+use crate::engine::session::{self, Setup};
+use crate::engine::{Engine, Sanitizer};
+use crate::fuzz::Job;
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::replay::{Replayer, Verdict};
+use crate::replay::Replayer;
 
 /// What hunts have in common.
 #[derive(Debug)]
@@ -34,8 +33,9 @@ pub struct Hunting<'a> {
 }
 
 impl Hunting<'_> {
-    /// One engine on `targets`, one after the other, each with its part of the time, until one has a find.
-    /// `copy` is the project with the fault in it, `worker` its replay worker. None when it was interrupted.
+    /// One engine (or several, which exchange what they find) on `targets`, one after the other, each with its
+    /// part of the time, until one has a find. `copy` is the project with the fault in it, `worker` its replay
+    /// worker. None when it was interrupted.
     ///
     /// # Errors
     /// When something cannot be built, started, read or written.
@@ -43,7 +43,7 @@ impl Hunting<'_> {
         &self,
         fault: &Fault,
         targets: &[&'static Target],
-        engine: Engine,
+        engines: &BTreeSet<Engine>,
         core: usize,
         copy: &Project,
         worker: &Path,
@@ -57,173 +57,62 @@ impl Hunting<'_> {
             seed_fails: None,
             failure: None,
         };
+        let store = self.out.join("finds").join(&fault.name);
+        let finds = |engine: Engine| store.join(engine.name());
         for (nth, &target) in targets.iter().enumerate() {
-            let mut sound = Vec::new();
-            for seed in self.seeds.of(target.name) {
-                match replayer.verdict(target.name, seed)? {
-                    Verdict::Fail { check, .. } => {
-                        hunt.seed_fails.get_or_insert(check);
-                    }
-                    _ => sound.push(seed.clone()),
-                }
-            }
-            if sound.is_empty() {
-                continue;
-            }
             let left = self
                 .time
                 .saturating_sub(Duration::from_millis(hunt.time_ms));
             let time = left / u32::try_from(targets.len() - nth).unwrap_or(1);
-            let hunted = Hunted {
+            let builds = engines.iter().map(|&engine| {
+                let build = engine.build(copy, target.name, Sanitizer::None)?;
+                Ok((engine, build))
+            });
+            let builds = builds.collect::<Result<_>>()?;
+            let names: Vec<&str> = engines.iter().map(|engine| engine.name()).collect();
+            let (inputs, folder) = (self.seeds.of(target.name), format!("run-{core}"));
+            let folder = self.out.join(folder).join(names.join("-"));
+            let job = Job {
                 target,
-                engine,
-                time,
-                core,
-                folder: self.out.join(format!("run-{core}")).join(engine.name()),
+                setup: Setup {
+                    dictionary: self.project.dictionary(target),
+                    cores: vec![core],
+                    ..Setup::new(target, &builds, inputs, folder, time)
+                },
+                finds: &finds,
+                is_over_at_find: true,
             };
-            let (session, find) = self.session(&hunted, &sound, copy, &mut replayer)?;
-            let (until, executions) = match &find {
-                Some(find) => (find.time, find.executions),
-                None => (session.elapsed, session.status.executions),
+            let mut line = self.progress.session(&names.join(", "), target.name, time);
+            let fuzzed = job.run(&mut replayer, &mut |view| line.show(view));
+            line.done();
+            let fuzzed = fuzzed?;
+            if hunt.seed_fails.is_none() {
+                hunt.seed_fails = fuzzed.seed_fails().map(str::to_owned);
+            }
+            let Some(session) = &fuzzed.session else {
+                continue;
             };
-            hunt.time_ms += millis(until);
-            hunt.executions += executions;
-            if let Some(find) = find {
-                let store = self.out.join("finds").join(&fault.name).join(engine.name());
-                let (input, _) = Store::open(&store)?.add(&std::fs::read(&find.path)?)?;
+            if let Some(find) = fuzzed.first_find() {
+                hunt.time_ms += millis(find.time);
+                hunt.executions += find.executions;
+                let input = find.path.strip_prefix(self.out).unwrap_or(&find.path);
                 hunt.find = Some(Find {
                     target: target.name.to_owned(),
-                    check: find.check,
-                    input: input
-                        .strip_prefix(self.out)
-                        .unwrap_or(&input)
-                        .display()
-                        .to_string(),
+                    check: find.check.clone(),
+                    input: input.display().to_string(),
                 });
                 hunt.failure = None;
                 return Ok(Some(hunt));
             }
-            if session.interrupted {
+            if session::interrupted() {
                 return Ok(None);
             }
-            hunt.failure = hunt.failure.or(session.failure);
+            hunt.time_ms += millis(session.elapsed);
+            hunt.executions += session.executions();
+            hunt.failure = hunt.failure.or_else(|| session.failure());
         }
         Ok(Some(hunt))
     }
-
-    /// Fuzzes until a find fails in a replay too, or the time is over.
-    fn session(
-        &self,
-        hunted: &Hunted,
-        seeds: &[PathBuf],
-        copy: &Project,
-        replayer: &mut Replayer,
-    ) -> Result<(Session, Option<Confirmed>)> {
-        let Hunted { target, engine, .. } = *hunted;
-        let build = engine.build(copy, target.name, Sanitizer::None)?;
-        session::empty(&hunted.folder)?;
-        let task = Task {
-            max_input: target.max_input,
-            inputs: hunted.folder.join("inputs"),
-            folder: hunted.folder.clone(),
-            dictionary: self.project.dictionary(target),
-            comparisons_are_seen: target.comparisons_are_seen,
-            time: hunted.time,
-        };
-        session::lay_out(seeds, &task.inputs)?;
-        let mut line = self.progress.session(engine, target.name, hunted.time);
-        let mut passed = BTreeSet::new();
-        let mut confirmed = None;
-        let mut trouble = Ok(());
-        let session = session::run_until(
-            engine,
-            &build,
-            &task,
-            Some(hunted.core),
-            &mut |elapsed, status, finds| {
-                line.show(elapsed, status, finds.len());
-                match first_that_fails(target, finds, &mut passed, replayer) {
-                    Ok(found) => confirmed = confirmed.take().or(found),
-                    Err(error) => trouble = Err(error),
-                }
-                if confirmed.is_some() || trouble.is_err() {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
-            },
-        )?;
-        line.done();
-        trouble?;
-        if confirmed.is_none() {
-            // One that was being written when it was looked at passed as something else.
-            confirmed = first_that_fails(target, &session.finds, &mut BTreeSet::new(), replayer)?;
-        }
-        let confirmed = confirmed.map(|(path, check)| {
-            let (time, executions) = when(&path, engine, &session);
-            Confirmed {
-                path,
-                check,
-                time,
-                executions,
-            }
-        });
-        Ok((session, confirmed))
-    }
-}
-
-/// How long after the engine's start a find was written, and the executions until then: AFL++ says them in
-/// the file's name, libFuzzer ends with a find, and of honggfuzz they are in proportion to the time.
-fn when(find: &Path, engine: Engine, session: &Session) -> (Duration, u64) {
-    let written = find.metadata().and_then(|file| file.modified()).ok();
-    let time = written
-        .and_then(|written| written.duration_since(session.start).ok())
-        .unwrap_or(session.elapsed);
-    let name = find.file_name().unwrap_or_default().to_string_lossy();
-    let in_name = number_after(&name, ",execs:");
-    let executions = in_name.unwrap_or_else(|| match engine {
-        Engine::Libfuzzer => session.status.executions,
-        Engine::Afl | Engine::Honggfuzz => session.executions_at(time),
-    });
-    (time, executions)
-}
-
-/// One engine on one target.
-struct Hunted {
-    target: &'static Target,
-    engine: Engine,
-    time: Duration,
-    core: usize,
-    folder: PathBuf,
-}
-
-/// A find that fails in a replay.
-struct Confirmed {
-    path: PathBuf,
-    check: String,
-    /// Since the engine's start.
-    time: Duration,
-    /// Until then.
-    executions: u64,
-}
-
-/// The first of `finds` that fails in a replay, and the check; those in `passed` are known not to.
-fn first_that_fails(
-    target: &Target,
-    finds: &[PathBuf],
-    passed: &mut BTreeSet<PathBuf>,
-    replayer: &mut Replayer,
-) -> Result<Option<(PathBuf, String)>> {
-    for path in finds {
-        if passed.contains(path) {
-            continue;
-        }
-        if let Verdict::Fail { check, .. } = replayer.verdict(target.name, path)? {
-            return Ok(Some((path.clone(), check)));
-        }
-        passed.insert(path.clone());
-    }
-    Ok(None)
 }
 
 fn millis(time: Duration) -> u64 {

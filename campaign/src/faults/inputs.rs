@@ -60,7 +60,7 @@ impl Inputs {
             let files = files_in(&folder)?;
             if files.is_empty() {
                 bail!(
-                    "{} has no seeds in {}; make some with `cargo campaign seeds`",
+                    "{} has no seeds in {}; make some with `cargo images seeds`",
                     target.name,
                     folder.display()
                 );

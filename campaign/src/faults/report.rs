@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
-use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use crate::atomic;
+pub use crate::comparison::hunts::{Find, Hunt};
 use crate::engine::Engine;
 use crate::report::{Machine, grouped};
 
@@ -91,34 +91,6 @@ pub struct Caught {
     pub input: String,
 }
 
-/// What an engine found under a fault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hunt {
-    /// What caught it, if anything did.
-    pub find: Option<Find>,
-    /// Milliseconds of fuzzing: until the find, or all that there were.
-    pub time_ms: u64,
-    /// Executions until then.
-    pub executions: u64,
-    /// The time that it had, in milliseconds.
-    pub limit_ms: u64,
-    /// The check that some seed fails. Those seeds are kept from the engine.
-    pub seed_fails: Option<String>,
-    /// Why the result does not count: the engine died.
-    pub failure: Option<String>,
-}
-
-/// A find that a replay confirms.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Find {
-    /// The target.
-    pub target: String,
-    /// The check.
-    pub check: String,
-    /// The input.
-    pub input: String,
-}
-
 impl Replayed {
     /// The checks that failed, the most frequent first.
     #[must_use]
@@ -130,28 +102,6 @@ impl Replayed {
         let mut checks: Vec<(&str, usize)> = counts.into_iter().collect();
         checks.sort_by_key(|&(check, count)| (std::cmp::Reverse(count), check));
         checks.into_iter().map(|(check, _)| check).collect()
-    }
-}
-
-impl Hunt {
-    /// Whether the engine notices the fault: by a find of its own, or because a seed fails, which is the
-    /// first thing that it executes.
-    #[must_use]
-    pub fn caught(&self) -> bool {
-        self.find.is_some() || self.seed_fails.is_some()
-    }
-
-    /// Whether the engine was left nothing to start from.
-    #[must_use]
-    pub fn every_seed_fails(&self) -> bool {
-        self.seed_fails.is_some() && self.executions == 0 && self.time_ms == 0
-    }
-
-    /// Whether this still says what a hunt of `time` would: it found something, or had as long.
-    #[must_use]
-    pub fn answers(&self, time: Duration) -> bool {
-        self.failure.is_none()
-            && (self.find.is_some() || u128::from(self.limit_ms) >= time.as_millis())
     }
 }
 
@@ -175,15 +125,7 @@ impl FaultResult {
     /// # Errors
     /// When it cannot be written.
     pub fn keep(&self, path: &Path) -> Result<()> {
-        let folder = path.parent().context("a result without a folder")?;
-        fs::create_dir_all(folder)
-            .with_context(|| format!("{} cannot be made", folder.display()))?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)
-            .with_context(|| format!("{} cannot be written to", folder.display()))?;
-        file.write_all(serde_json::to_string_pretty(self)?.as_bytes())?;
-        file.persist(path)
-            .with_context(|| format!("{} cannot be written", path.display()))?;
-        Ok(())
+        atomic::write_json(path, self)
     }
 }
 
@@ -467,7 +409,7 @@ mod tests {
             seed_fails: None,
             failure: None,
         };
-        let minute = Duration::from_secs(60);
+        let minute = std::time::Duration::from_secs(60);
         assert!(hunt(true, 1).answers(minute));
         assert!(hunt(false, 60_000).answers(minute));
         assert!(!hunt(false, 59_999).answers(minute));

@@ -184,7 +184,14 @@ impl Trials<'_> {
             out: &self.out,
             progress: &self.progress,
         };
-        hunting.hunt(fault, &fault.targets(), engine, bench.core, copy, worker)
+        hunting.hunt(
+            fault,
+            &fault.targets(),
+            &[engine].into(),
+            bench.core,
+            copy,
+            worker,
+        )
     }
 }
 

@@ -8,13 +8,13 @@ use super::{
     CrateReach, EngineResult, Estimate, FindGroup, FirstFind, OnlyHere, Reach, RegionReach,
     SeedsResult, TargetResult, TrialResult,
 };
+use crate::comparison::contestant::Contestant;
 use crate::comparison::folder::Folder;
 use crate::comparison::measured::Measured;
 use crate::comparison::order::TrialId;
 use crate::comparison::schedule::Trials;
 use crate::comparison::trial::Trial;
 use crate::coverage::{SourceMap, Tally};
-use crate::engine::Engine;
 use crate::fuzz;
 use crate::output::from_here;
 use crate::statistics::{LEVEL, bootstrap, float};
@@ -29,7 +29,7 @@ pub struct OfTarget<'a> {
     /// The target.
     pub target: &'static Target,
     /// The engines.
-    pub engines: &'a [Engine],
+    pub engines: &'a [Contestant],
     /// The trials of all targets.
     pub trials: &'a Trials,
     /// What the seeds reach.
@@ -100,7 +100,7 @@ impl OfTarget<'_> {
         }
     }
 
-    fn engine(&self, engine: Engine) -> OfEngine<'_> {
+    fn engine(&self, engine: Contestant) -> OfEngine<'_> {
         let is_here = |id: &TrialId| id.target == self.target.name && id.engine == engine;
         let whole = self.trials.whole.iter().filter(|(id, _)| is_here(id));
         let whole: Vec<&(Trial, Measured)> = whole.map(|(_, whole)| whole).collect();

@@ -13,7 +13,6 @@
 //! inputs are not.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -24,6 +23,7 @@ use super::issue::issue;
 use super::reproduce::Reproduced;
 use super::sarif::sarif;
 use super::summary::summary;
+use crate::atomic;
 
 /// Where things of the output are, as a user of the project's folder writes it.
 #[derive(Debug, Clone)]
@@ -83,22 +83,22 @@ pub fn write(
             content,
             original,
         } = reproduced;
-        put(&folder("regressions").join(&reproducer.file), content)?;
-        put(&folder("originals").join(&reproducer.original), original)?;
+        atomic::write(&folder("regressions").join(&reproducer.file), content)?;
+        atomic::write(&folder("originals").join(&reproducer.original), original)?;
     }
     let places = Places::new(out, root);
     let before = Report::read(out);
     for group in &report.groups {
         let text = issue(report, group, &places);
-        put(&issue_path(out, group), text.as_bytes())?;
+        atomic::write(&issue_path(out, group), text.as_bytes())?;
     }
     let log = serde_json::to_vec_pretty(&sarif(report, root))?;
-    put(&out.join("triage.sarif"), &log)?;
+    atomic::write(&out.join("triage.sarif"), &log)?;
     if let Some(path) = sarif_too {
-        put(path, &log)?;
+        atomic::write(path, &log)?;
     }
-    put(&out.join("summary.md"), summary(report, &places).as_bytes())?;
-    put(&out.join("triage.json"), report.to_json()?.as_bytes())?;
+    atomic::write(&out.join("summary.md"), summary(report, &places).as_bytes())?;
+    atomic::write(&out.join("triage.json"), report.to_json()?.as_bytes())?;
     let gone = before.iter().flat_map(|before| &before.groups);
     for group in gone.filter(|old| report.groups.iter().all(|group| group.id != old.id)) {
         // It may have been removed by hand.
@@ -144,24 +144,8 @@ pub fn keep(report: &Report, out: &Path, root: &Path) -> Result<Kept> {
         }
         let content =
             fs::read(&from).with_context(|| format!("{} cannot be read", from.display()))?;
-        put(&to, &content)?;
+        atomic::write(&to, &content)?;
         kept.new.push(to);
     }
     Ok(kept)
-}
-
-/// Writes a file whole or not at all: beside its place, and then moved there.
-fn put(path: &Path, content: &[u8]) -> Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let cannot = || format!("{} cannot be written", path.display());
-    fs::create_dir_all(folder).with_context(cannot)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(cannot)?;
-    file.write_all(content)
-        .and_then(|()| file.flush())
-        .with_context(cannot)?;
-    file.persist(path).with_context(cannot)?;
-    Ok(())
 }

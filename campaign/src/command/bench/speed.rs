@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,8 +11,8 @@ use harness_core::{TARGETS, Target};
 use serde::Serialize;
 
 use super::{Bench, Inputs};
-use crate::engine::session::{self, Session};
-use crate::engine::{Build, Engine, Sanitizer, Task};
+use crate::engine::session::{self, Session, Setup};
+use crate::engine::{Build, Engine, Sanitizer};
 use crate::output::outln;
 use crate::progress::Progress;
 use crate::project::Project;
@@ -144,34 +145,26 @@ impl Pair<'_> {
     /// Executions a second of one run.
     fn run(&self, build: &Build) -> Result<f64> {
         let folder = self.project.results().join("run").join("bench");
-        let _lock = self.project.lock(&folder)?;
-        session::empty(&folder)?;
-        let task = Task {
+        let _claim = self.project.claim(&folder)?;
+        let builds = [(self.engine, build.clone())].into();
+        let setup = Setup {
             max_input: self.max_input(),
-            inputs: folder.join("inputs"),
-            folder,
             dictionary: self.project.dictionary(self.target),
-            comparisons_are_seen: self.target.comparisons_are_seen,
-            time: self.args.time,
+            cores: vec![0],
+            ..Setup::new(self.target, &builds, &self.files, folder, self.args.time)
         };
-        session::lay_out(&self.files, &task.inputs)?;
         let mut line = self
             .progress
-            .session(self.engine, self.target.name, self.args.time);
-        let session: Session = session::run(
-            self.engine,
-            build,
-            &task,
-            Some(0),
-            &mut |time, status, finds| {
-                line.show(time, status, finds);
-            },
-        )?;
+            .session(self.engine.title(), self.target.name, self.args.time);
+        let session: Session = session::run(&setup, &mut |view| {
+            line.show(view);
+            ControlFlow::Continue(())
+        })?;
         line.done();
         if session.interrupted {
             bail!("interrupted");
         }
-        match &session.failure {
+        match session.failure() {
             Some(why) => bail!("{why}"),
             None => Ok(session.executions_per_second()),
         }

@@ -86,7 +86,9 @@ impl Target {
         match self {
             Self::Vmdk(opts) => opts.grain_size.into(),
             Self::Vhd(opts) => opts.block_size.into(),
-            Self::Vhdx(opts) => measure::unit(&measure::Options::Vhdx(*opts), virtual_size).unwrap(),
+            Self::Vhdx(opts) => {
+                measure::unit(&measure::Options::Vhdx(*opts), virtual_size).unwrap()
+            }
         }
     }
 

@@ -1,0 +1,41 @@
+//! A comparison of engines that may take weeks, on disk: started, killed, resumed.
+//!
+//! Everything is below one [`folder`]:
+//!
+//! ```text
+//! plan.json                            what must stay as it is: written when the rest below is there
+//! builds/  seeds/  dictionaries/       copies of what all trials use, so that the project may change meanwhile
+//! trials/TARGET/ENGINE/NNN/            a trial, its number from 001; ENGINE may be `ensemble`
+//!     run/                             the engine's own folder; pool/ there has what it kept, named by content
+//!     finds/                           inputs that fail, named by content
+//!     trial.json                       what the engine did and when: written last; without it the trial is
+//!                                      not whole
+//!     measured.json                    what it reached: a cache
+//! unfinished/                          what trials left that did not end: they were run again
+//! faults/                              hunts of planted faults, when there were some
+//! report.json  summary.md  index.html  series.csv  against.json  against.md  faults.md
+//! ```
+//!
+//! - [`contestant`]: who takes part: an engine alone, or several together.
+//! - [`plan`]: what is compared, and whether a comparison can be resumed.
+//! - [`start`]: builds and copies; resuming what a killed comparison left.
+//! - [`order`]: in which order trials are run.
+//! - [`trial`] and [`measured`]: one trial, run and measured.
+//! - [`schedule`]: trials side by side, each on a core of its own.
+//! - [`faults`]: planted faults, hunted as often as there are trials; [`hunts`]: what came of that.
+//! - [`write_report`]: the report.
+//!
+//! Every file but an engine's own is written beside its place and renamed, so a kill at any moment leaves
+//! each trial either whole or to be run again, and never a mixture.
+
+pub mod contestant;
+pub mod faults;
+pub mod folder;
+pub mod hunts;
+pub mod measured;
+pub mod order;
+pub mod plan;
+pub mod schedule;
+pub mod start;
+pub mod trial;
+pub mod write_report;

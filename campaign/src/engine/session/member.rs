@@ -1,0 +1,509 @@
+//! One engine of a session: its processes, started, watched and started again, and its files, read.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result};
+use rustix::process::Signal;
+
+use super::inbox::{GIVEN, Inbox};
+use super::outcome::{Figures, Outcome, Sample, rate};
+use super::pool::Pool;
+use crate::corpus::{content_name, files_in};
+use crate::engine::{Build, Engine, Task, afl, end_of, honggfuzz, libfuzzer, shown};
+use crate::supervisor::{Group, Times};
+
+/// How long after its first death a process is started again; twice as long after each further one.
+const BACK_OFF: Duration = Duration::from_secs(1);
+/// One that ran so long before it died has a clean sheet.
+const RAN_WELL: Duration = Duration::from_secs(3600);
+/// An engine's own limit is so much later than the end of the session, which ends it. The limit is for an
+/// engine that nobody looks after any more.
+const MARGIN: Duration = Duration::from_secs(10);
+/// So shortly before the end nothing is started again.
+const TOO_LATE: Duration = Duration::from_secs(1);
+/// Speed is measured over so many of the last samples.
+const SPEED_OVER: usize = 10;
+/// A file that was written less than this ago may not be whole.
+const SETTLED: Duration = Duration::from_millis(200);
+
+/// A process of an engine.
+#[derive(Debug, Default)]
+struct Process {
+    /// The cores that it may use; none for any.
+    cores: Vec<usize>,
+    group: Option<Group>,
+    executions: libfuzzer::Executions,
+    started: Option<Instant>,
+    /// Finds there were when it was started.
+    finds_before: usize,
+    /// How often it died.
+    deaths: u32,
+    /// When to start it, while it does not run.
+    start_at: Option<Instant>,
+    /// Whether it was asked to end, to be started again.
+    is_restarted: bool,
+    /// Why it was given up.
+    dead: Option<String>,
+    /// Processor time of those that have ended, and of the one that runs.
+    time_of_ended: Duration,
+    time_of_running: Duration,
+}
+
+impl Process {
+    fn is_over(&self) -> bool {
+        self.group.as_ref().is_none_or(Group::is_over)
+    }
+
+    fn is_due(&self) -> bool {
+        self.is_over() && self.start_at.is_some_and(|at| at <= Instant::now())
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = &self.group {
+            group.signal(signal);
+        }
+    }
+}
+
+/// An engine of a session.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) engine: Engine,
+    task: Task,
+    build: Build,
+    /// How often a process that dies is started again before it is given up.
+    restarts: u32,
+    processes: Vec<Process>,
+    /// Inputs, by content, that it kept or was given.
+    has: HashSet<String>,
+    /// Through what it reads others' inputs, if it does.
+    inbox: Option<Inbox>,
+    /// Whether others read its inputs.
+    pub(super) has_readers: bool,
+    /// Whether it waits for its turn.
+    is_paused: bool,
+    /// The files that were read.
+    scanned: HashSet<PathBuf>,
+    /// The files with finds that were seen.
+    seen_finds: HashSet<PathBuf>,
+    /// Executions of honggfuzz before it was started again.
+    executions_before: u64,
+    command: String,
+    stability: Option<f64>,
+    samples: Vec<Sample>,
+}
+
+impl Member {
+    /// An engine that works on `task`, with a worker for each of `workers`: the cores that it may use.
+    pub(super) fn new(
+        engine: Engine,
+        build: &Build,
+        task: Task,
+        workers: Vec<Vec<usize>>,
+        restarts: u32,
+    ) -> Self {
+        // honggfuzz has its workers in one process.
+        let places = match engine {
+            Engine::Honggfuzz => {
+                let mut cores = workers.concat();
+                cores.sort_unstable();
+                cores.dedup();
+                vec![cores]
+            }
+            Engine::Afl | Engine::Libfuzzer => workers,
+        };
+        let process = |cores| Process {
+            cores,
+            start_at: Some(Instant::now()),
+            ..Process::default()
+        };
+        let folder = match engine {
+            Engine::Libfuzzer => task.output.clone(),
+            Engine::Afl | Engine::Honggfuzz => task.import(),
+        };
+        let inbox = || Inbox::new(engine, folder, task.folder.join("incoming"));
+        Self {
+            engine,
+            build: build.clone(),
+            restarts,
+            processes: places.into_iter().map(process).collect(),
+            has: HashSet::new(),
+            inbox: task.reads_others.then(inbox),
+            has_readers: false,
+            is_paused: false,
+            scanned: HashSet::new(),
+            seen_finds: HashSet::new(),
+            executions_before: 0,
+            command: String::new(),
+            stability: None,
+            samples: Vec::new(),
+            task,
+        }
+    }
+
+    /// Looks after the processes: what has ended is started again, as far as the rules go. `left` is how long
+    /// the session goes on. Returns what should be reported of it.
+    pub(super) fn tend(&mut self, left: Duration) -> Result<Vec<String>> {
+        let mut events = Vec::new();
+        for place in 0..self.processes.len() {
+            let process = &mut self.processes[place];
+            let ended = match &mut process.group {
+                Some(group) => group.poll()?,
+                None => None,
+            };
+            if let Some(status) = ended {
+                process.time_of_ended += std::mem::take(&mut process.time_of_running);
+                if left > TOO_LATE {
+                    events.extend(self.ended(place, status)?);
+                }
+            }
+            let process = &mut self.processes[place];
+            let is_in_time = left > TOO_LATE || process.started.is_none();
+            if !self.is_paused && is_in_time && process.is_due() {
+                process.start_at = None;
+                if let Err(error) = self.start(place, left) {
+                    if self.restarts == 0 {
+                        return Err(error);
+                    }
+                    let why = format!("{} cannot be started: {error:#}", self.engine.title());
+                    self.processes[place].dead = Some(why.clone());
+                    events.push(why);
+                }
+            }
+        }
+        Ok(events)
+    }
+
+    fn start(&mut self, place: usize, left: Duration) -> Result<()> {
+        let (task, finds) = (&self.task, self.find_files()?.len());
+        let mut command = self
+            .engine
+            .command(&self.build, task, place, left + MARGIN)?;
+        if self.command.is_empty() {
+            self.command = shown(&command);
+        }
+        let process = &mut self.processes[place];
+        let log = task.log(place);
+        process.group = Some(Group::start(
+            &mut command,
+            &task.folder,
+            &log,
+            &process.cores,
+        )?);
+        process.started = Some(Instant::now());
+        process.finds_before = finds;
+        Ok(())
+    }
+
+    /// Decides what follows the early end of a process. Returns what should be reported of it.
+    fn ended(&mut self, place: usize, status: ExitStatus) -> Result<Option<String>> {
+        let has_found_more = self.find_files()?.len() > self.processes[place].finds_before;
+        let process = &mut self.processes[place];
+        let now = Instant::now();
+        if std::mem::take(&mut process.is_restarted) {
+            process.start_at = Some(now);
+            return Ok(None);
+        }
+        // libFuzzer stops at a find; as long as each start brings a new one, it goes on.
+        if self.engine == Engine::Libfuzzer && has_found_more {
+            process.start_at = Some(now);
+            self.set_aside()?;
+            return Ok(None);
+        }
+        if process.started.is_some_and(|at| at.elapsed() > RAN_WELL) {
+            process.deaths = 0;
+        }
+        process.deaths += 1;
+        let log = self.task.log(place);
+        let name = format!("{} ({})", self.engine.title(), log.display());
+        if process.deaths > self.restarts {
+            let why = format!(
+                "{name} ended early ({status}) and is given up; the end of its log:\n{}",
+                end_of(&log)
+            );
+            process.dead = Some(why.clone());
+            return Ok(Some(why));
+        }
+        process.start_at = Some(now + BACK_OFF * 2_u32.pow(process.deaths - 1));
+        match self.engine {
+            Engine::Afl => {}
+            Engine::Libfuzzer => self.set_aside()?,
+            Engine::Honggfuzz => self.begin_new_statistics()?,
+        }
+        Ok(Some(format!("{name} died ({status}); it is started again")))
+    }
+
+    /// honggfuzz started again counts from 0 and knows only what it began from: its figures so far are added,
+    /// and all that it had is given to it once more.
+    fn begin_new_statistics(&mut self) -> Result<()> {
+        self.executions_before += honggfuzz::executions(&self.task);
+        if let Some(inbox) = &mut self.inbox {
+            inbox.forget();
+        }
+        let statistics = honggfuzz::statistics(&self.task);
+        let number = (1..).find(|n| !old(&statistics, *n).exists()).unwrap_or(1);
+        for file in [statistics, self.task.log(0)] {
+            if file.exists() {
+                fs::rename(&file, old(&file, number))
+                    .with_context(|| format!("{} cannot be renamed", file.display()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Inputs that end libFuzzer are finds, and are taken from what it begins from; it could not begin
+    /// otherwise.
+    fn set_aside(&self) -> Result<()> {
+        let aside = self.task.folder.join("aside");
+        fs::create_dir_all(&aside)?;
+        for find in self.find_files()? {
+            let Ok(content) = fs::read(&find) else {
+                continue;
+            };
+            let by_content = content_name(&content);
+            let its_own = find.file_name().unwrap_or_default().to_string_lossy();
+            let its_own = its_own.split_once('-').map(|(_, name)| name.to_owned());
+            let given = Engine::ALL.map(|from| format!("{GIVEN}{from}-{by_content}"));
+            let in_output = given.into_iter().chain(its_own);
+            let files = in_output.map(|name| self.task.output.join(name));
+            for file in files.chain([self.task.inputs.join(&by_content)]) {
+                if file.exists() {
+                    fs::rename(&file, aside.join(&by_content))
+                        .with_context(|| format!("{} cannot be set aside", file.display()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks AFL++'s main instance to end and start again: it reads the others' inputs at its start, and not
+    /// when it ends, even with `AFL_FINAL_SYNC`.
+    pub(super) fn read_others_once_more(&mut self) {
+        if self.engine == Engine::Afl && self.inbox.is_some() {
+            let main = &mut self.processes[0];
+            if !main.is_over() {
+                main.is_restarted = true;
+                main.signal(Signal::INT);
+            }
+        }
+    }
+
+    /// Stops all processes where they are, or lets them go on.
+    pub(super) fn pause(&mut self, waits: bool) {
+        if std::mem::replace(&mut self.is_paused, waits) != waits {
+            let how = if waits { Signal::STOP } else { Signal::CONT };
+            self.processes
+                .iter()
+                .for_each(|process| process.signal(how));
+        }
+    }
+
+    /// Ends every process.
+    pub(super) fn stop(&mut self, how: Signal) {
+        for process in &mut self.processes {
+            process.start_at = None;
+            process.signal(how);
+        }
+    }
+
+    /// Whether no process runs, and nothing that one has started.
+    pub(super) fn is_over(&self) -> bool {
+        self.processes.iter().all(Process::is_over)
+    }
+
+    /// Whether none runs and none will.
+    pub(super) fn is_dead(&self) -> bool {
+        self.processes.iter().all(|process| process.dead.is_some())
+    }
+
+    /// Adds what it has kept since the last time to the pool, until some moment; without one it has ended, so
+    /// that every file is whole.
+    pub(super) fn scan(
+        &mut self,
+        pool: &mut Pool,
+        start: SystemTime,
+        until: Option<Instant>,
+    ) -> Result<()> {
+        for path in self.files()? {
+            if self.scanned.contains(&path) {
+                continue;
+            }
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return Ok(());
+            }
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if self.engine == Engine::Libfuzzer && name.starts_with(GIVEN) {
+                self.scanned.insert(path);
+                continue;
+            }
+            // It may vanish at any time: then it was replaced.
+            let Ok(written) = path.metadata().and_then(|file| file.modified()) else {
+                continue;
+            };
+            let is_whole = until.is_none() || written.elapsed().is_ok_and(|age| age >= SETTLED);
+            let Some(content) = is_whole.then(|| fs::read(&path).ok()).flatten() else {
+                continue;
+            };
+            let by_content = content_name(&content);
+            if self.has.insert(by_content.clone()) {
+                // AFL++ writes an input anew when it shortens it, and keeps the name.
+                let (time, executions) = match self.engine {
+                    Engine::Afl => afl::arrival(&name),
+                    Engine::Libfuzzer | Engine::Honggfuzz => (None, None),
+                };
+                let time = time.unwrap_or_else(|| since(written, start));
+                let is_whole_count = self.processes.len() == 1;
+                let arrival = (time, executions.filter(|_| is_whole_count));
+                pool.add(self.engine, &by_content, &content, arrival)?;
+            }
+            self.scanned.insert(path);
+        }
+        Ok(())
+    }
+
+    /// Gives it what the others have kept, until some moment.
+    pub(super) fn give(&mut self, pool: &Pool, until: Instant) -> Result<()> {
+        match &mut self.inbox {
+            Some(inbox) => inbox.give(pool, &mut self.has, until),
+            None => Ok(()),
+        }
+    }
+
+    /// All files that it keeps, as they are now.
+    pub(super) fn files(&self) -> Result<Vec<PathBuf>> {
+        let folders = self.engine.queues(&self.task).into_iter();
+        let files = folders.map(|folder| files_in(&folder));
+        Ok(files.collect::<Result<Vec<_>>>()?.concat())
+    }
+
+    fn find_files(&self) -> Result<Vec<PathBuf>> {
+        self.engine.finds(&self.task)
+    }
+
+    /// The files with finds that were not there the last time.
+    pub(super) fn new_finds(&mut self) -> Result<Vec<PathBuf>> {
+        let mut new = self.find_files()?;
+        new.retain(|path| self.seen_finds.insert(path.clone()));
+        Ok(new)
+    }
+
+    /// Reads the figures, as of `elapsed`.
+    pub(super) fn look(&mut self, times: &Times, elapsed: Duration) {
+        for process in &mut self.processes {
+            if let Some(group) = &process.group {
+                process.time_of_running = process.time_of_running.max(group.time(times));
+            }
+        }
+        let task = &self.task;
+        let (executions, stability) = match self.engine {
+            Engine::Afl => afl::figures(task),
+            Engine::Libfuzzer => {
+                let each = self.processes.iter_mut().enumerate();
+                let each = each.map(|(place, process)| process.executions.read(&task.log(place)));
+                (each.sum(), None)
+            }
+            Engine::Honggfuzz => (self.executions_before + honggfuzz::executions(task), None),
+        };
+        self.stability = stability.or(self.stability);
+        let before = self.samples.last().map_or(0, |sample| sample.executions);
+        self.samples.push(Sample {
+            time: elapsed,
+            // An engine that starts again writes its figures anew.
+            executions: executions.max(before),
+        });
+    }
+
+    /// How it stands.
+    pub(super) fn figures(&self, pool: &Pool) -> Figures {
+        let kept = pool.of(self.engine);
+        let processes = self.processes.iter();
+        let times = processes.map(|one| one.time_of_ended + one.time_of_running);
+        let start = Sample {
+            time: Duration::ZERO,
+            executions: 0,
+        };
+        let latest = self.samples.last().copied().unwrap_or(start);
+        let before = self.samples.iter().rev().nth(SPEED_OVER).copied();
+        let before = before.unwrap_or(start);
+        Figures {
+            engine: self.engine,
+            workers: self.task.workers,
+            executions: latest.executions,
+            executions_per_second: rate(
+                latest.executions - before.executions,
+                latest.time.saturating_sub(before.time),
+            ),
+            kept,
+            gave: if self.has_readers { kept } else { 0 },
+            given: self.inbox.as_ref().map_or(0, |inbox| inbox.given),
+            finds: self.seen_finds.len(),
+            core_seconds: times.sum::<Duration>().as_secs_f64(),
+            stability: self.stability,
+            failure: self.processes.iter().find_map(|one| one.dead.clone()),
+        }
+    }
+
+    /// What became of it: all of its processes have ended.
+    pub(super) fn outcome(
+        &self,
+        pool: &Pool,
+        (start, elapsed): (SystemTime, Duration),
+        was_cut: bool,
+    ) -> Result<Outcome> {
+        let log = self.task.log(0);
+        let logs = [old(&log, 1), log.clone()].into_iter();
+        let mut logs = logs.chain((1..self.processes.len()).map(|place| self.task.log(place)));
+        let seeds_read = logs
+            .find_map(|log| {
+                let text = fs::read(log).unwrap_or_default();
+                let text = String::from_utf8_lossy(&text);
+                self.engine.seeds_read(&text, &self.task)
+            })
+            .unwrap_or(0);
+        let mut figures = self.figures(pool);
+        figures.executions_per_second = rate(figures.executions, elapsed);
+        let useless = match (figures.executions, seeds_read) {
+            _ if was_cut => None,
+            (0, _) => Some("executed nothing"),
+            (_, 0) => Some("read no seeds"),
+            _ => None,
+        };
+        let useless = useless.map(|what| {
+            let (name, end) = (self.engine.title(), end_of(&log));
+            format!("{name} {what}; the end of {}:\n{end}", log.display())
+        });
+        figures.failure = figures.failure.or(useless);
+        let finds = self.find_files()?.into_iter().map(|path| {
+            let time = arrival(&path, start);
+            (path, time)
+        });
+        Ok(Outcome {
+            figures,
+            command: self.command.clone(),
+            seeds_read,
+            samples: self.samples.clone(),
+            finds: finds.collect(),
+        })
+    }
+}
+
+/// When an engine wrote a find: AFL++ has it in the file's name; for others it is the file's time.
+fn arrival(find: &Path, start: SystemTime) -> Duration {
+    let name = find.file_name().unwrap_or_default().to_string_lossy();
+    let written = find.metadata().and_then(|file| file.modified());
+    let written = written.map_or(Duration::ZERO, |written| since(written, start));
+    afl::arrival(&name).0.unwrap_or(written)
+}
+
+fn since(time: SystemTime, start: SystemTime) -> Duration {
+    time.duration_since(start).unwrap_or_default()
+}
+
+/// The name of a log or of statistics of before honggfuzz was started again.
+fn old(file: &Path, number: usize) -> PathBuf {
+    file.with_extension(format!("{number}.old"))
+}

@@ -1,0 +1,424 @@
+//! Folders that one run has to itself, and the processes of engines in them.
+//!
+//! A run takes its folder with [`Claim::take`]. An engine is started as a [`Group`], which marks it and
+//! all that it starts with the folder in which it works: an environment variable, which processes inherit.
+//! So whatever a killed run left is found by its mark, also what has left the process group, and also
+//! what was started a moment before the kill.
+//!
+//! SIGKILL ends a run before it can end its engines. A small process therefore waits beside it: it reads
+//! from a pipe that only the run holds. When the pipe ends without a word, the run is dead, and the small
+//! process ends its engines. Should that be killed too, the next [`Claim::take`] does the same.
+
+mod times;
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs::{self, File, TryLockError};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal,
+    test_kill_process_group,
+};
+
+use crate::cores;
+pub use times::Times;
+
+/// The variable that names the folder in which a process works.
+const MARK: &str = "CAMPAIGN_WORKS_IN";
+/// How long killed processes may take to go.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the watcher of a dead run may take to end what it left.
+const WATCHER_PATIENCE: Duration = Duration::from_secs(30);
+/// How long what a process has started may outlive it before it is killed.
+const GROUP_ENDS: Duration = Duration::from_secs(5);
+
+/// The first argument of a watcher. It is no command of the tool: nobody types it.
+const WATCH: &str = "--watch-run";
+/// This program, even when its file was replaced by another build meanwhile.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+/// What the watcher prints when it watches.
+const READY: &str = "ready";
+/// What it reads when there is nothing left to do.
+const DONE: &[u8] = b"done";
+
+/// Takes a file's lock for this process, until it is dropped. `folder` is what the lock stands for.
+///
+/// # Errors
+/// When another process has it.
+pub fn lock(file: &Path, folder: &Path) -> Result<File> {
+    let lock = open(file)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another run is under way in {}; wait for it, or stop it",
+            folder.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("{} cannot be locked", file.display()))
+        }
+    }
+}
+
+fn open(lock: &Path) -> Result<File> {
+    fs::create_dir_all(lock.parent().unwrap_or(lock))
+        .and_then(|()| File::options().create(true).append(true).open(lock))
+        .with_context(|| format!("{} cannot be written", lock.display()))
+}
+
+/// The file that a watcher locks as long as it lives.
+fn watchers(lock: &Path) -> PathBuf {
+    lock.with_extension("watch")
+}
+
+/// A folder that this process has to itself, with a watcher. Dropping it ends the watcher.
+#[derive(Debug)]
+pub struct Claim {
+    watcher: Child,
+    _lock: File,
+    /// How many processes of a killed run were still there, and were ended.
+    pub ended: usize,
+}
+
+impl Claim {
+    /// Takes `folder` by the lock in `lock`, ends what a killed run left there, and has it watched.
+    ///
+    /// # Errors
+    /// When another process has the folder, or the watcher cannot be started.
+    pub fn take(folder: &Path, lock: &Path) -> Result<Self> {
+        let file = self::lock(lock, folder)?;
+        // The watcher of a run that was killed just now might end what is started next.
+        let former = open(&watchers(lock))?;
+        let since = Instant::now();
+        while former.try_lock().is_err() {
+            ensure!(
+                since.elapsed() < WATCHER_PATIENCE,
+                "the watcher of a former run in {} does not end",
+                folder.display()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        drop(former);
+        Ok(Self {
+            ended: end(folder)?,
+            watcher: start_watcher(folder, lock)?,
+            _lock: file,
+        })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Some(mut input) = self.watcher.stdin.take() {
+            // When it is gone, there is nobody who waits for this.
+            let _ = input.write_all(DONE);
+        }
+        let _ = self.watcher.wait();
+    }
+}
+
+fn start_watcher(folder: &Path, lock: &Path) -> Result<Child> {
+    let mut child = Command::new(THIS_PROGRAM)
+        .args([WATCH.as_ref(), folder.as_os_str(), lock.as_os_str()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        // Ctrl-C on the terminal is not for it.
+        .process_group(0)
+        .spawn()
+        .context("the watcher cannot be started")?;
+    let mut answer = String::new();
+    if let Some(output) = child.stdout.take() {
+        // The check below sees what it does not print.
+        let _ = BufReader::new(output).read_line(&mut answer);
+    }
+    ensure!(answer.trim_end() == READY, "the watcher did not start");
+    Ok(child)
+}
+
+/// Whether this process was started to watch; then it does. A program that takes a [`Claim`] asks this
+/// first.
+///
+/// # Errors
+/// When the lock cannot be taken, or an engine does not go.
+pub fn watch_if_asked(mut arguments: impl Iterator<Item = OsString>) -> Option<Result<()>> {
+    let is_asked = arguments.nth(1)? == WATCH;
+    let (folder, lock) = is_asked.then(|| Some((arguments.next()?, arguments.next()?)))??;
+    Some(watch(Path::new(&folder), Path::new(&lock)))
+}
+
+/// Waits until standard input ends. Ends the run's engines, unless the run reported that it is done.
+fn watch(folder: &Path, lock: &Path) -> Result<()> {
+    let lock = open(&watchers(lock))?;
+    lock.lock().context("the watcher's lock cannot be taken")?;
+    let mut output = std::io::stdout();
+    writeln!(output, "{READY}")?;
+    output.flush()?;
+    let mut read = Vec::new();
+    // A pipe that breaks has ended too.
+    let _ = std::io::stdin().read_to_end(&mut read);
+    if read != DONE {
+        end(folder)?;
+    }
+    Ok(())
+}
+
+/// Kills the processes that work in `folder` or below, and those whose program lies there, until there is
+/// none. Returns how many there were.
+///
+/// # Errors
+/// When one does not go.
+pub fn end(folder: &Path) -> Result<usize> {
+    let Ok(folder) = folder.canonicalize() else {
+        return Ok(0);
+    };
+    let since = Instant::now();
+    let mut killed = BTreeSet::new();
+    loop {
+        let mut is_any = false;
+        for pid in times::pids().filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+            // Opened first: should the process end now and another get its number, the signal reaches nobody.
+            let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {
+                continue;
+            };
+            if works_in(pid, &folder) {
+                is_any = true;
+                killed.insert(pid.as_raw_nonzero());
+                // It may have ended just now.
+                let _ = pidfd_send_signal(&process, Signal::KILL);
+            }
+        }
+        if !is_any {
+            return Ok(killed.len());
+        }
+        ensure!(
+            since.elapsed() < PATIENCE,
+            "processes of a former run in {} cannot be ended",
+            folder.display()
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn works_in(pid: Pid, folder: &Path) -> bool {
+    let process = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
+    // A process that has ended and was not waited for yet has neither; others' cannot be read.
+    let program = fs::read_link(process.join("exe"));
+    let environment = fs::read(process.join("environ")).unwrap_or_default();
+    let mark = environment.split(|&byte| byte == 0).find_map(|variable| {
+        let value = variable.strip_prefix(MARK.as_bytes())?.strip_prefix(b"=")?;
+        Some(Path::new(std::ffi::OsStr::from_bytes(value)))
+    });
+    program.is_ok_and(|program| program.starts_with(folder))
+        || mark.is_some_and(|place| place.starts_with(folder))
+}
+
+/// A process with all that it starts, which is over when all of that is.
+///
+/// The process that we start may end before what it has started: cargo's front end of AFL++ ends at once
+/// at SIGINT, and AFL++ a moment later. So signals go to the group.
+#[derive(Debug)]
+pub struct Group {
+    id: Pid,
+    child: Option<Child>,
+    /// Since when the process itself has ended.
+    ended: Option<Instant>,
+    is_over: bool,
+}
+
+impl Group {
+    /// Starts a command that works in `folder`, which is there, on the `cores` named, or on any when none
+    /// is. What it prints is appended to `log`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(
+        command: &mut Command,
+        folder: &Path,
+        log: &Path,
+        cores: &[usize],
+    ) -> Result<Self> {
+        let place = folder
+            .canonicalize()
+            .with_context(|| format!("{} cannot be opened", folder.display()))?;
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .with_context(|| format!("{} cannot be written", log.display()))?;
+        let child = command
+            .env(MARK, place)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().context("the log cannot be shared")?)
+            .stderr(log)
+            // Ctrl-C on the terminal reaches us alone.
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("cannot run {}", command.get_program().display()))?;
+        let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let id = id.context("a process has no number")?;
+        if !cores.is_empty() {
+            // A system that does not pin still runs; what was asked for is so many cores.
+            let _ = cores::pin(Some(id), cores);
+        }
+        Ok(Self {
+            id,
+            child: Some(child),
+            ended: None,
+            is_over: false,
+        })
+    }
+
+    /// Checks whether the process has ended. Returns how, once.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub fn poll(&mut self) -> Result<Option<ExitStatus>> {
+        let ended = match &mut self.child {
+            Some(child) => child.try_wait().context("an engine is lost")?,
+            None => None,
+        };
+        if ended.is_some() {
+            self.child = None;
+            self.ended = Some(Instant::now());
+        }
+        if let (false, Some(since)) = (self.is_over, self.ended) {
+            if test_kill_process_group(self.id) == Err(Errno::SRCH) {
+                self.is_over = true;
+            } else if since.elapsed() > GROUP_ENDS {
+                self.signal(Signal::KILL);
+                // One that even this does not end, as nobody waits for it, is not waited for either.
+                self.is_over = true;
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Whether neither it nor anything that it has started runs.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Sends a signal to it and all that it has started.
+    pub fn signal(&self, signal: Signal) {
+        if !self.is_over {
+            // It may have ended just now.
+            let _ = kill_process_group(self.id, signal);
+        }
+    }
+
+    /// The processor time that it and all below it have used; none once it has ended.
+    #[must_use]
+    pub fn time(&self, times: &Times) -> Duration {
+        let child = self.child.as_ref();
+        child.map_or(Duration::ZERO, |child| times.below(child.id()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn until(mut is_so: impl FnMut() -> bool) {
+        let since = Instant::now();
+        while !is_so() {
+            assert!(since.elapsed() < Duration::from_secs(20));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn shell(folder: &Path, script: &str) -> Group {
+        let mut command = Command::new("sh");
+        let log = folder.join("log");
+        Group::start(command.args(["-c", script]), folder, &log, &[]).unwrap()
+    }
+
+    #[test]
+    fn two_runs_do_not_share_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("run.lock");
+        let held = lock(&file, folder.path()).unwrap();
+        let error = lock(&file, folder.path()).unwrap_err().to_string();
+        assert!(error.contains("another run is under way"), "{error}");
+        drop(held);
+        lock(&file, folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_group_is_over_when_all_that_it_started_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let started = Instant::now();
+        let mut group = shell(folder.path(), "sleep 1 & exit 3");
+        let mut status = None;
+        until(|| {
+            status = status.or(group.poll().unwrap());
+            status.is_some()
+        });
+        assert_eq!(status.unwrap().code(), Some(3));
+        assert!(!group.is_over());
+        until(|| {
+            group.poll().unwrap();
+            group.is_over()
+        });
+        assert!(started.elapsed() >= Duration::from_millis(900));
+    }
+
+    #[test]
+    fn what_was_stopped_continues_even_when_its_parent_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let sign = folder.path().join("sign");
+        let script = format!("(sleep 0.5; echo > {}) & exit", sign.display());
+        let mut group = shell(folder.path(), &script);
+        group.signal(Signal::STOP);
+        group.signal(Signal::CONT);
+        until(|| group.poll().unwrap().is_some());
+        group.signal(Signal::STOP);
+        std::thread::sleep(Duration::from_secs(1));
+        assert!(!sign.exists());
+        group.signal(Signal::CONT);
+        until(|| sign.exists());
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_ended_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| {
+            let place = folder.path().join(name);
+            fs::create_dir_all(&place).unwrap();
+            place
+        };
+        assert_eq!(end(&place("run")).unwrap(), 0);
+        assert_eq!(end(&folder.path().join("none")).unwrap(), 0);
+        // One that leaves its process group, as AFL++'s targets do, and has another program.
+        let mut left = shell(&place("run/below"), "setsid sleep 600 & exec sleep 600");
+        let mut other = shell(&place("run-2"), "exec sleep 600");
+        // One that bears no mark: a worker that was kept in the folder.
+        let program = place("run/builds").join("sleep");
+        fs::copy("/bin/sleep", &program).unwrap();
+        let mut worker = loop {
+            // Another test's process may hold the copy open for writing for a moment.
+            match Command::new(&program).arg("600").spawn() {
+                Ok(child) => break child,
+                Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {}
+                Err(error) => panic!("{error}"),
+            }
+        };
+        // The shell has started the other process by then.
+        std::thread::sleep(Duration::from_millis(500));
+        let waiting = std::thread::spawn(move || worker.wait().unwrap());
+        assert_eq!(end(&place("run")).unwrap(), 3);
+        assert!(!waiting.join().unwrap().success());
+        until(|| left.poll().unwrap().is_some());
+        assert!(other.poll().unwrap().is_none(), "it works elsewhere");
+        other.signal(Signal::KILL);
+        until(|| other.poll().unwrap().is_some());
+    }
+}

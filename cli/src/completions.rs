@@ -1,0 +1,80 @@
+//! The command `completions`: what a shell offers after the Tab key.
+//!
+//! The script comes from the definition that parses the command line, so no option can be missing.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap_complete::Shell;
+
+/// What bash needs beyond clap's script: completion of `cargo TOOL`, which belongs to cargo's own
+/// completion until its first argument is ours.
+const CARGO_IN_BASH: &str = r#"
+# `cargo TOOL` as well. Everything else after `cargo` is for the completion that was there before.
+if ! complete -p cargo &>/dev/null; then
+    for _TOOL_loader in _comp_load __load_completion _completion_loader; do
+        declare -F "$_TOOL_loader" >/dev/null && "$_TOOL_loader" cargo &>/dev/null && break
+    done
+    unset _TOOL_loader
+fi
+if [[ $(complete -p cargo 2>/dev/null) != *_TOOL_after_cargo* ]]; then
+    _TOOL_cargos_own=$(complete -p cargo 2>/dev/null | sed -n 's/.* -F \([^ ]*\) .*/\1/p')
+fi
+_TOOL_after_cargo() {
+    if [[ ${COMP_WORDS[1]-} == TOOL ]] && ((COMP_CWORD > 1)); then
+        COMP_WORDS=("${COMP_WORDS[@]:1}")
+        COMP_CWORD=$((COMP_CWORD - 1))
+        _TOOL TOOL "$2" "$3"
+    elif [[ -n $_TOOL_cargos_own ]]; then
+        "$_TOOL_cargos_own" "$@"
+    fi
+}
+complete -F _TOOL_after_cargo -o bashdefault -o default cargo
+"#;
+
+/// Print a completion script for a shell: commands, options and values.
+///
+/// In bash it also completes the tool behind `cargo`. Other shells complete the bare tool: an alias such as
+/// `alias campaign='cargo campaign'` makes that useful.
+#[derive(Debug, clap::Args)]
+pub struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+/// The end of the help text, for the tool of that name.
+pub(crate) fn help(tool: &str) -> String {
+    format!(
+        "\
+Exit codes:
+  0  the script is printed
+  1  it could not be printed
+  2  the command line is wrong
+
+Examples:
+  source <(cargo {tool} completions bash)                 for this shell
+  cargo {tool} completions bash >~/.{tool}.bash         and in ~/.bashrc: source ~/.{tool}.bash
+  cargo {tool} completions zsh >~/.zfunc/_{tool}        where ~/.zfunc is in $fpath
+  cargo {tool} completions fish >~/.config/fish/completions/{tool}.fish"
+    )
+}
+
+/// Runs the command; `tool` is the definition of the whole command line.
+///
+/// # Errors
+/// When standard output cannot be written to.
+pub fn run(args: &Completions, mut tool: clap::Command) -> Result<ExitCode> {
+    let name = tool.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut tool, &name, &mut script);
+    if args.shell == Shell::Bash {
+        script.extend_from_slice(CARGO_IN_BASH.replace("TOOL", &name).as_bytes());
+    }
+    std::io::stdout()
+        .lock()
+        .write_all(&script)
+        .context("standard output cannot be written to")?;
+    Ok(ExitCode::SUCCESS)
+}

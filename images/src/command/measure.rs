@@ -1,0 +1,229 @@
+//! `images measure`: how large an image will be, with qemu-img's own interface.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use measure::MeasureOutput;
+use serde::Serialize;
+
+use crate::backing;
+use crate::bitmaps;
+use crate::chain::Chain;
+use crate::format::ImageFormat;
+use crate::luks;
+use crate::map::Tables;
+use crate::options::Spec;
+use crate::output::{self, OutputFormat};
+use crate::quantity::{self, QuantityError};
+use crate::shown;
+use crate::source::Source;
+use crate::target::Target;
+use crate::target_options;
+
+/// Print how large an image will be, as `qemu-img measure` does
+///
+/// Answers for raw and qcow2 what qemu-img measure answers, and for vmdk, vpc and vhdx, which qemu-img
+/// refuses, the size of the file that qemu-img convert writes. Options and values have qemu-img's names
+/// and meaning; what qemu-img create refuses is refused.
+///
+/// FILE is read as qemu-img reads it. Its tables place the data. In a raw image, a fixed VHD and a
+/// qcow2 with preallocated metadata, a hole in the file holds no data. Backing files are followed; only
+/// regular files are opened for that, never a protocol such as json: or nbd:.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  images measure --size 10G -O qcow2
+  images measure -O qcow2 -o cluster_size=2M,preallocation=metadata disk.raw
+  images measure -f vpc -O vhdx --output json disk.vhd
+  images measure --own-layer -O qcow2 overlay.qcow2
+  images measure -O vmdk -o help          what can be set for a format
+
+Formats: raw, qcow2, vmdk, vpc (or vhd), vhdx.
+SIZE is in bytes, or has one of the suffixes b, k, M, G, T, P, E: 64k, 1.5G.
+
+With FILE, the JSON has a key that qemu-img's has not:
+  measured          chain (FILE and all backing files) or own-layer
+
+Exit codes:
+  0  there is an answer
+  1  there is none
+  2  the command line is not understood")]
+pub struct Measure {
+    /// How to print the answer: human or json
+    #[arg(long, value_name = "OFMT", default_value = "human")]
+    output: String,
+    /// The format of FILE; detected when it is not given
+    #[arg(short, long, value_name = "FMT")]
+    format: Option<String>,
+    /// The format to measure for
+    #[arg(short = 'O', long, value_name = "FMT", default_value = "raw")]
+    target_format: String,
+    /// Options of the format to measure for; -o help lists them
+    #[arg(
+        short = 'o',
+        long = "options",
+        value_name = "OPT=VAL,...",
+        allow_hyphen_values = true
+    )]
+    options: Vec<String>,
+    /// A secret that encrypt.key-secret names: secret,id=ID,data=TEXT; it is not looked at
+    #[arg(long, value_name = "OBJDEF")]
+    object: Vec<String>,
+    /// Measure for an empty disk of SIZE bytes
+    #[arg(short, long, value_name = "SIZE", allow_hyphen_values = true)]
+    size: Option<String>,
+    /// Measure FILE without its backing file
+    #[arg(long)]
+    own_layer: bool,
+    /// Taken for qemu-img's sake: images are opened for reading only, and never locked
+    #[arg(short = 'U', long)]
+    force_share: bool,
+    /// Refused: FILE is a file's name
+    #[arg(long)]
+    image_opts: bool,
+    /// Refused: only an image's active state is measured
+    #[arg(short = 'l', long, value_name = "SNAPSHOT")]
+    snapshot: Option<String>,
+    /// Measure for a copy of this image
+    #[arg(value_name = "FILE")]
+    files: Vec<OsString>,
+}
+
+/// The keys are qemu-img's, and so is their order, but for the last one.
+#[derive(Debug, Serialize)]
+struct Answer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bitmaps: Option<u64>,
+    required: u64,
+    #[serde(rename = "fully-allocated")]
+    fully_allocated: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measured: Option<&'static str>,
+}
+
+/// Measures, and prints the answer.
+///
+/// # Errors
+/// When the arguments contradict each other, or there is no answer.
+pub fn run(args: &Measure) -> Result<ExitCode> {
+    let output = OutputFormat::parse(&args.output)?;
+    let format = ImageFormat::parse(&args.target_format).context("-O")?;
+    if args.options.iter().any(|list| asks_for_help(list)) {
+        print_options(format, target_options::specs(format))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.image_opts {
+        bail!("--image-opts: an image is named by its file here, not by a block device's options");
+    }
+    if args.snapshot.is_some() {
+        bail!("--snapshot: internal snapshots are not read here, only an image's active state");
+    }
+    let objects = args.object.iter();
+    let secrets = objects
+        .map(|object| luks::secret_id(object))
+        .collect::<Result<Vec<_>>>()?;
+    let target = Target::new(format, &args.options, &secrets)?;
+    let (answer, layer_note) = match (&args.size, &args.files[..]) {
+        (Some(_), [_, ..]) => bail!("--size and FILE do not go together"),
+        (None, []) => bail!("either --size or FILE is needed"),
+        (None, [_, _, ..]) => bail!("more than one FILE"),
+        (Some(_), []) if args.format.is_some() => bail!("-f is the format of FILE: there is none"),
+        (Some(_), []) if args.own_layer => bail!("--own-layer needs a FILE"),
+        (Some(size), []) => (measure_size(&target, size)?, None),
+        (None, [file]) => {
+            let format = args.format.as_deref().map(ImageFormat::parse);
+            let format = format.transpose().context("-f")?;
+            let source = Source::open(Path::new(file), format)?;
+            measure_file(&target, source, args.own_layer)?
+        }
+    };
+    print(output, &answer)?;
+    for note in target.notes().iter().copied().chain(layer_note.as_deref()) {
+        eprintln!("note: {note}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure_size(target: &Target, text: &str) -> Result<Answer> {
+    let size = match quantity::parse(text) {
+        Ok(size) if i64::try_from(size).is_ok() => size,
+        Err(error @ QuantityError::Malformed) => bail!("--size {text:?}: {error}"),
+        _ => bail!("--size {text:?}: expected a number from 0 to {}", i64::MAX),
+    };
+    Ok(Answer::new(target.measure_empty(size)?, None))
+}
+
+/// The answer, and a note when a backing file was left out.
+fn measure_file(
+    target: &Target,
+    source: Source,
+    own_layer: bool,
+) -> Result<(Answer, Option<String>)> {
+    let chain = if own_layer {
+        Chain::own_layer(source)?
+    } else {
+        Chain::follow(source)?
+    };
+    let (top, scanned) = chain.top();
+    let summary = chain.summary(target.unit(chain.virtual_size()))?;
+    let mut answer = Answer::new(target.measure_copy(summary)?, bitmaps_size(target, &chain)?);
+    answer.measured = Some(if own_layer { "own-layer" } else { "chain" });
+    let left_out = if own_layer {
+        backing::name(top, scanned)?
+    } else {
+        None
+    };
+    let note = left_out.map(|name| backing::own_layer_note(top.path(), &name));
+    Ok((answer, note))
+}
+
+/// What the bitmaps of a qcow2 of version 3 take in another one; `None` for any other pair.
+fn bitmaps_size(target: &Target, chain: &Chain) -> Result<Option<u64>> {
+    let (source, scanned) = chain.top();
+    let (Some(cluster_size), Tables::Qcow2(header)) =
+        (target.bitmap_cluster_size(), &scanned.tables)
+    else {
+        return Ok(None);
+    };
+    let bitmaps = bitmaps::read(source.file(), source.length(), header)
+        .with_context(|| shown(source.path()))?;
+    bitmaps
+        .map(|bitmaps| bitmaps::size(&bitmaps, chain.virtual_size(), cluster_size))
+        .transpose()
+}
+
+impl Answer {
+    const fn new(output: MeasureOutput, bitmaps: Option<u64>) -> Self {
+        Self {
+            bitmaps,
+            required: output.required,
+            fully_allocated: output.fully_allocated,
+            measured: None,
+        }
+    }
+}
+
+fn print(format: OutputFormat, answer: &Answer) -> Result<()> {
+    let mut lines = vec![
+        ("required size", answer.required.to_string()),
+        ("fully allocated size", answer.fully_allocated.to_string()),
+    ];
+    if let Some(bitmaps) = answer.bitmaps {
+        lines.push(("bitmaps size", bitmaps.to_string()));
+    }
+    output::print(format, answer, &lines)
+}
+
+fn asks_for_help(list: &str) -> bool {
+    list.split(',').any(|item| matches!(item, "help" | "?"))
+}
+
+fn print_options(format: ImageFormat, specs: &[Spec]) -> Result<()> {
+    let mut text = format!("Options of {format}:\n");
+    for spec in specs {
+        text += &format!("  {:<24}{}\n", spec.name, spec.about);
+    }
+    output::write(text.as_bytes())
+}

@@ -1,0 +1,392 @@
+//! The judge of the model: random cases, put to the reference model, to the code under test, and to
+//! QEMU's own tools.
+//!
+//! - [`question`]: a question to a calculator, and how one is drawn; [`calculators`]: its answers.
+//! - [`recipes`]: how an image's recipe is drawn; [`images`]: what all say of the image; `blocks`: where
+//!   data is in a VHDX image, by reading it.
+//! - [`qemu`]: running QEMU's tools; [`verdict`]: what comes of a case.
+//! - [`known`]: the one table of differences that are known.
+//! - [`minimize`]: making a difference small; [`report`]: what is printed.
+//! - [`random`]: the numbers that a seed stands for.
+
+mod blocks;
+pub mod calculators;
+pub mod images;
+pub mod known;
+pub mod minimize;
+pub mod qemu;
+pub mod question;
+pub mod random;
+pub mod recipes;
+pub mod report;
+pub mod verdict;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use harness_core::subject::ScanFormat;
+use indicatif::ProgressBar;
+
+use cli::content_name;
+use cli::interrupt;
+use qemu::Qemu;
+use question::Question;
+use random::Random;
+use report::{Found, Group, Report};
+use verdict::Verdict;
+
+/// A format whose calculator and scanner are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Format {
+    /// Raw images, which have no scanner.
+    Raw,
+    /// qcow2.
+    Qcow2,
+    /// VMDK.
+    Vmdk,
+    /// VHD.
+    Vhd,
+    /// VHDX.
+    Vhdx,
+}
+
+/// What kind of case it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A question to a calculator.
+    Calculator,
+    /// An undamaged image.
+    Undamaged,
+    /// A damaged image.
+    Damaged,
+}
+
+/// A case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Case {
+    /// A question to a calculator.
+    Question(Question),
+    /// A recipe's bytes.
+    Image(Vec<u8>),
+}
+
+/// What to judge, and how.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// So many cases of each kind for each format must be conclusive.
+    pub cases: u64,
+    /// What all cases are drawn from.
+    pub seed: u64,
+    /// The formats.
+    pub formats: Vec<Format>,
+    /// How many cases run at once.
+    pub cores: usize,
+    /// QEMU's tools.
+    pub qemu: Qemu,
+    /// Where differences are saved: a folder with one for each target.
+    pub out: PathBuf,
+    /// Whether differences stay as they were found, and are not made small.
+    pub as_found: bool,
+    /// Whether an example of each known difference that is met is looked for.
+    pub examples: bool,
+}
+
+/// How many differences of a group are minimised and told in full; the others are counted.
+const MOST_TOLD: usize = 8;
+
+/// How many times as many cases are drawn at most as must agree.
+const MOST_DRAWN: u64 = 4;
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Raw, Self::Qcow2, Self::Vmdk, Self::Vhd, Self::Vhdx];
+
+    /// The format's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self.scanned() {
+            Some(format) => format.name(),
+            None => "raw",
+        }
+    }
+
+    /// The format that its scanner is for.
+    #[must_use]
+    pub const fn scanned(self) -> Option<ScanFormat> {
+        match self {
+            Self::Raw => None,
+            Self::Qcow2 => Some(ScanFormat::Qcow2),
+            Self::Vmdk => Some(ScanFormat::Vmdk),
+            Self::Vhd => Some(ScanFormat::Vhd),
+            Self::Vhdx => Some(ScanFormat::Vhdx),
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Calculator, Self::Undamaged, Self::Damaged];
+
+    /// The kind in words, of many cases.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Calculator => "calculator",
+            Self::Undamaged => "undamaged",
+            Self::Damaged => "damaged",
+        }
+    }
+}
+
+impl Case {
+    /// The `nth` case of a kind, of those that a seed stands for; `None` when the format has none of the
+    /// kind.
+    #[must_use]
+    pub fn draw(format: Format, kind: Kind, seed: u64, nth: u64) -> Option<Self> {
+        let mut random = Random::of_case(seed, format as u64 * 8 + kind as u64, nth);
+        Some(match kind {
+            Kind::Calculator => Self::Question(Question::draw(format, &mut random)),
+            Kind::Undamaged => {
+                Self::Image(recipes::undamaged(format.scanned()?, &mut random).to_vec())
+            }
+            Kind::Damaged => Self::Image(recipes::damaged(format.scanned()?, &mut random).to_vec()),
+        })
+    }
+
+    /// What comes of it. Files are made in the system's folder for temporary ones, and removed.
+    #[must_use]
+    pub fn judge(&self, qemu: &Qemu) -> Verdict {
+        let folder = match tempfile::tempdir() {
+            Ok(folder) => folder,
+            Err(error) => return Verdict::Inconclusive(format!("no temporary folder: {error}")),
+        };
+        match self {
+            Self::Question(question) => calculators::judge(question, qemu, folder.path()),
+            Self::Image(bytes) => images::judge(bytes, qemu, folder.path()),
+        }
+    }
+
+    /// The cases that are one step smaller.
+    #[must_use]
+    pub fn simpler(&self) -> Vec<Self> {
+        match self {
+            Self::Question(question) => {
+                question.simpler().into_iter().map(Self::Question).collect()
+            }
+            Self::Image(bytes) => recipes::simpler(bytes)
+                .into_iter()
+                .map(Self::Image)
+                .collect(),
+        }
+    }
+
+    /// The smallest case found that comes to the same: a difference of that signature, or the known one
+    /// of that id.
+    #[must_use]
+    pub fn minimized(self, kind: &str, qemu: &Qemu) -> Self {
+        minimize::minimize(self, Self::simpler, |case| {
+            !interrupt::interrupted() && case.judge(qemu).is(kind)
+        })
+    }
+
+    /// The target that takes the case as an input, and the input.
+    #[must_use]
+    pub fn input(&self) -> (&'static str, Vec<u8>) {
+        match self {
+            Self::Question(question) => ("fuzz_measure_calc", question.input()),
+            Self::Image(bytes) => ("fuzz_measure_image", recipes::trimmed(bytes).to_vec()),
+        }
+    }
+
+    /// The case as an example of a known difference is written.
+    fn as_example(&self) -> String {
+        let Self::Image(bytes) = self else {
+            return format!("{self:?}");
+        };
+        let mut parts = Vec::new();
+        let mut at = 0;
+        while let Some(start) = (at..bytes.len()).find(|&at| bytes[at] != 0) {
+            let length = bytes[start..].iter().position(|&byte| byte == 0);
+            at = length.map_or(bytes.len(), |length| start + length);
+            parts.push(format!("({start}, &{:?})", &bytes[start..at]));
+        }
+        format!("Example::Recipe(&[{}])", parts.join(", "))
+    }
+
+    /// The case in words.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Question(question) => question.in_words(),
+            Self::Image(bytes) => recipes::in_words(bytes),
+        }
+    }
+}
+
+/// Judges everything that the plan names.
+///
+/// # Errors
+/// When QEMU's tools are not there, or a difference cannot be saved.
+pub fn run(plan: &Plan) -> Result<Report> {
+    let mut report = Report {
+        qemu: plan.qemu.version()?,
+        seed: plan.seed,
+        cases: plan.cases,
+        interrupted: false,
+        groups: Vec::new(),
+    };
+    // A panic of the code under test is an answer like another, and is told where it matters.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let result = (|| {
+        for &format in &plan.formats {
+            for kind in Kind::ALL {
+                if interrupt::interrupted() || Case::draw(format, kind, 0, 0).is_none() {
+                    continue;
+                }
+                let what = format!("{format}: {} {} cases", plan.cases, kind.name());
+                let group = step(&what, || run_group(plan, format, kind))?;
+                report.groups.push(group);
+            }
+        }
+        anyhow::Ok(())
+    })();
+    std::panic::set_hook(hook);
+    report.interrupted = interrupt::interrupted();
+    result.map(|()| report)
+}
+
+/// Does `work`, which takes a while, under a line that names it.
+fn step<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    let started = Instant::now();
+    // Hidden when there is no terminal.
+    let line = ProgressBar::new_spinner().with_message(what.to_owned());
+    line.enable_steady_tick(Duration::from_millis(100));
+    let result = work();
+    line.finish_and_clear();
+    eprintln!("{what}: {:.1} s", started.elapsed().as_secs_f64());
+    result
+}
+
+/// Judges the cases of one kind for one format. When some are inconclusive, or refused, or differ as is
+/// known, more are drawn: what is asked for is cases that agree.
+fn run_group(plan: &Plan, format: Format, kind: Kind) -> Result<Group> {
+    let mut group = Group::new(format, kind);
+    let mut different: BTreeMap<String, (u64, Case, String)> = BTreeMap::new();
+    let mut met: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut first = 0;
+    let most = MOST_DRAWN * plan.cases;
+    loop {
+        // Of damaged images, most of which are refused, no number has to be told.
+        let enough = match kind {
+            Kind::Damaged => group.conclusive(),
+            Kind::Calculator | Kind::Undamaged => group.agree,
+        };
+        let more = plan.cases.saturating_sub(enough).min(most - first);
+        if more == 0 || interrupt::interrupted() {
+            break;
+        }
+        for (nth, verdict) in judge_all(plan, format, kind, first, more) {
+            match verdict {
+                Verdict::Agrees => group.agree += 1,
+                Verdict::Refused => group.refused_by_all += 1,
+                Verdict::Known(id) => {
+                    *group.known.entry(id).or_default() += 1;
+                    met.entry(id).or_insert(nth);
+                }
+                Verdict::Inconclusive(why) => group.inconclusive(why),
+                Verdict::Differs(difference) => {
+                    group.differ += 1;
+                    let entry = different.entry(difference.signature).or_insert_with(|| {
+                        let case = Case::draw(format, kind, plan.seed, nth);
+                        (0, case.expect("the kind has cases"), difference.words)
+                    });
+                    entry.0 += 1;
+                }
+            }
+        }
+        first += more;
+    }
+    if plan.examples {
+        for (id, nth) in met {
+            if let Some(case) = Case::draw(format, kind, plan.seed, nth) {
+                let example = case.minimized(id, &plan.qemu).as_example();
+                group.examples.insert(id, example);
+            }
+        }
+    }
+    for (nth, (signature, (times, case, words))) in different.into_iter().enumerate() {
+        let case = if nth < MOST_TOLD && !plan.as_found {
+            case.minimized(&signature, &plan.qemu)
+        } else {
+            case
+        };
+        let words = match case.judge(&plan.qemu) {
+            Verdict::Differs(difference) if difference.signature == signature => difference.words,
+            // It does not show every time: as it was seen.
+            _ => words,
+        };
+        group.found.push(save(plan, case, signature, words, times)?);
+    }
+    Ok(group)
+}
+
+/// Judges cases, several at once, in their order.
+fn judge_all(
+    plan: &Plan,
+    format: Format,
+    kind: Kind,
+    first: u64,
+    more: u64,
+) -> Vec<(u64, Verdict)> {
+    let next = AtomicU64::new(first);
+    let work = || {
+        let mut judged = Vec::new();
+        loop {
+            let nth = next.fetch_add(1, Ordering::Relaxed);
+            if nth >= first + more || interrupt::interrupted() {
+                return judged;
+            }
+            if let Some(case) = Case::draw(format, kind, plan.seed, nth) {
+                judged.push((nth, case.judge(&plan.qemu)));
+            }
+        }
+    };
+    let mut all: Vec<(u64, Verdict)> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..plan.cores.max(1)).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap_or_default())
+            .collect()
+    });
+    all.sort_by_key(|(nth, _)| *nth);
+    all
+}
+
+/// Saves a difference as an input of a target.
+fn save(plan: &Plan, case: Case, kind: String, words: String, times: u64) -> Result<Found> {
+    let (target, input) = case.input();
+    let folder = plan.out.join(target);
+    let path = folder.join(format!("differential-{}", &content_name(&input)[..16]));
+    std::fs::create_dir_all(&folder)
+        .and_then(|()| std::fs::write(&path, &input))
+        .with_context(|| format!("{} cannot be written", path.display()))?;
+    Ok(Found {
+        kind,
+        times,
+        case: case.in_words(),
+        words,
+        path,
+    })
+}

@@ -1,0 +1,220 @@
+//! What a differential run has to say.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use serde::{Serialize, Serializer};
+
+use super::{Format, Kind, known};
+
+/// What came of a run.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Report {
+    /// What `qemu-img --version` says.
+    pub qemu: String,
+    /// What all cases were drawn from.
+    pub seed: u64,
+    /// How many cases of a kind were to agree.
+    pub cases: u64,
+    /// Whether it was interrupted.
+    pub interrupted: bool,
+    /// What came of each kind of case, format by format.
+    pub groups: Vec<Group>,
+}
+
+/// What came of the cases of one kind for one format.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Group {
+    /// The format.
+    #[serde(serialize_with = "format_name")]
+    pub format: Format,
+    /// The kind.
+    #[serde(serialize_with = "kind_name")]
+    pub kind: Kind,
+    /// In how many cases all gave the same numbers.
+    pub agree: u64,
+    /// In how many all refused.
+    pub refused_by_all: u64,
+    /// In how many QEMU differed as is known, by the difference's id.
+    pub known: BTreeMap<&'static str, u64>,
+    /// The smallest case found of each of these, when that was asked for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub examples: BTreeMap<&'static str, String>,
+    /// How many said nothing.
+    pub inconclusive: u64,
+    /// Why the first of these did not.
+    pub why_inconclusive: Vec<String>,
+    /// How many differed as nobody knew.
+    pub differ: u64,
+    /// These, one of each kind.
+    pub found: Vec<Found>,
+}
+
+/// A difference that nobody knew.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Found {
+    /// What kind of difference.
+    pub kind: String,
+    /// How many cases differed like this.
+    pub times: u64,
+    /// The smallest case, in words.
+    pub case: String,
+    /// Who says what of it.
+    pub words: String,
+    /// Where it was saved.
+    pub path: PathBuf,
+}
+
+/// How many reasons of inconclusive cases are kept.
+const MOST_REASONS: usize = 5;
+
+fn format_name<S: Serializer>(format: &Format, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(format.name())
+}
+
+fn kind_name<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(kind.name())
+}
+
+impl Group {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(format: Format, kind: Kind) -> Self {
+        Self {
+            format,
+            kind,
+            agree: 0,
+            refused_by_all: 0,
+            known: BTreeMap::new(),
+            examples: BTreeMap::new(),
+            inconclusive: 0,
+            why_inconclusive: Vec::new(),
+            differ: 0,
+            found: Vec::new(),
+        }
+    }
+
+    /// Counts a case that says nothing.
+    pub(super) fn inconclusive(&mut self, why: String) {
+        self.inconclusive += 1;
+        if self.why_inconclusive.len() < MOST_REASONS {
+            self.why_inconclusive.push(why);
+        }
+    }
+
+    /// How many cases said something.
+    #[must_use]
+    pub fn conclusive(&self) -> u64 {
+        self.agree + self.refused_by_all + self.differ + self.known.values().sum::<u64>()
+    }
+
+    /// Whether more than one case in twenty said nothing.
+    #[must_use]
+    pub fn is_doubtful(&self) -> bool {
+        self.inconclusive * 20 > self.inconclusive + self.conclusive()
+    }
+}
+
+impl Report {
+    /// Whether anything differs as nobody knew.
+    #[must_use]
+    pub fn differs(&self) -> bool {
+        self.groups.iter().any(|group| group.differ != 0)
+    }
+
+    /// Why the run does not count; nothing when it does.
+    #[must_use]
+    pub fn shortcomings(&self) -> Vec<String> {
+        self.groups
+            .iter()
+            .filter(|group| group.conclusive() == 0)
+            .map(|group| {
+                format!(
+                    "{}: not one {} case was conclusive",
+                    group.format,
+                    group.kind.name()
+                )
+            })
+            .collect()
+    }
+
+    /// The table, the known differences that were met, and what differs.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let mut text = format!(
+            "{}, seed {}\n\n{:<7} {:<11} {:>7} {:>14} {:>16} {:>13} {:>7}\n",
+            self.qemu,
+            self.seed,
+            "format",
+            "cases",
+            "agree",
+            "refused by all",
+            "differ as known",
+            "inconclusive",
+            "differ"
+        );
+        let mut known: BTreeMap<&str, u64> = BTreeMap::new();
+        for group in &self.groups {
+            let of_group: u64 = group.known.values().sum();
+            let _ = writeln!(
+                text,
+                "{:<7} {:<11} {:>7} {:>14} {:>16} {:>13} {:>7}",
+                group.format.name(),
+                group.kind.name(),
+                group.agree,
+                group.refused_by_all,
+                of_group,
+                group.inconclusive,
+                group.differ
+            );
+            for (id, times) in &group.known {
+                *known.entry(id).or_default() += times;
+            }
+        }
+        if !known.is_empty() {
+            text += "\nKnown differences:\n";
+        }
+        for (id, times) in known {
+            let reason = known::find(id).map_or("", |known| known.reason);
+            let _ = writeln!(text, "{times:>7}  {id}: {reason}");
+        }
+        for (id, example) in self.groups.iter().flat_map(|group| &group.examples) {
+            let _ = writeln!(text, "\nexample of {id}: {example}");
+        }
+        for group in &self.groups {
+            if group.inconclusive != 0 {
+                let _ = writeln!(
+                    text,
+                    "\n{}, {}: {} inconclusive{}, such as",
+                    group.format,
+                    group.kind.name(),
+                    group.inconclusive,
+                    if group.is_doubtful() {
+                        " (more than 5 %: the figures are doubtful)"
+                    } else {
+                        ""
+                    }
+                );
+                for why in &group.why_inconclusive {
+                    let _ = writeln!(text, "  {why}");
+                }
+            }
+        }
+        for found in self.groups.iter().flat_map(|group| &group.found) {
+            let _ = writeln!(
+                text,
+                "\nDIFFERENT: {} ({} cases)\n  case: {}\n  {}\n  saved: {}",
+                found.kind,
+                found.times,
+                found.case,
+                found.words,
+                cli::output::from_here(&found.path).display()
+            );
+        }
+        text
+    }
+}

@@ -1,0 +1,234 @@
+//! `images differential`: model, code under test and QEMU agree; what is known to differ still does;
+//! and a difference that nobody knows is found, made small and saved, which a tool that lies shows.
+
+mod qemu;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use harness_core::{Outcome, targets};
+use images::differential::known::{self, Example};
+use images::differential::qemu::Qemu;
+use images::differential::verdict::Verdict;
+use images::differential::{Case, Format, Kind};
+use qemu::{Ran, folder, run};
+use serde_json::Value;
+
+/// More than the tool's own limit: what is awaited here is an answer.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs the command on this project, with what it finds kept in `out`, and other tools first in the path.
+fn differential(out: &Path, tools: Option<&Path>, args: &[&str]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_images"));
+    command
+        .args(["differential", "--json", "--out"])
+        .arg(out)
+        .args(args)
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    if let Some(tools) = tools {
+        let path = std::env::var_os("PATH").unwrap();
+        let first = [tools.to_owned()].into_iter();
+        let all = first.chain(std::env::split_paths(&path));
+        command.env("PATH", std::env::join_paths(all).unwrap());
+    }
+    run(command, Duration::from_secs(300))
+}
+
+fn report(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("no JSON ({error}): {ran:?}"))
+}
+
+fn groups(report: &Value) -> &Vec<Value> {
+    report["groups"].as_array().unwrap()
+}
+
+/// A folder with a qemu-img of ours in it; `real` in the script is the real one.
+fn qemu_img_that(script: &str) -> (tempfile::TempDir, PathBuf) {
+    let which = Command::new("sh")
+        .args(["-c", "command -v qemu-img"])
+        .output()
+        .unwrap();
+    let real = String::from_utf8(which.stdout).unwrap();
+    assert!(!real.is_empty(), "qemu-img is in the package qemu-utils");
+    let (tools, path) = folder();
+    let tool = path.join("qemu-img");
+    let script = format!(
+        "#!/bin/sh\nreal() {{ {} \"$@\"; }}\n{script}\n",
+        real.trim()
+    );
+    fs::write(&tool, script).unwrap();
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    (tools, path)
+}
+
+/// The smaller brother of the run that judges a release: all formats, all kinds.
+#[test]
+fn recipes_model_code_and_qemu_agree() {
+    let (_kept, out) = folder();
+    let cases = 30;
+    let ran = differential(&out, None, &["--cases", "30", "--limit", "30s"]);
+    let report = report(&ran);
+    let mut kinds = BTreeSet::new();
+    for group in groups(&report) {
+        let name = format!("{} {}", group["format"], group["kind"]);
+        println!("{name}: {group}");
+        assert_eq!(group["differ"], 0, "{name}");
+        let number = |key: &str| group[key].as_u64().unwrap();
+        let known = group["known"].as_object().unwrap();
+        let known: u64 = known.values().map(|times| times.as_u64().unwrap()).sum();
+        if group["kind"] == "damaged" {
+            let conclusive = number("agree") + number("refused-by-all") + known;
+            assert!(conclusive >= cases, "{name}");
+        } else {
+            assert!(number("agree") >= cases, "{name}");
+        }
+        kinds.insert(name);
+    }
+    // Raw images have no scanner.
+    assert_eq!(kinds.len(), 5 * 3 - 2, "{kinds:?}");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 0, "nothing is saved");
+}
+
+#[test]
+fn every_known_difference_is_still_there() {
+    let qemu = Qemu::find(LIMIT).unwrap();
+    println!("{}", qemu.version().unwrap());
+    let mut ids = BTreeSet::new();
+    let mut gone = Vec::new();
+    let mut not_shown = 0;
+    for known in known::all() {
+        assert!(ids.insert(known.id), "{} is there twice", known.id);
+        assert!(known.reason.len() > 40, "{}: why?", known.id);
+        let case = match known.example {
+            Example::Question(question) => Case::Question(question()),
+            Example::Recipe(_) => Case::Image(known.example.recipe().unwrap()),
+        };
+        match case.judge(&qemu) {
+            Verdict::Known(id) if id == known.id => {}
+            // Or with a fix that this version's distributor took over from a later one.
+            Verdict::Agrees if known.gone_since.is_some() => {
+                not_shown += 1;
+                println!(
+                    "NOT SHOWN with this QEMU, which does not differ: {}",
+                    known.id
+                );
+            }
+            other => gone.push(format!("{}: {other:?}: {}", known.id, case.in_words())),
+        }
+    }
+    assert!(gone.is_empty(), "{gone:#?}");
+    println!(
+        "{} known differences are still there",
+        ids.len() - not_shown
+    );
+    assert!(ids.len() >= 40);
+}
+
+#[test]
+fn the_same_seed_draws_the_same_cases_and_another_one_others() {
+    let drawn = |seed| -> Vec<Case> {
+        let all = Format::ALL
+            .into_iter()
+            .flat_map(|format| Kind::ALL.map(|kind| (format, kind)));
+        all.flat_map(|(format, kind)| (0..20).map(move |nth| (format, kind, nth)))
+            .filter_map(|(format, kind, nth)| Case::draw(format, kind, seed, nth))
+            .collect()
+    };
+    let (one, again, other) = (drawn(1), drawn(1), drawn(2));
+    assert_eq!(one, again);
+    assert_eq!(one.len(), (5 * 3 - 2) * 20);
+    let same = one.iter().zip(&other).filter(|(a, b)| a == b).count();
+    assert!(same < 5, "{same} cases of two seeds are the same");
+}
+
+/// A qemu-img whose numbers are wrong: nothing else is known that disagrees with everybody.
+#[test]
+fn a_difference_is_made_small_told_and_saved() {
+    let (_kept, out) = folder();
+    let (_tools, tools) = qemu_img_that(
+        r#"case "$1" in
+map) real "$@" | sed 's/"data": true/"data": false/' ;;
+measure) real "$@" | sed 's/"required": \([0-9]*\)/"required": 1\1/' ;;
+*) real "$@" ;;
+esac"#,
+    );
+    let args = ["--formats", "qcow2", "--cases", "12", "--limit", "30s"];
+    let ran = differential(&out, Some(&tools), &args);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    let report = report(&ran);
+    for (kind, target) in [
+        ("calculator", "fuzz_measure_calc"),
+        ("undamaged", "fuzz_measure_image"),
+    ] {
+        let group = groups(&report)
+            .iter()
+            .find(|group| group["kind"] == kind)
+            .unwrap();
+        let found = group["found"].as_array().unwrap();
+        assert!(!found.is_empty(), "{group}");
+        let path = Path::new(found[0]["path"].as_str().unwrap());
+        assert_eq!(path.parent(), Some(out.join(target).as_path()));
+        // What was saved is a case of the target, and nothing is wrong with us.
+        let input = fs::read(path).unwrap();
+        let target = targets::find(target).unwrap();
+        assert_eq!(target.run(&built_in::SUBJECT, &input), Outcome::Checked);
+        let words = found[0]["words"].as_str().unwrap();
+        assert!(words.contains("qemu-img"), "{words}");
+    }
+    // All that is left of the first question is what matters; of the image, a unit of data.
+    let said = report.to_string();
+    assert!(said.contains("a disk of 0 bytes with []"), "{said}");
+    let images = fs::read_dir(out.join("fuzz_measure_image")).unwrap();
+    let shortest = images
+        .map(|entry| fs::read(entry.unwrap().path()).unwrap())
+        .map(|input| input.iter().filter(|byte| **byte != 0).count())
+        .min();
+    assert!(shortest.unwrap() <= 4, "{shortest:?} bytes are left");
+}
+
+#[test]
+fn a_tool_that_crashes_or_hangs_says_nothing() {
+    for (script, why) in [
+        (
+            r#"[ "$1" = --version ] && real "$@" && exit; kill -ABRT $$"#,
+            "dies of signal 6",
+        ),
+        (
+            r#"[ "$1" = --version ] && real "$@" && exit; exec sleep 100"#,
+            "takes more than 1s",
+        ),
+    ] {
+        let (_kept, out) = folder();
+        let (_tools, tools) = qemu_img_that(script);
+        let args = ["--formats", "raw", "--cases", "1", "--limit", "1s"];
+        let ran = differential(&out, Some(&tools), &args);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(
+            ran.stderr
+                .contains("not one calculator case was conclusive")
+        );
+        let report = report(&ran);
+        let group = &groups(&report)[0];
+        assert_eq!((&group["agree"], &group["differ"]), (&0.into(), &0.into()));
+        assert!(group["why-inconclusive"][0].as_str().unwrap().contains(why));
+        assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn without_qemu_nothing_is_judged() {
+    let (_kept, empty) = folder();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_images"));
+    command
+        .args(["differential", "--cases", "1"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("PATH", &empty);
+    let ran = run(command, LIMIT);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("install qemu-utils"), "{ran:?}");
+}
