@@ -5,7 +5,7 @@
 //! This shows how strong the *oracle* is. The faults are no sample of real mistakes, and rank no engine.
 //!
 //! A hunt that came to its end is kept while the patch, the sources, the seeds and the time are the same
-//! ([`hunts`](super::hunts)). One that was interrupted is run again. Beside them are `faults/finds/`, and the
+//! ([`hunts`]). One that was interrupted is run again. Beside them are `faults/finds/`, and the
 //! engines' own folders, which each hunt empties.
 use std::collections::BTreeMap;
 use std::time::Duration;
