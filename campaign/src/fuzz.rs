@@ -32,9 +32,6 @@ pub struct Find {
     pub from: String,
 }
 
-/// The id of a find that passes when replayed: something was different under the engine.
-pub const UNREPRODUCED: &str = "unreproduced";
-
 /// What to fuzz, and how.
 #[derive(Debug, Clone)]
 pub struct Plan<'a> {
@@ -171,7 +168,7 @@ pub(crate) fn judge_find(
     Ok(match judge(target, file, engine.name(), replayer, store)? {
         Some(find) => find,
         None => Find {
-            check: UNREPRODUCED.to_owned(),
+            check: report::UNREPRODUCED.to_owned(),
             message: format!(
                 "{} reported this input, and it passes when replayed",
                 engine.title()

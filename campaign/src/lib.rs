@@ -39,6 +39,4 @@ pub mod project;
 pub mod queue;
 pub mod reasons;
 pub mod replay;
-pub mod report;
-pub mod statistics;
 pub mod triage;

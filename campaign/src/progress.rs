@@ -8,9 +8,9 @@ mod counted;
 pub use counted::CountedLine;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use report::format::grouped;
 
 use crate::engine::{Engine, Status};
-use crate::report::grouped;
 
 /// How often a session says where it is when there is no terminal.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(60);

@@ -8,11 +8,12 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use campaign::comparison::folder::{Folder, write_json};
+use campaign::comparison::machine;
 use campaign::comparison::order::TrialId;
 use campaign::comparison::plan::{self, Plan};
 use campaign::comparison::trial::{Ended, Running, Trial};
 use campaign::engine::Engine;
-use campaign::report::{Comparison, machine};
+use report::Comparison;
 
 const TARGET: &str = "fuzz_measure_calc";
 

@@ -8,10 +8,13 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
 use harness_core::Target;
+use report::against::{self, Both};
+use report::{Comparison, summary};
 
 use super::{FINDS, INTERRUPTED, chosen_targets, parse_time};
 use crate::comparison::faults::{self, Hunts, told as told_faults};
 use crate::comparison::folder::{Folder, write_whole};
+use crate::comparison::machine;
 use crate::comparison::order::{self, TrialId};
 use crate::comparison::plan::{Asked, Plan};
 use crate::comparison::schedule::{Schedule, Trials};
@@ -25,8 +28,6 @@ use crate::fuzz::never_evaluated_in_words;
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::report::against::{self, Both};
-use crate::report::{Comparison, machine, summary};
 
 /// Compare the engines: same oracle, same seeds, same profile, same time, one core each.
 ///

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use harness_core::Target;
+use report::format::grouped;
 
 use super::chosen_targets;
 use super::{FINDS, INTERRUPTED, parse_time};
@@ -25,7 +26,6 @@ use crate::progress::Progress;
 use crate::project::Project;
 use crate::queue::{self, Running};
 use crate::replay::{TIME_OUT, build_worker};
-use crate::report::grouped;
 
 /// Make the corpora that are shipped: grow, merge, minimise, pack, verify, swap.
 ///

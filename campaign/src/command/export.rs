@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
+use report::format::grouped;
 
 use super::INTERRUPTED;
 use crate::corpora::folder::Folder;
@@ -13,7 +14,6 @@ use crate::engine::session;
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::report::grouped;
 
 /// Pack a target's corpus into one zip, as OSS-Fuzz takes seeds.
 ///

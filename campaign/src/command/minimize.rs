@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use harness_core::Target;
+use report::format::grouped;
 
 use super::{FINDS, INTERRUPTED};
 use crate::corpora::thin::{Interrupted, Thinned, Thinning};
@@ -17,7 +18,6 @@ use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::TIME_OUT;
-use crate::report::grouped;
 
 /// Make corpora as small as they can be without losing what they reach.
 ///

@@ -9,13 +9,13 @@ use harness_core::Target;
 
 use super::folder::{Folder, write_json};
 use super::plan::{self, Asked, Plan};
+use crate::comparison::machine;
 use crate::corpus::files_in;
 use crate::coverage::NeutralBuild;
 use crate::engine::{Engine, Sanitizer};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::build_worker;
-use crate::report::machine;
 
 /// The time of a trial when none is said, in seconds.
 const TIME: u64 = 60;

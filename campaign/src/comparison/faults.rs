@@ -20,7 +20,9 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use harness_core::Target;
+use report::format::counted;
 use serde::{Deserialize, Serialize};
+use statistics::survival::Observation;
 
 use super::cores;
 use super::folder::{Folder, read_json, write_json};
@@ -35,8 +37,6 @@ use crate::faults::trial::replay;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::{Replayer, build_worker};
-use crate::report::counted;
-use crate::statistics::survival::Observation;
 
 /// The word that stands for every fault.
 const ALL: &str = "all";

@@ -22,7 +22,7 @@
 //! - [`trial`] and [`measured`]: one trial, run and measured.
 //! - [`schedule`]: trials side by side; [`cores`]: each on one of its own.
 //! - [`faults`]: planted faults, hunted as often as there are trials.
-//! - [`told`]: the report.
+//! - [`measuring`]: trials as a report's data; [`notes`]: how they ran; [`machine`]: on what; [`told`]: the report.
 //! - [`leftovers`] and [`watcher`]: no engine outlives the tool for long.
 //!
 //! Every file but an engine's own is written beside its place and renamed, so a kill at any moment leaves
@@ -33,7 +33,10 @@ pub mod cores;
 pub mod faults;
 pub mod folder;
 pub mod leftovers;
+pub mod machine;
 pub mod measured;
+pub mod measuring;
+pub mod notes;
 pub mod order;
 pub mod plan;
 pub mod schedule;

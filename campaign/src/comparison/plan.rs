@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use report::Machine;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
-use crate::report::Machine;
 
 /// The version of `plan.json` that this code reads and writes.
 pub const VERSION: u32 = 1;

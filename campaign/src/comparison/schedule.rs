@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use harness_core::Target;
+use report::format::grouped;
 
 use super::cores;
 use super::folder::Folder;
@@ -19,7 +20,6 @@ use crate::coverage::SourceMap;
 use crate::engine::session;
 use crate::output::from_here;
 use crate::progress::Progress;
-use crate::report::grouped;
 
 /// What a trial takes beside its time, before one was timed: starting, replaying, measuring.
 const OVERHEAD: Duration = Duration::from_secs(2);

@@ -4,19 +4,18 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use harness_core::Target;
+use report::{Comparison, VERSION, analysis, page, series, summary};
 
 use super::faults::{HuntTrial, told};
 use super::folder::{Folder, write_whole};
 use super::measured::Measuring;
+use super::measuring::{self, OfTarget};
+use super::notes;
 use super::plan::Plan;
 use super::schedule::Trials;
 use crate::coverage::SourceMap;
 use crate::engine::session;
 use crate::project::Project;
-use crate::report::measuring::OfTarget;
-use crate::report::{
-    Comparison, CrateTotals, Reach, VERSION, analysis, notes, page, series, summary,
-};
 
 /// What there is to tell.
 #[derive(Debug)]
@@ -58,14 +57,7 @@ impl Told<'_> {
             order_seed: plan.order_seed,
             interrupted: session::interrupted() && trials.not_begun > 0,
             machine: plan.machine.clone(),
-            code: map
-                .summary_by_crate(&map.all())
-                .iter()
-                .map(|(name, summary)| CrateTotals {
-                    name: name.clone(),
-                    total: Reach::total(summary),
-                })
-                .collect(),
+            code: measuring::code(map),
             targets: Vec::new(),
             across_targets: None,
             notes: Vec::new(),

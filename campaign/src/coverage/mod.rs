@@ -30,7 +30,9 @@ mod worker_process;
 
 pub use contents::Contents;
 pub use neutral_build::NeutralBuild;
-pub use regions::{Growth, GrowthPoint, Portion, Region, RegionSet, Summary};
+pub use report::GrowthPoint;
+
+pub use regions::{Growth, Portion, Region, RegionSet, Summary};
 pub use replay::{Find, Hits, Input, Reached, Replay, Replayed, Traced, Verdicts, hits_class};
 pub use source_map::SourceMap;
 pub use tally::Tally;

@@ -1,9 +1,10 @@
 //! Coverage as pages: an index by crate and file, and every file's source. No script, nothing from outside the
 //! folder, light and dark.
 
+use report::format::grouped;
+
 use super::counted::CountedFile;
 use super::regions::Portion;
-use crate::report::grouped;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::fmt::Write;

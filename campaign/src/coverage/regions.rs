@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 
+use report::GrowthPoint;
+
 /// A piece of source that is executed as a whole, as the compiler cuts it: a branch of an `if`, an arm of
 /// a `match`, the rest of a function.
 ///
@@ -129,21 +131,6 @@ pub struct Summary {
 pub struct Growth {
     /// A point wherever an input reached something new, in order of time, and one for the last input.
     pub points: Vec<GrowthPoint>,
-}
-
-/// A moment of a campaign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GrowthPoint {
-    /// Milliseconds since the campaign's start.
-    pub time_ms: u64,
-    /// What the engine had executed by then.
-    pub executions: u64,
-    /// Regions reached by this input or an earlier one.
-    pub regions: usize,
-    /// Lines reached by then.
-    pub lines: usize,
-    /// Functions reached by then.
-    pub functions: usize,
 }
 
 #[cfg(test)]

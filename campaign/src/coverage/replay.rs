@@ -1,8 +1,11 @@
 //! Replaying inputs through the coverage worker: what became of each, and what it reached.
 
+use report::GrowthPoint;
+
 use super::batches::{Questions, Told};
 use super::contents::Contents;
-use super::regions::{Growth, GrowthPoint, RegionSet};
+
+use super::regions::{Growth, RegionSet};
 use super::source_map::SourceMap;
 use super::tally::Tally;
 use super::worker_process::Settings;

@@ -29,6 +29,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result};
 use harness_core::subject::ScanFormat;
+use report::{Found, Group, Report};
 
 use crate::corpus::content_name;
 use crate::engine::session;
@@ -36,7 +37,6 @@ use crate::progress::Progress;
 use qemu::Qemu;
 use question::Question;
 use random::Random;
-use report::{Found, Group, Report};
 use verdict::Verdict;
 
 /// A format whose calculator and scanner are judged.

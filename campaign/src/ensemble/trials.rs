@@ -17,6 +17,9 @@ use anyhow::{Context, Result};
 use harness_core::Target;
 
 use serde::{Deserialize, Serialize};
+use statistics::bootstrap::{Interval, median_interval};
+use statistics::effect_size::{Magnitude, a12};
+use statistics::mann_whitney;
 
 use super::{Outcome, Plan, allocation};
 use crate::coverage::{Input, Replay, SourceMap};
@@ -24,9 +27,6 @@ use crate::differential::random::Random;
 use crate::engine::{Build, Engine, session};
 use crate::progress::Progress;
 use crate::replay::TIME_OUT;
-use crate::statistics::bootstrap::{Interval, median_interval};
-use crate::statistics::effect_size::{Magnitude, a12};
-use crate::statistics::mann_whitney;
 
 /// The name of the ensemble among the contestants.
 pub const ENSEMBLE: &str = "ensemble";

@@ -9,10 +9,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use report::Machine;
+use report::format::grouped;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
-use crate::report::{Machine, grouped};
 
 /// What the figures are and are not: above every table and in the JSON.
 pub const MEASURES: &str = "How strong the oracle is, by planted faults. Not a ranking of engines: \

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use report::format::grouped;
 
 use super::Progress;
-use crate::report::grouped;
 
 /// How often a line is printed when there is no terminal.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use harness_core::Target;
+use report::format::rounded;
 use serde::Serialize;
 
 use super::{Bench, Inputs};
@@ -13,7 +14,6 @@ use crate::output::outln;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::build_worker;
-use crate::report::rounded;
 
 /// Instructions by area.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

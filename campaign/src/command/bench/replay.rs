@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use harness_core::Target;
+use report::format::grouped;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
 
@@ -21,7 +22,6 @@ use crate::output::outln;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::TIME_OUT;
-use crate::report::grouped;
 
 /// What is measured where no target is named: those whose inputs are small.
 const SMALL: [&str; 2] = ["fuzz_measure_calc", "fuzz_measure_image"];

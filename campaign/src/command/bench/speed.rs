@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use harness_core::{TARGETS, Target};
+use report::format::grouped;
 use serde::Serialize;
 
 use super::load::{Load, OtherWork};
@@ -16,7 +17,6 @@ use crate::engine::{Build, Engine, Sanitizer, Task};
 use crate::output::outln;
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::report::grouped;
 
 /// A speed that a target is to have under an engine, on an idle machine.
 struct Limit {

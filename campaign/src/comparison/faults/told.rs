@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::Result;
+use report::format::counted;
+use report::{Comparison, Subject, analysis};
+use statistics::survival::Observation;
 
 use super::super::folder::{Folder, read_json};
 use super::{HuntTrial, hunts_of};
 use crate::engine::Engine;
-use crate::report::{Comparison, Subject, analysis, columns, counted};
-use crate::statistics::survival::Observation;
 
 /// Every hunt on disk, by fault, engine and number.
 ///
@@ -133,7 +134,7 @@ pub fn markdown(comparison: &Comparison) -> String {
                     .map_or(&survival.engine, |engine| &engine.title)
                     .clone(),
                 format!("{} of {}", survival.caught, survival.trials),
-                analysis::median_time(survival.median_ms),
+                report::format::median_time(survival.median_ms),
             ]
         }));
     }
@@ -142,6 +143,6 @@ pub fn markdown(comparison: &Comparison) -> String {
     }
     format!(
         "## Planted faults: the oracle's strength, and no ranking of engines\n\n{}",
-        columns::markdown(&rows, 3)
+        report::markdown::table(&rows, 3)
     )
 }

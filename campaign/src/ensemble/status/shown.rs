@@ -1,7 +1,8 @@
 //! How an ensemble stands, for people: a terminal's screen, plain lines for a log, and the table at the end.
 
+use report::format::{grouped, rounded};
+
 use super::{Regions, State, Status};
-use crate::report::{grouped, rounded};
 
 /// The columns of the table: a heading, and how wide it is.
 const COLUMNS: [(&str, usize); 12] = [
