@@ -7,7 +7,7 @@ use campaign::faults::report::{Find, Hunt};
 use campaign::project::Project;
 use harness_core::targets;
 use report::analysis::analyse;
-use report::{Comparison, EngineResult, Subject, TargetResult};
+use report::{Comparison, EngineResult, SurvivalKind, TargetResult};
 use statistics::survival::Observation;
 
 /// A comparison of engines of these names on one target, without trials of theirs.
@@ -111,7 +111,7 @@ fn hunts_on_disk_are_survival_curves_in_the_report() {
     };
     assert_eq!(
         (afl.of.as_str(), afl.kind, afl.trials, afl.caught),
-        ("off-by-one", Subject::Fault, 2, 2)
+        ("off-by-one", SurvivalKind::Fault, 2, 2)
     );
     assert_eq!(afl.median_ms, Some(500));
     assert_eq!(
@@ -135,7 +135,7 @@ fn hunts_on_disk_are_survival_curves_in_the_report() {
     let table = told::markdown(&comparison);
     assert!(table.contains("no ranking of engines"), "{table}");
     assert!(
-        table.contains("| off-by-one    | AFL       | 2 of 2 |      0.50 s |"),
+        table.contains("| off-by-one    | AFL       | 2 of 2 |      500\u{a0}ms |"),
         "{table}"
     );
     assert!(

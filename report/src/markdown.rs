@@ -1,51 +1,45 @@
 //! Rows as a Markdown table whose columns also line up on a terminal.
 
-use std::fmt::Write as _;
-
-/// The table: the first row is the heading, and every row has as many cells. The first `names` columns stand
-/// to the left, figures to the right.
+/// The table. The first row is the heading, and every row has as many cells. The first `names` columns are aligned
+/// left, all others right.
 #[must_use]
 pub fn table(rows: &[Vec<String>], names: usize) -> String {
-    let Some((heading, body)) = rows.split_first() else {
+    let escaped = |cell: &String| cell.replace('|', "\\|").replace('\n', " ");
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(escaped).collect())
+        .collect();
+    let Some(heading) = rows.first() else {
         return String::new();
     };
-    let cells = |row: &[String]| -> Vec<String> {
-        row.iter()
-            .map(|cell| cell.replace('|', "\\|").replace('\n', " "))
-            .collect()
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.max().unwrap_or(0)
     };
-    let (heading, body) = (cells(heading), body.iter().map(|row| cells(row)));
-    let body: Vec<Vec<String>> = body.collect();
-    let mut widths: Vec<usize> = heading.iter().map(|cell| cell.chars().count()).collect();
-    for row in &body {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let line = |row: &[String]| {
-        let mut text = String::new();
-        for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
-            let _ = if column < names {
-                write!(text, "| {cell:<width$} ")
+    let widths: Vec<usize> = (0..heading.len()).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).enumerate();
+        let cells = cells.map(|(column, (cell, &width))| {
+            if column < names {
+                format!("| {cell:<width$} ")
             } else {
-                write!(text, "| {cell:>width$} ")
-            };
-        }
-        text + "|\n"
+                format!("| {cell:>width$} ")
+            }
+        });
+        cells.collect::<String>() + "|\n"
     };
-    let mut text = line(&heading);
-    for (column, width) in widths.iter().enumerate() {
-        let _ = if column < names {
-            write!(text, "|{}", "-".repeat(width + 2))
-        } else {
-            write!(text, "|{}:", "-".repeat(width + 1))
-        };
-    }
-    text += "|\n";
-    for row in &body {
-        text += &line(row);
-    }
-    text
+    let rules = widths.iter().enumerate().map(|(column, width)| {
+        let end = if column < names { "-" } else { ":" };
+        format!("|{}{end}", "-".repeat(width + 1))
+    });
+    let body: String = rows[1..].iter().map(line).collect();
+    line(heading) + &rules.collect::<String>() + "|\n" + &body
+}
+
+/// The heading of a [`table`].
+#[must_use]
+pub fn heading(cells: &[&str]) -> Vec<String> {
+    cells.iter().map(|&cell| cell.to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -54,8 +48,10 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_bars_do_not_break_them() {
-        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
-        let rows = [row(["what", "n", "p"]), row(["a|b", "1 000", "0.5"])];
+        let rows = [
+            heading(&["what", "n", "p"]),
+            heading(&["a|b", "1 000", "0.5"]),
+        ];
         assert_eq!(
             table(&rows, 1),
             "| what |     n |   p |\n|------|------:|----:|\n| a\\|b | 1 000 | 0.5 |\n"

@@ -1,73 +1,35 @@
 //! A comparison as one self-contained HTML page.
 //!
-//! The page needs no network, no script and no mouse: its style is in it, charts are drawn here as SVG,
-//! and what can be switched are radio buttons that the style looks at. It is well-formed XML too, which
-//! is how its tests read it. Everything that comes from outside goes through `markup::escape`.
+//! The page needs no network, no script and no mouse: its style is in it, and charts are SVG. `maud` escapes every text
+//! that comes from outside.
 //!
-//! A module each: the words (`words`), the drawings (`chart`, `boxes`, `heat`, `upset`, `ranks`, `survival`),
-//! the tables (`results`, `tables`, `pairs`, `finds`, `conditions`) and the source (`files`, `lines`, `source`).
+//! `target` is the section of one target, `finds` and `conditions` are the last sections. `curves` and `boxes` draw, on
+//! `axis` and `svg`; `parts` has what sections share.
 
 mod axis;
 mod boxes;
-mod chart;
 mod conditions;
-mod engines;
-mod files;
+mod curves;
 mod finds;
-mod growth;
-mod heat;
-mod lines;
-mod markup;
-mod pairs;
-mod ranks;
-mod results;
-mod source;
-mod survival;
+mod parts;
 mod svg;
-mod tables;
 mod target;
-mod upset;
-mod words;
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use self::engines::Engines;
-use self::markup::{counted, escape, list, listed, span};
-use super::Comparison;
+use self::parts::{Engines, cell, scroll, sentences as paragraphs};
+use crate::format::{count, counted, listed, moment, span};
+use crate::{Comparison, TargetResult, results, sentences};
 
 const STYLE: &str = include_str!("page/style.css");
 
-/// A file of the code under test, to be shown beside what was reached of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceFile {
-    /// The path, as [`RegionReach::file`](super::RegionReach::file) has it.
-    pub path: String,
-    /// What is in it.
-    pub text: String,
-}
+/// The policy that keeps everything from elsewhere away, and every script.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
-/// The files of the code under test that a comparison speaks of, below the project's root. What is not
-/// there any more, or is no text, is left out, and the page says so.
+/// The page. Control characters, and the marks that turn the direction of writing (with which a file's name could
+/// pretend to be another), become U+FFFD.
 #[must_use]
-pub fn sources(comparison: &Comparison, root: &Path) -> Vec<SourceFile> {
-    let regions = comparison.targets.iter().flat_map(|target| &target.regions);
-    let paths: BTreeSet<&str> = regions.map(|region| region.file.as_str()).collect();
-    let read = |path: &str| {
-        let text = fs::read_to_string(root.join(path)).ok()?;
-        Some(SourceFile {
-            path: path.to_owned(),
-            text,
-        })
-    };
-    paths.into_iter().filter_map(read).collect()
-}
-
-/// The page, with the source of the code under test as far as `sources` have it.
-#[must_use]
-pub fn html(comparison: &Comparison, sources: &[SourceFile]) -> String {
+pub fn html(comparison: &Comparison) -> String {
     let engines = Engines::of(comparison);
     let titles = engines.titles();
     let names = if titles.is_empty() {
@@ -75,104 +37,152 @@ pub fn html(comparison: &Comparison, sources: &[SourceFile]) -> String {
     } else {
         listed(&titles)
     };
-    let heading = escape(&format!("{names} on one oracle"));
-    let mut page = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
-         <title>{heading}</title>\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
-         <meta name=\"color-scheme\" content=\"light dark\"/>\n\
-         <meta http-equiv=\"Content-Security-Policy\" \
-         content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n\
-         <style>\n{STYLE}</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#summary\">To the summary</a>\n"
-    );
-    page += &header(comparison, &heading);
-    page += &contents(comparison);
-    page += "<main>\n";
-    page += &summary(comparison, &engines);
-    page += &results::section(comparison, &engines);
-    page += &ranks::section(comparison, &engines);
-    for (number, target) in comparison.targets.iter().enumerate() {
-        page += &target::section(comparison, &engines, sources, target, number);
-    }
-    page += &finds::section(comparison, &engines);
-    page += &conditions::section(comparison);
-    page + "</main>\n</body>\n</html>\n"
-}
-
-fn header(comparison: &Comparison, heading: &str) -> String {
-    format!(
-        "<header>\n<p class=\"kicker\">measure-fuzz: engines compared</p>\n<h1>{heading}</h1>\n\
-         <p class=\"facts\">{}, {} of {} for each engine on each. Started <time \
-         datetime=\"{}\">{}</time>.</p>\n</header>\n",
-        counted(comparison.targets.len(), "target", "targets"),
-        counted(comparison.trials, "trial", "trials"),
-        span(comparison.time_seconds),
-        escape(&comparison.started),
-        escape(
-            &comparison
-                .started
-                .replacen('T', " ", 1)
-                .replace('Z', " UTC")
-        ),
-    )
-}
-
-/// The parts of the page, to go to.
-fn contents(comparison: &Comparison) -> String {
-    let mut html = String::from(
-        "<nav aria-label=\"Parts of this page\">\n<ul>\n<li><a href=\"#summary\">In words</a></li>\n\
-         <li><a href=\"#results\">Results</a></li>\n",
-    );
-    if comparison.targets.len() > 1 {
-        html += "<li><a href=\"#across\">All targets together</a></li>\n";
-    }
-    for (number, target) in comparison.targets.iter().enumerate() {
-        let _ = write!(
-            html,
-            "<li><a href=\"#target-{number}\"><code>{}</code></a>",
-            escape(&target.target)
-        );
-        if !target.regions.is_empty() {
-            let _ = write!(
-                html,
-                "\n<ul>\n<li><a href=\"#heat-{number}\">heat map</a></li>\n\
-                 <li><a href=\"#source-{number}\">source</a></li>\n</ul>\n"
-            );
+    let heading = format!("{names} on one oracle");
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                title { (heading) }
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                a.skip href="#summary" { "To the summary" }
+                (header(comparison, &heading))
+                (contents(comparison))
+                main {
+                    (summary(comparison))
+                    (table_of_results(comparison, &engines))
+                    @for (number, target) in comparison.targets.iter().enumerate() {
+                        (target::section(comparison, &engines, target, number))
+                    }
+                    (finds::section(comparison, &engines))
+                    (conditions::section(comparison))
+                }
+            }
         }
-        html += "</li>\n";
+    };
+    let printable = |character: char| match character {
+        '\n' => character,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        _ if character.is_control() => '\u{fffd}',
+        _ => character,
+    };
+    page.into_string().chars().map(printable).collect()
+}
+
+fn header(comparison: &Comparison, heading: &str) -> Markup {
+    html! {
+        header {
+            p.kicker { "measure-fuzz: engines compared" }
+            h1 { (heading) }
+            p.facts {
+                (counted(comparison.targets.len(), "target", "targets")) ", "
+                (counted(comparison.trials, "trial", "trials")) " of " (span(comparison.time_seconds))
+                " for each engine on each. Started "
+                time datetime=(comparison.started) { (moment(&comparison.started)) } "."
+            }
+        }
     }
-    html + "<li><a href=\"#finds\">Finds</a></li>\n<li><a href=\"#conditions\">Conditions</a></li>\n\
-            </ul>\n</nav>\n"
+}
+
+/// The link to a target's section.
+fn link(number: usize, target: &TargetResult) -> Markup {
+    html! { a href=(format!("#target-{number}")) { code { (target.target) } } }
+}
+
+fn contents(comparison: &Comparison) -> Markup {
+    html! {
+        nav aria-label="Parts of this page" {
+            ul {
+                li { a href="#summary" { "In words" } }
+                li { a href="#results" { "Results" } }
+                @for (number, target) in comparison.targets.iter().enumerate() {
+                    li { (link(number, target)) }
+                }
+                li { a href="#finds" { "Finds" } }
+                li { a href="#conditions" { "Conditions" } }
+            }
+        }
+    }
 }
 
 /// The result in words.
-fn summary(comparison: &Comparison, engines: &Engines<'_>) -> String {
-    let mut html = String::from("<section id=\"summary\">\n<h2>In words</h2>\n");
-    let problems = words::problems(comparison);
-    if !problems.is_empty() {
-        html += "<div class=\"problems\" role=\"note\">\n<h3>Read this first</h3>\n<ul>\n";
-        for problem in &problems {
-            let _ = writeln!(html, "<li>{}</li>", escape(problem));
+fn summary(comparison: &Comparison) -> Markup {
+    html! {
+        section #summary {
+            h2 { "In words" }
+            @if !comparison.notes.is_empty() {
+                div.problems role="note" {
+                    h3 { "Read this first" }
+                    ul { @for note in &comparison.notes { li { (note) } } }
+                }
+            }
+            dl.verdicts {
+                @for (number, target) in comparison.targets.iter().enumerate() {
+                    dt { (link(number, target)) }
+                    dd {
+                        p { (sentences::reached(target)) }
+                        (paragraphs(&sentences::differences(target)))
+                        @if let Some(only_here) = sentences::only_here(target) { p { (only_here) } }
+                    }
+                }
+                dt { "Finds" }
+                dd {
+                    p { (sentences::finds(comparison)) }
+                    p { "Coverage is not finds: an engine that reaches more need not find more." }
+                }
+            }
         }
-        html += "</ul>\n</div>\n";
     }
-    html += "<dl class=\"verdicts\">\n";
-    for (number, target) in comparison.targets.iter().enumerate() {
-        let only_here = words::only_here(target);
-        let _ = writeln!(
-            html,
-            "<dt><a href=\"#target-{number}\"><code>{}</code></a></dt>\n<dd><p>{}</p>\n{}{}</dd>",
-            escape(&target.target),
-            escape(&words::reached(target)),
-            list(&words::differences_in_short(engines, target)),
-            only_here.map_or(String::new(), |text| format!("<p>{}</p>\n", escape(&text))),
-        );
+}
+
+/// The table of results, a group of rows for each target.
+fn table_of_results(comparison: &Comparison, engines: &Engines<'_>) -> Markup {
+    let columns = results::COLUMNS;
+    let table = html! {
+        table.results {
+            thead {
+                tr {
+                    th scope="col" { "engine" }
+                    @for column in columns { th.figure scope="col" { (column) } }
+                }
+            }
+            @for (number, target) in comparison.targets.iter().enumerate() {
+                tbody {
+                    tr.target {
+                        th scope="rowgroup" colspan=(columns.len() + 1) {
+                            span.stay {
+                                (link(number, target)) " "
+                                span.aside { (count(target.total.regions)) " source regions" }
+                            }
+                        }
+                    }
+                    tr.seeds {
+                        th scope="row" { "seeds alone" }
+                        @for text in results::seeds(target) { td { (text) } }
+                    }
+                    @for engine in &target.engines {
+                        @let failed = engine.counting().next().is_none();
+                        tr.failed[failed] {
+                            th scope="row" { (engines.key(&engine.engine)) (results::name(engine)) }
+                            @for text in results::engine(target, engine, comparison.trials) {
+                                td { (cell(&text)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        section #results {
+            h2 { "Results" }
+            (scroll("Table of results", &table))
+            p.note { (results::READING) }
+        }
     }
-    let _ = writeln!(
-        html,
-        "<dt>Finds</dt>\n<dd><p>{}</p></dd>\n<dt>Caution</dt>\n<dd><p>{}</p></dd>\n</dl>\n</section>",
-        escape(&words::finds(comparison)),
-        escape(&words::caution(comparison)),
-    );
-    html
 }

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::Comparison;
+use crate::Comparison;
 
 /// A line for every point of growth of every trial that counts, with a line of names first. Times are
-/// milliseconds since the trial's start; from a point to the next, coverage is as at the former.
+/// milliseconds since the trial's start. From a point to the next, coverage is as at the former.
 #[must_use]
 pub fn csv(comparison: &Comparison) -> String {
     let mut text = String::from("target,engine,trial,time_ms,executions,regions,lines,functions\n");

@@ -1,23 +1,20 @@
 //! Statistics of trials: pure functions from numbers to numbers.
 //!
 //! Nothing here knows of engines, and nothing is random: the same data give the same answer on every
-//! machine. Every function says what it answers for data that have no answer in the textbook (no values,
-//! one value, all values equal), and `tests/reference.rs` compares each with scipy's.
+//! machine. Every function documents its answer for data without one in the textbook (no values, one value,
+//! all values equal). `tests/reference.rs` compares each with scipy, lifelines, numpy or statsmodels.
 //!
 //! - [`quantile`]: quantiles, as numpy has them.
 //! - [`bootstrap`]: the interval of a median.
 //! - [`mann_whitney`]: whether two groups differ; [`effect_size`]: how much.
-//! - [`friedman`]: engines ranked over several targets, and which differ; [`holm`]: many tests at once.
+//! - [`holm`]: many tests at once.
 //! - [`survival`]: times to an event that some trials never saw.
-//! - [`rank`]: ranks with ties, which the tests are made of.
 
 pub mod bootstrap;
 pub mod effect_size;
-pub mod friedman;
 pub mod holm;
 pub mod mann_whitney;
 pub mod quantile;
-pub mod rank;
 pub mod survival;
 
 /// The confidence of every interval that a report shows.

@@ -66,13 +66,4 @@ mod tests {
         assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(&[4.0, 1.0, 3.0, 2.0]), Some(2.5));
     }
-
-    #[test]
-    fn quartiles_are_in_proportion() {
-        let quartiles = quartiles(&[1.0, 2.0, 3.0, 4.0]).unwrap();
-        let found = (quartiles.lower, quartiles.median, quartiles.upper);
-        assert_eq!(found, (1.75, 2.5, 3.25));
-        assert_eq!(quantile(&[1.0, 2.0], 1.0), Some(2.0));
-        assert_eq!(quantile(&[1.0, 2.0], 0.0), Some(1.0));
-    }
 }

@@ -1,14 +1,13 @@
 //! Times to an event that some trials never saw.
 //!
-//! A trial that ended without a find says that the find takes longer than that, not that there is none: it
-//! is censored. [`kaplan_meier`] estimates from both kinds how many trials are still without the find at
+//! A trial that ended without a find shows that the find takes longer, not that there is none: it is censored. [`kaplan_meier`] estimates from both kinds how many trials are still without the find at
 //! any time, [`log_rank`] whether two groups differ.
 
 use statrs::distribution::{ChiSquared, ContinuousCDF, Normal};
 
 use super::float;
 
-/// What a trial says of an event.
+/// When a trial saw an event, or until when it did not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Observation {
     /// When the event came, or until when the trial was watched, in milliseconds.
@@ -83,7 +82,7 @@ pub fn median(steps: &[Step]) -> Option<u64> {
         .map(|step| step.time_ms)
 }
 
-/// What the log-rank test says.
+/// The result of the log-rank test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LogRank {
     /// The statistic, with one degree of freedom.

@@ -151,7 +151,7 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     session::stop_on_ctrl_c()?;
     let asked = args.asked()?;
     faults::hold_known(project, &args.faults)?;
-    let old = args.against.as_deref().map(against::read).transpose()?;
+    let old = args.against.as_deref().map(report::read).transpose()?;
     let folder = Folder::open(&output_folder(args.out.as_deref(), project)?)?;
     let is_here = |from: &PathBuf| {
         let from = from.canonicalize().unwrap_or_else(|_| from.clone());
@@ -235,7 +235,7 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     })?;
     // Printed first: on a full disk it is all that there will be.
     outln!("{}", summary::markdown(&comparison));
-    told::write(&comparison, project, &folder)?;
+    told::write(&comparison, &folder)?;
     if let (Some(old), Some(from)) = (&old, &args.against) {
         let names = Both {
             old: from.display().to_string(),

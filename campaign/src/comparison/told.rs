@@ -15,7 +15,6 @@ use super::plan::Plan;
 use super::schedule::Trials;
 use crate::coverage::SourceMap;
 use crate::engine::session;
-use crate::project::Project;
 
 /// What there is to tell.
 #[derive(Debug)]
@@ -59,7 +58,6 @@ impl Told<'_> {
             machine: plan.machine.clone(),
             code: measuring::code(map),
             targets: Vec::new(),
-            across_targets: None,
             notes: Vec::new(),
         };
         if let Some(code) = &plan.code {
@@ -91,12 +89,11 @@ impl Told<'_> {
 ///
 /// # Errors
 /// When one cannot be written.
-pub fn write(comparison: &Comparison, project: &Project, folder: &Folder) -> Result<()> {
-    let sources = page::sources(comparison, project.root());
+pub fn write(comparison: &Comparison, folder: &Folder) -> Result<()> {
     for (name, text) in [
         ("summary.md", summary::markdown(comparison)),
         ("series.csv", series::csv(comparison)),
-        ("index.html", page::html(comparison, &sources)),
+        ("index.html", page::html(comparison)),
         ("report.json", serde_json::to_string_pretty(comparison)?),
     ] {
         write_whole(&folder.root().join(name), text.as_bytes())?;

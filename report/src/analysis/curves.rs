@@ -2,9 +2,10 @@
 //!
 //! A trial's growth is a staircase: what was reached at a point holds until the next one.
 
-use super::super::{Band, EngineResult, GrowthPoint, Milestone, TargetResult, TrialResult};
-use super::estimate;
 use statistics::{float, quantile};
+
+use super::estimate;
+use crate::{Band, EngineResult, GrowthPoint, Milestone, TargetResult, TrialResult};
 
 /// Shares of the union that milestones are at, in percent.
 const SHARES: [u32; 3] = [50, 90, 95];
@@ -34,13 +35,8 @@ pub(super) fn duration_ms(trial: &TrialResult) -> u64 {
 
 /// The regions reached until the last point for which `before` holds.
 fn regions_while(trial: &TrialResult, before: impl Fn(&GrowthPoint) -> bool) -> usize {
-    trial
-        .growth
-        .iter()
-        .filter(|point| before(point))
-        .map(|point| point.regions)
-        .max()
-        .unwrap_or(0)
+    let points = trial.growth.iter().filter(|point| before(point));
+    points.map(|point| point.regions).max().unwrap_or(0)
 }
 
 /// The regions that a trial had reached after so many executions.

@@ -1,7 +1,10 @@
-// What a browser makes of the page, as JSON: run in it by report/tests/browser.rs.
-(() => {
+// What a browser makes of a page, as JSON: report/tests/browser.rs runs it on the window of a frame.
+window => {
+  const document = window.document;
   const root = document.documentElement;
+  const styleOf = element => window.getComputedStyle(element);
   const shown = element => element.checkVisibility() && element.getBoundingClientRect().height > 0;
+  const name = element => `${element.tagName}.${element.getAttribute("class")}`;
 
   // Colours as red, green, blue from 0 to 1, and opacity.
   const parse = text => {
@@ -13,7 +16,7 @@
   const over = (front, back) => front.slice(0, 3).map((value, at) => value * front[3] + back[at] * (1 - front[3])).concat(1);
   const background = element => {
     const layers = [];
-    for (let at = element; at; at = at.parentElement) layers.unshift(parse(getComputedStyle(at).backgroundColor));
+    for (let at = element; at; at = at.parentElement) layers.unshift(parse(styleOf(at).backgroundColor));
     return layers.reduce((back, front) => over(front, back), [1, 1, 1, 1]);
   };
   // Contrast as the Web Content Accessibility Guidelines 2.2 define it.
@@ -30,21 +33,23 @@
   let looked = 0;
   while (texts.nextNode()) {
     const element = texts.currentNode.parentElement;
-    // The gutter's blocks are no letters: their shapes differ.
-    if (!texts.currentNode.data.trim() || !shown(element) || element.closest(".src b") || element.closest("title, desc")) continue;
+    if (!texts.currentNode.data.trim() || !shown(element) || element.closest("title, desc, script")) continue;
     looked += 1;
-    const style = getComputedStyle(element);
+    const style = styleOf(element);
     const back = background(element);
-    const front = over(parse(element instanceof SVGElement ? style.fill : style.color), back);
+    const front = over(parse(element instanceof window.SVGElement ? style.fill : style.color), back);
     const found = contrast(front, back);
-    if (found < 4.5) pale.add(`${element.tagName}.${element.getAttribute("class")}: ${found.toFixed(2)}`);
+    if (found < 4.5) pale.add(`${name(element)}: ${found.toFixed(2)}`);
   }
 
-  const wide = [...document.querySelectorAll("main *")].filter(element =>
-    shown(element) && !element.closest(".scroll, pre, .hidden, input") &&
-    element.getBoundingClientRect().right > root.clientWidth + 1);
-  const small = [...document.querySelectorAll("svg.plot text")].filter(shown).filter(text =>
-    text.getBoundingClientRect().height > 0 && parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a < 9);
+  const all = selector => [...document.querySelectorAll(selector)].filter(shown);
+  const reaches = element => {
+    element.focus();
+    return element.tabIndex >= 0 && document.activeElement === element;
+  };
+  const scrolls = element =>
+    element.scrollWidth > element.clientWidth + 1 && ["auto", "scroll"].includes(styleOf(element).overflowX);
+  const stops = all("a[href], summary").concat(all("*").filter(scrolls));
 
   return {
     width: root.clientWidth,
@@ -52,12 +57,16 @@
     sections: [...document.querySelectorAll("section")].map(section => [section.id, shown(section)]),
     dark: luminance(background(document.body)) < 0.5,
     texts: looked,
-    pale: [...pale],
-    wide: wide.slice(0, 5).map(element => `${element.tagName}.${element.getAttribute("class")}`),
-    small: small.slice(0, 5).map(text => text.textContent),
-    // What has something to scroll to must be reachable without a mouse.
-    unreachable: [...document.querySelectorAll("*")].filter(element =>
-      shown(element) && element.scrollWidth > element.clientWidth + 1 && element.tabIndex < 0 &&
-      ["auto", "scroll"].includes(getComputedStyle(element).overflowX)).map(element => element.className),
+    stops: stops.length,
+    tables: [...document.querySelectorAll("details table")].every(table => table.checkVisibility()),
+    nav: all("nav").length,
+    faults: {
+      "cannot be read on its background": [...pale],
+      "reaches out of the window": all("main *").filter(element => !element.closest(".scroll, pre") &&
+        element.getBoundingClientRect().right > root.clientWidth + 1).map(name),
+      "is smaller than 9 pixels": all("svg.plot text").filter(text =>
+        parseFloat(styleOf(text).fontSize) * text.getScreenCTM().a < 9).map(text => text.textContent),
+      "is out of reach of the Tab key": stops.filter(element => !reaches(element)).map(name),
+    },
   };
-})()
+}

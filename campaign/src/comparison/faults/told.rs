@@ -5,7 +5,7 @@ use std::fs;
 
 use anyhow::Result;
 use report::format::counted;
-use report::{Comparison, Subject, analysis};
+use report::{Comparison, SurvivalKind, analysis};
 use statistics::survival::Observation;
 
 use super::super::folder::{Folder, read_json};
@@ -54,7 +54,7 @@ pub fn add_to(comparison: &mut Comparison, hunts: &[HuntTrial]) {
         let trials: Vec<Observation> = hunts.iter().filter_map(|hunt| hunt.observation()).collect();
         let of_target = comparison.targets.iter_mut().find(|of| of.target == target);
         if let (Some(of_target), false) = (of_target, trials.is_empty()) {
-            let survival = analysis::survival(fault, Subject::Fault, engine.name(), &trials);
+            let survival = analysis::survival(fault, SurvivalKind::Fault, engine.name(), &trials);
             of_target.survivals.push(survival);
         }
     }
@@ -121,7 +121,7 @@ pub fn markdown(comparison: &Comparison) -> String {
         let faults = target
             .survivals
             .iter()
-            .filter(|survival| survival.kind == Subject::Fault);
+            .filter(|survival| survival.kind == SurvivalKind::Fault);
         rows.extend(faults.map(|survival| {
             let engine = target
                 .engines

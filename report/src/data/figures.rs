@@ -1,6 +1,4 @@
-//! What statistics say of the trials: estimates, bands, contrasts, ranks and survival.
-//!
-//! Only the data is here. Each is made from [`TrialResult`](super::TrialResult)s that count.
+//! What follows from the trials that count: estimates, bands, contrasts and survival.
 
 use serde::{Deserialize, Serialize};
 
@@ -53,34 +51,18 @@ pub struct Pair {
     pub first: String,
     /// The other's.
     pub second: String,
-    /// How many trials of each count.
-    pub trials: (usize, usize),
     /// Regions at the end of the time.
     pub regions: Contrast,
-    /// The p-value of the regions, adjusted by Holm's method over all pairs of the target.
-    pub adjusted_p: f64,
-    /// What that says.
-    pub verdict: PairVerdict,
     /// Regions when each had executed as much as the trial that executed least.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub at_equal_executions: Option<Contrast>,
 }
 
-/// What the trials say of two engines, at 5 %.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PairVerdict {
-    /// They differ, also when the number of pairs is taken into account.
-    Differ,
-    /// The test does not tell them apart.
-    NotToldApart,
-    /// No outcome of so few trials would have told them apart.
-    TooFewTrials,
-}
-
 /// A comparison of two groups of trials.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Contrast {
+    /// How many trials the groups have.
+    pub trials: (usize, usize),
     /// The median of the first group.
     pub first: f64,
     /// The median of the second group.
@@ -89,50 +71,30 @@ pub struct Contrast {
     pub u: f64,
     /// Its two-sided p-value.
     pub p: f64,
+    /// Whether the p-value is exact, and not from the normal approximation.
+    pub exact: bool,
+    /// The p-value adjusted by Holm's method over all tests of this kind on the target.
+    pub adjusted_p: f64,
     /// Vargha and Delaney's A12: how often a trial of the first group is above one of the second, 0 to 1.
     pub a12: f64,
     /// How large the effect is, by A12.
     pub magnitude: Magnitude,
-    /// Whether the p-value is exact, and not from the normal approximation.
-    pub exact: bool,
+    /// What the adjusted p-value shows at 5 %.
+    pub verdict: Verdict,
 }
 
-/// The engines ranked over all targets: Friedman's test.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Friedman {
-    /// The engines with their mean ranks; 1 is best.
-    pub engines: Vec<MeanRank>,
-    /// The test's statistic.
-    pub chi_square: f64,
-    /// Its p-value.
-    pub p: f64,
-    /// How many targets were ranked.
-    pub blocks: usize,
-    /// Every two engines.
-    pub pairs: Vec<PostHoc>,
-    /// The difference of mean ranks from which on two engines differ (Nemenyi), when it is known.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub critical_difference: Option<f64>,
-}
-
-/// An engine's rank, averaged over targets.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MeanRank {
-    /// The engine's name, as on the command line.
-    pub engine: String,
-    /// The mean of its ranks; 1 is best.
-    pub mean_rank: f64,
-}
-
-/// Two engines after Friedman's test.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PostHoc {
-    /// The one engine's name.
-    pub first: String,
-    /// The other's.
-    pub second: String,
-    /// The p-value, adjusted by Holm's method.
-    pub p: f64,
+/// What a test of two groups of trials shows at 5 %, after the adjustment for all tests of its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The first group is higher.
+    Higher,
+    /// The first group is lower.
+    Lower,
+    /// No difference is shown.
+    NotShown,
+    /// No outcome of so few trials could have been significant.
+    TooFewTrials,
 }
 
 /// How long a mistake went unnoticed by an engine, over its trials: Kaplan and Meier's estimate.
@@ -141,7 +103,7 @@ pub struct Survival {
     /// A find's check, or a planted fault's name.
     pub of: String,
     /// Which of the two.
-    pub kind: Subject,
+    pub kind: SurvivalKind,
     /// The engine's name, as on the command line.
     pub engine: String,
     /// How many trials there were.
@@ -158,7 +120,7 @@ pub struct Survival {
 /// What a [`Survival`] is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Subject {
+pub enum SurvivalKind {
     /// A check that inputs fail.
     Find,
     /// A planted fault.

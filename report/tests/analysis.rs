@@ -1,12 +1,12 @@
 //! What is made of trials, on hand-made ones with known answers.
 
-mod trials;
+mod sample;
 
 use report::analysis::{analyse, contrast, estimate, survival};
-use report::{Estimate, FindGroup, FirstFind, Magnitude, Subject};
+use report::{Estimate, Magnitude, SurvivalKind, Verdict};
 use statistics::survival::Observation;
 
-use trials::{comparison, engine, reach, target, trial, trials as some};
+use sample::{comparison, engine, find, reach, target, trial, trials as some};
 
 fn exactly(value: f64) -> Option<Estimate> {
     Some(Estimate {
@@ -30,7 +30,6 @@ fn an_engine_s_estimates_are_over_the_trials_that_count() {
     assert_eq!(a.executions_per_second, estimate(60.0, 40.0, 80.0));
     assert_eq!(a.corpus, estimate(90.0, 60.0, 120.0));
     assert!(comparison.targets[0].pairs.is_empty());
-    assert_eq!(comparison.across_targets, None);
     let lost = "A lost 1 of 4 trials on t, which do not count: it died";
     assert!(
         comparison.notes.iter().any(|note| note == lost),
@@ -146,6 +145,7 @@ fn pairs_are_compared_at_the_end_and_at_equal_executions() {
         (equal.first, equal.second, equal.exact),
         (10.0, 32.0, false)
     );
+    assert_eq!(regions.verdict, Verdict::Lower);
     let said = "Each engine has 5 trials; evaluations ask for at least 10. The smallest p-value that 5 against 5 \
         can give is 0.0079: a real difference may well not show.";
     assert!(
@@ -188,56 +188,12 @@ fn one_trial_is_not_tested_and_no_trials_are_no_estimate() {
 }
 
 #[test]
-fn engines_are_ranked_over_the_targets_on_which_all_have_a_result() {
-    let engines = |a: usize, b: usize, c: usize| {
-        vec![
-            engine("a", some(&[a; 2], 10)),
-            engine("b", some(&[b; 2], 10)),
-            engine("c", some(&[c; 2], 10)),
-        ]
-    };
-    let mut lost = target("lost", engines(11, 12, 13));
-    lost.engines[0].trials.clear();
-    let targets = vec![
-        target("one", engines(20, 30, 40)),
-        target("two", engines(20, 40, 40)),
-        lost,
-    ];
-    let ranks = comparison(2, targets).across_targets.unwrap();
-    let found: Vec<(&str, f64)> = ranks
-        .engines
-        .iter()
-        .map(|rank| (rank.engine.as_str(), rank.mean_rank))
-        .collect();
-    assert_eq!(found, [("a", 3.0), ("b", 1.75), ("c", 1.25)]);
-    assert_eq!(ranks.blocks, 2);
-    // scipy.stats.friedmanchisquare([20, 20], [30, 40], [40, 40])
-    assert!(
-        (ranks.chi_square - 3.714_285_714_285_714).abs() < 1e-9,
-        "{ranks:?}"
-    );
-    assert!((ranks.p - 0.156_118_045_315_971).abs() < 1e-9, "{ranks:?}");
-    assert_eq!(ranks.pairs.len(), 3);
-    assert!((ranks.critical_difference.unwrap() - 2.343_700_586).abs() < 1e-6);
-
-    let single = comparison(2, vec![target("one", engines(20, 30, 40))]);
-    assert_eq!(single.across_targets, None);
-}
-
-#[test]
 fn finds_are_survival_data_and_planted_faults_stay() {
     let mut a = engine("a", some(&[20, 20, 20, 20], 10));
     a.trials[3].failure = Some("it died".to_owned());
-    let first = |trial, time_ms| FirstFind { trial, time_ms };
-    let group = |check: &str, trials| FindGroup {
-        check: check.to_owned(),
-        inputs: 5,
-        example: String::new(),
-        trials,
-    };
     a.finds = vec![
-        group("calc.x", vec![first(2, 5000), first(3, 0), first(4, 1)]),
-        group("unreproduced", vec![first(1, 1)]),
+        find("calc.x", 5, &[(2, 5000), (3, 0), (4, 1)]),
+        find("unreproduced", 5, &[(1, 1)]),
     ];
     let b = engine("b", some(&[20, 20], 10));
     let mut with_finds = target("t", vec![a, b]);
@@ -245,14 +201,14 @@ fn finds_are_survival_data_and_planted_faults_stay() {
         time_ms: 7,
         happened: true,
     }];
-    with_finds.survivals = vec![survival("planted", Subject::Fault, "a", &seen)];
+    with_finds.survivals = vec![survival("planted", SurvivalKind::Fault, "a", &seen)];
     let comparison = comparison(4, vec![with_finds]);
     let [of_a, of_b, planted] = &comparison.targets[0].survivals[..] else {
         panic!("{:?}", comparison.targets[0].survivals);
     };
     assert_eq!(
         (of_a.of.as_str(), of_a.kind, of_a.trials, of_a.caught),
-        ("calc.x", Subject::Find, 3, 2)
+        ("calc.x", SurvivalKind::Find, 3, 2)
     );
     assert_eq!(of_a.median_ms, Some(5000));
     let steps: Vec<(u64, usize)> = of_a.steps.iter().map(|s| (s.time_ms, s.at_risk)).collect();
@@ -285,16 +241,64 @@ fn notes_say_what_weakens_a_comparison_and_nothing_else() {
     assert_eq!(
         weak.notes,
         [
-            "It was interrupted: 20 of 22 trials are here. The same command with the same --out goes on.",
-            "Each trial had 1m 30s, and not the 24 hours that evaluations ask for: which engine is ahead may \
+            "It was interrupted: 20 of 22 trials are here. The same command with the same --out resumes it.",
+            "Each trial had 1\u{a0}min 30\u{a0}s, and not the 24 hours that evaluations ask for: which engine is ahead may \
              change with more time.",
             "A reached nothing on t that the seeds do not reach, in any trial.",
             "B reached nothing on t that the seeds do not reach, in any trial.",
-            "1 of 20 trials ran without being pinned to a core: the system moved them as it liked.",
+            "1 of 20 trials ran without being pinned to a core.",
             "The fan was loud.",
         ]
     );
     let before = weak.clone();
     analyse(&mut weak);
     assert_eq!(weak, before, "a second time changes nothing");
+}
+
+#[test]
+fn a_difference_is_one_after_adjusting_for_all_pairs() {
+    // U = 2: of the 252 ways to part ten trials, eight are as far apart or farther.
+    let low: &[usize] = &[20, 21, 22, 23, 26];
+    let high: &[usize] = &[24, 25, 27, 28, 29];
+    let pairs = |groups: &[&[usize]]| {
+        let engines = groups.iter().zip(["a", "b", "c"]);
+        let engines = engines.map(|(regions, name)| engine(name, some(regions, 100)));
+        let found = comparison(groups[0].len(), vec![target("t", engines.collect())]);
+        let pairs = found.targets[0].pairs.iter().map(|pair| pair.regions);
+        pairs.collect::<Vec<_>>()
+    };
+    let p = 8.0 / 252.0;
+    let alone = pairs(&[high, low])[0];
+    assert_eq!((alone.p, alone.adjusted_p), (p, p));
+    assert_eq!((alone.verdict, alone.trials), (Verdict::Higher, (5, 5)));
+    let among = pairs(&[low, high, low])[0];
+    assert_eq!(among.p, p);
+    assert!((among.adjusted_p - 3.0 * p).abs() < 1e-12);
+    assert_eq!(among.verdict, Verdict::NotShown);
+    // No outcome of so few trials is significant; one trial is not tested.
+    let few = pairs(&[&[20, 21], &[90, 91]])[0];
+    assert_eq!(few.verdict, Verdict::TooFewTrials);
+    assert!(pairs(&[&[20], &[90]]).is_empty());
+}
+
+#[test]
+fn what_is_odd_about_trials_is_noted() {
+    let many: Vec<usize> = (20..30).collect();
+    let engines = || vec![engine("a", some(&many, 10)), engine("b", some(&many, 10))];
+    let mut odd = comparison(10, vec![target("t", engines()), target("u", engines())]);
+    odd.targets[0].engines[1].trials[0].seeds_read = 0;
+    odd.targets[0].engines[1].trials[0].stability = Some(91.26);
+    odd.targets[1].engines.truncate(1);
+    odd.targets[1].never_evaluated = vec!["calc.x".to_owned()];
+    analyse(&mut odd);
+    assert_eq!(
+        odd.notes,
+        [
+            "B on t read 0 of 3 seeds in a trial.",
+            "B on t was 91.3\u{a0}% stable in its worst trial: some state outlives an input, or is initialised only \
+             once.",
+            "B was not run on u.",
+            "u: no input evaluated 1 check: calc.x.",
+        ]
+    );
 }
