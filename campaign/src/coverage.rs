@@ -34,6 +34,8 @@ mod worker_process;
 pub use contents::{Contents, InMemory};
 pub use neutral_build::NeutralBuild;
 pub use profile::Profile;
-pub use regions::{Growth, GrowthPoint, Portion, Region, RegionSet, Summary};
+pub use report::GrowthPoint;
+
+pub use regions::{Growth, Portion, Region, RegionSet, Summary};
 pub use replay::{Find, Hits, Input, Reached, Replay, Replayed, Verdicts, hits_class};
 pub use source_map::{SourceMap, Tally};

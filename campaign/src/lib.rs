@@ -38,8 +38,6 @@ pub mod progress;
 pub mod project;
 pub mod reasons;
 pub mod replay;
-pub mod report;
 pub mod schedule;
-pub mod statistics;
 pub mod supervisor;
 pub mod triage;

@@ -2,7 +2,7 @@
 
 pub use cli::output::*;
 
-use crate::report::grouped;
+use report::format::grouped;
 
 /// Prints a line, indented, for each count that is not 0.
 ///

@@ -4,9 +4,9 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use report::format::grouped;
 
 use crate::engine::session::View;
-use crate::report::grouped;
 
 /// How often a session prints a line when there is no terminal.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(60);

@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 use campaign::atomic::write_json;
 use campaign::comparison::contestant::Contestant;
 use campaign::comparison::folder::Folder;
+use campaign::comparison::machine;
 use campaign::comparison::order::TrialId;
 use campaign::comparison::plan::{self, Plan};
 use campaign::comparison::trial::{Ended, Running, Trial};
 use campaign::corpus::content_name;
 use campaign::engine::Engine;
-use campaign::report::{Comparison, machine};
 use campaign::supervisor;
+use report::Comparison;
 
 const TARGET: &str = "fuzz_measure_calc";
 const LIBFUZZER: Contestant = Contestant::Alone(Engine::Libfuzzer);

@@ -11,28 +11,49 @@ use serde_json::Value;
 const ARROWS: &[(&str, &[&str])] = &[
     ("measure-fuzz-types", &[]),
     ("measure-fuzz-shared", &["measure-fuzz-types"]),
-    ("measure-fuzz-measure", &["measure-fuzz-shared", "measure-fuzz-types"]),
+    (
+        "measure-fuzz-measure",
+        &["measure-fuzz-shared", "measure-fuzz-types"],
+    ),
     ("measure-fuzz-raw", &["measure-fuzz-shared"]),
     ("measure-fuzz-qcow2", &["measure-fuzz-shared"]),
     ("measure-fuzz-vmdk", &["measure-fuzz-shared"]),
     ("measure-fuzz-vhd", &["measure-fuzz-shared"]),
     ("measure-fuzz-vhdx", &["measure-fuzz-shared"]),
     ("measure-fuzz-sparse", &[]),
-    ("measure-fuzz-model", &["measure-fuzz-sparse", "measure-fuzz-types"]),
-    ("measure-fuzz-recipes", &["measure-fuzz-sparse", "measure-fuzz-types"]),
+    (
+        "measure-fuzz-model",
+        &["measure-fuzz-sparse", "measure-fuzz-types"],
+    ),
+    (
+        "measure-fuzz-recipes",
+        &["measure-fuzz-sparse", "measure-fuzz-types"],
+    ),
 ];
 
 /// Packages that must not depend on certain others, directly or through others.
 const NEVER: &[(&str, &[&str])] = &[
     (
         "harness-core",
-        &["measure-fuzz-measure", "measure-fuzz-qcow2", "measure-fuzz-built-in", "campaign"],
+        &[
+            "measure-fuzz-measure",
+            "measure-fuzz-qcow2",
+            "measure-fuzz-built-in",
+            "campaign",
+        ],
     ),
     ("statistics", &["report", "campaign"]),
     ("report", &["campaign", "harness-core"]),
     (
         "campaign",
-        &["harness-core", "images", "lab", "measure-fuzz-model", "measure-fuzz-recipes", "measure-fuzz-types"],
+        &[
+            "harness-core",
+            "images",
+            "lab",
+            "measure-fuzz-model",
+            "measure-fuzz-recipes",
+            "measure-fuzz-types",
+        ],
     ),
     ("images", &["campaign"]),
     ("cli", &["campaign", "images", "lab", "harness-core"]),
@@ -45,7 +66,13 @@ const NEVER: &[(&str, &[&str])] = &[
 fn arrows() -> BTreeMap<String, BTreeSet<String>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--offline",
+        ])
         .current_dir(root)
         .output()
         .expect("cargo runs");
@@ -85,7 +112,9 @@ fn below(arrows: &BTreeMap<String, BTreeSet<String>>, package: &str) -> BTreeSet
 fn the_code_under_test_and_the_oracle_depend_on_what_they_may() {
     let arrows = arrows();
     for (package, allowed) in ARROWS {
-        let found = arrows.get(*package).unwrap_or_else(|| panic!("no package {package}"));
+        let found = arrows
+            .get(*package)
+            .unwrap_or_else(|| panic!("no package {package}"));
         let allowed: BTreeSet<String> = allowed.iter().map(|&name| name.to_owned()).collect();
         assert_eq!(*found, allowed, "{package}");
     }

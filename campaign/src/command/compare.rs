@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
 use harness_core::Target;
+use report::against::{self, Both};
+use report::{Comparison, summary};
 
 use super::{FINDS, INTERRUPTED, chosen_targets, parse_time};
 use crate::atomic;
@@ -15,6 +17,7 @@ use crate::comparison::contestant::Contestants;
 use crate::comparison::faults::{self, Hunts};
 use crate::comparison::folder::Folder;
 use crate::comparison::hunts as hunted;
+use crate::comparison::machine;
 use crate::comparison::order::{self, TrialId};
 use crate::comparison::plan::{Asked, Plan};
 use crate::comparison::schedule::{Schedule, Trials};
@@ -28,8 +31,6 @@ use crate::fuzz::never_evaluated_in_words;
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::report::against::{self, Both};
-use crate::report::{Comparison, machine, summary};
 use crate::supervisor::Claim;
 
 /// Compare the engines: same oracle, same seeds, same profile, same time, one core each.
@@ -158,7 +159,7 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     session::stop_on_ctrl_c()?;
     let asked = args.asked()?;
     faults::check_known(project, &args.faults)?;
-    let old = args.against.as_deref().map(against::read).transpose()?;
+    let old = args.against.as_deref().map(report::read).transpose()?;
     let folder = Folder::open(&output_folder(args.out.as_deref(), project)?)?;
     let is_here = |from: &PathBuf| {
         let from = from.canonicalize().unwrap_or_else(|_| from.clone());
@@ -245,7 +246,7 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     })?;
     // Printed first: on a full disk it is all that there will be.
     outln!("{}", summary::markdown(&comparison));
-    write_report::write(&comparison, project, &folder)?;
+    write_report::write(&comparison, &folder)?;
     if let (Some(old), Some(from)) = (&old, &args.against) {
         let names = Both {
             old: from.display().to_string(),

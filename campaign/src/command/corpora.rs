@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use harness_core::Target;
+use report::format::grouped;
 
 use super::{INTERRUPTED, Neutral, chosen_targets};
 use crate::corpora::candidates::Candidates;
@@ -20,7 +21,6 @@ use crate::engine::session;
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::report::grouped;
 
 /// Make the corpora that are shipped: merge, minimise, pack, verify, swap.
 ///

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use harness_core::Target;
+use report::format::grouped;
 use serde::Serialize;
 
 use super::{Neutral, chosen_targets};
@@ -22,7 +23,6 @@ use crate::progress::Progress;
 use crate::project::Project;
 use crate::reasons::{List, Place, function_at, text_at};
 use crate::replay::Verdict;
-use crate::report::grouped;
 
 /// Count the source regions of the code under test that corpora reach, and show where they are.
 ///

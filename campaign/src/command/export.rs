@@ -1,5 +1,6 @@
 //! `campaign export`: a corpus as one file.
 
+use report::format::grouped;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,7 +14,6 @@ use crate::engine::session;
 use crate::output::{self, from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::report::grouped;
 
 /// Pack a target's corpus into one zip, as OSS-Fuzz takes seeds.
 ///

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::{INTERRUPTED, parse_time};
+use crate::comparison::machine;
 use crate::engine::{Engine, session};
 use crate::faults::copy::{Copy, Sources};
 use crate::faults::inputs::Inputs;
@@ -21,7 +22,6 @@ use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::{Replayer, build_worker};
-use crate::report::machine;
 
 /// The exit code that says that a fault escaped the corpora.
 const ESCAPED: u8 = 3;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use harness_core::Target;
+use report::format::grouped;
 
 use super::INTERRUPTED;
 use crate::corpora::candidates::target_of;
@@ -15,7 +16,6 @@ use crate::engine::session;
 use crate::output::{self, from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::report::grouped;
 
 /// Add the inputs of a zip or a folder to a target's corpus.
 ///

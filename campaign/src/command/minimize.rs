@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use harness_core::Target;
+use report::format::grouped;
 
 use super::{INTERRUPTED, Neutral};
 use crate::corpora::survey::{Interrupted, Terms};
@@ -16,7 +17,6 @@ use crate::engine::{Engine, session};
 use crate::output::{self, from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::report::grouped;
 
 /// Make corpora as small as they can be without losing what they reach.
 ///

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use harness_core::Target;
+use report::format::{grouped, rounded};
 
 use super::{FINDS, INTERRUPTED, parse_time};
 use crate::cores;
@@ -23,7 +24,6 @@ use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::{Replayer, build_worker};
-use crate::report::{grouped, rounded};
 use watched::Watched;
 
 /// Fuzz one target: build, seed, run, keep what is new, name what fails.

@@ -28,8 +28,8 @@ use crate::faults::trial::replay;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::{Replayer, build_worker};
-use crate::report::counted;
 use crate::schedule::Queue;
+use report::format::counted;
 
 /// The name for every fault.
 const ALL: &str = "all";

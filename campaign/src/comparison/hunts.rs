@@ -16,8 +16,9 @@ use super::folder::Folder;
 use super::order::TrialId;
 use crate::atomic::read_json;
 use crate::corpus::files_in;
-use crate::report::{Comparison, Subject, analysis, columns, counted};
-use crate::statistics::survival::Observation;
+use report::format::counted;
+use report::{Comparison, SurvivalKind, analysis};
+use statistics::survival::Observation;
 
 /// What an engine found under a fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,7 +168,7 @@ pub fn add_to(comparison: &mut Comparison, hunts: &[HuntTrial]) {
         let trials: Vec<Observation> = hunts.iter().filter_map(|hunt| hunt.observation()).collect();
         let of_target = comparison.targets.iter_mut().find(|of| of.target == target);
         if let (Some(of_target), false) = (of_target, trials.is_empty()) {
-            let survival = analysis::survival(fault, Subject::Fault, engine.name(), &trials);
+            let survival = analysis::survival(fault, SurvivalKind::Fault, engine.name(), &trials);
             of_target.survivals.push(survival);
         }
     }
@@ -234,7 +235,7 @@ pub fn markdown(comparison: &Comparison) -> String {
         let faults = target
             .survivals
             .iter()
-            .filter(|survival| survival.kind == Subject::Fault);
+            .filter(|survival| survival.kind == SurvivalKind::Fault);
         rows.extend(faults.map(|survival| {
             let engine = target
                 .engines
@@ -247,7 +248,7 @@ pub fn markdown(comparison: &Comparison) -> String {
                     .map_or(&survival.engine, |engine| &engine.title)
                     .clone(),
                 format!("{} of {}", survival.caught, survival.trials),
-                analysis::median_time(survival.median_ms),
+                report::format::median_time(survival.median_ms),
             ]
         }));
     }
@@ -256,6 +257,6 @@ pub fn markdown(comparison: &Comparison) -> String {
     }
     format!(
         "## Planted faults: the oracle's strength, and no ranking of engines\n\n{}",
-        columns::markdown(&rows, 3)
+        report::markdown::table(&rows, 3)
     )
 }

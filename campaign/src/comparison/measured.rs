@@ -1,5 +1,6 @@
 //! What a trial reached, on the neutral build: `measured.json`.
 
+use report::GrowthPoint;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
@@ -10,7 +11,7 @@ use super::order::TrialId;
 use super::trial::Trial;
 use crate::atomic::{read_json, write_json};
 use crate::corpus::files_in;
-use crate::coverage::{GrowthPoint, Input, Replay, SourceMap};
+use crate::coverage::{Input, Replay, SourceMap};
 use crate::replay::{TIME_OUT, Verdict};
 
 /// The version of `measured.json` that this code reads and writes.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::contestant::Contestant;
 use crate::atomic::read_json;
-use crate::report::Machine;
+use report::Machine;
 
 /// The version of `plan.json` that this code reads and writes. Version 1 counted seeds as kept, and had no ensemble.
 pub const VERSION: u32 = 2;

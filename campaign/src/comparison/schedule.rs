@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use harness_core::Target;
+use report::format::grouped;
 
 use super::measured::{Measured, Measuring};
 use super::order::TrialId;
@@ -17,7 +18,6 @@ use crate::cores;
 use crate::coverage::SourceMap;
 use crate::output::from_here;
 use crate::progress::Progress;
-use crate::report::grouped;
 use crate::schedule::{Queue, rounded};
 
 /// What a trial takes beside its time, before one was timed: starting, replaying, measuring.

@@ -1,5 +1,6 @@
 //! How a comparison is started, and how it is resumed.
 
+use crate::comparison::machine;
 use std::process::Command;
 use std::time::SystemTime;
 
@@ -17,7 +18,6 @@ use crate::engine::Sanitizer;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::build_worker;
-use crate::report::machine;
 
 /// The time of a trial when none is asked for, in seconds.
 const TIME: u64 = 60;

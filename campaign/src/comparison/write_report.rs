@@ -4,20 +4,18 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use harness_core::Target;
+use report::{Comparison, VERSION, analysis, page, series, summary};
 
 use super::folder::Folder;
 use super::hunts::{self, HuntTrial};
 use super::measured::Measuring;
+use super::measuring::{self, OfTarget};
+use super::notes;
 use super::plan::Plan;
 use super::schedule::Trials;
 use crate::atomic;
 use crate::coverage::SourceMap;
 use crate::engine::session;
-use crate::project::Project;
-use crate::report::measuring::OfTarget;
-use crate::report::{
-    Comparison, CrateTotals, Reach, VERSION, analysis, notes, page, series, summary,
-};
 
 /// What a report is made of.
 #[derive(Debug)]
@@ -59,16 +57,8 @@ impl Reporting<'_> {
             order_seed: plan.order_seed,
             interrupted: session::interrupted() && trials.not_begun > 0,
             machine: plan.machine.clone(),
-            code: map
-                .summary_by_crate(&map.all())
-                .iter()
-                .map(|(name, summary)| CrateTotals {
-                    name: name.clone(),
-                    total: Reach::total(summary),
-                })
-                .collect(),
+            code: measuring::code(map),
             targets: Vec::new(),
-            across_targets: None,
             notes: Vec::new(),
         };
         if let Some(code) = &plan.code {
@@ -100,12 +90,11 @@ impl Reporting<'_> {
 ///
 /// # Errors
 /// When one cannot be written.
-pub fn write(comparison: &Comparison, project: &Project, folder: &Folder) -> Result<()> {
-    let sources = page::sources(comparison, project.root());
+pub fn write(comparison: &Comparison, folder: &Folder) -> Result<()> {
     for (name, text) in [
         ("summary.md", summary::markdown(comparison)),
         ("series.csv", series::csv(comparison)),
-        ("index.html", page::html(comparison, &sources)),
+        ("index.html", page::html(comparison)),
         ("report.json", serde_json::to_string_pretty(comparison)?),
     ] {
         atomic::write_durably(&folder.root().join(name), text.as_bytes())?;

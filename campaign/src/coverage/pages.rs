@@ -8,9 +8,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use maud::{DOCTYPE, Markup, html};
 
+use report::format::grouped;
+
 use super::counted::CountedFile;
 use super::regions::Portion;
-use crate::report::grouped;
 
 /// Writes the pages into `folder`, which is made when it is missing; pages that are there are overwritten.
 ///

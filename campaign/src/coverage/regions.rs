@@ -1,5 +1,6 @@
 //! Source regions, and how many of them were reached: what coverage is counted in.
 
+use report::GrowthPoint;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -69,21 +70,6 @@ pub struct Summary {
 pub struct Growth {
     /// A point wherever an input reached something new, in order of time, and one for the last input.
     pub points: Vec<GrowthPoint>,
-}
-
-/// A moment of a campaign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GrowthPoint {
-    /// Milliseconds since the campaign's start.
-    pub time_ms: u64,
-    /// What the engine had executed by then.
-    pub executions: u64,
-    /// Regions reached by this input or an earlier one.
-    pub regions: usize,
-    /// Lines reached by then.
-    pub lines: usize,
-    /// Functions reached by then.
-    pub functions: usize,
 }
 
 #[cfg(test)]

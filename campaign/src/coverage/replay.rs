@@ -1,5 +1,6 @@
 //! Replays inputs through the coverage worker: what became of each, and what it reached.
 
+use report::GrowthPoint;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use serde::Serialize;
 use super::batches::Questions;
 use super::contents::Contents;
 use super::probes::Evaluation;
-use super::regions::{Growth, GrowthPoint, RegionSet};
+use super::regions::{Growth, RegionSet};
 use super::source_map::{SourceMap, Tally};
 use crate::replay::Verdict;
 

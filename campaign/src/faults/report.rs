@@ -1,6 +1,8 @@
 //! What came of each fault: kept as JSON, reused while nothing that it depends on has changed, and shown
 //! as a table.
 
+use report::Machine;
+use report::format::grouped;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -12,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use crate::atomic;
 pub use crate::comparison::hunts::{Find, Hunt};
 use crate::engine::Engine;
-use crate::report::{Machine, grouped};
 
 /// What the figures are and are not: above every table and in the JSON.
 pub const MEASURES: &str = "How strong the oracle is, by planted faults. Not a ranking of engines: \

@@ -2,8 +2,8 @@
 //! the end.
 
 use super::status::{Regions, State, Status};
-use crate::report::columns::markdown;
-use crate::report::{grouped, rounded};
+use report::format::{grouped, rounded};
+use report::markdown::table;
 
 impl Status {
     /// Where it stands as a whole, in two lines.
@@ -93,7 +93,7 @@ impl Status {
             ]
         }));
         rows.iter_mut().for_each(|row| row.truncate(columns));
-        markdown(&rows, 1)
+        table(&rows, 1)
     }
 
     /// All of it, a line each: a terminal's screen, or some lines of a log.

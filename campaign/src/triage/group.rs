@@ -16,7 +16,7 @@ use crate::replay::{NO_ABORT, NO_HANG};
 pub const VERSION: u32 = 1;
 
 /// The rule under which finds that pass are reported: no check has this id.
-pub const UNREPRODUCED: &str = crate::fuzz::UNREPRODUCED;
+pub const UNREPRODUCED: &str = report::UNREPRODUCED;
 
 /// What a group is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use crate::output::outln;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::build_worker;
-use crate::report::{grouped, rounded};
+use report::format::{grouped, rounded};
 
 #[derive(Debug, Serialize)]
 struct Row {

@@ -16,7 +16,7 @@ use crate::engine::{Build, Engine, Sanitizer};
 use crate::output::outln;
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::report::rounded;
+use report::format::rounded;
 
 #[derive(Debug, Serialize)]
 struct Measured {

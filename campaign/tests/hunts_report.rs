@@ -1,0 +1,216 @@
+//! Hunts of planted faults, as survival data and in the report.
+
+use campaign::atomic::write_json;
+use campaign::comparison::contestant::Contestant;
+use campaign::comparison::faults::chosen;
+use campaign::comparison::folder::Folder;
+use campaign::comparison::hunts::{self, Basis, Find, Hunt, HuntTrial};
+use campaign::engine::Engine;
+use campaign::project::Project;
+use harness_core::targets;
+use report::analysis::analyse;
+use report::{Comparison, EngineResult, SurvivalKind, TargetResult};
+use statistics::survival::Observation;
+
+/// A comparison of engines of these names on one target, without trials of theirs.
+fn comparison(target: &str, engines: &[&str]) -> Comparison {
+    let engine = |name: &&str| EngineResult {
+        engine: (*name).to_owned(),
+        title: name.to_uppercase(),
+        ..EngineResult::default()
+    };
+    Comparison {
+        targets: vec![TargetResult {
+            target: target.to_owned(),
+            engines: engines.iter().map(engine).collect(),
+            ..TargetResult::default()
+        }],
+        ..Comparison::default()
+    }
+}
+
+fn hunt(engine: Engine, number: usize, time_ms: u64, caught: bool) -> HuntTrial {
+    HuntTrial {
+        fault: "off-by-one".to_owned(),
+        target: "fuzz_measure_calc".to_owned(),
+        engine: Contestant::Alone(engine),
+        number,
+        of: Basis {
+            patch: "p".to_owned(),
+            sources: "s".to_owned(),
+            seeds: "i".to_owned(),
+        },
+        hunt: Hunt {
+            find: caught.then(|| Find {
+                target: "fuzz_measure_calc".to_owned(),
+                check: "calc.x".to_owned(),
+                input: "finds/x".to_owned(),
+            }),
+            time_ms,
+            executions: 1000,
+            limit_ms: 60_000,
+            seed_fails: None,
+            failure: None,
+        },
+    }
+}
+
+#[test]
+fn a_hunt_without_a_find_is_censored_and_one_that_died_does_not_count() {
+    let seen = |time_ms, happened| Some(Observation { time_ms, happened });
+    assert_eq!(
+        hunt(Engine::Afl, 1, 700, true).observation(),
+        seen(700, true)
+    );
+    let mut missed = hunt(Engine::Afl, 1, 60_000, false);
+    assert_eq!(missed.observation(), seen(60_000, false));
+    // A seed that fails is kept from the engine, which then finds nothing of its own.
+    missed.hunt.seed_fails = Some("calc.x".to_owned());
+    assert_eq!(missed.observation(), seen(60_000, false));
+    // All of them fail: nothing was executed.
+    missed.hunt.executions = 0;
+    assert_eq!(missed.observation(), seen(0, true));
+    missed.hunt.failure = Some("it died".to_owned());
+    assert_eq!(missed.observation(), None);
+    missed.hunt.find = hunt(Engine::Afl, 1, 0, true).hunt.find;
+    assert_eq!(
+        missed.observation(),
+        seen(60_000, true),
+        "it died, but of the find"
+    );
+}
+
+#[test]
+fn hunts_on_disk_are_survival_curves_in_the_report() {
+    let out = tempfile::tempdir().unwrap();
+    let folder = Folder::open(out.path()).unwrap();
+    assert_eq!(hunts::read(&folder).unwrap(), []);
+    let mut dead = hunt(Engine::Libfuzzer, 2, 5, false);
+    dead.hunt.failure = Some("it died\nand said much".to_owned());
+    let mut of_older = hunt(Engine::Libfuzzer, 1, 60_000, false);
+    of_older.of.sources = "older".to_owned();
+    of_older.hunt.seed_fails = Some("calc.x".to_owned());
+    let hunts = [
+        hunt(Engine::Afl, 1, 500, true),
+        hunt(Engine::Afl, 2, 900, true),
+        of_older,
+        dead,
+    ];
+    for hunt in &hunts {
+        let name = format!("{}/{}/{:03}.json", hunt.fault, hunt.engine, hunt.number);
+        let path = folder.root().join("faults/hunts").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        write_json(&path, hunt).unwrap();
+    }
+    let read = hunts::read(&folder).unwrap();
+    assert_eq!(read, hunts);
+
+    let mut comparison = comparison("fuzz_measure_calc", &["afl", "libfuzzer"]);
+    hunts::add_to(&mut comparison, &read);
+    analyse(&mut comparison);
+    let [afl, libfuzzer] = &comparison.targets[0].survivals[..] else {
+        panic!("{:?}", comparison.targets[0].survivals);
+    };
+    assert_eq!(
+        (afl.of.as_str(), afl.kind, afl.trials, afl.caught),
+        ("off-by-one", SurvivalKind::Fault, 2, 2)
+    );
+    assert_eq!(afl.median_ms, Some(500));
+    assert_eq!(
+        (libfuzzer.trials, libfuzzer.caught, libfuzzer.median_ms),
+        (1, 0, None)
+    );
+
+    let notes = comparison.notes.join("\n");
+    assert!(notes.contains("1 planted fault was hunted."), "{notes}");
+    assert!(notes.contains("rank no engine"), "{notes}");
+    assert!(notes.contains("Some seed fails already under these planted faults, and was kept from the engines: off-by-one."), "{notes}");
+    let lost =
+        "libFuzzer lost trial 2 on the planted fault off-by-one, which does not count: it died";
+    assert!(comparison.notes.iter().any(|note| note == lost), "{notes}");
+    assert_eq!(hunts::lost(&read), [lost]);
+    assert!(
+        notes.contains("more than one state of the sources"),
+        "{notes}"
+    );
+
+    let table = hunts::markdown(&comparison);
+    assert!(table.contains("no ranking of engines"), "{table}");
+    assert!(
+        table.contains("| off-by-one    | AFL       | 2 of 2 |      500\u{a0}ms |"),
+        "{table}"
+    );
+    assert!(
+        table.contains("| off-by-one    | LIBFUZZER | 0 of 1 | not in half |"),
+        "{table}"
+    );
+}
+
+#[test]
+fn without_hunts_nothing_is_said_of_faults() {
+    let mut of_trials = comparison("t", &["afl"]);
+    let before = of_trials.clone();
+    hunts::add_to(&mut of_trials, &[]);
+    assert_eq!(of_trials, before);
+    assert_eq!(hunts::markdown(&of_trials), "");
+}
+
+#[test]
+fn faults_are_chosen_by_name_or_all_of_them_and_by_the_targets() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap();
+    let project = Project::open(Some(root)).unwrap();
+    let of = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| ((*name).to_owned(), targets::find(name).unwrap()))
+            .collect()
+    };
+    let choose = |name: &str, targets: &[&str]| chosen(&project, &[name.to_owned()], &of(targets));
+    let calc = choose("all", &["fuzz_measure_calc"]).unwrap();
+    assert!(
+        calc.len() >= 10
+            && calc
+                .iter()
+                .all(|chosen| chosen.target.name == "fuzz_measure_calc")
+    );
+    let every = choose(
+        "all",
+        &[
+            "fuzz_measure_calc",
+            "fuzz_measure_scan",
+            "fuzz_measure_image",
+        ],
+    )
+    .unwrap();
+    assert!(every.len() > calc.len());
+    // The image target comes first where both see a fault.
+    let scanned = choose(
+        "vhdx-header-tie-accepted",
+        &["fuzz_measure_scan", "fuzz_measure_image"],
+    )
+    .unwrap();
+    assert_eq!(scanned[0].target.name, "fuzz_measure_image");
+    let scanned = choose("vhdx-header-tie-accepted", &["fuzz_measure_scan"]).unwrap();
+    assert_eq!(scanned[0].target.name, "fuzz_measure_scan");
+    let error = choose("vhdx-header-tie-accepted", &["fuzz_measure_calc"])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("fuzz_measure_image or fuzz_measure_scan"),
+        "{error}"
+    );
+    let error = choose("no-such", &["fuzz_measure_calc"])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("no fault is called \"no-such\"; there are all, "),
+        "{error}"
+    );
+    assert!(
+        chosen(&project, &[], &of(&["fuzz_measure_calc"]))
+            .unwrap()
+            .is_empty()
+    );
+}

@@ -1,0 +1,145 @@
+//! From trials to statistics: each engine, every two of them, finds, and what a reader must know first.
+//!
+//! [`analyse`] fills in everything of a [`Comparison`] that follows from its trials. Only trials that count are used.
+//! `curves` reads growth, `contrasts` compares groups of trials, `notes` writes the caveats.
+
+mod contrasts;
+mod curves;
+mod notes;
+
+pub use contrasts::{TESTED_FROM, adjust, contrast};
+pub use curves::regions_at_executions;
+
+use statistics::survival::{self, Observation};
+use statistics::{LEVEL, bootstrap, float};
+
+use crate::{
+    Comparison, EngineResult, Estimate, Survival, SurvivalKind, SurvivalStep, TargetResult,
+    TrialResult, UNREPRODUCED,
+};
+
+/// Fills in what follows from the trials: estimates, bands, milestones, pairs, survival of finds, and notes. Notes that
+/// are there already stay, after those made here; so do the survivals of planted faults.
+pub fn analyse(comparison: &mut Comparison) {
+    for target in &mut comparison.targets {
+        let union = target.union.regions;
+        let grids = curves::Grids::of(target);
+        for engine in &mut target.engines {
+            estimate_figures(engine);
+            engine.milestones = curves::milestones(engine, union);
+            engine.over_time = curves::over_time(engine, &grids);
+            engine.over_executions = curves::over_executions(engine, &grids);
+        }
+        target.pairs = contrasts::pairs(target);
+        let finds = survivals_of_finds(target);
+        let is_find = |survival: &Survival| survival.kind == SurvivalKind::Find;
+        target.survivals.retain(|survival| !is_find(survival));
+        target.survivals.splice(0..0, finds);
+    }
+    let notes = notes::notes(comparison);
+    let before = std::mem::replace(&mut comparison.notes, notes);
+    for note in before {
+        if !comparison.notes.contains(&note) {
+            comparison.notes.push(note);
+        }
+    }
+}
+
+/// The median of the values with its 95 % bootstrap interval; of one value, that value. None without values.
+#[must_use]
+pub fn estimate(values: &[f64]) -> Option<Estimate> {
+    bootstrap::median_interval(values, LEVEL).map(|interval| Estimate {
+        median: interval.median,
+        low: interval.low,
+        high: interval.high,
+    })
+}
+
+/// How long something went unnoticed by an engine's trials, as a survival curve.
+#[must_use]
+pub fn survival(of: &str, kind: SurvivalKind, engine: &str, trials: &[Observation]) -> Survival {
+    let steps = survival::kaplan_meier(trials, LEVEL);
+    Survival {
+        of: of.to_owned(),
+        kind,
+        engine: engine.to_owned(),
+        trials: trials.len(),
+        caught: trials.iter().filter(|trial| trial.happened).count(),
+        median_ms: survival::median(&steps),
+        steps: steps
+            .iter()
+            .map(|step| SurvivalStep {
+                time_ms: step.time_ms,
+                surviving: step.surviving,
+                low: step.low,
+                high: step.high,
+                at_risk: step.at_risk,
+            })
+            .collect(),
+    }
+}
+
+/// When the engine's trials that count first had a find of this check, or until when they had none.
+#[must_use]
+pub fn times_to_find(engine: &EngineResult, check: &str) -> Vec<Observation> {
+    let groups = || engine.finds.iter().filter(|group| group.check == check);
+    engine
+        .counting()
+        .map(|trial| {
+            let first = groups()
+                .flat_map(|group| &group.trials)
+                .filter(|first| first.trial == trial.trial)
+                .map(|first| first.time_ms)
+                .min();
+            Observation {
+                time_ms: first.unwrap_or_else(|| curves::duration_ms(trial)),
+                happened: first.is_some(),
+            }
+        })
+        .collect()
+}
+
+/// The checks that inputs of these engines fail, in order, each once; without finds that pass on replay.
+pub(crate) fn checks<'a>(engines: impl IntoIterator<Item = &'a EngineResult>) -> Vec<&'a str> {
+    let groups = engines.into_iter().flat_map(|engine| &engine.finds);
+    let mut checks: Vec<&str> = groups
+        .map(|group| group.check.as_str())
+        .filter(|&check| check != UNREPRODUCED)
+        .collect();
+    checks.sort_unstable();
+    checks.dedup();
+    checks
+}
+
+fn estimate_figures(engine: &mut EngineResult) {
+    let over = |value: fn(&TrialResult) -> f64| {
+        estimate(&engine.counting().map(value).collect::<Vec<f64>>())
+    };
+    let regions = over(|trial| float(trial.reach.regions));
+    let lines = over(|trial| float(trial.reach.lines));
+    let functions = over(|trial| float(trial.reach.functions));
+    let executions = over(|trial| curves::executions(trial.executions));
+    let executions_per_second = over(|trial| trial.executions_per_second);
+    let corpus = over(|trial| float(trial.corpus));
+    engine.regions = regions;
+    engine.lines = lines;
+    engine.functions = functions;
+    engine.executions = executions;
+    engine.executions_per_second = executions_per_second;
+    engine.corpus = corpus;
+}
+
+/// For each check that any engine has finds of, how long each engine's trials went without.
+fn survivals_of_finds(target: &TargetResult) -> Vec<Survival> {
+    let mut survivals = Vec::new();
+    for check in checks(&target.engines) {
+        for engine in &target.engines {
+            let trials = times_to_find(engine, check);
+            if !trials.is_empty() {
+                let kind = SurvivalKind::Find;
+                survivals.push(survival(check, kind, &engine.engine, &trials));
+            }
+        }
+    }
+    survivals
+}

@@ -1,0 +1,183 @@
+//! Growth read as curves: regions at any time and at any number of executions.
+//!
+//! A trial's growth is a staircase: what was reached at a point holds until the next one.
+
+use statistics::{float, quantile};
+
+use super::estimate;
+use crate::{Band, EngineResult, GrowthPoint, Milestone, TargetResult, TrialResult};
+
+/// Shares of the union that milestones are at, in percent.
+const SHARES: [u32; 3] = [50, 90, 95];
+
+/// How many places a grid has, without 0: half of them at equal distances, and half at equal ratios, so that
+/// linear and logarithmic axes show smooth curves.
+const PLACES: u32 = 198;
+
+/// A grid at equal ratios begins at this part of its end: 100 ms of 17 minutes, 9 s of a day.
+const FIRST_PART: f64 = 1e-4;
+
+/// An execution count as a number to calculate with.
+#[allow(clippy::cast_precision_loss, reason = "exact below 2^53")]
+pub(super) fn executions(count: u64) -> f64 {
+    count as f64
+}
+
+/// How long a trial ran, in milliseconds.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a time, which is not negative and less than 2^53 ms"
+)]
+pub(super) fn duration_ms(trial: &TrialResult) -> u64 {
+    (trial.seconds.max(0.0) * 1000.0).round() as u64
+}
+
+/// The regions reached until the last point for which `before` holds.
+fn regions_while(trial: &TrialResult, before: impl Fn(&GrowthPoint) -> bool) -> usize {
+    let points = trial.growth.iter().filter(|point| before(point));
+    points.map(|point| point.regions).max().unwrap_or(0)
+}
+
+/// The regions that a trial had reached after so many executions.
+#[must_use]
+pub fn regions_at_executions(trial: &TrialResult, executions: u64) -> usize {
+    regions_while(trial, |point| point.executions <= executions)
+}
+
+/// When the engine's trials had reached shares of `union`, all that any engine reached.
+pub(super) fn milestones(engine: &EngineResult, union: usize) -> Vec<Milestone> {
+    SHARES
+        .into_iter()
+        .map(|percent| {
+            let regions = (union * percent as usize).div_ceil(100);
+            let reached: Vec<&GrowthPoint> = engine
+                .counting()
+                .filter_map(|trial| trial.growth.iter().find(|point| point.regions >= regions))
+                .collect();
+            let over = |value: fn(&GrowthPoint) -> u64| {
+                let values: Vec<f64> = reached
+                    .iter()
+                    .map(|point| executions(value(point)))
+                    .collect();
+                estimate(&values)
+            };
+            Milestone {
+                percent,
+                regions,
+                trials: reached.len(),
+                time_ms: over(|point| point.time_ms),
+                executions: over(|point| point.executions),
+            }
+        })
+        .collect()
+}
+
+/// The places at which a target's engines are shown: the same for all of them.
+pub(super) struct Grids {
+    /// Milliseconds.
+    time: Vec<f64>,
+    /// Executions, as far as the engine that executed most.
+    executions: Vec<f64>,
+}
+
+impl Grids {
+    pub(super) fn of(target: &TargetResult) -> Self {
+        let longest = target
+            .engines
+            .iter()
+            .flat_map(EngineResult::counting)
+            .map(duration_ms)
+            .max();
+        let most = target.engines.iter().filter_map(least_executions).max();
+        Self {
+            time: grid(longest.unwrap_or(0)),
+            executions: grid(most.unwrap_or(0)),
+        }
+    }
+}
+
+/// Places from 0 to `end`, in order, each once, and none without an end.
+fn grid(end: u64) -> Vec<f64> {
+    if end == 0 {
+        return Vec::new();
+    }
+    let end = executions(end);
+    let half = PLACES / 2;
+    let equal_distances = (0..=half).map(|at| end * f64::from(at) / f64::from(half));
+    let equal_ratios =
+        (0..half).map(|at| end * FIRST_PART.powf(1.0 - f64::from(at) / f64::from(half)));
+    let mut places: Vec<f64> = equal_distances
+        .chain(equal_ratios)
+        .map(f64::round)
+        .collect();
+    places.sort_by(f64::total_cmp);
+    places.dedup();
+    places
+}
+
+/// How far every trial that counts went.
+fn least_executions(engine: &EngineResult) -> Option<u64> {
+    engine.counting().map(|trial| trial.executions).min()
+}
+
+/// Quartiles of the regions over time.
+pub(super) fn over_time(engine: &EngineResult, grids: &Grids) -> Vec<Band> {
+    bands(engine, grids.time.iter().copied(), |point| point.time_ms)
+}
+
+/// Quartiles of the regions over executions, as far as every trial went.
+pub(super) fn over_executions(engine: &EngineResult, grids: &Grids) -> Vec<Band> {
+    let Some(end) = least_executions(engine).map(executions) else {
+        return Vec::new();
+    };
+    let places = grids.executions.iter().copied().filter(|&at| at < end);
+    bands(engine, places.chain([end]), |point| point.executions)
+}
+
+fn bands(
+    engine: &EngineResult,
+    places: impl Iterator<Item = f64>,
+    of: fn(&GrowthPoint) -> u64,
+) -> Vec<Band> {
+    places
+        .filter_map(|at| {
+            let regions: Vec<f64> = engine
+                .counting()
+                .map(|trial| float(regions_while(trial, |point| executions(of(point)) <= at)))
+                .collect();
+            let quartiles = quantile::quartiles(&regions)?;
+            Some(Band {
+                at,
+                low: quartiles.lower,
+                median: quartiles.median,
+                high: quartiles.upper,
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grid_runs_from_0_to_its_end_in_order_with_few_places() {
+        for end in [1, 7, 1000, 86_400_000, 10_u64.pow(12)] {
+            let places = grid(end);
+            assert_eq!(places[0], 0.0);
+            assert_eq!(*places.last().unwrap(), executions(end));
+            assert!(places.is_sorted_by(|one, next| one < next), "{end}");
+            assert!(places.len() <= 200, "{end}: {}", places.len());
+        }
+        assert!(grid(0).is_empty());
+        // A day: some of the places are in its first minutes.
+        assert!(
+            grid(86_400_000)
+                .iter()
+                .filter(|&&at| at < 300_000.0)
+                .count()
+                > 30
+        );
+    }
+}

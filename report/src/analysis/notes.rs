@@ -1,0 +1,194 @@
+//! What a reader must know before any figure: in plain sentences, and nothing more certain than it is.
+
+use statistics::{ALPHA, mann_whitney};
+
+use super::TESTED_FROM;
+use crate::format::{counted, grouped, p_value, span};
+use crate::{Comparison, EngineResult, TargetResult};
+
+/// Evaluations of fuzzers are asked to have at least so many trials of each engine.
+const TRIALS_ENOUGH: usize = 10;
+
+/// And so long each: a day, in seconds.
+const SECONDS_ENOUGH: u64 = 24 * 60 * 60;
+
+/// The stability, in percent, below which AFL++'s guidance is noise.
+const LEAST_STABILITY: f64 = 99.0;
+
+/// The notes, what matters most first.
+pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
+    let mut notes = Vec::new();
+    if comparison.targets.is_empty() {
+        notes.push("No target was run.".to_owned());
+    }
+    notes.extend(interrupted(comparison));
+    let engines = || {
+        let targets = comparison.targets.iter();
+        targets.flat_map(|target| target.engines.iter().map(move |engine| (target, engine)))
+    };
+    notes.extend(engines().filter_map(|(target, engine)| lost_trials(target, engine)));
+    notes.extend(few_trials(comparison));
+    notes.extend(short_trials(comparison));
+    notes.extend(engines().filter_map(|(target, engine)| nothing_gained(target, engine)));
+    notes.extend(engines().filter_map(|(target, engine)| seeds_unread(target, engine)));
+    notes.extend(engines().filter_map(|(target, engine)| unstable(target, engine)));
+    notes.extend(not_run(comparison));
+    notes.extend(comparison.targets.iter().filter_map(never_evaluated));
+    notes.extend(unpinned(comparison));
+    notes
+}
+
+fn interrupted(comparison: &Comparison) -> Option<String> {
+    let engines = || comparison.targets.iter().flat_map(|target| &target.engines);
+    let asked = engines().count() * comparison.trials;
+    let there: usize = engines().map(|engine| engine.trials.len()).sum();
+    let trials = counted(asked, "trial", "trials");
+    if comparison.interrupted {
+        Some(format!(
+            "It was interrupted: {there} of {trials} are here. The same command with the same --out resumes it."
+        ))
+    } else {
+        (there < asked).then(|| {
+            let missing = asked - there;
+            format!(
+                "{missing} of {trials} are missing. The same command with the same --out runs them."
+            )
+        })
+    }
+}
+
+/// An engine that lost trials did worse than its other trials show.
+fn lost_trials(target: &TargetResult, engine: &EngineResult) -> Option<String> {
+    let failed = || {
+        let trials = engine.trials.iter();
+        trials.filter_map(|trial| trial.failure.as_deref())
+    };
+    let why = failed().next()?.lines().next().unwrap_or_default();
+    Some(format!(
+        "{} lost {} of {} on {}, which do not count: {why}",
+        engine.title,
+        failed().count(),
+        counted(engine.trials.len(), "trial", "trials"),
+        target.target
+    ))
+}
+
+fn few_trials(comparison: &Comparison) -> Option<String> {
+    let engines = comparison.targets.iter().flat_map(|target| &target.engines);
+    let counting = engines.map(|engine| engine.counting().count());
+    let fewest = counting.filter(|&count| count > 0).min()?;
+    if fewest >= TRIALS_ENOUGH {
+        return None;
+    }
+    let trials = counted(fewest, "trial", "trials");
+    let trials = if fewest < comparison.trials {
+        format!("Some engine has {trials} that count")
+    } else {
+        format!("Each engine has {trials}")
+    };
+    let smallest = mann_whitney::smallest_p(fewest, fewest);
+    let then = if fewest < TESTED_FROM {
+        "A single trial is not tested against another: a difference may be chance.".to_owned()
+    } else {
+        let so = if smallest > ALPHA {
+            "no difference can be significant at 5 %"
+        } else {
+            "a real difference may well not show"
+        };
+        format!(
+            "The smallest p-value that {fewest} against {fewest} can give is {}: {so}.",
+            p_value(smallest)
+        )
+    };
+    Some(format!(
+        "{trials}; evaluations ask for at least {TRIALS_ENOUGH}. {then}"
+    ))
+}
+
+fn short_trials(comparison: &Comparison) -> Option<String> {
+    (comparison.time_seconds < SECONDS_ENOUGH).then(|| {
+        format!(
+            "Each trial had {}, and not the 24 hours that evaluations ask for: which engine is ahead may change \
+             with more time.",
+            span(comparison.time_seconds)
+        )
+    })
+}
+
+fn nothing_gained(target: &TargetResult, engine: &EngineResult) -> Option<String> {
+    let base = target.seeds.reach.regions;
+    let most = engine.counting().map(|trial| trial.reach.regions).max()?;
+    (most <= base).then(|| {
+        format!(
+            "{} reached nothing on {} that the seeds do not reach, in any trial.",
+            engine.title, target.target
+        )
+    })
+}
+
+fn seeds_unread(target: &TargetResult, engine: &EngineResult) -> Option<String> {
+    let seeds = target.seeds.inputs as u64;
+    let fewest = engine.counting().map(|trial| trial.seeds_read).min()?;
+    (fewest < seeds).then(|| {
+        format!(
+            "{} on {} read {} of {} seeds in a trial.",
+            engine.title,
+            target.target,
+            grouped(fewest),
+            grouped(seeds)
+        )
+    })
+}
+
+fn unstable(target: &TargetResult, engine: &EngineResult) -> Option<String> {
+    let stability = engine.counting().filter_map(|trial| trial.stability);
+    let worst = stability.fold(f64::INFINITY, f64::min);
+    (worst < LEAST_STABILITY).then(|| {
+        format!(
+            "{} on {} was {worst:.1}\u{a0}% stable in its worst trial: some state outlives an input, or is \
+             initialised only once.",
+            engine.title, target.target
+        )
+    })
+}
+
+fn not_run(comparison: &Comparison) -> Vec<String> {
+    let mut titles: Vec<&str> = Vec::new();
+    for engine in comparison.targets.iter().flat_map(|target| &target.engines) {
+        if !titles.contains(&engine.title.as_str()) {
+            titles.push(&engine.title);
+        }
+    }
+    let mut notes = Vec::new();
+    for target in &comparison.targets {
+        let ran = |title: &str| target.engines.iter().any(|engine| engine.title == title);
+        for title in titles.iter().filter(|title| !ran(title)) {
+            notes.push(format!("{title} was not run on {}.", target.target));
+        }
+    }
+    notes
+}
+
+fn never_evaluated(target: &TargetResult) -> Option<String> {
+    let checks = target.never_evaluated.len();
+    (checks > 0).then(|| {
+        format!(
+            "{}: no input evaluated {}: {}.",
+            target.target,
+            counted(checks, "check", "checks"),
+            target.never_evaluated.join(", ")
+        )
+    })
+}
+
+fn unpinned(comparison: &Comparison) -> Option<String> {
+    let engines = || comparison.targets.iter().flat_map(|target| &target.engines);
+    let trials = || engines().flat_map(EngineResult::counting);
+    let free = trials().filter(|trial| trial.core.is_none()).count();
+    (free > 0).then(|| {
+        format!(
+            "{free} of {} ran without being pinned to a core.",
+            counted(trials().count(), "trial", "trials")
+        )
+    })
+}

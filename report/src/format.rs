@@ -1,0 +1,247 @@
+//! Numbers as text: one way for each kind of number, in reports and in what the tool prints.
+//!
+//! A number and its unit are joined by a no-break space, thousands by a narrow one. `–` stands for no number.
+
+use std::time::Duration;
+
+use crate::Estimate;
+
+/// Stands where there is no number.
+pub const NONE: &str = "–";
+
+/// A number with its thousands apart: `1 234 567`, with narrow no-break spaces.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count, as [`grouped`] shows it.
+#[must_use]
+pub fn count(number: usize) -> String {
+    grouped(number as u64)
+}
+
+/// A count with its noun: `1 trial`, `2 trials`.
+#[must_use]
+pub fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
+/// A count or a rate to the nearest whole number, as [`grouped`] shows it.
+#[must_use]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a count or a rate, not negative, rounded to be printed"
+)]
+pub fn rounded(number: f64) -> String {
+    if number.is_finite() && number >= 0.0 {
+        grouped(number.round() as u64)
+    } else {
+        NONE.to_owned()
+    }
+}
+
+/// A median of counts, which may lie between two: `1 343`, `12.5`.
+#[must_use]
+pub fn median(value: f64) -> String {
+    if (0.0..1000.0).contains(&value) && value.fract() != 0.0 {
+        format!("{value:.1}")
+    } else {
+        rounded(value)
+    }
+}
+
+/// A median with its interval: `410 [405, 412]`. An interval without a width is left out.
+#[must_use]
+pub fn estimate(estimate: Option<Estimate>, show: impl Fn(f64) -> String) -> String {
+    let Some(Estimate { median, low, high }) = estimate else {
+        return NONE.to_owned();
+    };
+    let (median, low, high) = (show(median), show(low), show(high));
+    if low == high {
+        return median;
+    }
+    format!("{median} [{low}, {high}]")
+}
+
+/// A few characters for a count on an axis: `500`, `20k`, `1.5M`.
+#[must_use]
+pub fn short(value: f64) -> String {
+    // Binary fractions leave noise behind the sixth digit.
+    let round_off = |value: f64| (value * 1e6).round() / 1e6;
+    for (unit, name) in [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")] {
+        if value >= unit {
+            return format!("{}{name}", round_off(value / unit));
+        }
+    }
+    round_off(value).to_string()
+}
+
+/// `part` of `whole` in percent, with one decimal: `33.3 %`.
+#[must_use]
+#[allow(clippy::cast_precision_loss, reason = "rounded to be printed")]
+pub fn percent(part: usize, whole: usize) -> String {
+    if whole == 0 {
+        return NONE.to_owned();
+    }
+    format!("{:.1}\u{a0}%", part as f64 * 100.0 / whole as f64)
+}
+
+/// A time in whole seconds: `8 s`, `1 min`, `1 h 30 min`.
+#[must_use]
+pub fn span(seconds: u64) -> String {
+    let parts = [
+        (seconds / 3600, "h"),
+        (seconds / 60 % 60, "min"),
+        (seconds % 60, "s"),
+    ];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, unit)| format!("{count}\u{a0}{unit}"))
+        .collect();
+    if parts.is_empty() {
+        return "0\u{a0}s".to_owned();
+    }
+    parts.join(" ")
+}
+
+/// A time as measured, in seconds: `58 ms`, `8.5 s`, `10 min 3 s`.
+#[must_use]
+pub fn measured(seconds: f64) -> String {
+    let Ok(time) = Duration::try_from_secs_f64(seconds) else {
+        return NONE.to_owned();
+    };
+    match seconds {
+        ..1.0 => format!(
+            "{}\u{a0}ms",
+            (time + Duration::from_micros(500)).as_millis()
+        ),
+        ..99.95 => format!("{seconds:.1}\u{a0}s"),
+        _ => span((time + Duration::from_millis(500)).as_secs()),
+    }
+}
+
+/// Milliseconds since the start, as [`measured`]; `0` for what the seeds have.
+#[must_use]
+#[allow(clippy::cast_precision_loss, reason = "rounded to be printed")]
+pub fn milliseconds(time_ms: u64) -> String {
+    match time_ms {
+        0 => "0".to_owned(),
+        _ => measured(time_ms as f64 / 1000.0),
+    }
+}
+
+/// When half of the trials had something, in milliseconds; or that fewer than half had it.
+#[must_use]
+pub fn median_time(median_ms: Option<u64>) -> String {
+    median_ms.map_or_else(|| "not in half".to_owned(), milliseconds)
+}
+
+/// A moment in UTC, from RFC 3339: `2026-11-22 15:54:30 UTC`.
+#[must_use]
+pub fn moment(rfc3339: &str) -> String {
+    rfc3339.replacen('T', " ", 1).replace('Z', " UTC")
+}
+
+/// A p-value with two significant digits: `1`, `0.33`, `0.0079`, `4.1e-5`.
+#[must_use]
+pub fn p_value(p: f64) -> String {
+    if p >= 0.995 {
+        return "1".to_owned();
+    }
+    match p {
+        0.1.. => format!("{p:.2}"),
+        0.01.. => format!("{p:.3}"),
+        0.001.. => format!("{p:.4}"),
+        0.0001.. => format!("{p:.5}"),
+        _ => format!("{p:.1e}"),
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+#[must_use]
+pub fn listed(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [only] => only.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(text: &str) -> String {
+        text.replace(['\u{a0}', '\u{202f}'], " ")
+    }
+
+    #[test]
+    fn counts() {
+        let shown = [0, 999, 1000, 1_234_567].map(|number| plain(&grouped(number)));
+        assert_eq!(shown, ["0", "999", "1 000", "1 234 567"]);
+        assert_eq!(counted(1, "input", "inputs"), "1 input");
+        assert_eq!(plain(&counted(1000, "input", "inputs")), "1 000 inputs");
+        let shown = [12.0, 12.5, 1342.5, f64::NAN, -1.0].map(|value| plain(&median(value)));
+        assert_eq!(shown, ["12", "12.5", "1 343", "–", "–"]);
+        let shown = [0.0, 500.0, 20_000.0, 1.5e6, 3e9, 0.1 * 6.0].map(short);
+        assert_eq!(shown, ["0", "500", "20k", "1.5M", "3G", "0.6"]);
+        assert_eq!(plain(&percent(1, 3)), "33.3 %");
+        assert_eq!(percent(0, 0), "–");
+        let items = ["a", "b", "c"].map(str::to_owned);
+        assert_eq!(listed(&items), "a, b and c");
+        assert_eq!(listed(&items[..1]), "a");
+    }
+
+    #[test]
+    fn an_interval_is_shown_where_it_has_a_width() {
+        let of = |low, median, high| estimate(Some(Estimate { median, low, high }), rounded);
+        assert_eq!(estimate(None, rounded), "–");
+        assert_eq!(of(410.0, 410.0, 410.0), "410");
+        assert_eq!(of(405.0, 410.4, 412.0), "410 [405, 412]");
+    }
+
+    #[test]
+    fn times() {
+        let shown = [0, 8, 90, 3600, 5400, 86_400].map(|seconds| plain(&span(seconds)));
+        assert_eq!(
+            shown,
+            ["0 s", "8 s", "1 min 30 s", "1 h", "1 h 30 min", "24 h"]
+        );
+        let shown = [0.058, 8.49, 99.96, 603.2, f64::NAN, -1.0].map(|time| plain(&measured(time)));
+        assert_eq!(
+            shown,
+            ["58 ms", "8.5 s", "1 min 40 s", "10 min 3 s", "–", "–"]
+        );
+        assert_eq!(milliseconds(0), "0");
+        assert_eq!(plain(&median_time(Some(1500))), "1.5 s");
+    }
+
+    #[test]
+    fn p_values_have_two_significant_digits() {
+        let p = [
+            1.0,
+            0.999,
+            0.99,
+            1.0 / 3.0,
+            0.1,
+            2.0 / 252.0,
+            0.000_149,
+            4.113e-5,
+        ];
+        let shown = [
+            "1", "1", "0.99", "0.33", "0.10", "0.0079", "0.00015", "4.1e-5",
+        ];
+        assert_eq!(p.map(p_value), shown);
+    }
+}

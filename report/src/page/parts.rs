@@ -1,0 +1,106 @@
+//! What the sections share: the engines' looks, tables, figures, sentences.
+
+use maud::{Markup, html};
+
+use super::svg::{STYLES, key};
+use crate::Comparison;
+
+/// The engines, in the order in which they first appear: names as on the command line, and titles.
+pub(super) struct Engines<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Engines<'a> {
+    pub(super) fn of(comparison: &'a Comparison) -> Self {
+        let mut engines: Vec<(&str, &str)> = Vec::new();
+        for engine in comparison.targets.iter().flat_map(|target| &target.engines) {
+            if !engines.iter().any(|(name, _)| *name == engine.engine) {
+                engines.push((&engine.engine, &engine.title));
+            }
+        }
+        Self(engines)
+    }
+
+    pub(super) fn titles(&self) -> Vec<String> {
+        let titles = self.0.iter().map(|(_, title)| (*title).to_owned());
+        titles.collect()
+    }
+
+    /// What the engine's lines and marks look like, the same on the whole page.
+    pub(super) fn style(&self, engine: &str) -> usize {
+        let place = self.0.iter().position(|(name, _)| *name == engine);
+        place.unwrap_or(0) % STYLES
+    }
+
+    /// The engine's mark, to stand before its name.
+    pub(super) fn key(&self, engine: &str) -> Markup {
+        key(self.style(engine))
+    }
+
+    pub(super) fn title(&self, engine: &'a str) -> &'a str {
+        let named = self.0.iter().find(|(name, _)| *name == engine);
+        named.map_or(engine, |(_, title)| title)
+    }
+}
+
+/// A figure; an interval in brackets stands below it.
+pub(super) fn cell(text: &str) -> Markup {
+    match text.split_once(" [") {
+        None => html! { (text) },
+        Some((figure, interval)) => html! { (figure) span.interval { " [" (interval) } },
+    }
+}
+
+/// A table that scrolls by itself. The first column names the rows; the columns in `words` are aligned left.
+pub(super) fn table(
+    label: &str,
+    headings: &[&str],
+    words: &[usize],
+    rows: &[Vec<Markup>],
+) -> Markup {
+    let is_word = |column: usize| words.contains(&column);
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    @for (column, heading) in headings.iter().enumerate() {
+                        th.figure[column > 0 && !is_word(column)] scope="col" { (heading) }
+                    }
+                }
+            }
+            tbody {
+                @for row in rows {
+                    tr {
+                        @for (column, content) in row.iter().enumerate() {
+                            @if column == 0 {
+                                th scope="row" { (content) }
+                            } @else {
+                                td.word[is_word(column)] { (content) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    scroll(label, &table)
+}
+
+/// Content that scrolls by itself, and that the Tab key reaches.
+pub(super) fn scroll(label: &str, content: &Markup) -> Markup {
+    html! { div.scroll tabindex="0" role="region" aria-label=(label) { (content) } }
+}
+
+/// Sentences as a list, or as a paragraph when there is but one.
+pub(super) fn sentences(sentences: &[String]) -> Markup {
+    html! {
+        @match sentences {
+            [] => {},
+            [only] => p { (only) },
+            many => ul { @for one in many { li { (one) } } },
+        }
+    }
+}
+
+/// Content that is closed at first.
+pub(super) fn details(summary: &str, content: &Markup) -> Markup {
+    html! { details { summary { (summary) } (content) } }
+}

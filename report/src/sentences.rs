@@ -1,0 +1,146 @@
+//! The result of a target in sentences, for the summary and for the page.
+//!
+//! No engine is called better than another unless a test shows that their trials differ.
+
+use std::collections::BTreeMap;
+
+use crate::format::{count, counted, estimate, listed, median, p_value, percent};
+use crate::{Comparison, EngineResult, Pair, TargetResult, UNREPRODUCED, Verdict};
+
+/// How medians, intervals and tests are made, for a reader who knows statistics.
+pub(crate) const METHODS: &str = "Medians are over trials, with the 95 % percentile bootstrap interval of the \
+    median, calculated and not drawn. Two groups of trials are compared by the two-sided Mann-Whitney U test: exact up \
+    to 8 trials without ties, else the normal approximation with corrections for ties and continuity. Its p-value is \
+    adjusted by Holm's method over all tests of the same kind on a target. A12 is Vargha and Delaney's: how often a \
+    trial of the first group is above one of the second (small from 0.56, medium from 0.64, large from 0.71, and the \
+    same below one half). Survival curves are Kaplan and Meier's, with log-log Greenwood intervals at 95 %; two of \
+    them are compared by the log-rank test.";
+
+/// An engine's name as its authors write it.
+pub(crate) fn title<'a>(target: &'a TargetResult, name: &'a str) -> &'a str {
+    let engine = target.engines.iter().find(|engine| engine.engine == name);
+    engine.map_or(name, |engine| &engine.title)
+}
+
+/// What was reached of a target. Engines stay in their order and are not ranked.
+pub(crate) fn reached(target: &TargetResult) -> String {
+    let parts: Vec<String> = target
+        .engines
+        .iter()
+        .filter(|engine| engine.regions.is_some())
+        .map(|engine| format!("{} {}", engine.title, estimate(engine.regions, median)))
+        .collect();
+    if parts.is_empty() {
+        return "No engine has a trial that counts.".to_owned();
+    }
+    let many = target
+        .engines
+        .iter()
+        .any(|engine| engine.counting().count() > 1);
+    let what = if many {
+        "Median regions in a trial, with the 95\u{a0}% interval"
+    } else {
+        "Regions in one trial"
+    };
+    let total = target.total.regions;
+    format!(
+        "{what}: {}. The seeds alone reach {}; everything together {} of {} ({}).",
+        listed(&parts),
+        count(target.seeds.reach.regions),
+        count(target.union.regions),
+        count(total),
+        percent(target.union.regions, total)
+    )
+}
+
+/// The differences between the engines on a target, in sentences; none without a tested pair.
+pub(crate) fn differences(target: &TargetResult) -> Vec<String> {
+    let names = |verdict| -> Vec<String> {
+        let pairs = target.pairs.iter();
+        pairs
+            .filter(|pair| pair.regions.verdict == verdict)
+            .map(|pair| {
+                let (first, second) = (title(target, &pair.first), title(target, &pair.second));
+                format!("{first} and {second}")
+            })
+            .collect()
+    };
+    let too_few = names(Verdict::TooFewTrials);
+    if !too_few.is_empty() && too_few.len() == target.pairs.len() {
+        return vec!["Too few trials to show any difference between the engines.".to_owned()];
+    }
+    let mut sentences: Vec<String> = target
+        .pairs
+        .iter()
+        .filter_map(|pair| difference(target, pair))
+        .collect();
+    let alike = names(Verdict::NotShown);
+    if !alike.is_empty() {
+        sentences.push(format!(
+            "No difference is shown between {}, which does not mean that they are equal.",
+            listed(&alike)
+        ));
+    }
+    if !too_few.is_empty() {
+        sentences.push(format!(
+            "Too few trials to show a difference between {}.",
+            listed(&too_few)
+        ));
+    }
+    sentences
+}
+
+/// A difference that is shown; the engine that reached more comes first.
+fn difference(target: &TargetResult, pair: &Pair) -> Option<String> {
+    let contrast = &pair.regions;
+    let (first, second) = (title(target, &pair.first), title(target, &pair.second));
+    let (above, below, share) = match contrast.verdict {
+        Verdict::Higher => (first, second, contrast.a12),
+        Verdict::Lower => (second, first, 1.0 - contrast.a12),
+        Verdict::NotShown | Verdict::TooFewTrials => return None,
+    };
+    Some(format!(
+        "{above} reached more than {below}: in {:.0}\u{a0}% of all pairings of their trials, a {} effect (p = {}).",
+        share * 100.0,
+        contrast.magnitude.word(),
+        p_value(contrast.adjusted_p)
+    ))
+}
+
+/// What only one engine reached; none with a single engine.
+pub(crate) fn only_here(target: &TargetResult) -> Option<String> {
+    if target.engines.len() < 2 {
+        return None;
+    }
+    let has_some = |engine: &&EngineResult| !engine.only_here.is_empty();
+    let engines = target.engines.iter().filter(has_some);
+    let parts: Vec<String> = engines
+        .map(|engine| format!("{} by {}", count(engine.only_here.len()), engine.title))
+        .collect();
+    Some(if parts.is_empty() {
+        "No region was reached by one engine only.".to_owned()
+    } else {
+        format!("Regions reached by one engine only: {}.", listed(&parts))
+    })
+}
+
+/// How many inputs fail which check.
+pub(crate) fn finds(comparison: &Comparison) -> String {
+    let mut inputs: BTreeMap<&str, usize> = BTreeMap::new();
+    let engines = comparison.targets.iter().flat_map(|target| &target.engines);
+    for group in engines.flat_map(|engine| &engine.finds) {
+        *inputs.entry(&group.check).or_default() += group.inputs;
+    }
+    if inputs.is_empty() {
+        return "No input fails a check.".to_owned();
+    }
+    let parts = inputs.iter().map(|(check, &inputs)| {
+        if *check == UNREPRODUCED {
+            let pass = counted(inputs, "input passes", "inputs pass");
+            format!("{pass} on replay, though an engine reported a failure")
+        } else {
+            format!("{} {check}", counted(inputs, "input fails", "inputs fail"))
+        }
+    });
+    format!("{}.", listed(&parts.collect::<Vec<_>>()))
+}

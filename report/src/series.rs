@@ -1,0 +1,33 @@
+//! Growth as a table for other programs: `series.csv`.
+
+use std::fmt::Write as _;
+
+use crate::Comparison;
+
+/// A line for every point of growth of every trial that counts, with a line of names first. Times are
+/// milliseconds since the trial's start. From a point to the next, coverage is as at the former.
+#[must_use]
+pub fn csv(comparison: &Comparison) -> String {
+    let mut text = String::from("target,engine,trial,time_ms,executions,regions,lines,functions\n");
+    for target in &comparison.targets {
+        for engine in &target.engines {
+            for trial in engine.counting() {
+                for point in &trial.growth {
+                    let _ = writeln!(
+                        text,
+                        "{},{},{},{},{},{},{},{}",
+                        target.target,
+                        engine.engine,
+                        trial.trial,
+                        point.time_ms,
+                        point.executions,
+                        point.regions,
+                        point.lines,
+                        point.functions
+                    );
+                }
+            }
+        }
+    }
+    text
+}

@@ -1,0 +1,156 @@
+//! The interval of a median, by the bootstrap.
+//!
+//! The bootstrap draws as many values as there are, with replacement, again and again, and asks between
+//! which limits the medians of those samples lie (Efron, Bootstrap methods: another look at the jackknife,
+//! 1979: the percentile method). Of a median, it need not be drawn: how often each value is the median of a
+//! sample follows from the binomial distribution (Maritz and Jarrett, A note on estimating the variance of
+//! the sample median, 1978). So the interval here is the one that drawing tends to, without any seed.
+
+use statrs::distribution::{Binomial, DiscreteCDF};
+use statrs::function::factorial::ln_binomial;
+
+use super::float;
+use super::quantile::{median, sorted};
+
+/// A median and its interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Interval {
+    /// The lower end: a value, or the mean of two.
+    pub low: f64,
+    /// The median.
+    pub median: f64,
+    /// The upper end.
+    pub high: f64,
+}
+
+/// Probabilities are sums of many: what differs by less is taken as equal.
+const ROUNDING: f64 = 1e-12;
+
+/// The median of the values, with its percentile bootstrap interval at a confidence of `level` (0 to 1,
+/// without 0 and 1). Of one value, and of equal ones, all three are that value. None without values.
+#[must_use]
+pub fn median_interval(values: &[f64], level: f64) -> Option<Interval> {
+    let values = sorted(values);
+    let mut medians = medians(&values);
+    medians.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+    let outside = (1.0 - level) / 2.0;
+    Some(Interval {
+        low: first_beyond(medians.iter(), outside)?,
+        median: median(&values)?,
+        high: first_beyond(medians.iter().rev(), outside)?,
+    })
+}
+
+/// The first value up to which there is at least so much probability.
+fn first_beyond<'a>(
+    medians: impl Iterator<Item = &'a (f64, f64)>,
+    probability: f64,
+) -> Option<f64> {
+    let mut sum = 0.0;
+    let mut value = None;
+    for &(median, part) in medians {
+        value = Some(median);
+        sum += part;
+        if sum >= probability - ROUNDING {
+            break;
+        }
+    }
+    value
+}
+
+/// Every median that a sample of the values, as large as they are, can have, with its probability.
+fn medians(sorted: &[f64]) -> Vec<(f64, f64)> {
+    let count = sorted.len();
+    let half = count / 2;
+    // That the r smallest of a sample are among the k smallest values.
+    let among = |k: usize, r: usize| at_least(count, float(k) / float(count), r);
+    if count % 2 == 1 {
+        return sorted
+            .iter()
+            .enumerate()
+            .map(|(i, &value)| (value, among(i + 1, half + 1) - among(i, half + 1)))
+            .collect();
+    }
+    // The two in the middle of a sample are the i-th and the j-th value: half of the sample is up to i and
+    // touches it, the other half is from j on and touches it.
+    let choices = ln_binomial(count as u64, half as u64);
+    let power = |k: usize| {
+        #[allow(clippy::cast_precision_loss, reason = "exact below 2^53")]
+        let exponent = half as f64;
+        (float(k) / float(count)).powf(exponent)
+    };
+    let pairs = |lower: f64, upper: f64| {
+        if lower > 0.0 && upper > 0.0 {
+            (choices + lower.ln() + upper.ln()).exp()
+        } else {
+            0.0
+        }
+    };
+    let mut medians = Vec::new();
+    for i in 0..count {
+        let lower = power(i + 1) - power(i);
+        let beyond = pairs(lower, power(count - i - 1));
+        let both = among(i + 1, half) - among(i, half) - beyond;
+        medians.push((sorted[i], both));
+        for j in i + 1..count {
+            let upper = power(count - j) - power(count - j - 1);
+            let middle = sorted[i] + (sorted[j] - sorted[i]) / 2.0;
+            medians.push((middle, pairs(lower, upper)));
+        }
+    }
+    medians
+}
+
+/// The probability of at least `successes` in `count` trials of probability `p` each.
+fn at_least(count: usize, p: f64, successes: usize) -> f64 {
+    match (successes, Binomial::new(p, count as u64)) {
+        (0, _) => 1.0,
+        (_, Ok(binomial)) => binomial.sf(successes as u64 - 1),
+        (_, Err(_)) => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::LEVEL;
+
+    #[test]
+    fn one_value_and_equal_ones_have_an_interval_of_no_width() {
+        assert_eq!(median_interval(&[], LEVEL), None);
+        for values in [&[3.0][..], &[3.0; 2], &[3.0; 9], &[3.0; 10]] {
+            let found = median_interval(values, LEVEL).unwrap();
+            assert_eq!((found.low, found.median, found.high), (3.0, 3.0, 3.0));
+        }
+    }
+
+    #[test]
+    fn few_values_give_an_interval_over_all_of_them() {
+        for count in 2..=5 {
+            let values: Vec<f64> = (1..=count).map(float).collect();
+            let found = median_interval(&values, LEVEL).unwrap();
+            assert_eq!((found.low, found.high), (1.0, float(count)), "{count}");
+        }
+    }
+
+    #[test]
+    fn probabilities_of_all_medians_make_one() {
+        for count in [1, 2, 3, 4, 9, 10, 33, 64, 301, 400] {
+            let values: Vec<f64> = (0..count).map(float).collect();
+            let medians = medians(&values);
+            let sum: f64 = medians.iter().map(|(_, part)| part).sum();
+            assert!((sum - 1.0).abs() < 1e-10, "{count}: {sum}");
+            assert!(medians.iter().all(|&(_, part)| part > -1e-12), "{count}");
+        }
+    }
+
+    #[test]
+    fn the_interval_is_mirrored_with_the_values_and_narrower_at_less_confidence() {
+        let values = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
+        let found = median_interval(&values, LEVEL).unwrap();
+        let mirrored = median_interval(&values.map(|value| -value), LEVEL).unwrap();
+        assert_eq!((mirrored.low, mirrored.high), (-found.high, -found.low));
+        let narrow = median_interval(&values, 0.5).unwrap();
+        assert!(found.low < narrow.low && narrow.high < found.high);
+    }
+}

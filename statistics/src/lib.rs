@@ -1,0 +1,31 @@
+//! Statistics of trials: pure functions from numbers to numbers.
+//!
+//! Nothing here knows of engines, and nothing is random: the same data give the same answer on every
+//! machine. Every function documents its answer for data without one in the textbook (no values, one value,
+//! all values equal). `tests/reference.rs` compares each with scipy, lifelines, numpy or statsmodels.
+//!
+//! - [`quantile`]: quantiles, as numpy has them.
+//! - [`bootstrap`]: the interval of a median.
+//! - [`mann_whitney`]: whether two groups differ; [`effect_size`]: how much.
+//! - [`holm`]: many tests at once.
+//! - [`survival`]: times to an event that some trials never saw.
+
+pub mod bootstrap;
+pub mod effect_size;
+pub mod holm;
+pub mod mann_whitney;
+pub mod quantile;
+pub mod survival;
+
+/// The confidence of every interval that a report shows.
+pub const LEVEL: f64 = 0.95;
+
+/// The p-value below which a difference is called significant.
+pub const ALPHA: f64 = 0.05;
+
+/// A count as a number to calculate with: exact, as no campaign counts to 2⁵³.
+#[allow(clippy::cast_precision_loss, reason = "exact below 2^53")]
+#[must_use]
+pub fn float(count: usize) -> f64 {
+    count as f64
+}
