@@ -103,7 +103,7 @@ pub fn run(
         inputs: plan.folder.join("inputs"),
         folder: plan.folder.clone(),
         dictionary: plan.dictionary.clone(),
-        comparisons_are_seen: plan.target.comparisons_are_seen,
+        comparisons_are_seen: plan.target.compare_tracing,
         time: plan.time,
     };
     session::lay_out(&sound, &task.inputs)?;
@@ -151,9 +151,9 @@ pub(crate) fn judge(
 ) -> Result<Option<Find>> {
     match replayer.verdict(target.name, input)? {
         Verdict::Pass | Verdict::Rejected { .. } | Verdict::Error { .. } => Ok(None),
-        Verdict::Fail { check, message } => Ok(Some(Find {
-            check,
-            message,
+        Verdict::Fail(violation) => Ok(Some(Find {
+            message: violation.to_string(),
+            check: violation.check,
             path: keep(input, store)?,
             from: from.to_owned(),
         })),

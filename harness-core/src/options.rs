@@ -21,6 +21,18 @@ pub enum Options {
 }
 
 impl Options {
+    /// The format's name: `raw`, `qcow2`, `vmdk`, `vhd` or `vhdx`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Qcow2(_) => "qcow2",
+            Self::Vmdk(_) => "vmdk",
+            Self::Vhd(_) => "vhd",
+            Self::Vhdx(_) => "vhdx",
+        }
+    }
+
     /// The unit, in bytes, in which this format stores data: 512 for raw, otherwise the cluster, grain
     /// or block size, which a hostile option may make anything at all.
     #[must_use]

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use harness_core::project::replay;
 use harness_core::scan::ScanCase;
-use harness_core::worker::{Verdict, replay};
 use harness_core::{BUILT_IN, TARGETS, check};
+use worker::Verdict;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

@@ -238,7 +238,7 @@ fn shrink(
         let name = names[place];
         (name.as_str(), inputs[name].as_slice())
     });
-    let zip = pack::zipped(kept, |content| target.meaning(content))?;
+    let zip = pack::zipped(kept, |content| target.fingerprint(content))?;
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let written = folder.path().join("corpus.zip");
     fs::write(&written, &zip)

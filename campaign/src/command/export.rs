@@ -112,7 +112,7 @@ pub fn run(args: &Export, project: &Project) -> Result<ExitCode> {
             }
             _ => {}
         }
-        packer.add(&text, &content, &target.meaning(&content))?;
+        packer.add(&text, &content, &target.fingerprint(&content))?;
         packed += 1;
         latest = Some((name, content));
     }

@@ -1,7 +1,7 @@
 //! What makes an input worth keeping.
 //!
 //! A feature is a source region together with how often it was executed (in the classes of AFL++ and
-//! libFuzzer), a check that was evaluated, or a kind of answer: see [`harness_core::trace`]. Regions are those
+//! libFuzzer), a check that was evaluated, or a kind of answer: see [`worker::Events`]. Regions are those
 //! of the code under test alone; they are counted on the neutral build, so that no engine's taste decides.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -18,7 +18,7 @@ use crate::replay::Verdict;
 pub enum Feature {
     /// It executed a region, by number, so often, as a class.
     Region(usize, u8),
-    /// It did something that [`harness_core::trace`] tells.
+    /// It did something that [`worker::Events`] tells.
     Deed(String),
 }
 

@@ -218,7 +218,7 @@ impl Thinning<'_> {
                     unreadable.0 += 1;
                     unreadable.1.get_or_insert_with(|| message.clone());
                 }
-                Verdict::Fail { .. } => failing.push(place),
+                Verdict::Fail(_) => failing.push(place),
                 Verdict::Pass | Verdict::Rejected { .. } if length as usize > self.max_input => {
                     too_long += 1;
                 }

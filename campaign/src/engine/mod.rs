@@ -196,7 +196,7 @@ pub struct Task {
     /// The dictionary.
     pub dictionary: Option<PathBuf>,
     /// Whether the target lets engines see comparisons (see
-    /// [`comparisons_are_seen`](harness_core::Target::comparisons_are_seen)).
+    /// [`compare_tracing`](harness_core::Target::compare_tracing)).
     pub comparisons_are_seen: bool,
     /// How long.
     pub time: Duration,

@@ -260,9 +260,9 @@ impl Meter<'_> {
             let entry = &batch[reached.input];
             // An engine keeps what is sound to it; the checks are the judge of that.
             let find = match reached.verdict {
-                Verdict::Fail { check, message } => Some(Find {
-                    check,
-                    message,
+                Verdict::Fail(violation) => Some(Find {
+                    message: violation.to_string(),
+                    check: violation.check,
                     path: fuzz::keep(&entry.path, &finds(entry.engine)?)?,
                     from: entry.engine.name().to_owned(),
                 }),

@@ -229,7 +229,7 @@ impl Trials<'_> {
             builds: self.builds,
             inputs: self.seeds,
             max_input: self.target.max_input,
-            comparisons_are_seen: self.target.comparisons_are_seen,
+            comparisons_are_seen: self.target.compare_tracing,
             dictionary: self.dictionary.clone(),
             folder,
             at_once: 1,

@@ -61,8 +61,8 @@ impl Hunting<'_> {
             let mut sound = Vec::new();
             for seed in self.seeds.of(target.name) {
                 match replayer.verdict(target.name, seed)? {
-                    Verdict::Fail { check, .. } => {
-                        hunt.seed_fails.get_or_insert(check);
+                    Verdict::Fail(violation) => {
+                        hunt.seed_fails.get_or_insert(violation.check);
                     }
                     _ => sound.push(seed.clone()),
                 }
@@ -127,7 +127,7 @@ impl Hunting<'_> {
             inputs: hunted.folder.join("inputs"),
             folder: hunted.folder.clone(),
             dictionary: self.project.dictionary(target),
-            comparisons_are_seen: target.comparisons_are_seen,
+            comparisons_are_seen: target.compare_tracing,
             time: hunted.time,
         };
         session::lay_out(seeds, &task.inputs)?;
@@ -218,8 +218,8 @@ fn first_that_fails(
         if passed.contains(path) {
             continue;
         }
-        if let Verdict::Fail { check, .. } = replayer.verdict(target.name, path)? {
-            return Ok(Some((path.clone(), check)));
+        if let Verdict::Fail(violation) = replayer.verdict(target.name, path)? {
+            return Ok(Some((path.clone(), violation.check)));
         }
         passed.insert(path.clone());
     }

@@ -1,6 +1,6 @@
-//! The targets without an engine: see [`harness_core::worker`].
+//! The targets without an engine: see [`harness_core::project`].
 #![forbid(unsafe_code)]
 
 fn main() -> std::io::Result<()> {
-    harness_core::worker::serve(&harness_core::BUILT_IN)
+    harness_core::project::serve(&harness_core::BUILT_IN)
 }

@@ -124,7 +124,7 @@ fn fast(target: &Target, files: &[PathBuf], largest: u32) -> Result<Vec<PathBuf>
     }
     let mut fast = Vec::new();
     for file in files {
-        if target.stands_for(&read(file)?) <= u64::from(largest) {
+        if target.decoded_size(&read(file)?) <= u64::from(largest) {
             fast.push(file.clone());
         }
     }
@@ -207,7 +207,7 @@ impl Pair<'_> {
             inputs: folder.join("inputs"),
             folder,
             dictionary: self.project.dictionary(self.target),
-            comparisons_are_seen: self.target.comparisons_are_seen,
+            comparisons_are_seen: self.target.compare_tracing,
             time: self.time,
         };
         session::lay_out(&self.files, &task.inputs)?;

@@ -86,7 +86,7 @@ pub(super) fn run(args: &Run, target: &'static Target, project: &Project) -> Res
         builds: &builds,
         inputs: &sound,
         max_input: target.max_input,
-        comparisons_are_seen: target.comparisons_are_seen,
+        comparisons_are_seen: target.compare_tracing,
         dictionary: project.dictionary(target),
         folder: folder.clone(),
         at_once: cores.len(),

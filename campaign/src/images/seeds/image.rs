@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, anyhow, ensure};
 use harness_core::image::{ImageCase, Probe};
-use harness_core::outcome::Outcome;
+use harness_core::Outcome;
 use harness_core::recipe::{LENGTH, Recipe, at};
 use harness_core::subject::ScanFormat;
 use harness_core::{BUILT_IN, targets};
