@@ -56,8 +56,8 @@ impl Store {
         Ok((path, true))
     }
 
-    /// Adds the input in a file, with the file's time: it tells when an engine found it. Returns its path, and
-    /// whether it is new.
+    /// Adds the input in a file, with the file's time, which is when an engine found it. Returns its path,
+    /// and whether it is new.
     ///
     /// # Errors
     /// When the file cannot be read; as [`add`](Self::add).

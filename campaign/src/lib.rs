@@ -16,10 +16,11 @@
 //! - [`corpus`]: inputs in folders, named by their content; [`corpora`]: the shipped ones, minimised, in zips.
 //! - [`differential`]: model and code under test against QEMU's own tools.
 //! - [`faults`]: planted faults: how strong the oracle is.
-//! - [`instructions`]: what an execution spends its instructions on.
+//! - [`callgrind`]: how many instructions a replay takes.
 //! - [`images`]: image files on disk: formats, detection, sources, seeds.
 #![forbid(unsafe_code)]
 
+pub mod callgrind;
 pub mod command;
 pub mod comparison;
 pub mod corpora;
@@ -31,7 +32,6 @@ pub mod ensemble;
 pub mod faults;
 pub mod fuzz;
 pub mod images;
-pub mod instructions;
 pub mod mutants;
 pub mod output;
 pub mod progress;

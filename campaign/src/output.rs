@@ -6,6 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::report::grouped;
+
 /// The exit code when nobody reads the output any more: that of a program ended by SIGPIPE.
 pub const BROKEN_PIPE: u8 = 141;
 
@@ -15,6 +17,17 @@ pub const BROKEN_PIPE: u8 = 141;
 /// When standard output cannot be written to.
 pub fn line(text: Arguments<'_>) -> Result<()> {
     writeln!(std::io::stdout().lock(), "{text}").context("standard output cannot be written to")
+}
+
+/// Prints a line, indented, for each count that is not 0.
+///
+/// # Errors
+/// When standard output cannot be written to.
+pub fn counts<'a>(counts: impl IntoIterator<Item = (u64, &'a str)>) -> Result<()> {
+    for (count, what) in counts.into_iter().filter(|&(count, _)| count > 0) {
+        line(format_args!("  {} {what}", grouped(count)))?;
+    }
+    Ok(())
 }
 
 /// Whether an error comes from an output that nobody reads any more.

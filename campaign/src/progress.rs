@@ -3,21 +3,21 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-mod counted;
-
-pub use counted::CountedLine;
-
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::engine::{Engine, Status};
 use crate::report::grouped;
 
-/// How often a session says where it is when there is no terminal.
+/// How often a session prints a line when there is no terminal.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(60);
+/// How often counted work does.
+const COUNTED_INTERVAL: Duration = Duration::from_secs(10);
 /// How soon several lines are printed for the first time when there is no terminal.
 const FIRST_PLAIN: Duration = Duration::from_secs(10);
-/// Executions that were told longer ago are shown with their time.
+/// Executions that an engine reported longer ago are shown with their time.
 const A_WHILE: Duration = Duration::from_secs(5);
+/// Counted work looks at the clock once in at most this many steps.
+const STEPS_A_LOOK: u64 = 256;
 
 /// Where progress goes: standard error.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ impl Progress {
         }
     }
 
-    /// Says something that stays.
+    /// Prints something that stays.
     pub fn say(&self, text: &str) {
         match &self.bars {
             Some(bars) => {
@@ -51,7 +51,7 @@ impl Progress {
         }
     }
 
-    /// Does `work`, which takes a while, under a line that says so.
+    /// Does `work`, which takes a while, under a line that names it.
     pub fn step<T>(&self, what: &str, work: impl FnOnce() -> T) -> T {
         let started = Instant::now();
         let bar = self.bars.as_ref().map(|bars| {
@@ -72,26 +72,44 @@ impl Progress {
     #[must_use]
     pub fn session(&self, engine: Engine, target: &str, time: Duration) -> SessionLine {
         let name = format!("{:<9} {target}", engine.title());
-        let bar = self.bars.as_ref().map(|bars| {
-            let bar = bars.add(ProgressBar::new(time.as_secs()));
-            bar.set_style(
-                ProgressStyle::with_template("{prefix} [{bar:20}] {pos}/{len} s  {msg}")
-                    .unwrap_or_else(|_| ProgressStyle::default_bar()),
-            );
-            bar.set_prefix(name.clone());
-            bar
-        });
+        let template = "{prefix} [{bar:20}] {pos}/{len} s  {msg}";
+        let bar = self.bar(template, &name, time.as_secs());
         SessionLine {
             name,
             time,
             bar,
             last: Instant::now(),
-            told: Told::default(),
+            executions: Executions::default(),
         }
     }
-}
 
-impl Progress {
+    /// A line for `total` steps of `what`; `steps` is the word for them.
+    #[must_use]
+    pub fn counted(&self, what: &str, steps: &str, total: u64) -> CountedLine {
+        let template = format!(
+            "{{prefix}} [{{bar:20}}] {{human_pos}}/{{human_len}} {steps}, {{per_sec}}, {{eta}} left"
+        );
+        CountedLine {
+            bar: self.bar(&template, what, total),
+            what: what.to_owned(),
+            steps: steps.to_owned(),
+            total,
+            done: 0,
+            started: Instant::now(),
+            printed: Instant::now(),
+        }
+    }
+
+    /// A bar, when there is a terminal.
+    fn bar(&self, template: &str, name: &str, length: u64) -> Option<ProgressBar> {
+        let bar = self.bars.as_ref()?.add(ProgressBar::new(length));
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(name.to_owned());
+        Some(bar)
+    }
+
     /// Several lines that are rewritten together.
     #[must_use]
     pub fn board(&self) -> Board {
@@ -115,7 +133,7 @@ impl Board {
     /// Shows `lines` on a terminal; elsewhere prints `plain` now and then.
     pub fn show(&mut self, lines: &[String], plain: impl FnOnce() -> String) {
         let Some(bars) = &self.bars else {
-            // The first after a while, so that a log soon says that it runs.
+            // The first one soon, so that a log shows that it runs.
             let since = self.last.get_or_insert_with(|| {
                 Instant::now()
                     .checked_sub(PLAIN_INTERVAL.saturating_sub(FIRST_PLAIN))
@@ -155,14 +173,14 @@ pub struct SessionLine {
     time: Duration,
     bar: Option<ProgressBar>,
     last: Instant,
-    told: Told,
+    executions: Executions,
 }
 
 impl SessionLine {
     /// Shows where the session is.
     pub fn show(&mut self, elapsed: Duration, status: Status, finds: usize) {
-        self.told.take(status.executions, elapsed);
-        let executions = self.told.in_words(elapsed);
+        self.executions.update(status.executions, elapsed);
+        let executions = self.executions.in_words(elapsed);
         let text = format!("{executions}, corpus {}, finds {finds}", status.corpus);
         match &self.bar {
             Some(bar) => {
@@ -190,37 +208,87 @@ impl SessionLine {
     }
 }
 
-/// The executions that an engine told last, and when. honggfuzz tells them with each input that it keeps, libFuzzer
-/// also when they have doubled: until then they are what they were, and so is their rate.
+/// The executions that an engine reported last, and when. honggfuzz reports them with each input that it keeps,
+/// libFuzzer also when they have doubled. Until then they are as they were, and so is their rate.
 #[derive(Debug, Default)]
-struct Told {
-    executions: u64,
+struct Executions {
+    count: u64,
     at: Duration,
 }
 
-impl Told {
-    fn take(&mut self, executions: u64, elapsed: Duration) {
-        if executions != self.executions {
-            *self = Self {
-                executions,
-                at: elapsed,
-            };
+impl Executions {
+    fn update(&mut self, count: u64, elapsed: Duration) {
+        if count != self.count {
+            *self = Self { count, at: elapsed };
         }
     }
 
     /// How many, how many a second until then, and when that was if it is a while ago.
     fn in_words(&self, elapsed: Duration) -> String {
-        let rate = u128::from(self.executions) * 1000 / self.at.as_millis().max(1);
+        let rate = u128::from(self.count) * 1000 / self.at.as_millis().max(1);
         let rate = grouped(u64::try_from(rate).unwrap_or(u64::MAX));
-        let executions = grouped(self.executions);
+        let count = grouped(self.count);
         if elapsed.saturating_sub(self.at) < A_WHILE {
-            format!("{executions} executions, {rate}/s")
-        } else if self.executions == 0 {
-            "no executions told yet".to_owned()
+            format!("{count} executions, {rate}/s")
+        } else if self.count == 0 {
+            "no executions reported yet".to_owned()
         } else {
             let seconds = self.at.as_secs();
-            format!("{executions} executions in the first {seconds} s, {rate}/s")
+            format!("{count} executions in the first {seconds} s, {rate}/s")
         }
+    }
+}
+
+/// The line of work of which the amount is known: how far it is, how fast, and how long it will take.
+#[derive(Debug)]
+pub struct CountedLine {
+    what: String,
+    steps: String,
+    total: u64,
+    done: u64,
+    bar: Option<ProgressBar>,
+    started: Instant,
+    printed: Instant,
+}
+
+impl CountedLine {
+    /// One step is done.
+    pub fn step(&mut self) {
+        self.done += 1;
+        if !self
+            .done
+            .is_multiple_of((self.total / 1024).clamp(1, STEPS_A_LOOK))
+        {
+            return;
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_position(self.done);
+        } else if self.printed.elapsed() >= COUNTED_INTERVAL {
+            self.printed = Instant::now();
+            eprintln!("{}", self.text(self.started.elapsed()));
+        }
+    }
+
+    fn text(&self, elapsed: Duration) -> String {
+        let left = self.total.saturating_sub(self.done) as f64;
+        let left = elapsed.as_secs_f64() / self.done.max(1) as f64 * left;
+        format!(
+            "{}: {} of {} {}, about {left:.0} s left",
+            self.what,
+            grouped(self.done),
+            grouped(self.total),
+            self.steps
+        )
+    }
+
+    /// Takes the line away, and prints how long it took.
+    pub fn done(self, progress: &Progress) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+        let seconds = self.started.elapsed().as_secs_f64();
+        let (what, steps, done) = (self.what, self.steps, grouped(self.done));
+        progress.say(&format!("{what}: {done} {steps}, {seconds:.1} s"));
     }
 }
 
@@ -229,22 +297,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rate_is_that_of_when_executions_were_told() {
+    fn the_rate_is_that_of_the_latest_report() {
         let seconds = Duration::from_secs;
-        let mut told = Told::default();
-        assert_eq!(told.in_words(seconds(1)), "0 executions, 0/s");
-        assert_eq!(told.in_words(seconds(60)), "no executions told yet");
-        told.take(500, seconds(100));
-        assert_eq!(told.in_words(seconds(100)), "500 executions, 5/s");
-        // Nothing new is told.
-        told.take(500, seconds(104));
-        assert_eq!(told.in_words(seconds(104)), "500 executions, 5/s");
-        told.take(500, seconds(900));
+        let mut executions = Executions::default();
+        assert_eq!(executions.in_words(seconds(1)), "0 executions, 0/s");
+        let words = executions.in_words(seconds(60));
+        assert_eq!(words, "no executions reported yet");
+        executions.update(500, seconds(100));
+        assert_eq!(executions.in_words(seconds(100)), "500 executions, 5/s");
+        // Nothing new is reported.
+        executions.update(500, seconds(104));
+        assert_eq!(executions.in_words(seconds(104)), "500 executions, 5/s");
+        executions.update(500, seconds(900));
         assert_eq!(
-            told.in_words(seconds(900)),
+            executions.in_words(seconds(900)),
             "500 executions in the first 100 s, 5/s"
         );
-        told.take(900, seconds(900));
-        assert_eq!(told.in_words(seconds(901)), "900 executions, 1/s");
+        executions.update(900, seconds(900));
+        assert_eq!(executions.in_words(seconds(901)), "900 executions, 1/s");
+    }
+
+    #[test]
+    fn a_line_shows_what_is_left() {
+        let progress = Progress { bars: None };
+        let mut line = progress.counted("replay", "inputs", 4000);
+        for _ in 0..1000 {
+            line.step();
+        }
+        assert_eq!(
+            line.text(Duration::from_secs(10)),
+            "replay: 1\u{202f}000 of 4\u{202f}000 inputs, about 30 s left"
+        );
+        let none = progress.counted("replay", "inputs", 0);
+        assert_eq!(
+            none.text(Duration::from_secs(1)),
+            "replay: 0 of 0 inputs, about 0 s left"
+        );
     }
 }

@@ -11,8 +11,8 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
-use worker::protocol::{self, Described, Reply, Request, Response};
+use anyhow::{Context, Error, Result, anyhow, bail};
+use worker::protocol::{self, Described, Hello, Reply, Request, Response};
 use worker::{Crash, Violation};
 
 pub use worker::Verdict;
@@ -131,13 +131,14 @@ impl Replayer {
         match self.ask(&input(protocol::Command::Run, target, file)?)? {
             Ok(Reply::Verdict(verdict)) => Ok(verdict),
             Ok(other) => unexpected(other),
-            Err(crash) => {
-                let asked = self.describe(target, file).ok().and_then(Result::ok);
-                let asked = asked.map(|described| described.description);
-                let violation = Violation::of_crash(crash, target, asked);
-                Ok(Verdict::Fail(Box::new(violation)))
-            }
+            Err(crash) => Ok(Verdict::Fail(Box::new(self.crashed(crash, target, file)))),
         }
+    }
+
+    /// The violation that is a crash on the input in `file`, with its case if the input can be described.
+    pub fn crashed(&mut self, crash: Crash, target: &str, file: &Path) -> Violation {
+        let asked = self.describe(target, file).ok().and_then(Result::ok);
+        Violation::of_crash(crash, target, asked.map(|described| described.description))
     }
 
     /// The case in `file`; or why it is none.
@@ -212,6 +213,17 @@ pub(crate) fn input(command: protocol::Command, target: &str, file: &Path) -> Re
     })
 }
 
+/// What a worker is that greets so. It has to be of this version of the protocol.
+pub(crate) fn greeted(reply: Reply) -> Result<Hello> {
+    match reply {
+        Reply::Hello(hello) => {
+            hello.check_version().map_err(Error::msg)?;
+            Ok(hello)
+        }
+        other => unexpected(other),
+    }
+}
+
 /// The error that the worker reports, or that it answered what was not asked.
 fn unexpected<T>(reply: Reply) -> Result<T> {
     Err(match reply {
@@ -247,8 +259,7 @@ fn start(binary: &Path, options: &[&str]) -> Result<Running> {
     };
     let greeting = running.ask(&Request::Hello, START_TIME);
     let greeting = greeting.and_then(|answer| match answer {
-        Ok(Reply::Hello(hello)) => hello.check_version().map_err(|why| anyhow!(why)),
-        Ok(other) => unexpected(other),
+        Ok(reply) => greeted(reply),
         Err(crash) => Err(anyhow!("at its start: {crash}")),
     });
     greeting.with_context(|| format!("{} is not a worker for this tool", binary.display()))?;
@@ -275,15 +286,17 @@ mod tests {
         Replayer::new(worker).verdict("fuzz_x", Path::new("/nowhere"))
     }
 
-    const HELLO: &str =
-        r#"{"reply":{"hello":{"protocol":1,"batches":false,"targets":[],"checks":[]}}}"#;
+    const HELLO: &str = r#"{"reply":{"hello":{"protocol":1,"targets":[],"checks":[]}}}"#;
 
     #[test]
     fn a_worker_of_another_version_is_refused_before_it_is_asked() {
         let other = HELLO.replace(":1,", ":7,");
         let error = asked(&format!("read -r line; echo '{other}'")).unwrap_err();
         let error = format!("{error:#}");
-        assert!(error.contains("speaks version 7 of the protocol"), "{error}");
+        assert!(
+            error.contains("speaks version 7 of the protocol"),
+            "{error}"
+        );
         let error = format!("{:#}", asked("printf 'pass\\t\\n'").unwrap_err());
         assert!(error.contains("is not a worker for this tool"), "{error}");
         let error = format!("{:#}", asked("exit 3").unwrap_err());

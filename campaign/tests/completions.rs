@@ -107,7 +107,7 @@ fn bash_completes_commands_targets_and_engines() {
         after(&["campaign", "run", "--sanitizer", "a"]),
         ["address", "auto"].map(str::to_owned).into()
     );
-    for command in ["run", "compare", "corpora"] {
+    for command in ["run", "compare", "bench"] {
         let engines = after(&["campaign", command, "--engines", ""]);
         for engine in ["afl", "honggfuzz", "libfuzzer"] {
             assert!(engines.contains(engine), "{command}: {engines:?}");

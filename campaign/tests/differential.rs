@@ -176,10 +176,7 @@ esac"#,
         // What was saved is a case of the target, and nothing is wrong with us.
         let input = fs::read(path).unwrap();
         let target = targets::find(target).unwrap();
-        assert_eq!(
-            target.run(&harness_core::BUILT_IN, &input),
-            Outcome::Checked
-        );
+        assert_eq!(target.run(&built_in::SUBJECT, &input), Outcome::Checked);
         let words = found[0]["words"].as_str().unwrap();
         assert!(words.contains("qemu-img"), "{words}");
     }

@@ -61,7 +61,7 @@ fn run(
         builds: &builds,
         inputs,
         max_input: scan().max_input,
-        comparisons_are_seen: scan().comparisons_are_seen,
+        comparisons_are_seen: scan().compare_tracing,
         dictionary: project.dictionary(scan()),
         folder: folder.to_owned(),
         at_once: 2,

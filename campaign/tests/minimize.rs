@@ -1,26 +1,34 @@
-//! Corpora are thinned out without losing a feature, an input that fails, or, whenever it is killed, the corpus.
+//! A minimised corpus loses no feature and no input that fails, whenever the process is killed.
 //!
 //! The inputs are those of the small program of `tests/coverage.rs`.
 
 mod coverage_fixture;
 
-use campaign::corpora::folder::Folder;
-use campaign::corpora::thin::{Stage, Thinned, Thinning};
-use campaign::coverage::Replay;
+use campaign::corpora::survey::Terms;
+use campaign::corpora::thin::{Thinned, Thinning};
+use campaign::corpus::files_in;
+use campaign::coverage::Hits;
 use campaign::progress::Progress;
 use campaign::replay::Verdict;
 use coverage_fixture::{Fixture, fixture};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// A corpus and its finds, in a folder of the test's own.
+const TERMS: Terms = Terms {
+    keep: 1,
+    max_input: 8,
+    memory: 1 << 20,
+};
+
+/// A corpus and its findings, in a folder of the test's own.
 struct Corpus {
     parent: PathBuf,
     place: PathBuf,
     finds: PathBuf,
+    progress: Progress,
 }
 
 impl Corpus {
@@ -30,6 +38,7 @@ impl Corpus {
             place: parent.join("fixture"),
             finds: parent.join("finds"),
             parent,
+            progress: Progress::new(),
         }
     }
 
@@ -56,54 +65,57 @@ impl Corpus {
         fs::write(self.place.join(name), content).unwrap();
     }
 
-    fn thinning<'a>(&'a self, replay: Replay<'a>, progress: &'a Progress) -> Thinning<'a> {
+    fn thinning<'a>(&'a self, fixture: &'a Fixture) -> Thinning<'a> {
         Thinning {
-            replay,
+            replay: fixture.replay(),
             corpus: &self.place,
             finds: &self.finds,
-            max_input: 8,
-            keep: 1,
-            memory: 1 << 20,
+            terms: TERMS,
             discard: false,
-            progress,
+            progress: &self.progress,
         }
     }
 
     fn run(&self, fixture: &Fixture) -> Thinned {
-        let progress = Progress::new();
-        self.thinning(fixture.replay(), &progress)
-            .run(&mut |_| {})
-            .unwrap()
+        self.thinning(fixture).run(&mut |_| {}).unwrap()
+    }
+
+    /// What is in the folders that earlier runs moved inputs to.
+    fn taken_out(&self) -> BTreeSet<Vec<u8>> {
+        let beside = fs::read_dir(&self.parent).unwrap();
+        let beside = beside.map(|entry| entry.unwrap().path()).filter(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name.starts_with("fixture.before-")
+        });
+        beside.flat_map(|folder| contents(&folder)).collect()
     }
 }
 
 fn contents(folder: &Path) -> BTreeSet<Vec<u8>> {
-    let listed = Folder::list(folder).unwrap();
-    (0..listed.len())
-        .map(|place| listed.read(place).unwrap())
-        .collect()
+    let files = files_in(folder).unwrap().into_iter();
+    files.map(|file| fs::read(file).unwrap()).collect()
 }
 
 /// The features of a folder's inputs that do not fail and are not too long, and how many inputs have each.
 fn features(fixture: &Fixture, folder: &Path) -> BTreeMap<String, usize> {
-    let listed = Folder::list(folder).unwrap();
+    let files = files_in(folder).unwrap();
     let mut features: BTreeMap<String, usize> = BTreeMap::new();
-    let visit = |hits: campaign::coverage::Hits<'_>| {
+    let visit = |hits: Hits<'_>| {
         let passes = matches!(hits.verdict, Verdict::Pass | Verdict::Rejected { .. });
-        if passes && listed.length(hits.input) <= 8 {
+        if passes && hits.length <= TERMS.max_input {
             let regions = hits.regions.iter().map(|region| format!("{region:?}"));
-            for feature in regions.chain(hits.deeds.lines().map(str::to_owned)) {
+            for feature in regions.chain(hits.events.lines().map(str::to_owned)) {
                 *features.entry(feature).or_default() += 1;
             }
         }
         Ok(())
     };
-    fixture.replay().hits(&listed, visit).unwrap();
+    fixture.replay().hits(&files.as_slice(), visit).unwrap();
     features
 }
 
 #[test]
-fn a_minimised_corpus_has_the_same_features_and_the_finds_are_kept() {
+fn a_minimised_corpus_has_the_same_features_and_the_findings_are_kept() {
     let fixture = fixture();
     let corpus = Corpus::of(fixture, "same-features");
     corpus.write();
@@ -111,42 +123,38 @@ fn a_minimised_corpus_has_the_same_features_and_the_finds_are_kept() {
     let features_before = features(fixture, &corpus.place);
     assert!(features_before.len() > 20, "{features_before:?}");
 
-    let progress = Progress::new();
-    let thinning = corpus.thinning(fixture.replay(), &progress);
-    let rehearsed = thinning.rehearse().unwrap();
+    let rehearsed = corpus.thinning(fixture).rehearse().unwrap();
     assert_eq!(contents(&corpus.place), before);
     assert!(!corpus.finds.exists());
 
     let thinned = corpus.run(fixture);
     let after = contents(&corpus.place);
     assert!(after.len() < 15, "{after:?}");
-    assert!(after.is_subset(&before));
-    assert_eq!(
-        features(fixture, &corpus.place).keys().collect::<Vec<_>>(),
-        features_before.keys().collect::<Vec<_>>()
-    );
-    assert_eq!(
-        (thinned.before.inputs, thinned.after.inputs),
-        (401, after.len() as u64)
-    );
+    let features_after = features(fixture, &corpus.place);
+    assert!(features_after.keys().eq(features_before.keys()));
+    assert_eq!(thinned.before.inputs, 401);
+    assert_eq!(thinned.after.inputs, after.len() as u64);
     assert_eq!(thinned.features, features_before.len());
-    assert_eq!((thinned.failing, thinned.too_long, thinned.late), (2, 1, 0));
+    assert_eq!((thinned.failing, thinned.too_long), (2, 1));
     assert_eq!((rehearsed.after, rehearsed.failing), (thinned.after, 2));
     let finds = BTreeSet::from([b"s\x07".to_vec(), b"s\x09".to_vec()]);
     assert_eq!(contents(&corpus.finds), finds);
     assert!(after.is_disjoint(&finds));
-    assert_eq!(contents(thinned.kept_as.as_ref().unwrap()), before);
+    // Everything else is in the folder beside.
+    let moved = contents(thinned.moved_to.as_ref().unwrap());
+    assert!(moved.is_disjoint(&after));
+    assert_eq!(&moved | &after, before);
 
-    // Nothing is left to take away, and several a feature are kept when asked for.
-    assert_eq!(corpus.run(fixture).after, thinned.after);
+    // Nothing is left to take out, and several a feature are kept when asked for.
+    let again = corpus.run(fixture);
+    assert_eq!((again.after, again.moved_to), (thinned.after, None));
     corpus.write();
     let several = Thinning {
-        keep: 4,
+        terms: Terms { keep: 4, ..TERMS },
         discard: true,
-        ..corpus.thinning(fixture.replay(), &progress)
+        ..corpus.thinning(fixture)
     };
-    let thinned = several.run(&mut |_| {}).unwrap();
-    assert_eq!(thinned.kept_as, None);
+    assert_eq!(several.run(&mut |_| {}).unwrap().moved_to, None);
     let kept = features(fixture, &corpus.place);
     for (feature, count) in features_before {
         assert!(kept[&feature] >= count.min(4), "{feature}");
@@ -156,32 +164,24 @@ fn a_minimised_corpus_has_the_same_features_and_the_finds_are_kept() {
 }
 
 #[test]
-fn what_comes_meanwhile_is_kept_and_what_cannot_be_read_is_not_discarded() {
+fn inputs_that_come_meanwhile_and_folders_stay() {
     let fixture = fixture();
     let corpus = Corpus::of(fixture, "meanwhile");
     corpus.write();
     fs::create_dir(corpus.place.join("a folder")).unwrap();
-    let progress = Progress::new();
     let thinning = Thinning {
         discard: true,
-        ..corpus.thinning(fixture.replay(), &progress)
+        ..corpus.thinning(fixture)
     };
-    let thinned = thinning
-        .run(&mut |stage| match stage {
-            Stage::Verified => corpus.put("late", b"late"),
-            Stage::Changed => {
-                // An engine's tool that had opened the folder before it changed its name.
-                let hidden = corpus.parent.join(".fixture.being-minimised");
-                fs::write(hidden.join("later"), b"later").unwrap();
-            }
-            _ => {}
-        })
-        .unwrap();
-    assert_eq!(thinned.late, 2);
+    let steps = &mut |step: &str| match step {
+        "verified" => corpus.put("late", b"late"),
+        "half moved" => corpus.put("later", b"later"),
+        _ => {}
+    };
+    thinning.run(steps).unwrap();
     let after = contents(&corpus.place);
     assert!(after.contains(&b"late"[..]) && after.contains(&b"later"[..]));
-    assert!(thinned.kept_because.unwrap().contains("no files"));
-    assert!(thinned.kept_as.unwrap().join("a folder").is_dir());
+    assert!(corpus.place.join("a folder").is_dir());
 }
 
 #[test]
@@ -189,95 +189,107 @@ fn an_input_that_changes_meanwhile_loses_nothing() {
     let fixture = fixture();
     let corpus = Corpus::of(fixture, "changes");
     corpus.write();
-    let before = contents(&corpus.place);
-    let progress = Progress::new();
-    let mut hidden = None;
-    let error = corpus
-        .thinning(fixture.replay(), &progress)
-        .run(&mut |stage| {
-            if stage == Stage::Written {
-                let new = corpus.parent.join(".fixture.being-minimised");
-                let listed = Folder::list(&new).unwrap();
-                let one =
-                    (0..listed.len()).find(|&place| listed.read(place).unwrap()[..1] == *b"1");
-                fs::write(listed.file(one.unwrap()), b"b\x01").unwrap();
-                hidden = Some(new);
+    let mut before = BTreeSet::new();
+    let steps = &mut |step: &str| {
+        if step == "findings kept" {
+            // Now none is left that executes this function.
+            for value in 0..100 {
+                corpus.put(&format!("1-{value}"), b"b\x01");
             }
-        })
-        .unwrap_err()
-        .to_string();
-    assert!(error.contains("the new corpus lost"), "{error}");
+            before = contents(&corpus.place);
+        }
+    };
+    let error = corpus.thinning(fixture).run(steps).unwrap_err();
+    assert!(error.to_string().contains("the new corpus lost"), "{error}");
     assert_eq!(contents(&corpus.place), before);
-    assert!(!hidden.unwrap().exists());
 }
 
-/// Set for the process that is killed: the number of the stage after which it is.
+#[test]
+fn a_corpus_without_inputs_or_without_sound_ones_is_an_error() {
+    let fixture = fixture();
+    let corpus = Corpus::of(fixture, "nothing");
+    corpus.write();
+    let fails = || {
+        corpus
+            .thinning(fixture)
+            .run(&mut |_| {})
+            .unwrap_err()
+            .to_string()
+    };
+    fs::remove_dir_all(&corpus.place).unwrap();
+    assert!(fails().contains("has no inputs"));
+    fs::create_dir(&corpus.place).unwrap();
+    assert!(fails().contains("has no inputs"));
+    corpus.put("panic", b"s\x09");
+    assert!(fails().contains("has no input that passes"));
+    assert_eq!(contents(&corpus.place), BTreeSet::from([b"s\x09".to_vec()]));
+}
+
+/// Set for the process that is killed: the step after which it is, or empty.
 const KILLED_AFTER: &str = "KILLED_AFTER";
-const KILLED_TEST: &str = "a_kill_at_any_moment_leaves_the_old_or_the_new_corpus";
+
+/// This test, in a process that is to be killed.
+fn in_a_process(test: &str, killed_after: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", test])
+        .env(KILLED_AFTER, killed_after)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+/// After a kill: no input is lost, every feature is in the corpus, and the next run completes the work.
+fn check_after_a_kill(fixture: &Fixture, corpus: &Corpus, old: &BTreeSet<Vec<u8>>, when: &str) {
+    let now = contents(&corpus.place);
+    assert_eq!(&(&now | &corpus.taken_out()), old, "{when}");
+    let rehearsed = corpus.thinning(fixture).rehearse().unwrap();
+    let thinned = corpus.run(fixture);
+    assert_eq!(rehearsed.features, thinned.features, "{when}");
+    let new = contents(&corpus.place);
+    assert!(new.len() < 15 && new.is_subset(&now), "{when}: {new:?}");
+    assert_eq!(&(&new | &corpus.taken_out()), old, "{when}");
+    assert_eq!(contents(&corpus.finds).len(), 2, "{when}");
+}
 
 #[test]
-fn a_kill_at_any_moment_leaves_the_old_or_the_new_corpus() {
+fn a_kill_after_any_step_loses_nothing() {
     let fixture = fixture();
     let corpus = Corpus::of(fixture, "killed");
-    if let Ok(number) = std::env::var(KILLED_AFTER) {
-        let last = Stage::ALL[number.parse::<usize>().unwrap()];
-        let progress = Progress::new();
-        let thinning = corpus.thinning(fixture.replay(), &progress);
-        let ended = thinning.run(&mut |stage| {
-            if stage == last {
+    if let Ok(last) = std::env::var(KILLED_AFTER) {
+        let ended = corpus.thinning(fixture).run(&mut |step| {
+            if step == last {
                 // As a kill does: nothing is tidied up.
                 std::process::abort();
             }
         });
         panic!("it was not killed: {ended:?}");
     }
-
     corpus.write();
     let old = contents(&corpus.place);
-    corpus.run(fixture);
-    let new = contents(&corpus.place);
-    for (number, stage) in Stage::ALL.into_iter().enumerate() {
+    let features_before = features(fixture, &corpus.place);
+    for (step, moved) in [
+        ("chosen", 0..1),
+        ("findings kept", 0..1),
+        ("verified", 0..1),
+        ("half moved", 100..300),
+        ("moved", 300..401),
+    ] {
         corpus.write();
-        let killed = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", KILLED_TEST])
-            .env(KILLED_AFTER, number.to_string())
-            .output()
-            .unwrap();
-        let status = std::os::unix::process::ExitStatusExt::signal(&killed.status);
-        assert_eq!(
-            status,
-            Some(6),
-            "{}",
-            String::from_utf8_lossy(&killed.stdout)
-        );
-
-        let is_new = matches!(stage, Stage::Changed | Stage::Ended);
-        let expected = if is_new { &new } else { &old };
-        assert_eq!(contents(&corpus.place), *expected, "{stage:?}");
-
-        // The next one puts the rest right: the corpus is minimised, the old one is kept, nothing else is left.
-        let thinned = corpus.run(fixture);
-        assert_eq!(contents(&corpus.place), new, "{stage:?}");
-        let mut kept = Vec::new();
-        for entry in fs::read_dir(&corpus.parent).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            match name.as_str() {
-                "fixture" | "finds" => {}
-                old if old.starts_with("fixture.before-") => kept.push(contents(&path)),
-                other => panic!("{stage:?}: {other} is left"),
-            }
-        }
-        assert!(kept.contains(&old), "{stage:?}");
-        assert_eq!(kept.len(), 1 + usize::from(is_new), "{stage:?}");
-        assert_eq!(contents(&corpus.finds).len(), 2, "{stage:?}");
-        assert!(thinned.kept_as.is_some());
+        let mut killed = in_a_process("a_kill_after_any_step_loses_nothing", step);
+        let status = killed.status().unwrap();
+        let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+        assert_eq!(signal, Some(6), "{step}: {status}");
+        assert!(moved.contains(&corpus.taken_out().len()), "{step}");
+        let features_now = features(fixture, &corpus.place);
+        assert!(features_now.keys().eq(features_before.keys()), "{step}");
+        check_after_a_kill(fixture, &corpus, &old, step);
     }
 }
 
 /// The same from outside, at moments that nobody chose.
 #[test]
-fn a_kill_from_outside_leaves_the_old_or_the_new_corpus() {
+fn a_kill_from_outside_loses_nothing() {
     let fixture = fixture();
     let corpus = Corpus::of(fixture, "killed-from-outside");
     if std::env::var(KILLED_AFTER).is_ok() {
@@ -286,28 +298,14 @@ fn a_kill_from_outside_leaves_the_old_or_the_new_corpus() {
     }
     corpus.write();
     let old = contents(&corpus.place);
-    corpus.run(fixture);
-    let new = contents(&corpus.place);
-    let mut outcomes = BTreeSet::new();
     for delay in [5, 20, 40, 80, 120, 160, 200, 300, 500, 3000] {
         corpus.write();
-        let mut running = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "a_kill_from_outside_leaves_the_old_or_the_new_corpus",
-            ])
-            .env(KILLED_AFTER, "")
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
+        let mut running = in_a_process("a_kill_from_outside_loses_nothing", "")
             .spawn()
             .unwrap();
         std::thread::sleep(Duration::from_millis(delay));
         running.kill().unwrap();
         running.wait().unwrap();
-        let now = contents(&corpus.place);
-        assert!(now == old || now == new, "after {delay} ms");
-        outcomes.insert(now == new);
+        check_after_a_kill(fixture, &corpus, &old, &format!("after {delay} ms"));
     }
-    // The first was killed before it could begin.
-    assert!(outcomes.contains(&false));
 }

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use built_in::SUBJECT;
 use harness_core::scan::ScanCase;
-use harness_core::{BUILT_IN, Outcome, targets};
+use harness_core::{Outcome, targets};
 use qemu::{Ran, campaign, folder, make, qemu_img_ok};
 
 /// The project's root.
@@ -46,7 +47,7 @@ fn answer(input: &[u8]) -> (u64, u64) {
     let case = ScanCase::decode(input).unwrap();
     let image = case.unpack();
     let device = image.device();
-    let summary = case.ask(BUILT_IN.scanner, &device).result.unwrap();
+    let summary = case.ask(SUBJECT.scanner, &device).result.unwrap();
     (summary.virtual_size, summary.allocated_bytes)
 }
 
@@ -78,7 +79,7 @@ fn seeds_are_written_pass_and_are_kept() {
                 "{seed}: {} bytes",
                 input.len()
             );
-            assert_eq!(target.run(&BUILT_IN, input), Outcome::Checked, "{seed}");
+            assert_eq!(target.run(&SUBJECT, input), Outcome::Checked, "{seed}");
             bytes += input.len();
         }
     }
@@ -134,7 +135,7 @@ fn every_seed_that_is_checked_in_is_a_case_with_an_answer() {
     let calc = root().join("seeds/fuzz_measure_calc");
     for (name, input) in files(&calc) {
         let case = harness_core::calc::CalcCase::decode(&input).unwrap();
-        assert!(case.ask(BUILT_IN.calculators).is_ok(), "{name}");
+        assert!(case.ask(SUBJECT.calculators).is_ok(), "{name}");
     }
 }
 
@@ -193,7 +194,7 @@ fn ones_own_images_become_seeds_that_say_what_the_images_say() {
             "{name}"
         );
         assert!(input.len() <= target.max_input, "{name}");
-        assert_eq!(target.run(&BUILT_IN, input), Outcome::Checked, "{name}");
+        assert_eq!(target.run(&SUBJECT, input), Outcome::Checked, "{name}");
     }
     // A second import changes nothing.
     let again = seeds(&args);

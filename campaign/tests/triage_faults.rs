@@ -8,15 +8,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use built_in::SUBJECT;
 use campaign::corpus::content_name;
 use campaign::faults::copy::{Copy, Sources};
 use campaign::faults::patch::Fault;
 use campaign::project::Project;
 use campaign::triage::group::{Report, Status};
-use harness_core::worker::{Verdict, replay};
-use harness_core::{BUILT_IN, targets};
+use harness_core::project::replay;
+use harness_core::targets;
 
 use planted::{FAULTS, Known};
+use worker::Verdict;
 
 fn triage(project: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_campaign"))
@@ -123,9 +125,9 @@ fn twelve_faults_are_twelve_groups() {
         assert!(reproducer.complete && content.len() <= reproducer.original_size);
         // Without the faults it passes, so it can be kept as a regression.
         let target = targets::find(&group.target).unwrap();
-        let verdict = replay(&BUILT_IN, target, &content);
+        let verdict = replay(&SUBJECT, target, &content);
         assert!(
-            matches!(verdict, Verdict::Pass | Verdict::Rejected(_)),
+            matches!(verdict, Verdict::Pass | Verdict::Rejected { .. }),
             "{}: {verdict:?}",
             file.display()
         );

@@ -3,8 +3,8 @@
 use shared::{AllocationSummary, ScanError, TouchedUnits};
 use worker::{Answer, Part};
 
-use crate::options::Options;
 use crate::subject::{Measured, ScanErrorKind, ScanFormat};
+use types::Options;
 
 /// The calculator that these options belong to.
 pub(crate) fn calculator(options: &Options) -> Part {

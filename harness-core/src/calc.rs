@@ -34,19 +34,18 @@
 //! `calc.*` of [`check::ALL`]: that the answer is the reference model's, in value and in kind of
 //! error; what holds for every answer without a model; and how the answers to two questions relate.
 
-use measure::{
+use types::{AllocationSummary, Options, TouchedUnits};
+use types::{
     MeasureOutput, Preallocation, Qcow2Opts, VhdOpts, VhdSubformat, VhdxOpts, VmdkOpts,
     VmdkSubformat,
 };
-use shared::{AllocationSummary, TouchedUnits};
 use worker::{Checks, Describe, Outcome, Part};
 
 use crate::answers;
 use crate::check;
-use crate::decode::Positional;
-use crate::model;
-use crate::options::Options;
+use crate::options;
 use crate::subject::{Calculators, Measured};
+use recipes::Positional;
 
 /// The shortest input that is a case, in bytes.
 pub const MIN_INPUT: usize = 42;
@@ -281,7 +280,7 @@ impl CalcCase {
             counted => Some(counted_units(
                 &input,
                 counted,
-                options.unit(virtual_size),
+                model::calculators::unit(&options, virtual_size),
                 virtual_size,
             )),
         };
@@ -308,7 +307,7 @@ impl CalcCase {
         let summary = touched.map_or(plain, |TouchedUnits { unit, count }| {
             plain.with_touched(unit, count)
         });
-        self.options.ask(calculators, &summary)
+        calculators.measure(&summary, &self.options)
     }
 }
 
@@ -381,7 +380,10 @@ pub fn run(calculators: &(impl Calculators + ?Sized), data: &[u8]) -> Outcome {
     evaluate_invariants(&case, answer, &mut checks);
     checks.evaluate(&check::CALC_ANSWER_IS_EXACT, answer == expected);
     let (disk, options) = (case.summary.virtual_size, &case.options);
-    let (unit, right_unit) = (calculators.unit(options, disk), options.unit(disk));
+    let (unit, right_unit) = (
+        calculators.unit(options, disk),
+        model::calculators::unit(options, disk),
+    );
     checks.evaluate(
         &check::CALC_UNIT_IS_EXACT,
         unit.is_none_or(|unit| unit == right_unit),
@@ -412,7 +414,7 @@ pub fn run(calculators: &(impl Calculators + ?Sized), data: &[u8]) -> Outcome {
         )
     });
     if let Some(question) = case.probe.question(case.summary) {
-        let second = case.options.ask(calculators, &question);
+        let second = calculators.measure(&question, &case.options);
         evaluate_relation(&case, &question, answer, second);
     }
     Outcome::Checked
@@ -435,8 +437,8 @@ fn evaluate_invariants(case: &CalcCase, answer: Measured, checks: &mut Checks) {
         touched,
     } = case.summary;
     let is_raw = case.options == Options::Raw;
-    let has_metadata = case.options.has_metadata();
-    let is_preallocated = case.options.is_preallocated();
+    let has_metadata = options::has_metadata(&case.options);
+    let is_preallocated = options::is_preallocated(&case.options);
     let units_fit = touched.is_none_or(|TouchedUnits { unit, count }| {
         unit != 0 && count <= virtual_size.div_ceil(unit)
     });

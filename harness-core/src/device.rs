@@ -9,7 +9,7 @@ use std::cell::Cell;
 
 use shared::{CallTable, InputDevice, ReadFailed};
 
-use crate::sparse::{PAGE, Place, SparseImage};
+use sparse::{PAGE, Place, SparseImage};
 
 /// Sectors of this many bytes are the unit of the bound on reads, whatever the device's sector size.
 pub const BOUND_SECTOR: u64 = 512;

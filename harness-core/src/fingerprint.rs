@@ -5,8 +5,8 @@
 
 use std::fmt::Debug;
 
-use crate::crc32c::Crc32c;
-use crate::model::bytes::Bytes;
+use sparse::Bytes;
+use sparse::crc32c::Crc32c;
 
 /// The CRC-32C of a case's `Debug` text, then of its image's size and of every byte of its image.
 pub(crate) fn of(case: &impl Debug, image: &(impl Bytes + ?Sized)) -> u32 {
@@ -21,8 +21,8 @@ pub(crate) fn of(case: &impl Debug, image: &(impl Bytes + ?Sized)) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sparse::SparseImage;
     use crate::targets;
+    use sparse::SparseImage;
 
     #[test]
     fn each_byte_of_an_image_its_size_and_the_case_matter() {
@@ -53,7 +53,7 @@ mod tests {
             ("fuzz_measure_scan", [0; 68], [1; 68]),
             ("fuzz_measure_image", [0; 68], {
                 let mut bytes = [0; 68];
-                bytes[crate::recipe::at::PROBE] = 1;
+                bytes[recipes::at::PROBE] = 1;
                 bytes
             }),
         ] {

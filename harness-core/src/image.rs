@@ -1,7 +1,7 @@
 //! `fuzz_measure_image`: an image made from a recipe, its scanner, and all calculators.
 //!
 //! # Input
-//! A [`Recipe`](crate::recipe): at most 192 bytes, of which every string but those of another version is
+//! A [`Recipe`](recipes::Recipe): at most 192 bytes, of which every string but those of another version is
 //! one. Byte 17 is the *probe*: what is asked beside the scan itself.
 //!
 //! | byte 17 mod 16 | probe | argument (bytes 18–19) |
@@ -19,7 +19,7 @@
 //! | 10–15 | nothing more | |
 //!
 //! A scan that reads more of a damaged image than the device serves
-//! ([`SERVED_OF_DAMAGED`](crate::recipe::conditions::SERVED_OF_DAMAGED)) is an I/O error, and then no probe asks
+//! ([`SERVED_OF_DAMAGED`](recipes::conditions::SERVED_OF_DAMAGED)) is an I/O error, and then no probe asks
 //! more.
 //!
 //! # Checks
@@ -30,17 +30,16 @@ mod probe;
 
 use std::fmt::Write as _;
 
-use shared::{AllocationSummary, ScanError};
+use types::{AllocationSummary, ScanError};
 
 use worker::{Checks, Describe, Outcome, Part};
 
 use crate::answers;
 use crate::check;
-use crate::model;
-use crate::recipe::Recipe;
 use crate::scanned::Scanned;
-use crate::sparse::SparseImage;
 use crate::subject::{Calculators, ScanErrorKind, Scanner};
+use recipes::Recipe;
+use sparse::SparseImage;
 
 use on_device::OnDevice;
 use probe::First;
@@ -215,14 +214,14 @@ impl Describe for ImageCase {
         };
         format!(
             "use harness_core::subject::{{ScanFormat, ScanRequest, Scanner}};\n\
-             let recipe = harness_core::recipe::Recipe::decode(&[{bytes}]).unwrap();\n\
+             let recipe = harness_core::recipes::Recipe::decode(&[{bytes}]).unwrap();\n\
              let mut image = recipe.build().image;\n\
              image.set_capacity(recipe.conditions.capacity(image.capacity()));\n\
              let mut device = harness_core::MockDevice::new(recipe.conditions.sector_size, recipe.conditions.index);\n\
              device.set_sparse_input(&image);{served}\n\
              let mut caches = [vec![0; 65536], vec![0; 65536]];\n\
              let [first, second] = &mut caches;\n\
-             harness_core::BuiltIn.scan(ScanRequest {{ format: ScanFormat::{format:?}, \
+             built_in::BuiltIn.scan(ScanRequest {{ format: ScanFormat::{format:?}, \
              calls: device.build_call_table(), device: device.index(), caches: [first, second], \
              unit: {unit}, twice: false }})\n"
         )

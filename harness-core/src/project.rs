@@ -79,35 +79,12 @@ pub fn replay(subject: &Subject<'_>, target: &'static Target, data: &[u8]) -> Ve
     worker::replay(&OnSubject { subject, target }, data)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::subject::BUILT_IN;
-    use crate::targets;
-
-    fn events(target: &str, data: &[u8]) -> Vec<String> {
-        let target = OnSubject {
-            subject: &BUILT_IN,
-            target: targets::find(target).unwrap(),
-        };
-        worker::trace(&target, check::ALL, data).1
-    }
-
-    #[test]
-    fn an_input_evaluates_checks_and_gets_an_answer() {
-        let raw = events("fuzz_measure_calc", &[0; 42]);
-        assert!(raw.contains(&"raw: full".to_owned()), "{raw:?}");
-        let check = "evaluates calc.raw_covers_virtual_size".to_owned();
-        assert!(raw.contains(&check), "{raw:?}");
-        assert!(raw.is_sorted());
-        let qcow2 = events("fuzz_measure_scan", &[0; 2000]);
-        let refused = "a scan of qcow2: NotThisFormat".to_owned();
-        assert!(qcow2.contains(&refused), "{qcow2:?}");
-    }
-
-    #[test]
-    fn an_input_that_is_no_case_gives_the_reason() {
-        let short = events("fuzz_measure_calc", &[0; 41]);
-        assert_eq!(short, ["rejected: shorter than 42 bytes"]);
-    }
+/// As [`replay`], with what the input did: see [`worker::trace()`].
+#[must_use]
+pub fn trace(
+    subject: &Subject<'_>,
+    target: &'static Target,
+    data: &[u8],
+) -> (Verdict, Vec<String>) {
+    worker::trace(&OnSubject { subject, target }, check::ALL, data)
 }

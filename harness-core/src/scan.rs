@@ -31,12 +31,11 @@ use worker::{Checks, Describe, Outcome, Part};
 
 use crate::answers;
 use crate::check;
-use crate::decode::Positional;
 use crate::device::MockDevice;
-use crate::model;
 use crate::scanned::Scanned;
-use crate::sparse::SparseImage;
 use crate::subject::{ScanAnswer, ScanFormat, ScanRequest, Scanner};
+use recipes::Positional;
+use sparse::SparseImage;
 
 /// The longest input, in bytes.
 pub const MAX_INPUT: usize = 64 << 10;
@@ -390,7 +389,7 @@ impl Describe for ScanCase<'_> {
              let case = harness_core::scan::ScanCase::decode(&input).unwrap();\n\
              let image = case.unpack();\n\
              let device = image.device();\n\
-             case.ask(harness_core::BUILT_IN.scanner, &device)\n"
+             case.ask(built_in::SUBJECT.scanner, &device)\n"
         )
     }
 }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use shared::{AllocationSummary, TouchedUnits};
+use types::{AllocationSummary, TouchedUnits};
 use worker::{Checks, Layer, Violation};
 
 use crate::answers;

@@ -6,7 +6,7 @@
 use worker::{Case, Description, Outcome, Part};
 
 use crate::subject::Subject;
-use crate::{calc, fingerprint, image, recipe, scan};
+use crate::{calc, fingerprint, image, scan};
 
 /// Something to fuzz.
 #[derive(Debug, Clone, Copy)]
@@ -112,18 +112,18 @@ pub static TARGETS: &[Target] = &[
     Target {
         name: "fuzz_measure_image",
         drives: "the scanners on images of any size made from small recipes, and the calculators on what they answer",
-        max_input: recipe::LENGTH,
+        max_input: recipes::LENGTH,
         checks: Some("image."),
         dictionary: None,
         compare_tracing: false,
         is_baseline: false,
         run: |subject, data| image::run(subject.calculators, subject.scanner, data),
         decoded_size: |data| {
-            recipe::Recipe::decode(data).map_or(0, |recipe| recipe.build().image.capacity())
+            recipes::Recipe::decode(data).map_or(0, |recipe| recipe.build().image.capacity())
         },
         describe: |data| image::ImageCase::decode(data).map(|case| Description::from(&case)),
         fingerprint: |data| {
-            let recipe = recipe::Recipe::decode(data).ok()?;
+            let recipe = recipes::Recipe::decode(data).ok()?;
             let probe = image::Probe::of(&recipe);
             let asked = (recipe.format, recipe.unit, recipe.conditions, probe);
             Some(fingerprint::of(&asked, &recipe.build().image))

@@ -3,11 +3,9 @@
 //! A kind of answer may have no branch of its own in the code under test. The code under test is asked through a
 //! subject that listens, so this holds for every target and knows no input layout.
 
-use measure::{Qcow2Opts, VhdOpts, VhdxOpts, VmdkOpts};
-use shared::AllocationSummary;
+use types::{AllocationSummary, Options};
 use worker::Events;
 
-use crate::options::Options;
 use crate::subject::{Calculators, Facts, Measured, ScanAnswer, ScanRequest, Scanner, Subject};
 
 /// A subject that notes the kind of every answer.
@@ -43,24 +41,9 @@ impl<'a> Listening<'a> {
 }
 
 impl Calculators for Listening<'_> {
-    fn measure_raw(&self, summary: &AllocationSummary) -> Measured {
-        self.measured("raw", self.subject.calculators.measure_raw(summary))
-    }
-    fn measure_qcow2(&self, summary: &AllocationSummary, opts: &Qcow2Opts) -> Measured {
-        let answer = self.subject.calculators.measure_qcow2(summary, opts);
-        self.measured("qcow2", answer)
-    }
-    fn measure_vmdk(&self, summary: &AllocationSummary, opts: &VmdkOpts) -> Measured {
-        let answer = self.subject.calculators.measure_vmdk(summary, opts);
-        self.measured("VMDK", answer)
-    }
-    fn measure_vhd(&self, summary: &AllocationSummary, opts: &VhdOpts) -> Measured {
-        let answer = self.subject.calculators.measure_vhd(summary, opts);
-        self.measured("VHD", answer)
-    }
-    fn measure_vhdx(&self, summary: &AllocationSummary, opts: &VhdxOpts) -> Measured {
-        let answer = self.subject.calculators.measure_vhdx(summary, opts);
-        self.measured("VHDX", answer)
+    fn measure(&self, summary: &AllocationSummary, options: &Options) -> Measured {
+        let answer = self.subject.calculators.measure(summary, options);
+        self.measured(options.name(), answer)
     }
     fn unit(&self, options: &Options, virtual_size: u64) -> Option<u64> {
         self.subject.calculators.unit(options, virtual_size)

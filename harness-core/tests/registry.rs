@@ -74,14 +74,14 @@ fn a_target_file_calls_the_target_of_its_name() {
             format!("hfuzz-targets/src/bin/{}.rs", target.name),
         ] {
             let source = fs::read_to_string(root().join(&file)).unwrap();
-            let call = format!("harness_core::{}(data)", target.name);
+            let call = format!("built_in::{}(data)", target.name);
             assert_eq!(
                 source.matches(&call).count(),
                 1,
                 "{file} does not call {call} once"
             );
             assert_eq!(
-                source.matches("harness_core::").count(),
+                source.matches("built_in::").count(),
                 1,
                 "{file} calls another target"
             );

@@ -1,4 +1,4 @@
 //! `fuzz_measure_calc` under libFuzzer.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| harness_core::fuzz_measure_calc(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| built_in::fuzz_measure_calc(data));

@@ -35,49 +35,35 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Appends the input that `read` appends to the bytes that it is given.
+    /// Appends the input that `read` appends to the bytes that it is given. Returns its length in bytes.
     ///
     /// # Errors
     /// Those of `read`, and when the input has 4 GiB or more; the batch is then as it was.
     pub fn append(
         &mut self,
         read: impl FnOnce(&mut Vec<u8>) -> Result<(), String>,
-    ) -> Result<(), String> {
+    ) -> Result<usize, String> {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; 4]);
-        let length = read(&mut self.bytes).and_then(|()| {
-            let length = self.bytes.len() - start - 4;
-            u32::try_from(length).map_err(|_| format!("{length} bytes are too many"))
+        let bytes = &mut self.bytes;
+        let length = read(bytes).and_then(|()| {
+            let length = bytes.len() - start - 4;
+            let prefix =
+                u32::try_from(length).map_err(|_| format!("{length} bytes are too many"))?;
+            bytes[start..start + 4].copy_from_slice(&prefix.to_le_bytes());
+            Ok(length)
         });
         match length {
-            Ok(length) => {
-                self.bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
-                self.count += 1;
-                Ok(())
-            }
-            Err(why) => {
-                self.bytes.truncate(start);
-                Err(why)
-            }
+            Ok(_) => self.count += 1,
+            Err(_) => self.bytes.truncate(start),
         }
-    }
-
-    /// How many inputs there are.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.count
+        length
     }
 
     /// How many bytes they take with their lengths.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes.len()
-    }
-
-    /// The content of the first input, if there is one.
-    #[must_use]
-    pub fn first(&self) -> Option<&[u8]> {
-        take_input(&mut self.bytes.as_slice())
     }
 
     /// The request to do `command` with each, with what follows its line.
@@ -98,7 +84,7 @@ impl Inputs {
 }
 
 impl Batch {
-    /// Reads the inputs and sends what `answer` puts into a line for each.
+    /// Reads the inputs and sends the line that `answer` appends for each.
     ///
     /// # Errors
     /// When reading or writing fails, and those of `answer`; [`io::ErrorKind::InvalidData`] when the bytes are
@@ -117,7 +103,6 @@ impl Batch {
         for _ in 0..self.inputs {
             let input = take_input(&mut rest).ok_or_else(|| not_so_many(self))?;
             answer(input, &mut lines)?;
-            lines.push(b'\n');
             if lines.len() >= SEND_BYTES || sent.elapsed() >= SEND_AFTER {
                 to.write_all(&lines)?;
                 to.flush()?;
@@ -160,7 +145,9 @@ mod tests {
             inputs,
             bytes: bytes.len() as u64,
         };
-        let result = batch.answer_all(&mut from, &mut to, |input, line| write!(line, "{input:?}"));
+        let result = batch.answer_all(&mut from, &mut to, |input, line| {
+            writeln!(line, "{input:?}")
+        });
         (result, String::from_utf8(to).unwrap())
     }
 
@@ -181,15 +168,14 @@ mod tests {
                 Ok(())
             }
         };
-        inputs.append(append(b"ab")).unwrap();
+        assert_eq!(inputs.append(append(b"ab")), Ok(2));
         let unreadable = inputs.append(|bytes| {
             bytes.push(9);
             Err("gone".to_owned())
         });
         assert_eq!(unreadable.unwrap_err(), "gone");
-        inputs.append(append(b"")).unwrap();
-        assert_eq!((inputs.count(), inputs.bytes()), (2, 10));
-        assert_eq!(inputs.first(), Some(&b"ab"[..]));
+        assert_eq!(inputs.append(append(b"")), Ok(0));
+        assert_eq!(inputs.bytes(), 10);
         let mut request = inputs.request(Command::Run, "t");
         request.extend_from_slice(&Request::Hello.to_line());
 

@@ -13,10 +13,10 @@
 //!
 //! [`Reply::Error`] answers what cannot be done: an unknown target, a file that cannot be read.
 //!
-//! A worker that watches its coverage (see [`counters`](crate::counters)) adds to every answer which probes the
-//! input reached, and how often where that was asked. It sets its counters back before a request for one input, and
-//! a batch of one is such a request. So the profile of a worker that died holds what its last input reached.
-//! In a longer batch it does not set them back: the client replays what was not answered one by one.
+//! A worker that watches its coverage (see [`counters`](crate::counters)) adds to every answer which counters grew,
+//! and by how much. It resets them before a request for one input, and a batch of one is such a request. So the
+//! profile of a worker that died holds what its last input reached. It does not reset them within a longer batch:
+//! the client replays the unanswered inputs one by one.
 
 use std::collections::BTreeMap;
 
@@ -75,9 +75,9 @@ pub enum Command {
 pub struct Response<'a> {
     /// The answer.
     pub reply: Reply,
-    /// The probes that the input reached, from a worker that watches its coverage: see [`Response::hits`].
+    /// The counters that grew, from a worker that watches its coverage: see [`Response::counters`].
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub reached: Option<&'a str>,
+    pub grown: Option<&'a str>,
 }
 
 /// What a worker answers.
@@ -136,8 +136,6 @@ impl Verdict {
 pub struct Hello {
     /// Its [`VERSION`] of the protocol.
     pub protocol: u32,
-    /// Whether it takes batches.
-    pub batches: bool,
     /// Its targets.
     pub targets: Vec<TargetInfo>,
     /// Its checks.
@@ -227,29 +225,25 @@ impl<'a> Response<'a> {
         write_line(self, line);
     }
 
-    /// Puts the probes reached into `hits`, each with how often it was executed; 0 when that was not asked.
+    /// The counters that grew, each with by how much.
     ///
     /// # Errors
-    /// When the worker does not watch its coverage, or the probes are no numbers.
-    pub fn hits(&self, hits: &mut Vec<(usize, u64)>) -> Result<(), String> {
-        hits.clear();
-        let Some(reached) = self.reached else {
-            return Err("the worker answered without coverage".to_owned());
+    /// When the worker does not watch its coverage, or these are no counters.
+    pub fn counters(&self) -> Result<Vec<(usize, u64)>, String> {
+        let grown = self
+            .grown
+            .ok_or("the worker answered without coverage")?
+            .as_bytes();
+        if grown.is_empty() {
+            return Ok(Vec::new());
+        }
+        let counter = |part: &[u8]| {
+            let colon = part.iter().position(|&byte| byte == b':')?;
+            let index = usize::try_from(number(&part[..colon])?).ok()?;
+            Some((index, number(&part[colon + 1..])?))
         };
-        if reached.is_empty() {
-            return Ok(());
-        }
-        for hit in reached.as_bytes().split(|&byte| byte == b' ') {
-            let mut parts = hit.split(|&byte| byte == b':');
-            let probe = parts.next().and_then(number);
-            let times = parts.next().map_or(Some(0), number);
-            let hit = probe.zip(times).and_then(|(probe, times)| {
-                let probe = usize::try_from(probe).ok()?;
-                Some((probe, times))
-            });
-            hits.push(hit.ok_or_else(|| format!("not probes: {reached:?}"))?);
-        }
-        Ok(())
+        let counters: Option<_> = grown.split(|&byte| byte == b' ').map(counter).collect();
+        counters.ok_or_else(|| format!("no counters: {:?}", self.grown))
     }
 }
 
@@ -273,9 +267,9 @@ fn number(digits: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn line(reply: Reply, reached: Option<&str>) -> String {
+    fn line(reply: Reply, grown: Option<&str>) -> String {
         let mut line = Vec::new();
-        Response { reply, reached }.write(&mut line);
+        Response { reply, grown }.write(&mut line);
         String::from_utf8(line).unwrap()
     }
 
@@ -285,7 +279,7 @@ mod tests {
         assert_eq!(pass, "{\"reply\":{\"verdict\":{\"verdict\":\"pass\"}}}\n");
         let response = Response::parse(pass.as_bytes()).unwrap();
         assert_eq!(response.reply, Reply::Verdict(Verdict::Pass));
-        assert!(response.hits(&mut Vec::new()).is_err());
+        assert!(response.counters().is_err());
     }
 
     #[test]
@@ -310,18 +304,16 @@ mod tests {
     }
 
     #[test]
-    fn probes_are_read_with_and_without_counts() {
-        let hits = |reached| {
-            let mut hits = vec![(1, 1)];
-            let text = line(Reply::Verdict(Verdict::Pass), Some(reached));
-            let response = Response::parse(text.as_bytes()).unwrap();
-            response.hits(&mut hits).map(|()| hits)
+    fn counters_are_read() {
+        let counters = |grown| {
+            let text = line(Reply::Verdict(Verdict::Pass), Some(grown));
+            Response::parse(text.as_bytes()).unwrap().counters()
         };
-        assert_eq!(hits("3 17").unwrap(), [(3, 0), (17, 0)]);
-        assert_eq!(hits("3:1 17:800").unwrap(), [(3, 1), (17, 800)]);
-        assert_eq!(hits("").unwrap(), []);
-        for wrong in ["3:", "3  4", "x", "99999999999999999999"] {
-            assert!(hits(wrong).unwrap_err().contains("not probes"), "{wrong}");
+        assert_eq!(counters("3:1 17:800").unwrap(), [(3, 1), (17, 800)]);
+        assert_eq!(counters("").unwrap(), []);
+        for wrong in ["3", "3:", ":3", "3:1  4:1", "x:1", "1:99999999999999999999"] {
+            let why = counters(wrong).unwrap_err();
+            assert!(why.contains("no counters"), "{wrong}");
         }
     }
 
@@ -329,7 +321,6 @@ mod tests {
     fn other_versions_and_other_programs_are_refused() {
         let hello = Hello {
             protocol: VERSION + 1,
-            batches: true,
             targets: Vec::new(),
             checks: Vec::new(),
         };

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Write};
 
 use crate::check::Check;
-use crate::counters::{Ended, Watch};
+use crate::counters::Watch;
 use crate::protocol::{
     CheckInfo, Command, Described, Hello, Reply, Request, Response, VERSION, Verdict,
 };
@@ -12,26 +12,25 @@ use crate::target::{Project, Target, TargetInfo};
 
 /// The option with which only checks fail that [stand alone](crate::Layer::stands_alone).
 pub const INVARIANTS_ONLY: &str = "--invariants-only";
-/// The option with which the worker takes no batches.
-pub const ONE_BY_ONE: &str = "--one-by-one";
 
-/// Answers requests from standard input until it ends: the whole of a worker's `main`. Takes options from the
-/// command line: [`INVARIANTS_ONLY`] and [`ONE_BY_ONE`]. Watches its coverage when its environment asks for
-/// that, see [`Watch::from_environment`].
+/// Answers requests from standard input until it ends: the whole of a worker's `main`. Takes one option from
+/// the command line, [`INVARIANTS_ONLY`]. Watches its coverage when its environment asks for that, see
+/// [`Watch::from_environment`].
 ///
 /// # Errors
 /// When standard input or output fails, or the environment asks for what cannot be done.
 pub fn serve(project: &Project<'_>) -> io::Result<()> {
-    let is_given = |option: &str| std::env::args().skip(1).any(|given| given == option);
-    if is_given(INVARIANTS_ONLY) {
+    if std::env::args()
+        .skip(1)
+        .any(|given| given == INVARIANTS_ONLY)
+    {
         mute_all_but_invariants(project.checks);
     }
     let mut worker = Worker {
         project,
         targets: project.targets.iter().map(|target| target.info()).collect(),
-        takes_batches: !is_given(ONE_BY_ONE),
         watch: Watch::from_environment()?,
-        reached: Vec::new(),
+        grown: Vec::new(),
     };
     worker.answer_all(&mut io::stdin().lock(), &mut io::stdout().lock())
 }
@@ -48,10 +47,9 @@ pub fn mute_all_but_invariants(checks: &[&Check]) {
 struct Worker<'a> {
     project: &'a Project<'a>,
     targets: Vec<TargetInfo>,
-    takes_batches: bool,
     watch: Option<Watch>,
-    /// The probes that the input reached, as text.
-    reached: Vec<u8>,
+    /// The counters that grew, as text.
+    grown: Vec<u8>,
 }
 
 impl Worker<'_> {
@@ -68,24 +66,24 @@ impl Worker<'_> {
                     command,
                     target,
                     batch,
-                }) if self.takes_batches => {
+                }) => {
                     batch.answer_all(from, to, |data, line| {
                         if batch.inputs == 1 {
-                            self.start_again()?;
+                            self.reset()?;
                         }
-                        let (reply, ended) = self.about(command, &target, data);
-                        self.put(reply, ended, line)
+                        let reply = self.about(command, &target, data);
+                        self.put(reply, line)
                     })?;
                     continue;
                 }
                 Ok(request) => {
-                    self.start_again()?;
-                    let (reply, ended) = self.answer(request);
-                    self.put(reply, ended, &mut line)?;
+                    self.reset()?;
+                    let reply = self.answer(request);
+                    self.put(reply, &mut line)?;
                 }
                 Err(why) => {
                     let reply = Reply::Error(format!("not a request: {why}"));
-                    self.put(reply, Ended::Returned, &mut line)?;
+                    self.put(reply, &mut line)?;
                 }
             }
             to.write_all(&line)?;
@@ -93,18 +91,17 @@ impl Worker<'_> {
         }
     }
 
-    /// Sets the counters back, if there are any.
-    fn start_again(&mut self) -> io::Result<()> {
-        self.watch.as_mut().map_or(Ok(()), Watch::start_again)
+    /// Resets the counters, if there are any.
+    fn reset(&mut self) -> io::Result<()> {
+        self.watch.as_mut().map_or(Ok(()), Watch::reset)
     }
 
-    /// The answer to a request that is no batch, and how the input's run ended.
-    fn answer(&self, request: Request) -> (Reply, Ended) {
+    /// The answer to a request that is no batch.
+    fn answer(&self, request: Request) -> Reply {
         let checks = self.project.checks;
-        let reply = match request {
+        match request {
             Request::Hello => Reply::Hello(Hello {
                 protocol: VERSION,
-                batches: self.takes_batches,
                 targets: self.targets.clone(),
                 checks: checks.iter().map(|&check| CheckInfo::from(check)).collect(),
             }),
@@ -118,47 +115,33 @@ impl Worker<'_> {
                 target,
                 path,
             } => match std::fs::read(&path) {
-                Ok(data) => return self.about(command, &target, &data),
+                Ok(data) => self.about(command, &target, &data),
                 Err(why) => Reply::Error(format!("{path}: {why}")),
             },
-            Request::Batch { .. } => Reply::Error("this worker takes no batches".to_owned()),
-        };
-        (reply, Ended::Returned)
+            Request::Batch { .. } => Reply::Error("a batch in the place of its inputs".to_owned()),
+        }
     }
 
-    /// What `command` answers about an input, and how its run ended.
-    fn about(&self, command: Command, target: &str, data: &[u8]) -> (Reply, Ended) {
+    /// What `command` answers about an input.
+    fn about(&self, command: Command, target: &str, data: &[u8]) -> Reply {
         let Some(target) = self.find(target) else {
-            let error = format!("no target is called {target:?}");
-            return (Reply::Error(error), Ended::Returned);
-        };
-        let ended = |verdict: &Verdict| match verdict {
-            Verdict::Fail(_) => Ended::Midway,
-            Verdict::Pass | Verdict::Rejected { .. } | Verdict::Error { .. } => Ended::Returned,
+            return Reply::Error(format!("no target is called {target:?}"));
         };
         match command {
-            Command::Run => {
-                let verdict = replay(target, data);
-                let ended = ended(&verdict);
-                (Reply::Verdict(verdict), ended)
-            }
+            Command::Run => Reply::Verdict(replay(target, data)),
             Command::Trace => {
                 let (verdict, events) = trace(target, self.project.checks, data);
-                let ended = ended(&verdict);
                 let events = events.join("\n");
-                (Reply::Traced { verdict, events }, ended)
+                Reply::Traced { verdict, events }
             }
-            Command::Describe => {
-                let reply = match target.describe(data) {
-                    Ok(description) => Reply::Described(Described {
-                        description,
-                        decoded_size: target.decoded_size(data),
-                        fingerprint: target.fingerprint(data),
-                    }),
-                    Err(why) => Reply::Verdict(Verdict::Rejected { why }),
-                };
-                (reply, Ended::Returned)
-            }
+            Command::Describe => match target.describe(data) {
+                Ok(description) => Reply::Described(Described {
+                    description,
+                    decoded_size: target.decoded_size(data),
+                    fingerprint: target.fingerprint(data),
+                }),
+                Err(why) => Reply::Verdict(Verdict::Rejected { why }),
+            },
         }
     }
 
@@ -167,17 +150,17 @@ impl Worker<'_> {
         Some(self.project.targets[index])
     }
 
-    /// Puts an answer into `line`, with the probes that were reached, when they are watched.
-    fn put(&mut self, reply: Reply, ended: Ended, line: &mut Vec<u8>) -> io::Result<()> {
-        self.reached.clear();
-        let reached = match &mut self.watch {
+    /// Puts an answer into `line`, with the counters that grew, when they are watched.
+    fn put(&mut self, reply: Reply, line: &mut Vec<u8>) -> io::Result<()> {
+        self.grown.clear();
+        let grown = match &mut self.watch {
             Some(watch) => {
-                watch.tell_after_input(ended, &mut self.reached)?;
-                Some(str::from_utf8(&self.reached).map_err(io::Error::other)?)
+                watch.put_after_input(&mut self.grown)?;
+                Some(str::from_utf8(&self.grown).map_err(io::Error::other)?)
             }
             None => None,
         };
-        Response { reply, reached }.write(line);
+        Response { reply, grown }.write(line);
         Ok(())
     }
 }

@@ -2,5 +2,5 @@
 #![forbid(unsafe_code)]
 
 fn main() {
-    afl::fuzz!(|data: &[u8]| harness_core::fuzz_measure_scan(data));
+    afl::fuzz!(|data: &[u8]| built_in::fuzz_measure_scan(data));
 }

@@ -1,6 +1,6 @@
 //! `campaign coverage`: what of the code under test the shipped corpora reach.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,19 +10,18 @@ use anyhow::{Context, Result, bail, ensure};
 use harness_core::Target;
 use serde::Serialize;
 
-use super::FINDS;
-use super::chosen_targets;
+use super::{Neutral, chosen_targets};
 use crate::corpora::candidates::Candidates;
 use crate::corpora::pack::Inputs;
 use crate::corpora::zip_of;
 use crate::coverage::{
-    NeutralBuild, Portion, Region, RegionSet, Replay, SourceMap, Summary, counted, lcov, pages,
+    InMemory, Portion, Region, RegionSet, Replay, SourceMap, Summary, counted, lcov, pages,
 };
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::reasons::{List, Place, function_at, text_at};
-use crate::replay::{TIME_OUT, Verdict};
+use crate::replay::Verdict;
 use crate::report::grouped;
 
 /// Count the source regions of the code under test that corpora reach, and show where they are.
@@ -38,8 +37,8 @@ Exit codes:
   2  the command line is wrong
   3  inputs of --corpus fail
 
-With --corpus the list is shown and not enforced: it speaks of the shipped corpora. What inputs that fail
-reached before they did is counted too.
+With --corpus the list is shown and not enforced: it is for the shipped corpora. Regions that a failing input
+reached before it failed are counted too.
 
 Examples:
   cargo campaign coverage
@@ -72,7 +71,7 @@ pub struct Coverage {
 struct Measured {
     all: Summary,
     crates: BTreeMap<String, Summary>,
-    targets: BTreeMap<&'static str, OfTarget>,
+    targets: BTreeMap<String, OfTarget>,
     unreached: Vec<Unreached>,
     wrongly_listed: Vec<String>,
 }
@@ -94,6 +93,8 @@ struct OfTarget {
     inputs_per_second: f64,
     /// How many inputs fail.
     failing: usize,
+    #[serde(skip)]
+    first_failing: Option<String>,
     summary: Summary,
 }
 
@@ -105,39 +106,23 @@ pub fn run(args: &Coverage, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
     let targets = chosen_targets(&args.targets)?;
     let candidates = inputs(args, project, &targets)?;
-    let neutral = progress.step("build for coverage", || NeutralBuild::of(project).build())?;
-    let map = SourceMap::of_worker(&neutral, project.root(), &project.code_under_test()?)?;
+    let neutral = Neutral::build(project, &progress)?;
+    let map = &neutral.map;
     let mut reached = RegionSet::default();
     let mut of_targets = BTreeMap::new();
     let mut counts = vec![0_u64; map.regions().len()];
     for (name, inputs) in &candidates.inputs {
-        let replay = Replay {
-            binary: &neutral,
-            map: &map,
-            target: name,
-            timeout: TIME_OUT,
-        };
-        let of_inputs = count(&replay, inputs, &progress)?;
-        if let (Some((input, verdict)), true) = (&of_inputs.failing, args.corpus.is_empty()) {
-            bail!("{name}: {input} fails: {verdict:?}");
+        let replay = neutral.replay(name);
+        let (of_target, regions) = replay_all(&replay, inputs, &mut counts, &progress)?;
+        if let (Some(fails), true) = (&of_target.first_failing, args.corpus.is_empty()) {
+            bail!("{name}: {fails}");
         }
-        for (count, more) in counts.iter_mut().zip(&of_inputs.counts) {
-            *count += more;
-        }
-        let numbers = (0..counts.len()).filter(|&region| of_inputs.counts[region] > 0);
-        let regions = map.set(&numbers.collect());
-        reached.extend(&regions);
-        let of_target = OfTarget {
-            inputs: inputs.len(),
-            inputs_per_second: of_inputs.inputs_per_second,
-            failing: of_inputs.failures,
-            summary: map.summary(&regions),
-        };
-        of_targets.insert(*name, of_target);
+        of_targets.insert(name.clone(), of_target);
+        reached.extend(regions);
     }
-    export(args, project, &map, &counts, &of_targets)?;
+    export(args, project, map, &counts, &of_targets)?;
     let list = List::read(&project.root().join("corpora/unreached.toml"))?;
-    let unreached = unreached(project.root(), &map.all().difference(&reached), &list)?;
+    let unreached = unreached(project.root(), &(&map.all() - &reached), &list)?;
     let places: Vec<Place> = unreached
         .iter()
         .map(|region| region.place.clone())
@@ -157,48 +142,45 @@ pub fn run(args: &Coverage, project: &Project) -> Result<ExitCode> {
     }
     judge(args, &measured)?;
     let failing: usize = measured.targets.values().map(|target| target.failing).sum();
-    if failing > 0 {
-        eprintln!("{failing} inputs fail; see {} replay", project.command());
-        return Ok(ExitCode::from(FINDS));
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(super::end_of_replay(project, failing))
 }
 
-/// What the inputs of one target reach together.
-struct OfInputs {
-    /// For each region, how many inputs executed it.
-    counts: Vec<u64>,
-    inputs_per_second: f64,
-    failures: usize,
-    /// The first input that fails.
-    failing: Option<(String, Verdict)>,
-}
-
-fn count(replay: &Replay<'_>, inputs: &Inputs, progress: &Progress) -> Result<OfInputs> {
-    let contents: Vec<&[u8]> = inputs.values().map(Vec::as_slice).collect();
+/// Replays the inputs of one target. Returns the regions that they reach, and adds to `counts` how many inputs
+/// executed each region.
+fn replay_all(
+    replay: &Replay<'_>,
+    inputs: &Inputs,
+    counts: &mut [u64],
+    progress: &Progress,
+) -> Result<(OfTarget, RegionSet)> {
+    let contents = InMemory(inputs.values().map(Vec::as_slice).collect());
     let mut line = progress.counted(replay.target, "inputs", inputs.len() as u64);
-    let mut counts = vec![0; replay.map.regions().len()];
-    let (mut failures, mut failing) = (0, None);
+    let mut reached = BTreeSet::new();
+    let (mut failing, mut first_failing) = (0, None);
     let started = Instant::now();
-    replay.regions(&contents.as_slice(), |hits| {
+    replay.regions(&contents, |hits| {
         line.step();
         for &(region, _) in hits.regions {
             counts[region] += 1;
+            reached.insert(region);
         }
         if !matches!(hits.verdict, Verdict::Pass | Verdict::Rejected { .. }) {
-            failures += 1;
-            let name = || inputs.keys().nth(hits.input).cloned().unwrap_or_default();
-            failing.get_or_insert_with(|| (name(), hits.verdict));
+            failing += 1;
+            let name = inputs.keys().nth(hits.input).map_or("", String::as_str);
+            first_failing.get_or_insert_with(|| format!("{name} fails: {:?}", hits.verdict));
         }
         Ok(())
     })?;
     line.done(progress);
-    Ok(OfInputs {
-        counts,
+    let regions = replay.map.set(&reached);
+    let of_target = OfTarget {
+        inputs: inputs.len(),
         inputs_per_second: inputs.len() as f64 / started.elapsed().as_secs_f64(),
-        failures,
         failing,
-    })
+        first_failing,
+        summary: replay.map.summary(&regions),
+    };
+    Ok((of_target, regions))
 }
 
 /// Writes the pages and the tracefile that are asked for.
@@ -207,7 +189,7 @@ fn export(
     project: &Project,
     map: &SourceMap,
     counts: &[u64],
-    of_targets: &BTreeMap<&str, OfTarget>,
+    of_targets: &BTreeMap<String, OfTarget>,
 ) -> Result<()> {
     if args.html.is_none() && args.lcov.is_none() {
         return Ok(());
@@ -230,7 +212,7 @@ fn export(
 }
 
 /// The inputs to replay, by target.
-fn inputs(args: &Coverage, project: &Project, targets: &[&'static Target]) -> Result<Candidates> {
+fn inputs(args: &Coverage, project: &Project, targets: &[&Target]) -> Result<Candidates> {
     let mut candidates = Candidates::default();
     if args.corpus.is_empty() {
         for &target in targets {
@@ -245,7 +227,7 @@ fn inputs(args: &Coverage, project: &Project, targets: &[&'static Target]) -> Re
     Ok(candidates)
 }
 
-/// Names each of `regions`, and says why it is unreached where the list does.
+/// Names each of `regions`, with the reason why it is unreached where the list has one.
 fn unreached(root: &Path, regions: &RegionSet, list: &List) -> Result<Vec<Unreached>> {
     let mut sources: BTreeMap<&str, String> = BTreeMap::new();
     let mut all = Vec::new();
@@ -337,7 +319,7 @@ fn show(measured: &Measured) -> Result<()> {
     Ok(())
 }
 
-/// Whether what was measured is what is asked for.
+/// An error unless enough is reached, and the list fits.
 fn judge(args: &Coverage, measured: &Measured) -> Result<()> {
     let listed = measured.unreached.iter();
     let listed = listed.filter(|region| region.reason.is_some()).count();
@@ -350,7 +332,7 @@ fn judge(args: &Coverage, measured: &Measured) -> Result<()> {
             regions.covered
         );
     }
-    // The list speaks of the shipped corpora, and of all of them.
+    // The list is for the shipped corpora, and for all of them.
     if args.corpus.is_empty() && args.targets.is_empty() {
         let unlisted = measured.unreached.len() - listed;
         ensure!(

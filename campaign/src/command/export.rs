@@ -1,16 +1,16 @@
 //! `campaign export`: a corpus as one file.
 
-use std::io::BufWriter;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::INTERRUPTED;
-use crate::corpora::folder::Folder;
 use crate::corpora::pack::{Packer, entry_name};
+use crate::corpus::files_in;
 use crate::engine::session;
-use crate::output::{from_here, outln};
+use crate::output::{self, from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::report::grouped;
@@ -42,9 +42,6 @@ pub struct Export {
     corpus: Option<PathBuf>,
 }
 
-/// The beginning of an input's content name, as text, and its place in the folder.
-type Named = ([u8; 16], u32);
-
 /// Runs the command.
 ///
 /// # Errors
@@ -57,23 +54,21 @@ pub fn run(args: &Export, project: &Project) -> Result<ExitCode> {
         Some(folder) => folder.clone(),
         None => project.corpus(target.name),
     };
-    let folder = Folder::list(&corpus)?;
-    let mut line = progress.counted("name by content", "inputs", folder.len() as u64);
-    let mut named: Vec<Named> = Vec::new();
+    let files = files_in(&corpus)?;
+    let mut line = progress.counted("name by content", "inputs", files.len() as u64);
+    let mut named = Vec::new();
     let mut too_long = 0_u64;
-    for place in 0..folder.len() {
+    for file in &files {
         if session::interrupted() {
             return Ok(ExitCode::from(INTERRUPTED));
         }
-        let content = folder.read(place)?;
+        let content = read(file)?;
         line.step();
         if content.len() > target.max_input {
             too_long += 1;
-            continue;
+        } else {
+            named.push((entry_name(&content), file));
         }
-        let name = entry_name(&content);
-        let name = <[u8; 16]>::try_from(name.as_bytes()).context("a name of another length")?;
-        named.push((name, u32::try_from(place).context("more than 2^32 inputs")?));
     }
     line.done(&progress);
     ensure!(
@@ -84,47 +79,35 @@ pub fn run(args: &Export, project: &Project) -> Result<ExitCode> {
     );
     named.sort_unstable();
 
-    let out = std::path::absolute(&args.out)?;
-    let beside = out.parent().context("a zip without a folder")?;
-    let file = tempfile::Builder::new()
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(beside)
-        .with_context(|| format!("{} cannot be written to", beside.display()))?;
-    let mut packer = Packer::new(BufWriter::new(file));
+    let mut packer = Packer::create(&args.out)?;
     let mut line = progress.counted("pack", "inputs", named.len() as u64);
     let mut packed = 0_u64;
-    let mut latest: Option<([u8; 16], Vec<u8>)> = None;
-    for &(name, place) in &named {
+    let mut latest: Option<(&String, Vec<u8>)> = None;
+    for (name, file) in &named {
         if session::interrupted() {
             return Ok(ExitCode::from(INTERRUPTED));
         }
-        let content = folder.read(place as usize)?;
+        let content = read(file)?;
         line.step();
-        let text = entry_name(&content);
-        if text.as_bytes() != name {
-            let file = folder.file(place as usize);
-            bail!("{} was changed meanwhile; begin again", file.display());
+        ensure!(
+            *name == entry_name(&content),
+            "{} was changed meanwhile; begin again",
+            file.display()
+        );
+        if let Some((before, same)) = &latest
+            && *before == name
+        {
+            ensure!(*same == content, "two inputs are called {name}");
+            continue;
         }
-        match &latest {
-            Some((before, same)) if *before == name => {
-                ensure!(*same == content, "two inputs are called {text}");
-                continue;
-            }
-            _ => {}
-        }
-        packer.add(&text, &content, &target.fingerprint(&content))?;
+        packer.add(name, &content, &target.fingerprint(&content))?;
         packed += 1;
         latest = Some((name, content));
     }
     line.done(&progress);
-    let file = packer
-        .finish()?
-        .into_inner()
-        .map_err(std::io::IntoInnerError::into_error)
-        .with_context(|| format!("{} cannot be written", out.display()))?;
-    let bytes = file.as_file().metadata().map_or(0, |data| data.len());
-    file.persist(&out)
-        .with_context(|| format!("{} cannot be written", out.display()))?;
+    let zip = packer.finish()?;
+    let bytes = zip.bytes;
+    let out = zip.put_in_place()?;
     outln!(
         "{}: {} inputs, {} bytes in {}",
         target.name,
@@ -133,16 +116,16 @@ pub fn run(args: &Export, project: &Project) -> Result<ExitCode> {
         from_here(&out).display()
     );
     let twice = named.len() as u64 - packed;
-    for (count, what) in [
+    output::counts([
         (twice, "were there twice"),
         (
             too_long,
             "are longer than the target takes, and are left out",
         ),
-    ] {
-        if count > 0 {
-            outln!("  {} {what}", grouped(count));
-        }
-    }
+    ])?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    fs::read(file).with_context(|| format!("{} cannot be read", file.display()))
 }

@@ -1,7 +1,7 @@
 //! `campaign import`: inputs of others for a corpus.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
@@ -9,20 +9,19 @@ use harness_core::Target;
 
 use super::INTERRUPTED;
 use crate::corpora::candidates::target_of;
-use crate::corpora::folder::Folder;
 use crate::corpora::pack;
-use crate::corpus::Store;
+use crate::corpus::{Store, files_in};
 use crate::engine::session;
-use crate::output::{from_here, outln};
+use crate::output::{self, from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::report::grouped;
 
 /// Add the inputs of a zip or a folder to a target's corpus.
 ///
-/// Inputs are told apart by content: what the corpus has already is not added again, whatever it is called.
-/// Inputs that are longer than the target takes are refused, and counted. A zip is read and checked as a whole
-/// before the first input is added. Nothing is replayed; `cargo campaign minimize` does, and sorts out what fails.
+/// An input that the corpus already has is not added again, whatever its name is. Inputs that are longer than the
+/// target takes are refused, and counted. A zip is checked as a whole before the first input is added. Nothing is
+/// replayed: `cargo campaign minimize` does that, and sorts out what fails.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:
@@ -45,32 +44,6 @@ pub struct Import {
     corpus: Option<PathBuf>,
 }
 
-/// What was done with the inputs so far.
-struct Adding<'a> {
-    store: Store,
-    target: &'a Target,
-    new: u64,
-    known: u64,
-    too_long: u64,
-}
-
-impl Adding<'_> {
-    fn add(&mut self, content: Option<Vec<u8>>) -> Result<()> {
-        match content {
-            Some(content) if content.len() <= self.target.max_input => {
-                let (_, is_new) = self.store.add(&content)?;
-                *(if is_new {
-                    &mut self.new
-                } else {
-                    &mut self.known
-                }) += 1;
-            }
-            _ => self.too_long += 1,
-        }
-        Ok(())
-    }
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -81,69 +54,69 @@ pub fn run(args: &Import, project: &Project) -> Result<ExitCode> {
     let target = target(args)?;
     let kind = fs::metadata(&args.from)
         .with_context(|| format!("{} cannot be opened", args.from.display()))?;
-    let is_folder = kind.is_dir();
-    let inputs = if is_folder {
-        Folder::list(&args.from)?.len()
+    let files = if kind.is_dir() {
+        Some(files_in(&args.from)?)
     } else {
-        check(&args.from, &progress)?
+        None
+    };
+    let inputs = match &files {
+        Some(files) => files.len(),
+        // A damaged zip is refused before anything of it is added.
+        None => progress.step("check the zip", || pack::each(&args.from, |_, _| Ok(())))?,
     };
     ensure!(inputs > 0, "{} has no inputs", args.from.display());
     let corpus = match &args.corpus {
         Some(folder) => folder.clone(),
         None => project.corpus(target.name),
     };
-    let mut adding = Adding {
-        store: Store::open(&corpus)?,
-        target,
-        new: 0,
-        known: 0,
-        too_long: 0,
-    };
+    let store = Store::open(&corpus)?;
+    let [mut new, mut known, mut too_long, mut unreadable] = [0; 4];
     let mut line = progress.counted("import", "inputs", inputs as u64);
-    let mut unreadable = 0;
-    if is_folder {
-        let folder = Folder::list(&args.from)?;
-        for place in 0..folder.len() {
+    let mut add = |content: Option<Vec<u8>>| -> Result<()> {
+        line.step();
+        match content {
+            Some(content) if content.len() <= target.max_input => match store.add(&content)? {
+                (_, true) => new += 1,
+                (_, false) => known += 1,
+            },
+            _ => too_long += 1,
+        }
+        Ok(())
+    };
+    if let Some(files) = &files {
+        for file in files {
             if session::interrupted() {
                 break;
             }
-            line.step();
-            match folder.read(place) {
-                Ok(content) => adding.add(Some(content))?,
+            match fs::read(file) {
+                Ok(content) => add(Some(content))?,
                 Err(why) => {
-                    progress.say(&format!("left out: {why:#}"));
+                    progress.say(&format!("left out: {}: {why}", file.display()));
                     unreadable += 1;
                 }
             }
         }
     } else {
-        pack::each(&args.from, |_, content| {
-            if !session::interrupted() {
-                line.step();
-                adding.add(content)?;
-            }
-            Ok(())
+        pack::each(&args.from, |_, content| match session::interrupted() {
+            true => Ok(()),
+            false => add(content),
         })?;
     }
     line.done(&progress);
     outln!(
         "{}: {} new inputs in {}",
         target.name,
-        grouped(adding.new),
+        grouped(new),
         from_here(&corpus).display()
     );
-    for (count, what) in [
-        (adding.known, "were there"),
+    output::counts([
+        (known, "were there"),
         (
-            adding.too_long,
+            too_long,
             "are longer than the target takes, and are refused",
         ),
         (unreadable, "could not be read, and are left out"),
-    ] {
-        if count > 0 {
-            outln!("  {} {what}", grouped(count));
-        }
-    }
+    ])?;
     if session::interrupted() {
         progress.say("interrupted: what was added stays");
         return Ok(ExitCode::from(INTERRUPTED));
@@ -152,21 +125,13 @@ pub fn run(args: &Import, project: &Project) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads a zip from end to end: a damaged one is refused before anything of it is added. Returns how many inputs
-/// it has.
-fn check(zip: &Path, progress: &Progress) -> Result<usize> {
-    progress.step("check the zip", || pack::each(zip, |_, _| Ok(())))
-}
-
 fn target(args: &Import) -> Result<&'static Target> {
     if let Some(name) = &args.target {
         return super::target(name);
     }
-    let all = super::target_names().into_iter().map(super::target);
-    let all: Vec<&Target> = all.collect::<Result<_>>()?;
-    target_of(&args.from, &all)?.with_context(|| {
+    target_of(&args.from, &super::chosen_targets(&[])?)?.with_context(|| {
         format!(
-            "{} names no target; say which with --target",
+            "{} names no target; name it with --target",
             args.from.display()
         )
     })

@@ -9,32 +9,30 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use harness_core::Target;
 
-use super::{FINDS, INTERRUPTED};
-use crate::corpora::thin::{Interrupted, Thinned, Thinning};
-use crate::coverage::{NeutralBuild, Replay, SourceMap};
+use super::{INTERRUPTED, Neutral};
+use crate::corpora::survey::{Interrupted, Terms};
+use crate::corpora::thin::{Thinned, Thinning};
 use crate::engine::{Engine, session};
-use crate::output::{from_here, outln};
+use crate::output::{self, from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::replay::TIME_OUT;
 use crate::report::grouped;
 
 /// Make corpora as small as they can be without losing what they reach.
 ///
-/// Replays every input on the neutral build and keeps few, small and soon done, that have every feature of all:
-/// a source region with how often it is executed (1, 2, 3, 4-7, 8-15, 16-31, 32-127, more often), a check that
-/// is evaluated, a kind of answer. They are written to a new folder beside, which is replayed and must have the
-/// same features; then it takes the old one's place. The old one is kept as NAME.before-DATE, unless --discard
-/// is given. Inputs that fail are moved to results/finds. Ctrl-C, or a kill, at any moment leaves the old or
-/// the new corpus in its place, whole.
+/// Replays every input on the neutral build. Keeps few, small and soon done, that have every feature of all: a
+/// source region with how often it is executed (1, 2, 3, 4-7, 8-15, 16-31, 32-127, more often), a check that is
+/// evaluated, a kind of answer. These are replayed again and must have the same features. Only then the other
+/// inputs are moved to a folder beside, NAME.before-DATE, or removed with --discard. Inputs that fail are in
+/// results/finds first. Ctrl-C, or a kill, at any moment leaves a corpus with every feature, and loses no input.
 ///
-/// A million inputs take minutes. The memory is bounded: what is known of the inputs takes about a hundred
-/// bytes each and at most --memory for their features.
+/// A million inputs take minutes. The memory is bounded: an input takes about two hundred bytes, and the features
+/// of all take at most --memory.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:
   0  every corpus is minimised, and has every feature that it had
-  1  it could not be done; what is said to be as it was is as it was
+  1  it could not be done; every corpus has the features that it had
   2  the command line is wrong
   3  some inputs fail: they are in results/finds; the corpora are minimised
 130  it was interrupted; the corpus being replayed is as it was
@@ -53,10 +51,10 @@ pub struct Minimize {
     /// How many inputs to keep for each feature, where there are as many.
     #[arg(long, value_name = "N", default_value = "1")]
     keep_per_feature: NonZeroUsize,
-    /// Say what would be kept, and change nothing.
+    /// Print what would be kept, and change nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Remove the old corpus in the end.
+    /// Remove the inputs that are taken out.
     #[arg(long, conflicts_with = "dry_run")]
     discard: bool,
     /// How many MiB the features of all inputs may take. With less, a large corpus may keep a few inputs more.
@@ -78,26 +76,18 @@ pub fn run(args: &Minimize, project: &Project) -> Result<ExitCode> {
     // The locks are held to the end: no engine is to add inputs meanwhile.
     let locks = corpora.iter().map(|(target, _)| lock(project, target));
     let _locks = locks.collect::<Result<Vec<_>>>()?;
-    let neutral = progress.step("build for coverage", || NeutralBuild::of(project).build())?;
-    let map = SourceMap::of_worker(&neutral, project.root(), &project.code_under_test()?)?;
-    let mut results: BTreeMap<&str, Thinned> = BTreeMap::new();
+    let neutral = Neutral::build(project, &progress)?;
+    let mut results: BTreeMap<String, Thinned> = BTreeMap::new();
     for (target, corpus) in &corpora {
         let thinning = Thinning {
-            replay: Replay {
-                binary: &neutral,
-                map: &map,
-                target: target.name,
-                timeout: TIME_OUT,
-            },
+            replay: neutral.replay(target.name),
             corpus,
-            finds: &project
-                .results()
-                .join("finds")
-                .join(target.name)
-                .join("corpora"),
-            max_input: target.max_input,
-            keep: args.keep_per_feature.get(),
-            memory: args.memory.get() << 20,
+            finds: &super::finds_of_corpora(project, target),
+            terms: Terms {
+                keep: args.keep_per_feature.get(),
+                max_input: target.max_input,
+                memory: args.memory.get() << 20,
+            },
             discard: args.discard,
             progress: &progress,
         };
@@ -111,28 +101,20 @@ pub fn run(args: &Minimize, project: &Project) -> Result<ExitCode> {
                 if !args.json {
                     show(args, corpus, target, &thinned)?;
                 }
-                results.insert(target.name, thinned);
+                results.insert(target.name.to_owned(), thinned);
             }
             Err(why) if why.is::<Interrupted>() => {
-                progress.say(&format!("{}: {why}", target.name));
+                progress.say(&format!("{}: {why}; the corpus is as it was", target.name));
                 return Ok(ExitCode::from(INTERRUPTED));
             }
-            Err(why) => return Err(why.context(target.name)),
+            Err(why) => return Err(why.context(target.name.to_owned())),
         }
     }
     if args.json {
         outln!("{}", serde_json::to_string_pretty(&results)?);
     }
     let failing: usize = results.values().map(|thinned| thinned.failing).sum();
-    if failing > 0 {
-        eprintln!(
-            "{failing} inputs fail; see {} replay {}",
-            project.command(),
-            from_here(&project.results().join("finds")).display()
-        );
-        return Ok(ExitCode::from(FINDS));
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(super::end_of_replay(project, failing))
 }
 
 /// The corpora to minimise, and their targets.
@@ -143,50 +125,44 @@ fn corpora(args: &Minimize, project: &Project) -> Result<Vec<(&'static Target, P
             .with_context(|| format!("{} cannot be opened", folder.display()))?,
         None => project.results().join("corpus"),
     };
-    let targets = args.targets.iter().map(|name| super::target(name));
-    let targets: Vec<&Target> = targets.collect::<Result<_>>()?;
-    if targets.is_empty() {
-        let all = super::target_names().into_iter().map(super::target);
-        let all: Vec<&Target> = all.collect::<Result<_>>()?;
-        let there: Vec<_> = all
+    let targets = super::chosen_targets(&args.targets)?;
+    if args.targets.is_empty() {
+        let corpora = targets
             .into_iter()
-            .map(|target| (target, folder.join(target.name)))
-            .filter(|(_, corpus)| corpus.is_dir())
-            .collect();
+            .map(|target| (target, folder.join(target.name)));
+        let there: Vec<_> = corpora.filter(|(_, corpus)| corpus.is_dir()).collect();
         ensure!(
             !there.is_empty(),
-            "{} has no folder that is called like a target; name one of {}",
+            "{} has no folder that has the name of a target; name one of {}",
             folder.display(),
             super::target_names().join(", ")
         );
         return Ok(there);
     }
     let is_one = targets.len() == 1 && args.corpus.is_some();
-    targets
-        .into_iter()
-        .map(|target| {
-            let corpus = folder.join(target.name);
-            if corpus.is_dir() {
-                Ok((target, corpus))
-            } else if is_one {
-                Ok((target, folder.clone()))
-            } else {
-                anyhow::bail!("{} has no corpus in {}", target.name, folder.display())
-            }
-        })
-        .collect()
+    let corpora = targets.into_iter().map(|target| {
+        let corpus = folder.join(target.name);
+        if is_one && !corpus.is_dir() {
+            return Ok((target, folder.clone()));
+        }
+        ensure!(
+            corpus.is_dir(),
+            "{} has no corpus in {}",
+            target.name,
+            folder.display()
+        );
+        Ok((target, corpus))
+    });
+    corpora.collect()
 }
 
 /// Keeps engines, and another minimize, from the target until the locks are dropped.
 fn lock(project: &Project, target: &Target) -> Result<Vec<File>> {
-    let folders = Engine::ALL
+    let of_target = project.results().join("run").join(target.name);
+    let engines = Engine::ALL
         .iter()
-        .map(|&engine| project.run_folder(target.name, engine))
-        .chain([project
-            .results()
-            .join("run")
-            .join(target.name)
-            .join("minimize")]);
+        .map(|&engine| project.run_folder(target.name, engine));
+    let folders = engines.chain([of_target.join("minimize")]);
     folders.map(|folder| project.lock(&folder)).collect()
 }
 
@@ -203,33 +179,30 @@ fn show(args: &Minimize, corpus: &Path, target: &Target, thinned: &Thinned) -> R
         grouped(thinned.features as u64),
         from_here(corpus).display()
     );
-    let tell = |count: usize, what: &str| -> Result<()> {
-        if count > 0 {
-            outln!("  {} {what}", grouped(count as u64));
-        }
-        Ok(())
+    let is_taken_out = if args.dry_run {
+        "would be taken out"
+    } else {
+        "are taken out"
     };
-    let go = if args.dry_run { "would go" } else { "went" };
-    tell(thinned.failing, &format!("fail, and {go} to the finds"))?;
-    tell(
-        thinned.too_long,
-        "are longer than the target takes, and are left out",
-    )?;
-    tell(thinned.late, "came meanwhile, and are kept")?;
-    tell(
-        thinned.forgotten,
-        "times, features were forgotten for lack of --memory: a few inputs more may be kept",
-    )?;
+    output::counts([
+        (
+            thinned.failing as u64,
+            &*format!("fail, and {is_taken_out} to the findings"),
+        ),
+        (
+            thinned.too_long as u64,
+            &*format!("are longer than the target takes, and {is_taken_out}"),
+        ),
+        (
+            thinned.forgotten as u64,
+            "times, features were forgotten for lack of --memory: a few inputs more may be kept",
+        ),
+    ])?;
     if let (count, Some(why)) = &thinned.unreadable {
-        outln!("  {count} cannot be read, for instance {why}");
+        outln!("  {count} cannot be read and stay, for instance {why}");
     }
-    if let Some(why) = &thinned.kept_because {
-        outln!("  the old corpus is not discarded: {why}");
-    }
-    if let Some(old) = &thinned.kept_as {
-        outln!("  the corpus as it was is {}", from_here(old).display());
-    } else if !args.dry_run {
-        outln!("  the corpus as it was is discarded");
+    if let Some(folder) = &thinned.moved_to {
+        outln!("  what was taken out is in {}", from_here(folder).display());
     }
     Ok(())
 }

@@ -22,10 +22,18 @@ pub mod scan;
 pub mod seeds;
 pub mod triage;
 
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use harness_core::{TARGETS, Target, targets};
+
+use crate::coverage::{NeutralBuild, Replay, SourceMap};
+use crate::output::from_here;
+use crate::progress::Progress;
+use crate::project::Project;
+use crate::replay::TIME_OUT;
 
 /// The exit code that says that there are finds.
 pub const FINDS: u8 = 3;
@@ -58,6 +66,48 @@ fn chosen_targets(names: &[String]) -> Result<Vec<&'static Target>> {
         return target_names().into_iter().map(target).collect();
     }
     names.iter().map(|name| target(name)).collect()
+}
+
+/// Where `minimize` and `corpora` keep the inputs of a target that fail.
+fn finds_of_corpora(project: &Project, target: &Target) -> PathBuf {
+    let finds = project.results().join("finds");
+    finds.join(target.name).join("corpora")
+}
+
+/// The exit code of a command that replayed inputs of which `failing` fail; points to them when there are any.
+fn end_of_replay(project: &Project, failing: usize) -> ExitCode {
+    if failing == 0 {
+        return ExitCode::SUCCESS;
+    }
+    let finds = project.results().join("finds");
+    let finds = from_here(&finds).display();
+    let command = project.command();
+    eprintln!("{failing} inputs fail; see {command} replay {finds}");
+    ExitCode::from(FINDS)
+}
+
+/// The neutral build of a project, and its map.
+struct Neutral {
+    binary: PathBuf,
+    map: SourceMap,
+}
+
+impl Neutral {
+    fn build(project: &Project, progress: &Progress) -> Result<Self> {
+        let build = || NeutralBuild::of(project).build();
+        let binary = progress.step("build for coverage", build)?;
+        let map = SourceMap::of_worker(&binary, project.root(), &project.code_under_test()?)?;
+        Ok(Self { binary, map })
+    }
+
+    fn replay<'a>(&'a self, target: &'a str) -> Replay<'a> {
+        Replay {
+            binary: &self.binary,
+            map: &self.map,
+            target,
+            timeout: TIME_OUT,
+        }
+    }
 }
 
 /// A time such as `30s`, `10m` or `1h`; a bare number is seconds.

@@ -96,16 +96,18 @@ impl Set {
 }
 
 /// What the fate of a mutant depends on.
-const DEPENDS_ON: [&str; 6] = [
+const DEPENDS_ON: [&str; 8] = [
     ".cargo",
     "crates",
     "harness-core",
+    "oracle",
+    "subjects",
     "seeds",
     "corpora",
     "regressions",
 ];
 /// The package and the name of the test.
-const TEST: [&str; 4] = ["--package", "harness-core", "--test", "shipped"];
+const TEST: [&str; 4] = ["--package", "measure-fuzz-built-in", "--test", "shipped"];
 /// How long cargo may take for one mutant, in seconds. The test has a clock of its own for each input.
 const TIME_OUT: &str = "120";
 

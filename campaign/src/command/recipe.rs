@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, anyhow};
 use harness_core::Describe as _;
 use harness_core::image::ImageCase;
-use harness_core::model;
-use harness_core::recipe::Recipe;
-use harness_core::recipe::conditions::End;
 use harness_core::subject::ScanErrorKind;
+use model;
+use recipes::Recipe;
+use recipes::conditions::End;
 use serde::Serialize;
 use shared::AllocationSummary;
 

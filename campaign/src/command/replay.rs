@@ -118,7 +118,8 @@ fn show(replayed: &Replayed) -> Result<()> {
         Verdict::Rejected { why } => outln!("rejected  {path}: {why}"),
         Verdict::Error { message } => outln!("error     {path}: {message}"),
         Verdict::Fail(violation) => {
-            outln!("FAIL      {path}\n  target: {target}");
+            let check = &violation.check;
+            outln!("FAIL      {path}\n  target: {target}\n  check: {check}");
             outln!("  {}", violation.to_string().replace('\n', "\n  "));
         }
     }

@@ -1,7 +1,7 @@
-//! Inputs to make a corpus of: from folders, files and zips, whoever wrote them.
+//! Inputs to make a corpus from: in folders, files and zips, whoever wrote them.
 //!
-//! An input belongs to the target that its path names: a folder on the way is called like it, as in all our
-//! own folders, or a file's name begins with it, as OSS-Fuzz's zips do.
+//! An input belongs to the target that its path names. A folder on the way has the target's name, as all our own
+//! folders do, or a file's name begins with it, as those of OSS-Fuzz's zips do.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,7 @@ use crate::corpus::files_in;
 #[derive(Debug, Default)]
 pub struct Candidates {
     /// The inputs.
-    pub inputs: BTreeMap<&'static str, Inputs>,
+    pub inputs: BTreeMap<String, Inputs>,
     /// How many were longer than their target takes.
     pub too_long: usize,
 }
@@ -27,19 +27,20 @@ impl Candidates {
     ///
     /// # Errors
     /// When two inputs have one name.
-    pub fn add(&mut self, target: &'static Target, content: Vec<u8>) -> Result<()> {
+    pub fn add(&mut self, target: &Target, content: Vec<u8>) -> Result<()> {
         if content.len() > target.max_input {
             self.too_long += 1;
             return Ok(());
         }
-        pack::insert(self.inputs.entry(target.name).or_default(), content)
+        let inputs = self.inputs.entry(target.name.to_owned()).or_default();
+        pack::insert(inputs, content)
     }
 
     /// Adds the files of a folder, not of its sub-folders.
     ///
     /// # Errors
     /// When one cannot be read.
-    pub fn add_files(&mut self, target: &'static Target, files: &[PathBuf]) -> Result<()> {
+    pub fn add_files(&mut self, target: &Target, files: &[PathBuf]) -> Result<()> {
         for path in files {
             let content =
                 fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
@@ -52,7 +53,7 @@ impl Candidates {
     ///
     /// # Errors
     /// When it cannot be read, or has no inputs.
-    pub fn add_zip(&mut self, target: &'static Target, path: &Path) -> Result<()> {
+    pub fn add_zip(&mut self, target: &Target, path: &Path) -> Result<()> {
         for content in pack::read(path)?.into_values() {
             self.add(target, content)?;
         }
@@ -64,7 +65,7 @@ impl Candidates {
     ///
     /// # Errors
     /// When something cannot be read; when nothing there is of one of the targets.
-    pub fn add_from(&mut self, path: &Path, targets: &[&'static Target]) -> Result<usize> {
+    pub fn add_from(&mut self, path: &Path, targets: &[&Target]) -> Result<usize> {
         let known = || self.inputs.values().map(Inputs::len).sum::<usize>();
         let before = known();
         let mut files = Vec::new();
@@ -120,21 +121,22 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 /// The target that a path names, if it is one of `targets`.
 ///
 /// # Errors
-/// When the current folder cannot be told.
-pub fn target_of(path: &Path, targets: &[&'static Target]) -> Result<Option<&'static Target>> {
+/// When the current folder is not known.
+pub fn target_of<'a>(path: &Path, targets: &[&'a Target]) -> Result<Option<&'a Target>> {
     let absolute = std::path::absolute(path)?;
-    let named = absolute.iter().rev().find_map(|part| {
-        let part = part.to_string_lossy();
-        targets.iter().find(|target| {
-            part.strip_prefix(target.name).is_some_and(|rest| {
-                // What `minimize` keeps of a corpus is not part of it.
-                let is_old = rest.starts_with(".before-");
-                let ends = !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
-                ends && !is_old || rest.starts_with("_seed_corpus")
-            })
+    let is_of = |part: &str, target: &Target| {
+        part.strip_prefix(target.name).is_some_and(|rest| {
+            // What `minimize` took out of a corpus is not part of it.
+            let is_old = rest.starts_with(".before-");
+            let ends = !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+            ends && !is_old || rest.starts_with("_seed_corpus")
         })
+    };
+    let mut named = absolute.iter().rev().flat_map(|part| {
+        let part = part.to_string_lossy().into_owned();
+        targets.iter().copied().find(|target| is_of(&part, target))
     });
-    Ok(named.copied())
+    Ok(named.next())
 }
 
 #[cfg(test)]
@@ -157,8 +159,10 @@ mod tests {
         put("runs/fuzz_measure_scanner/z", &[3; 3]);
         put("fuzz_measure_scan.before-2026-01-01T00-00-00/w", &[4; 3]);
         put("notes", b"of no target");
-        let zip = pack::zipped([("n", &[9; 50][..])], |_| String::new()).unwrap();
-        put("fuzz_measure_calc_seed_corpus.zip", &zip);
+        let zip = folder.path().join("fuzz_measure_calc_seed_corpus.zip");
+        let mut packer = pack::Packer::create(&zip).unwrap();
+        packer.add("n", &[9; 50], "").unwrap();
+        packer.finish().unwrap().put_in_place().unwrap();
 
         let of = |name| targets::find(name).unwrap();
         let (calc, scan) = (of("fuzz_measure_calc"), of("fuzz_measure_scan"));

@@ -1,14 +1,14 @@
 //! Zips of inputs: entries named by content, in order of their names, with the earliest date that zip knows.
 //!
-//! The compressor is `miniz_oxide`, which makes the same bytes on every machine; others choose by what the
-//! processor can do.
+//! The compressor is `miniz_oxide`, which makes the same bytes on every machine. Others depend on the processor.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufReader, Cursor, Read, Seek, Write};
-use std::path::Path;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use tempfile::NamedTempFile;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
@@ -44,36 +44,47 @@ pub fn insert(inputs: &mut Inputs, content: Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-/// The zip of `inputs`, each with a comment of its own (none when that is empty). The same inputs with the same
-/// comments make the same bytes.
+/// A zip that is written beside its place, input by input.
 ///
-/// # Errors
-/// When there are none: a corpus of nothing would be replayed and show nothing.
-pub fn zipped<'a>(
-    inputs: impl IntoIterator<Item = (&'a str, &'a [u8])>,
-    comment: impl Fn(&[u8]) -> String,
-) -> Result<Vec<u8>> {
-    let mut inputs: Vec<(&str, &[u8])> = inputs.into_iter().collect();
-    ensure!(!inputs.is_empty(), "a corpus without inputs is not packed");
-    inputs.sort_unstable();
-    let mut packer = Packer::new(Cursor::new(Vec::new()));
-    for (name, content) in inputs {
-        packer.add(name, content, &comment(content))?;
-    }
-    Ok(packer.finish()?.into_inner())
+/// The same inputs with the same comments make the same bytes when they are added in the order of their names.
+#[derive(Debug)]
+pub struct Packer {
+    zip: ZipWriter<BufWriter<NamedTempFile>>,
+    place: PathBuf,
+    inputs: usize,
 }
 
-/// A zip that is written input by input.
-pub struct Packer<W: Write + Seek>(ZipWriter<W>);
+/// A zip that is written, and not yet in its place.
+#[derive(Debug)]
+pub struct Packed {
+    file: NamedTempFile,
+    place: PathBuf,
+    /// How many bytes it has.
+    pub bytes: u64,
+}
 
-impl<W: Write + Seek> Packer<W> {
-    /// An empty zip.
-    pub fn new(to: W) -> Self {
-        Self(ZipWriter::new(to))
+impl Packer {
+    /// An empty zip, to be put in `place`.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or written to.
+    pub fn create(place: &Path) -> Result<Self> {
+        let place = std::path::absolute(place)?;
+        let folder = place.parent().context("a zip without a folder")?;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("{} cannot be made", folder.display()))?;
+        let file = tempfile::Builder::new()
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+            .tempfile_in(folder)
+            .with_context(|| format!("{} cannot be written to", folder.display()))?;
+        Ok(Self {
+            zip: ZipWriter::new(BufWriter::new(file)),
+            place,
+            inputs: 0,
+        })
     }
 
-    /// Adds an input, with a comment when that is not empty. The same inputs make the same bytes when they are
-    /// added in the order of their names.
+    /// Adds an input, with a comment when that is not empty.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -84,20 +95,50 @@ impl<W: Write + Seek> Packer<W> {
             .last_modified_time(DateTime::default())
             .unix_permissions(0o644);
         if comment.is_empty() {
-            self.0.start_file(name, options)?;
+            self.zip.start_file(name, options)?;
         } else {
             let options = options.into_full_options().with_file_comment(comment);
-            self.0.start_file(name, options)?;
+            self.zip.start_file(name, options)?;
         }
-        Ok(self.0.write_all(content)?)
+        self.inputs += 1;
+        Ok(self.zip.write_all(content)?)
     }
 
     /// Ends the zip.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn finish(self) -> Result<W> {
-        Ok(self.0.finish()?)
+    /// When it cannot be written, or has no inputs: a replay of it would show nothing.
+    pub fn finish(self) -> Result<Packed> {
+        ensure!(self.inputs > 0, "a corpus without inputs is not packed");
+        let file = self.zip.finish()?;
+        let file = file
+            .into_inner()
+            .map_err(std::io::IntoInnerError::into_error)
+            .with_context(|| format!("{} cannot be written", self.place.display()))?;
+        Ok(Packed {
+            bytes: file.as_file().metadata()?.len(),
+            file,
+            place: self.place,
+        })
+    }
+}
+
+impl Packed {
+    /// Where it is now.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Puts it in its place, in one step. Returns that.
+    ///
+    /// # Errors
+    /// When it cannot be moved; what was in its place is then still there.
+    pub fn put_in_place(self) -> Result<PathBuf> {
+        self.file
+            .persist(&self.place)
+            .with_context(|| format!("{} cannot be written", self.place.display()))?;
+        Ok(self.place)
     }
 }
 
@@ -141,7 +182,7 @@ pub fn each(
         }
         files += 1;
         let mut content = Vec::new();
-        // What the entry says of its size may not be so.
+        // The size in the entry's header may be wrong.
         let is_large = entry.size() > MAX_ENTRY || {
             entry
                 .take(MAX_ENTRY + 1)
@@ -152,25 +193,6 @@ pub fn each(
         visit(index, (!is_large).then_some(content))?;
     }
     Ok(files)
-}
-
-/// Puts `zip` in the place of `path`, in one step.
-///
-/// # Errors
-/// When it cannot be written; what was there is then still there.
-pub fn swap(path: &Path, zip: &[u8]) -> Result<()> {
-    let folder = path.parent().context("a zip without a folder")?;
-    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    let mut file = tempfile::Builder::new()
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(folder)
-        .with_context(|| format!("{} cannot be written to", folder.display()))?;
-    file.write_all(zip)
-        .and_then(|()| file.flush())
-        .with_context(|| format!("{} cannot be written to", folder.display()))?;
-    file.persist(path)
-        .with_context(|| format!("{} cannot be written", path.display()))?;
-    Ok(())
 }
 
 #[cfg(test)]
@@ -185,36 +207,33 @@ mod tests {
         inputs
     }
 
-    fn zip_of(inputs: &Inputs) -> Vec<u8> {
-        zipped(
-            inputs
-                .iter()
-                .map(|(name, content)| (name.as_str(), &content[..])),
-            |_| String::new(),
-        )
-        .unwrap()
+    fn packed(place: &Path, inputs: &Inputs) -> Packed {
+        let mut packer = Packer::create(place).unwrap();
+        for (name, content) in inputs {
+            packer.add(name, content, "").unwrap();
+        }
+        packer.finish().unwrap()
     }
 
     #[test]
-    fn what_is_packed_is_read_back_and_order_does_not_matter() {
+    fn what_is_packed_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a/x_seed_corpus.zip");
+        let place = folder.path().join("a/x_seed_corpus.zip");
         let some = inputs(&[b"", b"abc", &[7; 5000]]);
-        let zip = zip_of(&some);
-        swap(&path, &zip).unwrap();
-        assert_eq!(read(&path).unwrap(), some);
-        assert!(zip.len() < 1000, "{} bytes", zip.len());
-        let reversed = some
-            .iter()
-            .rev()
-            .map(|(name, content)| (name.as_str(), &content[..]));
-        assert_eq!(zipped(reversed, |_| String::new()).unwrap(), zip);
+        let zip = packed(&place, &some);
+        assert!(zip.bytes < 1000, "{} bytes", zip.bytes);
+        assert_eq!(read(zip.path()).unwrap(), some);
+        assert!(!place.exists());
+        assert_eq!(zip.put_in_place().unwrap(), place);
+        assert_eq!(read(&place).unwrap(), some);
+        assert_eq!(fs::read_dir(folder.path().join("a")).unwrap().count(), 1);
     }
 
     #[test]
     fn a_zip_of_known_inputs_has_known_bytes() {
-        let zip = zip_of(&inputs(&[b"abc", &[7; 300]]));
-        let name = content_name(&zip);
+        let folder = tempfile::tempdir().unwrap();
+        let zip = packed(&folder.path().join("x.zip"), &inputs(&[b"abc", &[7; 300]]));
+        let name = content_name(&fs::read(zip.path()).unwrap());
         assert_eq!(
             &name[..8],
             "8e3e66c3",
@@ -224,23 +243,28 @@ mod tests {
 
     #[test]
     fn each_input_has_its_comment() {
-        let comment = |content: &[u8]| format!("{} bytes", content.len());
-        let zip = zipped([("a", &b"x"[..]), ("b", b"yz")], comment).unwrap();
-        let mut zip = ZipArchive::new(Cursor::new(zip)).unwrap();
-        assert_eq!(zip.by_name("a").unwrap().comment(), "1 bytes");
+        let folder = tempfile::tempdir().unwrap();
+        let mut packer = Packer::create(&folder.path().join("x.zip")).unwrap();
+        packer.add("a", b"x", "1 byte").unwrap();
+        packer.add("b", b"yz", "2 bytes").unwrap();
+        let zip = packer.finish().unwrap();
+        let mut zip = ZipArchive::new(File::open(zip.path()).unwrap()).unwrap();
+        assert_eq!(zip.by_name("a").unwrap().comment(), "1 byte");
         assert_eq!(zip.by_name("b").unwrap().comment(), "2 bytes");
     }
 
     #[test]
     fn nothing_is_neither_packed_nor_read() {
-        assert!(zipped([], |_| String::new()).is_err());
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("empty.zip");
-        let empty = ZipWriter::new(Cursor::new(Vec::new())).finish().unwrap();
-        swap(&path, empty.get_ref()).unwrap();
+        assert!(Packer::create(&path).unwrap().finish().is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        ZipWriter::new(File::create(&path).unwrap())
+            .finish()
+            .unwrap();
         let error = read(&path).unwrap_err().to_string();
         assert!(error.ends_with("has no inputs"), "{error}");
-        swap(&path, b"PK nonsense").unwrap();
+        fs::write(&path, "PK nonsense").unwrap();
         assert!(read(&path).unwrap_err().to_string().ends_with("is no zip"));
     }
 }

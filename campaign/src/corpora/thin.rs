@@ -1,28 +1,26 @@
-//! Makes a folder of inputs as small as it can be without losing a feature.
+//! Takes out of a folder of inputs what adds nothing to the rest.
 //!
-//! In order: every input is replayed on the neutral build; those that fail are kept among the finds; a small
-//! cover is chosen ([`sets`](super::sets)) and written to a new folder beside; that is replayed and must have
-//! every feature as often as is asked for; then it takes the old one's place ([`swap`](super::swap)). A kill at
-//! any moment leaves the old or the new corpus in its place, and every find where it was or among the finds.
+//! In order: every input is replayed on the neutral build; those that fail are kept among the findings; a small
+//! cover is chosen, replayed again, and must have every feature as often as is asked for; only then the other
+//! inputs are moved to a folder beside, or removed. Nothing is moved that the cover needs. So a kill at any
+//! moment leaves a corpus that has every feature, and every input in one of the two folders. Inputs that come
+//! meanwhile, and what cannot be read, stay where they are.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
-use super::features::Numbers;
-use super::folder::Folder;
-use super::minimise::cost;
-use super::sets::Sets;
-use super::swap::{LeftBehind, Old, Swap};
-use crate::corpus::Store;
+use super::survey::{Survey, Terms};
+use crate::corpus::{Store, files_in};
 use crate::coverage::Replay;
-use crate::engine::session;
 use crate::progress::Progress;
-use crate::replay::Verdict;
 
-/// A corpus to be thinned out.
+/// A corpus to be minimised.
 #[derive(Debug)]
 pub struct Thinning<'a> {
     /// How its inputs are replayed.
@@ -31,15 +29,11 @@ pub struct Thinning<'a> {
     pub corpus: &'a Path,
     /// Where inputs that fail are kept, named by content.
     pub finds: &'a Path,
-    /// Longer inputs are not for this target, and are left out.
-    pub max_input: usize,
-    /// How many inputs to keep for each feature, where there are as many.
-    pub keep: usize,
-    /// How many bytes the features of all inputs may take in memory.
-    pub memory: usize,
-    /// Whether the old corpus is removed in the end.
+    /// What to keep.
+    pub terms: Terms,
+    /// Whether what is taken out is removed.
     pub discard: bool,
-    /// Where it says how far it is.
+    /// Where progress is shown.
     pub progress: &'a Progress,
 }
 
@@ -57,295 +51,140 @@ pub struct Amount {
 pub struct Thinned {
     /// The corpus as it was.
     pub before: Amount,
-    /// The corpus as it is, or would be.
+    /// The corpus as it is, or would be, without inputs that came meanwhile or cannot be read.
     pub after: Amount,
     /// Features: regions with how often, checks evaluated, kinds of answer.
     pub features: usize,
-    /// How many different sets of features there were among the inputs.
+    /// How many different sets of features the inputs had.
     pub feature_sets: usize,
-    /// How often sets were forgotten to stay within the memory: if ever, the cover may be a little larger.
+    /// How often sets were forgotten to stay within the memory. The cover may then be a little larger.
     pub forgotten: usize,
-    /// How many inputs fail; they are among the finds, and not in the new corpus.
+    /// How many inputs fail. They are among the findings, and are taken out.
     pub failing: usize,
-    /// How many are longer than the target takes, and not in the new corpus.
+    /// How many are longer than the target takes. They are taken out.
     pub too_long: usize,
-    /// How many could not be read, with the first reason.
+    /// How many cannot be read, with the first reason.
     pub unreadable: (usize, Option<String>),
-    /// How many came while it was made: they are in the new corpus.
-    pub late: usize,
-    /// Where the old corpus is kept.
-    pub kept_as: Option<PathBuf>,
-    /// Why it is kept although it was to be removed.
-    pub kept_because: Option<String>,
-}
-
-/// What was done last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "named as what was done")]
-pub enum Stage {
-    Chosen,
-    FindsKept,
-    Begun,
-    HalfWritten,
-    Written,
-    Verified,
-    Changed,
-    Ended,
-}
-
-impl Stage {
-    /// All of them, in order.
-    pub const ALL: [Self; 8] = [
-        Self::Chosen,
-        Self::FindsKept,
-        Self::Begun,
-        Self::HalfWritten,
-        Self::Written,
-        Self::Verified,
-        Self::Changed,
-        Self::Ended,
-    ];
-}
-
-/// That it was interrupted: the corpus is as it was.
-#[derive(Debug)]
-pub struct Interrupted;
-
-impl std::fmt::Display for Interrupted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("interrupted: the corpus is as it was")
-    }
-}
-
-impl std::error::Error for Interrupted {}
-
-/// What the replay of a corpus tells.
-struct Replayed {
-    numbers: Numbers,
-    sets: Sets,
-    failing: Vec<u32>,
-    too_long: usize,
-    unreadable: (usize, Option<String>),
-    bytes: u64,
+    /// Where the inputs are that were taken out, unless they are removed.
+    pub moved_to: Option<PathBuf>,
 }
 
 impl Thinning<'_> {
-    /// Says what would be kept, and changes nothing.
+    /// Returns what would be kept, and changes nothing.
     ///
     /// # Errors
-    /// When inputs cannot be replayed; [`Interrupted`].
+    /// When there are no inputs or they cannot be replayed; [`Interrupted`](super::survey::Interrupted).
     pub fn rehearse(&self) -> Result<Thinned> {
-        let folder = Folder::list(self.corpus)?;
-        let replayed = self.look_at(&folder, "replay", Numbers::new(self.regions()))?;
-        let chosen = replayed.sets.cover();
-        Ok(thinned(&folder, &replayed, &chosen))
+        let files = self.files()?;
+        let survey = self.survey(&files, "replay")?;
+        Ok(thinned(&survey, &survey.cover()))
     }
 
-    /// Does it. `after` is called after each stage.
+    /// Does it. Calls `after` with the name of each step that is done: `chosen`, `findings kept`, `verified`, `half
+    /// moved`, `moved`.
     ///
     /// # Errors
-    /// When something cannot be done, or the new corpus lacks a feature: the old one is then in its place.
-    /// [`Interrupted`].
-    pub fn run(&self, after: &mut dyn FnMut(Stage)) -> Result<Thinned> {
-        match Swap::recover(self.corpus)? {
-            Some(LeftBehind::Unfinished) => self
-                .progress
-                .say("an earlier minimize was ended before its time; what it had begun is removed"),
-            Some(LeftBehind::Old(old)) => self.progress.say(&format!(
-                "an earlier minimize was ended right after its change; the corpus before it is {}",
-                old.display()
-            )),
-            None => {}
-        }
-        let folder = Folder::list(self.corpus)?;
-        let replayed = self.look_at(&folder, "replay", Numbers::new(self.regions()))?;
-        let chosen = replayed.sets.cover();
+    /// As [`rehearse`](Self::rehearse); when the cover does not have every feature, or a file cannot be moved.
+    pub fn run(&self, after: &mut dyn FnMut(&str)) -> Result<Thinned> {
+        let files = self.files()?;
+        let survey = self.survey(&files, "replay")?;
+        let chosen = survey.cover();
         ensure!(
             !chosen.is_empty(),
-            "{} has no input that passes, so that nothing would be left of it",
+            "{} has no input that passes: nothing would be left of it",
             self.corpus.display()
         );
-        after(Stage::Chosen);
-        let mut thinned = thinned(&folder, &replayed, &chosen);
-        for &place in &replayed.failing {
-            Store::open(self.finds)?.add(&folder.read(place as usize)?)?;
+        after("chosen");
+        for &(place, _) in &survey.failing {
+            Store::open(self.finds)?.add_file(&files[place])?;
         }
-        after(Stage::FindsKept);
+        after("findings kept");
+        let kept: Vec<&Path> = chosen.iter().map(|&place| files[place].as_path()).collect();
+        survey.ensure_kept_in(&self.survey(&kept, "verify")?)?;
+        after("verified");
 
-        let swap = Swap::begin(self.corpus)?;
-        after(Stage::Begun);
-        let made = self.fill(&swap, &folder, &chosen, after).and_then(|()| {
-            after(Stage::Written);
-            self.verify(swap.folder(), replayed)
-        });
-        if let Err(why) = made {
-            // The first error says more than one that follows from it.
-            swap.give_up().ok();
-            return Err(why);
+        let mut stays: BTreeSet<usize> = chosen.iter().copied().collect();
+        stays.extend(survey.unreadable.iter().map(|(place, _)| place));
+        let places = (0..files.len()).filter(|place| !stays.contains(place));
+        let out: Vec<&Path> = places.map(|place| files[place].as_path()).collect();
+        let mut thinned = thinned(&survey, &chosen);
+        if !self.discard && !out.is_empty() {
+            thinned.moved_to = Some(folder_beside(self.corpus)?);
         }
-        after(Stage::Verified);
-        thinned.late = self.take_late(self.corpus, &folder, swap.folder())?;
-        let old = swap.change()?;
-        after(Stage::Changed);
-        thinned.late += self.take_late(old.folder(), &folder, self.corpus)?;
-        self.put_away(old, &folder, &mut thinned)?;
-        after(Stage::Ended);
+        for (index, file) in out.iter().enumerate() {
+            take_out(file, thinned.moved_to.as_deref())?;
+            if index == out.len() / 2 {
+                after("half moved");
+            }
+        }
+        after("moved");
         Ok(thinned)
     }
 
-    fn regions(&self) -> usize {
-        self.replay.map.regions().len()
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        let files = files_in(self.corpus)?;
+        ensure!(!files.is_empty(), "{} has no inputs", self.corpus.display());
+        Ok(files)
     }
 
-    fn look_at(&self, folder: &Folder, what: &str, mut numbers: Numbers) -> Result<Replayed> {
-        let name = format!("{}: {what}", self.replay.target);
-        let mut line = self.progress.counted(&name, "inputs", folder.len() as u64);
-        let mut sets = Sets::new(self.keep, self.memory);
-        let mut failing = Vec::new();
-        let mut features = Vec::new();
-        let (mut too_long, mut bytes) = (0, 0);
-        let mut unreadable = (0, None);
-        self.replay.hits(folder, |hits| {
-            if session::interrupted() {
-                return Err(Interrupted.into());
-            }
-            line.step();
-            let place = u32::try_from(hits.input).context("more than 2^32 inputs")?;
-            let length = folder.length(hits.input);
-            bytes += u64::from(length);
-            match &hits.verdict {
-                Verdict::Error { message } => {
-                    unreadable.0 += 1;
-                    unreadable.1.get_or_insert_with(|| message.clone());
-                }
-                Verdict::Fail(_) => failing.push(place),
-                Verdict::Pass | Verdict::Rejected { .. } if length as usize > self.max_input => {
-                    too_long += 1;
-                }
-                Verdict::Pass | Verdict::Rejected { .. } => {
-                    numbers.of(&hits, &mut features);
-                    sets.add(place, cost(length.into(), hits.work), &features);
-                }
-            }
-            Ok(())
-        })?;
-        line.done(self.progress);
-        Ok(Replayed {
-            numbers,
-            sets,
-            failing,
-            too_long,
-            unreadable,
-            bytes,
-        })
-    }
-
-    /// Writes the chosen inputs to the new folder.
-    fn fill(
-        &self,
-        swap: &Swap,
-        folder: &Folder,
-        chosen: &[u32],
-        after: &mut dyn FnMut(Stage),
-    ) -> Result<()> {
-        let store = Store::open(swap.folder())?;
-        for (index, &place) in chosen.iter().enumerate() {
-            store.add(&folder.read(place as usize)?)?;
-            if index == chosen.len() / 2 {
-                after(Stage::HalfWritten);
-            }
-        }
-        Ok(())
-    }
-
-    /// Replays the new folder: it must have every feature of the old one, as often as is asked for.
-    fn verify(&self, new: &Path, old: Replayed) -> Result<()> {
-        let folder = Folder::list(new)?;
-        let Replayed { numbers, sets, .. } = old;
-        let after = self.look_at(&folder, "verify", numbers)?;
-        ensure!(
-            after.failing.is_empty() && after.unreadable.0 == 0,
-            "{} inputs passed once and then not, for instance {}",
-            after.failing.len() + after.unreadable.0,
-            after
-                .failing
-                .first()
-                .map_or_else(String::new, |&place| folder
-                    .file(place as usize)
-                    .display()
-                    .to_string())
-        );
-        let mut lost = BTreeMap::new();
-        for (number, &before) in sets.counts().iter().enumerate() {
-            let now = after.sets.counts().get(number).copied().unwrap_or(0) as usize;
-            if now < self.keep.min(before as usize) {
-                lost.insert(number, (before, now));
-            }
-        }
-        if let Some((&number, (before, now))) = lost.first_key_value() {
-            anyhow::bail!(
-                "the new corpus lost {} features; the old one stays. The first is {:?}: {before} inputs had it, \
-                 {now} have it now. Either an input was changed meanwhile, or one does not do the same each time",
-                lost.len(),
-                after.numbers.all()[number]
-            );
-        }
-        Ok(())
-    }
-
-    /// Takes over inputs that came to `from` after it was listed.
-    fn take_late(&self, from: &Path, listed: &Folder, to: &Path) -> Result<usize> {
-        let now = Folder::list(from)?;
-        let store = Store::open(to)?;
-        let mut late = 0;
-        for (place, name) in now.names().enumerate() {
-            if !listed.has(name) {
-                late += usize::from(store.add(&now.read(place)?)?.1);
-            }
-        }
-        Ok(late)
-    }
-
-    /// Keeps the old corpus, or removes it.
-    fn put_away(&self, old: Old, listed: &Folder, thinned: &mut Thinned) -> Result<()> {
-        let needed = if listed.others() > 0 {
-            Some(format!("{} things in it are no files", listed.others()))
-        } else if thinned.unreadable.0 > 0 {
-            Some(format!(
-                "{} inputs in it cannot be read",
-                thinned.unreadable.0
-            ))
-        } else {
-            None
-        };
-        if self.discard && needed.is_none() {
-            return old.discard();
-        }
-        thinned.kept_because = needed.filter(|_| self.discard);
-        thinned.kept_as = Some(old.keep()?);
-        Ok(())
+    fn survey<P: AsRef<Path>>(&self, files: &[P], what: &str) -> Result<Survey> {
+        Survey::of(&self.replay, &files, self.terms, what, self.progress)
     }
 }
 
-fn thinned(folder: &Folder, replayed: &Replayed, chosen: &[u32]) -> Thinned {
-    let lengths = chosen.iter().map(|&place| folder.length(place as usize));
+fn thinned(survey: &Survey, chosen: &[usize]) -> Thinned {
+    let lengths = survey.lengths();
+    let amount = |of: &mut dyn Iterator<Item = usize>| {
+        let mut amount = Amount::default();
+        for length in of {
+            amount.inputs += 1;
+            amount.bytes += length as u64;
+        }
+        amount
+    };
+    let reason = survey.unreadable.first().map(|(_, why)| why.clone());
     Thinned {
-        before: Amount {
-            inputs: folder.len() as u64,
-            bytes: replayed.bytes,
-        },
-        after: Amount {
-            inputs: chosen.len() as u64,
-            bytes: lengths.map(u64::from).sum(),
-        },
-        features: replayed.numbers.all().len(),
-        feature_sets: replayed.sets.distinct(),
-        forgotten: replayed.sets.forgotten(),
-        failing: replayed.failing.len(),
-        too_long: replayed.too_long,
-        unreadable: replayed.unreadable.clone(),
-        late: 0,
-        kept_as: None,
-        kept_because: None,
+        before: amount(&mut lengths.iter().copied()),
+        after: amount(&mut chosen.iter().map(|&place| lengths[place])),
+        features: survey.features(),
+        feature_sets: survey.distinct(),
+        forgotten: survey.forgotten(),
+        failing: survey.failing.len(),
+        too_long: survey.too_long,
+        unreadable: (survey.unreadable.len(), reason),
+        moved_to: None,
     }
+}
+
+/// Moves a file to a folder, or removes it.
+fn take_out(file: &Path, to: Option<&Path>) -> Result<()> {
+    let done = match (to, file.file_name()) {
+        (Some(folder), Some(name)) => fs::rename(file, folder.join(name)),
+        _ => fs::remove_file(file),
+    };
+    match done {
+        // Somebody else took it out meanwhile.
+        Err(why) if why.kind() == ErrorKind::NotFound => Ok(()),
+        done => done.with_context(|| format!("{} cannot be taken out", file.display())),
+    }
+}
+
+/// Makes a folder with a name that is free: the corpus's, `.before-` and the date and time of now.
+fn folder_beside(corpus: &Path) -> Result<PathBuf> {
+    let name = corpus.file_name().context("a corpus without a name")?;
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let now = now.replace(':', "-").replace('Z', "");
+    let name = format!("{}.before-{now}", name.to_string_lossy());
+    let numbered = (2..100).map(|number| format!("{name}-{number}"));
+    for name in std::iter::once(name.clone()).chain(numbered) {
+        let folder = corpus.with_file_name(name);
+        match fs::create_dir(&folder) {
+            Err(why) if why.kind() == ErrorKind::AlreadyExists => {}
+            made => {
+                made.with_context(|| format!("{} cannot be made", folder.display()))?;
+                return Ok(folder);
+            }
+        }
+    }
+    anyhow::bail!("there are a hundred folders {name}")
 }

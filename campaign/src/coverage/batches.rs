@@ -1,22 +1,22 @@
-//! Many inputs through a worker: in batches while all goes well, one by one where a worker died.
+//! Many inputs through workers: in batches while all goes well, one by one where a worker died.
 //!
-//! A batch saves a small input most of what it costs. When a worker dies or falls silent in one, its unanswered
-//! inputs are replayed one by one: whatever happens then is due to that input, and what is left of the worker's
-//! counters is that input's.
+//! A batch saves most of what a small input costs. When a worker dies or falls silent in a batch, the
+//! unanswered inputs are replayed one by one. What happens then is due to that input alone, and so are the
+//! counters that a dead worker leaves.
 
-use super::contents::Contents;
-use super::source_map::SourceMap;
-use super::worker_process::{Answer, Settings, Worker};
-use crate::replay::Verdict;
-use anyhow::{Context, Result};
-use harness_core::counters::Profile;
-use harness_core::worker::batch::SEND_AFTER;
-use harness_core::worker::escape;
-use std::collections::{BTreeSet, VecDeque};
-use std::fs;
-use std::ops::Range;
+use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
+
+use anyhow::{Context, Result};
+use worker::batch::{Inputs, SEND_AFTER};
+use worker::protocol::Command;
+
+use super::contents::Contents;
+use super::profile::Profile;
+use super::worker_process::{Answer, Worker};
+use crate::replay::Verdict;
 
 /// How many inputs a batch has at most: also how many are run again when one of them kills a worker.
 const BATCH_INPUTS: usize = 512;
@@ -24,42 +24,44 @@ const BATCH_INPUTS: usize = 512;
 const BATCH_BYTES: usize = 256 << 10;
 /// How many batches are under way: the worker runs one, and has the next when it is done.
 const BATCHES_AHEAD: usize = 2;
-/// How long a worker may be silent in a batch before its inputs are replayed one by one, when the time-out of
-/// one input is longer.
+/// How long a worker may be silent in a batch before its inputs are replayed one by one, when one input may
+/// take longer.
 const BATCH_PATIENCE: Duration = Duration::from_secs(1);
-
-/// What became of one input.
-pub(super) enum Told<'a> {
-    /// The answer's fields, escaped, and the probes reached with the class of how often.
-    Answer(&'a [u8], &'a [(usize, u64)]),
-    /// It could not be read.
-    Unreadable(String),
-    /// The worker died of it, and had reached these regions.
-    Died(Verdict, BTreeSet<usize>),
-}
 
 /// What is asked of which inputs.
 pub(super) struct Questions<'a> {
-    pub(super) workers: Settings<'a>,
-    pub(super) command: &'a str,
+    pub(super) binary: &'a Path,
+    /// The counters to watch, as [`worker::counters::parse_ranges`] reads them.
+    pub(super) counters: String,
+    /// To run or to trace.
+    pub(super) command: Command,
     pub(super) target: &'a str,
     pub(super) contents: &'a (dyn Contents + 'a),
-    pub(super) map: &'a SourceMap,
     /// How long one input may take.
     pub(super) timeout: Duration,
 }
 
-/// Takes an input's place and what became of it.
-type Visit<'a> = dyn FnMut(usize, Told<'_>) -> Result<()> + 'a;
+/// An input's place, its length in bytes (0 when it cannot be read), and the answer.
+pub(super) type Visit<'a> = dyn FnMut(usize, usize, Answer) -> Result<()> + 'a;
 
-/// Where a run is.
-struct Progress<'a> {
-    questions: &'a Questions<'a>,
-    /// The first input that was not visited.
-    next: usize,
-    worker: Option<Worker>,
-    workers_started: usize,
-    hits: Vec<(usize, u64)>,
+/// Inputs that were sent together: the first one's place, and of each its length or why it could not be read.
+/// Unreadable ones were not sent.
+struct Batch {
+    first: usize,
+    lengths: Vec<Result<usize, String>>,
+}
+
+impl Batch {
+    fn end(&self) -> usize {
+        self.first + self.lengths.len()
+    }
+}
+
+/// A worker that stopped answering within the batch that ends at `until`.
+struct Stopped {
+    until: usize,
+    worker: Worker,
+    why: RecvTimeoutError,
 }
 
 impl Questions<'_> {
@@ -68,204 +70,121 @@ impl Questions<'_> {
     /// # Errors
     /// When a worker cannot be started or does not speak the protocol, and those of `visit`.
     pub(super) fn ask(&self, visit: &mut Visit<'_>) -> Result<()> {
-        self.workers.prepare(self.map.probes())?;
-        let mut progress = Progress {
-            questions: self,
-            next: 0,
-            worker: None,
-            workers_started: 0,
-            hits: Vec::new(),
-        };
-        let count = self.contents.count();
-        while progress.next < count {
-            let mut worker = progress.take_worker()?;
-            if !worker.takes_batches {
-                progress.worker = Some(worker);
-                progress.one_by_one(count, visit)?;
-            } else if let Some(stopped) = progress.batches(&mut worker, visit)? {
-                let how = worker.end(stopped.why);
-                drop(worker);
-                let died = progress.one_by_one(stopped.until, visit)?;
-                if !died && stopped.why == RecvTimeoutError::Disconnected {
-                    eprintln!("a worker died ({how}), and of no input that it then ran alone");
-                }
+        let mut next = 0;
+        while let Some(Stopped {
+            until,
+            mut worker,
+            why,
+        }) = self.in_batches(&mut next, visit)?
+        {
+            let (_, how) = worker.end(why, BATCH_PATIENCE);
+            drop(worker);
+            let died = self.one_by_one(next..until, visit)?;
+            if !died && why == RecvTimeoutError::Disconnected {
+                eprintln!("in a batch {how}; no input that it ran alone is the cause");
             }
+            next = until;
         }
         Ok(())
     }
 
-    /// The inputs from `first` on that go together, and the request.
-    fn batch(&self, first: usize) -> (Batch, Vec<u8>) {
-        let mut payload = Vec::new();
-        let mut unreadable = VecDeque::new();
-        let mut next = first;
+    /// Replays the inputs from `next` on until all are done or a worker stops answering.
+    fn in_batches(&self, next: &mut usize, visit: &mut Visit<'_>) -> Result<Option<Stopped>> {
         let count = self.contents.count();
-        while next < count && next - first < BATCH_INPUTS && payload.len() < BATCH_BYTES {
-            if let Err(why) = self.append(next, &mut payload) {
-                unreadable.push_back((next, why));
-            }
-            next += 1;
+        if *next == count {
+            return Ok(None);
         }
-        let inputs = next - first - unreadable.len();
-        let request = self.request(inputs, &payload);
-        let batch = Batch {
-            places: first..next,
-            unreadable,
-        };
-        (batch, request)
-    }
-
-    /// Appends an input with its length before it; nothing when it cannot be read.
-    fn append(&self, place: usize, payload: &mut Vec<u8>) -> Result<(), String> {
-        let start = payload.len();
-        payload.extend_from_slice(&[0; 4]);
-        let length = self.contents.append(place, payload).and_then(|()| {
-            let length = payload.len() - start - 4;
-            u32::try_from(length).map_err(|_| format!("{length} bytes are too many"))
-        });
-        match length {
-            Ok(length) => {
-                payload[start..start + 4].copy_from_slice(&length.to_le_bytes());
-                Ok(())
-            }
-            Err(why) => {
-                payload.truncate(start);
-                Err(why)
-            }
-        }
-    }
-
-    fn request(&self, inputs: usize, payload: &[u8]) -> Vec<u8> {
-        let (command, target) = (self.command, escape(self.target));
-        let bytes = payload.len();
-        let line = format!("batch\t{command}\t{target}\t{inputs}\t{bytes}\n");
-        [line.as_bytes(), payload].concat()
-    }
-}
-
-/// A batch that was sent.
-struct Batch {
-    places: Range<usize>,
-    /// Those that could not be read, and are not in it.
-    unreadable: VecDeque<(usize, String)>,
-}
-
-/// Where a worker stopped answering: before the batch that ends at `until` was through.
-struct Stopped {
-    until: usize,
-    why: RecvTimeoutError,
-}
-
-impl Progress<'_> {
-    fn take_worker(&mut self) -> Result<Worker> {
-        if let Some(worker) = self.worker.take() {
-            return Ok(worker);
-        }
-        self.workers_started += 1;
-        self.questions.workers.start(self.workers_started)
-    }
-
-    /// Replays in batches until all is done or the worker stops answering.
-    fn batches(&mut self, worker: &mut Worker, visit: &mut Visit<'_>) -> Result<Option<Stopped>> {
-        let questions = self.questions;
-        let patience = questions.timeout.min(BATCH_PATIENCE) + SEND_AFTER;
+        let patience = self.timeout.min(BATCH_PATIENCE) + SEND_AFTER;
+        let mut worker = self.start()?;
         let mut under_way: VecDeque<Batch> = VecDeque::new();
-        let mut sent = self.next;
+        let mut sent = *next;
         loop {
-            while under_way.len() < BATCHES_AHEAD && sent < questions.contents.count() {
-                let (batch, request) = questions.batch(sent);
+            while under_way.len() < BATCHES_AHEAD && sent < count {
+                let (batch, request) = self.batch(sent);
                 worker.ask(request);
-                sent = batch.places.end;
+                sent = batch.end();
                 under_way.push_back(batch);
             }
-            let Some(mut batch) = under_way.pop_front() else {
+            let Some(batch) = under_way.pop_front() else {
                 return Ok(None);
             };
-            for place in batch.places.clone() {
-                match batch.unreadable.front_mut() {
-                    Some((unreadable, why)) if *unreadable == place => {
-                        visit(place, Told::Unreadable(std::mem::take(why)))?;
-                        batch.unreadable.pop_front();
-                    }
-                    _ => match worker.line(patience) {
-                        Ok(line) => tell(place, line, &mut self.hits, visit)?,
-                        Err(why) => {
-                            let until = batch.places.end;
-                            return Ok(Some(Stopped { until, why }));
-                        }
+            let until = batch.end();
+            for length in batch.lengths {
+                let (length, answer) = match length {
+                    Err(why) => (0, Answer::unreadable(why)),
+                    Ok(length) => match worker.line(patience) {
+                        Ok(line) => (length, Answer::parse(line)?),
+                        Err(why) => return Ok(Some(Stopped { until, worker, why })),
                     },
-                }
-                self.next = place + 1;
+                };
+                visit(*next, length, answer)?;
+                *next += 1;
             }
         }
     }
 
-    /// Replays the inputs before `until` one by one. Says whether a worker died.
-    fn one_by_one(&mut self, until: usize, visit: &mut Visit<'_>) -> Result<bool> {
-        let questions = self.questions;
+    /// Replays inputs one by one. Returns whether a worker died.
+    fn one_by_one(&self, places: std::ops::Range<usize>, visit: &mut Visit<'_>) -> Result<bool> {
+        let mut running = None;
         let mut died = false;
-        while self.next < until {
-            let place = self.next;
-            self.next += 1;
-            let mut payload = Vec::new();
-            if let Err(why) = questions.append(place, &mut payload) {
-                visit(place, Told::Unreadable(why))?;
-                continue;
-            }
-            let mut worker = self.take_worker()?;
-            worker.ask(if worker.takes_batches {
-                questions.request(1, &payload)
-            } else {
-                self.request_for_file(&payload[4..])?
-            });
-            match worker.line(questions.timeout) {
+        for place in places {
+            let mut inputs = Inputs::default();
+            let length = match self.append(place, &mut inputs) {
+                Ok(length) => length,
+                Err(why) => {
+                    visit(place, 0, Answer::unreadable(why))?;
+                    continue;
+                }
+            };
+            let mut worker = match running.take() {
+                Some(worker) => worker,
+                None => self.start()?,
+            };
+            worker.ask(inputs.request(self.command, self.target));
+            let answer = match worker.line(self.timeout) {
                 Ok(line) => {
-                    tell(place, line, &mut self.hits, visit)?;
-                    self.worker = Some(worker);
+                    let answer = Answer::parse(line)?;
+                    running = Some(worker);
+                    answer
                 }
                 Err(why) => {
                     died = true;
-                    let verdict = match why {
-                        RecvTimeoutError::Timeout => Verdict::hung(questions.timeout),
-                        RecvTimeoutError::Disconnected => Verdict::died(&worker.end(why)),
-                    };
-                    // No more is counted once it is gone.
-                    worker.end(why);
-                    let counters =
-                        Profile::open(&worker.profile).context("a dead worker's profile")?;
-                    let regions = questions.map.reached_in(&counters, true)?;
-                    visit(place, Told::Died(verdict, regions))?;
+                    // Nothing is counted any more once it has ended.
+                    let (crash, _) = worker.end(why, self.timeout);
+                    let profile =
+                        Profile::read(worker.profile()).context("a dead worker's profile")?;
+                    Answer {
+                        verdict: Verdict::crashed(crash, self.target),
+                        events: String::new(),
+                        grown: profile.counters(),
+                    }
                 }
-            }
+            };
+            visit(place, length, answer)?;
         }
         Ok(died)
     }
 
-    /// A request for a worker that takes no batches: it reads a file.
-    fn request_for_file(&self, content: &[u8]) -> Result<Vec<u8>> {
-        let Questions {
-            workers,
-            command,
-            target,
-            ..
-        } = self.questions;
-        let file = workers.folder.join("input");
-        fs::write(&file, content).context("an input could not be written for the worker")?;
-        let file = file
-            .to_str()
-            .context("the temporary folder's name is not UTF-8")?;
-        let (target, file) = (escape(target), escape(file));
-        Ok(format!("{command}\t{target}\t{file}\n").into_bytes())
+    fn start(&self) -> Result<Worker> {
+        Worker::start(self.binary, &self.counters)
     }
-}
 
-fn tell(
-    place: usize,
-    line: &[u8],
-    hits: &mut Vec<(usize, u64)>,
-    visit: &mut Visit<'_>,
-) -> Result<()> {
-    let answer = Answer::of(line)?;
-    answer.hits(hits)?;
-    visit(place, Told::Answer(answer.fields, hits))
+    /// The inputs from `first` on that go together, and the request.
+    fn batch(&self, first: usize) -> (Batch, Vec<u8>) {
+        let mut inputs = Inputs::default();
+        let mut lengths = Vec::new();
+        for place in first..self.contents.count().min(first + BATCH_INPUTS) {
+            lengths.push(self.append(place, &mut inputs));
+            if inputs.bytes() >= BATCH_BYTES {
+                break;
+            }
+        }
+        let request = inputs.request(self.command, self.target);
+        (Batch { first, lengths }, request)
+    }
+
+    /// Appends an input, and returns its length; appends nothing when it cannot be read.
+    fn append(&self, place: usize, inputs: &mut Inputs) -> Result<usize, String> {
+        inputs.append(|bytes| self.contents.append(place, bytes))
+    }
 }

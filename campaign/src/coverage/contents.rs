@@ -2,53 +2,45 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Inputs that can be read one after the other, by their place.
+/// Inputs that can be read by their place.
 pub trait Contents {
-    /// How many there are.
+    /// The number of inputs.
     fn count(&self) -> usize;
 
     /// Appends the content of the input at `place`, which is below [`count`](Self::count), to `buffer`.
     ///
     /// # Errors
-    /// Why it cannot be read, in words; what was appended then does not count.
+    /// Why it cannot be read, in words. The caller then discards what was appended.
     fn append(&self, place: usize, buffer: &mut Vec<u8>) -> Result<(), String>;
 }
 
-fn append_file(path: &Path, buffer: &mut Vec<u8>) -> Result<(), String> {
-    File::open(path)
-        .and_then(|mut file| file.read_to_end(buffer))
-        .map_or_else(|why| Err(format!("{}: {why}", path.display())), |_| Ok(()))
-}
-
-impl Contents for &[&Path] {
+impl<P: AsRef<Path>> Contents for &[P] {
     fn count(&self) -> usize {
         self.len()
     }
 
     fn append(&self, place: usize, buffer: &mut Vec<u8>) -> Result<(), String> {
-        append_file(self[place], buffer)
+        let path = self[place].as_ref();
+        File::open(path)
+            .and_then(|mut file| file.read_to_end(buffer))
+            .map(|_| ())
+            .map_err(|why| format!("{}: {why}", path.display()))
     }
 }
 
-impl Contents for &[PathBuf] {
+/// Inputs in memory.
+#[derive(Debug)]
+pub struct InMemory<'a>(pub Vec<&'a [u8]>);
+
+impl Contents for InMemory<'_> {
     fn count(&self) -> usize {
-        self.len()
+        self.0.len()
     }
 
     fn append(&self, place: usize, buffer: &mut Vec<u8>) -> Result<(), String> {
-        append_file(&self[place], buffer)
-    }
-}
-
-impl Contents for &[&[u8]] {
-    fn count(&self) -> usize {
-        self.len()
-    }
-
-    fn append(&self, place: usize, buffer: &mut Vec<u8>) -> Result<(), String> {
-        buffer.extend_from_slice(self[place]);
+        buffer.extend_from_slice(self.0[place]);
         Ok(())
     }
 }

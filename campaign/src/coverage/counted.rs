@@ -1,4 +1,4 @@
-//! How many inputs executed what, file by file: what the lcov tracefile and the pages show.
+//! How many inputs executed each line, function and region, by file: for the lcov tracefile and the pages.
 
 use super::lines::FileCounts;
 use super::regions::Portion;
@@ -64,7 +64,7 @@ fn portion(counts: impl Iterator<Item = u64>) -> Portion {
     portion
 }
 
-/// The files of `map`, whose sources lie below `root`; `counts` says of each region how many inputs executed it.
+/// The files of `map`, whose sources lie below `root`; `counts` has for each region how many inputs executed it.
 ///
 /// # Errors
 /// When a source file cannot be read.

@@ -1,19 +1,20 @@
-//! Replaying inputs through the coverage worker: what became of each, and what it reached.
+//! Replays inputs through the coverage worker: what became of each, and what it reached.
 
-use super::batches::{Questions, Told};
-use super::contents::Contents;
-use super::regions::{Growth, GrowthPoint, RegionSet};
-use super::source_map::SourceMap;
-use super::tally::Tally;
-use super::worker_process::Settings;
-use crate::replay::Verdict;
-use anyhow::{Context, Result};
-use harness_core::counters::Report;
-use harness_core::worker::unescape;
-use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use serde::Serialize;
+use worker::counters::ranges_to_text;
+use worker::protocol::Command;
+
+use super::batches::Questions;
+use super::contents::Contents;
+use super::probes::Evaluation;
+use super::regions::{Growth, GrowthPoint, RegionSet};
+use super::source_map::{SourceMap, Tally};
+use crate::replay::Verdict;
 
 /// An input that an engine kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl Verdicts {
         *match verdict {
             Verdict::Pass => &mut self.passed,
             Verdict::Rejected { .. } => &mut self.rejected,
-            Verdict::Fail { .. } => &mut self.failed,
+            Verdict::Fail(_) => &mut self.failed,
             Verdict::Error { .. } => &mut self.errors,
         } += 1;
     }
@@ -68,22 +69,8 @@ pub struct Reached {
     pub regions: BTreeSet<usize>,
 }
 
-/// One input's result, from [`Replay::trace`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Traced {
-    /// The input, by its place in the list.
-    pub input: usize,
-    /// What became of it.
-    pub verdict: Verdict,
-    /// The regions reached, by their numbers in the [`SourceMap`], each with its
-    /// [`hits_class`]: of the copy that was executed most often.
-    pub regions: BTreeMap<usize, u8>,
-    /// What it did beside that: see [`harness_core::trace`].
-    pub deeds: Vec<String>,
-}
-
-/// How often something was executed, as AFL++ and libFuzzer tell it apart: 1, 2, 3, 4–7, 8–15, 16–31,
-/// 32–127, or more often, as 1 to 8. 0 is never.
+/// The class of how often something was executed, as in AFL++ and libFuzzer: 1 to 8 for 1, 2, 3, 4–7, 8–15,
+/// 16–31, 32–127, or more often. 0 is never.
 #[must_use]
 pub const fn hits_class(times: u64) -> u8 {
     match times {
@@ -99,20 +86,22 @@ pub const fn hits_class(times: u64) -> u8 {
     }
 }
 
-/// One input's result, from [`Replay::hits`].
+/// One input's result, from [`Replay::hits`] or [`Replay::regions`].
 #[derive(Debug)]
 pub struct Hits<'a> {
     /// The input, by its place.
     pub input: usize,
+    /// Its length in bytes; 0 when it cannot be read.
+    pub length: usize,
     /// What became of it.
     pub verdict: Verdict,
-    /// As [`Traced::regions`]; 0 for the class when the worker died of the input.
+    /// The regions reached, by their numbers in the [`SourceMap`], ascending. Each has its [`hits_class`]: that
+    /// of the copy that was executed most often.
     pub regions: &'a [(usize, u8)],
-    /// How often anything that was counted was executed, added up: work that is the same each time and on
-    /// every machine. 0 when that was not asked.
+    /// How often anything that is counted was executed, added up: the same each time and on every machine.
     pub work: u64,
-    /// As [`Traced::deeds`], a line each.
-    pub deeds: &'a str,
+    /// What else it did: see [`worker::Events`], a line each; empty for [`Replay::regions`].
+    pub events: &'a str,
 }
 
 /// What a whole corpus reached.
@@ -144,10 +133,10 @@ pub struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    /// Replays the inputs in the order in which they arrived, and says what they reach together.
+    /// Replays the inputs in the order in which they arrived, and returns what they reach together.
     ///
-    /// An input on which the worker dies or hangs is recorded, with what it had reached until then; a new
-    /// worker goes on with the next.
+    /// An input on which the worker dies or hangs is recorded with what it had reached until then. A new worker
+    /// continues with the next.
     ///
     /// # Errors
     /// When the worker cannot be started or does not report coverage; I/O errors.
@@ -161,17 +150,17 @@ impl Replay<'_> {
         let mut points: Vec<GrowthPoint> = Vec::new();
         let mut tally = Tally::new(self.map);
         let start = Instant::now();
-        self.run(&paths, Report::New, |reached| {
-            let input = inputs[reached.input];
-            let is_new = tally.add(reached.regions);
-            verdicts.count(&reached.verdict);
-            if !matches!(reached.verdict, Verdict::Pass | Verdict::Rejected { .. }) {
+        self.regions(&paths.as_slice(), |hits| {
+            let input = inputs[hits.input];
+            let is_new = tally.add(hits.regions.iter().map(|&(region, _)| region));
+            verdicts.count(&hits.verdict);
+            let is_last = hits.input + 1 == inputs.len();
+            if !matches!(hits.verdict, Verdict::Pass | Verdict::Rejected { .. }) {
                 finds.push(Find {
                     path: input.path.clone(),
-                    verdict: reached.verdict,
+                    verdict: hits.verdict,
                 });
             }
-            let is_last = reached.input + 1 == inputs.len();
             if is_new || is_last {
                 points.push(GrowthPoint {
                     time_ms: input.time_ms,
@@ -192,48 +181,27 @@ impl Replay<'_> {
         })
     }
 
-    /// Replays the inputs in the order given and hands `visit` what each reached *by itself*; for an input on
-    /// which the worker died or hung, or which failed a check, at least a part of that: regions whose
-    /// counter is a difference are missing.
+    /// Replays the inputs in the order given and hands `visit` what each reached *by itself*. For an input on
+    /// which the worker died or hung, or which failed a check, this is at least a part of what it reached:
+    /// regions whose counter is a difference are missing.
     ///
     /// # Errors
     /// As [`grow`](Self::grow), and those of `visit`.
-    pub fn each(&self, paths: &[&Path], visit: impl FnMut(Reached) -> Result<()>) -> Result<()> {
-        self.run(paths, Report::All, visit)
-    }
-
-    /// As [`each`](Self::each), and tells how often each region was executed, and what else the input did.
-    ///
-    /// # Errors
-    /// As [`each`](Self::each).
-    pub fn trace(
+    pub fn each(
         &self,
         paths: &[&Path],
-        mut visit: impl FnMut(Traced) -> Result<()>,
+        mut visit: impl FnMut(Reached) -> Result<()>,
     ) -> Result<()> {
-        self.hits(&paths, |hits| {
-            visit(Traced {
+        self.regions(&paths, |hits| {
+            visit(Reached {
                 input: hits.input,
                 verdict: hits.verdict,
-                regions: hits.regions.iter().copied().collect(),
-                deeds: hits.deeds.lines().map(str::to_owned).collect(),
+                regions: hits.regions.iter().map(|&(region, _)| region).collect(),
             })
         })
     }
 
-    /// As [`trace`](Self::trace), for inputs from anywhere, and without a map for each.
-    ///
-    /// # Errors
-    /// As [`each`](Self::each).
-    pub fn hits(
-        &self,
-        contents: &dyn Contents,
-        visit: impl FnMut(Hits<'_>) -> Result<()>,
-    ) -> Result<()> {
-        self.look("trace", Report::Counts, contents, visit)
-    }
-
-    /// As [`hits`](Self::hits), and faster: every region reached is in the class 1, and no deeds are told.
+    /// As [`each`](Self::each), for inputs from anywhere, and with how often each region was executed.
     ///
     /// # Errors
     /// As [`each`](Self::each).
@@ -242,121 +210,66 @@ impl Replay<'_> {
         contents: &dyn Contents,
         visit: impl FnMut(Hits<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.look("run", Report::All, contents, visit)
+        self.ask(Command::Run, contents, visit)
     }
 
-    fn look(
+    /// As [`regions`](Self::regions), and slower, with what else each input did.
+    ///
+    /// # Errors
+    /// As [`each`](Self::each).
+    pub fn hits(
         &self,
-        command: &str,
-        report: Report,
         contents: &dyn Contents,
-        mut visit: impl FnMut(Hits<'_>) -> Result<()>,
+        visit: impl FnMut(Hits<'_>) -> Result<()>,
     ) -> Result<()> {
-        let mut classes = vec![0; self.map.regions().len()];
-        let mut regions: Vec<(usize, u8)> = Vec::new();
-        self.ask(command, contents, report, &mut |input, told| {
-            regions.clear();
-            let mut work = 0_u64;
-            let (verdict, deeds) = match told {
-                Told::Unreadable(message) => (Verdict::Error { message }, String::new()),
-                Told::Died(verdict, reached) => {
-                    regions.extend(reached.into_iter().map(|region| (region, 0)));
-                    (verdict, String::new())
-                }
-                Told::Answer(fields, hits) => {
-                    for &(probe, times) in hits {
-                        work = work.saturating_add(times);
-                        let class = hits_class(times.max(1));
-                        for region in self.map.regions_of_probe(probe) {
-                            if classes[region] == 0 {
-                                regions.push((region, 0));
-                            }
-                            classes[region] = class.max(classes[region]);
-                        }
-                    }
-                    regions.sort_unstable();
-                    for (region, class) in &mut regions {
-                        *class = std::mem::take(&mut classes[*region]);
-                    }
-                    split_deeds(fields)?
-                }
-            };
-            visit(Hits {
-                input,
-                verdict,
-                regions: &regions,
-                work,
-                deeds: &deeds,
-            })
-        })
-    }
-
-    fn run(
-        &self,
-        paths: &[&Path],
-        report: Report,
-        mut visit: impl FnMut(Reached) -> Result<()>,
-    ) -> Result<()> {
-        self.ask("run", &paths, report, &mut |input, told| {
-            let (verdict, regions) = match told {
-                Told::Unreadable(message) => (Verdict::Error { message }, BTreeSet::new()),
-                Told::Died(verdict, regions) => (verdict, regions),
-                Told::Answer(fields, hits) => {
-                    let probes = hits.iter().map(|&(probe, _)| probe);
-                    let regions = probes.flat_map(|probe| self.map.regions_of_probe(probe));
-                    (verdict(fields)?, regions.collect())
-                }
-            };
-            visit(Reached {
-                input,
-                verdict,
-                regions,
-            })
-        })
+        self.ask(Command::Trace, contents, visit)
     }
 
     fn ask(
         &self,
-        command: &str,
+        command: Command,
         contents: &dyn Contents,
-        report: Report,
-        visit: &mut dyn FnMut(usize, Told<'_>) -> Result<()>,
+        mut visit: impl FnMut(Hits<'_>) -> Result<()>,
     ) -> Result<()> {
-        let folder = tempfile::tempdir().context("no temporary folder")?;
         let questions = Questions {
-            workers: Settings {
-                binary: self.binary,
-                folder: folder.path(),
-                report,
-            },
+            binary: self.binary,
+            counters: ranges_to_text(&self.map.probes().counters()),
             command,
             target: self.target,
             contents,
-            map: self.map,
             timeout: self.timeout,
         };
-        questions.ask(visit)
+        let mut evaluation = Evaluation::new(self.map.probes());
+        let mut classes = vec![0; self.map.regions().len()];
+        let mut regions: Vec<(usize, u8)> = Vec::new();
+        questions.ask(&mut |input, length, answer| {
+            regions.clear();
+            let mut work = 0_u64;
+            let returned = !matches!(answer.verdict, Verdict::Fail(_));
+            for &(probe, times) in evaluation.reached(&answer.grown, returned) {
+                work = work.saturating_add(times);
+                let class = hits_class(times);
+                for &region in self.map.regions_of_probe(probe) {
+                    if classes[region] == 0 {
+                        regions.push((region, 0));
+                    }
+                    classes[region] = class.max(classes[region]);
+                }
+            }
+            regions.sort_unstable();
+            for (region, class) in &mut regions {
+                *class = std::mem::take(&mut classes[*region]);
+            }
+            visit(Hits {
+                input,
+                length,
+                verdict: answer.verdict,
+                regions: &regions,
+                work,
+                events: &answer.events,
+            })
+        })
     }
-}
-
-/// The verdict that the escaped fields of an answer tell.
-fn verdict(fields: &[u8]) -> Result<Verdict> {
-    if fields == b"pass" {
-        return Ok(Verdict::Pass);
-    }
-    let fields = String::from_utf8_lossy(fields);
-    Verdict::of_answer(&fields.split('\t').map(unescape).collect::<Vec<_>>())
-}
-
-/// The verdict and the deeds in an answer to `trace`.
-fn split_deeds(fields: &[u8]) -> Result<(Verdict, String)> {
-    let Some(rest) = fields.strip_prefix(b"traced\t") else {
-        return Ok((verdict(fields)?, String::new()));
-    };
-    let tab = rest.iter().position(|&byte| byte == b'\t');
-    let (deeds, of_verdict) = rest.split_at(tab.context("an answer without a verdict")?);
-    let deeds = unescape(&String::from_utf8_lossy(deeds));
-    Ok((verdict(&of_verdict[1..])?, deeds))
 }
 
 #[cfg(test)]
@@ -364,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_are_told_apart_as_engines_do() {
+    fn counts_are_in_the_classes_of_the_engines() {
         let classes = [0, 1, 2, 3, 4, 7, 8, 15, 16, 31, 32, 127, 128, u64::MAX].map(hits_class);
         assert_eq!(classes, [0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8]);
     }

@@ -11,8 +11,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use harness_core::recipe::truth::Truth;
-use harness_core::sparse::SparseImage;
+use recipes::truth::Truth;
+use sparse::SparseImage;
 
 use super::qemu::{Inconclusive, Qemu};
 

@@ -4,10 +4,11 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use harness_core::options::Options;
+use built_in::BuiltIn;
+use harness_core::subject::Calculators as _;
 use harness_core::subject::Measured;
-use harness_core::{BuiltIn, model};
 use measure::{MeasureOutput, Preallocation, Qcow2Opts, VhdSubformat, VmdkSubformat};
+use types::Options;
 
 use super::known::{self, CalculatorEvidence};
 use super::qemu::{Ended, Inconclusive, Qemu};
@@ -31,7 +32,7 @@ pub enum Theirs {
 pub fn judge(question: &Question, qemu: &Qemu, folder: &Path) -> Verdict {
     let summary = question.summary();
     let model = model::calculators::measure(&summary, &question.options);
-    let ours = match guarded(|| question.options.ask(&BuiltIn, &summary)) {
+    let ours = match guarded(|| BuiltIn.measure(&summary, &question.options)) {
         Ok(ours) => ours,
         Err(panic) => {
             return Verdict::differs("the calculator panics", format!("it says {panic:?}"));
@@ -122,7 +123,7 @@ fn is_bound(question: &Question) -> bool {
             .all(|fill| fill.start % grain == 0 && fill.end % grain == 0)
     };
     let incompressible = matches!(question.way, Way::Convert(Source::Raw) | Way::Create);
-    stream && !(incompressible && whole(question.options.unit(question.size)))
+    stream && !(incompressible && whole(model::calculators::unit(&question.options, question.size)))
 }
 
 /// Asks qemu-img.

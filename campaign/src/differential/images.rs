@@ -3,14 +3,14 @@
 use std::num::NonZeroU64;
 use std::path::Path;
 
+use built_in::BuiltIn;
 use harness_core::device::MockDevice;
-use harness_core::recipe::conditions::End;
-use harness_core::recipe::truth::Truth;
-use harness_core::recipe::{Built, Recipe};
-use harness_core::sparse::SparseImage;
 use harness_core::subject::{ScanErrorKind, ScanFormat, ScanRequest, Scanner as _};
-use harness_core::{BuiltIn, model};
+use recipes::conditions::End;
+use recipes::truth::Truth;
+use recipes::{Built, Recipe};
 use shared::{AllocationSummary, ScanError};
+use sparse::SparseImage;
 
 use super::blocks;
 use super::known::{self, ImageEvidence};
@@ -178,7 +178,7 @@ impl From<Map> for Disk {
 
 /// Makes the external data file, when the header of a qcow2 image says that there is one.
 fn make_data_file(image: &SparseImage, folder: &Path) -> Result<(), Inconclusive> {
-    use harness_core::recipe::qcow2::header::DATA_FILE;
+    use recipes::qcow2::header::DATA_FILE;
     let mut features = [0; 8];
     image.read(72, &mut features);
     if features[7] & 4 == 0 {

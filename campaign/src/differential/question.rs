@@ -2,9 +2,9 @@
 
 mod drawn;
 
-use harness_core::options::Options;
 use measure::{Preallocation, Qcow2Opts, VhdSubformat, VmdkSubformat};
 use shared::AllocationSummary;
+use types::Options;
 
 use super::qemu::{self, Piece};
 
@@ -72,7 +72,7 @@ impl Question {
     #[must_use]
     pub fn summary(&self) -> AllocationSummary {
         let data = self.data();
-        let unit = self.options.unit(self.size);
+        let unit = model::calculators::unit(&self.options, self.size);
         let summary = AllocationSummary::new(self.size, qemu::bytes_of(&data));
         // No unit is counted where the option names none.
         match unit {

@@ -1,7 +1,7 @@
 //! Drawing a recipe, and making one simpler.
 
-use harness_core::recipe::{LENGTH, Recipe, at};
 use harness_core::subject::ScanFormat;
+use recipes::{LENGTH, Recipe, at};
 
 use super::random::Random;
 

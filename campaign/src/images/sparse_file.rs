@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use harness_core::sparse::SparseImage;
+use sparse::SparseImage;
 
 use super::shown;
 

@@ -16,7 +16,7 @@
 //!
 //! A format stores data in whole *units*: qcow2 clusters, VMDK grains, VHD and VHDX blocks. A summary
 //! that carries a count of the units touched ([`TouchedUnits`](shared::TouchedUnits)) gives the exact
-//! answer; the size to count in is each options type's `unit`. Without a count the data is taken to lie
+//! answer; [`unit`] is the size to count in. Without a count the data is taken to lie
 //! together at a unit's start, `ceil(allocated_bytes / unit)` units, which is too few when it is
 //! scattered.
 //!
@@ -46,77 +46,41 @@ mod vhd;
 mod vhdx;
 mod vmdk;
 
-use core::fmt;
-
-pub use qcow2::{Preallocation, Qcow2Opts, luks_payload, measure_qcow2};
+pub use qcow2::{luks_payload, measure_qcow2};
 pub use raw::measure_raw;
-pub use vhd::{Geometry, VhdOpts, VhdSubformat, chs, measure_vhd};
-pub use vhdx::{VhdxOpts, measure_vhdx};
-pub use vmdk::{VmdkOpts, VmdkSubformat, measure_vmdk};
+pub use types::{
+    MeasureError, MeasureOutput, Options, Preallocation, Qcow2Opts, VhdOpts, VhdSubformat,
+    VhdxOpts, VmdkOpts, VmdkSubformat,
+};
+pub use vhd::{Geometry, chs, measure_vhd};
+pub use vhdx::measure_vhdx;
+pub use vmdk::measure_vmdk;
 
-/// How large an image file would be, in bytes.
+use types::{AllocationSummary, Measured};
+
+/// How large an image of the format of `options` would be.
 ///
-/// `required <= fully_allocated`, and their sum fits `u64`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct MeasureOutput {
-    /// The file's length when it holds the data that was asked about.
-    pub required: u64,
-    /// The file's length once every byte of the virtual disk has been written.
-    pub fully_allocated: u64,
-}
-
-/// Why there is no answer. In this order: an invalid option hides an invalid size, and either hides
-/// an overflow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum MeasureError {
-    /// A size on the way, a result, or the sum of the two results does not fit `u64`.
-    Overflow,
-    /// An option is outside its range or does not go with another one, or the count of touched units
-    /// was made for another unit than the format's.
-    InvalidOption,
-    /// The virtual disk is larger than the format (or a signed 64-bit offset) allows, or more data is
-    /// said to be there than fits the disk.
-    InvalidSize,
-}
-
-impl fmt::Display for MeasureError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Overflow => "the size of the image does not fit 64 bits",
-            Self::InvalidOption => {
-                "an option is out of range, does not go with another one, or does not match the unit \
-                 that data was counted in"
-            }
-            Self::InvalidSize => {
-                "the virtual disk is too large for this format, or smaller than the data said to be on it"
-            }
-        })
+/// # Errors
+/// Those of the format's calculator.
+pub fn measure(summary: &AllocationSummary, options: &Options) -> Measured {
+    match options {
+        Options::Raw => measure_raw(summary),
+        Options::Qcow2(opts) => measure_qcow2(summary, opts),
+        Options::Vmdk(opts) => measure_vmdk(summary, opts),
+        Options::Vhd(opts) => measure_vhd(summary, opts),
+        Options::Vhdx(opts) => measure_vhdx(summary, opts),
     }
 }
 
-impl core::error::Error for MeasureError {}
-
-#[cfg(test)]
-mod tests {
-    extern crate std;
-
-    use super::*;
-    use std::string::{String, ToString};
-
-    #[test]
-    fn an_error_says_what_is_wrong_in_words_of_its_own() {
-        let texts = [
-            MeasureError::Overflow,
-            MeasureError::InvalidOption,
-            MeasureError::InvalidSize,
-        ]
-        .map(|error| {
-            let error: &dyn core::error::Error = &error;
-            error.to_string()
-        });
-        assert!(texts[0].contains("64 bits"));
-        assert!(texts[1].contains("option"));
-        assert!(texts[2].contains("too large"));
-        assert!(texts.iter().all(|text: &String| !text.contains("  ")));
-    }
+/// The unit, in bytes, to count the data of a disk of `virtual_size` bytes in: the cluster, grain or block
+/// size, as it is set (legal or not) or by default. `None` for raw, which has no units.
+#[must_use]
+pub fn unit(options: &Options, virtual_size: u64) -> Option<u64> {
+    Some(match options {
+        Options::Raw => return None,
+        Options::Qcow2(opts) => opts.cluster_size.into(),
+        Options::Vmdk(opts) => opts.grain_size.into(),
+        Options::Vhd(opts) => opts.block_size.into(),
+        Options::Vhdx(opts) => vhdx::block_size_for(opts, virtual_size).into(),
+    })
 }

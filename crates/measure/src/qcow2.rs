@@ -3,99 +3,35 @@
 //! The layout is that of QEMU's `docs/interop/qcow2.txt`; which of it a new image has, and so how large
 //! it is, is what `qcow2_measure` and `qcow2_calc_prealloc_size` of `block/qcow2.c` answer.
 
-use shared::AllocationSummary;
+use types::AllocationSummary;
 
 use crate::arithmetic::{BITS_64, BITS_128, PowerOfTwo, add};
 use crate::request::{answer, check_sizes, check_unit, units};
-use crate::{MeasureError, MeasureOutput};
+use crate::{MeasureError, MeasureOutput, Preallocation, Qcow2Opts};
 
-/// How much of a qcow2 image is there before anything is written (`-o preallocation=`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Preallocation {
-    /// Nothing but the header.
-    #[default]
-    Off,
-    /// The tables. The file is as large as with [`Off`](Self::Off): the calculators count the tables
-    /// of the whole virtual disk always, as qemu-img does.
-    Metadata,
-    /// The data clusters as well, reserved by the file system.
-    Falloc,
-    /// The data clusters as well, written.
-    Full,
-}
-
-/// The options of a new qcow2 image that bear on its size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Qcow2Opts {
-    /// The size of a cluster in bytes: a power of two from 512 to 2 MiB. Default 64 KiB.
-    pub cluster_size: u32,
-    /// The width of a refcount in bits: 1, 2, 4, 8, 16, 32 or 64. Default 16, and only 16 without
-    /// [`compat_v3`](Self::compat_v3).
-    pub refcount_bits: u8,
-    /// Version 3 of the format (`-o compat=1.1`), not version 2 (`compat=0.10`). Default true.
-    pub compat_v3: bool,
-    /// L2 entries of 16 bytes, with subclusters. Needs [`compat_v3`](Self::compat_v3) and clusters of at
-    /// least 16 KiB. Default false.
-    pub extended_l2: bool,
-    /// Refcounts are written late. Needs [`compat_v3`](Self::compat_v3). Does not change the size.
-    /// Default false.
-    pub lazy_refcounts: bool,
-    /// Data will be compressed. How well is not known: does not change the size. Default false.
-    pub compress: bool,
-    /// What is there from the start. Default off.
-    pub preallocation: Preallocation,
-    /// The size in bytes of the LUKS header of an encrypted image, which is stored in whole clusters of
-    /// its own; see [`luks_payload`]. Default none, which is the same as 0 bytes.
-    pub luks_header_overhead: Option<u64>,
-}
-
-impl Default for Qcow2Opts {
-    fn default() -> Self {
-        Self {
-            cluster_size: 65536,
-            refcount_bits: 16,
-            compat_v3: true,
-            extended_l2: false,
-            lazy_refcounts: false,
-            compress: false,
-            preallocation: Preallocation::Off,
-            luks_header_overhead: None,
-        }
+/// Refuses options outside their range and options that do not go together. The combinations are those that `qemu-img create` takes (`qemu-img measure` lets
+/// extended L2 and lazy refcounts with version 2 pass, for images that cannot be made).
+fn check(opts: &Qcow2Opts) -> Result<Checked, MeasureError> {
+    let cluster = PowerOfTwo::option(
+        opts.cluster_size,
+        SMALLEST_CLUSTER_SIZE,
+        LARGEST_CLUSTER_SIZE,
+    )?;
+    let refcount_bits =
+        PowerOfTwo::option(u32::from(opts.refcount_bits), 1, LARGEST_REFCOUNT_BITS)?;
+    let version_fits = opts.compat_v3
+        || (opts.refcount_bits == REFCOUNT_BITS_OF_VERSION_2
+            && !opts.extended_l2
+            && !opts.lazy_refcounts);
+    let extended_l2_fits =
+        !opts.extended_l2 || opts.cluster_size >= SMALLEST_CLUSTER_SIZE_OF_EXTENDED_L2;
+    if !version_fits || !extended_l2_fits {
+        return Err(MeasureError::InvalidOption);
     }
-}
-
-impl Qcow2Opts {
-    /// The unit in bytes to count data in for [`measure_qcow2`]: the cluster size as it is set, legal
-    /// or not.
-    #[must_use]
-    pub const fn unit(&self) -> u64 {
-        self.cluster_size as u64
-    }
-
-    /// Refuses options outside their range and options that do not go together. The combinations are those that `qemu-img create` takes (`qemu-img measure` lets
-    /// extended L2 and lazy refcounts with version 2 pass, for images that cannot be made).
-    fn check(&self) -> Result<Checked, MeasureError> {
-        let cluster = PowerOfTwo::option(
-            self.cluster_size,
-            SMALLEST_CLUSTER_SIZE,
-            LARGEST_CLUSTER_SIZE,
-        )?;
-        let refcount_bits =
-            PowerOfTwo::option(u32::from(self.refcount_bits), 1, LARGEST_REFCOUNT_BITS)?;
-        let version_fits = self.compat_v3
-            || (self.refcount_bits == REFCOUNT_BITS_OF_VERSION_2
-                && !self.extended_l2
-                && !self.lazy_refcounts);
-        let extended_l2_fits =
-            !self.extended_l2 || self.cluster_size >= SMALLEST_CLUSTER_SIZE_OF_EXTENDED_L2;
-        if !version_fits || !extended_l2_fits {
-            return Err(MeasureError::InvalidOption);
-        }
-        Ok(Checked {
-            cluster,
-            refcount_bits,
-        })
-    }
+    Ok(Checked {
+        cluster,
+        refcount_bits,
+    })
 }
 
 /// The options that sizes depend on, known to be in their ranges.
@@ -135,7 +71,7 @@ pub fn measure_qcow2(
     s: &AllocationSummary,
     opts: &Qcow2Opts,
 ) -> Result<MeasureOutput, MeasureError> {
-    let checked = opts.check()?;
+    let checked = check(opts)?;
     let cluster = checked.cluster;
     check_unit(s, cluster)?;
     check_sizes(s)?;

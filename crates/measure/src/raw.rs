@@ -1,6 +1,6 @@
 //! Raw: the virtual disk's bytes, and nothing else.
 
-use shared::AllocationSummary;
+use types::AllocationSummary;
 
 use crate::arithmetic::SECTOR;
 use crate::request::{answer, check_sizes};

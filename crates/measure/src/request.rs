@@ -1,6 +1,6 @@
 //! What all calculators check and answer alike.
 
-use shared::AllocationSummary;
+use types::AllocationSummary;
 
 use crate::arithmetic::{PowerOfTwo, add};
 use crate::{MeasureError, MeasureOutput};

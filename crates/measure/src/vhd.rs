@@ -3,79 +3,37 @@
 //! The layout is that of Microsoft's "Virtual Hard Disk Image Format Specification"; how large the
 //! parts of a new image are is what `vpc_co_create` of QEMU's `block/vpc.c` writes.
 
-use shared::AllocationSummary;
+use types::AllocationSummary;
 
 use crate::arithmetic::{PowerOfTwo, SECTOR, add, multiply};
 use crate::request::{answer, check_sizes, check_unit, units};
-use crate::{MeasureError, MeasureOutput};
+use crate::{MeasureError, MeasureOutput, VhdOpts, VhdSubformat};
 
-/// What kind of VHD.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum VhdSubformat {
-    /// Blocks are added as data is written.
-    #[default]
-    Dynamic,
-    /// The disk's bytes and a footer.
-    Fixed,
-}
-
-/// The options of a new VHD that bear on its size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct VhdOpts {
-    /// The kind of VHD. Default dynamic.
-    pub subformat: VhdSubformat,
-    /// The size of a block in bytes: a power of two from 512 KiB to 2 GiB. Default 2 MiB, and qemu-img
-    /// writes no other. A fixed disk has no blocks; the value is checked all the same.
-    pub block_size: u32,
-    /// Keep the disk's size; do not let it grow to one that a disk geometry can express (`-o
-    /// force_size`). Default false.
-    pub force_size: bool,
-}
-
-impl Default for VhdOpts {
-    fn default() -> Self {
-        Self {
-            subformat: VhdSubformat::Dynamic,
-            block_size: 2 << 20,
-            force_size: false,
+/// The size in bytes that the virtual disk gets in the image when `virtual_size` bytes are asked
+/// for: a multiple of 512, and never smaller.
+///
+/// It grows to the next size that a geometry can express ([`chs`]), unless
+/// [`VhdOpts::force_size`] is set or no geometry is large enough; then it is only rounded up
+/// to 512. It grows by less than 4080 sectors, about 2 MiB.
+///
+/// # Errors
+/// [`MeasureError::InvalidSize`] when the disk would be over 0xff000000 sectors, 2040 GiB, or
+/// `virtual_size` is over 2^63 - 1 bytes.
+pub(crate) fn disk_size(opts: &VhdOpts, virtual_size: u64) -> Result<u64, MeasureError> {
+    let asked = SECTOR.count(virtual_size);
+    let sectors = if opts.force_size {
+        asked
+    } else {
+        match smallest_geometry(asked).sectors() {
+            // This number of sectors says in an image: go by the size, not by the geometry.
+            LARGEST_GEOMETRY_SECTORS => asked,
+            sectors => sectors,
         }
+    };
+    if sectors > MOST_SECTORS {
+        return Err(MeasureError::InvalidSize);
     }
-}
-
-impl VhdOpts {
-    /// The unit in bytes to count data in for [`measure_vhd`]: the block size as it is set, legal or
-    /// not.
-    #[must_use]
-    pub const fn unit(&self) -> u64 {
-        self.block_size as u64
-    }
-
-    /// The size in bytes that the virtual disk gets in the image when `virtual_size` bytes are asked
-    /// for: a multiple of 512, and never smaller.
-    ///
-    /// It grows to the next size that a geometry can express ([`chs`]), unless
-    /// [`force_size`](Self::force_size) is set or no geometry is large enough; then it is only rounded up
-    /// to 512. It grows by less than 4080 sectors, about 2 MiB.
-    ///
-    /// # Errors
-    /// [`MeasureError::InvalidSize`] when the disk would be over 0xff000000 sectors, 2040 GiB, or
-    /// `virtual_size` is over 2^63 - 1 bytes.
-    pub fn disk_size(&self, virtual_size: u64) -> Result<u64, MeasureError> {
-        let asked = SECTOR.count(virtual_size);
-        let sectors = if self.force_size {
-            asked
-        } else {
-            match smallest_geometry(asked).sectors() {
-                // This number of sectors says in an image: go by the size, not by the geometry.
-                LARGEST_GEOMETRY_SECTORS => asked,
-                sectors => sectors,
-            }
-        };
-        if sectors > MOST_SECTORS {
-            return Err(MeasureError::InvalidSize);
-        }
-        SECTOR.times(sectors)
-    }
+    SECTOR.times(sectors)
 }
 
 const SMALLEST_BLOCK_SIZE: u32 = 512 << 10;
@@ -90,7 +48,7 @@ const DYNAMIC_HEADER: u64 = 1024;
 
 /// How large a VHD would be: the file that `qemu-img convert -O vpc` writes.
 ///
-/// The virtual disk may grow first ([`VhdOpts::disk_size`]).
+/// The virtual disk may grow first (`disk_size`).
 /// - Dynamic: a copy of the footer, a header of 1024 bytes, the block allocation table of 4 bytes for
 ///   each block of the disk in whole sectors, the blocks that hold data, each with its sector bitmap in
 ///   whole sectors, and the footer.
@@ -99,7 +57,7 @@ const DYNAMIC_HEADER: u64 = 1024;
 /// # Errors
 /// - [`MeasureError::InvalidOption`]: a block size outside its range, for the fixed subformat as well; a
 ///   touched count for another unit than the block size.
-/// - [`MeasureError::InvalidSize`]: a disk that [`VhdOpts::disk_size`] refuses; more data than the disk
+/// - [`MeasureError::InvalidSize`]: a disk that `disk_size` refuses; more data than the disk
 ///   is large, or more touched units than the disk has.
 ///
 /// Never [`MeasureError::Overflow`]: the largest VHD is far from that.
@@ -107,7 +65,7 @@ pub fn measure_vhd(s: &AllocationSummary, opts: &VhdOpts) -> Result<MeasureOutpu
     let block = PowerOfTwo::option(opts.block_size, SMALLEST_BLOCK_SIZE, LARGEST_BLOCK_SIZE)?;
     check_unit(s, block)?;
     check_sizes(s)?;
-    let disk_size = opts.disk_size(s.virtual_size)?;
+    let disk_size = disk_size(opts, s.virtual_size)?;
 
     if opts.subformat == VhdSubformat::Fixed {
         let size = add(disk_size, FOOTER)?;
@@ -245,7 +203,7 @@ mod tests {
     fn the_defaults_are_those_of_qemu_img() {
         let default = VhdOpts::default();
         assert_eq!(default.subformat, VhdSubformat::Dynamic);
-        assert_eq!(default.unit(), 2 << 20);
+        assert_eq!(default.block_size, 2 << 20);
         assert!(!default.force_size);
     }
 
@@ -315,13 +273,13 @@ mod tests {
             (68 * 512 + 1, 136 * 512),
             (10 << 20, 20536 * 512),
         ] {
-            assert_eq!(grows.disk_size(asked), Ok(grown));
-            assert_eq!(forced.disk_size(asked), Ok(asked.next_multiple_of(512)));
+            assert_eq!(disk_size(&grows, asked), Ok(grown));
+            assert_eq!(disk_size(&forced, asked), Ok(asked.next_multiple_of(512)));
         }
         // The largest geometry would be found: the size stays.
         let largest_geometry = LARGEST_GEOMETRY_SECTORS * 512;
         let one_cylinder_less = largest_geometry - 4080 * 512;
-        assert_eq!(grows.disk_size(one_cylinder_less), Ok(one_cylinder_less));
+        assert_eq!(disk_size(&grows, one_cylinder_less), Ok(one_cylinder_less));
         for asked in [
             one_cylinder_less + 512,
             largest_geometry - 512,
@@ -329,8 +287,8 @@ mod tests {
             largest_geometry + 512,
             LARGEST,
         ] {
-            assert_eq!(grows.disk_size(asked), Ok(asked));
-            assert_eq!(grows.disk_size(asked - 1), Ok(asked));
+            assert_eq!(disk_size(&grows, asked), Ok(asked));
+            assert_eq!(disk_size(&grows, asked - 1), Ok(asked));
         }
     }
 
@@ -345,14 +303,14 @@ mod tests {
                 };
                 for disk in [LARGEST - 1, LARGEST] {
                     assert!(sizes(AllocationSummary::new(disk, disk), &opts).is_ok());
-                    assert_eq!(opts.disk_size(disk), Ok(LARGEST));
+                    assert_eq!(disk_size(&opts, disk), Ok(LARGEST));
                 }
                 for disk in [LARGEST + 1, i64::MAX as u64, 1 << 63, u64::MAX] {
                     assert_eq!(
                         sizes(AllocationSummary::new(disk, 0), &opts),
                         Err(MeasureError::InvalidSize)
                     );
-                    assert_eq!(opts.disk_size(disk), Err(MeasureError::InvalidSize));
+                    assert_eq!(disk_size(&opts, disk), Err(MeasureError::InvalidSize));
                 }
             }
         }

@@ -4,48 +4,30 @@
 //! `vhdx_co_create` and `vhdx_create_bat` of QEMU's `block/vhdx.c` write, with a log of 1 MiB. Only the
 //! dynamic subformat is calculated: qemu-img's fixed one stores the payload twice over.
 
-use shared::AllocationSummary;
+use types::AllocationSummary;
 
 use crate::arithmetic::{MIB, PowerOfTwo, add, multiply};
 use crate::request::{answer, check_sizes, check_unit, units};
-use crate::{MeasureError, MeasureOutput};
+use crate::{MeasureError, MeasureOutput, VhdxOpts};
 
-/// The options of a new dynamic VHDX that bear on its size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct VhdxOpts {
-    /// The size of a block in bytes: a power of two from 1 MiB to 256 MiB, or 0 (the default) for one
-    /// chosen by the disk's size, see [`block_size_for`](Self::block_size_for). (`qemu-img -o block_size`
-    /// takes any number, rounds it up to 1 MiB and cuts it to 256 MiB before it gets here.)
-    pub block_size: u32,
-}
-
-impl VhdxOpts {
-    /// The block size in bytes of a disk of `virtual_size` bytes: as it is set, legal or not, or if it is
-    /// 0 the one that qemu-img chooses: 8 MiB for a disk up to and with 1 GiB, 16 MiB up to 100 GiB, 32 MiB
-    /// up to 32 TiB, else 64 MiB.
-    #[must_use]
-    pub const fn block_size_for(&self, virtual_size: u64) -> u32 {
-        const MIB: u32 = 1 << 20;
-        const GIB: u64 = 1 << 30;
-        const TIB: u64 = 1 << 40;
-        if self.block_size != 0 {
-            self.block_size
-        } else if virtual_size <= GIB {
-            8 * MIB
-        } else if virtual_size <= 100 * GIB {
-            16 * MIB
-        } else if virtual_size <= 32 * TIB {
-            32 * MIB
-        } else {
-            64 * MIB
-        }
-    }
-
-    /// The unit in bytes to count data in for [`measure_vhdx`] of a disk of `virtual_size` bytes: its
-    /// block size.
-    #[must_use]
-    pub const fn unit(&self, virtual_size: u64) -> u64 {
-        self.block_size_for(virtual_size) as u64
+/// The block size in bytes of a disk of `virtual_size` bytes: as it is set, legal or not, or if it is
+/// 0 the one that qemu-img chooses: 8 MiB for a disk up to and with 1 GiB, 16 MiB up to 100 GiB, 32 MiB
+/// up to 32 TiB, else 64 MiB.
+#[must_use]
+pub(crate) const fn block_size_for(opts: &VhdxOpts, virtual_size: u64) -> u32 {
+    const MIB: u32 = 1 << 20;
+    const GIB: u64 = 1 << 30;
+    const TIB: u64 = 1 << 40;
+    if opts.block_size != 0 {
+        opts.block_size
+    } else if virtual_size <= GIB {
+        8 * MIB
+    } else if virtual_size <= 100 * GIB {
+        16 * MIB
+    } else if virtual_size <= 32 * TIB {
+        32 * MIB
+    } else {
+        64 * MIB
     }
 }
 
@@ -77,7 +59,7 @@ const BYTES_PER_BITMAP_BLOCK: u64 = (1 << 23) * 512;
 /// Never [`MeasureError::Overflow`]: the largest VHDX is far from that.
 pub fn measure_vhdx(s: &AllocationSummary, opts: &VhdxOpts) -> Result<MeasureOutput, MeasureError> {
     let block = PowerOfTwo::option(
-        opts.block_size_for(s.virtual_size),
+        block_size_for(opts, s.virtual_size),
         SMALLEST_BLOCK_SIZE,
         LARGEST_BLOCK_SIZE,
     )?;
@@ -126,14 +108,14 @@ mod tests {
             (64 * TIB, 64),
             (u64::MAX, 64),
         ] {
-            assert_eq!(auto.block_size_for(size), mib << 20);
-            assert_eq!(auto.unit(size), u64::from(mib) << 20);
+            assert_eq!(block_size_for(&auto, size), mib << 20);
+            let unit = crate::unit(&crate::Options::Vhdx(auto), size);
+            assert_eq!(unit, Some(u64::from(mib) << 20));
         }
         let set = VhdxOpts {
             block_size: 3 << 20,
         };
-        assert_eq!(set.block_size_for(u64::MAX), 3 << 20);
-        assert_eq!(set.unit(0), 3 << 20);
+        assert_eq!(block_size_for(&set, u64::MAX), 3 << 20);
     }
 
     /// File lengths seen from qemu-img.

@@ -3,51 +3,11 @@
 //! The layout is that of VMware's "Virtual Disk Format 5.0"; how large the parts of a new image are
 //! is what `vmdk_co_create_opts` and `vmdk_create_extent` of QEMU's `block/vmdk.c` write.
 
-use shared::AllocationSummary;
+use types::AllocationSummary;
 
 use crate::arithmetic::{PowerOfTwo, SECTOR, add, multiply};
 use crate::request::{answer, check_sizes, check_unit, units};
-use crate::{MeasureError, MeasureOutput};
-
-/// What kind of VMDK.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum VmdkSubformat {
-    /// One sparse extent in one file: grains are added as data is written.
-    #[default]
-    MonolithicSparse,
-    /// One sparse extent of compressed grains.
-    StreamOptimized,
-    /// One flat extent, which is the disk's bytes, and a small text file beside it.
-    MonolithicFlat,
-}
-
-/// The options of a new VMDK that bear on its size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct VmdkOpts {
-    /// The kind of VMDK. Default monolithic sparse.
-    pub subformat: VmdkSubformat,
-    /// The size of a grain in bytes: a power of two from 4 KiB to 64 KiB. Default 64 KiB, and qemu-img
-    /// writes no other. A flat extent has no grains; the value is checked all the same.
-    pub grain_size: u32,
-}
-
-impl Default for VmdkOpts {
-    fn default() -> Self {
-        Self {
-            subformat: VmdkSubformat::MonolithicSparse,
-            grain_size: 65536,
-        }
-    }
-}
-
-impl VmdkOpts {
-    /// The unit in bytes to count data in for [`measure_vmdk`]: the grain size as it is set, legal or
-    /// not.
-    #[must_use]
-    pub const fn unit(&self) -> u64 {
-        self.grain_size as u64
-    }
-}
+use crate::{MeasureError, MeasureOutput, VmdkOpts, VmdkSubformat};
 
 const SMALLEST_GRAIN_SIZE: u32 = 4 << 10;
 const LARGEST_GRAIN_SIZE: u32 = 64 << 10;
@@ -155,7 +115,7 @@ mod tests {
             VmdkOpts::default(),
             opts(VmdkSubformat::MonolithicSparse, 65536)
         );
-        assert_eq!(VmdkOpts::default().unit(), 65536);
+        assert_eq!(VmdkOpts::default().grain_size, 65536);
     }
 
     /// File lengths seen from qemu-img; the smaller grains are the same formula by hand.

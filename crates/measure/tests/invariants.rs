@@ -1,8 +1,9 @@
 //! What holds for every answer, over a pseudo-random sweep of legal, limiting and senseless questions.
 
 use measure::{
-    MeasureError, MeasureOutput, Preallocation, Qcow2Opts, VhdOpts, VhdSubformat, VhdxOpts,
-    VmdkOpts, VmdkSubformat, measure_qcow2, measure_raw, measure_vhd, measure_vhdx, measure_vmdk,
+    MeasureError, MeasureOutput, Options, Preallocation, Qcow2Opts, VhdOpts, VhdSubformat,
+    VhdxOpts, VmdkOpts, VmdkSubformat, measure_qcow2, measure_raw, measure_vhd, measure_vhdx,
+    measure_vmdk,
 };
 use shared::AllocationSummary;
 use testing::random::Random;
@@ -106,10 +107,15 @@ impl Question {
         };
         [
             measure_raw(&counted(512)),
-            measure_qcow2(&counted(self.qcow2.unit()), &self.qcow2),
-            measure_vmdk(&counted(self.vmdk.unit()), &self.vmdk),
-            measure_vhd(&counted(self.vhd.unit()), &self.vhd),
-            measure_vhdx(&counted(self.vhdx.unit(disk.virtual_size)), &self.vhdx),
+            measure_qcow2(&counted(self.qcow2.cluster_size.into()), &self.qcow2),
+            measure_vmdk(&counted(self.vmdk.grain_size.into()), &self.vmdk),
+            measure_vhd(&counted(self.vhd.block_size.into()), &self.vhd),
+            measure_vhdx(
+                &counted(
+                    measure::unit(&Options::Vhdx(self.vhdx), disk.virtual_size).unwrap_or_default(),
+                ),
+                &self.vhdx,
+            ),
         ]
     }
 }
@@ -210,9 +216,11 @@ fn more_data_never_takes_less_room_and_a_larger_disk_neither() {
         };
         let before = question.answers(disk, false);
         let after = [more_data, larger].map(|disk| question.answers(disk, false));
+        let block_size = |disk: AllocationSummary| {
+            measure::unit(&Options::Vhdx(question.vhdx), disk.virtual_size)
+        };
         // The automatic block size grows with the disk: then the two cannot be compared.
-        let same_block = question.vhdx.block_size_for(disk.virtual_size)
-            == question.vhdx.block_size_for(larger.virtual_size);
+        let same_block = block_size(disk) == block_size(larger);
         for format in 0..5 {
             for (change, answers) in after.iter().enumerate() {
                 if FORMATS[format] == "vhdx" && change == 1 && !same_block {

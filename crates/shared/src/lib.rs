@@ -4,26 +4,21 @@
 //! - [`input`]: reading structures of any length and alignment through one-sector caches.
 //! - [`table`]: the entries of an allocation table that say something.
 //! - [`tally`]: adding up the data that an image holds, and the target units it touches.
-//! - [`summary`]: what a scan answers and a calculator is asked about.
-//! - [`error`]: why a scan gives no answer.
 //!
 //! `no_std`, no heap. Nothing here knows that it is fuzzed.
 #![no_std]
 #![cfg_attr(not(test), warn(clippy::cast_possible_truncation))]
 
 pub mod call_table;
-pub mod error;
 pub mod input;
-pub mod summary;
 pub mod table;
 pub mod tally;
 
 pub use call_table::{CallTable, InputDevice, ReadFailed};
-pub use error::ScanError;
 pub use input::{Input, SectorCache};
-pub use summary::{AllocationSummary, TouchedUnits};
 pub use table::{entries_but, is_all};
 pub use tally::{DataTally, TableBudget};
+pub use types::{AllocationSummary, ScanError, TouchedUnits};
 
 /// The smallest sector size that a device may have, in bytes.
 pub const MIN_SECTOR_SIZE: usize = 512;

@@ -2,18 +2,18 @@
 
 use std::num::NonZeroU64;
 
-use measure::{Preallocation, Qcow2Opts, VhdOpts, VhdSubformat, VhdxOpts, VmdkOpts, VmdkSubformat};
-use shared::{AllocationSummary, ScanError};
+use types::{
+    AllocationSummary, Options, Preallocation, Qcow2Opts, ScanError, VhdOpts, VhdSubformat,
+    VhdxOpts, VmdkOpts, VmdkSubformat,
+};
 
 use worker::{Checks, Violation};
 
 use crate::answers;
 use crate::check;
-use crate::model;
-use crate::options::Options;
-use crate::recipe::conditions::SECTOR_SIZES;
-use crate::recipe::{Recipe, unit_of_selector};
 use crate::subject::{Calculators, Measured, ScanAnswer, Scanner};
+use recipes::conditions::SECTOR_SIZES;
+use recipes::{Recipe, unit_of_selector};
 
 use super::on_device::{Manner, OnDevice};
 use super::{Reported, is_io_error_of};
@@ -275,9 +275,9 @@ fn all_calculators(calculators: &(impl Calculators + ?Sized), first: First, case
     }
     let empty = AllocationSummary::new(summary.virtual_size, 0);
     for options in options_for(summary) {
-        let answer = options.ask(calculators, &summary);
+        let answer = calculators.measure(&summary, &options);
         let expected = model::calculators::measure(&summary, &options);
-        let of_empty = options.ask(calculators, &empty);
+        let of_empty = calculators.measure(&empty, &options);
         let mut checks = Checks::default();
         checks.evaluate(
             &check::IMAGE_CALCULATORS_ACCEPT,
@@ -361,17 +361,17 @@ fn own_format(
         return;
     };
     let manner = Manner {
-        unit: NonZeroU64::new(
-            own.options
-                .unit(image.truth.as_ref().map_or(0, |truth| truth.virtual_size)),
-        ),
+        unit: NonZeroU64::new(model::calculators::unit(
+            &own.options,
+            image.truth.as_ref().map_or(0, |truth| truth.virtual_size),
+        )),
         ..image.manner()
     };
     let device = image.device(&manner);
     let Ok(summary) = image.scan(scanner, &device, &manner).result else {
         return;
     };
-    let answer = own.options.ask(calculators, &summary);
+    let answer = calculators.measure(&summary, &own.options);
     let mut checks = Checks::default();
     checks.evaluate(
         &check::IMAGE_REQUIRED_FITS_THE_FILE,

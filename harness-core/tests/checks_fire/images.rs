@@ -4,7 +4,7 @@ use super::*;
 
 /// A recipe of a qcow2 image of ten clusters, three of which hold data.
 pub(crate) fn image_input(probe: u8, argument: u16) -> Vec<u8> {
-    let mut input = vec![0; recipe::LENGTH];
+    let mut input = vec![0; recipes::LENGTH];
     input[at::SIZE_MODE] = 4 << 2;
     input[at::SIZE] = 10;
     input[at::RUNS + 2] = 3;
@@ -63,7 +63,7 @@ pub(crate) fn image_scans_fire() {
         });
         let subject = Subject {
             scanner: &scanner,
-            ..BUILT_IN
+            ..SUBJECT
         };
         assert_fires(&subject, "fuzz_measure_image", input, id);
     }
@@ -168,7 +168,7 @@ pub(crate) fn image_scans_fire() {
     let cut_off = with_a_large_table(70_000, 0, 0);
     let cut_off_in_the_probe = with_a_large_table(60_000, 2, 2);
     for (input, nth) in [(&cut_off, 0), (&cut_off_in_the_probe, 1)] {
-        assert_eq!(failure(&BUILT_IN, "fuzz_measure_image", input), None);
+        assert_eq!(failure(&SUBJECT, "fuzz_measure_image", input), None);
         fires(
             input,
             |asked, _, answer| {
@@ -208,7 +208,7 @@ pub(crate) fn compositions_fire() {
                 CalculatesWith::new(|_, summary: &AllocationSummary, right| answer(summary, right));
             let subject = Subject {
                 calculators: &calculators,
-                ..BUILT_IN
+                ..SUBJECT
             };
             let input = image_input(probe, 0);
             blame(&assert_fires(&subject, "fuzz_measure_image", &input, id))
@@ -247,7 +247,7 @@ pub(crate) fn compositions_fire() {
     });
     let subject = Subject {
         scanner: &scanner,
-        ..BUILT_IN
+        ..SUBJECT
     };
     let input = image_input(9, 0);
     let id = "image.required_fits_the_file";

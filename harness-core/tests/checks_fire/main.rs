@@ -7,19 +7,21 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use built_in::{BuiltIn, SUBJECT};
 use harness_core::calc::CalcCase;
 use harness_core::check;
 use harness_core::image;
-use harness_core::options::Options;
 use harness_core::project::replay;
-use harness_core::recipe::{self, at};
 use harness_core::scan::encode_input;
 use harness_core::subject::{
     Calculators, Facts, Measured, ScanAnswer, ScanFormat, ScanRequest, Scanner, Subject,
 };
-use harness_core::{BUILT_IN, BuiltIn, Describe, Outcome, targets};
-use measure::{MeasureError, MeasureOutput, Qcow2Opts, VhdOpts, VhdxOpts, VmdkOpts};
-use shared::{AllocationSummary, ScanError};
+use harness_core::{Describe, Outcome, targets};
+use recipes::{self, at};
+use types::{
+    AllocationSummary, MeasureError, MeasureOutput, Options, Qcow2Opts, ScanError, VhdOpts,
+    VmdkOpts,
+};
 use worker::violation::NO_PANIC;
 use worker::{Crash, Part, Verdict, Violation};
 
@@ -40,20 +42,8 @@ impl<F: Fn(usize, &AllocationSummary, Measured) -> Measured + Sync> CalculatesWi
 impl<F: Fn(usize, &AllocationSummary, Measured) -> Measured + Sync> Calculators
     for CalculatesWith<F>
 {
-    fn measure_raw(&self, summary: &AllocationSummary) -> Measured {
-        self.answer(summary, BuiltIn.measure_raw(summary))
-    }
-    fn measure_qcow2(&self, summary: &AllocationSummary, opts: &Qcow2Opts) -> Measured {
-        self.answer(summary, BuiltIn.measure_qcow2(summary, opts))
-    }
-    fn measure_vmdk(&self, summary: &AllocationSummary, opts: &VmdkOpts) -> Measured {
-        self.answer(summary, BuiltIn.measure_vmdk(summary, opts))
-    }
-    fn measure_vhd(&self, summary: &AllocationSummary, opts: &VhdOpts) -> Measured {
-        self.answer(summary, BuiltIn.measure_vhd(summary, opts))
-    }
-    fn measure_vhdx(&self, summary: &AllocationSummary, opts: &VhdxOpts) -> Measured {
-        self.answer(summary, BuiltIn.measure_vhdx(summary, opts))
+    fn measure(&self, summary: &AllocationSummary, options: &Options) -> Measured {
+        self.answer(summary, BuiltIn.measure(summary, options))
     }
 }
 
@@ -132,7 +122,7 @@ fn calculator_checks_fire() {
         let calculators = CalculatesWith::new(|_, _: &AllocationSummary, _| answer);
         let subject = Subject {
             calculators: &calculators,
-            ..BUILT_IN
+            ..SUBJECT
         };
         assert_fires(&subject, "fuzz_measure_calc", &input, id);
     };
@@ -204,16 +194,16 @@ fn calculator_relations_fire() {
         );
         let subject = Subject {
             calculators: &calculators,
-            ..BUILT_IN
+            ..SUBJECT
         };
         let mut input = calc_input(QCOW2, 0, DISK, None);
         input.push(probe);
         input.extend(more.to_le_bytes());
         blame(&assert_fires(&subject, "fuzz_measure_calc", &input, id))
     };
-    let right = BuiltIn.measure_qcow2(
+    let right = BuiltIn.measure(
         &AllocationSummary::new(DISK.0, DISK.1),
-        &Qcow2Opts::default(),
+        &Options::Qcow2(Qcow2Opts::default()),
     );
     let MeasureOutput {
         required,
@@ -247,7 +237,7 @@ fn scanner_checks_fire() {
         let scanner = ScansWith(scan);
         let subject = Subject {
             scanner: &scanner,
-            ..BUILT_IN
+            ..SUBJECT
         };
         let unit = std::num::NonZeroU64::new(512).filter(|_| counts_units);
         let input = encode_input(ScanFormat::Qcow2, unit, &[0; 1024]).unwrap();
@@ -350,20 +340,8 @@ fn scanner_checks_fire() {
 struct Talks;
 
 impl Calculators for Talks {
-    fn measure_raw(&self, summary: &AllocationSummary) -> Measured {
-        BuiltIn.measure_raw(summary)
-    }
-    fn measure_qcow2(&self, summary: &AllocationSummary, opts: &Qcow2Opts) -> Measured {
-        BuiltIn.measure_qcow2(summary, opts)
-    }
-    fn measure_vmdk(&self, summary: &AllocationSummary, opts: &VmdkOpts) -> Measured {
-        BuiltIn.measure_vmdk(summary, opts)
-    }
-    fn measure_vhd(&self, summary: &AllocationSummary, opts: &VhdOpts) -> Measured {
-        BuiltIn.measure_vhd(summary, opts)
-    }
-    fn measure_vhdx(&self, summary: &AllocationSummary, opts: &VhdxOpts) -> Measured {
-        BuiltIn.measure_vhdx(summary, opts)
+    fn measure(&self, summary: &AllocationSummary, options: &Options) -> Measured {
+        BuiltIn.measure(summary, options)
     }
     fn unit(&self, options: &Options, virtual_size: u64) -> Option<u64> {
         let unit = BuiltIn.unit(options, virtual_size)?;
@@ -423,11 +401,11 @@ fn talk_fires() {
         &image,
         "scan.facts_are_exact",
     );
-    assert_eq!(failure(&BUILT_IN, "fuzz_measure_scan", &image), None);
+    assert_eq!(failure(&SUBJECT, "fuzz_measure_scan", &image), None);
     let scanner = ScansWith(|request: ScanRequest<'_>| BuiltIn.scan(request));
     let silent = Subject {
         scanner: &scanner,
-        ..BUILT_IN
+        ..SUBJECT
     };
     assert_eq!(failure(&silent, "fuzz_measure_scan", &image), None);
 }
@@ -454,7 +432,7 @@ fn a_panic_of_the_subject_is_a_find_of_its_own() {
     let scanner = ScansWith(|_: ScanRequest<'_>| -> ScanAnswer { panic!("index out of bounds") });
     let subject = Subject {
         scanner: &scanner,
-        ..BUILT_IN
+        ..SUBJECT
     };
     let violation = failure(&subject, "fuzz_measure_scan", &[0]).unwrap();
     assert_eq!(violation.check, NO_PANIC);
@@ -477,7 +455,7 @@ fn every_check_is_evaluated_and_holds_on_the_built_in_subject() {
                 for probe in 0..4 {
                     let mut input = calc_input(format, preallocation, DISK, touched);
                     input.push(probe);
-                    assert_eq!(failure(&BUILT_IN, "fuzz_measure_calc", &input), None);
+                    assert_eq!(failure(&SUBJECT, "fuzz_measure_calc", &input), None);
                 }
             }
         }
@@ -487,7 +465,7 @@ fn every_check_is_evaluated_and_holds_on_the_built_in_subject() {
             let mut input = images::image_input(probe, 3);
             input[at::FORMAT] = format;
             input[at::UNIT] = 1;
-            assert_eq!(failure(&BUILT_IN, "fuzz_measure_image", &input), None);
+            assert_eq!(failure(&SUBJECT, "fuzz_measure_image", &input), None);
         }
     }
     for (check, before) in check::ALL.iter().zip(before) {
@@ -587,6 +565,6 @@ fn the_case_as_rust_is_rust_that_asks_the_same() {
     };
     let case = CalcCase::decode(&calc_input(QCOW2, 1, DISK, Some(1))).unwrap();
     assert_eq!(without_blanks(&case.as_rust()), without_blanks(text));
-    assert_eq!(case.ask(BUILT_IN.calculators), answer);
+    assert_eq!(case.ask(SUBJECT.calculators), answer);
     assert!(answer.is_ok());
 }

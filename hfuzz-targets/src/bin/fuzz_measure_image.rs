@@ -4,7 +4,7 @@
 fn main() {
     loop {
         honggfuzz::fuzz!(|data: &[u8]| {
-            harness_core::fuzz_measure_image(data);
+            built_in::fuzz_measure_image(data);
         });
     }
 }

@@ -1,7 +1,7 @@
 //! Calculators.
 
-use harness_core::options::Options;
 use measure::{MeasureError, Preallocation, Qcow2Opts, VhdOpts, VhdxOpts, VmdkOpts, VmdkSubformat};
+use types::Options;
 
 use super::{Applies, CalculatorEvidence, Example, Known};
 use crate::differential::calculators::Theirs;

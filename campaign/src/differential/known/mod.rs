@@ -8,10 +8,10 @@ mod vhd;
 mod vhdx;
 mod vmdk;
 
-use harness_core::recipe::Recipe;
-use harness_core::sparse::SparseImage;
 use harness_core::subject::{Measured, ScanFormat};
+use recipes::Recipe;
 use shared::{AllocationSummary, ScanError};
+use sparse::SparseImage;
 
 use super::images::{self, Disk};
 use super::question::Question;
@@ -159,7 +159,7 @@ impl Example {
         let Self::Recipe(parts) = self else {
             return None;
         };
-        let mut bytes = vec![0; harness_core::recipe::LENGTH];
+        let mut bytes = vec![0; recipes::LENGTH];
         for (at, part) in *parts {
             bytes[*at..*at + part.len()].copy_from_slice(part);
         }

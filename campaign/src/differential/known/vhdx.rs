@@ -1,7 +1,7 @@
 //! VHDX images.
 
-use harness_core::crc32c;
 use harness_core::subject::ScanFormat::Vhdx;
+use sparse::crc32c;
 
 use super::{Applies, Example, ImageEvidence, Known};
 use crate::differential::blocks;

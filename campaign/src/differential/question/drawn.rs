@@ -1,7 +1,7 @@
 //! Questions at random: every format and option, sizes near the limits at which an answer changes.
 
-use harness_core::options::Options;
 use measure::{Preallocation, Qcow2Opts, VhdOpts, VhdSubformat, VhdxOpts, VmdkOpts, VmdkSubformat};
+use types::Options;
 
 use super::{Fill, Question, Source, Way, With};
 use crate::differential::random::Random;
@@ -93,7 +93,7 @@ fn fill(options: Options, size: u64, way: Way, random: &mut Random) -> Question 
         Way::MeasureSize | Way::Create | Way::ConvertAll => return question,
         Way::Convert(Source::Raw) => 1,
         Way::Measure(Source::Raw) => {
-            if options.unit(size).is_multiple_of(4 * KIB) {
+            if model::calculators::unit(&options, size).is_multiple_of(4 * KIB) {
                 1
             } else {
                 4 * KIB
@@ -296,12 +296,12 @@ fn draw_vhdx(random: &mut Random) -> Question {
     let quick = u64::from(block_size.max(1 << 20)).saturating_mul(2 << 20);
     let limit = random.pick(&[1 << 30, 100 << 30, 32 * TIB, 64 * TIB, quick]);
     let mut question = draw_written(options, limit.min(quick), quick, random);
-    if question.size == 0 && options.unit(0) > 8 * MIB {
+    if question.size == 0 && model::calculators::unit(&options, 0) > 8 * MIB {
         // The table that QEMU writes for a disk of no blocks would be one of gigabytes.
         question.size = 1;
     }
     // QEMU writes the rest of a new block.
-    let block = options.unit(question.size).max(1);
+    let block = model::calculators::unit(&options, question.size).max(1);
     let most = (64 * MIB / block).max(1);
     while qemu::touched(&question.data(), block) > most && question.fills.pop().is_some() {}
     question

@@ -3,7 +3,7 @@
 //! Each has an answer; where the limits are is shown by the largest disk that has one.
 
 use anyhow::{Result, anyhow, ensure};
-use harness_core::BUILT_IN;
+use built_in::SUBJECT;
 use harness_core::calc::CalcCase;
 
 use super::Seed;
@@ -160,7 +160,7 @@ pub fn seeds() -> Result<Vec<Seed>> {
         .map(|(name, fields)| {
             let input = fields.encode();
             let case = CalcCase::decode(&input).map_err(|why| anyhow!("the seed {name}: {why}"))?;
-            let answer = case.ask(BUILT_IN.calculators);
+            let answer = case.ask(SUBJECT.calculators);
             ensure!(
                 case.summary.virtual_size == fields.virtual_size && answer.is_ok(),
                 "the seed {name} has no answer: {answer:?}"
@@ -432,8 +432,8 @@ fn probes(all: &mut Vec<(String, Fields)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use harness_core::options::Options;
     use std::collections::BTreeSet;
+    use types::Options;
 
     #[test]
     fn names_and_cases_are_all_different_and_every_format_is_there() {

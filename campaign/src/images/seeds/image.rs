@@ -5,11 +5,12 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, anyhow, ensure};
-use harness_core::image::{ImageCase, Probe};
+use built_in::SUBJECT;
 use harness_core::Outcome;
-use harness_core::recipe::{LENGTH, Recipe, at};
+use harness_core::image::{ImageCase, Probe};
 use harness_core::subject::ScanFormat;
-use harness_core::{BUILT_IN, targets};
+use harness_core::targets;
+use recipes::{LENGTH, Recipe, at};
 
 use super::Seed;
 
@@ -74,7 +75,7 @@ pub fn seeds() -> Result<Vec<Seed>> {
             continue;
         }
         ensure!(
-            target.run(&BUILT_IN, &input) == Outcome::Checked,
+            target.run(&SUBJECT, &input) == Outcome::Checked,
             "the seed {name} is no case"
         );
         seeds.push(Seed { name, input });

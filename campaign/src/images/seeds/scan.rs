@@ -11,7 +11,7 @@ use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt as _;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use harness_core::BUILT_IN;
+use built_in::SUBJECT;
 use harness_core::scan::{MAX_PACKED_CAPACITY, ScanCase, encode_input};
 use harness_core::subject::{ScanFormat, ScanRequest};
 use shared::{AllocationSummary, CallTable, InputDevice, ReadFailed};
@@ -51,7 +51,7 @@ pub fn input(source: &Source, unit: Option<NonZeroU64>) -> Result<Vec<u8>> {
     };
     let mut caches = [[0; SECTOR]; 2];
     let [first, second] = &mut caches;
-    let answer = BUILT_IN.scanner.scan(ScanRequest {
+    let answer = SUBJECT.scanner.scan(ScanRequest {
         format,
         calls: CallTable::over(&device),
         device: DEVICE,
@@ -91,7 +91,7 @@ fn answer_of(input: &[u8]) -> Option<AllocationSummary> {
     let case = ScanCase::decode(input).ok()?;
     let image = case.unpack();
     let device = image.device();
-    case.ask(BUILT_IN.scanner, &device).result.ok()
+    case.ask(SUBJECT.scanner, &device).result.ok()
 }
 
 /// The image's first 32 MiB with the sectors in `read`, and zeroes for all others.

@@ -23,12 +23,15 @@ fn clusters_of(cluster_size: u32) -> Qcow2Opts {
 #[test]
 fn the_defaults_are_those_of_qemu_img() {
     let default = Qcow2Opts::default();
-    assert_eq!(default.unit(), 65536);
+    assert_eq!(default.cluster_size, 65536);
     assert_eq!(default.refcount_bits, 16);
     assert!(default.compat_v3 && !default.extended_l2 && !default.lazy_refcounts);
     assert_eq!(default.preallocation, Preallocation::Off);
     assert_eq!(default.luks_header_overhead, None);
-    assert_eq!(clusters_of(513).unit(), 513);
+    assert_eq!(
+        crate::unit(&crate::Options::Qcow2(clusters_of(513)), 0),
+        Some(513)
+    );
 }
 
 /// Answers of `qemu-img measure --size`.
@@ -334,11 +337,10 @@ fn refcounts_count_themselves_after_few_rounds() {
     let mut most_rounds = 0;
     for shift in 9..=21 {
         for refcount_bits in [1, 2, 4, 8, 16, 32, 64] {
-            let checked = Qcow2Opts {
+            let checked = check(&Qcow2Opts {
                 refcount_bits,
                 ..clusters_of(1 << shift)
-            }
-            .check()
+            })
             .unwrap();
             for counted_shift in 0..60 {
                 for counted in [

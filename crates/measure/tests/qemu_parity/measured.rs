@@ -417,7 +417,8 @@ pub(crate) fn from_files(sources: &Sources) -> Vec<Case<'_>> {
                     cases.push(Case::new(
                         format!("measure {name} {arguments}"),
                         move |_| {
-                            let answer = measure_qcow2(&disk.summary(opts.unit()), &opts);
+                            let answer =
+                                measure_qcow2(&disk.summary(opts.cluster_size.into()), &opts);
                             let kind = if answer.is_ok() {
                                 "measure FILE -O qcow2: both numbers"
                             } else {

@@ -84,9 +84,9 @@ impl Target {
 
     fn unit(&self, virtual_size: u64) -> u64 {
         match self {
-            Self::Vmdk(opts) => opts.unit(),
-            Self::Vhd(opts) => opts.unit(),
-            Self::Vhdx(opts) => opts.unit(virtual_size),
+            Self::Vmdk(opts) => opts.grain_size.into(),
+            Self::Vhd(opts) => opts.block_size.into(),
+            Self::Vhdx(opts) => measure::unit(&Options::Vhdx(*opts), virtual_size).unwrap(),
         }
     }
 

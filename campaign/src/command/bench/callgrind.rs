@@ -1,0 +1,63 @@
+//! How many instructions an input takes.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use harness_core::Target;
+use serde::Serialize;
+
+use super::{Bench, Inputs};
+use crate::callgrind;
+use crate::output::outln;
+use crate::progress::Progress;
+use crate::project::Project;
+use crate::replay::build_worker;
+use crate::report::{grouped, rounded};
+
+#[derive(Debug, Serialize)]
+struct Row {
+    target: String,
+    inputs: usize,
+    inputs_from: String,
+    instructions: u64,
+    per_input: f64,
+}
+
+pub(super) fn run(args: &Bench, project: &Project, targets: &[&Target]) -> Result<ExitCode> {
+    let progress = Progress::new();
+    let worker = progress.step("build the replay worker", || build_worker(project))?;
+    let mut rows = Vec::new();
+    for target in targets {
+        let inputs = Inputs::of(project, target)?;
+        ensure!(
+            !inputs.files.is_empty(),
+            "{} has neither a shipped corpus nor seeds",
+            target.name
+        );
+        let what = format!("count {}", target.name);
+        let instructions = progress.step(&what, || {
+            callgrind::count(&worker, target.name, &inputs.files)
+        })?;
+        rows.push(Row {
+            target: target.name.to_owned(),
+            inputs: inputs.files.len(),
+            inputs_from: inputs.from,
+            instructions,
+            per_input: instructions as f64 / inputs.files.len() as f64,
+        });
+    }
+    if args.json {
+        outln!("{}", serde_json::to_string_pretty(&rows)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    for row in rows {
+        outln!(
+            "{}: {} instructions an input, {} in all: {}",
+            row.target,
+            rounded(row.per_input),
+            grouped(row.instructions),
+            row.inputs_from
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}

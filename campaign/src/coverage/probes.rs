@@ -1,0 +1,224 @@
+//! Sums of counters that show whether something was executed.
+//!
+//! Counters alone would not do: the compiler leaves out those that follow from others. An `else` is often
+//! counted as "entered, less those who took the `if`".
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
+
+use anyhow::{Context, Result, ensure};
+use llvm_profparser::coverage::{Counter, CounterType, ExprKind, FunctionRecordV3};
+
+/// Counters by index, each with its factor, which is not 0.
+pub type Sum = BTreeMap<usize, i32>;
+
+/// Numbered sums. Each is positive exactly when something was executed, and is how often.
+#[derive(Debug, Default)]
+pub struct Probes {
+    sums: Vec<Vec<(usize, i32)>>,
+    /// For each counter the probes whose sum grows with it. No other probe can be positive.
+    growing_with: Vec<Vec<usize>>,
+}
+
+impl FromIterator<Sum> for Probes {
+    fn from_iter<I: IntoIterator<Item = Sum>>(sums: I) -> Self {
+        let sums: Vec<Vec<_>> = sums.into_iter().map(Vec::from_iter).collect();
+        let counters = sums.iter().flatten().map(|&(counter, _)| counter + 1).max();
+        let mut growing_with = vec![Vec::new(); counters.unwrap_or(0)];
+        for (probe, sum) in sums.iter().enumerate() {
+            for &(counter, _) in sum.iter().filter(|&&(_, factor)| factor > 0) {
+                growing_with[counter].push(probe);
+            }
+        }
+        Self { sums, growing_with }
+    }
+}
+
+impl Probes {
+    /// The counters that the sums use, as ranges: ascending, and as few as possible.
+    #[must_use]
+    pub fn counters(&self) -> Vec<Range<usize>> {
+        let counters: BTreeSet<usize> = self.sums.iter().flatten().map(|term| term.0).collect();
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        for counter in counters {
+            match ranges.last_mut() {
+                Some(range) if range.end == counter => range.end += 1,
+                _ => ranges.push(counter..counter + 1),
+            }
+        }
+        ranges
+    }
+
+    fn sum(&self, probe: usize, growth: &[u64]) -> i64 {
+        let terms = self.sums[probe].iter();
+        // Counts of one input are far below 2^63: a sum that wraps would need 10^18 steps.
+        terms.fold(0, |sum, &(counter, factor)| {
+            (growth[counter] as i64)
+                .wrapping_mul(factor.into())
+                .wrapping_add(sum)
+        })
+    }
+}
+
+/// Finds the probes that an input reached. Made once and used for many inputs.
+#[derive(Debug)]
+pub struct Evaluation<'a> {
+    probes: &'a Probes,
+    /// What each counter grew by in this input.
+    growth: Vec<u64>,
+    /// For each probe, whether it was looked at in this input.
+    looked_at: Vec<bool>,
+    reached: Vec<(usize, u64)>,
+}
+
+impl<'a> Evaluation<'a> {
+    /// Of `probes`.
+    #[must_use]
+    pub fn new(probes: &'a Probes) -> Self {
+        Self {
+            probes,
+            growth: vec![0; probes.growing_with.len()],
+            looked_at: vec![false; probes.sums.len()],
+            reached: Vec::new(),
+        }
+    }
+
+    /// The probes that are positive when these counters grew so much, each with how often it was executed.
+    /// Counters that no probe uses do not matter.
+    ///
+    /// With `returned` every function that was entered was left in the ordinary way. Otherwise only sums
+    /// without a difference count: a function that was entered and not left looks as if it had taken the
+    /// branch that has no counter of its own.
+    pub fn reached(&mut self, grown: &[(usize, u64)], returned: bool) -> &[(usize, u64)] {
+        self.reached.clear();
+        let counters = self.growth.len();
+        let known = grown.iter().filter(|grown| grown.0 < counters);
+        for &(counter, by) in known.clone() {
+            self.growth[counter] = by;
+        }
+        let candidates = || {
+            let candidates = known
+                .clone()
+                .map(|grown| &self.probes.growing_with[grown.0]);
+            candidates.flatten().copied()
+        };
+        for probe in candidates() {
+            if std::mem::replace(&mut self.looked_at[probe], true) {
+                continue;
+            }
+            let is_additive = || self.probes.sums[probe].iter().all(|term| term.1 > 0);
+            let times = self.probes.sum(probe, &self.growth);
+            if times > 0 && (returned || is_additive()) {
+                self.reached.push((probe, times.unsigned_abs()));
+            }
+        }
+        for probe in candidates() {
+            self.looked_at[probe] = false;
+        }
+        for (counter, _) in known {
+            self.growth[*counter] = 0;
+        }
+        &self.reached
+    }
+}
+
+/// The expressions of one function of a coverage map, as sums over its own counters.
+#[derive(Debug)]
+pub(super) struct Expressions<'a> {
+    function: &'a FunctionRecordV3,
+    known: HashMap<u64, Sum>,
+    /// How many expressions are being worked out, to notice a circle.
+    open: usize,
+}
+
+impl<'a> Expressions<'a> {
+    pub(super) fn of(function: &'a FunctionRecordV3) -> Self {
+        Self {
+            function,
+            known: HashMap::new(),
+            open: 0,
+        }
+    }
+
+    /// The sum for one counter of the map.
+    ///
+    /// # Errors
+    /// When the map refers to an expression that it does not have, or that contains itself.
+    pub(super) fn sum(&mut self, counter: Counter) -> Result<Sum> {
+        Ok(match counter.kind {
+            CounterType::Zero => Sum::new(),
+            CounterType::ProfileInstrumentation => Sum::from([(usize::try_from(counter.id)?, 1)]),
+            CounterType::Expression(_) => self.expression(counter.id)?,
+        })
+    }
+
+    fn expression(&mut self, id: u64) -> Result<Sum> {
+        if let Some(sum) = self.known.get(&id) {
+            return Ok(sum.clone());
+        }
+        let expressions = &self.function.expressions;
+        let expression = usize::try_from(id).ok().and_then(|id| expressions.get(id));
+        let expression =
+            expression.context("the coverage map refers to an expression that it does not have")?;
+        ensure!(
+            self.open <= expressions.len(),
+            "the coverage map has an expression that contains itself"
+        );
+        self.open += 1;
+        let mut sum = self.sum(expression.lhs)?;
+        let sign = match expression.kind {
+            ExprKind::Add => 1,
+            ExprKind::Subtract => -1,
+        };
+        for (counter, factor) in self.sum(expression.rhs)? {
+            *sum.entry(counter).or_default() += sign * factor;
+        }
+        self.open -= 1;
+        sum.retain(|_, factor| *factor != 0);
+        self.known.insert(id, sum.clone());
+        Ok(sum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An `if` in a function that counter 0 counts, which counter 2 counts, and its `else`.
+    fn probes() -> Probes {
+        let sums: [&[(usize, i32)]; 3] = [&[(0, 1)], &[(2, 1)], &[(0, 1), (2, -1)]];
+        sums.map(|sum| sum.iter().copied().collect())
+            .into_iter()
+            .collect()
+    }
+
+    #[test]
+    fn a_difference_is_reached_when_it_is_positive() {
+        let probes = probes();
+        let mut evaluation = Evaluation::new(&probes);
+        let mut of = |grown: &[(usize, u64)]| evaluation.reached(grown, true).to_vec();
+        assert_eq!(of(&[]), []);
+        assert_eq!(of(&[(0, 1), (2, 1)]), [(0, 1), (1, 1)]);
+        assert_eq!(of(&[(0, 9), (2, 5)]), [(0, 9), (2, 4), (1, 5)]);
+        // Nothing is left of the input before, and other counters do no harm.
+        assert_eq!(of(&[(0, 2), (1, 1), (700, 1)]), [(0, 2), (2, 2)]);
+        assert_eq!(of(&[(2, 3)]), [(1, 3)]);
+    }
+
+    #[test]
+    fn an_input_that_ended_midway_reaches_no_difference() {
+        let probes = probes();
+        let mut evaluation = Evaluation::new(&probes);
+        assert_eq!(evaluation.reached(&[(0, 1)], false), [(0, 1)]);
+        assert_eq!(evaluation.reached(&[(0, 1)], true), [(0, 1), (2, 1)]);
+    }
+
+    #[test]
+    fn watched_counters_are_few_ranges() {
+        assert_eq!(probes().counters(), [0..1, 2..3]);
+        let sums = [[(4, 1), (5, -1)], [(3, 1), (9, 1)]];
+        let probes: Probes = sums.map(Sum::from).into_iter().collect();
+        assert_eq!(probes.counters(), [3..6, 9..10]);
+        assert!(Probes::default().counters().is_empty());
+    }
+}

@@ -1,0 +1,18 @@
+//! What a sound image states about itself.
+
+use core::ops::Range;
+
+/// What a sound image states about itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The size of the virtual disk, in bytes.
+    pub virtual_size: u64,
+    /// The size of a cluster, grain or block, in bytes; `None` for a fixed VHD.
+    pub unit: Option<u64>,
+    /// The size of a sector of the virtual disk, in bytes, for VHDX.
+    pub logical_sector_size: Option<u32>,
+    /// Whether grains are compressed, for VMDK.
+    pub is_compressed: Option<bool>,
+    /// The bytes of the file that hold the name of the backing file (qcow2), or the descriptor (VMDK).
+    pub named: Option<Range<u64>>,
+}

@@ -1,0 +1,321 @@
+//! Where in the file the tables and the data are.
+
+use super::geometry::{Encryption, FileEnd, Part};
+use super::plan::{L2Table, Plan};
+use super::refcounts::{Clusters, RefcountTable};
+use super::units::{COPIED, Place};
+use crate::writer::{Field, ImageWriter, Table};
+
+/// From this byte on the file never has anything.
+const PAST_ALL_FILES: u64 = 1 << 46;
+
+/// L1 tables of more clusters have no refcounts: they would cost more than all else.
+pub(super) const MOST_COUNTED_L1_CLUSTERS: u64 = 1024;
+
+/// How many entries of an L1 or L2 table damage may pick from, and of how many L2 tables.
+const OFFERED_ENTRIES: u64 = 64;
+const OFFERED_TABLES: usize = 4;
+
+/// A snapshot's entry in their table, in bytes: its fields, two extra numbers, a name and an id of a
+/// letter each, and padding.
+const SNAPSHOT_ENTRY: u64 = 64;
+
+const FIELDS_OF_SNAPSHOT: &[Field] = &[
+    Field::place("snapshot's L1 offset", 0, 8, 1),
+    Field::number("snapshot's L1 entries", 8, 4, 4 << 20),
+    Field::number("length of a snapshot's id", 12, 2, 1),
+    Field::number("length of a snapshot's name", 14, 2, 1),
+    Field::number("snapshot's extra data", 36, 4, 1024),
+];
+
+/// Where everything is, in bytes.
+#[derive(Debug)]
+pub(super) struct Placed {
+    pub(super) l1_offset: u64,
+    pub(super) snapshots_offset: u64,
+    pub(super) snapshot_l1_offset: u64,
+    /// Where the LUKS header is, and its length.
+    pub(super) luks: Option<(u64, u64)>,
+    clusters: Clusters,
+    /// The cluster after the last one of data.
+    data_end: u64,
+    compressed: Option<Compressed>,
+    past_end: u64,
+}
+
+/// A host cluster of compressed data that may have room for more.
+#[derive(Debug, Clone, Copy)]
+struct Compressed {
+    /// Its last sector that is used, in bytes.
+    last_sector: u64,
+    /// Where the cluster ends, in bytes.
+    end: u64,
+}
+
+impl Placed {
+    /// Gives everything but some refcounts its place.
+    pub(super) fn new(plan: &mut Plan) -> Self {
+        let mut placed = Self {
+            l1_offset: 0,
+            snapshots_offset: 0,
+            snapshot_l1_offset: 0,
+            luks: None,
+            clusters: Clusters::new(plan.clusters.len()),
+            data_end: 0,
+            compressed: None,
+            past_end: PAST_ALL_FILES,
+        };
+        for nth in 0..4 {
+            if plan.geometry.gap_before >> nth & 1 != 0 {
+                placed.clusters.skip(plan.geometry.gap);
+            }
+            match plan.geometry.order[nth] {
+                Part::Refcounts => placed.clusters.reserve_refcounts(&plan.geometry),
+                Part::L1 => placed.place_l1_and_extras(plan),
+                Part::L2 => placed.place_tables(plan),
+                Part::Data if plan.geometry.interleaved => {}
+                Part::Data => placed.place_all_data(plan),
+            }
+        }
+        placed
+    }
+
+    fn place_l1_and_extras(&mut self, plan: &Plan) {
+        let cluster = plan.geometry.cluster();
+        let l1_clusters = plan.clusters_of_l1(plan.l1_entries);
+        // A table without entries is at 0, as in QEMU.
+        if l1_clusters > MOST_COUNTED_L1_CLUSTERS {
+            self.l1_offset = self.clusters.take_uncounted(l1_clusters) * cluster;
+        } else if l1_clusters != 0 {
+            self.l1_offset = self.clusters.take(l1_clusters, 1) * cluster;
+        }
+        let snapshots = plan.geometry.snapshots;
+        if snapshots != 0 {
+            self.snapshots_offset = self.clusters.take(1, 1) * cluster;
+            let l1_clusters = plan.clusters_of_l1(plan.l1_needed) * snapshots;
+            if l1_clusters != 0 {
+                self.snapshot_l1_offset = self.clusters.take(l1_clusters, 1) * cluster;
+            }
+        }
+        if plan.geometry.encryption == Encryption::Luks {
+            // LUKS with a key of 512 bits takes 2068480 bytes; how much there is does not matter.
+            let clusters = 4096_u64.div_ceil(cluster);
+            let start = self.clusters.take(clusters, 1) * cluster;
+            self.luks = Some((start, 4096));
+        }
+    }
+
+    fn place_tables(&mut self, plan: &mut Plan) {
+        let count = plan.tables.len();
+        for nth in 0..count {
+            let nth = if plan.geometry.l2_reversed {
+                count - 1 - nth
+            } else {
+                nth
+            };
+            let shares = plan.tables[nth].shares;
+            plan.tables[nth].offset = self.clusters.take(1, 1 + shares) * plan.geometry.cluster();
+            if plan.geometry.interleaved {
+                self.place_data_of(plan, nth);
+            }
+        }
+    }
+
+    fn place_all_data(&mut self, plan: &mut Plan) {
+        let count = plan.tables.len();
+        for nth in 0..count {
+            let nth = if plan.geometry.data_reversed {
+                count - 1 - nth
+            } else {
+                nth
+            };
+            self.place_data_of(plan, nth);
+        }
+    }
+
+    fn place_data_of(&mut self, plan: &mut Plan, table: usize) {
+        let L2Table {
+            clusters: (first, after_last),
+            shares,
+            ..
+        } = plan.tables[table];
+        let references = 1 + shares;
+        let cluster_size = plan.geometry.cluster();
+        for nth in first..after_last {
+            let nth = if plan.geometry.data_reversed {
+                after_last - 1 - (nth - first)
+            } else {
+                nth
+            };
+            let index = plan.clusters[nth].index;
+            let offset = match plan.clusters[nth].place {
+                Place::None => continue,
+                Place::OtherFile => index * cluster_size,
+                Place::PastEnd => {
+                    self.past_end += cluster_size;
+                    self.past_end
+                }
+                Place::Cluster => {
+                    let offset = self.clusters.take(1, references) * cluster_size;
+                    self.data_end = self.clusters.end();
+                    self.clusters.skip(plan.geometry.data_gap);
+                    offset
+                }
+                Place::Compressed { shared } => self.place_compressed(plan, shared, references),
+            };
+            plan.clusters[nth].put_at(offset);
+        }
+    }
+
+    /// Finds room for compressed data; answers the offset and the number of sectors, as an entry has
+    /// them.
+    fn place_compressed(&mut self, plan: &Plan, shared: bool, references: u64) -> u64 {
+        let geometry = &plan.geometry;
+        let cluster = geometry.cluster();
+        let wanted = geometry.compressed_sectors % (cluster / 512) + 1;
+        let step = (geometry.compressed_step * (cluster / 256)) | (geometry.compressed_step & 1);
+        let before = self.compressed.filter(|_| {
+            shared
+                && self
+                    .clusters
+                    .use_again(references, geometry.most_references())
+        });
+        let (start, sectors, end) = if let Some(before) = before {
+            let room = (before.end - before.last_sector) / 512;
+            (
+                before.last_sector + step % 512,
+                wanted.min(room),
+                before.end,
+            )
+        } else {
+            let over = step / 512 + wanted > cluster / 512;
+            if over {
+                let first = self.clusters.take(1, references);
+                let second = self.clusters.take_alone(references);
+                (first * cluster + step, wanted, (second + 1) * cluster)
+            } else {
+                let first = self.clusters.take_alone(references);
+                (first * cluster + step, wanted, (first + 1) * cluster)
+            }
+        };
+        self.data_end = self.data_end.max(end / cluster);
+        self.compressed = Some(Compressed {
+            last_sector: (start / 512 + sectors - 1) * 512,
+            end,
+        });
+        start | (sectors - 1) << (62 - (geometry.cluster_bits - 8))
+    }
+
+    /// Writes all tables, and ends the file.
+    pub(super) fn write(&mut self, plan: &Plan, writer: &mut ImageWriter) -> RefcountTable {
+        self.write_l1(plan, writer);
+        for table in &plan.tables {
+            write_l2_table(plan, table, writer);
+        }
+        self.write_snapshots(plan, writer);
+        if let Some((start, _)) = self.luks {
+            writer.bytes(start, b"LUKS\xba\xbe\x00\x01");
+        }
+        let offered = plan.tables.iter().take(OFFERED_TABLES);
+        for table in offered {
+            offer_l2_table(plan, table, writer);
+        }
+        self.clusters.write_refcounts(&plan.geometry, writer)
+    }
+
+    /// The number of the last cluster that is used.
+    pub(super) fn last_cluster(&self) -> u64 {
+        self.clusters.end() - 1
+    }
+
+    /// Where the file ends, in bytes.
+    pub(super) fn file_end(&self, plan: &Plan) -> u64 {
+        let cluster = plan.geometry.cluster();
+        let end = self.clusters.end() * cluster;
+        match plan.geometry.end {
+            FileEnd::Cut(bytes) if self.data_end == self.clusters.end() => end - bytes % cluster,
+            FileEnd::Cut(_) => end,
+            FileEnd::Grown(bytes) => end + bytes,
+        }
+    }
+
+    fn write_l1(&self, plan: &Plan, writer: &mut ImageWriter) {
+        for table in &plan.tables {
+            let copied = if table.shares == 0 { COPIED } else { 0 };
+            let entry = table.offset | copied | plan.geometry.l1_reserved;
+            writer.number(self.l1_offset + table.index * 8, 8, entry);
+        }
+        if plan.geometry.l1_nonsense {
+            let free = (plan.l1_needed..plan.l1_entries)
+                .take(8)
+                .filter(|index| plan.tables.iter().all(|table| table.index != *index));
+            let nonsense = [u64::MAX, 1 << 63 | 0x1200, 1 << 54];
+            for (index, value) in free.zip(nonsense) {
+                writer.number(self.l1_offset + index * 8, 8, value);
+            }
+        }
+        let near = plan.tables.first().map_or(0, |table| table.index & !7);
+        writer.offer_table(Table {
+            name: "L1 entry",
+            start: self.l1_offset + near * 8,
+            entries: (plan.l1_entries - near).min(OFFERED_ENTRIES),
+            width: 8,
+            scale: 1,
+        });
+    }
+
+    /// The snapshots' table, and their L1 tables: those of the disk, or empty ones.
+    fn write_snapshots(&self, plan: &Plan, writer: &mut ImageWriter) {
+        let l1_bytes = plan.clusters_of_l1(plan.l1_needed) * plan.geometry.cluster();
+        for nth in 0..plan.geometry.snapshots {
+            let at = self.snapshots_offset + nth * SNAPSHOT_ENTRY;
+            let l1_offset = self.snapshot_l1_offset + nth * l1_bytes;
+            let mut entry = [0; SNAPSHOT_ENTRY as usize];
+            entry[..8].copy_from_slice(&l1_offset.to_be_bytes());
+            // At most 2^14.
+            entry[8..12].copy_from_slice(&plan.l1_needed.to_be_bytes()[4..]);
+            entry[13] = 1;
+            entry[15] = 1;
+            entry[39] = 16;
+            entry[48..56].copy_from_slice(&plan.size.to_be_bytes());
+            entry[56] = b'1' + nth as u8;
+            entry[57] = b's';
+            writer.bytes(at, &entry);
+            writer.offer_structure("snapshot", at, FIELDS_OF_SNAPSHOT);
+            for table in plan.tables.iter().filter(|table| table.shares != 0) {
+                writer.number(l1_offset + table.index * 8, 8, table.offset);
+            }
+        }
+    }
+}
+
+fn write_l2_table(plan: &Plan, table: &L2Table, writer: &mut ImageWriter) {
+    let (first, after_last) = table.clusters;
+    let entry_size = plan.geometry.entry_size();
+    let first_index = table.index * plan.geometry.clusters_per_table();
+    for cluster in &plan.clusters[first..after_last] {
+        let at = table.offset + (cluster.index - first_index) * entry_size;
+        if cluster.entry != 0 {
+            writer.number(at, 8, cluster.entry);
+        }
+        if cluster.bitmap != 0 {
+            writer.number(at + 8, 8, cluster.bitmap);
+        }
+    }
+}
+
+/// Offers the entries near the first one that is used.
+fn offer_l2_table(plan: &Plan, table: &L2Table, writer: &mut ImageWriter) {
+    let words = plan.geometry.cluster() / 8;
+    let per_entry = plan.geometry.entry_size() / 8;
+    let first_index = table.index * plan.geometry.clusters_per_table();
+    let used = plan.clusters[table.clusters.0].index - first_index;
+    let near = (used * per_entry) & !7;
+    writer.offer_table(Table {
+        name: "L2 entry",
+        start: table.offset + near * 8,
+        entries: (words - near).min(OFFERED_ENTRIES),
+        width: 8,
+        scale: 1,
+    });
+}

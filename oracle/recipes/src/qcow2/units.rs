@@ -1,0 +1,266 @@
+//! What a cluster holds, and what its L2 entry says of it.
+
+use super::geometry::Geometry;
+use crate::runs;
+
+/// Bit 63 of an entry: its refcount is one.
+pub(super) const COPIED: u64 = 1 << 63;
+/// Bit 62 of an L2 entry.
+const COMPRESSED: u64 = 1 << 62;
+/// Bit 0 of a standard L2 entry.
+const ZERO: u64 = 1;
+/// Bits 1 to 8 and 56 to 61 of an L2 entry.
+const RESERVED: u64 = 0x3f << 56 | 0x1fe;
+
+/// What a cluster holds; the numbering is the [module above](super)'s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Data in a host cluster.
+    Data,
+    /// Zeroes without a host cluster. In version 2, nothing.
+    Zero,
+    /// Zeroes, and a host cluster. In version 2, data.
+    ZeroWithHost,
+    /// Compressed data in a host cluster of its own (or two).
+    Compressed,
+    /// Compressed data in the host cluster of the compressed data before it, if there is room.
+    CompressedShared,
+    /// Nothing; with extended entries a host cluster of which no subcluster is used.
+    Bare,
+    /// Data in a host cluster past the file's end.
+    PastEnd,
+    /// Data in a host cluster, and bit 63 says that others use it. At the start of an external data file
+    /// that means nothing.
+    NotCopied,
+    /// Data in a host cluster, and all reserved bits are set.
+    ReservedBits,
+    /// A zero flag: corrupt in version 2. In version 3, zeroes with a host cluster and bit 63 clear.
+    ZeroFlag,
+    /// A host cluster at an offset that is not a cluster's: corrupt. Data with clusters of 512 bytes.
+    Unaligned,
+    /// Compressed data, and the bitmap of an extended entry is not empty. Corrupt with external data.
+    CompressedWithBitmap,
+    /// An extended entry whose bitmap says both data and zeroes: corrupt. Data with standard entries.
+    BothBits,
+    /// An extended entry whose bitmap says data, but without a host cluster: corrupt. Nothing with standard
+    /// entries.
+    DataWithoutHost,
+}
+
+/// The kinds of numbers below [`FIRST_ODD`].
+const USUAL: [Kind; 6] = [
+    Kind::Data,
+    Kind::Zero,
+    Kind::ZeroWithHost,
+    Kind::Compressed,
+    Kind::CompressedShared,
+    Kind::Bare,
+];
+
+/// The kinds from [`FIRST_ODD`] on.
+const ODD: [Kind; 8] = [
+    Kind::PastEnd,
+    Kind::NotCopied,
+    Kind::ReservedBits,
+    Kind::ZeroFlag,
+    Kind::Unaligned,
+    Kind::CompressedWithBitmap,
+    Kind::BothBits,
+    Kind::DataWithoutHost,
+];
+
+/// The first number of a kind that `qemu-img` complains of, or that is corrupt.
+pub const FIRST_ODD: u8 = 0xe0;
+
+impl Kind {
+    /// The kind of number `kind`.
+    #[must_use]
+    pub fn decode(kind: u8) -> Self {
+        if kind < FIRST_ODD {
+            USUAL[usize::from(kind) % USUAL.len()]
+        } else {
+            ODD[usize::from(kind) % ODD.len()]
+        }
+    }
+}
+
+/// Where a cluster's data is in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Nowhere.
+    None,
+    /// In a cluster of its own.
+    Cluster,
+    /// Compressed.
+    Compressed { shared: bool },
+    /// Past the file's end.
+    PastEnd,
+    /// In another file.
+    OtherFile,
+}
+
+/// What of a cluster is data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Held {
+    Nothing,
+    Whole,
+    /// The subclusters whose bits are set.
+    Subclusters(u32),
+    /// Its entry is corrupt.
+    Corrupt,
+}
+
+/// A cluster of the disk.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cluster {
+    /// Its number, from the disk's start.
+    pub(super) index: u64,
+    /// The entry, first without the place in the file, in the end with it.
+    pub(super) entry: u64,
+    /// The second word of an extended entry.
+    pub(super) bitmap: u64,
+    pub(super) place: Place,
+    pub(super) held: Held,
+}
+
+impl Cluster {
+    /// What a run says of a cluster. Snapshots may hold it too: then it is `shared`.
+    pub(super) fn new(geometry: &Geometry, unit: &runs::Unit, shared: bool) -> Self {
+        let mut kind = Kind::decode(unit.kind);
+        if geometry.version == 2 {
+            kind = match kind {
+                Kind::Zero => Kind::Bare,
+                Kind::ZeroWithHost => Kind::Data,
+                kind => kind,
+            };
+        }
+        if geometry.external_data {
+            kind = match kind {
+                Kind::Compressed | Kind::CompressedShared | Kind::PastEnd => Kind::Data,
+                kind => kind,
+            };
+        }
+        let extended = geometry.extended_l2;
+        let (entry, place) = Self::entry_and_place(geometry, kind, shared);
+        let pattern = Pattern::new(unit);
+        let bitmap = match kind {
+            _ if !extended => 0,
+            Kind::Zero | Kind::ZeroWithHost | Kind::ZeroFlag => u64::from(pattern.zeroes) << 32,
+            Kind::Bare | Kind::Compressed | Kind::CompressedShared => 0,
+            Kind::BothBits => {
+                u64::from(pattern.data) | u64::from(pattern.zero | pattern.data) << 32
+            }
+            _ => u64::from(pattern.data) | u64::from(pattern.zero) << 32,
+        };
+        // In an external data file, the first cluster's offset is 0: only bit 63 says that it is there.
+        let lost = geometry.external_data
+            && unit.index == 0
+            && place == Place::OtherFile
+            && entry & COPIED == 0;
+        let held = match kind {
+            Kind::Zero | Kind::ZeroWithHost | Kind::Bare => Held::Nothing,
+            Kind::ZeroFlag if geometry.version == 2 => Held::Corrupt,
+            Kind::ZeroFlag => Held::Nothing,
+            Kind::Unaligned if geometry.cluster_bits > 9 || geometry.external_data => Held::Corrupt,
+            Kind::Compressed | Kind::CompressedShared => Held::Whole,
+            Kind::CompressedWithBitmap if geometry.external_data => Held::Corrupt,
+            Kind::CompressedWithBitmap => Held::Whole,
+            Kind::BothBits if extended => Held::Corrupt,
+            Kind::DataWithoutHost if extended => Held::Corrupt,
+            Kind::DataWithoutHost => Held::Nothing,
+            _ if lost && extended => Held::Corrupt,
+            _ if lost => Held::Nothing,
+            _ if extended => Held::Subclusters(pattern.data),
+            _ => Held::Whole,
+        };
+        Self {
+            index: unit.index,
+            entry,
+            bitmap,
+            place,
+            held,
+        }
+    }
+
+    fn entry_and_place(geometry: &Geometry, kind: Kind, shared: bool) -> (u64, Place) {
+        let extended = geometry.extended_l2;
+        let copied = if shared { 0 } else { COPIED };
+        let zero = if extended { 0 } else { ZERO };
+        let host = if geometry.external_data {
+            Place::OtherFile
+        } else {
+            Place::Cluster
+        };
+        match kind {
+            Kind::Data | Kind::BothBits => (copied, host),
+            Kind::Zero => (zero, Place::None),
+            Kind::ZeroWithHost => (copied | zero, host),
+            Kind::Compressed => (COMPRESSED, Place::Compressed { shared: false }),
+            Kind::CompressedShared => (COMPRESSED, Place::Compressed { shared: true }),
+            Kind::Bare if extended => (copied, host),
+            Kind::Bare | Kind::DataWithoutHost => (0, Place::None),
+            Kind::PastEnd => (copied, Place::PastEnd),
+            Kind::NotCopied => (0, host),
+            // Bit 0 is reserved in extended entries.
+            Kind::ReservedBits => (copied | RESERVED | u64::from(extended), host),
+            Kind::ZeroFlag => (zero, host),
+            Kind::Unaligned if geometry.cluster_bits > 9 || geometry.external_data => {
+                (copied | 512, host)
+            }
+            Kind::Unaligned => (copied, host),
+            Kind::CompressedWithBitmap if geometry.external_data => {
+                (COMPRESSED | 0x200, Place::None)
+            }
+            Kind::CompressedWithBitmap => (COMPRESSED, Place::Compressed { shared: false }),
+        }
+    }
+
+    /// Says where in the file the cluster is.
+    pub(super) fn put_at(&mut self, offset: u64) {
+        // Not a sum: an unaligned offset has bit 9 already, which no cluster of over 512 bytes has; in
+        // another file of such clusters it moves the offset on.
+        self.entry = if self.entry & offset & 512 != 0 {
+            self.entry + offset
+        } else {
+            self.entry | offset
+        };
+    }
+}
+
+/// What the bitmap of an extended entry says.
+struct Pattern {
+    /// Subclusters of data, never none.
+    data: u32,
+    /// Subclusters of zeroes beside them.
+    zero: u32,
+    /// Subclusters of zeroes in a cluster without data, never none.
+    zeroes: u32,
+}
+
+impl Pattern {
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "a hash of the low bits is enough"
+    )]
+    fn new(unit: &runs::Unit) -> Self {
+        let hash = (unit.index as u32)
+            .wrapping_add(1)
+            .wrapping_mul(0x9e37_79b9)
+            | 1;
+        let (data, zero) = match unit.extra & 7 {
+            0 => (u32::MAX, 0),
+            1 => (0x0000_ffff, 0),
+            2 => (0x5555_5555, 0),
+            3 => (1 << (unit.index & 31), 0),
+            4 => (0x5555_5555, 0xaaaa_aaaa),
+            5 => (0x0000_ffff, 0xff00_0000),
+            6 => (hash, !hash & hash.rotate_left(7)),
+            _ => (0x8000_0000, 0x7fff_ffff),
+        };
+        Self {
+            data,
+            zero,
+            zeroes: data | zero,
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What is true of an undamaged recipe's image, known from having made it.
+
+use std::num::NonZeroU64;
+
+use sparse::SparseImage;
+use types::{AllocationSummary, Options, ScanErrorKind, TouchedUnits};
+
+/// What is true of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Truth {
+    /// The size of the virtual disk in bytes.
+    pub virtual_size: u64,
+    data: Vec<(u64, u64)>,
+    refusal: Option<Refusal>,
+    /// What the image's own format says of the file's size.
+    pub own_size: Option<OwnSize>,
+    /// Whether a table is named for several parts of the disk, so that a run of data changes what the
+    /// other parts hold.
+    pub shares_tables: bool,
+    /// The least length of the file in bytes, if all that is missing at its end is zeroes; of no use when
+    /// the file is not longer, as in formats that need the whole of it.
+    pub least_length: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    For(ScanErrorKind),
+    /// Several reasons of different kinds: which one is reported is not the recipe's to say.
+    Several,
+}
+
+/// How the calculator of the image's own format relates to the file, when the units that hold data are
+/// counted in that format's own unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnSize {
+    /// The options that describe the image.
+    pub options: Options,
+    /// The smallest that `required` may be, in bytes.
+    pub at_least: u64,
+    /// The largest that `required` may be, in bytes.
+    pub at_most: u64,
+}
+
+impl Truth {
+    /// A disk of `virtual_size` bytes without data.
+    #[must_use]
+    pub fn new(virtual_size: u64) -> Self {
+        Self {
+            virtual_size,
+            data: Vec::new(),
+            refusal: None,
+            own_size: None,
+            shares_tables: false,
+            least_length: u64::MAX,
+        }
+    }
+
+    /// Whether it is also true of the file's first `length` bytes.
+    #[must_use]
+    pub fn holds_of_first(&self, length: u64, file: &SparseImage) -> bool {
+        let end = file.capacity();
+        let mut missing = file.pieces(length, u64::MAX);
+        let may_be_cut = (self.least_length..end).contains(&length);
+        length == end || may_be_cut && missing.all(|(_, piece)| piece.iter().all(|&byte| byte == 0))
+    }
+
+    /// Says that the `length` bytes at byte `start` of the disk hold data. What reaches past the
+    /// disk's end does not count. Extents may come in any order, and overlap.
+    pub fn add_data(&mut self, start: u64, length: u64) {
+        let end = start.saturating_add(length).min(self.virtual_size);
+        if start < end {
+            self.data.push((start, end));
+        }
+    }
+
+    /// Says that a scanner must refuse the image.
+    pub fn refuse(&mut self, kind: ScanErrorKind) {
+        self.refusal = Some(match self.refusal {
+            None => Refusal::For(kind),
+            Some(Refusal::For(before)) if before == kind => Refusal::For(kind),
+            Some(_) => Refusal::Several,
+        });
+    }
+
+    /// Whether a scanner must refuse the image.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.refusal.is_some()
+    }
+
+    /// The answer of a scan that counts units of `unit` bytes, when given; `None` when there are
+    /// several reasons to refuse the image, of different kinds.
+    #[must_use]
+    pub fn answer(
+        &self,
+        unit: Option<NonZeroU64>,
+    ) -> Option<Result<AllocationSummary, ScanErrorKind>> {
+        match self.refusal {
+            Some(Refusal::Several) => None,
+            Some(Refusal::For(kind)) => Some(Err(kind)),
+            None => Some(Ok(self.summary(unit))),
+        }
+    }
+
+    fn summary(&self, unit: Option<NonZeroU64>) -> AllocationSummary {
+        let extents = self.extents();
+        AllocationSummary {
+            virtual_size: self.virtual_size,
+            allocated_bytes: extents.iter().map(|(start, end)| end - start).sum(),
+            touched: unit.map(|unit| {
+                let mut count = 0;
+                let mut counted_to = 0;
+                for &(start, end) in &extents {
+                    let first = (start / unit).max(counted_to);
+                    let after_last = (end - 1) / unit + 1;
+                    count += after_last.saturating_sub(first);
+                    counted_to = counted_to.max(after_last);
+                }
+                TouchedUnits {
+                    unit: unit.get(),
+                    count,
+                }
+            }),
+        }
+    }
+
+    /// The data, as start and end in bytes, in order and without overlap; neighbours are one.
+    #[must_use]
+    pub fn extents(&self) -> Vec<(u64, u64)> {
+        let mut sorted = self.data.clone();
+        sorted.sort_unstable();
+        let mut extents: Vec<(u64, u64)> = Vec::with_capacity(sorted.len());
+        for (start, end) in sorted {
+            match extents.last_mut() {
+                Some((_, last)) if start <= *last => *last = (*last).max(end),
+                _ => extents.push((start, end)),
+            }
+        }
+        extents
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_is_clipped_merged_and_counted_once() {
+        let mut truth = Truth::new(10_000);
+        truth.add_data(4096, 4096);
+        truth.add_data(0, 100);
+        truth.add_data(4000, 200);
+        truth.add_data(9_999, 50);
+        truth.add_data(10_000, 50);
+        assert_eq!(truth.extents(), [(0, 100), (4000, 8192), (9_999, 10_000)]);
+        let summary = truth.answer(NonZeroU64::new(4096)).unwrap().unwrap();
+        assert_eq!(summary.allocated_bytes, 100 + 4192 + 1);
+        assert_eq!(summary.touched.unwrap().count, 3);
+    }
+
+    #[test]
+    fn only_zeroes_may_be_missing_and_no_more_than_is_allowed() {
+        let mut file = SparseImage::new(5000);
+        file.write(4500, &[7]);
+        let mut truth = Truth::new(0);
+        for length in [0, 4501, 4999, 5001] {
+            assert!(!truth.holds_of_first(length, &file), "{length}");
+        }
+        assert!(truth.holds_of_first(5000, &file));
+        truth.least_length = 4097;
+        for (length, holds) in [(4500, false), (4501, true), (4999, true), (5001, false)] {
+            assert_eq!(truth.holds_of_first(length, &file), holds, "{length}");
+        }
+        truth.least_length = 4502;
+        assert!(!truth.holds_of_first(4501, &file));
+    }
+
+    #[test]
+    fn one_reason_to_refuse_is_the_answer_and_two_are_none() {
+        let mut truth = Truth::new(0);
+        truth.refuse(ScanErrorKind::Corrupt);
+        truth.refuse(ScanErrorKind::Corrupt);
+        assert_eq!(truth.answer(None), Some(Err(ScanErrorKind::Corrupt)));
+        truth.refuse(ScanErrorKind::Unsupported);
+        assert_eq!(truth.answer(None), None);
+        assert!(truth.is_refused());
+    }
+}

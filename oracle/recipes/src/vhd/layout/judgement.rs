@@ -1,0 +1,121 @@
+//! What is true of the image: its data, why it is refused, and how long its file is.
+
+use types::{Options, VhdOpts, VhdSubformat};
+
+use crate::runs::Unit;
+use crate::truth::{OwnSize, Truth};
+use types::ScanErrorKind::{Corrupt, NotThisFormat, Unsupported};
+
+use super::super::{
+    Chs, DYNAMIC, FIXED, Fault, Footer, LARGEST_DISK, LARGEST_GEOMETRY, Placement, VERSION,
+};
+use super::{ABSENT, FOOTER, HEADER, Kind, Making, SECTOR, of_kind};
+
+impl Making<'_> {
+    /// Adds the blocks' data to the truth, or says why a scanner must refuse the image; answers how many
+    /// blocks of the disk are in the file.
+    pub(super) fn tell(&self, units: &[Unit], entries: &[u32], truth: &mut Truth) -> u64 {
+        let geometry = self.geometry;
+        if geometry.footers.copy != Footer::Good && geometry.footers.end != Footer::Good {
+            let cookie = [geometry.footers.copy, geometry.footers.end].contains(&Footer::Damaged);
+            truth.refuse(if cookie { Corrupt } else { NotThisFormat });
+            return 0;
+        }
+        self.refuse_by_footer(truth);
+        if geometry.disk_type != DYNAMIC {
+            // What else is wrong is not of interest: nothing is known of such a disk.
+            return 0;
+        }
+        if geometry.header_version != VERSION {
+            truth.refuse(Unsupported);
+        }
+        let is_wrong = match geometry.fault {
+            // A disk of no blocks needs no entries, and a table of none lies over nothing.
+            Some(Fault::TooFewEntries) => self.disk.blocks != 0,
+            Some(Fault::TableOverCopy | Fault::TableOverHeader) => self.entries != 0,
+            fault => fault.is_some(),
+        };
+        if is_wrong || !geometry.block_is_supported() || self.disk.table_is_too_short {
+            truth.refuse(Corrupt);
+        }
+        let block = self.disk.block;
+        let mut data_blocks = 0;
+        let mut stretch = 0..0;
+        for (unit, entry) in units.iter().zip(entries) {
+            if unit.index >= self.disk.blocks || *entry == ABSENT {
+                continue;
+            }
+            if matches!(of_kind(*unit), Kind::OverMetadata | Kind::PastEnd) {
+                truth.refuse(Corrupt);
+            }
+            data_blocks += 1;
+            if unit.index != stretch.end {
+                truth.add_data(stretch.start * block, (stretch.end - stretch.start) * block);
+                stretch = unit.index..unit.index;
+            }
+            stretch.end += 1;
+        }
+        truth.add_data(stretch.start * block, (stretch.end - stretch.start) * block);
+        data_blocks
+    }
+
+    /// What a scanner refuses because of the footer that it believes.
+    pub(super) fn refuse_by_footer(&self, truth: &mut Truth) {
+        let geometry = self.geometry;
+        if geometry.version != VERSION {
+            truth.refuse(Unsupported);
+        }
+        if geometry.features & 2 == 0 {
+            truth.refuse(Corrupt);
+        }
+        if !matches!(geometry.disk_type, FIXED | DYNAMIC) || self.disk.size > LARGEST_DISK * SECTOR
+        {
+            truth.refuse(Unsupported);
+        }
+    }
+
+    pub(super) fn own_size_of_dynamic(&self, data_blocks: u64) -> Option<OwnSize> {
+        let geometry = self.geometry;
+        let end = self.writer.end();
+        let plain = self.blocks_are_plain
+            && geometry.placement == Placement::Front
+            && geometry.gap == 0
+            && geometry.spare.0 == 0
+            && self.end_footer_bytes() == FOOTER;
+        let (at_least, at_most) = if plain {
+            (end, end)
+        } else {
+            let table = 4 * self.disk.blocks + SECTOR;
+            let blocks = data_blocks * self.disk.block_in_file();
+            (
+                2 * FOOTER + HEADER + blocks,
+                2 * FOOTER + HEADER + table + blocks,
+            )
+        };
+        self.own_size(VhdSubformat::Dynamic, at_least, at_most)
+    }
+
+    /// How the calculator's answer relates to the file, for blocks of which it knows.
+    pub(super) fn own_size(
+        &self,
+        subformat: VhdSubformat,
+        at_least: u64,
+        at_most: u64,
+    ) -> Option<OwnSize> {
+        if self.disk.block < 512 << 10 {
+            return None;
+        }
+        let sectors = self.disk.size / SECTOR;
+        // Where a geometry says the size exactly, or none can, the size need not be forced.
+        let exact = sectors > LARGEST_GEOMETRY || Chs::of(sectors).sectors() == sectors;
+        Some(OwnSize {
+            options: Options::Vhd(VhdOpts {
+                subformat,
+                block_size: self.disk.block as u32,
+                force_size: !exact,
+            }),
+            at_least,
+            at_most,
+        })
+    }
+}

@@ -1,0 +1,229 @@
+//! Recipes of vhdx images.
+//!
+//! Layout and meaning of everything that is written: Microsoft's MS-VHDX. The recipe of zeros makes
+//! what `qemu-img create` does, of a disk without a byte.
+//!
+//! - [`mod@geometry`], [`choices`]: the knobs, and which byte is which.
+//! - [`oddity`]: the one thing of an image that is not as it should be.
+//! - `layout`: where everything lies in the file.
+//! - `structures`, `metadata`: headers and region tables, and the metadata, as bytes.
+//! - `entry_table`: what region tables and the metadata table have in common.
+//!
+//! # What the blocks hold
+//! The unit of a recipe's runs is the payload block. A run's kind, below 0xf0 modulo 5: 0 fully present
+//! (state 6), 1 not present (0), 2 undefined (1), 3 zero (2), 4 unmapped (3); from 0xf0 on modulo 3 a
+//! state that a disk without a parent must not have: 4, 5 (reserved), 7 (partially present). The bits
+//! 5 to 7 of its length: bit 5 sets reserved bits of the entry; bit 6 leaves a gap of 1 MiB in front of
+//! a present block, and gives another one a place in the file all the same; bit 7 leaves a gap as long
+//! as a block; all three together put a present block where the one before it lies. Entries past the
+//! disk's end name places where no block may be.
+
+pub mod choices;
+mod entry_table;
+pub mod geometry;
+mod layout;
+mod metadata;
+pub mod oddity;
+mod structures;
+
+use types::{Options, ScanError, ScanErrorKind, VhdxOpts};
+
+use super::Recipe;
+use super::truth::{OwnSize, Truth};
+use super::writer::{Field, ImageWriter, Table};
+
+pub use geometry::{Geometry, geometry};
+use layout::{Entry, Layout};
+use oddity::Oddity;
+
+/// A mebibyte: everything but the headers lies at multiples of it.
+const MIB: u64 = 1 << 20;
+
+/// Writes the image, and tells what is true of it.
+pub(super) fn build(recipe: &Recipe, writer: &mut ImageWriter) -> Truth {
+    let geometry = geometry(recipe);
+    let layout = Layout::new(recipe, &geometry);
+    structures::write(&geometry, &layout, writer);
+    metadata::write(&geometry, &layout, writer);
+    write_bat(&geometry, &layout, writer);
+    writer.set_end(layout.end);
+    truth(&geometry, &layout)
+}
+
+/// The numbers of an entry of the BAT. Its place is offered in steps of 64 KiB, so that one may be
+/// replaced and the state stays.
+const BAT_ENTRY: &[Field] = &[
+    Field::number("payload block's state", 0, 1, 6),
+    Field::place("payload block's place", 2, 4, 1 << 16),
+];
+
+/// How many entries of the BAT are offered to damage in one place.
+const OFFERED: u64 = 48;
+
+fn write_bat(geometry: &Geometry, layout: &Layout, writer: &mut ImageWriter) {
+    let bat = layout.bat.start;
+    // Sector bitmap entries, the first and the last ones; no reader of such a disk looks at them.
+    let bitmaps = layout.bitmap_entries();
+    let few = 16;
+    let last = bitmaps.saturating_sub(few).max(few);
+    for nth in (0..bitmaps.min(few)).chain(last..bitmaps) {
+        let value = geometry.bitmaps.entry(geometry.garbage(nth));
+        if value != 0 {
+            writer.number(bat + 8 * layout.bitmap_index(nth), 8, value);
+        }
+    }
+    write_entries(layout, writer);
+
+    let most = layout.bat.length / 8;
+    let mut offer = |first: u64, entries: u64| {
+        writer.offer_table(Table {
+            name: "BAT entry",
+            start: bat + 8 * first,
+            entries: entries.min(most.saturating_sub(first)),
+            width: 8,
+            scale: 1,
+        });
+    };
+    let first = layout.entries.first().map_or(0, |entry| entry.block);
+    offer(layout.index(first).saturating_sub(1), OFFERED);
+    // The last entries of the disk and the first ones past its end.
+    let needed = layout.needed_entries();
+    if needed > OFFERED {
+        offer(needed - 4, 8);
+    }
+    for entry in layout.entries.iter().take(4) {
+        let at = bat + 8 * layout.index(entry.block);
+        writer.offer_structure("BAT entry", at, BAT_ENTRY);
+    }
+}
+
+/// Writes the entries of payload blocks; those that lie together at once.
+fn write_entries(layout: &Layout, writer: &mut ImageWriter) {
+    let mut together = [0; 512];
+    let mut used = 0;
+    let mut next = 0;
+    for entry in &layout.entries {
+        let index = layout.index(entry.block);
+        if index != next || used == together.len() {
+            writer.bytes(layout.bat.start + 8 * next - used as u64, &together[..used]);
+            used = 0;
+        }
+        together[used..used + 8].copy_from_slice(&entry.value().to_le_bytes());
+        used += 8;
+        next = index + 1;
+    }
+    writer.bytes(layout.bat.start + 8 * next - used as u64, &together[..used]);
+}
+
+fn truth(geometry: &Geometry, layout: &Layout) -> Truth {
+    let mut truth = Truth::new(layout.virtual_size);
+    for entry in layout.entries_on_disk() {
+        match entry.state {
+            6 => truth.add_data(entry.block * layout.block_size, layout.block_size),
+            0..=3 => {}
+            _ => truth.refuse(ScanErrorKind::Corrupt),
+        }
+    }
+    if let Some(kind) = layout.refusal(geometry) {
+        truth.refuse(kind);
+    }
+    if layout.areas(geometry) > structures::MOST_AREAS {
+        truth.refuse(ScanError::Unsupported("").into());
+    }
+    if !truth.is_refused() {
+        truth.own_size = own_size(layout);
+    }
+    truth
+}
+
+/// The block size that QEMU chooses for a disk of so many bytes, in bytes.
+fn default_block_size(virtual_size: u64) -> u64 {
+    const UP_TO: [(u64, u64); 3] = [
+        (1 << 30, 8 << 20),
+        (100 << 30, 16 << 20),
+        (32 << 40, 32 << 20),
+    ];
+    let known = UP_TO.iter().find(|(largest, _)| virtual_size <= *largest);
+    known.map_or(64 << 20, |(_, block_size)| *block_size)
+}
+
+/// The calculator's answer for the image: the file's length when all lies as QEMU puts it, else bounds.
+fn own_size(layout: &Layout) -> Option<OwnSize> {
+    if layout.shares_places {
+        return None;
+    }
+    let options = Options::Vhdx(VhdxOpts {
+        block_size: match layout.block_size == default_block_size(layout.virtual_size) {
+            true => 0,
+            // At most 256 MiB.
+            false => layout.block_size as u32,
+        },
+    });
+    if layout.is_as_of_qemu {
+        return Some(OwnSize {
+            options,
+            at_least: layout.end,
+            at_most: layout.end,
+        });
+    }
+    // A file has the blocks (but for what lies past the disk's end), headers, metadata and the entries
+    // of its BAT; the calculator has 7 MiB and a BAT for sectors of 512 bytes, whole MiB of it.
+    let blocks = layout.present_on_disk() * layout.block_size;
+    Some(OwnSize {
+        options,
+        at_least: 7 * MIB + blocks,
+        at_most: layout.end
+            + 5 * MIB
+            + layout.block_size
+            + layout::bat_length(
+                layout.virtual_size.div_ceil(layout.block_size),
+                layout::chunk_ratio(layout.block_size, 512),
+            ),
+    })
+}
+
+/// The geometry and the data, in words.
+pub(super) fn in_words(recipe: &Recipe) -> String {
+    let geometry = geometry(recipe);
+    let layout = Layout::new(recipe, &geometry);
+    let mut words = format!(
+        "a disk of {} bytes in {} blocks of {} bytes, {} of which are in the file; {}",
+        layout.virtual_size,
+        layout.blocks,
+        layout.block_size,
+        layout.present_on_disk(),
+        geometry.in_words(),
+    );
+    words += &format!(
+        "; log of {} bytes at {}, BAT of {} at {}, metadata of {} at {}, {} unknown regions at {}",
+        layout.log.length,
+        layout.log.start,
+        layout.bat.length,
+        layout.bat.start,
+        layout.metadata.length,
+        layout.metadata.start,
+        layout.unknown_regions,
+        layout.unknown.start,
+    );
+    let list = |words: &mut String, what: &str, entries: &mut dyn Iterator<Item = &Entry>| {
+        const FEW: usize = 8;
+        for (nth, entry) in entries.enumerate() {
+            if nth == FEW {
+                *words += " …";
+                break;
+            }
+            *words += &match nth {
+                0 => format!("; {what} "),
+                _ => ", ".to_owned(),
+            };
+            *words += &format!("{} {}", entry.block, entry.in_words());
+        }
+    };
+    list(&mut words, "blocks", &mut layout.entries_on_disk());
+    let mut past = layout.entries[layout.on_disk..].iter();
+    list(&mut words, "past the disk's end", &mut past);
+    if geometry.oddity != Oddity::None {
+        words += &format!("; odd: {:?}", geometry.oddity);
+    }
+    words
+}

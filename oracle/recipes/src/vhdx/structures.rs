@@ -1,0 +1,425 @@
+//! File type identifier, headers and region tables as bytes (MS-VHDX 2.2).
+
+use crate::writer::{Checksum, ChecksumKind, Field, ImageWriter};
+use sparse::crc32c;
+
+use super::MIB;
+use super::entry_table::{EntryTable, FIELDS, Guid, MOST_ENTRIES, table_fields, unknown_guid};
+use super::geometry::{Creator, Distance, Geometry, Headers, Reserved, Stale, Tables};
+use super::layout::{Area, Layout};
+use super::oddity::{Oddity, split};
+
+/// How many areas of the file the scanners can keep apart: the headers' one, log, regions.
+pub(super) const MOST_AREAS: u64 = 32;
+
+const HEADERS: [u64; 2] = [64 << 10, 128 << 10];
+const HEADER_LENGTH: u64 = 4096;
+const TABLES: [u64; 2] = [192 << 10, 256 << 10];
+const TABLE_LENGTH: u64 = 64 << 10;
+
+/// GUIDs as they lie in the file.
+pub(super) const BAT: Guid = 0x6677_c22d_23f6_0042_9d64_115e_9bfd_4a08_u128.to_be_bytes();
+const METADATA: Guid = 0x06a2_7c8b_9047_9a4b_b8fe_575f_050f_886e_u128.to_be_bytes();
+const WRITE_GUIDS: [u8; 32] = *b"file write guid.data write guid.";
+
+const FILE_TYPE: &[Field] = &[
+    Field::number("file signature", 0, 8, u64::from_le_bytes(*b"vhdxfile")),
+    Field::number("creator", 8, 8, 0),
+];
+
+const HEADER: &[Field] = &[
+    Field::number("header signature", 0, 4, 0x6461_6568),
+    Field::number("header checksum", 4, 4, u32::MAX as u64),
+    Field::number("sequence number", 8, 8, u64::MAX),
+    Field::number("file write guid", 16, 8, 0),
+    Field::number("log guid", 48, 8, 0),
+    Field::number("log guid", 56, 8, 0),
+    Field::number("log version", 64, 2, 0),
+    Field::number("version", 66, 2, 1),
+    Field::number("log length", 68, 4, MIB),
+    Field::place("log offset", 72, 8, 1),
+];
+
+static REGION_TABLE: [Field; FIELDS] = table_fields(
+    [
+        Field::number("region table's signature", 0, 4, 0x6967_6572),
+        Field::number("region table's checksum", 4, 4, u32::MAX as u64),
+        Field::number("regions", 8, 4, MOST_ENTRIES),
+        Field::number("region table's reserved", 12, 4, 0),
+    ],
+    REGIONS_HEAD as u64,
+    [
+        Field::number("region guid", 0, 8, 0),
+        Field::place("region offset", 16, 8, 1),
+        Field::number("region length", 24, 4, MIB),
+        Field::number("region flags", 28, 4, 1),
+    ],
+);
+
+/// Writes what lies in the file's first MiB.
+pub(super) fn write(geometry: &Geometry, layout: &Layout, writer: &mut ImageWriter) {
+    write_file_type(geometry, writer);
+    write_headers(geometry, layout, writer);
+    write_region_tables(geometry, layout, writer);
+}
+
+fn write_file_type(geometry: &Geometry, writer: &mut ImageWriter) {
+    const QEMU: [u8; 22] = utf16("QEMU v10.0.");
+    const WINDOWS: [u8; 60] = utf16("Microsoft Windows 10.0.17763.0");
+    let mut signature = *b"vhdxfile";
+    if let Oddity::FileSignature(argument) = geometry.oddity {
+        signature[argument as usize / 8 % 8] ^= 1 << (argument % 8);
+    }
+    writer.bytes(0, &signature);
+    match geometry.creator {
+        Creator::Qemu => writer.bytes(8, &QEMU),
+        Creator::Windows => writer.bytes(8, &WINDOWS),
+        Creator::Nobody => {}
+        Creator::Garbage => writer.bytes(8, &[0xff; 512]),
+    }
+    writer.offer_structure("file type identifier", 0, FILE_TYPE);
+}
+
+/// An ASCII text in UTF-16.
+const fn utf16<const N: usize>(text: &str) -> [u8; N] {
+    let text = text.as_bytes();
+    assert!(2 * text.len() == N);
+    let mut bytes = [0; N];
+    let mut at = 0;
+    while at < text.len() {
+        bytes[2 * at] = text[at];
+        at += 1;
+    }
+    bytes
+}
+
+/// What a header says.
+#[derive(Debug, Clone, Copy)]
+struct Header {
+    is_valid: bool,
+    sequence: u64,
+    write_guids: [u8; 32],
+    log_guid: Guid,
+    version: u16,
+    log_start: u64,
+    log_length: u64,
+}
+
+fn write_headers(geometry: &Geometry, layout: &Layout, writer: &mut ImageWriter) {
+    for (header, at) in headers(geometry, layout).iter().zip(HEADERS) {
+        let mut bytes = [0; 80];
+        bytes[..4].copy_from_slice(b"head");
+        bytes[8..16].copy_from_slice(&header.sequence.to_le_bytes());
+        bytes[16..48].copy_from_slice(&header.write_guids);
+        bytes[48..64].copy_from_slice(&header.log_guid);
+        bytes[64..66].copy_from_slice(&geometry.log_version.to_le_bytes());
+        bytes[66..68].copy_from_slice(&header.version.to_le_bytes());
+        // At most 9 MiB, or what an oddity makes of it.
+        bytes[68..72].copy_from_slice(&(header.log_length as u32).to_le_bytes());
+        bytes[72..80].copy_from_slice(&header.log_start.to_le_bytes());
+        let damage = (!header.is_valid).then_some(geometry.header_signature_wrong);
+        let end = geometry.reserved.has(Reserved::HEADERS_END);
+        seal(geometry, writer, at, HEADER_LENGTH, &mut bytes, end, damage);
+        writer.offer_structure("header", at, HEADER);
+    }
+}
+
+/// Writes the start of a structure with a checksum, and a reserved byte at its `end`. Damage: none, or a
+/// wrong signature (yes), or a wrong checksum (no).
+fn seal(
+    geometry: &Geometry,
+    writer: &mut ImageWriter,
+    at: u64,
+    length: u64,
+    bytes: &mut [u8],
+    end: bool,
+    damage: Option<bool>,
+) {
+    let garbage = geometry.garbage(at);
+    // The same in both headers, which may have to be equal.
+    let end = [if end {
+        geometry.garbage(length) as u8
+    } else {
+        0
+    }];
+    match damage {
+        Some(false) => {
+            let pieces = [(0, &*bytes), (length - 1, &end)];
+            let wrong =
+                crc32c::of_pieces(0, length, pieces.into_iter()) ^ 1 << (garbage >> 16 & 31);
+            bytes[4..8].copy_from_slice(&wrong.to_le_bytes());
+        }
+        Some(true) => bytes[(garbage >> 16 & 3) as usize] ^= 1 << (garbage >> 18 & 7),
+        None => {}
+    }
+    writer.bytes(at, bytes);
+    if end != [0] {
+        writer.bytes(at + length - 1, &end);
+    }
+    if damage != Some(false) {
+        writer.add_checksum(Checksum {
+            kind: ChecksumKind::Crc32c,
+            start: at,
+            length,
+            at: at + 4,
+        });
+    }
+}
+
+fn headers(geometry: &Geometry, layout: &Layout) -> [Header; 2] {
+    let sequence = u64::from(geometry.sequence);
+    let (older, newer) = match geometry.distance {
+        Distance::One => (sequence, sequence + 1),
+        Distance::LowHalfTurned => (sequence | 1, (1 << 32) + (sequence | 1) - 1),
+        Distance::TopBit => (sequence, sequence + (1 << 63)),
+        Distance::AtTheEnd => (u64::MAX - 1, u64::MAX),
+    };
+    let plain = Header {
+        is_valid: true,
+        sequence: newer,
+        write_guids: WRITE_GUIDS,
+        log_guid: [0; 16],
+        version: 1,
+        log_start: layout.log.start,
+        log_length: layout.log.length,
+    };
+    let counts = with_oddity(plain, geometry, layout);
+    let mut other = with_stale(plain, geometry, layout);
+    other.sequence = older;
+    if geometry.reserved.has(Reserved::WRITE_GUIDS) {
+        other.write_guids[31] ^= 0x80;
+    }
+    match geometry.oddity {
+        Oddity::BothHeadersDamaged => {
+            return [counts, other].map(|header| Header {
+                is_valid: false,
+                ..header
+            });
+        }
+        Oddity::EqualHeadersDiffer => {
+            let mut different = counts;
+            different.write_guids[0] ^= 1;
+            return [counts, different];
+        }
+        _ => {}
+    }
+    // A damaged header would be the newer one.
+    let damaged = Header {
+        is_valid: false,
+        sequence: newer,
+        ..other
+    };
+    let older_counts = Header {
+        sequence: older,
+        ..counts
+    };
+    match geometry.headers {
+        Headers::SecondNewer => [other, counts],
+        Headers::FirstNewer => [counts, other],
+        Headers::Equal => [counts, counts],
+        Headers::FirstDamaged => [damaged, older_counts],
+        Headers::SecondDamaged => [older_counts, damaged],
+    }
+}
+
+/// A log to be replayed: one byte of its GUID is enough.
+fn dirty_log(geometry: &Geometry) -> Guid {
+    let garbage = geometry.garbage(48);
+    let mut guid = [0; 16];
+    guid[(garbage >> 8 & 15) as usize] = garbage as u8;
+    guid
+}
+
+fn with_oddity(header: Header, geometry: &Geometry, layout: &Layout) -> Header {
+    match geometry.oddity {
+        Oddity::DirtyLog => Header {
+            log_guid: dirty_log(geometry),
+            ..header
+        },
+        Oddity::Version(argument) => Header {
+            version: [0, 2, 257, u16::MAX][split(argument, 4).0],
+            ..header
+        },
+        Oddity::LogMisplaced(argument) => {
+            let (how, by) = split(argument, 3);
+            let part = 1 + u64::from(by) % (MIB - 1);
+            match how {
+                0 => Header {
+                    log_start: 0,
+                    ..header
+                },
+                1 => Header {
+                    log_start: header.log_start + part,
+                    ..header
+                },
+                _ => Header {
+                    log_length: header.log_length + part,
+                    ..header
+                },
+            }
+        }
+        Oddity::LogOverRegion(argument) => Header {
+            log_start: [layout.bat.start, layout.metadata.start][split(argument, 2).0],
+            log_length: header.log_length.max(MIB),
+            ..header
+        },
+        _ => header,
+    }
+}
+
+fn with_stale(header: Header, geometry: &Geometry, layout: &Layout) -> Header {
+    match geometry.stale {
+        Stale::Nothing => header,
+        Stale::DirtyLog => Header {
+            log_guid: dirty_log(geometry),
+            ..header
+        },
+        Stale::Version => Header {
+            version: 2,
+            ..header
+        },
+        Stale::LogMisaligned => Header {
+            log_start: header.log_start + 512,
+            ..header
+        },
+        Stale::LogOverMetadata => Header {
+            log_start: layout.metadata.start,
+            log_length: header.log_length.max(MIB),
+            ..header
+        },
+    }
+}
+
+/// Bytes of a region table's head and of its entries here: two known ones, at most 34 unknown ones, and
+/// another one.
+const REGIONS_HEAD: usize = 16;
+const REGIONS: usize = REGIONS_HEAD + 32 * 38;
+fn write_region_tables(geometry: &Geometry, layout: &Layout, writer: &mut ImageWriter) {
+    let (first, second) = match (geometry.oddity, geometry.tables) {
+        (Oddity::BothTablesDamaged, _) => (false, false),
+        (_, Tables::FirstDamaged) => (false, true),
+        (_, Tables::SecondDamaged) => (true, false),
+        _ => (true, true),
+    };
+    // The one that must not be taken says other things.
+    let (first_other, second_other) = match geometry.tables {
+        Tables::Same => (false, false),
+        Tables::FirstDamaged => (true, false),
+        Tables::SecondDamaged | Tables::SecondOther => (false, true),
+    };
+    let mut table = regions(geometry, layout, first_other);
+    for (at, is_valid, is_other) in [
+        (TABLES[0], first, first_other),
+        (TABLES[1], second, second_other),
+    ] {
+        if is_other != first_other {
+            table = regions(geometry, layout, is_other);
+        }
+        let damage = (!is_valid).then_some(geometry.table_signature_wrong);
+        let end = geometry.reserved.has(Reserved::TABLES_END);
+        // The signature of the first one may have been damaged.
+        table.bytes[..4].copy_from_slice(b"regi");
+        table.bytes[4..8].fill(0);
+        let bytes = &mut table.bytes[..table.used];
+        seal(geometry, writer, at, TABLE_LENGTH, bytes, end, damage);
+        if is_valid && !is_other {
+            writer.offer_structure("region table", at, table.offered(&REGION_TABLE));
+        }
+    }
+}
+
+/// A region table; the `other` one has BAT and metadata in each other's place.
+fn regions(geometry: &Geometry, layout: &Layout, other: bool) -> EntryTable<REGIONS> {
+    let mut bat = layout.bat;
+    let mut metadata = layout.metadata;
+    bat.length = layout.said_bat_length(geometry);
+    let part = |by: u32| 1 + u64::from(by) % (MIB - 1);
+    match geometry.oddity {
+        Oddity::RegionMisaligned(argument) => {
+            let (which, by) = split(argument, 4);
+            match which {
+                0 => bat.start += part(by),
+                1 => bat.length += part(by),
+                2 => metadata.start += part(by),
+                _ => metadata.length += part(by),
+            }
+        }
+        Oddity::RegionOverHeaders(argument) => match split(argument, 2).0 {
+            0 => bat.start = 0,
+            _ => metadata.start = 0,
+        },
+        Oddity::RegionsOverlap => bat.start = metadata.start,
+        Oddity::RegionOutside(argument) => {
+            let (which, how) = split(argument, 2);
+            let region = [&mut bat, &mut metadata].into_iter().nth(which);
+            if let Some(region) = region {
+                region.start = match how % 4 {
+                    // Only its last MiB is not in the file.
+                    0 => layout.end.next_multiple_of(MIB) + MIB - region.length,
+                    1 => layout.end.next_multiple_of(MIB),
+                    2 => 1 << 63,
+                    _ => !(MIB - 1),
+                };
+            }
+        }
+        Oddity::MetadataEmpty => metadata.length = 0,
+        _ => {}
+    }
+    if other {
+        std::mem::swap(&mut bat.start, &mut metadata.start);
+    }
+
+    let reserved = geometry.reserved;
+    let more_flags = if reserved.has(Reserved::REGION_FLAGS) {
+        !1
+    } else {
+        0
+    };
+    let mut table: EntryTable<REGIONS> = EntryTable::new(REGIONS_HEAD);
+    let mut push = |guid: Guid, area: Area, required: bool| {
+        let mut rest = [0; 16];
+        rest[..8].copy_from_slice(&area.start.to_le_bytes());
+        // At most 2 GiB and some MiB.
+        rest[8..12].copy_from_slice(&(area.length as u32).to_le_bytes());
+        rest[12..].copy_from_slice(&(u32::from(required) | more_flags).to_le_bytes());
+        table.push(guid, rest);
+    };
+    let required = reserved.has(Reserved::REQUIRED_TURNED);
+    let mut known = [
+        (BAT, bat, Oddity::NoBat, Oddity::TwoBats),
+        (METADATA, metadata, Oddity::NoMetadata, Oddity::TwoMetadata),
+    ];
+    if geometry.metadata_first {
+        known.reverse();
+    }
+    for place in 0..=known.len() {
+        if place == geometry.unknown_regions_stand.behind(1, known.len()) {
+            for nth in 0..layout.unknown_regions {
+                let length = geometry.unknown_length * MIB;
+                let start = layout.unknown.start + nth * length;
+                push(unknown_guid(geometry, nth), Area { start, length }, false);
+            }
+            if geometry.oddity == Oddity::RequiredRegion {
+                push(unknown_guid(geometry, 1), Area::default(), true);
+            }
+        }
+        if let Some(&(guid, area, none, two)) = known.get(place) {
+            if geometry.oddity != none {
+                push(guid, area, required);
+            }
+            if geometry.oddity == two {
+                push(guid, area, required);
+            }
+        }
+    }
+
+    let count = match geometry.oddity {
+        Oddity::TooManyRegions(argument) => [2048, 2049, 1 << 16, u32::MAX][split(argument, 4).0],
+        _ => table.entries() as u32,
+    };
+    table.bytes[8..12].copy_from_slice(&count.to_le_bytes());
+    if reserved.has(Reserved::TABLES_HEAD) {
+        table.bytes[12..16].fill(0xee);
+    }
+    table
+}

@@ -1,0 +1,283 @@
+//! Writing an image: numbers at places, what can be damaged, and checksums.
+
+use sparse::SparseImage;
+use sparse::crc32c;
+use types::ScanFormat;
+
+use super::damage::Done;
+
+/// A number in an on-disk structure, which damage may pick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// The specification's name.
+    pub name: &'static str,
+    /// Where it begins, in bytes from the structure's start.
+    pub at: u64,
+    /// Its width in bytes: 1, 2, 4 or 8.
+    pub width: u8,
+    /// The largest value that is allowed (or another at which its meaning changes).
+    pub limit: u64,
+    /// How many bytes of the file one step of it is when it names a place in the file; else 1.
+    pub scale: u64,
+}
+
+impl Field {
+    /// A number that names no place in the file.
+    #[must_use]
+    pub const fn number(name: &'static str, at: u64, width: u8, limit: u64) -> Self {
+        Self {
+            name,
+            at,
+            width,
+            limit,
+            scale: 1,
+        }
+    }
+
+    /// A place in the file, in steps of `scale` bytes.
+    #[must_use]
+    pub const fn place(name: &'static str, at: u64, width: u8, scale: u64) -> Self {
+        Self {
+            name,
+            at,
+            width,
+            limit: u64::MAX >> (64 - 8 * width as u32),
+            scale,
+        }
+    }
+}
+
+/// A structure in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Structure {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it begins, in bytes.
+    pub start: u64,
+    /// Its numbers.
+    pub fields: &'static [Field],
+}
+
+/// A table of entries of one width in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it begins, in bytes.
+    pub start: u64,
+    /// How many entries it has.
+    pub entries: u64,
+    /// How wide each is: 4 or 8 bytes.
+    pub width: u8,
+    /// How many bytes of the file one step of an entry is.
+    pub scale: u64,
+}
+
+/// A checksum in the file, over a range with the checksum's own four bytes taken as zeros.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checksum {
+    /// How it is computed.
+    pub kind: ChecksumKind,
+    /// Where the range begins, in bytes.
+    pub start: u64,
+    /// How long the range is, in bytes.
+    pub length: u64,
+    /// Where the checksum is kept, in bytes.
+    pub at: u64,
+}
+
+/// How a checksum is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChecksumKind {
+    /// The ones' complement of the sum of all bytes (VHD), big-endian.
+    ByteSum,
+    /// CRC-32C (VHDX), little-endian.
+    Crc32c,
+}
+
+/// An image in the making.
+#[derive(Debug)]
+pub struct ImageWriter {
+    image: SparseImage,
+    big_endian: bool,
+    end: u64,
+    structures: Vec<Structure>,
+    tables: Vec<Table>,
+    checksums: Vec<Checksum>,
+}
+
+impl ImageWriter {
+    /// An empty file.
+    #[must_use]
+    pub fn new(format: ScanFormat) -> Self {
+        Self {
+            image: SparseImage::new(u64::MAX),
+            big_endian: matches!(format, ScanFormat::Qcow2 | ScanFormat::Vhd),
+            end: 0,
+            structures: Vec::with_capacity(8),
+            tables: Vec::with_capacity(8),
+            checksums: Vec::with_capacity(4),
+        }
+    }
+
+    /// The file's size so far, in bytes.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Makes the file exactly so many bytes long, longer or shorter than it was.
+    pub fn set_end(&mut self, end: u64) {
+        self.end = end;
+    }
+
+    /// Takes `length` bytes at the next multiple of `alignment` at or after the file's end; answers
+    /// where they begin. They are zeros.
+    pub fn allocate(&mut self, length: u64, alignment: u64) -> u64 {
+        let start = self.end.next_multiple_of(alignment);
+        self.end = start + length;
+        start
+    }
+
+    /// Writes bytes; the file grows to hold them.
+    pub fn bytes(&mut self, at: u64, bytes: &[u8]) {
+        self.image.write(at, bytes);
+        self.end = self.end.max(at + bytes.len() as u64);
+    }
+
+    /// Writes a number of `width` bytes (1, 2, 4 or 8) in the format's byte order; the file grows to
+    /// hold it.
+    pub fn number(&mut self, at: u64, width: u8, value: u64) {
+        match width {
+            1 => self.array(at, (value as u8).to_be_bytes(), (value as u8).to_le_bytes()),
+            2 => self.array(
+                at,
+                (value as u16).to_be_bytes(),
+                (value as u16).to_le_bytes(),
+            ),
+            4 => self.array(
+                at,
+                (value as u32).to_be_bytes(),
+                (value as u32).to_le_bytes(),
+            ),
+            _ => self.array(at, value.to_be_bytes(), value.to_le_bytes()),
+        }
+    }
+
+    /// Writes a number in the format's byte order.
+    #[inline]
+    fn array<const N: usize>(&mut self, at: u64, big_endian: [u8; N], little_endian: [u8; N]) {
+        let bytes = if self.big_endian {
+            big_endian
+        } else {
+            little_endian
+        };
+        self.image.write_array(at, bytes);
+        self.end = self.end.max(at + N as u64);
+    }
+
+    /// Writes 32-bit numbers in a row, in the format's byte order; the file grows to hold them. Entries
+    /// of a table that lie together cost one write.
+    pub fn words(&mut self, at: u64, words: &[u32]) {
+        const MOST: usize = 64;
+        let mut bytes = [[0; 4]; MOST];
+        let mut at = at;
+        for words in words.chunks(MOST) {
+            for (bytes, word) in bytes.iter_mut().zip(words) {
+                *bytes = if self.big_endian {
+                    word.to_be_bytes()
+                } else {
+                    word.to_le_bytes()
+                };
+            }
+            let bytes = bytes[..words.len()].as_flattened();
+            self.bytes(at, bytes);
+            at += bytes.len() as u64;
+        }
+    }
+
+    /// Reads a number of `width` bytes in the format's byte order.
+    #[must_use]
+    pub fn read_number(&self, at: u64, width: u8) -> u64 {
+        let width = usize::from(width);
+        let mut bytes = [0; 8];
+        if self.big_endian {
+            self.image.read(at, &mut bytes[8 - width..]);
+            u64::from_be_bytes(bytes)
+        } else {
+            self.image.read(at, &mut bytes[..width]);
+            u64::from_le_bytes(bytes)
+        }
+    }
+
+    /// Offers a structure to damage.
+    pub fn offer_structure(&mut self, name: &'static str, start: u64, fields: &'static [Field]) {
+        self.structures.push(Structure {
+            name,
+            start,
+            fields,
+        });
+    }
+
+    /// Offers a table to damage. One without entries is not offered.
+    pub fn offer_table(&mut self, table: Table) {
+        if table.entries != 0 {
+            self.tables.push(table);
+        }
+    }
+
+    /// Says that the file has a checksum, which is put right or wrong at the end.
+    pub fn add_checksum(&mut self, checksum: Checksum) {
+        self.checksums.push(checksum);
+    }
+
+    /// The structures that damage may pick from, in the order of their making.
+    #[must_use]
+    pub fn structures(&self) -> &[Structure] {
+        &self.structures
+    }
+
+    /// The tables that damage may pick from, in the order of their making.
+    #[must_use]
+    pub fn tables(&self) -> &[Table] {
+        &self.tables
+    }
+
+    pub(super) fn put_checksums_right(&mut self) {
+        for nth in 0..self.checksums.len() {
+            let checksum = self.checksums[nth];
+            self.image.write(checksum.at, &[0; 4]);
+            let pieces = self.image.pieces(checksum.start, checksum.length);
+            let value = match checksum.kind {
+                ChecksumKind::ByteSum => !pieces.fold(0, |sum, (_, piece)| {
+                    let each = piece.iter().map(|&byte| u32::from(byte));
+                    each.fold(sum, u32::wrapping_add)
+                }),
+                ChecksumKind::Crc32c => crc32c::of_pieces(checksum.start, checksum.length, pieces),
+            };
+            self.number(checksum.at, 4, value.into());
+        }
+    }
+
+    /// Makes one checksum wrong, which was right: exclusive or with `mask`, which is not 0.
+    pub(super) fn break_checksum(&mut self, which: u8, mask: u32) -> Option<Done> {
+        let which = usize::from(which).checked_rem(self.checksums.len())?;
+        let at = self.checksums[which].at;
+        let before = self.read_number(at, 4);
+        let after = before ^ u64::from(mask);
+        self.number(at, 4, after);
+        Some(Done {
+            what: "checksum",
+            at,
+            before,
+            after,
+            following: 0,
+        })
+    }
+
+    pub(super) fn finish(self) -> SparseImage {
+        let mut image = self.image;
+        image.set_capacity(self.end);
+        image
+    }
+}

@@ -1,0 +1,15 @@
+//! The bytes of an image that is mostly zeros.
+//!
+//! - [`image`]: a sparse image in memory, which recipes write and devices serve.
+//! - [`bytes`]: an image's bytes as the reference model reads them.
+//! - [`crc32c`]: the checksum of VHDX, cheap over zeros.
+//!
+//! Plain data: nothing here knows a format.
+#![forbid(unsafe_code)]
+
+pub mod bytes;
+pub mod crc32c;
+pub mod image;
+
+pub use bytes::Bytes;
+pub use image::{PAGE, Place, SparseImage};

@@ -1,0 +1,26 @@
+//! The qcow2 scanner as a subject.
+
+use ::qcow2::Qcow2State;
+use harness_core::subject::{Facts, ScanAnswer, ScanRequest};
+
+use crate::scan_with;
+
+pub(crate) fn scan(request: ScanRequest<'_>) -> ScanAnswer {
+    let scan = |state: &mut Qcow2State<'_>, unit| {
+        let virtual_size = state.header().virtual_size;
+        state.scan_allocation(virtual_size, unit)
+    };
+    scan_with(request, Qcow2State::init, scan, Qcow2State::bytes_read)
+}
+
+pub(crate) fn facts(request: ScanRequest<'_>) -> Option<Facts> {
+    let [first, second] = request.caches;
+    let state = Qcow2State::init(request.calls, request.device, first, second).ok()?;
+    let header = state.header();
+    Some(Facts {
+        virtual_size: header.virtual_size,
+        unit: Some(header.cluster_size()),
+        named: header.backing_file_name(),
+        ..Facts::default()
+    })
+}

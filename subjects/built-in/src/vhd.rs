@@ -1,0 +1,25 @@
+//! The VHD scanner as a subject.
+
+use ::vhd::VhdState;
+use harness_core::subject::{Facts, ScanAnswer, ScanRequest};
+
+use crate::scan_with;
+
+pub(crate) fn scan(request: ScanRequest<'_>) -> ScanAnswer {
+    scan_with(
+        request,
+        VhdState::init,
+        VhdState::scan_allocation,
+        VhdState::bytes_read,
+    )
+}
+
+pub(crate) fn facts(request: ScanRequest<'_>) -> Option<Facts> {
+    let [first, second] = request.caches;
+    let state = VhdState::init(request.calls, request.device, first, second).ok()?;
+    Some(Facts {
+        virtual_size: state.virtual_size(),
+        unit: state.block_size().map(u64::from),
+        ..Facts::default()
+    })
+}

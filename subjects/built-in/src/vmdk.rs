@@ -1,0 +1,28 @@
+//! The VMDK scanner as a subject.
+
+use ::vmdk::VmdkState;
+use harness_core::subject::{Facts, ScanAnswer, ScanRequest};
+
+use crate::scan_with;
+
+pub(crate) fn scan(request: ScanRequest<'_>) -> ScanAnswer {
+    scan_with(
+        request,
+        VmdkState::init,
+        VmdkState::scan_allocation,
+        VmdkState::bytes_read,
+    )
+}
+
+pub(crate) fn facts(request: ScanRequest<'_>) -> Option<Facts> {
+    let [first, second] = request.caches;
+    let state = VmdkState::init(request.calls, request.device, first, second).ok()?;
+    let header = state.header();
+    Some(Facts {
+        virtual_size: header.virtual_size(),
+        unit: Some(header.grain_size()),
+        is_compressed: Some(header.is_compressed()),
+        named: header.descriptor(),
+        ..Facts::default()
+    })
+}
