@@ -244,8 +244,8 @@ fn notes_say_what_weakens_a_comparison_and_nothing_else() {
             "It was interrupted: 20 of 22 trials are here. The same command with the same --out resumes it.",
             "Each trial had 1\u{a0}min 30\u{a0}s, and not the 24 hours that evaluations ask for: which engine is ahead may \
              change with more time.",
-            "A reached nothing on t that the seeds do not reach, in any trial.",
-            "B reached nothing on t that the seeds do not reach, in any trial.",
+            "A on t reached nothing that the seeds do not reach, in any trial.",
+            "B on t reached nothing that the seeds do not reach, in any trial.",
             "1 of 20 trials ran without being pinned to a core.",
             "The fan was loud.",
         ]
