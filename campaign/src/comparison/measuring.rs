@@ -1,4 +1,4 @@
-//! From trials on disk to what a report says of a target.
+//! From trials on disk to the data of a report.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use crate::engine::Engine;
 use crate::fuzz;
 use crate::output::from_here;
 
-/// A target's trials, and what it takes to tell of them.
+/// A target's trials, and what it takes to report them.
 #[derive(Debug)]
 pub struct OfTarget<'a> {
     /// The comparison's folder.
@@ -63,7 +63,7 @@ struct OfEngine<'a> {
 }
 
 impl OfTarget<'_> {
-    /// What the report says. What statistics say of it is left open.
+    /// The data of the report. What follows from the trials is left empty.
     #[must_use]
     pub fn result(&self) -> TargetResult {
         let mut engines: Vec<OfEngine<'_>> = self
