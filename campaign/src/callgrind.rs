@@ -12,8 +12,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-use anyhow::{Context, Result, ensure};
-use harness_core::worker::escape;
+use anyhow::{Context, Error, Result, bail, ensure};
+use worker::batch::Inputs;
+use worker::protocol::{Command as Ask, Reply, Response, Verdict};
 
 /// Makes the C library fill and copy memory with vectors and not with `rep stosb` and `rep movsb`. Callgrind counts
 /// each byte of those as an instruction, which would be most of the count.
@@ -25,25 +26,27 @@ const NO_BYTEWISE_COPIES: (&str, &str) = ("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-E
 /// When there are no inputs, Valgrind is missing or fails, or an input fails.
 pub fn count(worker: &Path, target: &str, inputs: &[PathBuf]) -> Result<u64> {
     ensure!(!inputs.is_empty(), "{target} has no inputs");
-    let mut requests = String::new();
+    let mut batch = Inputs::default();
     for input in inputs {
-        let path = input
-            .to_str()
-            .with_context(|| format!("the name of {} is not UTF-8", input.display()))?;
-        requests += &format!("run\t{target}\t{}\n", escape(path));
+        let content = fs::read(input).with_context(|| input.display().to_string())?;
+        let append = |bytes: &mut Vec<u8>| {
+            bytes.extend_from_slice(&content);
+            Ok(())
+        };
+        batch.append(append).map_err(Error::msg)?;
     }
-    let (without, _) = run(worker, "")?;
-    let (with, answers) = run(worker, &requests)?;
+    let (without, _) = run(worker, b"")?;
+    let (with, answers) = run(worker, &batch.request(Ask::Run, target))?;
     judge(&answers, inputs)?;
     Ok(with.saturating_sub(without))
 }
 
 /// Runs the worker with these requests. Returns how many instructions it executed, and its answers.
-fn run(worker: &Path, requests: &str) -> Result<(u64, String)> {
+fn run(worker: &Path, requests: &[u8]) -> Result<(u64, String)> {
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let at = |name: &str| folder.path().join(name);
     File::create(at("requests"))
-        .and_then(|mut file| file.write_all(requests.as_bytes()))
+        .and_then(|mut file| file.write_all(requests))
         .context("the requests cannot be written")?;
     let output = Command::new("valgrind")
         .args(["--quiet", "--tool=callgrind"])
@@ -105,8 +108,14 @@ fn judge(answers: &str, inputs: &[PathBuf]) -> Result<()> {
         inputs.len()
     );
     for (answer, input) in answers.iter().zip(inputs) {
-        let passed = *answer == "pass" || answer.starts_with("rejected\t");
-        ensure!(passed, "{}: {answer}", input.display());
+        let response = Response::parse(answer.as_bytes()).map_err(Error::msg)?;
+        match response.reply {
+            Reply::Verdict(Verdict::Pass | Verdict::Rejected { .. }) => {}
+            Reply::Verdict(Verdict::Fail(violation)) => {
+                bail!("{}: {violation}", input.display())
+            }
+            other => bail!("{}: {other:?}", input.display()),
+        }
     }
     Ok(())
 }
@@ -134,10 +143,18 @@ mod tests {
         let judged = |answers: &str| {
             judge(answers, &["a".into(), "b".into()]).map_err(|error| error.to_string())
         };
-        assert_eq!(judged("pass\nrejected\tshort\n"), Ok(()));
-        let fails = judged("pass\nfail\tcalc.x\twhy\n");
-        assert_eq!(fails, Err("b: fail\tcalc.x\twhy".to_owned()));
-        assert!(judged("pass\n").unwrap_err().contains("1 of 2"));
+        let pass = r#"{"reply":{"verdict":{"verdict":"pass"}}}"#;
+        let rejected = r#"{"reply":{"verdict":{"verdict":"rejected","why":"short"}}}"#;
+        assert_eq!(judged(&format!("{pass}\n{rejected}\n")), Ok(()));
+        let fails = Verdict::crashed(worker::Crash::Died("signal 6".to_owned()), "t");
+        let fails = serde_json::to_string(&fails).unwrap();
+        let fails = format!("{pass}\n{{\"reply\":{{\"verdict\":{fails}}}}}\n");
+        let why = judged(&fails).unwrap_err();
+        assert!(
+            why.starts_with("b: check failed: subject.no_abort"),
+            "{why}"
+        );
+        assert!(judged(pass).unwrap_err().contains("1 of 2"));
     }
 
     #[test]

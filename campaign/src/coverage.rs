@@ -15,7 +15,7 @@
 //!   present that.
 //!
 //! One worker process replays tens of thousands of inputs a second: it takes many at once and reads its own
-//! counters ([`harness_core::counters`]). This needs neither LLVM's tools nor a nightly compiler.
+//! counters ([`worker::counters`]). This needs neither LLVM's tools nor a nightly compiler.
 
 mod batches;
 pub mod contents;

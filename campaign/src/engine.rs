@@ -259,8 +259,8 @@ struct Task {
     /// The dictionary.
     dictionary: Option<PathBuf>,
     /// Whether the target lets engines see comparisons (see
-    /// [`comparisons_are_seen`](harness_core::Target::comparisons_are_seen)).
-    comparisons_are_seen: bool,
+    /// [`compare_tracing`](harness_core::Target::compare_tracing)).
+    compare_tracing: bool,
     /// How many fuzzing processes or threads.
     workers: usize,
     /// Whether it reads what other engines found.
@@ -363,7 +363,7 @@ fn task() -> Task {
         folder: "folder".into(),
         output: "folder/output".into(),
         dictionary: None,
-        comparisons_are_seen: true,
+        compare_tracing: true,
         workers: 1,
         reads_others: false,
         instances: Vec::new(),

@@ -211,7 +211,10 @@ fn verdict(
 ) -> Result<Option<(String, String)>> {
     Ok(match replayer.verdict(target.name, input)? {
         Verdict::Pass | Verdict::Rejected { .. } | Verdict::Error { .. } => None,
-        Verdict::Fail { check, message } => Some((check, message)),
+        Verdict::Fail(violation) => {
+            let report = violation.to_string();
+            Some((violation.check, report))
+        }
     })
 }
 

@@ -12,8 +12,6 @@
 //! - [`replay`]: inputs without an engine: what fails, on which case.
 //! - [`coverage`]: the neutral coverage build, and the source regions that inputs reach.
 //! - [`reasons`]: lists of what is unreached, or cannot be told, and why; [`mutants`]: runs of cargo-mutants.
-//! - [`report`]: a comparison as a table, as JSON and as a page.
-//! - [`statistics`]: medians with intervals, tests and survival curves: numbers to numbers.
 //! - [`triage`]: finds: grouped, minimised, and told to people, trackers and code scanning.
 //! - [`corpus`]: inputs in folders, named by their content; [`corpora`]: the shipped ones, minimised, in zips.
 //! - [`faults`]: planted faults: how strong the oracle is.

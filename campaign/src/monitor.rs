@@ -200,7 +200,7 @@ impl Meter<'_> {
                     Job::Kept(kept) => waiting.push(kept),
                     Job::Find(engine, path) => {
                         let check = match replayer.verdict(self.target.name, &path)? {
-                            Verdict::Fail { check, .. } => check,
+                            Verdict::Fail(violation) => violation.check,
                             _ => UNREPRODUCED.to_owned(),
                         };
                         self.keep_find(check, engine, &path, measured)?;
@@ -237,8 +237,8 @@ impl Meter<'_> {
         self.replay().each(&paths, |reached| {
             let kept = &batch[reached.input];
             // An engine keeps what is sound to it; the checks are the judge of that.
-            if let Verdict::Fail { check, .. } = reached.verdict {
-                self.keep_find(check, kept.engine, &kept.path, measured)?;
+            if let Verdict::Fail(violation) = reached.verdict {
+                self.keep_find(violation.check, kept.engine, &kept.path, measured)?;
             }
             let mut measured = lock(measured);
             measured.add(kept.engine, kept.time, reached.regions);

@@ -16,7 +16,7 @@ const COUNTED_INTERVAL: Duration = Duration::from_secs(10);
 const FIRST_PLAIN: Duration = Duration::from_secs(10);
 /// Executions that were reported longer ago are shown with their time.
 const A_WHILE: Duration = Duration::from_secs(5);
-/// Counted work looks at the clock once in this many steps.
+/// Counted work looks at the clock once in at most this many steps.
 const STEPS_A_LOOK: u64 = 256;
 
 /// Where progress goes: standard error.
@@ -256,7 +256,10 @@ impl CountedLine {
     /// One step is done.
     pub fn step(&mut self) {
         self.done += 1;
-        if !self.done.is_multiple_of(STEPS_A_LOOK) {
+        if !self
+            .done
+            .is_multiple_of((self.total / 1024).clamp(1, STEPS_A_LOOK))
+        {
             return;
         }
         if let Some(bar) = &self.bar {

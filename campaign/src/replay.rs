@@ -1,94 +1,42 @@
-//! Replaying inputs without an engine, in a worker process: what a find fails, on which case.
+//! Replaying inputs without an engine, in a worker process: what a finding violates, on which case.
 //!
-//! The worker is a process of its own (see [`harness_core::worker`]), so an abort, a stack overflow or
+//! The worker is a process of its own (see [`worker::protocol`]), so an abort, a stack overflow or
 //! a hang of the code under test ends the worker and is itself the verdict.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use harness_core::worker::{escape, unescape};
-use serde::Serialize;
+use anyhow::{Context, Error, Result, anyhow, bail};
+use worker::protocol::{self, Described, Hello, Reply, Request, Response};
+use worker::{Crash, Violation};
+
+pub use worker::Verdict;
+pub use worker::violation::{NO_ABORT, NO_HANG};
 
 use crate::project::Project;
 
 /// How long one input may take.
 pub const TIME_OUT: Duration = Duration::from_secs(10);
 
-/// The id under which a worker that died is reported.
-pub const NO_ABORT: &str = "subject.no_abort";
-/// The id under which a worker that took too long is reported.
-pub const NO_HANG: &str = "subject.no_hang";
+/// How long a worker may take to start, however short the time for an input is.
+pub(crate) const START_TIME: Duration = Duration::from_secs(60);
 
-/// What became of an input.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "verdict", rename_all = "lowercase")]
-pub enum Verdict {
-    /// Every check held.
-    Pass,
-    /// The input is no case.
-    Rejected {
-        /// Why not.
-        why: String,
-    },
-    /// A check failed; a panic, an abort and a hang have an id too.
-    Fail {
-        /// The check's id.
-        check: String,
-        /// The report.
-        message: String,
-    },
-    /// The worker could not run it: the file cannot be read, or there is no such target.
-    Error {
-        /// What the worker said.
-        message: String,
-    },
+/// The crash of a worker that ended like this.
+pub(crate) fn died(status: ExitStatus) -> Crash {
+    Crash::Died(match status.signal() {
+        Some(signal) => format!("signal {signal}"),
+        None => status.to_string(),
+    })
 }
 
-impl Verdict {
-    /// The verdict that a worker's answer tells.
-    ///
-    /// # Errors
-    /// When the fields are no answer to `run`.
-    pub fn of_answer(fields: &[String]) -> Result<Self> {
-        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-        Ok(match fields[..] {
-            ["pass"] => Self::Pass,
-            ["rejected", why] => Self::Rejected {
-                why: why.to_owned(),
-            },
-            ["fail", check, message] => Self::Fail {
-                check: check.to_owned(),
-                message: message.to_owned(),
-            },
-            ["error", message] => Self::Error {
-                message: message.to_owned(),
-            },
-            _ => bail!("not an answer: {fields:?}"),
-        })
-    }
-
-    /// The verdict on an input on which the worker died; `how` says of what.
-    #[must_use]
-    pub fn died(how: &str) -> Self {
-        Self::Fail {
-            check: NO_ABORT.to_owned(),
-            message: format!("the process died: {how}"),
-        }
-    }
-
-    /// The verdict on an input for which the worker took longer than `time_out`.
-    #[must_use]
-    pub fn hung(time_out: Duration) -> Self {
-        Self::Fail {
-            check: NO_HANG.to_owned(),
-            message: format!("no answer in {} s", time_out.as_secs_f64()),
-        }
-    }
+/// The crash of a worker that gave no answer in this time.
+pub(crate) fn hung(time_out: Duration) -> Crash {
+    Crash::Hung(u64::try_from(time_out.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Builds the worker of a project: on stable, without an engine.
@@ -126,7 +74,7 @@ pub struct Replayer {
     options: &'static [&'static str],
     time_out: Duration,
     running: Option<Running>,
-    evaluated: std::collections::BTreeMap<String, u64>,
+    evaluated: BTreeMap<String, u64>,
 }
 
 #[derive(Debug)]
@@ -151,7 +99,7 @@ impl Replayer {
         Self::with_options(binary, &[])
     }
 
-    /// A replayer whose worker is started with `options`: see [`harness_core::worker::serve`].
+    /// A replayer whose worker is started with `options`: see [`worker::serve()`].
     #[must_use]
     pub fn with_options(binary: PathBuf, options: &'static [&'static str]) -> Self {
         Self {
@@ -159,7 +107,7 @@ impl Replayer {
             options,
             time_out: TIME_OUT,
             running: None,
-            evaluated: std::collections::BTreeMap::new(),
+            evaluated: BTreeMap::new(),
         }
     }
 
@@ -175,37 +123,34 @@ impl Replayer {
         self.running = None;
     }
 
-    /// Runs `target` on the input in `file`.
+    /// Runs `target` on the input in `file`. When the worker dies of it, a new one describes the case.
     ///
     /// # Errors
     /// When the file cannot be read or the worker cannot be started.
     pub fn verdict(&mut self, target: &str, file: &Path) -> Result<Verdict> {
-        match self.ask(&["run", target, path_text(file)?])? {
-            Answer::Fields(fields) => match Verdict::of_answer(&fields)? {
-                Verdict::Error { message } => bail!("{message}"),
-                verdict => Ok(verdict),
-            },
-            Answer::Died(how) => Ok(Verdict::died(&how)),
-            Answer::Hung => Ok(Verdict::hung(self.time_out)),
+        match self.ask(&input(protocol::Command::Run, target, file)?)? {
+            Ok(Reply::Verdict(verdict)) => Ok(verdict),
+            Ok(other) => unexpected(other),
+            Err(crash) => Ok(Verdict::Fail(Box::new(self.crashed(crash, target, file)))),
         }
     }
 
-    /// The case in `file`, in words and as Rust; or why it is none.
+    /// The violation that is a crash on the input in `file`, with its case if the input can be described.
+    pub fn crashed(&mut self, crash: Crash, target: &str, file: &Path) -> Violation {
+        let asked = self.describe(target, file).ok().and_then(Result::ok);
+        Violation::of_crash(crash, target, asked.map(|described| described.description))
+    }
+
+    /// The case in `file`; or why it is none.
     ///
     /// # Errors
     /// When the file cannot be read or the worker cannot be started, or dies.
-    pub fn describe(&mut self, target: &str, file: &Path) -> Result<Result<[String; 2], String>> {
-        match self.ask(&["describe", target, path_text(file)?])? {
-            Answer::Fields(mut fields) => match fields.remove(0).as_str() {
-                "case" if fields.len() == 2 => {
-                    let rust = fields.remove(1);
-                    Ok(Ok([fields.remove(0), rust]))
-                }
-                "rejected" => Ok(Err(fields.concat())),
-                _ => bail!("{}", fields.concat()),
-            },
-            Answer::Died(how) => bail!("the worker died: {how}"),
-            Answer::Hung => bail!("the worker gave no answer"),
+    pub fn describe(&mut self, target: &str, file: &Path) -> Result<Result<Described, String>> {
+        match self.ask(&input(protocol::Command::Describe, target, file)?)? {
+            Ok(Reply::Described(described)) => Ok(Ok(described)),
+            Ok(Reply::Verdict(Verdict::Rejected { why })) => Ok(Err(why)),
+            Ok(other) => unexpected(other),
+            Err(crash) => bail!("when it decoded an input: {crash}"),
         }
     }
 
@@ -213,52 +158,78 @@ impl Replayer {
     ///
     /// # Errors
     /// When the worker cannot be asked.
-    pub fn evaluations(&mut self) -> Result<std::collections::BTreeMap<String, u64>> {
-        self.count_evaluations()?;
-        Ok(self.evaluated.clone())
-    }
-
-    fn count_evaluations(&mut self) -> Result<()> {
-        let Answer::Fields(fields) = self.ask(&["checks"])? else {
-            bail!("the worker died when asked for its checks");
+    pub fn evaluations(&mut self) -> Result<BTreeMap<String, u64>> {
+        let counts = match self.ask(&Request::Evaluations)? {
+            Ok(Reply::Evaluations(counts)) => counts,
+            Ok(other) => return unexpected(other),
+            Err(crash) => bail!("when it was asked for its checks: {crash}"),
         };
         // A worker counts from its start; the next question starts a new one.
         self.running = None;
-        for pair in fields[1..].chunks_exact(2) {
-            *self.evaluated.entry(pair[0].clone()).or_default() += pair[1].parse::<u64>()?;
+        for (check, count) in counts {
+            *self.evaluated.entry(check).or_default() += count;
         }
-        Ok(())
+        Ok(self.evaluated.clone())
     }
 
-    fn ask(&mut self, request: &[&str]) -> Result<Answer> {
+    /// What the worker replies, or how it ended instead.
+    fn ask(&mut self, request: &Request) -> Result<Result<Reply, Crash>> {
         let mut running = match self.running.take() {
             Some(running) => running,
             None => start(&self.binary, self.options)?,
         };
-        let line: Vec<String> = request.iter().map(|field| escape(field)).collect();
-        // A failure to write means that it is gone, which the missing answer tells.
-        let _ = writeln!(running.requests, "{}", line.join("\t"));
-        match running.answers.recv_timeout(self.time_out) {
-            Ok(answer) => {
-                self.running = Some(running);
-                Ok(Answer::Fields(answer.split('\t').map(unescape).collect()))
-            }
-            Err(RecvTimeoutError::Timeout) => Ok(Answer::Hung),
+        let answer = running.ask(request, self.time_out)?;
+        if answer.is_ok() {
+            self.running = Some(running);
+        }
+        Ok(answer)
+    }
+}
+
+impl Running {
+    fn ask(&mut self, request: &Request, time_out: Duration) -> Result<Result<Reply, Crash>> {
+        // A failure to write means that it is gone, and then no answer comes.
+        let _ = self.requests.write_all(&request.to_line());
+        match self.answers.recv_timeout(time_out) {
+            Ok(line) => match Response::parse(line.as_bytes()) {
+                Ok(response) => Ok(Ok(response.reply)),
+                Err(why) => bail!("{why}"),
+            },
+            Err(RecvTimeoutError::Timeout) => Ok(Err(hung(time_out))),
             Err(RecvTimeoutError::Disconnected) => {
-                let status = running.process.wait().context("a worker is lost")?;
-                Ok(Answer::Died(match status.signal() {
-                    Some(signal) => format!("signal {signal}"),
-                    None => status.to_string(),
-                }))
+                let status = self.process.wait().context("a worker is lost")?;
+                Ok(Err(died(status)))
             }
         }
     }
 }
 
-enum Answer {
-    Fields(Vec<String>),
-    Died(String),
-    Hung,
+/// A request about the input in `file`.
+pub(crate) fn input(command: protocol::Command, target: &str, file: &Path) -> Result<Request> {
+    Ok(Request::Input {
+        command,
+        target: target.to_owned(),
+        path: path_text(file)?.to_owned(),
+    })
+}
+
+/// What a worker is that greets so. It has to be of this version of the protocol.
+pub(crate) fn greeted(reply: Reply) -> Result<Hello> {
+    match reply {
+        Reply::Hello(hello) => {
+            hello.check_version().map_err(Error::msg)?;
+            Ok(hello)
+        }
+        other => unexpected(other),
+    }
+}
+
+/// The error that the worker reports, or that it answered what was not asked.
+fn unexpected<T>(reply: Reply) -> Result<T> {
+    Err(match reply {
+        Reply::Error(why) => anyhow!("{why}"),
+        other => anyhow!("the worker answered another question: {other:?}"),
+    })
 }
 
 fn start(binary: &Path, options: &[&str]) -> Result<Running> {
@@ -281,11 +252,18 @@ fn start(binary: &Path, options: &[&str]) -> Result<Running> {
             }
         }
     });
-    Ok(Running {
+    let mut running = Running {
         process,
         requests,
         answers,
-    })
+    };
+    let greeting = running.ask(&Request::Hello, START_TIME);
+    let greeting = greeting.and_then(|answer| match answer {
+        Ok(reply) => greeted(reply),
+        Err(crash) => Err(anyhow!("at its start: {crash}")),
+    });
+    greeting.with_context(|| format!("{} is not a worker for this tool", binary.display()))?;
+    Ok(running)
 }
 
 fn path_text(path: &Path) -> Result<&str> {
@@ -295,27 +273,51 @@ fn path_text(path: &Path) -> Result<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
+    /// What comes of asking for a verdict, from a worker that is this shell script.
+    fn asked(script: &str) -> Result<Verdict> {
+        let folder = tempfile::tempdir().unwrap();
+        let worker = folder.path().join("worker");
+        std::fs::write(&worker, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&worker, PermissionsExt::from_mode(0o755)).unwrap();
+        Replayer::new(worker).verdict("fuzz_x", Path::new("/nowhere"))
+    }
+
+    const HELLO: &str = r#"{"reply":{"hello":{"protocol":1,"targets":[],"checks":[]}}}"#;
+
     #[test]
-    fn answers_are_understood() {
-        let parse = |fields: &[&str]| {
-            let fields: Vec<String> = fields.iter().map(|&field| field.to_owned()).collect();
-            Verdict::of_answer(&fields)
+    fn a_worker_of_another_version_is_refused_before_it_is_asked() {
+        let other = HELLO.replace(":1,", ":7,");
+        let error = asked(&format!("read -r line; echo '{other}'")).unwrap_err();
+        let error = format!("{error:#}");
+        assert!(
+            error.contains("speaks version 7 of the protocol"),
+            "{error}"
+        );
+        let error = format!("{:#}", asked("printf 'pass\\t\\n'").unwrap_err());
+        assert!(error.contains("is not a worker for this tool"), "{error}");
+        let error = format!("{:#}", asked("exit 3").unwrap_err());
+        assert!(error.contains("exit status: 3"), "{error}");
+    }
+
+    #[test]
+    fn a_crash_is_of_the_target_when_nobody_knows_the_case() {
+        let script = format!("read -r line; echo '{HELLO}'; read -r line; kill -ABRT $$");
+        let Verdict::Fail(violation) = asked(&script).unwrap() else {
+            panic!("no failure");
         };
-        assert_eq!(parse(&["pass"]).unwrap(), Verdict::Pass);
-        let rejected = Verdict::Rejected {
-            why: "short".into(),
-        };
-        assert_eq!(parse(&["rejected", "short"]).unwrap(), rejected);
-        for wrong in [
-            &["pass", "x"][..],
-            &["fail", "x"],
-            &[""],
-            &["checks", "a", "1"],
-        ] {
-            let error = parse(wrong).unwrap_err().to_string();
-            assert!(error.starts_with("not an answer"), "{error}");
-        }
+        assert_eq!(violation.check, NO_ABORT);
+        assert_eq!(violation.part.to_string(), "fuzz_x");
+        assert_eq!(violation.crash, Some(Crash::Died("signal 6".to_owned())));
+    }
+
+    #[test]
+    fn what_a_worker_cannot_do_is_an_error() {
+        let reply = r#"{"reply":{"error":"gone"}}"#;
+        let script = format!("read -r line; echo '{HELLO}'; read -r line; echo '{reply}'");
+        assert_eq!(asked(&script).unwrap_err().to_string(), "gone");
     }
 }

@@ -1,5 +1,7 @@
 //! `campaign compare`: a trial with a stand-in for the engine, what is refused, and a comparison that is killed.
 
+mod stand_in;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -42,16 +44,12 @@ fn script(path: &Path, text: &str) {
 
 /// A worker on which inputs that begin with `F` fail.
 const WORKER: &str = r#"
-while IFS="$(printf '\t')" read -r command target path; do
-    case $command in
-    run) case $(head -c 1 "$path") in
-         F) printf 'fail\tcalc.stand_in\tbegins with F\n' ;;
-         *) printf 'pass\n' ;;
-         esac ;;
-    checks) printf 'checks\tcalc.stand_in\t3\n' ;;
-    *) printf 'error\t%s\n' "$command" ;;
+run() {
+    case $(head -c 1 "$1") in
+    F) fails calc.stand_in invariant '"part":{"name":"calculator"}' ;;
+    *) pass ;;
     esac
-done
+}
 "#;
 
 /// Prints like libFuzzer, keeps two inputs half a second apart, reports one that fails, and runs until its end.
@@ -79,7 +77,7 @@ fn stand_ins(engine: &str) -> (tempfile::TempDir, Folder) {
     let out = tempfile::tempdir().unwrap();
     let folder = Folder::open(out.path()).unwrap();
     script(&folder.builds().join("libfuzzer").join(TARGET), engine);
-    script(&folder.worker(), WORKER);
+    stand_in::write_worker(&folder.worker(), WORKER);
     let seeds = out.path().join("seeds").join(TARGET);
     fs::create_dir_all(&seeds).unwrap();
     for seed in ["one", "two"] {

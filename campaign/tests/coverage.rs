@@ -11,6 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
+use worker::violation::NO_PANIC;
 
 mod coverage_fixture;
 
@@ -200,11 +201,11 @@ fn a_crash_and_a_hang_lose_nothing() {
     let names: Vec<_> = replayed.finds.iter().map(name).collect();
     assert_eq!(names, ["0", "2", "3", "5", "no such input"]);
     let failed = |find: usize| match &replayed.finds[find].verdict {
-        Verdict::Fail { check, message } => (check.as_str(), message.as_str()),
+        Verdict::Fail(violation) => (violation.check.as_str(), violation.facts().join("; ")),
         other => panic!("{other:?}"),
     };
     assert_eq!(failed(0).0, NO_ABORT);
-    assert!(failed(0).1.contains("signal: 6"), "{}", failed(0).1);
+    assert!(failed(0).1.contains("signal 6"), "{}", failed(0).1);
     assert_eq!(failed(1).0, NO_HANG);
 
     // What was reached on the way into the loop is there, and what came later too.
@@ -237,7 +238,10 @@ fn outcomes(replay: &Replay<'_>, inputs: &[Input]) -> Vec<Outcome> {
     let visit = |hits: Hits<'_>| {
         assert_eq!(hits.input, outcomes.len());
         // A hang takes as long as it is given.
-        let is_hang = hits.verdict == Verdict::hung(replay.timeout);
+        let is_hang = matches!(
+            &hits.verdict,
+            Verdict::Fail(violation) if matches!(violation.crash, Some(worker::Crash::Hung(_)))
+        );
         outcomes.push((
             hits.verdict,
             hits.regions.to_vec(),
@@ -304,12 +308,12 @@ fn batches_and_single_inputs_give_the_same() {
     };
     assert_eq!(replay.grow(&inputs).unwrap().verdicts, verdicts);
     let check = |place: usize| match &batched[place].0 {
-        Verdict::Fail { check, .. } => check.as_str(),
+        Verdict::Fail(violation) => violation.check.as_str(),
         other => panic!("{place}: {other:?}"),
     };
     assert_eq!([0, 101, 511, 512].map(check), [NO_ABORT; 4]);
     assert_eq!([100, 1199].map(check), [NO_HANG; 2]);
-    assert_eq!([102, 700].map(check), ["no_panic"; 2]);
+    assert_eq!([102, 700].map(check), [NO_PANIC; 2]);
     assert_eq!(batched[4].3, "");
     assert_eq!(batched[8].3, "is even\nis reported");
 }

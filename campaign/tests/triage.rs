@@ -1,10 +1,12 @@
-//! Triage with a worker that misbehaves in known ways: a shell script that speaks the workers' language.
+//! Triage with a worker that misbehaves in known ways: a shell script.
+
+mod stand_in;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use campaign::progress::Progress;
 use campaign::triage::collect::collect;
 use campaign::triage::group::{Environment, Group, Report, Status, VERSION};
 use campaign::triage::judge::Bench;
@@ -13,28 +15,37 @@ use campaign::triage::output::{Kept, keep, write};
 use campaign::triage::sort;
 use harness_core::targets;
 
-/// Judges an input by its first letter, and counts what it is asked.
-const WORKER: &str = r#"#!/bin/sh
-tab=$(printf '\t')
-while IFS=$tab read -r request target path; do
-    echo "$request" >> "$(dirname "$0")/asked"
-    if [ "$request" = describe ]; then
-        printf 'case\tVHDX, as the script has it\tfn main() {}\n'
-        continue
-    fi
-    letter=$(head -c 1 "$path")
-    case $letter in
+/// Judges an input by its first letter, and counts what it is asked to run.
+const WORKER: &str = r#"
+words='"case":{"words":"VHDX, as the script has it","rust":"fn main() {}"}'
+vhdx='"part":{"name":"calculator","format":"vhdx"}'
+panics() {
+    place="{\"file\":\"crates/vhd/src/lib.rs\",\"line\":$2}"
+    crash="\"crash\":{\"panic\":{\"message\":\"attempt to add $1 with overflow\",\"place\":$place}}"
+    fails subject.no_panic no_crash "$vhdx,$words,$crash"
+}
+answers() {
+    due='"expected":{"error":{"kind":"InvalidOption","words":""}}'
+    fails calc.answer_is_exact exact "$vhdx,$words,$due,\"actual\":$1"
+}
+run() {
+    echo run >> "$(dirname "$0")/asked"
+    case $(head -c 1 "$1") in
     H) sleep 60 ;;
     A) kill -ABRT $$ ;;
-    P) printf 'fail\tsubject.no_panic\tattempt to add %s with overflow\\n  at crates/vhd/src/lib.rs:7\n' "$(wc -c < "$path")" ;;
-    Q) printf 'fail\tsubject.no_panic\tattempt to add 1 with overflow\\n  at crates/vhd/src/lib.rs:9\n' ;;
-    R) printf 'fail\tcalc.answer_is_exact\tcheck failed: calc.answer_is_exact\\n  found: Ok(MeasureOutput { required: 1, fully_allocated: 2 }); the model answers Err(InvalidOption)\\n  case: VHDX, block_size 3\n' ;;
-    S) printf 'fail\tcalc.answer_is_exact\tcheck failed: calc.answer_is_exact\\n  found: Err(InvalidSize); the model answers Err(InvalidOption)\\n  case: VHDX, block_size 4\n' ;;
-    F) if [ -e "$(dirname "$0")/seen" ]; then printf 'fail\tscan.reads_bounded\tcheck failed\n'; else : > "$(dirname "$0")/seen"; printf 'pass\n'; fi ;;
-    *) printf 'pass\n' ;;
+    P) panics "$(wc -c < "$1")" 7 ;;
+    Q) panics 1 9 ;;
+    R) answers '{"values":[["fully_allocated",2],["required",1]]}' ;;
+    S) answers '{"error":{"kind":"InvalidSize","words":"too large"}}' ;;
+    F) if [ -e "$(dirname "$0")/seen" ]; then fails scan.reads_bounded work "$vhdx"
+       else : > "$(dirname "$0")/seen"; pass; fi ;;
+    *) pass ;;
     esac
-done
+}
 "#;
+
+/// A worker on which every input passes.
+const PASSES: &str = "run() { pass; }\n";
 
 const BUDGET: Budget = Budget {
     tries: 200,
@@ -67,9 +78,7 @@ impl Place {
     }
 
     fn works_like(&self, script: &str) {
-        let path = self.worker();
-        fs::write(&path, script).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        stand_in::write_worker(&self.worker(), script);
     }
 
     fn worker(&self) -> PathBuf {
@@ -89,7 +98,7 @@ impl Place {
 
     fn asked(&self) -> usize {
         let asked = fs::read_to_string(self.folder.path().join("asked"));
-        asked.map_or(0, |text| text.lines().filter(|line| *line == "run").count())
+        asked.map_or(0, |text| text.lines().count())
     }
 
     fn sort(&self) -> Report {
@@ -109,6 +118,7 @@ impl Place {
             root: self.root(),
             time_out: Duration::from_secs(1),
             cores: 8,
+            progress: Progress::new(),
         };
         let last = Report::read(&self.out());
         let sorted = sort(&bench, &collected.finds, &self.out(), last.as_ref(), BUDGET).unwrap();
@@ -196,8 +206,9 @@ fn finds_that_fail_alike_are_a_group_with_a_small_reproducer() {
     let issue = fs::read_to_string(place.out().join(format!("issues/{}.md", accepts.id))).unwrap();
     for part in [
         "# vhdx calculator: an answer where InvalidOption is due (`calc.answer_is_exact`)",
-        "**What must hold:** the answer is the reference model's",
-        "- the model answers Err(InvalidOption)",
+        "**What must hold:** the stand-in keeps its word.",
+        "- the vhdx calculator answers fully_allocated = 2, required = 1\n",
+        "- the vhdx calculator should answer the error InvalidOption\n",
         "**The smallest case:** VHDX, as the script has it",
         "```rust\nfn main() {}\n```",
         "printf '\\122' > calc.answer_is_exact-",
@@ -252,7 +263,7 @@ fn what_does_not_reproduce_is_a_group_and_what_was_mended_is_another() {
     let at_times = report.of(Status::Fails).find(|group| group.at_times == 1);
     assert_eq!(at_times.unwrap().check, "scan.reads_bounded");
 
-    place.works_like("#!/bin/sh\nwhile read -r request; do echo pass; done\n");
+    place.works_like(PASSES);
     let report = place.sort();
     assert_eq!(report.of(Status::Fails).count(), 0);
     assert_eq!(report.of(Status::Unreproduced).count(), 1);
@@ -291,7 +302,7 @@ fn what_one_triage_does_not_look_at_is_not_forgotten() {
 
     let only_first = place.sort_of(&["finds/fuzz_measure_calc/crash-1"]);
     assert_eq!(only_first.earlier.len(), 1);
-    place.works_like("#!/bin/sh\nwhile read -r request; do echo pass; done\n");
+    place.works_like(PASSES);
     assert_eq!(place.sort().of(Status::Mended).count(), 2);
     // Files that are gone are nobody's business any more.
     fs::remove_file(there).unwrap();
@@ -320,7 +331,7 @@ fn a_reproducer_is_not_minimised_twice() {
 }
 
 #[test]
-fn a_find_that_vanishes_is_told_and_the_rest_goes_on() {
+fn a_find_that_vanishes_is_reported_and_the_rest_continues() {
     let place = Place::new(&[("crash-1", "Pyy"), ("crash-2", "Q")]);
     let calc = targets::find("fuzz_measure_calc").unwrap();
     let finds = collect(&[place.folder.path().join("finds")], &[calc])
@@ -333,13 +344,10 @@ fn a_find_that_vanishes_is_told_and_the_rest_goes_on() {
         root: place.root(),
         time_out: Duration::from_secs(1),
         cores: 1,
+        progress: Progress::new(),
     };
-    let script = WORKER.replace(
-        "letter=",
-        "[ -e \"$path\" ] || { printf 'error\\tgone\\n'; continue; }\nletter=",
-    );
-    fs::write(&bench.worker, script).unwrap();
-    fs::set_permissions(&bench.worker, fs::Permissions::from_mode(0o755)).unwrap();
+    let gone = "run() {\n    [ -e \"$1\" ] || { reply '{\"error\":\"gone\"}'; return; }\n";
+    stand_in::write_worker(&bench.worker, &WORKER.replace("run() {\n", gone));
     let sorted = sort(&bench, &finds, &place.out(), None, BUDGET).unwrap();
     assert_eq!(sorted.troubles.len(), 1);
     assert!(

@@ -14,10 +14,11 @@ use campaign::faults::copy::{Copy, Sources};
 use campaign::faults::patch::Fault;
 use campaign::project::Project;
 use campaign::triage::group::{Report, Status};
+use harness_core::project::replay;
 use harness_core::targets;
-use harness_core::worker::{Verdict, replay};
 
 use planted::{FAULTS, Known};
+use worker::Verdict;
 
 fn triage(project: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_campaign"))
@@ -126,7 +127,7 @@ fn twelve_faults_are_twelve_groups() {
         let target = targets::find(&group.target).unwrap();
         let verdict = replay(&SUBJECT, target, &content);
         assert!(
-            matches!(verdict, Verdict::Pass | Verdict::Rejected(_)),
+            matches!(verdict, Verdict::Pass | Verdict::Rejected { .. }),
             "{}: {verdict:?}",
             file.display()
         );

@@ -1,11 +1,13 @@
 //! Ctrl-C during a triage gives the groups so far. In a test of its own: the signal is the whole process's.
 
+mod stand_in;
+
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use campaign::engine::session::INTERRUPTED;
+use campaign::progress::Progress;
 use campaign::triage::collect::collect;
 use campaign::triage::judge::Bench;
 use campaign::triage::reproduce::BUDGET;
@@ -13,19 +15,20 @@ use campaign::triage::sort;
 use harness_core::targets;
 
 /// Takes a tenth of a second for an input, and lets it fail.
-const WORKER: &str = r"#!/bin/sh
-while read -r request; do
+const WORKER: &str = r#"
+run() {
     sleep 0.1
-    printf 'fail\tsubject.no_panic\tno\\n  at crates/vhd/src/lib.rs:7\n'
-done
-";
+    part='"part":{"name":"scanner","format":"vhd"}'
+    crash='"crash":{"panic":{"message":"no","place":{"file":"crates/vhd/src/lib.rs","line":7}}}'
+    fails subject.no_panic no_crash "$part,$crash"
+}
+"#;
 
 #[test]
 fn ctrl_c_gives_the_groups_so_far() {
     let folder = tempfile::tempdir().unwrap();
     let worker = folder.path().join("worker");
-    fs::write(&worker, WORKER).unwrap();
-    fs::set_permissions(&worker, fs::Permissions::from_mode(0o755)).unwrap();
+    stand_in::write_worker(&worker, WORKER);
     let finds = folder.path().join("finds");
     fs::create_dir(&finds).unwrap();
     for nth in 0..1000 {
@@ -38,6 +41,7 @@ fn ctrl_c_gives_the_groups_so_far() {
         root: folder.path().to_owned(),
         time_out: Duration::from_secs(5),
         cores: 2,
+        progress: Progress::new(),
     };
     std::thread::spawn(|| {
         std::thread::sleep(Duration::from_secs(1));

@@ -59,7 +59,7 @@ fn the_finds_are_made_anew() {
             .unwrap();
         let mut replayer = Replayer::new(build_worker(&copy.project().unwrap()).unwrap());
         for (index, (_, target, file)) in candidates.iter().enumerate() {
-            if let Verdict::Fail { .. } = replayer.verdict(target, file).unwrap() {
+            if let Verdict::Fail(_) = replayer.verdict(target, file).unwrap() {
                 shown.entry(index).or_default().push(fault.to_owned());
             }
         }

@@ -31,7 +31,7 @@
 //! format's own unit, 2 the same and no more than the disk has, 3 for the unit in bytes 51–58.
 //!
 //! # Checks
-//! `calc.*` of [`crate::check::ALL`]: that the answer is the reference model's, in value and in kind of
+//! `calc.*` of [`check::ALL`]: that the answer is the reference model's, in value and in kind of
 //! error; what holds for every answer without a model; and how the answers to two questions relate.
 
 use types::{AllocationSummary, Options, TouchedUnits};
@@ -39,11 +39,11 @@ use types::{
     MeasureOutput, Preallocation, Qcow2Opts, VhdOpts, VhdSubformat, VhdxOpts, VmdkOpts,
     VmdkSubformat,
 };
+use worker::{Checks, Describe, Outcome, Part};
 
-use crate::check::{self, Checks};
-use crate::describe::Describe;
+use crate::answers;
+use crate::check;
 use crate::options;
-use crate::outcome::Outcome;
 use crate::subject::{Calculators, Measured};
 use recipes::Positional;
 
@@ -396,15 +396,26 @@ pub fn run(calculators: &(impl Calculators + ?Sized), data: &[u8]) -> Outcome {
         &check::CALC_LUKS_PAYLOAD_IS_EXACT,
         luks.is_none_or(|bytes| bytes == right_luks),
     );
-    checks.conclude(&case, || {
-        format!(
-            "{answer:?}; the model answers {expected:?}; its unit is {unit:?}, and should be {right_unit}; \
-             luks_payload({key_bytes}, {xts}) is {luks:?}, and should be {right_luks}"
+    checks.conclude(&case, |violation| {
+        if violation.is_of(&check::CALC_UNIT_IS_EXACT) {
+            let unit = unit.unwrap_or_default();
+            return violation.with("unit", unit).with("unit_due", right_unit);
+        }
+        if violation.is_of(&check::CALC_LUKS_PAYLOAD_IS_EXACT) {
+            return violation
+                .with("key_bytes", u64::from(key_bytes))
+                .with("xts", xts.to_string())
+                .with("luks_payload", luks.unwrap_or_default())
+                .with("luks_payload_due", right_luks);
+        }
+        violation.answered(
+            answers::of_calculator(answer),
+            answers::of_calculator(expected),
         )
     });
     if let Some(question) = case.probe.question(case.summary) {
         let second = calculators.measure(&question, &case.options);
-        evaluate_relation(&case, answer, second);
+        evaluate_relation(&case, &question, answer, second);
     }
     Outcome::Checked
 }
@@ -470,7 +481,12 @@ fn evaluate_invariants(case: &CalcCase, answer: Measured, checks: &mut Checks) {
 }
 
 /// How the answer to the second question relates to the first one's, when both have one.
-fn evaluate_relation(case: &CalcCase, first: Measured, second: Measured) {
+fn evaluate_relation(
+    case: &CalcCase,
+    question: &AllocationSummary,
+    first: Measured,
+    second: Measured,
+) {
     let mut checks = Checks::default();
     checks.evaluate_if(
         case.probe == Probe::Again,
@@ -494,12 +510,26 @@ fn evaluate_relation(case: &CalcCase, first: Measured, second: Measured) {
             first.fully_allocated == second.fully_allocated && first.required <= second.required,
         );
     }
-    checks.conclude(case, || {
-        format!("{first:?}; the second answer is {second:?}")
+    checks.conclude(case, |violation| {
+        let [first, second] = [first, second].map(answers::of_calculator);
+        if violation.is_of(&check::CALC_SAME_ANSWER_AGAIN) {
+            return violation
+                .with("first_answer", first.to_string())
+                .with("second_answer", second.to_string());
+        }
+        // The first answer is exact, so the second one is not.
+        let due = model::calculators::measure(question, &case.options);
+        violation
+            .with("first_answer", first.to_string())
+            .answered(second, answers::of_calculator(due))
     });
 }
 
 impl Describe for CalcCase {
+    fn part(&self) -> Part {
+        answers::calculator(&self.options)
+    }
+
     fn in_words(&self) -> String {
         let AllocationSummary {
             virtual_size,

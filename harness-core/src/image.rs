@@ -32,10 +32,11 @@ use std::fmt::Write as _;
 
 use types::{AllocationSummary, ScanError};
 
-use crate::check::{self, Checks};
-use crate::describe::Describe;
-use crate::outcome::Outcome;
-use crate::scanned::{self, Scanned};
+use worker::{Checks, Describe, Outcome, Part};
+
+use crate::answers;
+use crate::check;
+use crate::scanned::Scanned;
 use crate::subject::{Calculators, ScanErrorKind, Scanner};
 use recipes::Recipe;
 use sparse::SparseImage;
@@ -111,7 +112,7 @@ pub fn run_against(
     };
     let case = Reported(data);
     let mut checks = Checks::default();
-    scanned.evaluate(&scanned::IMAGE, &mut checks);
+    scanned.evaluate(&check::IMAGE, &mut checks);
     let truth = image
         .truth
         .as_ref()
@@ -126,9 +127,9 @@ pub fn run_against(
         &check::IMAGE_FAILED_READ_IS_AN_IO_ERROR,
         is_io_error_of(failed, answer.result),
     );
-    checks.conclude(&case, || match truth {
-        Some(truth) => format!("{}; the recipe says {truth:?}", scanned.found()),
-        None => scanned.found(),
+    checks.conclude(&case, |violation| {
+        let truth = truth.map(|truth| answers::due_of_scanner(truth).to_string());
+        scanned.complete(violation).with_some("truth", truth)
     });
     // A scan that was cut off says nothing that could be compared.
     if failed.is_none() {
@@ -157,6 +158,13 @@ fn is_io_error_of(failed: Option<u64>, result: Result<AllocationSummary, ScanErr
 struct Reported<'a>(&'a [u8]);
 
 impl Describe for Reported<'_> {
+    fn part(&self) -> Part {
+        match Recipe::decode(self.0) {
+            Ok(recipe) => answers::scanner(recipe.format),
+            Err(_) => Part::new("fuzz_measure_image"),
+        }
+    }
+
     fn in_words(&self) -> String {
         match ImageCase::decode(self.0) {
             Ok(case) => case.in_words(),
@@ -173,6 +181,10 @@ impl Describe for Reported<'_> {
 }
 
 impl Describe for ImageCase {
+    fn part(&self) -> Part {
+        answers::scanner(self.recipe.format)
+    }
+
     fn in_words(&self) -> String {
         let probe = match Probe::of(&self.recipe) {
             Probe::Nothing => String::new(),

@@ -10,10 +10,10 @@
 //! - [`model`]: the reference, which knows the right answer.
 //! - [`subject`]: the code under test, behind two traits.
 //! - [`device`]: the mock device from which a scanner reads the fuzzer's image.
-//! - [`check`]: what a check is, how it reports, how often each was evaluated.
-//! - [`describe`]: a case in words and as runnable Rust.
-//! - `meaning`: a case and its image as one number, by which shipped inputs are held to what they stood for.
-//! - [`worker`], [`trace`], [`counters`]: replaying inputs without an engine, what they do, what they cover.
+//! - [`check`]: the checks of all targets; the crate `worker` defines what a check is and what it reports.
+//! - `answers`: the answers of calculators and scanners as violations hold them.
+//! - `fingerprint`: a checksum of a case and its image, by which shipped inputs keep their meaning.
+//! - [`project`], `trace`: the targets as a replay worker serves them.
 //!
 //! What is asserted: the code under test does not panic, overflow or hang (overflow checks and debug
 //! assertions are on in every profile); its answers are the model's, in value and in kind of error; and
@@ -22,29 +22,27 @@
 //! The crate knows no engine: it builds and runs on stable Rust, in `cargo test`, and in replays.
 #![forbid(unsafe_code)]
 
+mod answers;
 pub mod calc;
 pub mod check;
-pub mod counters;
-pub mod describe;
 pub mod device;
+mod fingerprint;
 pub mod image;
-mod meaning;
 mod options;
-pub mod outcome;
+pub mod project;
 pub mod scan;
 mod scanned;
 pub mod subject;
 pub mod targets;
-pub mod trace;
-pub mod worker;
+mod trace;
 
 // Crates whose types stand in this one's interface.
-pub use {model, recipes, shared, sparse, types};
+pub use {model, recipes, shared, sparse, types, worker};
 
 pub use device::MockDevice;
-pub use outcome::Outcome;
 pub use subject::Subject;
 pub use targets::{TARGETS, Target};
+pub use worker::{Describe, Outcome};
 
 /// The target `fuzz_nothing`: an engine's own cost, the base line of every speed figure.
 pub fn fuzz_nothing(data: &[u8]) {

@@ -27,11 +27,12 @@
 use std::fmt::Write as _;
 use std::num::NonZeroU64;
 
-use crate::check::{self, Checks};
-use crate::describe::Describe;
+use worker::{Checks, Describe, Outcome, Part};
+
+use crate::answers;
+use crate::check;
 use crate::device::MockDevice;
-use crate::outcome::Outcome;
-use crate::scanned::{self, Scanned};
+use crate::scanned::Scanned;
 use crate::subject::{ScanAnswer, ScanFormat, ScanRequest, Scanner};
 use recipes::Positional;
 use sparse::SparseImage;
@@ -318,8 +319,8 @@ pub fn run(scanner: &(impl Scanner + ?Sized), data: &[u8]) -> Outcome {
         },
     };
     let mut checks = Checks::default();
-    scanned.evaluate(&scanned::SCAN, &mut checks);
-    checks.conclude(&case, || scanned.found());
+    scanned.evaluate(&check::SCAN, &mut checks);
+    checks.conclude(&case, |violation| scanned.complete(violation));
     // Opening an image once more costs about as much as a scan: it is done for sound ones, and for those
     // in which no unit is counted.
     if scanned.expected.is_ok() && case.unit.is_none() {
@@ -340,10 +341,18 @@ fn evaluate_facts(case: &ScanCase<'_>, image: &Image<'_>, scanner: &(impl Scanne
         &check::SCAN_FACTS_ARE_EXACT,
         facts.is_none() || facts.as_ref() == expected.as_ref().ok(),
     );
-    checks.conclude(case, || format!("{facts:?}; the model reads {expected:?}"));
+    checks.conclude(case, |violation| {
+        violation
+            .with("facts", format!("{facts:?}"))
+            .with("facts_due", format!("{expected:?}"))
+    });
 }
 
 impl Describe for ScanCase<'_> {
+    fn part(&self) -> Part {
+        answers::scanner(self.format)
+    }
+
     fn in_words(&self) -> String {
         let unit = self.unit.map_or_else(
             || "counting bytes only".to_owned(),

@@ -3,17 +3,17 @@
 //! A target has one name everywhere: here, as the binary of each engine, as the folder of its seeds
 //! and its corpus, in reports. A test compares this list with the three engine crates.
 
-use crate::describe::Description;
-use crate::outcome::Outcome;
+use worker::{Case, Description, Outcome, Part};
+
 use crate::subject::Subject;
-use crate::{calc, image, meaning, scan};
+use crate::{calc, fingerprint, image, scan};
 
 /// Something to fuzz.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
     /// The name, everywhere.
     pub name: &'static str,
-    /// What of the code under test it drives, in words.
+    /// What of the code under test it drives, in a few words.
     pub drives: &'static str,
     /// The longest input that engines should make, in bytes.
     pub max_input: usize,
@@ -21,15 +21,15 @@ pub struct Target {
     pub checks: Option<&'static str>,
     /// The dictionary's path, from the project's root.
     pub dictionary: Option<&'static str>,
-    /// Whether engines see what the code under test compares. They do of calculators, and not of scanners
-    /// (`.cargo/rustc-wrapper`): there AFL++ has nothing to solve, and is told not to try.
-    pub comparisons_are_seen: bool,
-    /// Whether it is the engine's base line, which belongs to benchmarks and not to campaigns.
+    /// Whether the code that it drives is built with compare tracing. Calculators are, scanners are not
+    /// (`.cargo/rustc-wrapper`): there AFL++ has nothing to solve.
+    pub compare_tracing: bool,
+    /// Whether it measures an engine's own cost: it belongs to benchmarks and not to campaigns.
     pub is_baseline: bool,
     run: fn(&Subject<'_>, &[u8]) -> Outcome,
-    stands_for: fn(&[u8]) -> u64,
+    decoded_size: fn(&[u8]) -> u64,
     describe: fn(&[u8]) -> Result<Description, &'static str>,
-    meaning: fn(&[u8]) -> Option<u32>,
+    fingerprint: fn(&[u8]) -> Option<u32>,
 }
 
 impl Target {
@@ -37,16 +37,16 @@ impl Target {
     ///
     /// # Panics
     /// When a check fails, or the code under test panics.
-    // A function of its own in every build, so that a profiler can tell what it does from the rest.
+    // A function of its own in every build, so that a profiler can count what it does.
     #[inline(never)]
     pub fn run(&self, subject: &Subject<'_>, data: &[u8]) -> Outcome {
         (self.run)(subject, data)
     }
 
-    /// The size in bytes of what an input stands for: of its image where it has one, else its own.
+    /// The size in bytes of an input's image, or its own where it has none.
     #[must_use]
-    pub fn stands_for(&self, data: &[u8]) -> u64 {
-        (self.stands_for)(data)
+    pub fn decoded_size(&self, data: &[u8]) -> u64 {
+        (self.decoded_size)(data)
     }
 
     /// The decoded input in words and as Rust.
@@ -57,11 +57,11 @@ impl Target {
         (self.describe)(data)
     }
 
-    /// What an input stands for, as eight hexadecimal digits: the same as long as it is read as the same case,
-    /// with the same image byte for byte. `no case` when it is none.
+    /// Eight hexadecimal digits that stay the same as long as an input decodes to the same case, with the same
+    /// image byte for byte. `no case` when it is none.
     #[must_use]
-    pub fn meaning(&self, data: &[u8]) -> String {
-        (self.meaning)(data).map_or_else(|| "no case".to_owned(), |sum| format!("{sum:08x}"))
+    pub fn fingerprint(&self, data: &[u8]) -> String {
+        (self.fingerprint)(data).map_or_else(|| "no case".to_owned(), |sum| format!("{sum:08x}"))
     }
 
     /// The folder of its seeds, from the project's root.
@@ -79,14 +79,14 @@ pub static TARGETS: &[Target] = &[
         max_input: calc::MAX_INPUT,
         checks: Some("calc."),
         dictionary: None,
-        comparisons_are_seen: true,
+        compare_tracing: true,
         is_baseline: false,
         run: |subject, data| calc::run(subject.calculators, data),
-        stands_for: own_size,
+        decoded_size: own_size,
         describe: |data| calc::CalcCase::decode(data).map(|case| Description::from(&case)),
-        meaning: |data| {
+        fingerprint: |data| {
             let case = calc::CalcCase::decode(data).ok()?;
-            Some(meaning::of(&case, NO_IMAGE))
+            Some(fingerprint::of(&case, NO_IMAGE))
         },
     },
     Target {
@@ -95,17 +95,17 @@ pub static TARGETS: &[Target] = &[
         max_input: scan::MAX_INPUT,
         checks: Some("scan."),
         dictionary: Some("dictionaries/fuzz_measure_scan.dict"),
-        comparisons_are_seen: false,
+        compare_tracing: false,
         is_baseline: false,
         run: |subject, data| scan::run(subject.scanner, data),
-        stands_for: |data| scan::ScanCase::decode(data).map_or(0, |case| case.capacity()),
+        decoded_size: |data| scan::ScanCase::decode(data).map_or(0, |case| case.capacity()),
         describe: |data| scan::ScanCase::decode(data).map(|case| Description::from(&case)),
-        meaning: |data| {
+        fingerprint: |data| {
             let case = scan::ScanCase::decode(data).ok()?;
             let asked = (case.format, case.unit);
             Some(match case.unpack() {
-                scan::Image::Flat(image) => meaning::of(&asked, image),
-                scan::Image::Sparse(image) => meaning::of(&asked, &image),
+                scan::Image::Flat(image) => fingerprint::of(&asked, image),
+                scan::Image::Sparse(image) => fingerprint::of(&asked, &image),
             })
         },
     },
@@ -115,18 +115,18 @@ pub static TARGETS: &[Target] = &[
         max_input: recipes::LENGTH,
         checks: Some("image."),
         dictionary: None,
-        comparisons_are_seen: false,
+        compare_tracing: false,
         is_baseline: false,
         run: |subject, data| image::run(subject.calculators, subject.scanner, data),
-        stands_for: |data| {
+        decoded_size: |data| {
             recipes::Recipe::decode(data).map_or(0, |recipe| recipe.build().image.capacity())
         },
         describe: |data| image::ImageCase::decode(data).map(|case| Description::from(&case)),
-        meaning: |data| {
+        fingerprint: |data| {
             let recipe = recipes::Recipe::decode(data).ok()?;
             let probe = image::Probe::of(&recipe);
             let asked = (recipe.format, recipe.unit, recipe.conditions, probe);
-            Some(meaning::of(&asked, &recipe.build().image))
+            Some(fingerprint::of(&asked, &recipe.build().image))
         },
     },
     Target {
@@ -135,20 +135,23 @@ pub static TARGETS: &[Target] = &[
         max_input: scan::MAX_INPUT,
         checks: None,
         dictionary: None,
-        comparisons_are_seen: false,
+        compare_tracing: false,
         is_baseline: true,
         run: |_, data| {
             crate::fuzz_nothing(data);
             Outcome::Checked
         },
-        stands_for: own_size,
+        decoded_size: own_size,
         describe: |data| {
             Ok(Description {
-                in_words: format!("{} bytes", data.len()),
-                as_rust: String::new(),
+                part: Part::new("fuzz_nothing"),
+                case: Case {
+                    words: format!("{} bytes", data.len()),
+                    rust: String::new(),
+                },
             })
         },
-        meaning: |_| None,
+        fingerprint: |_| None,
     },
 ];
 

@@ -1,66 +1,33 @@
-//! What an input did beside what it covered: the checks it evaluated, and the answers it got.
+//! What answers an input gets: events that a corpus keeps an input for.
 //!
-//! A corpus is to keep an input for every check and for every kind of answer, whether or not these have a
-//! branch of their own. The code under test is asked through a subject that listens, so this holds for
-//! every target and knows no input layout.
-
-use std::collections::BTreeSet;
-use std::sync::Mutex;
+//! A kind of answer may have no branch of its own in the code under test. The code under test is asked through a
+//! subject that listens, so this holds for every target and knows no input layout.
 
 use types::{AllocationSummary, Options};
+use worker::Events;
 
-use crate::check;
 use crate::subject::{Calculators, Facts, Measured, ScanAnswer, ScanRequest, Scanner, Subject};
-use crate::targets::Target;
-use crate::worker::{Verdict, replay};
-
-/// Replays an input and tells what it did, a sentence each, sorted and each once: `evaluates` and a
-/// check's id; a calculator or a scanner and its kind of answer.
-///
-/// Checks are counted for the whole process: no other input may run meanwhile.
-pub fn trace(subject: &Subject<'_>, target: &Target, data: &[u8]) -> (Verdict, Vec<String>) {
-    let evaluations = || check::ALL.iter().map(|check| check.evaluations());
-    let before: Vec<u64> = evaluations().collect();
-    let listening = Listening {
-        subject,
-        heard: Mutex::default(),
-    };
-    let verdict = replay(
-        &Subject {
-            calculators: &listening,
-            scanner: &listening,
-        },
-        target,
-        data,
-    );
-    let mut deeds = listening
-        .heard
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    for ((check, before), after) in check::ALL.iter().zip(before).zip(evaluations()) {
-        if after != before {
-            deeds.insert(format!("evaluates {}", check.id));
-        }
-    }
-    if let Verdict::Rejected(why) = &verdict {
-        deeds.insert(format!("rejected: {why}"));
-    }
-    (verdict, deeds.into_iter().collect())
-}
 
 /// A subject that notes the kind of every answer.
-struct Listening<'a> {
+pub(crate) struct Listening<'a> {
     subject: &'a Subject<'a>,
-    heard: Mutex<BTreeSet<String>>,
+    events: &'a Events,
 }
 
-impl Listening<'_> {
+impl<'a> Listening<'a> {
+    pub(crate) fn new(subject: &'a Subject<'a>, events: &'a Events) -> Self {
+        Self { subject, events }
+    }
+
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        Subject {
+            calculators: self,
+            scanner: self,
+        }
+    }
+
     fn note(&self, who: &str, kind: &str) {
-        let mut heard = self
-            .heard
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        heard.insert(format!("{who}: {kind}"));
+        self.events.note(format!("{who}: {kind}"));
     }
 
     fn measured(&self, who: &str, answer: Measured) -> Measured {

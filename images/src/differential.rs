@@ -37,6 +37,7 @@ use cli::interrupt;
 use qemu::Qemu;
 use question::Question;
 use random::Random;
+use report::{Found, Group, Report};
 use verdict::Verdict;
 
 /// A format whose calculator and scanner are judged.

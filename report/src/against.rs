@@ -4,7 +4,6 @@
 //! old ones by the same statistics as engines are with each other. The code under test may have changed too, so the
 //! share of its regions that was reached is tested, in percent. With the same code that equals a test of the regions.
 
-mod conditions;
 mod shown;
 
 use std::fs;
@@ -15,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use statistics::{LEVEL, float, survival};
 
 use crate::analysis::{self, adjust, contrast, estimate, times_to_find};
+use crate::conditions::conditions;
+use crate::format::NONE;
 use crate::{Comparison, Contrast, EngineResult, Estimate, TargetResult, TrialResult};
 
 pub use shown::markdown;
@@ -153,7 +154,7 @@ pub fn against(old: &Comparison, new: &Comparison, names: Both<String>) -> Again
             old: side(names.old, old),
             new: side(names.new, new),
         },
-        differences: conditions::differences(old, new),
+        differences: differences(old, new),
         notes: shown::notes(old, new, &targets),
         targets,
     }
@@ -172,6 +173,40 @@ pub fn write(against: &Against, folder: &Path) -> Result<()> {
         fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
     }
     Ok(())
+}
+
+/// Every condition that differs: machine, tools, times, targets, seeds, limits, commands.
+fn differences(old: &Comparison, new: &Comparison) -> Vec<Difference> {
+    let (before, now) = (conditions(old), conditions(new));
+    let value = |conditions: &[(String, String)], what: &str| {
+        let found = conditions.iter().find(|(name, _)| name == what);
+        found.map_or_else(|| NONE.to_owned(), |(_, value)| without_folders(value))
+    };
+    let is_new = |(name, _): &&(String, String)| !now.iter().any(|(there, _)| there == name);
+    let gone = before.iter().filter(is_new);
+    now.iter()
+        .chain(gone)
+        .map(|(what, _)| Difference {
+            what: what.clone(),
+            old: value(&before, what),
+            new: value(&now, what),
+        })
+        .filter(|difference| difference.old != difference.new)
+        .collect()
+}
+
+/// A value (mostly a command) without the folders in it, which differ between any two runs.
+fn without_folders(command: &str) -> String {
+    let word = |word: &str| match word.rsplit_once('/') {
+        // `-artifact_prefix=/some/where/` keeps its name.
+        Some((before, last)) => match before.split_once('=') {
+            Some((option, _)) => format!("{option}=…/{last}"),
+            None => format!("…/{last}"),
+        },
+        None => word.to_owned(),
+    };
+    let words: Vec<String> = command.split_whitespace().map(word).collect();
+    words.join(" ")
 }
 
 fn target_against(both: Both<&TargetResult>) -> TargetAgainst {
@@ -247,5 +282,20 @@ fn find_against(both: Both<&EngineResult>, check: &str) -> FindAgainst {
         caught: seen.map(|trials| trials.iter().filter(|trial| trial.happened).count()),
         median_ms: seen.map(|trials| survival::median(&survival::kaplan_meier(trials, LEVEL))),
         p: test.map(|test| test.p),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_in_a_command_are_no_difference() {
+        assert_eq!(
+            without_folders(
+                "cargo-afl afl fuzz -V 60 -i /a/b/inputs -x=/c/d.dict -- target/release/t"
+            ),
+            "cargo-afl afl fuzz -V 60 -i …/inputs -x=…/d.dict -- …/t"
+        );
     }
 }

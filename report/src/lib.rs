@@ -9,6 +9,7 @@
 
 pub mod against;
 pub mod analysis;
+mod conditions;
 mod data;
 pub mod format;
 pub mod markdown;

@@ -160,7 +160,10 @@ fn what_differs_in_the_conditions_is_said_first() {
     assert_eq!(found.differences[1].old, "–");
     let times = "The trials had different times";
     assert!(found.notes[0].starts_with(times), "{:?}", found.notes);
-    assert_eq!(found.differences[3].new, "4, which reach 10 regions");
+    assert_eq!(
+        found.differences[3].new,
+        "4, which reach 10 regions, 20 lines, 1 functions"
+    );
     assert_eq!(found.targets[0].engines.len(), 1);
     let text = markdown(&found);
     assert!(text.find("What differs").unwrap() < text.find("What the trials show").unwrap());

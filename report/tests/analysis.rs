@@ -146,10 +146,10 @@ fn pairs_are_compared_at_the_end_and_at_equal_executions() {
         (10.0, 32.0, false)
     );
     assert_eq!(regions.verdict, Verdict::Lower);
-    let said = "Each engine has 5 trials; evaluations ask for at least 10. The smallest p-value that 5 against 5 \
+    let note = "Each engine has 5 trials; evaluations ask for at least 10. The smallest p-value that 5 against 5 \
         can give is 0.0079: a real difference may well not show.";
     assert!(
-        comparison.notes.iter().any(|note| note == said),
+        comparison.notes.iter().any(|found| found == note),
         "{:?}",
         comparison.notes
     );
@@ -170,18 +170,22 @@ fn one_trial_is_not_tested_and_no_trials_are_no_estimate() {
     let engines = vec![engine("a", some(&[20], 10)), engine("b", some(&[30], 10))];
     let one = comparison(1, vec![target("t", engines)]);
     assert!(one.targets[0].pairs.is_empty());
-    let said = "Each engine has 1 trial; evaluations ask for at least 10. A single trial is not tested against \
+    let note = "Each engine has 1 trial; evaluations ask for at least 10. A single trial is not tested against \
         another: a difference may be chance.";
-    assert!(one.notes.iter().any(|note| note == said), "{:?}", one.notes);
+    assert!(
+        one.notes.iter().any(|found| found == note),
+        "{:?}",
+        one.notes
+    );
 
     let engines = vec![
         engine("a", some(&[20, 21, 22], 10)),
         engine("b", some(&[30, 31, 32], 10)),
     ];
     let three = comparison(3, vec![target("t", engines)]);
-    let said = "can give is 0.10: no difference can be significant at 5 %.";
+    let note = "can give is 0.10: no difference can be significant at 5 %.";
     assert!(
-        three.notes.iter().any(|note| note.ends_with(said)),
+        three.notes.iter().any(|found| found.ends_with(note)),
         "{:?}",
         three.notes
     );
@@ -244,8 +248,8 @@ fn notes_say_what_weakens_a_comparison_and_nothing_else() {
             "It was interrupted: 20 of 22 trials are here. The same command with the same --out resumes it.",
             "Each trial had 1\u{a0}min 30\u{a0}s, and not the 24 hours that evaluations ask for: which engine is ahead may \
              change with more time.",
-            "A reached nothing on t that the seeds do not reach, in any trial.",
-            "B reached nothing on t that the seeds do not reach, in any trial.",
+            "A on t reached nothing that the seeds do not reach, in any trial.",
+            "B on t reached nothing that the seeds do not reach, in any trial.",
             "1 of 20 trials ran without being pinned to a core.",
             "The fan was loud.",
         ]

@@ -194,7 +194,7 @@ impl Shrinking<'_> {
                 kept.insert(index);
             }
             if kept.contains(&index) {
-                packer.add(name, content, &self.target.meaning(content))?;
+                packer.add(name, content, &self.target.fingerprint(content))?;
             }
         }
         ensure!(!kept.is_empty(), "{}: every input fails", self.target.name);

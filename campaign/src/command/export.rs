@@ -100,7 +100,7 @@ pub fn run(args: &Export, project: &Project) -> Result<ExitCode> {
             ensure!(*same == content, "two inputs are called {name}");
             continue;
         }
-        packer.add(name, &content, &target.meaning(&content))?;
+        packer.add(name, &content, &target.fingerprint(&content))?;
         packed += 1;
         latest = Some((name, content));
     }

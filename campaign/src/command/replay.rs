@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use harness_core::{TARGETS, Target, targets};
 use serde::Serialize;
+use worker::Case;
 
 use super::FINDS;
 use crate::corpus::files_in;
@@ -13,7 +14,7 @@ use crate::output::outln;
 use crate::project::Project;
 use crate::replay::{Replayer, Verdict, build_worker};
 
-/// Replay inputs without an engine: say pass, rejected, or which check fails, on which case.
+/// Replay inputs without an engine: print pass, rejected, or which check fails, on which case.
 ///
 /// A file that any engine found fails here with the same check. The case is printed in words and as
 /// Rust that runs.
@@ -33,7 +34,7 @@ pub struct Replay {
     /// Files to replay, or folders: of a folder, every file in it.
     #[arg(required = true, value_name = "FILE|DIR")]
     inputs: Vec<PathBuf>,
-    /// The target. By default it is told by the input's path, which names it in all our folders.
+    /// The target. By default the input's path names it, as it does in all our folders.
     #[arg(long)]
     target: Option<String>,
     /// Also describe inputs that pass.
@@ -50,14 +51,12 @@ struct Replayed {
     target: &'static str,
     #[serde(flatten)]
     verdict: Verdict,
+    /// What fails, as text.
     #[serde(skip_serializing_if = "Option::is_none")]
-    case: Option<Case>,
-}
-
-#[derive(Serialize)]
-struct Case {
-    words: String,
-    rust: String,
+    message: Option<String>,
+    /// The case of an input that does not fail: a violation has its own.
+    #[serde(rename = "case", skip_serializing_if = "Option::is_none")]
+    sound_case: Option<Case>,
 }
 
 /// Runs the command.
@@ -71,25 +70,19 @@ pub fn run(args: &Replay, project: &Project) -> Result<ExitCode> {
     let (mut passed, mut rejected, mut failed) = (0, 0, 0);
     for (target, path) in inputs {
         let verdict = replayer.verdict(target.name, &path)?;
-        let fails = match &verdict {
-            Verdict::Pass => {
-                passed += 1;
-                false
-            }
-            Verdict::Rejected { .. } => {
-                rejected += 1;
-                false
-            }
-            Verdict::Fail { .. } | Verdict::Error { .. } => {
+        let mut message = None;
+        match &verdict {
+            Verdict::Pass => passed += 1,
+            Verdict::Rejected { .. } => rejected += 1,
+            Verdict::Fail(violation) => {
                 failed += 1;
-                true
+                message = Some(violation.to_string());
             }
-        };
-        let case = if fails || args.describe {
-            replayer
-                .describe(target.name, &path)?
-                .ok()
-                .map(|[words, rust]| Case { words, rust })
+            Verdict::Error { .. } => failed += 1,
+        }
+        let sound_case = if args.describe && verdict == Verdict::Pass {
+            let described = replayer.describe(target.name, &path)?;
+            described.ok().map(|described| described.description.case)
         } else {
             None
         };
@@ -97,7 +90,8 @@ pub fn run(args: &Replay, project: &Project) -> Result<ExitCode> {
             path: path.display().to_string(),
             target: target.name,
             verdict,
-            case,
+            message,
+            sound_case,
         };
         if args.json {
             all.push(replayed);
@@ -123,16 +117,13 @@ fn show(replayed: &Replayed) -> Result<()> {
         Verdict::Pass => outln!("pass      {path}"),
         Verdict::Rejected { why } => outln!("rejected  {path}: {why}"),
         Verdict::Error { message } => outln!("error     {path}: {message}"),
-        Verdict::Fail { check, message } => {
+        Verdict::Fail(violation) => {
+            let check = &violation.check;
             outln!("FAIL      {path}\n  target: {target}\n  check: {check}");
-            // A failed check's report has the case; for a panic it is added below.
-            outln!("  {}", message.trim_end().replace('\n', "\n  "));
-            if message.starts_with(harness_core::check::FAILURE_PREFIX) {
-                return Ok(());
-            }
+            outln!("  {}", violation.to_string().replace('\n', "\n  "));
         }
     }
-    if let Some(Case { words, rust }) = &replayed.case {
+    if let Some(Case { words, rust }) = &replayed.sound_case {
         outln!("  case: {words}\n  as Rust:");
         for line in rust.lines() {
             outln!("    {line}");

@@ -112,6 +112,7 @@ pub fn run(args: &Triage, project: &Project) -> Result<ExitCode> {
         root: project.root().to_owned(),
         time_out: args.time_out,
         cores: args.cores.map_or(cores, usize::from),
+        progress: progress.clone(),
     };
 
     let started = Instant::now();

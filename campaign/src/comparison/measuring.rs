@@ -1,4 +1,4 @@
-//! From trials on disk to what a report says of a target.
+//! From trials on disk to the data of a report.
 
 use statistics::float;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ use report::{
     SeedsResult, TargetResult, TrialResult,
 };
 
-/// A target's trials, and what it takes to tell of them.
+/// A target's trials, and what it takes to report them.
 #[derive(Debug)]
 pub struct OfTarget<'a> {
     /// The comparison's folder.
@@ -62,7 +62,7 @@ struct OfEngine<'a> {
 }
 
 impl OfTarget<'_> {
-    /// What the report says. What statistics say of it is left open.
+    /// The data of the report. What follows from the trials is left empty.
     #[must_use]
     pub fn result(&self) -> TargetResult {
         let mut engines: Vec<OfEngine<'_>> = self

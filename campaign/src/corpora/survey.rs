@@ -1,7 +1,7 @@
 //! What many inputs do, and which few of them do it all.
 //!
 //! A feature is a source region together with how often it was executed (in the classes of AFL++ and
-//! libFuzzer), a check that was evaluated, or a kind of answer: see [`harness_core::trace`]. Regions are those
+//! libFuzzer), a check that was evaluated, or a kind of answer: see [`worker::Events`]. Regions are those
 //! of the code under test alone. They are counted on the neutral build, so no engine's view decides.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -22,7 +22,7 @@ const CLASSES: usize = 9;
 enum Feature<'a> {
     /// It executed a region, by number, this often, as a class.
     Region(usize, usize),
-    /// What [`harness_core::trace`] reports.
+    /// What [`worker::Events`] reports.
     Event(&'a str),
 }
 
@@ -224,6 +224,8 @@ impl Survey {
 
 #[cfg(test)]
 mod tests {
+    use worker::Crash;
+
     use super::*;
 
     /// A survey of inputs that execute these regions, of which `keep` are asked for.
@@ -269,7 +271,7 @@ mod tests {
         assert_eq!((survey.features(), survey.distinct()), (5, 2));
         assert_eq!(survey.regions, BTreeSet::from([0, 2]));
         // These have no features.
-        let fails = Verdict::hung(std::time::Duration::from_secs(1));
+        let fails = Verdict::crashed(Crash::Hung(1000), "t");
         survey.add(hits(2, 3, fails, &[(7, 1)], "z"));
         survey.add(hits(3, 9, Verdict::Pass, &[(8, 1)], "z"));
         survey.add(hits(
@@ -302,7 +304,9 @@ mod tests {
         }
         let all = survey(1, &[&[5]]);
         let mut fails = survey(1, &[&[5]]);
-        fails.failing.push((0, Verdict::died("of it")));
+        fails
+            .failing
+            .push((0, Verdict::crashed(Crash::Died("signal 6".into()), "t")));
         let error = all.ensure_kept_in(&fails).unwrap_err().to_string();
         assert!(error.contains("passed once and then not"), "{error}");
     }

@@ -10,8 +10,8 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use harness_core::worker::batch::SEND_AFTER;
-use harness_core::worker::escape;
+use worker::batch::{Inputs, SEND_AFTER};
+use worker::protocol::Command;
 
 use super::contents::Contents;
 use super::profile::Profile;
@@ -31,10 +31,10 @@ const BATCH_PATIENCE: Duration = Duration::from_secs(1);
 /// What is asked of which inputs.
 pub(super) struct Questions<'a> {
     pub(super) binary: &'a Path,
-    /// The counters to watch, as [`harness_core::counters::parse_ranges`] reads them.
+    /// The counters to watch, as [`worker::counters::parse_ranges`] reads them.
     pub(super) counters: String,
-    /// `run` or `trace`.
-    pub(super) command: &'a str,
+    /// To run or to trace.
+    pub(super) command: Command,
     pub(super) target: &'a str,
     pub(super) contents: &'a (dyn Contents + 'a),
     /// How long one input may take.
@@ -77,11 +77,11 @@ impl Questions<'_> {
             why,
         }) = self.in_batches(&mut next, visit)?
         {
-            let how = worker.end(why);
+            let (_, how) = worker.end(why, BATCH_PATIENCE);
             drop(worker);
             let died = self.one_by_one(next..until, visit)?;
             if !died && why == RecvTimeoutError::Disconnected {
-                eprintln!("a worker died ({how}), but not of an input that it ran alone");
+                eprintln!("in a batch {how}; no input that it ran alone is the cause");
             }
             next = until;
         }
@@ -128,8 +128,8 @@ impl Questions<'_> {
         let mut running = None;
         let mut died = false;
         for place in places {
-            let mut payload = Vec::new();
-            let length = match self.append(place, &mut payload) {
+            let mut inputs = Inputs::default();
+            let length = match self.append(place, &mut inputs) {
                 Ok(length) => length,
                 Err(why) => {
                     visit(place, 0, Answer::unreadable(why))?;
@@ -140,7 +140,7 @@ impl Questions<'_> {
                 Some(worker) => worker,
                 None => self.start()?,
             };
-            worker.ask(self.request(1, &payload));
+            worker.ask(inputs.request(self.command, self.target));
             let answer = match worker.line(self.timeout) {
                 Ok(line) => {
                     let answer = Answer::parse(line)?;
@@ -150,14 +150,11 @@ impl Questions<'_> {
                 Err(why) => {
                     died = true;
                     // Nothing is counted any more once it has ended.
-                    let how = worker.end(why);
+                    let (crash, _) = worker.end(why, self.timeout);
                     let profile =
                         Profile::read(worker.profile()).context("a dead worker's profile")?;
                     Answer {
-                        verdict: match why {
-                            RecvTimeoutError::Timeout => Verdict::hung(self.timeout),
-                            RecvTimeoutError::Disconnected => Verdict::died(&how),
-                        },
+                        verdict: Verdict::crashed(crash, self.target),
                         events: String::new(),
                         grown: profile.counters(),
                     }
@@ -174,39 +171,20 @@ impl Questions<'_> {
 
     /// The inputs from `first` on that go together, and the request.
     fn batch(&self, first: usize) -> (Batch, Vec<u8>) {
-        let mut payload = Vec::new();
+        let mut inputs = Inputs::default();
         let mut lengths = Vec::new();
         for place in first..self.contents.count().min(first + BATCH_INPUTS) {
-            lengths.push(self.append(place, &mut payload));
-            if payload.len() >= BATCH_BYTES {
+            lengths.push(self.append(place, &mut inputs));
+            if inputs.bytes() >= BATCH_BYTES {
                 break;
             }
         }
-        let inputs = lengths.iter().filter(|length| length.is_ok()).count();
-        let request = self.request(inputs, &payload);
+        let request = inputs.request(self.command, self.target);
         (Batch { first, lengths }, request)
     }
 
-    /// Appends an input with its length before it, and returns that; appends nothing when it cannot be read.
-    fn append(&self, place: usize, payload: &mut Vec<u8>) -> Result<usize, String> {
-        let start = payload.len();
-        payload.extend_from_slice(&[0; 4]);
-        let read = self.contents.append(place, payload).and_then(|()| {
-            let length = payload.len() - start - 4;
-            let bytes =
-                u32::try_from(length).map_err(|_| format!("{length} bytes are too many"))?;
-            payload[start..start + 4].copy_from_slice(&bytes.to_le_bytes());
-            Ok(length)
-        });
-        if read.is_err() {
-            payload.truncate(start);
-        }
-        read
-    }
-
-    fn request(&self, inputs: usize, payload: &[u8]) -> Vec<u8> {
-        let (command, target, bytes) = (self.command, escape(self.target), payload.len());
-        let line = format!("batch\t{command}\t{target}\t{inputs}\t{bytes}\n");
-        [line.as_bytes(), payload].concat()
+    /// Appends an input, and returns its length; appends nothing when it cannot be read.
+    fn append(&self, place: usize, inputs: &mut Inputs) -> Result<usize, String> {
+        inputs.append(|bytes| self.contents.append(place, bytes))
     }
 }

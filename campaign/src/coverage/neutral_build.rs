@@ -11,7 +11,7 @@ use crate::project::Project;
 /// The compiler's flags.
 ///
 /// The second makes LLVM's runtime keep the counters in the profile file, where the worker reads them: see
-/// [`harness_core::counters`]. By default the compiler counts with atomic additions, for programs whose threads
+/// [`worker::counters`]. By default the compiler counts with atomic additions, for programs whose threads
 /// share counters. Those cost several times what the code under test costs: `fuzz_measure_image` took 104 µs an
 /// input, and takes 17. So the passes are listed. The first makes every atomic operation an ordinary one, which
 /// is correct in a worker: it has one thread, as every engine's target has. Then comes the usual optimisation,

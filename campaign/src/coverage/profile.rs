@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use harness_core::counters::{COUNTER_BYTES, HEADER_BYTES, Layout, RECORD_BYTES, word};
+use worker::counters::{COUNTER_BYTES, HEADER_BYTES, Layout, RECORD_BYTES, word};
 
 /// The profile that a running or dead process keeps its counters in, as it was when it was read.
 #[derive(Debug)]

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use harness_core::counters::ranges_to_text;
 use serde::Serialize;
+use worker::counters::ranges_to_text;
+use worker::protocol::Command;
 
 use super::batches::Questions;
 use super::contents::Contents;
@@ -42,7 +43,7 @@ impl Verdicts {
         *match verdict {
             Verdict::Pass => &mut self.passed,
             Verdict::Rejected { .. } => &mut self.rejected,
-            Verdict::Fail { .. } => &mut self.failed,
+            Verdict::Fail(_) => &mut self.failed,
             Verdict::Error { .. } => &mut self.errors,
         } += 1;
     }
@@ -100,7 +101,7 @@ pub struct Hits<'a> {
     pub regions: &'a [(usize, u8)],
     /// How often anything that is counted was executed, added up: the same each time and on every machine.
     pub work: u64,
-    /// What else it did: see [`harness_core::trace`], a line each; empty for [`Replay::regions`].
+    /// What else it did: see [`worker::Events`], a line each; empty for [`Replay::regions`].
     pub events: &'a str,
 }
 
@@ -210,7 +211,7 @@ impl Replay<'_> {
         contents: &dyn Contents,
         visit: impl FnMut(Hits<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.ask("run", contents, visit)
+        self.ask(Command::Run, contents, visit)
     }
 
     /// As [`regions`](Self::regions), and slower, with what else each input did.
@@ -222,12 +223,12 @@ impl Replay<'_> {
         contents: &dyn Contents,
         visit: impl FnMut(Hits<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.ask("trace", contents, visit)
+        self.ask(Command::Trace, contents, visit)
     }
 
     fn ask(
         &self,
-        command: &str,
+        command: Command,
         contents: &dyn Contents,
         mut visit: impl FnMut(Hits<'_>) -> Result<()>,
     ) -> Result<()> {
@@ -245,7 +246,7 @@ impl Replay<'_> {
         questions.ask(&mut |input, length, answer| {
             regions.clear();
             let mut work = 0_u64;
-            let returned = !matches!(answer.verdict, Verdict::Fail { .. });
+            let returned = !matches!(answer.verdict, Verdict::Fail(_));
             for &(probe, times) in evaluation.reached(&answer.grown, returned) {
                 work = work.saturating_add(times);
                 let class = hits_class(times);

@@ -1,8 +1,7 @@
 //! A replay worker as a process: started with its counters on, asked, and ended.
 //!
 //! Threads write requests and read answers. So a worker never waits for the tool, and the tool never waits for
-//! a worker that no longer reads. The protocol is that of [`harness_core::worker`]. With counters on, each
-//! answer has one more field at its end: the counters that grew.
+//! a worker that no longer reads. The protocol is that of [`worker::protocol`].
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -12,19 +11,16 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use harness_core::counters::{COUNTERS_VARIABLE, PROFILE_VARIABLE};
-use harness_core::worker::unescape;
+use anyhow::{Context, Error, Result, bail, ensure};
 use tempfile::TempDir;
+use worker::Crash;
+use worker::counters::{COUNTERS_VARIABLE, PROFILE_VARIABLE};
+use worker::protocol::{Reply, Request, Response};
 
 use super::neutral_build::last_lines;
 use super::profile::Profile;
-use crate::replay::Verdict;
+use crate::replay::{START_TIME, Verdict, died, greeted, hung};
 
-/// How long a worker may take to start, however short the timeout for an input is.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
-/// A request that every worker answers, whatever its targets are.
-const GREETING: &[u8] = b"checks\n";
 /// How much is read from a worker at once: what a pipe holds.
 const READ_BYTES: usize = 64 << 10;
 /// How many lines of a worker's messages an error repeats.
@@ -147,12 +143,12 @@ impl Worker {
             folder,
             profile,
         };
-        worker.ask(GREETING.to_vec());
-        match worker.line(START_TIMEOUT) {
-            Ok(line) => split_grown(line)
-                .with_context(|| format!("{} is not a worker with coverage", binary.display()))?,
-            Err(why) => bail!("a worker did not start: {}", worker.end(why)),
+        worker.ask(Request::Hello.to_line());
+        let greeting = match worker.line(START_TIME) {
+            Ok(line) => greeting(line),
+            Err(why) => bail!("a worker did not start: {}", worker.end(why, START_TIME).1),
         };
+        greeting.with_context(|| format!("{} is not a worker with coverage", binary.display()))?;
         Ok(worker)
     }
 
@@ -184,28 +180,34 @@ impl Worker {
         Ok(&self.chunk[start..start + length])
     }
 
-    /// Ends a worker that does not answer, and returns its status. A worker that ends by itself keeps its own.
-    pub(super) fn end(&mut self, why: RecvTimeoutError) -> String {
+    /// Ends a worker that did not answer for so long. Returns how it ended, and that with what it printed. A
+    /// worker that ends by itself keeps its status.
+    pub(super) fn end(&mut self, why: RecvTimeoutError, patience: Duration) -> (Crash, String) {
         self.child.kill().ok();
-        let status = self
-            .child
-            .wait()
-            .map_or_else(|error| error.to_string(), |status| status.to_string());
+        let crash = match (why, self.child.wait()) {
+            (RecvTimeoutError::Timeout, _) => hung(patience),
+            (RecvTimeoutError::Disconnected, Ok(status)) => died(status),
+            (RecvTimeoutError::Disconnected, Err(error)) => Crash::Died(error.to_string()),
+        };
         let printed = fs::read(self.folder.path().join("stderr")).unwrap_or_default();
         let printed = last_lines(&String::from_utf8_lossy(&printed), LINES_IN_ERROR);
-        match why {
-            RecvTimeoutError::Timeout => "no answer".to_owned(),
-            RecvTimeoutError::Disconnected if printed.is_empty() => status,
-            RecvTimeoutError::Disconnected => format!("{status}\n{printed}"),
-        }
+        let text = format!("{crash}\n{printed}");
+        (crash, text.trim_end().to_owned())
     }
+}
+
+/// Reads a worker's first answer, which has to be of this version of the protocol and with coverage.
+fn greeting(line: &[u8]) -> Result<()> {
+    let response = Response::parse(line).map_err(Error::msg)?;
+    response.counters().map_err(Error::msg)?;
+    greeted(response.reply).map(drop)
 }
 
 /// What became of an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) verdict: Verdict,
-    /// The answer to `trace`: see [`harness_core::trace`], a line each.
+    /// What it did, when a trace was asked for: see [`Reply::Traced`].
     pub(super) events: String,
     /// The counters that grew, by ascending index, and by how much.
     pub(super) grown: Vec<(usize, u64)>,
@@ -221,51 +223,25 @@ impl Answer {
         }
     }
 
-    /// Reads a worker's line: the answer to `run` or `trace`, and the counters that grew.
+    /// Reads a worker's answer to a run or a trace.
     ///
     /// # Errors
     /// When it is none, or has no counters.
     pub(super) fn parse(line: &[u8]) -> Result<Self> {
-        let (fields, grown) = split_grown(line)?;
-        let fields = String::from_utf8_lossy(fields);
-        let mut fields: Vec<String> = fields.split('\t').map(unescape).collect();
-        let events = if fields[0] == "traced" && fields.len() > 1 {
-            fields.drain(..2).nth(1)
-        } else {
-            None
+        let response = Response::parse(line).map_err(Error::msg)?;
+        let grown = response.counters().map_err(Error::msg)?;
+        let (verdict, events) = match response.reply {
+            Reply::Verdict(verdict) => (verdict, String::new()),
+            Reply::Traced { verdict, events } => (verdict, events),
+            Reply::Error(message) => (Verdict::Error { message }, String::new()),
+            other => bail!("the worker answered another question: {other:?}"),
         };
         Ok(Self {
-            verdict: Verdict::of_answer(&fields)?,
-            events: events.unwrap_or_default(),
-            grown: parse_grown(grown).with_context(|| without_counters(line))?,
+            verdict,
+            events,
+            grown,
         })
     }
-}
-
-/// The fields of an answer, and its last one, which has the counters.
-fn split_grown(line: &[u8]) -> Result<(&[u8], &[u8])> {
-    let tab = line.iter().rposition(|&byte| byte == b'\t');
-    let (fields, grown) = line.split_at(tab.with_context(|| without_counters(line))?);
-    let is_grown = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b' ' | b':');
-    ensure!(grown[1..].iter().all(is_grown), without_counters(line));
-    Ok((fields, &grown[1..]))
-}
-
-fn parse_grown(text: &[u8]) -> Option<Vec<(usize, u64)>> {
-    let text = std::str::from_utf8(text).ok()?;
-    if text.is_empty() {
-        return Some(Vec::new());
-    }
-    let pairs = text.split(' ').map(|pair| {
-        let (counter, grown_by) = pair.split_once(':')?;
-        Some((counter.parse().ok()?, grown_by.parse().ok()?))
-    });
-    pairs.collect()
-}
-
-fn without_counters(line: &[u8]) -> String {
-    let line = String::from_utf8_lossy(line);
-    format!("the worker answered without its counters: {line:?}")
 }
 
 #[cfg(test)]
@@ -273,35 +249,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_ends_with_the_counters_that_grew() {
-        let answer = Answer::parse(b"fail\ta check\ttwo\\nlines\t3:1 17:800").unwrap();
-        let expected = Verdict::Fail {
-            check: "a check".into(),
-            message: "two\nlines".into(),
-        };
-        assert_eq!((answer.verdict, answer.events.as_str()), (expected, ""));
-        assert_eq!(answer.grown, [(3, 1), (17, 800)]);
-        let nothing = Answer::parse(b"pass\t").unwrap();
-        assert!(nothing.verdict == Verdict::Pass && nothing.grown.is_empty());
-        let traced = Answer::parse(b"traced\tone\\ntwo\tpass\t3:1").unwrap();
-        assert_eq!(
-            (traced.verdict, traced.events.as_str()),
-            (Verdict::Pass, "one\ntwo")
-        );
-        for without in [
-            &b"pass"[..],
-            b"rejected\ttoo short",
-            b"pass\tno 1\tx",
-            b"pass\t3:",
-            b"pass\t3:1  4:1",
-            b"pass\t3",
-            b"pass\t99999999999999999999:1",
+    fn only_a_worker_of_this_version_with_coverage_is_one() {
+        let hello = r#"{"reply":{"hello":{"protocol":1,"targets":[],"checks":[]}}"#;
+        let with = format!(r#"{hello},"grown":"3:1 4:2"}}"#);
+        greeting(with.as_bytes()).unwrap();
+        for (line, why) in [
+            (format!("{hello}}}"), "without coverage"),
+            (with.replace(":1,", ":2,"), "version 2"),
+            (with.replace("4:2", "4"), "no counters"),
+            (
+                r#"{"reply":{"error":"broken"},"grown":""}"#.to_owned(),
+                "broken",
+            ),
+            ("checks\t".to_owned(), "not an answer"),
         ] {
-            let error = Answer::parse(without).unwrap_err();
-            assert!(
-                error.to_string().contains("without its counters"),
-                "{error}"
-            );
+            let error = greeting(line.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
         }
+    }
+
+    #[test]
+    fn an_answer_has_the_counters_that_grew() {
+        let answer = |reply: &str, grown: &str| {
+            Answer::parse(format!(r#"{{"reply":{reply},"grown":"{grown}"}}"#).as_bytes())
+        };
+        let pass = answer(r#"{"verdict":{"verdict":"pass"}}"#, "3:1 17:800").unwrap();
+        assert_eq!(pass.verdict, Verdict::Pass);
+        assert_eq!(pass.grown, [(3, 1), (17, 800)]);
+        let trace = r#"{"traced":{"verdict":{"verdict":"pass"},"events":"one\ntwo"}}"#;
+        let traced = answer(trace, "").unwrap();
+        assert_eq!(traced.events, "one\ntwo");
+        assert!(traced.verdict == Verdict::Pass && traced.grown.is_empty());
+        let message = "gone".to_owned();
+        let gone = answer(r#"{"error":"gone"}"#, "").unwrap();
+        assert_eq!(gone.verdict, Verdict::Error { message });
+        assert!(answer(r#"{"evaluations":{}}"#, "").is_err());
     }
 }

@@ -160,7 +160,7 @@ fn options(task: &Task, time: Duration) -> Command {
     if let Some(dictionary) = &task.dictionary {
         command.arg("-x").arg(dictionary);
     }
-    if !task.comparisons_are_seen {
+    if !task.compare_tracing {
         // cargo-afl asks for CmpLog, which takes its time for every input even where it sees nothing.
         command.args(["-c", "-"]);
     }
@@ -285,9 +285,9 @@ mod tests {
 
     #[test]
     fn comparisons_are_solved_where_they_are_seen() {
-        let asked = |comparisons_are_seen| {
+        let asked = |compare_tracing| {
             let task = Task {
-                comparisons_are_seen,
+                compare_tracing,
                 ..super::super::task()
             };
             let command = options(&task, Duration::from_secs(1));

@@ -62,7 +62,7 @@ pub struct Setup<'a> {
     /// The longest input to make, in bytes.
     pub max_input: usize,
     /// Whether the target lets engines see comparisons.
-    pub comparisons_are_seen: bool,
+    pub compare_tracing: bool,
     /// The dictionary.
     pub dictionary: Option<PathBuf>,
     /// The folder of this session; it is emptied. One engine works in it, several in folders of their own below.
@@ -95,7 +95,7 @@ impl<'a> Setup<'a> {
             builds,
             inputs,
             max_input: target.max_input,
-            comparisons_are_seen: target.comparisons_are_seen,
+            compare_tracing: target.compare_tracing,
             dictionary: None,
             folder,
             cores: Vec::new(),
@@ -205,7 +205,7 @@ fn members(setup: &Setup<'_>, inputs: &Path) -> Result<Vec<Member>> {
             output: sharing.map_or_else(|| folder.join("output"), |sharing| sharing.folder.clone()),
             folder,
             dictionary: setup.dictionary.clone(),
-            comparisons_are_seen: setup.comparisons_are_seen,
+            compare_tracing: setup.compare_tracing,
             workers: workers.len(),
             reads_others: readers.contains(&engine),
             instances: match engine {

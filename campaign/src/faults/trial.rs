@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
-use harness_core::worker::INVARIANTS_ONLY;
+use worker::serve::INVARIANTS_ONLY;
 
 use super::copy::{Copy, Sources};
 use super::hunt::Hunting;
@@ -205,9 +205,10 @@ pub fn replay(inputs: &Inputs, replayer: &mut Replayer) -> Result<Replayed> {
         let mut caught: Option<Caught> = None;
         let mut deaths = 0;
         for (at, file) in files.iter().enumerate() {
-            let Verdict::Fail { check, .. } = replayer.verdict(target, file)? else {
+            let Verdict::Fail(violation) = replayer.verdict(target, file)? else {
                 continue;
             };
+            let check = violation.check;
             deaths += usize::from(check == NO_ABORT || check == NO_HANG);
             let caught = caught.get_or_insert_with(|| Caught {
                 target: target.to_owned(),

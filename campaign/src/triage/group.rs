@@ -4,16 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use harness_core::check;
 use serde::{Deserialize, Serialize};
+use worker::{Layer, Place, Violation};
 
 use super::collect::{Find, Sighting, time_shown};
 use super::judge::Outcome;
-use super::key::{Key, Place, place_of_panic};
-use crate::replay::{NO_ABORT, NO_HANG};
+use super::key::{Key, What, place};
 
 /// The version of `triage.json`: it changes when a field changes its meaning or goes away.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The rule under which finds that pass are reported: no check has this id.
 pub const UNREPRODUCED: &str = report::UNREPRODUCED;
@@ -41,8 +40,12 @@ pub struct Input {
     pub size: usize,
     /// The check that it fails.
     pub check: String,
+    /// What that check asserts.
+    pub statement: String,
+    /// Whether the target asks the part at fault directly, and not by way of another part's answer.
+    pub is_direct: bool,
     /// What it shows: what its group is about, or a consequence of that.
-    pub shows: String,
+    pub shows: What,
     /// Where it was found.
     pub sightings: Vec<Sighting>,
 }
@@ -81,12 +84,9 @@ pub struct Reproducer {
     /// Its content in hexadecimal, when that is short enough to be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hex: Option<String>,
-    /// The report of the check that it fails.
-    pub message: String,
-    /// The case in words.
-    pub words: String,
-    /// The case as Rust.
-    pub rust: String,
+    /// What it violates; none when it failed once and then no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub violation: Option<Violation>,
     /// The find that it was made from, by its content; it is in `originals/TARGET` of the output.
     pub original: String,
     /// That find's size in bytes.
@@ -190,41 +190,20 @@ impl Group {
     /// Puts the input first that is best to begin from: one that shows what the group is about, of the target
     /// that asks the part at fault directly, and then the smallest.
     fn put_in_order(&mut self) {
-        let is_calculator = self.key.part.ends_with(" calculator");
         self.inputs.sort_by(|a, b| {
-            let rank = |input: &Input| {
-                let is_direct = !is_calculator || input.check.starts_with("calc.");
-                (input.shows != self.key.what, !is_direct, input.size)
-            };
+            let rank = |input: &Input| (input.shows != self.key.what, !input.is_direct, input.size);
             (rank(a), &a.name).cmp(&(rank(b), &b.name))
         });
         if let Some(first) = self.inputs.first() {
             self.check.clone_from(&first.check);
             self.target.clone_from(&first.target);
-            self.must_hold = must_hold(&first.check);
+            self.must_hold.clone_from(&first.statement);
         }
     }
 }
 
 fn sooner(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     one.into_iter().chain(other).min()
-}
-
-/// What a check asserts, as a sentence.
-#[must_use]
-pub fn must_hold(id: &str) -> String {
-    let known = check::ALL.iter().find(|check| check.id == id);
-    match (known, id) {
-        (Some(check), _) => check.meaning,
-        (None, check::NO_PANIC) => {
-            "the code under test does not panic, overflow or fail an assertion"
-        }
-        (None, NO_ABORT) => "the code under test does not end its process",
-        (None, NO_HANG) => "the code under test answers in time",
-        (None, UNREPRODUCED) => "an input that an engine reports fails when it is replayed",
-        (None, _) => "the check of this name holds",
-    }
-    .to_owned()
 }
 
 /// What a triage was made with.
@@ -314,25 +293,44 @@ pub fn group(
     let mut troubles = Vec::new();
     for (index, outcome) in outcomes {
         let find = &finds[*index];
-        let (status, shows, check) = match outcome {
+        let mut input = Input {
+            name: find.name.clone(),
+            target: find.target.name.to_owned(),
+            size: find.size,
+            check: UNREPRODUCED.to_owned(),
+            statement: "an input that an engine reports fails when it is replayed".to_owned(),
+            is_direct: true,
+            shows: What::Passes,
+            sightings: find.sightings.clone(),
+        };
+        let (status, shows) = match outcome {
             Outcome::Unknown(why) => {
                 troubles.push(why.clone());
                 continue;
             }
             Outcome::Fails(failure) | Outcome::FailsAtTimes(failure) | Outcome::Slow(failure) => {
-                (Status::Fails, failure.key.clone(), failure.check.clone())
+                let violation = &failure.violation;
+                input.check.clone_from(&violation.check);
+                input.statement.clone_from(&violation.statement);
+                input.is_direct = violation.layer != Layer::Composition;
+                (Status::Fails, failure.key.clone())
             }
             Outcome::Passes => match failed_before.get(&(find.target.name, find.name.as_str())) {
-                Some(group) => (Status::Mended, group.key.clone(), group.check.clone()),
+                Some(group) => {
+                    input.check.clone_from(&group.check);
+                    input.statement.clone_from(&group.must_hold);
+                    (Status::Mended, group.key.clone())
+                }
                 None => {
                     let key = Key {
                         part: find.target.name.to_owned(),
-                        what: "does not reproduce".to_owned(),
+                        what: What::Passes,
                     };
-                    (Status::Unreproduced, key, UNREPRODUCED.to_owned())
+                    (Status::Unreproduced, key)
                 }
             },
         };
+        input.shows = shows.what.clone();
         let key = match status {
             Status::Fails => filed_under(&shows, &shown),
             Status::Unreproduced | Status::Mended => shows.clone(),
@@ -346,16 +344,9 @@ pub fn group(
             _ => {}
         }
         if let Outcome::Fails(failure) = outcome {
-            group.place = place_of_panic(&failure.message, root).or(group.place.take());
+            group.place = place(&failure.violation, root).or(group.place.take());
         }
-        group.add(Input {
-            name: find.name.clone(),
-            target: find.target.name.to_owned(),
-            size: find.size,
-            check,
-            shows: shows.what,
-            sightings: find.sightings.clone(),
-        });
+        group.add(input);
     }
     let mut groups: Vec<Group> = groups.into_values().collect();
     for group in &mut groups {

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use worker::{Case, Violation};
+
 use super::group::{Group, Report, Reproducer, Seen, Status};
-use super::key::line_after;
+use super::key::What;
 use super::output::Places;
 use crate::engine::Engine;
 
-/// The longest report of a panic that is shown, in characters.
-const LONGEST_MESSAGE: usize = 2000;
+/// The longest fact that is shown, in characters: a panic may have a long message.
+const LONGEST_FACT: usize = 2000;
 
 /// The text of an issue on a group.
 #[must_use]
@@ -17,7 +19,11 @@ pub fn issue(report: &Report, group: &Group, places: &Places) -> String {
     let mut text = format!("# {}\n\n", title(group));
     match (&group.reproducer, group.status) {
         (Some(reproducer), Status::Fails) => {
-            what_is_wrong(&mut text, group, reproducer, places);
+            let _ = writeln!(text, "**What must hold:** {}.\n", group.must_hold);
+            match &reproducer.violation {
+                Some(violation) => what_is_wrong(&mut text, violation, places),
+                None => text += FAILED_ONCE,
+            }
             how_to_reproduce(&mut text, report, group, reproducer, places);
         }
         (_, Status::Unreproduced) => text += UNREPRODUCED,
@@ -56,54 +62,32 @@ process. So either the engine was disturbed (a full disk, no memory, a machine s
 too long), or the code under test keeps something from one input to the next, or the sources have changed since. \
 The engine's own log says what it saw. Once that is clear, delete the files.\n\n";
 
+const FAILED_ONCE: &str = "\
+The input failed when the finds were replayed, and passes when replayed once more.\n\n";
+
 const MENDED: &str = "\
 These inputs failed in an earlier triage, and pass now. Keep the reproducer as a regression \
 (`campaign triage --keep`), and delete the files.\n\n";
 
-fn what_is_wrong(text: &mut String, group: &Group, reproducer: &Reproducer, places: &Places) {
-    let found = line_after(&reproducer.message, "  found: ");
-    let _ = writeln!(text, "**What must hold:** {}.\n", group.must_hold);
-    match found {
-        Some(found) => {
-            text.push_str("**What was found:**\n\n");
-            // One fact a line: reports put them after one another.
-            for fact in found
-                .split("; ")
-                .filter(|fact| bears_on(&group.check, fact))
-            {
-                let _ = writeln!(text, "- {fact}");
-            }
-            text.push('\n');
-        }
-        None => {
-            let message: String = reproducer.message.chars().take(LONGEST_MESSAGE).collect();
-            let _ = writeln!(
-                text,
-                "**What was found:**\n\n{}\n",
-                fenced("text", &message)
-            );
-        }
+fn what_is_wrong(text: &mut String, violation: &Violation, places: &Places) {
+    text.push_str("**What was found:**\n\n");
+    for fact in violation.facts() {
+        let fact: String = fact.chars().take(LONGEST_FACT).collect();
+        let _ = writeln!(text, "- {}", fact.replace('\n', "\n  "));
     }
-    let _ = writeln!(text, "**The smallest case:** {}\n", reproducer.words);
-    if !reproducer.rust.is_empty() {
-        let _ = writeln!(text, "{}\n", fenced("rust", &reproducer.rust));
+    let Some(Case { words, rust }) = &violation.case else {
+        text.push('\n');
+        return;
+    };
+    let _ = writeln!(text, "\n**The smallest case:** {words}\n");
+    if !rust.is_empty() {
+        let _ = writeln!(text, "{}\n", fenced("rust", rust));
         if !places.has_harness {
             text.push_str(
                 "The Rust asks the harness's built-in code under test; put the project's own in its place.\n\n",
             );
         }
     }
-}
-
-/// Whether a fact of a report says something about the check: reports tell all that was looked at.
-fn bears_on(check: &str, fact: &str) -> bool {
-    let about = |words: &[&str]| words.iter().any(|word| check.contains(word));
-    let is_on_reads = fact.contains("sector reads where")
-        || fact.starts_with("bytes_read = ")
-        || fact == "no read that should not be";
-    let is_on_units = fact.starts_with("its unit is ") || fact.starts_with("luks_payload(");
-    (!is_on_reads || about(&["reads", "bytes_read", "abort", "hang"]))
-        && (!is_on_units || about(&["unit_is_exact", "luks"]))
 }
 
 fn how_to_reproduce(
@@ -173,7 +157,7 @@ fn found_by(text: &mut String, group: &Group) {
     if group.status != Status::Fails {
         return;
     }
-    let mut shown: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut shown: BTreeMap<(&str, &What), usize> = BTreeMap::new();
     for input in &group.inputs {
         *shown.entry((&input.check, &input.shows)).or_default() += 1;
     }
@@ -250,17 +234,6 @@ mod tests {
             .output()
             .unwrap();
         assert_eq!(shell.stdout, bytes);
-    }
-
-    #[test]
-    fn only_what_bears_on_the_check_is_told() {
-        let reads = "65 sector reads where 64 are allowed";
-        assert!(bears_on("scan.reads_bounded", reads));
-        assert!(!bears_on("scan.answer_is_exact", reads));
-        assert!(bears_on("scan.answer_is_exact", "a read past the capacity"));
-        let unit = "its unit is Some(1), and should be 512";
-        assert!(bears_on("calc.unit_is_exact", unit));
-        assert!(!bears_on("calc.answer_is_exact", unit));
     }
 
     #[test]

@@ -7,17 +7,18 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use worker::Violation;
 
 use super::collect::Find;
-use super::counter::Counter;
 use super::key::Key;
+use super::pool;
 use crate::engine::session;
-use crate::replay::{NO_HANG, Replayer, Verdict};
+use crate::progress::Progress;
+use crate::replay::{NO_HANG, Replayer, Verdict, hung};
 
 /// After so many hangs of a target, no other input of it is waited for in full.
 const ENOUGH_HANGS: usize = 10;
@@ -31,12 +32,14 @@ const ATTEMPTS: usize = 3;
 pub struct Bench {
     /// The replay worker.
     pub worker: PathBuf,
-    /// The project's folder, from which places are told.
+    /// The project's folder: places below it are relative to it.
     pub root: PathBuf,
     /// How long an input may take.
     pub time_out: Duration,
     /// How many replays are made at once.
     pub cores: usize,
+    /// Where progress is shown.
+    pub progress: Progress,
 }
 
 impl Bench {
@@ -58,12 +61,16 @@ const MIN_SHORT: Duration = Duration::from_millis(500);
 /// How an input fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The check's id.
-    pub check: String,
-    /// The report.
-    pub message: String,
+    /// What it violates.
+    pub violation: Violation,
     /// What it has in common with others.
     pub key: Key,
+}
+
+impl Failure {
+    fn is_hang(&self) -> bool {
+        self.violation.check == NO_HANG
+    }
 }
 
 /// What a replay of a find showed.
@@ -101,131 +108,79 @@ impl Outcome {
 pub fn replay_all(bench: &Bench, finds: &[Find]) -> Result<Vec<(usize, Outcome)>> {
     let all: Vec<usize> = (0..finds.len()).collect();
     let short = bench.short_time();
-    let mut outcomes = replay_some(
-        bench,
-        finds,
-        &all,
-        "replay the finds",
-        &|_, replayer, find| outcome(bench, replayer, find),
-        short,
-    )?;
+    let replay = |what, which: &[usize], time_out, work: Work<'_>| {
+        let work = |replayer: &mut Replayer, index: usize| {
+            if session::interrupted() {
+                return Ok(None);
+            }
+            work(replayer, &finds[index]).map(Some)
+        };
+        let begin = || Ok(bench.replayer(time_out));
+        pool::for_each(bench, (what, "finds"), which, begin, work)
+    };
+    let outcomes = replay("replay", &all, short, &|replayer, find| {
+        outcome(bench, replayer, find)
+    })?;
     if short >= bench.time_out {
-        outcomes.sort_by_key(|(index, _)| *index);
         return Ok(outcomes);
     }
-    let (slow, mut known): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(
-        |(_, outcome)| matches!(outcome, Outcome::Fails(failure) if failure.check == NO_HANG),
-    );
+    let (slow, mut known): (Vec<_>, Vec<_>) = outcomes
+        .into_iter()
+        .partition(|(_, outcome)| matches!(outcome, Outcome::Fails(failure) if failure.is_hang()));
     let slow: Vec<usize> = slow.into_iter().map(|(index, _)| index).collect();
     let hangs: Mutex<BTreeMap<&str, usize>> = Mutex::default();
-    known.extend(replay_some(
-        bench,
-        finds,
+    let hangs = |find: &Find, more: usize| {
+        let mut hangs = hangs.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = hangs.entry(find.target.name).or_default();
+        *count += more;
+        *count
+    };
+    known.extend(replay(
+        "replay in full",
         &slow,
-        "replay what is slow again",
-        &|index, replayer, find| {
-            let so_far = |more: usize| {
-                let mut hangs = hangs
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner);
-                let count = hangs.entry(finds[index].target.name).or_default();
-                *count += more;
-                *count
-            };
-            if so_far(0) >= ENOUGH_HANGS {
-                return Ok(Outcome::Slow(failure(bench, find, Verdict::hung(short))?));
+        bench.time_out,
+        &|replayer, find| {
+            if hangs(find, 0) >= ENOUGH_HANGS {
+                let violation = replayer.crashed(hung(short), find.target.name, find.path());
+                return Ok(Outcome::Slow(failure(bench, violation)));
             }
             let outcome = outcome(bench, replayer, find)?;
-            if matches!(&outcome, Outcome::Fails(failure) if failure.check == NO_HANG) {
-                so_far(1);
+            if matches!(&outcome, Outcome::Fails(failure) if failure.is_hang()) {
+                hangs(find, 1);
             }
             Ok(outcome)
         },
-        bench.time_out,
     )?);
     known.sort_by_key(|(index, _)| *index);
     Ok(known)
 }
 
-type Work<'a> = &'a (dyn Fn(usize, &mut Replayer, &Find) -> Result<Outcome> + Sync);
-
-/// Does `work` on some of the finds, on every core at once.
-fn replay_some(
-    bench: &Bench,
-    finds: &[Find],
-    which: &[usize],
-    what: &str,
-    work: Work<'_>,
-    time_out: Duration,
-) -> Result<Vec<(usize, Outcome)>> {
-    let counter = Counter::new(what, which.len());
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..bench.cores.min(which.len()))
-            .map(|_| {
-                scope.spawn(|| -> Result<()> {
-                    let mut replayer = bench.replayer(time_out);
-                    while !session::interrupted() {
-                        let Some(&index) = which.get(next.fetch_add(1, Ordering::Relaxed)) else {
-                            break;
-                        };
-                        let outcome = work(index, &mut replayer, &finds[index])?;
-                        counter.one_more();
-                        done.lock()
-                            .unwrap_or_else(std::sync::PoisonError::into_inner)
-                            .push((index, outcome));
-                    }
-                    Ok(())
-                })
-            })
-            .collect();
-        for thread in threads {
-            thread.join().expect("a replay does not panic")?;
-        }
-        Ok::<_, anyhow::Error>(())
-    })?;
-    Ok(done
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner))
-}
+type Work<'a> = &'a (dyn Fn(&mut Replayer, &Find) -> Result<Outcome> + Sync);
 
 fn outcome(bench: &Bench, replayer: &mut Replayer, find: &Find) -> Result<Outcome> {
     for attempt in 0..ATTEMPTS {
         if attempt > 0 {
             replayer.restart();
         }
-        let failure = match replayer.verdict(find.target.name, find.path()) {
-            Ok(failed @ Verdict::Fail { .. }) => failure(bench, find, failed)?,
+        return Ok(match replayer.verdict(find.target.name, find.path()) {
+            Ok(Verdict::Fail(violation)) if attempt == 0 => {
+                Outcome::Fails(failure(bench, *violation))
+            }
+            Ok(Verdict::Fail(violation)) => Outcome::FailsAtTimes(failure(bench, *violation)),
             Ok(_) => continue,
             // A file that cannot be read is a trouble of one find; a worker that cannot be started, of all.
             Err(error) => match fs::File::open(find.path()) {
-                Err(why) => {
-                    return Ok(Outcome::Unknown(format!(
-                        "{}: {why}",
-                        find.path().display()
-                    )));
-                }
+                Err(why) => Outcome::Unknown(format!("{}: {why}", find.path().display())),
                 Ok(_) => return Err(error),
             },
-        };
-        return Ok(match attempt {
-            0 => Outcome::Fails(failure),
-            _ => Outcome::FailsAtTimes(failure),
         });
     }
     Ok(Outcome::Passes)
 }
 
-fn failure(bench: &Bench, find: &Find, verdict: Verdict) -> Result<Failure> {
-    let Verdict::Fail { check, message } = verdict else {
-        anyhow::bail!("{} does not fail", find.path().display());
-    };
-    let content = fs::read(find.path())
-        .with_context(|| format!("{} cannot be read", find.path().display()))?;
-    Ok(Failure {
-        key: Key::of(find.target, &content, &check, &message, &bench.root),
-        check,
-        message,
-    })
+fn failure(bench: &Bench, violation: Violation) -> Failure {
+    Failure {
+        key: Key::of(&violation, &bench.root),
+        violation,
+    }
 }

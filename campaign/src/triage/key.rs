@@ -1,27 +1,26 @@
 //! What makes two finds the same: the key of a group.
 //!
-//! A key has two halves, the *part* of the code under test that misbehaved and *what* it did. It is
-//! taken from a replay's report, never from the input's bytes or from an engine's words:
+//! A key has two halves, the *part* of the code under test that misbehaved and *what* it did. It is taken from the
+//! fields of a [`Violation`], never from the input's bytes, from an engine's output or from words:
 //!
-//! | what a replay tells | part | what |
+//! | violation | part | what |
 //! |---|---|---|
-//! | an answer is not the model's | calculator or scanner, and the format asked | the kind of difference |
-//! | another check failed | calculator or scanner, and the format asked | the check's name |
+//! | an answer is not the one due | the part held responsible | the kind of difference |
+//! | another check failed | the part that was asked | the check's name |
 //! | a panic | file and line | the message, its numbers as `N` |
-//! | the process died | as for a check | the signal |
-//! | no answer in time | as for a check | that |
+//! | the process died | the part that was asked | the signal |
+//! | no answer in time | the part that was asked | that |
 //!
 //! Several checks judge one answer: `calc.non_raw_has_overhead` and `calc.answer_is_exact`, or
 //! `scan.answer_is_exact` and `image.answer_is_exact` on the same scanner. Which of them is first to
-//! notice a mistake depends on the input, so they share a key, and the key says how the answer differs:
+//! notice a mistake depends on the input, so they share a key, and the key names the [`Difference`]:
 //!
 //! - an answer where an error is due, an error where an answer is due, or the wrong kind of error, with
 //!   the kinds;
-//! - of a calculator, that `fully_allocated` is wrong, which does not depend on what a disk holds; or
-//!   that `required` alone is;
-//! - of a scanner, that the virtual size is wrong; or else the bytes; or the touched units alone.
+//! - or else the first value that is wrong. Of a calculator this is `fully_allocated`, which does not depend on what
+//!   a disk holds, or `required`; of a scanner the virtual size, the bytes, or the touched units.
 //!
-//! An error of the wrong kind may be a consequence: who does not notice that an image is corrupt may stumble
+//! An error of the wrong kind may be a consequence: a scanner that misses that an image is corrupt may stumble
 //! over something unsupported later. So where exactly one plainer mistake would explain it, an answer where
 //! that error is due or that error where an answer is due, and there are finds that show it, it is filed
 //! there ([`Key::explanations`]).
@@ -30,19 +29,16 @@
 //! much and there too little. So two mistakes in one format that show in the same way are one group, until
 //! one of them is mended; and one mistake in code that all formats use is a group for each format.
 
-mod answers;
-
+use std::fmt;
 use std::path::Path;
 
-use harness_core::Target;
-use harness_core::check::{FAILURE_PREFIX, NO_PANIC};
 use serde::{Deserialize, Serialize};
+use worker::{Crash, Difference, Place, Violation};
 
 use crate::corpus::content_name;
-use crate::replay::{NO_ABORT, NO_HANG};
 
 /// How much of a panic's message is part of a key, in characters: it is the title of an issue too.
-const LONGEST_WORDS: usize = 140;
+const LONGEST_MESSAGE: usize = 140;
 
 /// What the finds of a group have in common.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,12 +46,43 @@ pub struct Key {
     /// The part of the code under test.
     pub part: String,
     /// What it did.
-    pub what: String,
+    pub what: What,
 }
 
-impl std::fmt::Display for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// What a part of the code under test did.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// It gave a wrong answer.
+    Answers(Difference),
+    /// It failed a check of this name that judges no answer.
+    Fails(String),
+    /// It panicked with this message, normalised.
+    Panics(String),
+    /// It ended its process like this.
+    Dies(String),
+    /// It gave no answer in time.
+    Hangs,
+    /// Nothing: an engine reported the input, and it passes.
+    Passes,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.part, self.what)
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answers(difference) => difference.fmt(f),
+            Self::Fails(name) => write!(f, "{name} does not hold"),
+            Self::Panics(message) => f.write_str(message),
+            Self::Dies(how) => write!(f, "the process died: {how}"),
+            Self::Hangs => f.write_str("no answer in time"),
+            Self::Passes => f.write_str("does not reproduce"),
+        }
     }
 }
 
@@ -66,108 +93,48 @@ impl Key {
         content_name(self.to_string().as_bytes())[..8].to_owned()
     }
 
-    /// The key of a failure: the id of the check that failed, and its report. `content` is the input, `root`
-    /// the project's folder, from which places are told.
+    /// The key of a violation; `root` is the project's folder.
     #[must_use]
-    pub fn of(target: &Target, content: &[u8], check: &str, message: &str, root: &Path) -> Self {
-        if check == NO_PANIC {
-            return Self::of_panic(message, root);
-        }
-        let found = line_after(message, "  found: ").unwrap_or_default();
-        let case = match line_after(message, "  case: ") {
-            Some(case) => case.to_owned(),
-            None => target
-                .describe(content)
-                .map_or_else(|_| String::new(), |case| case.in_words),
+    pub fn of(violation: &Violation, root: &Path) -> Self {
+        let mut part = violation.part.to_string();
+        let what = match (&violation.crash, violation.difference()) {
+            (Some(Crash::Panic { message, .. }), _) => {
+                part = place(violation, root)
+                    .map_or_else(|| "an unknown place".to_owned(), |place| place.to_string());
+                let first_line = message.lines().next().unwrap_or_default();
+                let message = normalised(first_line);
+                What::Panics(message.chars().take(LONGEST_MESSAGE).collect())
+            }
+            (Some(Crash::Died(how)), _) => What::Dies(how.clone()),
+            (Some(Crash::Hung(_)), _) => What::Hangs,
+            (None, Some(difference)) => What::Answers(difference),
+            (None, None) => What::Fails(violation.check_name().to_owned()),
         };
-        let format = format_of(&case);
-        let (family, name) = check.split_once('.').unwrap_or(("", check));
-        let side = match family {
-            "calc" => "calculator",
-            "scan" | "image" => "scanner",
-            _ if target.checks == Some("calc.") => "calculator",
-            _ => "scanner",
-        };
-        let of_format = |format: &str| match format {
-            "" => target.name.to_owned(),
-            format => format!("{format} {side}"),
-        };
-        if let Some(answer) = answers::calculator(check, &format, found, content) {
-            return Self {
-                part: format!("{} calculator", answer.format),
-                what: answer.difference,
-            };
-        }
-        if let Some(difference) = answers::scanner(check, found) {
-            return Self {
-                part: of_format(&format),
-                what: difference,
-            };
-        }
-        Self {
-            part: of_format(&format),
-            what: match check {
-                NO_HANG => "no answer in time".to_owned(),
-                NO_ABORT => with_numbers_kept_short(message),
-                _ => format!("{name} does not hold"),
-            },
-        }
+        Self { part, what }
     }
 
-    /// For an error of the wrong kind, the two plainer mistakes of which it may be a consequence: an answer
-    /// where that error is due, and that error where an answer is due.
+    /// For an error of the wrong kind, the keys of the two plainer mistakes of which it may be a consequence: see
+    /// [`Difference::explanations`].
     #[must_use]
     pub fn explanations(&self) -> Option<[Self; 2]> {
-        let (told, due) = self.what.strip_suffix(IS_DUE)?.split_once(WHERE)?;
-        if told == AN_ANSWER || due == AN_ANSWER {
+        let What::Answers(difference) = &self.what else {
             return None;
-        }
-        let plain = |told: &str, due: &str| Self {
+        };
+        let explanations = difference.explanations()?;
+        Some(explanations.map(|difference| Self {
             part: self.part.clone(),
-            what: difference_of_kind(told, due),
-        };
-        Some([plain(AN_ANSWER, due), plain(told, AN_ANSWER)])
-    }
-
-    fn of_panic(message: &str, root: &Path) -> Self {
-        let (words, _) = message.rsplit_once("\n  at ").unwrap_or((message, ""));
-        let part = match place_of_panic(message, root) {
-            Some(Place { file, line }) => format!("{file}:{line}"),
-            None => "an unknown place".to_owned(),
-        };
-        let words = words.lines().next().unwrap_or_default();
-        Self {
-            part,
-            what: normalised(words).chars().take(LONGEST_WORDS).collect(),
-        }
+            what: What::Answers(difference),
+        }))
     }
 }
 
-const AN_ANSWER: &str = "an answer";
-const WHERE: &str = " where ";
-const IS_DUE: &str = " is due";
-
-/// One kind of answer in the place of another: an error's kind, or [`AN_ANSWER`].
-fn difference_of_kind(told: &str, due: &str) -> String {
-    format!("{told}{WHERE}{due}{IS_DUE}")
-}
-
-/// A line of a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    /// The file, from the project's root where it lies below it.
-    pub file: String,
-    /// The line, from 1.
-    pub line: u32,
-}
-
-/// Where a panic was, when its report says so.
+/// Where a panic was, when it says so: the file from the project's root where it lies below it.
 #[must_use]
-pub fn place_of_panic(message: &str, root: &Path) -> Option<Place> {
-    if message.starts_with(FAILURE_PREFIX) {
+pub fn place(violation: &Violation, root: &Path) -> Option<Place> {
+    let Some(Crash::Panic { place, .. }) = &violation.crash else {
         return None;
-    }
-    let (file, line) = message.rsplit_once("\n  at ")?.1.rsplit_once(':')?;
+    };
+    let Place { file, line } = place.as_ref()?;
     let below_root = Path::new(file).strip_prefix(root).ok();
     let file = match below_root.and_then(Path::to_str) {
         Some(file) => file,
@@ -179,23 +146,8 @@ pub fn place_of_panic(message: &str, root: &Path) -> Option<Place> {
     };
     Some(Place {
         file: file.to_owned(),
-        line: line.parse().ok()?,
+        line: *line,
     })
-}
-
-/// The rest of the line of `message` that begins so.
-pub(super) fn line_after<'a>(message: &'a str, beginning: &str) -> Option<&'a str> {
-    message
-        .lines()
-        .find_map(|line| line.strip_prefix(beginning))
-}
-
-/// The format that a case in words begins with.
-fn format_of(case: &str) -> String {
-    let word = case.split([' ', ',', ';']).next().unwrap_or_default();
-    let word = word.to_ascii_lowercase();
-    let is_known = ["raw", "qcow2", "vmdk", "vhd", "vhdx"].contains(&word.as_str());
-    if is_known { word } else { String::new() }
 }
 
 /// A message with every number as `N`, addresses too.
@@ -219,25 +171,49 @@ pub fn normalised(message: &str) -> String {
     text
 }
 
-/// What killed a process: `signal 6` says more than `signal N`.
-fn with_numbers_kept_short(message: &str) -> String {
-    message.lines().next().unwrap_or_default().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use harness_core::targets;
+    use worker::{Answer, Case, Check, Describe, Layer, Part};
 
-    fn key(target: &str, check: &str, message: &str) -> String {
-        let target = targets::find(target).unwrap();
-        Key::of(target, &[0; 42], check, message, Path::new("/a/project")).to_string()
+    use super::*;
+
+    /// A case of a part.
+    struct Asked(&'static str, &'static str);
+
+    impl Describe for Asked {
+        fn part(&self) -> Part {
+            Part::of(self.0, self.1)
+        }
+        fn in_words(&self) -> String {
+            format!("{} of 7 bytes", self.0)
+        }
+        fn as_rust(&self) -> String {
+            "let a = 7;\n".to_owned()
+        }
     }
 
-    fn report(check: &str, found: &str, case: &str) -> String {
-        format!(
-            "{FAILURE_PREFIX}{check}\n  must hold: m\n  found: {found}\n  case: {case}\n  as Rust:\n    x"
-        )
+    fn violation(id: &'static str, asked: &Asked) -> Violation {
+        Violation::of(&Check::new(id, Layer::Exact, "it holds"), asked)
+    }
+
+    fn key(violation: &Violation) -> String {
+        Key::of(violation, Path::new("/a/project")).to_string()
+    }
+
+    fn panic(message: &str, place: Option<(&str, u32)>) -> Violation {
+        let place = place.map(|(file, line)| Place {
+            file: file.to_owned(),
+            line,
+        });
+        let message = message.to_owned();
+        Violation::of_crash(Crash::Panic { message, place }, "fuzz_scan", None)
+    }
+
+    fn error(kind: &str, words: &str) -> Answer {
+        Answer::Error {
+            kind: kind.to_owned(),
+            words: words.to_owned(),
+        }
     }
 
     #[test]
@@ -246,116 +222,127 @@ mod tests {
             normalised("index out of bounds: the len is 64 but the index is 1_000 at 0x7fFe"),
             "index out of bounds: the len is N but the index is N at N"
         );
-        assert_eq!(
-            normalised("u32 from be32 of v1.10"),
-            "u32 from be32 of v1.N"
-        );
+        let version = "u32 from be32 of v1.10";
+        assert_eq!(normalised(version), "u32 from be32 of v1.N");
     }
 
     #[test]
     fn a_panic_is_known_by_its_place_and_message() {
-        let of = |message| key("fuzz_measure_scan", NO_PANIC, message);
-        let first = of("attempt to subtract 4 with overflow\n  at crates/vhd/src/scan.rs:77");
-        assert_eq!(
-            first,
-            "crates/vhd/src/scan.rs:77: attempt to subtract N with overflow"
+        let of = |message, file, line| key(&panic(message, Some((file, line))));
+        let relative = of(
+            "subtract 4 with overflow\nmore",
+            "crates/vhd/src/scan.rs",
+            77,
         );
-        let absolute =
-            "attempt to subtract 5 with overflow\n  at /a/project/crates/vhd/src/scan.rs:77";
-        assert_eq!(of(absolute), first);
         assert_eq!(
-            of("x\n  at /rustc/59807616e/library/core/src/num.rs:5"),
-            "library/core/src/num.rs:5: x"
+            relative,
+            "crates/vhd/src/scan.rs:77: subtract N with overflow"
         );
-        assert_eq!(of("no place"), "an unknown place: no place");
-        let place = place_of_panic("a\nb\n  at /b/src/lib.rs:9", Path::new("/a"));
-        let expected = Place {
-            file: "/b/src/lib.rs".into(),
-            line: 9,
-        };
-        assert_eq!(place, Some(expected));
+        let absolute = "/a/project/crates/vhd/src/scan.rs";
+        assert_eq!(of("subtract 5 with overflow", absolute, 77), relative);
+        let library = "/rustc/59807616e/library/core/src/num.rs";
+        assert_eq!(of("x", library, 5), "library/core/src/num.rs:5: x");
+        assert_eq!(of("x", "/b/lib.rs", 5), "/b/lib.rs:5: x");
+        assert_eq!(key(&panic("no place", None)), "an unknown place: no place");
     }
 
     #[test]
-    fn a_process_that_dies_or_hangs_is_known_by_the_format_it_was_asked_for() {
+    fn a_process_that_dies_or_hangs_is_known_by_the_part_it_was_asked_for() {
+        let asked = || Some((&Asked("raw", "calculator")).into());
+        let died = || Crash::Died("signal 11".to_owned());
+        let of = |crash, asked| key(&Violation::of_crash(crash, "fuzz_new", asked));
         assert_eq!(
-            key("fuzz_measure_calc", NO_ABORT, "the process died: signal 11"),
+            of(died(), asked()),
             "raw calculator: the process died: signal 11"
         );
         assert_eq!(
-            key("fuzz_measure_scan", NO_HANG, "no answer in 5 s"),
-            "qcow2 scanner: no answer in time"
+            of(Crash::Hung(5000), asked()),
+            "raw calculator: no answer in time"
         );
-        assert_eq!(
-            key("fuzz_nothing", NO_HANG, "no answer in 5 s"),
-            "fuzz_nothing: no answer in time"
-        );
+        // Nothing is known of a target that cannot describe its input but its name.
+        assert_eq!(of(Crash::Hung(1), None), "fuzz_new: no answer in time");
     }
 
     #[test]
-    fn a_check_of_two_targets_is_one_and_its_format_is_part_of_the_key() {
-        let of =
-            |target, check: &str, case| key(target, check, &report(check, "65 sector reads", case));
-        let scan = of(
-            "fuzz_measure_scan",
-            "scan.reads_bounded",
-            "vhdx, counting bytes only",
-        );
+    fn a_check_of_two_targets_is_one_and_its_part_is_in_the_key() {
+        let scan = key(&violation("scan.reads_bounded", &Asked("vhdx", "scanner")));
         assert_eq!(scan, "vhdx scanner: reads_bounded does not hold");
-        assert_eq!(
-            scan,
-            of(
-                "fuzz_measure_image",
-                "image.reads_bounded",
-                "vhdx image of 4 bytes"
-            )
-        );
-        assert_ne!(
-            scan,
-            of(
-                "fuzz_measure_image",
-                "image.reads_bounded",
-                "vhd image of 4 bytes"
-            )
-        );
-        assert_eq!(
-            of(
-                "fuzz_measure_calc",
-                "calc.unit_is_exact",
-                "VHDX, block_size 0"
-            ),
-            "vhdx calculator: unit_is_exact does not hold"
-        );
+        let image = |format| key(&violation("image.reads_bounded", &Asked(format, "scanner")));
+        assert_eq!(scan, image("vhdx"));
+        assert_ne!(scan, image("vhd"));
     }
 
     #[test]
-    fn an_error_of_the_wrong_kind_may_have_two_explanations() {
-        let key = |what: &str| Key {
-            part: "vhdx scanner".into(),
-            what: what.into(),
-        };
-        assert_eq!(
-            key("Unsupported where Corrupt is due").explanations(),
-            Some([
-                key("an answer where Corrupt is due"),
-                key("Unsupported where an answer is due")
-            ])
+    fn checks_that_judge_one_answer_share_a_key() {
+        let asked = Asked("vhd", "calculator");
+        let of = |id, actual, expected| key(&violation(id, &asked).answered(actual, expected));
+        let missed = of(
+            "calc.non_raw_has_overhead",
+            Answer::values([("required", 1.into())]),
+            error("Overflow", ""),
         );
-        for plain in [
-            "an answer where Corrupt is due",
-            "Corrupt where an answer is due",
-            "reads_bounded",
+        assert_eq!(missed, "vhd calculator: an answer where Overflow is due");
+        let same = of(
+            "calc.answer_is_exact",
+            Answer::values([("required", 2.into())]),
+            error("Overflow", "too large"),
+        );
+        assert_eq!(same, missed);
+        // The answer that is due: then the check is of something else.
+        let right = of("calc.unit_is_exact", error("Size", "a"), error("Size", "b"));
+        assert_eq!(right, "vhd calculator: unit_is_exact does not hold");
+    }
+
+    /// The words of the oracle, of its errors and of the case may change; groups stay.
+    #[test]
+    fn no_word_of_the_oracle_decides_about_a_group() {
+        let scanner = Asked("qcow2", "scanner");
+        let answered = |actual| {
+            let due = error("Corrupt", "");
+            violation("scan.answer_is_exact", &scanner).answered(actual, due)
+        };
+        for before in [
+            answered(error("Unsupported", "unsupported: compression type 7")),
+            answered(Answer::values([("allocated_bytes", 5.into())])),
+            violation("scan.reads_bounded", &scanner).with("reads", 65),
+            violation("image.facts_are_exact", &scanner).with("facts", "unit: 512"),
+            Violation::of_crash(
+                Crash::Died("signal 6".to_owned()),
+                "fuzz_scan",
+                Some((&scanner).into()),
+            ),
+            panic("attempt to add with overflow", Some(("src/lib.rs", 7))),
         ] {
-            assert_eq!(key(plain).explanations(), None);
+            let mut after = before.clone();
+            after.statement = "raw: the model answers Ok(…); found: nothing where it is due".into();
+            after.layer = Layer::Truth;
+            after.details = vec![("the second answer is".into(), "Err(Overflow)".into())];
+            for answer in [&mut after.actual, &mut after.expected] {
+                if let Some(Answer::Error { words, .. }) = answer {
+                    *words = "corrupt: 9 of 8 bytes hold data".to_owned();
+                }
+            }
+            after.case = Some(Case {
+                words: "vhdx calculator; a disk".to_owned(),
+                rust: "check failed: scan.x\n  at src/other.rs:9".to_owned(),
+            });
+            assert_ne!(before.to_string(), after.to_string());
+            assert_eq!(key(&before), key(&after));
         }
     }
 
     #[test]
     fn a_group_has_the_same_name_in_every_triage() {
         let key = Key {
-            part: "vhd scanner".into(),
-            what: "reads_bounded".into(),
+            part: "qcow2 scanner".into(),
+            what: What::Answers(Difference::Refused {
+                given: "Corrupt".into(),
+            }),
         };
+        assert_eq!(
+            key.to_string(),
+            "qcow2 scanner: Corrupt where an answer is due"
+        );
         assert_eq!(key.id(), key.clone().id());
         assert_eq!(key.id().len(), 8);
     }

@@ -7,7 +7,6 @@
 //! - [`minimise`]: makes an input smaller; [`reproduce`]: the smallest input of each group.
 //! - [`issue`], [`summary`], [`sarif`]: a group for an issue tracker, all for a job's page, all for code
 //!   scanning; [`output`]: what is written where.
-
 //!
 //! [`sort`] is the whole of it but for reading and writing.
 
@@ -22,13 +21,13 @@ use minimise::Budget;
 use reproduce::{Before, Reproduced, reproduce_all};
 
 pub mod collect;
-mod counter;
 pub mod group;
 pub mod issue;
 pub mod judge;
 pub mod key;
 pub mod minimise;
 pub mod output;
+mod pool;
 pub mod reproduce;
 pub mod sarif;
 pub mod summary;

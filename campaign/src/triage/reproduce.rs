@@ -2,18 +2,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use harness_core::{Target, targets};
+use tempfile::TempDir;
+use worker::Violation;
 
-use super::counter::Counter;
 use super::group::{Group, Report, Reproducer, Status};
 use super::judge::Bench;
 use super::key::Key;
 use super::minimise::{Budget, Minimised, minimise};
+use super::pool;
 use crate::corpus::content_name;
 use crate::engine::session;
 use crate::replay::{NO_HANG, Replayer, Verdict};
@@ -55,57 +54,35 @@ pub fn reproduce_all(
     let failing: Vec<usize> = (0..groups.len())
         .filter(|&index| groups[index].status == Status::Fails)
         .collect();
-    let counter = Counter::new("minimise a reproducer of each group", failing.len());
-    let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<Option<Reproduced>>> = Mutex::new(vec![None; groups.len()]);
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..bench.cores.min(failing.len()))
-            .map(|_| {
-                scope.spawn(|| -> Result<()> {
-                    let scratch = tempfile::tempdir().context("no folder for inputs to try")?;
-                    while let Some(&index) = failing.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let group = &groups[index];
-                        let reproduced = Work::new(bench, group, scratch.path())?
-                            .reproduce(before, budget)
-                            .with_context(|| format!("{}: no reproducer", group.key))?;
-                        counter.one_more();
-                        results
-                            .lock()
-                            .unwrap_or_else(std::sync::PoisonError::into_inner)[index] = reproduced;
-                    }
-                    Ok(())
-                })
-            })
-            .collect();
-        for thread in threads {
-            thread.join().expect("a minimisation does not panic")?;
-        }
-        Ok::<_, anyhow::Error>(())
-    })?;
-    Ok(results
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner))
+    let scratch = || tempfile::tempdir().context("no folder for inputs to try");
+    let work = |scratch: &mut TempDir, index: usize| {
+        let group = &groups[index];
+        let file = scratch.path().join("input");
+        let reproduced = Work { bench, group, file }.reproduce(before, budget);
+        let reproduced = reproduced.with_context(|| format!("{}: no reproducer", group.key))?;
+        Ok(Some(reproduced))
+    };
+    let mut reproduced = vec![None; groups.len()];
+    for (index, of_group) in pool::for_each(
+        bench,
+        ("minimise a reproducer", "groups"),
+        &failing,
+        scratch,
+        work,
+    )? {
+        reproduced[index] = of_group;
+    }
+    Ok(reproduced)
 }
 
 /// A minimisation under way.
 struct Work<'a> {
     bench: &'a Bench,
     group: &'a Group,
-    target: &'static Target,
     file: PathBuf,
 }
 
-impl<'a> Work<'a> {
-    fn new(bench: &'a Bench, group: &'a Group, scratch: &Path) -> Result<Self> {
-        Ok(Self {
-            bench,
-            group,
-            target: targets::find(&group.target)
-                .with_context(|| format!("no target is called {:?}", group.target))?,
-            file: scratch.join("input"),
-        })
-    }
-
+impl Work<'_> {
     /// The group's reproducer; none when its files have vanished.
     fn reproduce(&self, before: Before<'_>, budget: Budget) -> Result<Option<Reproduced>> {
         let known = self.known(before)?;
@@ -167,8 +144,8 @@ impl<'a> Work<'a> {
         };
         let mut replayer = self.bench.replayer(self.bench.time_out);
         Ok(match self.failing(&mut replayer, &minimised.content)? {
-            Some(message) => Some(self.told(&mut replayer, minimised, original, message)?),
             None => None,
+            violation => Some(reproduced(self.group, minimised, original, violation)),
         })
     }
 
@@ -192,72 +169,62 @@ impl<'a> Work<'a> {
     /// Holds that what was minimised fails in a new worker too, or else goes back to the original.
     fn finish(&self, minimised: Minimised, original: Vec<u8>) -> Result<Reproduced> {
         let mut replayer = self.bench.replayer(self.bench.time_out);
-        if let Some(message) = self.failing(&mut replayer, &minimised.content)? {
-            return self.told(&mut replayer, minimised, original, message);
+        let violation = self.failing(&mut replayer, &minimised.content)?;
+        if violation.is_some() {
+            return Ok(reproduced(self.group, minimised, original, violation));
         }
-        let message = self.failing(&mut replayer, &original)?.unwrap_or_else(|| {
-            "it failed when the finds were replayed, and passes when replayed once more".to_owned()
-        });
+        let violation = self.failing(&mut replayer, &original)?;
         let as_it_was = Minimised {
             content: original.clone(),
             tries: minimised.tries,
             complete: false,
         };
-        self.told(&mut replayer, as_it_was, original, message)
+        Ok(reproduced(self.group, as_it_was, original, violation))
     }
 
-    /// The report on `content`, when it fails the group's check in the group's way.
-    fn failing(&self, replayer: &mut Replayer, content: &[u8]) -> Result<Option<String>> {
+    /// What `content` violates, when it fails the group's check in the group's way.
+    fn failing(&self, replayer: &mut Replayer, content: &[u8]) -> Result<Option<Violation>> {
         fs::write(&self.file, content)
             .with_context(|| format!("{} cannot be written", self.file.display()))?;
-        Ok(match replayer.verdict(self.target.name, &self.file)? {
-            Verdict::Fail { check, message } => {
-                let key = Key::of(self.target, content, &check, &message, &self.bench.root);
-                (check == self.group.check && key == self.group.key).then_some(message)
+        Ok(match replayer.verdict(&self.group.target, &self.file)? {
+            Verdict::Fail(violation) => {
+                let same = violation.check == self.group.check
+                    && Key::of(&violation, &self.bench.root) == self.group.key;
+                same.then_some(*violation)
             }
             _ => None,
         })
     }
+}
 
-    fn told(
-        &self,
-        replayer: &mut Replayer,
-        minimised: Minimised,
-        original: Vec<u8>,
-        message: String,
-    ) -> Result<Reproduced> {
-        let Minimised {
-            content,
-            tries,
-            complete,
-        } = minimised;
-        fs::write(&self.file, &content)
-            .with_context(|| format!("{} cannot be written", self.file.display()))?;
-        let [words, rust] = match replayer.describe(self.target.name, &self.file) {
-            Ok(Ok(case)) => case,
-            Ok(Err(why)) => [why, String::new()],
-            Err(error) => [format!("{error:#}"), String::new()],
-        };
-        let name = content_name(&content);
-        let reproducer = Reproducer {
-            file: format!("{}-{}", self.group.check, &name[..8]),
-            size: content.len(),
-            hex: (content.len() <= LONGEST_SHOWN)
-                .then(|| content.iter().map(|byte| format!("{byte:02x}")).collect()),
-            content: name,
-            message,
-            words,
-            rust,
-            original: content_name(&original),
-            original_size: original.len(),
-            tries,
-            complete,
-        };
-        Ok(Reproduced {
-            reproducer,
-            content,
-            original,
-        })
+fn reproduced(
+    group: &Group,
+    minimised: Minimised,
+    original: Vec<u8>,
+    violation: Option<Violation>,
+) -> Reproduced {
+    let Minimised {
+        content,
+        tries,
+        complete,
+    } = minimised;
+    let name = content_name(&content);
+    let reproducer = Reproducer {
+        file: format!("{}-{}", group.check, &name[..8]),
+        size: content.len(),
+        hex: (content.len() <= LONGEST_SHOWN)
+            .then(|| content.iter().map(|byte| format!("{byte:02x}")).collect()),
+        content: name,
+        violation,
+        original: content_name(&original),
+        original_size: original.len(),
+        tries,
+        complete,
+    };
+    Reproduced {
+        reproducer,
+        content,
+        original,
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::group::{Group, Report, Status, must_hold};
+use super::group::{Group, Report, Status};
 use super::issue::title;
 
 /// The log of a report; `root` is the project's folder, below which places are looked for.
@@ -19,18 +19,19 @@ pub fn sarif(report: &Report, root: &Path) -> Value {
         .iter()
         .filter(|group| group.status != Status::Mended)
         .collect();
-    let mut rules: BTreeMap<&str, usize> = BTreeMap::new();
-    for group in &reported {
-        rules.entry(&group.check).or_default();
-    }
-    for (index, value) in rules.values_mut().enumerate() {
-        *value = index;
-    }
-    let results: Vec<Value> = reported
+    let rules: BTreeMap<&str, &str> = reported
         .iter()
-        .map(|group| result(report, group, rules[group.check.as_str()], root))
+        .map(|group| (group.check.as_str(), group.must_hold.as_str()))
         .collect();
-    let rules: Vec<Value> = rules.keys().map(|check| rule(check)).collect();
+    let results = reported.iter().map(|group| {
+        let rule = rules.keys().position(|check| *check == group.check);
+        result(report, group, rule.unwrap_or_default(), root)
+    });
+    let results: Vec<Value> = results.collect();
+    let rules = rules.into_iter();
+    let rules: Vec<Value> = rules
+        .map(|(check, statement)| rule(check, statement))
+        .collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -47,8 +48,8 @@ pub fn sarif(report: &Report, root: &Path) -> Value {
     })
 }
 
-fn rule(check: &str) -> Value {
-    let sentence = format!("{}.", must_hold(check));
+fn rule(check: &str, statement: &str) -> Value {
+    let sentence = format!("{statement}.");
     json!({
         "id": check,
         "name": check,
@@ -62,9 +63,12 @@ fn rule(check: &str) -> Value {
 fn result(report: &Report, group: &Group, rule: usize, root: &Path) -> Value {
     let mut message = format!("{}.", title(group));
     if let Some(reproducer) = &group.reproducer {
+        let violation = reproducer.violation.as_ref();
+        if let Some(case) = violation.and_then(|violation| violation.case.as_ref()) {
+            message += &format!(" Case: {}.", case.words);
+        }
         message += &format!(
-            " Case: {}. Found by {} in {} inputs. Reproduce: {} replay --target {} {}",
-            reproducer.words,
+            " Found by {} in {} inputs. Reproduce: {} replay --target {} {}",
             group.engines.keys().cloned().collect::<Vec<_>>().join(", "),
             group.inputs.len(),
             report.command,
@@ -95,14 +99,13 @@ fn place(group: &Group, root: &Path) -> (String, u32) {
     {
         return (place.file.clone(), place.line.max(1));
     }
-    let decoder = group.target.strip_prefix("fuzz_measure_");
-    let decoder = decoder.map(|name| format!("harness-core/src/{name}.rs"));
-    let libfuzzer = format!("libfuzzer-targets/fuzz_targets/{}.rs", group.target);
-    let known = decoder.into_iter().chain([libfuzzer]);
-    let file = known
-        .into_iter()
-        .find(|file| root.join(file).is_file())
-        .unwrap_or_else(|| "Cargo.toml".to_owned());
+    let target = format!("libfuzzer-targets/fuzz_targets/{}.rs", group.target);
+    let is_there = root.join(&target).is_file();
+    let file = if is_there {
+        target
+    } else {
+        "Cargo.toml".to_owned()
+    };
     (file, 1)
 }
 

@@ -19,17 +19,15 @@ pub(crate) fn fixture() -> &'static Fixture {
     static FIXTURE: OnceLock<Fixture> = OnceLock::new();
     FIXTURE.get_or_init(|| {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("coverage_fixture");
+        // The crate that a project's worker is made with, at the versions of this workspace.
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let worker = project.join("worker").canonicalize().unwrap();
+        let manifest = include_str!("worker.toml").replace("WORKER", worker.to_str().unwrap());
+        let lock = fs::read_to_string(project.join("Cargo.lock")).unwrap();
         let files = [
-            ("Cargo.toml", include_str!("worker.toml")),
+            ("Cargo.toml", manifest.as_str()),
+            ("Cargo.lock", lock.as_str()),
             ("src/main.rs", include_str!("worker.rs")),
-            (
-                "src/counters.rs",
-                include_str!("../../../harness-core/src/counters.rs"),
-            ),
-            (
-                "src/batch.rs",
-                include_str!("../../../harness-core/src/worker/batch.rs"),
-            ),
             ("crates/code/Cargo.toml", include_str!("code.toml")),
             (FILE, include_str!("code.rs")),
         ];

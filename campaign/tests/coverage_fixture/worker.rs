@@ -1,101 +1,63 @@
-//! A replay worker for `tests/coverage.rs`: the protocol, and one target. An input's first byte selects the function to
-//! call, and its second is the argument.
+//! A replay worker for `tests/coverage.rs` with one target. An input's first byte selects the function to call, and
+//! its second is the argument.
 
-#[allow(dead_code)]
-mod batch;
-#[allow(dead_code)]
-mod counters;
-
-use batch::Batch;
-use counters::Watch;
-use std::io::{BufRead, Write};
-use std::panic::catch_unwind;
+use worker::{Case, Description, Events, Outcome, Part, Project, Target, TargetInfo};
 
 fn main() -> std::io::Result<()> {
-    std::panic::set_hook(Box::new(|_| ()));
-    let mut watching = Watching(Watch::from_environment()?);
-    let mut input = std::io::stdin().lock();
-    let mut output = std::io::stdout().lock();
-    let mut request = String::new();
-    while input.read_line(&mut request)? > 0 {
-        let fields: Vec<&str> = request.trim_end().split('\t').collect();
-        match fields[..] {
-            ["batch", command, "fixture", inputs, bytes] => {
-                let batch = Batch::parse(inputs, bytes).expect("two numbers");
-                batch.answer_all(&mut input, &mut output, |data, line| {
-                    if batch.inputs == 1 {
-                        watching.reset()?;
-                    }
-                    watching.put(&answer(command, data), line)
-                })?;
-            }
-            _ => {
-                watching.reset()?;
-                let mut line = Vec::new();
-                let answer = match fields[..] {
-                    ["checks"] => "checks".into(),
-                    [command, "fixture", path] => match std::fs::read(path) {
-                        Ok(data) => answer(command, &data),
-                        Err(why) => format!("error\t{path}: {why}"),
-                    },
-                    _ => "error\tnot a request".into(),
-                };
-                watching.put(&answer, &mut line)?;
-                line.push(b'\n');
-                output.write_all(&line)?;
-                output.flush()?;
-            }
-        }
-        request.clear();
-    }
-    Ok(())
+    worker::serve(&Project {
+        targets: &[&Fixture],
+        checks: &[],
+    })
 }
 
-struct Watching(Option<Watch>);
+struct Fixture;
 
-impl Watching {
-    fn reset(&mut self) -> std::io::Result<()> {
-        self.0.as_mut().map_or(Ok(()), Watch::reset)
+impl Target for Fixture {
+    fn info(&self) -> TargetInfo {
+        TargetInfo {
+            name: "fixture".into(),
+            drives: "the functions of code".into(),
+            max_input: 2,
+            checks: None,
+            dictionary: None,
+            compare_tracing: false,
+            is_baseline: false,
+        }
     }
 
-    fn put(&mut self, answer: &str, line: &mut Vec<u8>) -> std::io::Result<()> {
-        line.extend_from_slice(answer.as_bytes());
-        let Some(watch) = &mut self.0 else {
-            return Ok(());
+    fn run(&self, data: &[u8]) -> Outcome {
+        let &[function, value] = data else {
+            return Outcome::Rejected("not two bytes");
         };
-        line.push(b'\t');
-        watch.put_after_input(line)
+        std::hint::black_box(match function {
+            b'b' => u64::from(code::branch(value)),
+            b'1' => code::generic(value),
+            b'4' => code::generic(u32::from(value)),
+            _ => code::stops(value).map_or(0, u64::from),
+        });
+        Outcome::Checked
     }
-}
 
-/// The answer to `run` and to `trace`, which reports even arguments.
-fn answer(command: &str, data: &[u8]) -> String {
-    let verdict = run(data);
-    match command {
-        "run" => verdict,
-        "trace" if data.last().is_some_and(|value| value % 2 == 0) => {
-            format!("traced\tis even\\nis reported\t{verdict}")
+    /// Reports even arguments.
+    fn trace(&self, data: &[u8], events: &Events) -> Outcome {
+        if data.last().is_some_and(|value| value % 2 == 0) {
+            events.note("is even".into());
+            events.note("is reported".into());
         }
-        "trace" => format!("traced\t\t{verdict}"),
-        _ => "error\tno such command".into(),
+        self.run(data)
     }
-}
 
-fn run(data: &[u8]) -> String {
-    let &[function, value] = data else {
-        return "rejected\tnot two bytes".into();
-    };
-    let run = || match function {
-        b'b' => u64::from(code::branch(value)),
-        b'1' => code::generic(value),
-        b'4' => code::generic(u32::from(value)),
-        _ => code::stops(value).map_or(0, u64::from),
-    };
-    match catch_unwind(run) {
-        Ok(result) => {
-            std::hint::black_box(result);
-            "pass".into()
-        }
-        Err(_) => "fail\tno_panic\tit panicked".into(),
+    fn describe(&self, data: &[u8]) -> Result<Description, String> {
+        Ok(Description {
+            part: Part::new("code"),
+            case: Case {
+                words: format!("{data:?}"),
+                rust: String::new(),
+            },
+        })
+    }
+
+    fn fingerprint(&self, data: &[u8]) -> String {
+        format!("{data:?}")
     }
 }

@@ -7,9 +7,11 @@ use types::{
     VhdxOpts, VmdkOpts, VmdkSubformat,
 };
 
-use crate::check::{self, Checks};
-use crate::scanned::summary_in_words;
-use crate::subject::{Calculators, ScanAnswer, Scanner};
+use worker::{Checks, Violation};
+
+use crate::answers;
+use crate::check;
+use crate::subject::{Calculators, Measured, ScanAnswer, Scanner};
 use recipes::conditions::SECTOR_SIZES;
 use recipes::{Recipe, unit_of_selector};
 
@@ -128,16 +130,16 @@ fn another_manner(
     let was_cut_off = matches!(probe, Probe::SectorSize(_)) && failed.is_some();
     let mut checks = Checks::default();
     checks.evaluate(
-        &check::IMAGE_READS_BOUNDED,
+        &check::IMAGE.reads_bounded,
         device.reads() <= device.read_bound(),
     );
     checks.evaluate(
-        &check::IMAGE_READS_INSIDE_THE_DEVICE,
+        &check::IMAGE.reads_inside_the_device,
         device.misuse().is_none(),
     );
     checks.evaluate_if(
         bytes_read.is_some(),
-        &check::IMAGE_BYTES_READ_IS_WHAT_WAS_SERVED,
+        &check::IMAGE.bytes_read_is_what_was_served,
         bytes_read.unwrap_or_default() == device.bytes_served(),
     );
     checks.evaluate_if(
@@ -175,17 +177,21 @@ fn another_manner(
         &check::IMAGE_FAILED_READ_IS_AN_IO_ERROR,
         is_io_error_of(failed, result),
     );
-    checks.conclude(case, || {
-        format!(
-            "at first {:?} after {} reads; as {probe:?} {result:?} after {} reads of which {} bytes were served{}{}",
-            first.answer,
-            first.reads,
-            device.reads(),
-            device.bytes_served(),
-            again.map_or_else(String::new, |again| format!("; the second scan {again:?}")),
-            failed
-                .map_or_else(String::new, |sector| format!("; the read of sector {sector} failed")),
-        )
+    checks.conclude(case, |violation| {
+        let text = |answer| answers::of_scanner(answer).to_string();
+        violation
+            .with("first_answer", text(first.answer.result))
+            .with("first_reads", first.reads)
+            .with_some("first_bytes_read", first.answer.bytes_read)
+            .with("probe", format!("{probe:?}"))
+            .with("answer", text(result))
+            .with_some("second_scan", again.map(text))
+            .with("reads", device.reads())
+            .with("reads_allowed", device.read_bound())
+            .with("bytes_served", device.bytes_served())
+            .with_some("bytes_read", bytes_read)
+            .with_some("failed_sector", failed)
+            .with_some("misuse", device.misuse())
     });
 }
 
@@ -244,12 +250,13 @@ fn more_data(
             &check::IMAGE_MORE_DATA_COUNTS_MORE,
             no_less(first, second),
         );
-        checks.conclude(case, || {
-            format!(
-                "{}; with one run more {}",
-                summary_in_words(first),
-                summary_in_words(second)
-            )
+        checks.conclude(case, |violation| {
+            violation
+                .with("answer", answers::of_summary(first).to_string())
+                .with(
+                    "answer_with_more_data",
+                    answers::of_summary(second).to_string(),
+                )
         });
     }
 }
@@ -277,13 +284,36 @@ fn all_calculators(calculators: &(impl Calculators + ?Sized), first: First, case
             answer.is_ok() || answer == of_empty,
         );
         checks.evaluate(&check::IMAGE_CALCULATORS_ARE_EXACT, answer == expected);
-        checks.conclude(case, || {
-            format!(
-                "{}; {options:?} answers {answer:?}, of an empty disk {of_empty:?}; the model answers {expected:?}",
-                summary_in_words(summary)
+        checks.conclude(case, |violation| {
+            calculated(violation, &summary, &options, answer).with(
+                "of_an_empty_disk",
+                answers::of_calculator(of_empty).to_string(),
             )
         });
     }
+}
+
+/// Adds what a calculator answered on what was scanned, and what it should have. When that is the same, the
+/// scanner is at fault.
+fn calculated(
+    violation: Violation,
+    summary: &AllocationSummary,
+    options: &Options,
+    answer: Measured,
+) -> Violation {
+    let expected = model::calculators::measure(summary, options);
+    let violation = if answer == expected {
+        violation
+    } else {
+        violation.by(answers::calculator(options))
+    };
+    violation
+        .answered(
+            answers::of_calculator(answer),
+            answers::of_calculator(expected),
+        )
+        .with("scanned", answers::of_summary(*summary).to_string())
+        .with("options", format!("{options:?}"))
 }
 
 /// Options of every format, whose unit is the summary's where that is possible.
@@ -347,14 +377,10 @@ fn own_format(
         &check::IMAGE_REQUIRED_FITS_THE_FILE,
         answer.is_ok_and(|answer| (own.at_least..=own.at_most).contains(&answer.required)),
     );
-    checks.conclude(case, || {
-        format!(
-            "{}; {:?} answers {answer:?}, where required is at least {} and at most {}; the file has {} bytes",
-            summary_in_words(summary),
-            own.options,
-            own.at_least,
-            own.at_most,
-            image.bytes.capacity()
-        )
+    checks.conclude(case, |violation| {
+        calculated(violation, &summary, &own.options, answer)
+            .with("required_at_least", own.at_least)
+            .with("required_at_most", own.at_most)
+            .with("file_size", image.bytes.capacity())
     });
 }

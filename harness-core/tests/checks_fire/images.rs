@@ -210,7 +210,8 @@ pub(crate) fn compositions_fire() {
                 calculators: &calculators,
                 ..SUBJECT
             };
-            assert_fires(&subject, "fuzz_measure_image", &image_input(probe, 0), id);
+            let input = image_input(probe, 0);
+            blame(&assert_fires(&subject, "fuzz_measure_image", &input, id))
         };
     let refuses_data = |summary: &AllocationSummary, right: Measured| {
         if summary.allocated_bytes == 0 {
@@ -219,18 +220,42 @@ pub(crate) fn compositions_fire() {
             Err(MeasureError::InvalidOption)
         }
     };
-    fires(8, &refuses_data, "image.calculators_accept");
+    let refused = fires(8, &refuses_data, "image.calculators_accept");
+    assert_eq!(
+        refused,
+        "raw calculator: InvalidOption where an answer is due"
+    );
     let one_too_much = |_: &AllocationSummary, right: Measured| {
         right.map(|output| MeasureOutput {
             required: output.required + 1,
             fully_allocated: output.fully_allocated + 1,
         })
     };
-    fires(8, &one_too_much, "image.calculators_are_exact");
-    fires(9, &|_, _| sizes(1, 1), "image.required_fits_the_file");
+    let too_much = fires(8, &one_too_much, "image.calculators_are_exact");
+    assert_eq!(too_much, "raw calculator: fully_allocated is wrong");
+    let too_small = fires(9, &|_, _| sizes(1, 1), "image.required_fits_the_file");
+    assert_eq!(too_small, "qcow2 calculator: fully_allocated is wrong");
+    // With the right answer to what was scanned, the scanner is at fault.
+    let scanner = ScansWith(|request: ScanRequest<'_>| {
+        let counts = request.unit.is_some();
+        let mut answer = BuiltIn.scan(request);
+        if counts && let Ok(summary) = &mut answer.result {
+            summary.touched = None;
+            summary.allocated_bytes = 0;
+        }
+        answer
+    });
+    let subject = Subject {
+        scanner: &scanner,
+        ..SUBJECT
+    };
+    let input = image_input(9, 0);
+    let id = "image.required_fits_the_file";
+    let violation = assert_fires(&subject, "fuzz_measure_image", &input, id);
+    assert_eq!(blame(&violation), "qcow2 scanner: ");
 }
 
-/// A scanner and a model that make the same mistake are found out by the recipe.
+/// The recipe reveals a mistake that the scanner and the model share.
 pub(crate) fn truth_fires() {
     let id = "image.answer_is_the_truth";
     let wrong = AllocationSummary::new(10 << 16, 0);
@@ -242,11 +267,38 @@ pub(crate) fn truth_fires() {
             ..answer
         }
     });
-    let panic = catch_unwind(AssertUnwindSafe(|| {
-        image::run_against(&BuiltIn, &scanner, &image_input(0, 0), |_, _| Ok(wrong))
-    }))
-    .expect_err("the check held");
-    let message = panic.downcast_ref::<String>().unwrap();
-    assert_eq!(check::id_of_panic(message), id, "{message}");
+    let Verdict::Fail(violation) = worker::replay(
+        &AgainstAModel {
+            scanner,
+            model: wrong,
+        },
+        &image_input(0, 0),
+    ) else {
+        panic!("the check held");
+    };
+    assert_eq!(violation.check, id, "{violation}");
+    // The answer is the model's: no difference between these two explains it.
+    assert_eq!(blame(&violation), "qcow2 scanner: ");
     FIRED.lock().unwrap().insert(id.to_owned());
+}
+
+/// `fuzz_measure_image` with a scanner, and with a model that always answers the same.
+struct AgainstAModel<S> {
+    scanner: S,
+    model: AllocationSummary,
+}
+
+impl<S: Scanner> worker::Target for AgainstAModel<S> {
+    fn info(&self) -> worker::TargetInfo {
+        unreachable!("nothing panics but a check")
+    }
+    fn run(&self, data: &[u8]) -> Outcome {
+        image::run_against(&BuiltIn, &self.scanner, data, |_, _| Ok(self.model))
+    }
+    fn describe(&self, _: &[u8]) -> Result<worker::Description, String> {
+        unreachable!("nothing panics but a check")
+    }
+    fn fingerprint(&self, _: &[u8]) -> String {
+        unreachable!("nobody asks")
+    }
 }

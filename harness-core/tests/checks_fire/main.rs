@@ -4,25 +4,26 @@
 mod images;
 
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use built_in::{BuiltIn, SUBJECT};
 use harness_core::calc::CalcCase;
 use harness_core::check;
-use harness_core::describe::Describe;
 use harness_core::image;
+use harness_core::project::replay;
 use harness_core::scan::encode_input;
 use harness_core::subject::{
     Calculators, Facts, Measured, ScanAnswer, ScanFormat, ScanRequest, Scanner, Subject,
 };
-use harness_core::targets;
+use harness_core::{Describe, Outcome, targets};
 use recipes::{self, at};
 use types::{
     AllocationSummary, MeasureError, MeasureOutput, Options, Qcow2Opts, ScanError, VhdOpts,
     VmdkOpts,
 };
+use worker::violation::NO_PANIC;
+use worker::{Crash, Part, Verdict, Violation};
 
 /// Calculators made of a function, which is told how often one was asked before, the question, and
 /// the right answer.
@@ -62,16 +63,13 @@ impl<F: Fn(ScanRequest<'_>) -> ScanAnswer + Sync> Scanner for ScansWith<F> {
     }
 }
 
-/// Runs a target and says which check failed, and the whole report.
-fn failure(subject: &Subject<'_>, target: &str, input: &[u8]) -> Option<(String, String)> {
+/// Runs a target and returns what it violates.
+fn failure(subject: &Subject<'_>, target: &str, input: &[u8]) -> Option<Violation> {
     let target = targets::find(target).expect("a target of that name");
-    let panic = catch_unwind(AssertUnwindSafe(|| target.run(subject, input))).err()?;
-    let message = panic
-        .downcast_ref::<String>()
-        .cloned()
-        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-        .expect("a panic with a message");
-    Some((check::id_of_panic(&message).to_owned(), message))
+    match replay(subject, target, input) {
+        Verdict::Fail(violation) => Some(*violation),
+        _ => None,
+    }
 }
 
 /// A 59-byte input of `fuzz_measure_calc`: format, preallocation, sizes, and touched units.
@@ -102,14 +100,21 @@ const DISK: (u64, u64) = (1 << 20, 1 << 16);
 /// The ids that have a test in which they fire; compared with all ids there are at the end.
 static FIRED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-fn assert_fires(subject: &Subject<'_>, target: &str, input: &[u8], id: &str) {
-    let (fired, report) = failure(subject, target, input).unwrap_or_else(|| panic!("{id} held"));
-    assert_eq!(fired, id, "{report}");
-    assert!(
-        report.contains("  case: ") && report.contains("  as Rust:\n"),
-        "{report}"
-    );
-    FIRED.lock().unwrap().insert(fired);
+fn assert_fires(subject: &Subject<'_>, target: &str, input: &[u8], id: &str) -> Violation {
+    let violation = failure(subject, target, input).unwrap_or_else(|| panic!("{id} held"));
+    assert_eq!(violation.check, id, "{violation}");
+    let is_described = |case: &worker::Case| !case.words.is_empty() && !case.rust.is_empty();
+    assert!(violation.case.as_ref().is_some_and(is_described));
+    assert!(!violation.facts().is_empty());
+    FIRED.lock().unwrap().insert(violation.check.clone());
+    violation
+}
+
+/// Who is held responsible for a violation, and for what: where its finding is filed.
+fn blame(violation: &Violation) -> String {
+    let difference = violation.difference();
+    let what = difference.map_or_else(String::new, |difference| difference.to_string());
+    format!("{}: {what}", violation.part)
 }
 
 fn calculator_checks_fire() {
@@ -194,7 +199,7 @@ fn calculator_relations_fire() {
         let mut input = calc_input(QCOW2, 0, DISK, None);
         input.push(probe);
         input.extend(more.to_le_bytes());
-        assert_fires(&subject, "fuzz_measure_calc", &input, id);
+        blame(&assert_fires(&subject, "fuzz_measure_calc", &input, id))
     };
     let right = BuiltIn.measure(
         &AllocationSummary::new(DISK.0, DISK.1),
@@ -204,19 +209,23 @@ fn calculator_relations_fire() {
         required,
         fully_allocated,
     } = right.unwrap();
-    fires(1, 0, Err(MeasureError::Overflow), "calc.same_answer_again");
+    let again = fires(1, 0, Err(MeasureError::Overflow), "calc.same_answer_again");
+    assert_eq!(again, "qcow2 calculator: ");
+    // What is wrong with the second answer is known from the model's answer to the second question.
     for second in [
         sizes(required - 1, fully_allocated),
         sizes(required, fully_allocated - 1),
     ] {
-        fires(2, 512, second, "calc.monotone_in_virtual_size");
+        let blame = fires(2, 512, second, "calc.monotone_in_virtual_size");
+        assert_eq!(blame, "qcow2 calculator: fully_allocated is wrong");
     }
-    for second in [
-        sizes(required - 1, fully_allocated),
-        sizes(required, fully_allocated + 1),
-        sizes(required, fully_allocated - 1),
+    for (second, field) in [
+        (sizes(required - 1, fully_allocated), "required"),
+        (sizes(required, fully_allocated + 1), "fully_allocated"),
+        (sizes(required, fully_allocated - 1), "fully_allocated"),
     ] {
-        fires(3, 512, second, "calc.monotone_in_data");
+        let blame = fires(3, 512, second, "calc.monotone_in_data");
+        assert_eq!(blame, format!("qcow2 calculator: {field} is wrong"));
     }
 }
 
@@ -425,8 +434,16 @@ fn a_panic_of_the_subject_is_a_find_of_its_own() {
         scanner: &scanner,
         ..SUBJECT
     };
-    let (id, _) = failure(&subject, "fuzz_measure_scan", &[0]).unwrap();
-    assert_eq!(id, check::NO_PANIC);
+    let violation = failure(&subject, "fuzz_measure_scan", &[0]).unwrap();
+    assert_eq!(violation.check, NO_PANIC);
+    assert_eq!(violation.part, Part::of("qcow2", "scanner"));
+    assert!(violation.case.is_some());
+    let Some(Crash::Panic { message, place }) = violation.crash else {
+        panic!("no panic");
+    };
+    assert_eq!(message, "index out of bounds");
+    let place = place.expect("a panic has a place");
+    assert!(place.file.ends_with("checks_fire/main.rs"), "{place}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow};
-use harness_core::describe::Describe as _;
+use harness_core::Describe as _;
 use harness_core::image::ImageCase;
 use harness_core::subject::ScanErrorKind;
 use model;

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, anyhow, ensure};
 use built_in::SUBJECT;
+use harness_core::Outcome;
 use harness_core::image::{ImageCase, Probe};
-use harness_core::outcome::Outcome;
 use harness_core::subject::ScanFormat;
 use harness_core::targets;
 use recipes::{LENGTH, Recipe, at};

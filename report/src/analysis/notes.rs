@@ -29,9 +29,7 @@ pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
     notes.extend(engines().filter_map(|(target, engine)| lost_trials(target, engine)));
     notes.extend(few_trials(comparison));
     notes.extend(short_trials(comparison));
-    notes.extend(engines().filter_map(|(target, engine)| nothing_gained(target, engine)));
-    notes.extend(engines().filter_map(|(target, engine)| seeds_unread(target, engine)));
-    notes.extend(engines().filter_map(|(target, engine)| unstable(target, engine)));
+    notes.extend(engines().flat_map(|(target, engine)| odd_trials(target, engine)));
     notes.extend(not_run(comparison));
     notes.extend(comparison.targets.iter().filter_map(never_evaluated));
     notes.extend(unpinned(comparison));
@@ -115,41 +113,31 @@ fn short_trials(comparison: &Comparison) -> Option<String> {
     })
 }
 
-fn nothing_gained(target: &TargetResult, engine: &EngineResult) -> Option<String> {
-    let base = target.seeds.reach.regions;
-    let most = engine.counting().map(|trial| trial.reach.regions).max()?;
-    (most <= base).then(|| {
-        format!(
-            "{} reached nothing on {} that the seeds do not reach, in any trial.",
-            engine.title, target.target
-        )
-    })
-}
-
-fn seeds_unread(target: &TargetResult, engine: &EngineResult) -> Option<String> {
-    let seeds = target.seeds.inputs as u64;
-    let fewest = engine.counting().map(|trial| trial.seeds_read).min()?;
-    (fewest < seeds).then(|| {
-        format!(
-            "{} on {} read {} of {} seeds in a trial.",
-            engine.title,
-            target.target,
-            grouped(fewest),
-            grouped(seeds)
-        )
-    })
-}
-
-fn unstable(target: &TargetResult, engine: &EngineResult) -> Option<String> {
+/// What is odd about an engine's trials: nothing gained, seeds unread, unstable.
+fn odd_trials(target: &TargetResult, engine: &EngineResult) -> Vec<String> {
+    let who = format!("{} on {}", engine.title, target.target);
+    let (base, seeds) = (target.seeds.reach.regions, target.seeds.inputs as u64);
+    let mut notes = Vec::new();
+    let most = engine.counting().map(|trial| trial.reach.regions).max();
+    if most.is_some_and(|most| most <= base) {
+        notes.push(format!(
+            "{who} reached nothing that the seeds do not reach, in any trial."
+        ));
+    }
+    let fewest = engine.counting().map(|trial| trial.seeds_read).min();
+    if let Some(fewest) = fewest.filter(|&fewest| fewest < seeds) {
+        let (fewest, seeds) = (grouped(fewest), grouped(seeds));
+        notes.push(format!("{who} read {fewest} of {seeds} seeds in a trial."));
+    }
     let stability = engine.counting().filter_map(|trial| trial.stability);
     let worst = stability.fold(f64::INFINITY, f64::min);
-    (worst < LEAST_STABILITY).then(|| {
-        format!(
-            "{} on {} was {worst:.1}\u{a0}% stable in its worst trial: some state outlives an input, or is \
-             initialised only once.",
-            engine.title, target.target
-        )
-    })
+    if worst < LEAST_STABILITY {
+        notes.push(format!(
+            "{who} was {worst:.1}\u{a0}% stable in its worst trial: some state outlives an input, or is \
+             initialised only once."
+        ));
+    }
+    notes
 }
 
 fn not_run(comparison: &Comparison) -> Vec<String> {

@@ -3,12 +3,12 @@
 use maud::{Markup, html};
 
 use super::parts::{cell, details, table};
-use crate::format::{NONE, count, counted, grouped, measured, rounded, span};
+use crate::conditions::conditions;
+use crate::format::{NONE, count, grouped, measured, rounded};
 use crate::{Comparison, TargetResult, sentences};
 
 /// The section.
 pub(super) fn section(comparison: &Comparison) -> Markup {
-    let machine = &comparison.machine;
     html! {
         section #conditions {
             h2 { "Conditions" }
@@ -32,55 +32,21 @@ pub(super) fn section(comparison: &Comparison) -> Markup {
             }
             h3 { "How the statistics were made" }
             p { (sentences::METHODS) }
-            h3 { "Machine and versions" }
+            h3 { "Machine, versions, targets, commands" }
             dl.facts-list {
-                dt { "Processor" }
-                dd {
-                    (machine.processor) ", " (counted(machine.cores, "core", "cores")) "; "
-                    (counted(machine.jobs, "engine", "engines")) " at once"
-                }
-                dt { "System" }
-                dd { (machine.system) }
-                @for (tool, version) in &machine.tools { dt { (tool) } dd { (version) } }
-                dt { "Trials" }
-                dd {
-                    (count(comparison.trials)) " of " (span(comparison.time_seconds)) " each, looked at every "
-                    (span(comparison.snapshot_seconds)) "; in an order drawn from the seed "
-                    (comparison.order_seed)
-                }
+                @for (what, value) in conditions(comparison) { dt { (what) } dd { (value) } }
+                dt { "seed of the order of trials" }
+                dd { (comparison.order_seed) }
             }
             h3 { "Trials" }
-            @for target in &comparison.targets { (of_target(target)) }
-            h3 { "Commands" }
-            (details("The commands of the first trials, word for word", &html! {
-                @for target in &comparison.targets {
-                    @for engine in target.engines.iter().filter(|engine| !engine.command.is_empty()) {
-                        p { (engine.title) " on " (target.target) }
-                        pre { code { (engine.command) } }
+            @for target in &comparison.targets {
+                (details(&format!("Every trial on {}", target.target), &trials(target)))
+                @for engine in &target.engines {
+                    @for trial in &engine.trials {
+                        @if let Some(failure) = &trial.failure {
+                            p.note { (engine.title) ", trial " (trial.trial) ", does not count: " (failure) }
+                        }
                     }
-                }
-            }))
-        }
-    }
-}
-
-fn of_target(target: &TargetResult) -> Markup {
-    let seeds = &target.seeds;
-    html! {
-        h4 { code { (target.target) } }
-        p {
-            "Inputs of at most " (count(target.max_input)) " bytes; "
-            (if target.dictionary { "a" } else { "no" }) " dictionary. "
-            (counted(seeds.inputs, "seed", "seeds")) ", which cover "
-            (counted(seeds.reach.regions, "region", "regions")) ", "
-            (counted(seeds.reach.lines, "line", "lines")) " and "
-            (counted(seeds.reach.functions, "function", "functions")) "."
-        }
-        (details(&format!("Every trial on {}", target.target), &trials(target)))
-        @for engine in &target.engines {
-            @for trial in &engine.trials {
-                @if let Some(failure) = &trial.failure {
-                    p.note { (engine.title) ", trial " (trial.trial) ", does not count: " (failure) }
                 }
             }
         }

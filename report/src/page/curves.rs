@@ -267,25 +267,4 @@ mod tests {
         assert_eq!(curve.last_change(), Some(4.0));
         assert_eq!(flat.last_change(), None);
     }
-
-    #[test]
-    fn a_chart_escapes_names() {
-        let curves = [curve(&[(2.0, 5.0, 6.0, 8.0)])];
-        let chart = Chart {
-            id: "c",
-            title: "a & b",
-            words: "<i>",
-            over: Over::Time,
-            spacing: Spacing::Logarithmic,
-            vertical: ("y", 0.0, 10.0, Vec::new()),
-            base: None,
-            curves: &curves,
-        };
-        let svg = chart.svg().into_string();
-        assert!(
-            svg.contains("<title id=\"c-title\">a &amp; b</title>"),
-            "{svg}"
-        );
-        assert!(svg.contains(">&lt;i&gt;</desc>") && svg.contains(">&lt;b&gt;</text>"));
-    }
 }

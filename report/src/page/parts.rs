@@ -34,11 +34,6 @@ impl<'a> Engines<'a> {
     pub(super) fn key(&self, engine: &str) -> Markup {
         key(self.style(engine))
     }
-
-    pub(super) fn title(&self, engine: &'a str) -> &'a str {
-        let named = self.0.iter().find(|(name, _)| *name == engine);
-        named.map_or(engine, |(_, title)| title)
-    }
 }
 
 /// A figure; an interval in brackets stands below it.

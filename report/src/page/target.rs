@@ -12,13 +12,14 @@ use crate::format::{
     NONE, count, counted, estimate, listed, measured, median, median_time, milliseconds, p_value,
     percent, rounded,
 };
+use crate::sentences::title;
 use crate::{Comparison, Contrast, Survival, SurvivalKind, TargetResult, TrialResult, Verdict};
 
 /// The section.
-pub(super) fn section<'a>(
+pub(super) fn section(
     comparison: &Comparison,
-    engines: &Engines<'a>,
-    target: &'a TargetResult,
+    engines: &Engines<'_>,
+    target: &TargetResult,
     number: usize,
 ) -> Markup {
     html! {
@@ -27,7 +28,7 @@ pub(super) fn section<'a>(
             p { "Drives " (target.drives) ". Inputs have at most " (count(target.max_input)) " bytes." }
             (growth(engines, target, number))
             (ends(engines, target, number))
-            (pairs(engines, target))
+            (pairs(target))
             (milestones(target))
             (crates(comparison, target))
             (who_reached_what(target))
@@ -39,15 +40,18 @@ pub(super) fn section<'a>(
 /// The growth of coverage, over time and over executions, on linear and logarithmic axes.
 fn growth(engines: &Engines<'_>, target: &TargetResult, number: usize) -> Markup {
     let seeds = target.seeds.reach.regions;
-    let charts: Vec<Markup> = [
-        (Over::Time, Spacing::Linear),
-        (Over::Time, Spacing::Logarithmic),
-        (Over::Executions, Spacing::Linear),
-        (Over::Executions, Spacing::Logarithmic),
-    ]
-    .into_iter()
-    .enumerate()
-    .filter_map(|(at, (over, spacing))| {
+    let charts = [
+        (Over::Time, Spacing::Linear, "time, linear axis"),
+        (Over::Time, Spacing::Logarithmic, "time, logarithmic axis"),
+        (Over::Executions, Spacing::Linear, "executions, linear axis"),
+        (
+            Over::Executions,
+            Spacing::Logarithmic,
+            "executions, logarithmic axis",
+        ),
+    ];
+    let charts = charts.into_iter().enumerate();
+    let charts = charts.filter_map(|(at, (over, spacing, axis))| {
         let curves = growth_curves(engines, target, over);
         let most = curves.iter().map(|curve| curve.last().high);
         // From a little below the seeds, so that their label has room, to a little above the highest band.
@@ -58,22 +62,9 @@ fn growth(engines: &Engines<'_>, target: &TargetResult, number: usize) -> Markup
             value,
             label: median(value),
         };
-        let what = if over == Over::Time {
-            "time"
-        } else {
-            "executions"
-        };
-        let axis = if spacing == Spacing::Linear {
-            "linear"
-        } else {
-            "logarithmic"
-        };
         let chart = Chart {
             id: &format!("growth-{number}-{at}"),
-            title: &format!(
-                "Source regions of {} over {what}, {axis} axis",
-                target.target
-            ),
+            title: &format!("Source regions of {} over {axis}", target.target),
             words: &growth_in_words(seeds, over, &curves),
             over,
             spacing,
@@ -87,8 +78,8 @@ fn growth(engines: &Engines<'_>, target: &TargetResult, number: usize) -> Markup
             curves: &curves,
         };
         (!curves.is_empty()).then(|| chart.svg())
-    })
-    .collect();
+    });
+    let charts: Vec<Markup> = charts.collect();
     html! {
         h3 { "Growth of coverage" }
         @if charts.is_empty() {
@@ -201,7 +192,7 @@ fn ends(engines: &Engines<'_>, target: &TargetResult, number: usize) -> Markup {
 }
 
 /// Every two engines, compared.
-fn pairs<'a>(engines: &Engines<'a>, target: &'a TargetResult) -> Markup {
+fn pairs(target: &TargetResult) -> Markup {
     if target.pairs.is_empty() {
         return html! {};
     }
@@ -231,7 +222,7 @@ fn pairs<'a>(engines: &Engines<'a>, target: &'a TargetResult) -> Markup {
     };
     let mut rows = Vec::new();
     for pair in &target.pairs {
-        let (first, second) = (engines.title(&pair.first), engines.title(&pair.second));
+        let (first, second) = (title(target, &pair.first), title(target, &pair.second));
         let names = format!("{first} – {second}");
         rows.push(row(&names, "at equal time", &pair.regions));
         if let Some(contrast) = &pair.at_equal_executions {
@@ -370,13 +361,13 @@ fn who_reached_what(target: &TargetResult) -> Markup {
 }
 
 /// How long finds and planted faults went unnoticed, a chart for each.
-fn survivals<'a>(
+fn survivals(
     comparison: &Comparison,
-    engines: &Engines<'a>,
-    target: &'a TargetResult,
+    engines: &Engines<'_>,
+    target: &TargetResult,
     number: usize,
 ) -> Markup {
-    let mut mistakes: BTreeMap<(bool, &str), Vec<&'a Survival>> = BTreeMap::new();
+    let mut mistakes: BTreeMap<(bool, &str), Vec<&Survival>> = BTreeMap::new();
     for survival in &target.survivals {
         let key = (survival.kind == SurvivalKind::Fault, survival.of.as_str());
         mistakes.entry(key).or_default().push(survival);
@@ -390,7 +381,7 @@ fn survivals<'a>(
             let first = curve.steps.first().map(|step| milliseconds(step.time_ms));
             rows.push(vec![
                 html! { code { (name) } },
-                html! { (engines.title(&curve.engine)) },
+                html! { (title(target, &curve.engine)) },
                 html! { (curve.caught) " of " (curve.trials) },
                 html! { (first.unwrap_or_else(|| NONE.to_owned())) },
                 html! { (median_time(curve.median_ms)) },
@@ -417,7 +408,7 @@ fn survivals<'a>(
                         code { (name) } " "
                         span.aside { @if *is_fault { "planted fault" } @else { "find" } }
                     }
-                    (survival_chart(comparison, engines, name, curves, &format!("survival-{number}-{at}")))
+                    (survival_chart(comparison, engines, target, name, curves, &format!("survival-{number}-{at}")))
                 }
             }
         }
@@ -425,19 +416,20 @@ fn survivals<'a>(
     }
 }
 
-fn survival_chart<'a>(
+fn survival_chart(
     comparison: &Comparison,
-    engines: &Engines<'a>,
+    engines: &Engines<'_>,
+    target: &TargetResult,
     name: &str,
-    survivals: &[&'a Survival],
+    survivals: &[&Survival],
     id: &str,
 ) -> Markup {
     let seconds = |time_ms: u64| time_ms as f64 / 1000.0;
     let steps = survivals.iter().flat_map(|survival| &survival.steps);
     let latest = steps.map(|step| seconds(step.time_ms)).fold(0.0, f64::max);
     let end = latest.max(comparison.time_seconds as f64);
-    let curve = |survival: &&'a Survival| Curve {
-        name: engines.title(&survival.engine),
+    let curves = survivals.iter().map(|&survival| Curve {
+        name: title(target, &survival.engine),
         style: engines.style(&survival.engine),
         start: 1.0,
         steps: survival
@@ -451,13 +443,14 @@ fn survival_chart<'a>(
             })
             .collect(),
         end,
-    };
+    });
+    let curves: Vec<Curve<'_>> = curves.collect();
     let words: Vec<String> = survivals
         .iter()
         .map(|survival| {
             format!(
                 "{}: caught in {} of {} trials, half of them by: {}.",
-                engines.title(&survival.engine),
+                title(target, &survival.engine),
                 survival.caught,
                 survival.trials,
                 median_time(survival.median_ms)
@@ -481,7 +474,7 @@ fn survival_chart<'a>(
             [0.0, 0.5, 1.0].map(tick).into(),
         ),
         base: None,
-        curves: &survivals.iter().map(curve).collect::<Vec<_>>(),
+        curves: &curves,
     }
     .svg()
 }

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use built_in::SUBJECT;
+use harness_core::project::replay;
 use harness_core::scan::ScanCase;
-use harness_core::worker::{Verdict, replay};
 use harness_core::{TARGETS, check};
+use worker::Verdict;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

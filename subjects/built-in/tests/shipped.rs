@@ -11,8 +11,9 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use built_in::SUBJECT;
-use harness_core::worker::{Verdict, replay};
+use harness_core::project::replay;
 use harness_core::{TARGETS, Target, check};
+use worker::Verdict;
 use zip::ZipArchive;
 
 /// How long one input may take. The slowest takes some milliseconds.
@@ -49,7 +50,7 @@ fn in_zip(target: &Target) -> Vec<Input> {
             let mut content = Vec::new();
             entry.read_to_end(&mut content).unwrap();
             assert_eq!(
-                target.meaning(&content),
+                target.fingerprint(&content),
                 entry.comment(),
                 "{name} stands for something else than it did when it was packed. If that is meant, pack anew \
                  (cargo campaign corpora); old recipes go on if the recipe's version is raised"
@@ -93,8 +94,9 @@ fn every_input_that_is_checked_in_passes() {
             );
             tell.send(Some(name.clone())).unwrap();
             match replay(&SUBJECT, target, &data) {
-                Verdict::Pass | Verdict::Rejected(_) => count += 1,
-                Verdict::Fail { message, .. } => panic!("{name}: {message}"),
+                Verdict::Pass | Verdict::Rejected { .. } => count += 1,
+                Verdict::Fail(violation) => panic!("{name}: {violation}"),
+                Verdict::Error { message } => panic!("{name}: {message}"),
             }
         }
         println!("{}: {count} inputs", target.name);

@@ -1,6 +1,6 @@
-//! The targets without an engine: see [`harness_core::worker`].
+//! The targets without an engine: see [`harness_core::project`].
 #![forbid(unsafe_code)]
 
 fn main() -> std::io::Result<()> {
-    harness_core::worker::serve(&built_in::SUBJECT)
+    harness_core::project::serve(&built_in::SUBJECT)
 }

@@ -1,14 +1,14 @@
-//! What an input stands for, as one number.
+//! A checksum of a decoded input.
 //!
-//! Inputs outlive decoders. One that a changed decoder reads as another case tests something else from then on,
-//! and nothing fails. So every input of the shipped corpora carries this number, and their replay compares.
+//! Inputs outlive decoders. An input that a changed decoder reads as another case tests something else from then on,
+//! and nothing fails. So every input of the shipped corpora carries its fingerprint, and their replay compares it.
 
 use std::fmt::Debug;
 
 use sparse::Bytes;
 use sparse::crc32c::Crc32c;
 
-/// The CRC-32C of a case in the words of its `Debug`, then of its image's size and of every byte of its image.
+/// The CRC-32C of a case's `Debug` text, then of its image's size and of every byte of its image.
 pub(crate) fn of(case: &impl Debug, image: &(impl Bytes + ?Sized)) -> u32 {
     let mut sum = Crc32c::new();
     sum.update(format!("{case:?}").as_bytes());
@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn each_target_tells_its_cases_apart() {
+    fn each_target_distinguishes_its_cases() {
         for (target, one, other) in [
             ("fuzz_measure_calc", [0; 68], {
                 let mut bytes = [0; 68];
@@ -58,17 +58,17 @@ mod tests {
             }),
         ] {
             let target = targets::find(target).unwrap();
-            assert_eq!(target.meaning(&one).len(), 8);
-            assert_eq!(target.meaning(&one), target.meaning(&one));
+            assert_eq!(target.fingerprint(&one).len(), 8);
+            assert_eq!(target.fingerprint(&one), target.fingerprint(&one));
             assert_ne!(
-                target.meaning(&one),
-                target.meaning(&other),
+                target.fingerprint(&one),
+                target.fingerprint(&other),
                 "{}",
                 target.name
             );
         }
         assert_eq!(
-            targets::find("fuzz_measure_scan").unwrap().meaning(&[]),
+            targets::find("fuzz_measure_scan").unwrap().fingerprint(&[]),
             "no case"
         );
     }

@@ -1,0 +1,30 @@
+//! The contract between a project with fuzz targets and the campaign tool.
+//!
+//! - [`check`]: what must hold, evaluated without a branch; how often each check was evaluated.
+//! - [`violation`]: what a failed check reports, as data; [`difference`]: how an answer deviates.
+//! - [`target`]: what a project provides for each of its targets.
+//! - [`replay`](mod@replay): runs one input and catches what it panics with.
+//! - [`protocol`]: the requests and answers of a replay worker; [`batch`]: many inputs in one request.
+//! - [`serve`](mod@serve): a worker's `main`.
+//! - [`counters`]: how a worker reads its own coverage.
+//!
+//! The crate knows no disk image and no engine.
+#![forbid(unsafe_code)]
+
+pub mod batch;
+pub mod check;
+pub mod counters;
+pub mod difference;
+pub mod protocol;
+pub mod replay;
+pub mod serve;
+pub mod target;
+pub mod violation;
+
+pub use check::{Check, Checks, Layer};
+pub use difference::Difference;
+pub use protocol::Verdict;
+pub use replay::{replay, trace};
+pub use serve::serve;
+pub use target::{Case, Describe, Description, Events, Outcome, Part, Project, Target, TargetInfo};
+pub use violation::{Answer, Crash, Place, Value, Violation};

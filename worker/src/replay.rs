@@ -1,0 +1,82 @@
+//! Running one input without an engine, and catching what it panics with.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+use crate::check::Check;
+use crate::protocol::Verdict;
+use crate::target::{Events, Outcome, Target};
+use crate::violation::{Crash, Place, Violation};
+
+/// The message and place of the latest panic in this process.
+static LATEST_PANIC: Mutex<Option<Crash>> = Mutex::new(None);
+
+/// Runs `target` on `data` and catches what it panics with.
+///
+/// The first call replaces the process's panic hook, so that a finding does not also print.
+pub fn replay(target: &dyn Target, data: &[u8]) -> Verdict {
+    catch(target, data, || target.run(data))
+}
+
+/// As [`replay`], with the events: those of [`Target::trace`], `evaluates` and the id of every check that was
+/// evaluated, and why an input was rejected. Sorted, each once.
+///
+/// Evaluations are counted for the whole process: no other input may run meanwhile.
+pub fn trace(target: &dyn Target, checks: &[&Check], data: &[u8]) -> (Verdict, Vec<String>) {
+    let before: Vec<u64> = checks.iter().map(|check| check.evaluations()).collect();
+    let events = Events::default();
+    let verdict = catch(target, data, || target.trace(data, &events));
+    for (check, before) in checks.iter().zip(before) {
+        if check.evaluations() != before {
+            events.note(format!("evaluates {}", check.id));
+        }
+    }
+    if let Verdict::Rejected { why } = &verdict {
+        events.note(format!("rejected: {why}"));
+    }
+    (verdict, events.into_sorted())
+}
+
+fn catch(target: &dyn Target, data: &[u8], run: impl FnOnce() -> Outcome) -> Verdict {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        panic::set_hook(Box::new(|info| {
+            let message = info.payload_as_str().unwrap_or("a panic without a message");
+            *latest_panic() = Some(Crash::Panic {
+                message: message.to_owned(),
+                place: info.location().map(|place| Place {
+                    file: place.file().to_owned(),
+                    line: place.line(),
+                }),
+            });
+        }));
+    });
+    // One that was caught elsewhere is none of this input.
+    drop(Violation::take_raised());
+    match panic::catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Outcome::Checked) => Verdict::Pass,
+        Ok(Outcome::Rejected(why)) => Verdict::Rejected {
+            why: why.to_owned(),
+        },
+        Err(_) => {
+            let violation = Violation::take_raised().unwrap_or_else(|| of_panic(target, data));
+            Verdict::Fail(Box::new(violation))
+        }
+    }
+}
+
+/// The violation that the latest panic of the code under test is.
+fn of_panic(target: &dyn Target, data: &[u8]) -> Violation {
+    let crash = latest_panic().take().unwrap_or(Crash::Panic {
+        message: "a panic that another hook took".to_owned(),
+        place: None,
+    });
+    // Decoding may be what panicked.
+    let asked = panic::catch_unwind(AssertUnwindSafe(|| target.describe(data)));
+    let asked = asked.ok().and_then(Result::ok);
+    Violation::of_crash(crash, &target.info().name, asked)
+}
+
+fn latest_panic() -> MutexGuard<'static, Option<Crash>> {
+    LATEST_PANIC.lock().unwrap_or_else(PoisonError::into_inner)
+}
