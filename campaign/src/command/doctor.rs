@@ -11,7 +11,7 @@ use crate::engine::{Engine, libfuzzer, shown};
 use crate::output::outln;
 use crate::project::Project;
 
-/// Check the tools and the set-up, and print the command that mends each fault.
+/// Check the tools and the set-up, and print the command that mends each problem.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:
@@ -74,7 +74,7 @@ pub fn run(args: &Doctor, project: &Project) -> Result<ExitCode> {
             "apt-get install valgrind",
         )),
         optional(tool(
-            "cargo-mutants, for `mutants`",
+            "cargo-mutants, for `cargo lab mutants`",
             Command::new("cargo").args(["mutants", "--version"]),
             None,
             "scripts/setup --mutants",
