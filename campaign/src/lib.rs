@@ -11,12 +11,11 @@
 //! - [`comparison`]: many engines on many targets, many times, on disk, through kills.
 //! - [`replay`]: inputs without an engine: what fails, on which case.
 //! - [`coverage`]: the neutral coverage build, and the source regions that inputs reach.
-//! - [`reasons`]: lists of what is unreached, or cannot be told, and why; [`mutants`]: runs of cargo-mutants.
+//! - [`reasons`]: lists of what is unreached, or cannot be told, and why.
 //! - [`report`]: a comparison as a table, as JSON and as a page.
 //! - [`statistics`]: medians with intervals, tests and survival curves: numbers to numbers.
 //! - [`triage`]: finds: grouped, minimised, and told to people, trackers and code scanning.
 //! - [`corpus`]: inputs in folders, named by their content; [`corpora`]: the shipped ones, minimised, in zips.
-//! - [`faults`]: planted faults: how strong the oracle is.
 //! - [`instructions`]: what an execution spends its instructions on.
 #![forbid(unsafe_code)]
 
@@ -28,11 +27,9 @@ pub mod corpora;
 pub mod corpus;
 pub mod coverage;
 pub mod engine;
-pub mod faults;
 pub mod fuzz;
 pub mod instructions;
 pub mod monitor;
-pub mod mutants;
 pub mod output;
 pub mod progress;
 pub mod project;

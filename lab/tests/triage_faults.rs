@@ -9,17 +9,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use campaign::corpus::content_name;
-use campaign::faults::copy::{Copy, Sources};
-use campaign::faults::patch::Fault;
 use campaign::project::Project;
 use campaign::triage::group::{Report, Status};
 use harness_core::worker::{Verdict, replay};
 use harness_core::{BUILT_IN, targets};
+use lab::faults::copy::{Copy, Sources};
+use lab::faults::patch::Fault;
 
 use planted::{FAULTS, Known};
 
 fn triage(project: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_campaign"))
+    Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--locked", "--package", "campaign", "--"])
         .arg("--project")
         .arg(project)
         .arg("triage")
@@ -62,7 +63,7 @@ fn twelve_faults_are_twelve_groups() {
     let builds = Project::open(Some(&root)).unwrap().builds("triage");
     let copy = Copy::of(&sources, &builds).unwrap();
     for (fault, _) in FAULTS {
-        let fault = Fault::read(&root.join(format!("faults/{fault}.patch"))).unwrap();
+        let fault = Fault::read(&root.join(format!("lab/faults/{fault}.patch"))).unwrap();
         copy.plant(&fault).unwrap();
     }
 
