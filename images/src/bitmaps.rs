@@ -1,7 +1,7 @@
 //! The dirty bitmaps of a qcow2 image.
 //!
-//! `qemu-img measure` says how much room they take in a qcow2 target. What is read is the bitmap
-//! directory: no bitmap's contents. Layout: `docs/interop/qcow2.txt`, sections "Header extensions",
+//! `qemu-img measure` reports how much room they take in a qcow2 target. Only the bitmap directory is
+//! read, and no bitmap's contents. Layout: `docs/interop/qcow2.txt`, sections "Header extensions",
 //! "Bitmaps extension" and "Bitmaps".
 
 use std::fs::File;
@@ -10,9 +10,9 @@ use std::os::unix::fs::FileExt as _;
 use anyhow::{Context as _, Result, bail, ensure};
 use qcow2::QcowHeader;
 
-/// The header extension of bitmaps.
-const EXTENSION: u32 = 0x2385_2875;
-/// The extension's length in bytes.
+use super::extensions;
+
+/// The length of the header extension of bitmaps, in bytes.
 const EXTENSION_LENGTH: usize = 24;
 /// Autoclear feature bit 0: the bitmaps agree with the image. Without it they are to be ignored.
 const BITMAPS_ARE_CONSISTENT: u64 = 1;
@@ -89,27 +89,10 @@ fn directory(file: &File, length: u64, header: &QcowHeader) -> Result<Option<(u3
     if u64::from_be_bytes(autoclear) & BITMAPS_ARE_CONSISTENT == 0 {
         return Ok(None);
     }
-    let end = match header.backing_file_offset {
-        0 => header.cluster_size(),
-        offset => offset,
+    let Some(place) = extensions::find(file, length, header, extensions::BITMAPS)? else {
+        return Ok(None);
     };
-    let mut at = u64::from(header.header_length);
-    while at + 8 <= end.min(length) {
-        let mut head = [0; 8];
-        file.read_exact_at(&mut head, at)?;
-        let (kind, data_length) = (be32(&head, 0), u64::from(be32(&head, 4)));
-        at += 8;
-        ensure!(
-            data_length <= end.saturating_sub(at),
-            "one of them is too long"
-        );
-        match kind {
-            0 => break,
-            EXTENSION => return read_directory(file, length, at, data_length).map(Some),
-            _ => at += data_length.next_multiple_of(8),
-        }
-    }
-    Ok(None)
+    read_directory(file, length, place.start, place.end - place.start).map(Some)
 }
 
 fn read_directory(file: &File, length: u64, at: u64, data_length: u64) -> Result<(u32, Vec<u8>)> {

@@ -1,4 +1,4 @@
-//! The formats by qemu-img's names, and telling them apart by their bytes.
+//! The formats by qemu-img's names, and detecting them by their bytes.
 
 use std::fmt;
 use std::fs::File;
@@ -26,7 +26,7 @@ impl ImageFormat {
     /// Every format.
     pub const ALL: [Self; 5] = [Self::Raw, Self::Qcow2, Self::Vmdk, Self::Vhd, Self::Vhdx];
 
-    /// The name, as qemu-img says it.
+    /// The name that qemu-img uses.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -66,6 +66,8 @@ const PROBE: usize = 512;
 
 /// The length of a VHD footer, in bytes.
 const VHD_FOOTER: usize = 512;
+/// The type of a fixed VHD in its footer.
+const FIXED_VHD: [u8; 4] = [0, 0, 0, 2];
 
 /// What qemu-img knows and we do not: where the magic number is, the number, and the format's name.
 const OTHER_FORMATS: [(usize, &[u8], &str); 7] = [
@@ -78,10 +80,8 @@ const OTHER_FORMATS: [(usize, &[u8], &str); 7] = [
     (0x40, b"\x7f\x10\xda\xbe", "VDI"),
 ];
 
-/// Tells the format of a file of `length` bytes by its contents, as qemu-img does: by the magic
-/// numbers in its first 512 bytes, and raw without any. Other than qemu-img, it also finds a fixed VHD,
-/// which has its only footer in its last 512 bytes (the footer's checksum must be right: a raw disk may
-/// end in a VHD's remains), and it does not take an image of a format unknown here for a raw disk.
+/// Detects the format of a file of `length` bytes by its contents: as [`probe`], and by the footer of a
+/// fixed VHD, which QEMU does not look for.
 ///
 /// # Errors
 /// When the file cannot be read, is empty, or is an image of a format not known here.
@@ -89,6 +89,21 @@ pub fn detect(file: &File, length: u64) -> Result<ImageFormat> {
     if length == 0 {
         bail!("the file is empty, so it has no format (-f raw takes it as a disk of 0 bytes)");
     }
+    let format = probe(file)?;
+    if format == ImageFormat::Raw
+        && ends_in_vhd_footer(file, length).context("the file's end cannot be read")?
+    {
+        return Ok(ImageFormat::Vhd);
+    }
+    Ok(format)
+}
+
+/// Detects the format of a file by the magic numbers in its first 512 bytes, as QEMU does. Without
+/// any it is raw.
+///
+/// # Errors
+/// When the file cannot be read, or is an image of a format not known here, which is no raw disk.
+pub fn probe(file: &File) -> Result<ImageFormat> {
     let mut head = [0; PROBE];
     let read = read_up_to(file, 0, &mut head).context("the file's start cannot be read")?;
     let head = &head[..read];
@@ -101,9 +116,6 @@ pub fn detect(file: &File, length: u64) -> Result<ImageFormat> {
                 "an image of format {name}, which is not known here (-f raw takes its bytes for a disk)"
             );
         }
-    }
-    if ends_in_vhd_footer(file, length).context("the file's end cannot be read")? {
-        return Ok(ImageFormat::Vhd);
     }
     Ok(ImageFormat::Raw)
 }
@@ -129,7 +141,7 @@ fn format_of_head(head: &[u8]) -> Option<ImageFormat> {
     }
 }
 
-/// A VMDK text descriptor: it says so in its first line, or its first line that is neither blank nor
+/// A VMDK text descriptor: its first line names it, or its first line that is neither blank nor
 /// a comment is the version (which is qemu-img's test).
 fn is_vmdk_descriptor(head: &[u8]) -> bool {
     head.starts_with(vmdk::descriptor::MAGIC)
@@ -140,29 +152,43 @@ fn is_vmdk_descriptor(head: &[u8]) -> bool {
             .is_some_and(|line| matches!(line, b"version=1" | b"version=2" | b"version=3"))
 }
 
+/// Whether a file ends in the footer of the VHD that it is. A raw disk may end in the footer of an older
+/// one: a fixed VHD is its disk and the footer, and any other has a header where the footer places it.
 fn ends_in_vhd_footer(file: &File, length: u64) -> io::Result<bool> {
     let Some(start) = length.checked_sub(VHD_FOOTER as u64) else {
         return Ok(false);
     };
     let mut footer = [0; VHD_FOOTER];
     let read = read_up_to(file, start, &mut footer)?;
-    Ok(read == VHD_FOOTER && footer.starts_with(b"conectix") && has_right_checksum(&footer))
+    if read < VHD_FOOTER || !footer.starts_with(b"conectix") || !has_right_checksum(&footer) {
+        return Ok(false);
+    }
+    let field = |at: usize| u64::from_be_bytes(std::array::from_fn(|nth| footer[at + nth]));
+    let (header_offset, current_size) = (field(16), field(48));
+    if footer[60..64] == FIXED_VHD {
+        return Ok(current_size == start);
+    }
+    let mut header = [0; 8];
+    if header_offset < start {
+        read_up_to(file, header_offset, &mut header)?;
+    }
+    Ok(&header == b"cxsparse")
 }
 
 /// "Virtual Hard Disk Image Format Specification", "Hard Disk Footer Format": the ones' complement of
 /// the sum of all bytes but the checksum's own, which are 64 to 67.
 fn has_right_checksum(footer: &[u8; VHD_FOOTER]) -> bool {
-    let (said, rest) = (&footer[64..68], [&footer[..64], &footer[68..]]);
+    let (stored, rest) = (&footer[64..68], [&footer[..64], &footer[68..]]);
     let sum: u32 = rest
         .into_iter()
         .flatten()
         .map(|&byte| u32::from(byte))
         .sum();
-    said == (!sum).to_be_bytes()
+    stored == (!sum).to_be_bytes()
 }
 
 /// Fills `buffer` with the bytes at `offset`, as far as the file goes; how many that were.
-fn read_up_to(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+pub(super) fn read_up_to(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         match file.read_at(&mut buffer[filled..], offset + filled as u64) {
@@ -214,16 +240,63 @@ mod tests {
         }
     }
 
+    /// A disk that ends in a VHD footer with these fields and a right checksum.
+    fn with_footer(disk: &[u8], kind: u8, data_offset: u64, current_size: u64) -> Vec<u8> {
+        let mut footer = [0; VHD_FOOTER];
+        footer[..8].copy_from_slice(b"conectix");
+        footer[16..24].copy_from_slice(&data_offset.to_be_bytes());
+        footer[48..56].copy_from_slice(&current_size.to_be_bytes());
+        footer[63] = kind;
+        let sum: u32 = footer.iter().map(|&byte| u32::from(byte)).sum();
+        footer[64..68].copy_from_slice(&(!sum).to_be_bytes());
+        [disk, &footer].concat()
+    }
+
     #[test]
-    fn a_fixed_vhd_is_found_by_a_footer_with_a_right_checksum() {
-        let mut image = vec![0; 2048];
-        image[1536..1544].copy_from_slice(b"conectix");
-        assert_eq!(detected(&image).unwrap(), ImageFormat::Raw);
-        let sum: u32 = image.iter().map(|&byte| u32::from(byte)).sum();
-        image[1600..1604].copy_from_slice(&(!sum).to_be_bytes());
-        assert_eq!(detected(&image).unwrap(), ImageFormat::Vhd);
+    fn a_fixed_vhd_is_found_by_a_footer_that_fits_the_file() {
+        for size in [512, 1536, 65536] {
+            let disk = vec![0; size];
+            let mut image = with_footer(&disk, 2, u64::MAX, size as u64);
+            assert_eq!(detected(&image).unwrap(), ImageFormat::Vhd, "{size}");
+            image[size + 100] += 1;
+            assert_eq!(detected(&image).unwrap(), ImageFormat::Raw, "checksum");
+            for other in [
+                size as u64 + 512,
+                size as u64 + 1,
+                size as u64 / 2 + 1,
+                1 << 40,
+            ] {
+                let image = with_footer(&disk, 2, u64::MAX, other);
+                assert_eq!(detected(&image).unwrap(), ImageFormat::Raw, "{other}");
+            }
+        }
+        let mut image = with_footer(&[0; 1536], 2, u64::MAX, 1536);
         image.push(0);
         assert_eq!(detected(&image).unwrap(), ImageFormat::Raw);
+    }
+
+    #[test]
+    fn a_dynamic_vhd_without_its_first_footer_is_found_by_its_header() {
+        let mut disk = vec![0; 4096];
+        disk[512..520].copy_from_slice(b"cxsparse");
+        for (kind, at, format) in [
+            (3, 512, ImageFormat::Vhd),
+            (4, 512, ImageFormat::Vhd),
+            (3, 1024, ImageFormat::Raw),
+            (3, u64::MAX - 3, ImageFormat::Raw),
+        ] {
+            let image = with_footer(&disk, kind, at, 1 << 20);
+            assert_eq!(detected(&image).unwrap(), format, "{kind} {at}");
+        }
+    }
+
+    #[test]
+    fn as_a_backing_file_a_fixed_vhd_of_no_named_format_is_raw() {
+        let mut file = tempfile::tempfile().unwrap();
+        assert_eq!(probe(&file).unwrap(), ImageFormat::Raw);
+        file.write_all(&with_footer(&[0; 512], 2, u64::MAX, 512))
+            .unwrap();
+        assert_eq!(probe(&file).unwrap(), ImageFormat::Raw);
     }
 
     #[test]

@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        for (list, said) in [
+        for (list, expected) in [
             ("", "invalid option list"),
             (",", "invalid option list"),
             ("bytes=1,", "invalid option list"),
@@ -252,7 +252,7 @@ mod tests {
             ("switch=ON", "on or off"),
         ] {
             let error = format!("{:#}", parse(&[list]).unwrap_err());
-            assert!(error.contains(said), "{list:?}: {error}");
+            assert!(error.contains(expected), "{list:?}: {error}");
         }
     }
 

@@ -8,23 +8,29 @@ use std::os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Error, Result, anyhow, bail};
-use qcow2::{Qcow2State, QcowHeader};
+use qcow2::Qcow2State;
 use rustix::fs::OFlags;
-use rustix::io::Errno;
-use shared::{AllocationSummary, CallTable, DataTally, ScanError};
+use shared::{AllocationSummary, CallTable, ScanError};
 use vhd::VhdState;
 use vhdx::VhdxState;
-use vmdk::VmdkState;
+use vmdk::{VmdkHeader, VmdkState};
 
 use super::file_device::FileDevice;
+use super::file_extents::FileExtents;
 use super::format::{self, ImageFormat};
+use super::layer::{self, Layer};
+use super::map::{BlockTable, Tables};
 use super::shown;
+use super::vmdk_descriptor;
 
 /// The only device index that a [`FileDevice`] is asked for.
 const DEVICE: u32 = 0;
 
-/// How much of a VMDK's embedded descriptor is read, in bytes. QEMU writes 10 KiB.
-const MAX_DESCRIPTOR: u64 = 64 << 10;
+/// How much of a text in an image is read, in bytes. The descriptor in a VMDK of QEMU has 10 KiB.
+const MAX_TEXT: u64 = 64 << 10;
+
+/// Where QEMU looks for the descriptor in a VMDK, in bytes.
+const VMDK_DESCRIPTOR: Range<u64> = 512..512 + (10 << 10);
 
 /// An image file that was opened for reading and whose format is known.
 #[derive(Debug)]
@@ -43,11 +49,8 @@ pub struct Scanned {
     pub summary: AllocationSummary,
     /// How many sectors the scan read; 0 for a raw image, about which the file system is asked.
     pub sector_reads: u64,
-    /// The file that the image takes everything else from, by the name it says; the summary leaves
-    /// that file's data out.
-    pub backing_file: Option<String>,
-    /// The header of a qcow2 image.
-    pub qcow2_header: Option<QcowHeader>,
+    /// Where the image's tables are.
+    pub tables: Tables,
 }
 
 impl Source {
@@ -57,31 +60,68 @@ impl Source {
     /// # Errors
     /// When `path` is no regular file and no block device, cannot be opened, or no format is detected.
     pub fn open(path: &Path, format: Option<ImageFormat>) -> Result<Self> {
-        Self::open_unnamed(path, format).with_context(|| shown(path))
+        Self::open_if(
+            path,
+            FileType::is_block_device,
+            |file, length| match format {
+                Some(format) => Ok(format),
+                None => format::detect(file, length),
+            },
+        )
     }
 
-    fn open_unnamed(path: &Path, format: Option<ImageFormat>) -> Result<Self> {
+    /// Opens the backing file at `path`, as `format`, or as the format that QEMU detects. Another image
+    /// has named it, so that it must be a regular file or a link to one.
+    ///
+    /// # Errors
+    /// When `path` is no regular file, cannot be opened, or is of a format not known here.
+    pub fn open_backing_file(path: &Path, format: Option<ImageFormat>) -> Result<Self> {
+        Self::open_if(
+            path,
+            |_| false,
+            |file, _| match format {
+                Some(format) => Ok(format),
+                None => format::probe(file),
+            },
+        )
+    }
+
+    /// Opens a regular file or one of a kind that `is_allowed`.
+    fn open_if(
+        path: &Path,
+        is_allowed: fn(&FileType) -> bool,
+        format: impl FnOnce(&File, u64) -> Result<ImageFormat>,
+    ) -> Result<Self> {
+        Self::open_unnamed(path, is_allowed, format).with_context(|| shown(path))
+    }
+
+    fn open_unnamed(
+        path: &Path,
+        is_allowed: fn(&FileType) -> bool,
+        format: impl FnOnce(&File, u64) -> Result<ImageFormat>,
+    ) -> Result<Self> {
+        let refuse = |kind: FileType| match kind.is_file() || is_allowed(&kind) {
+            true => Ok(()),
+            false => bail!("it is {}, not an image file", special(kind)),
+        };
         // What opening would block on, or do something to, is not opened; and if it takes the file's
         // place in between, it is opened without waiting and then refused.
-        refuse_special(std::fs::metadata(path)?.file_type())?;
+        refuse(std::fs::metadata(path)?.file_type())?;
         let file = OpenOptions::new()
             .read(true)
             .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
             .open(path)?;
         let metadata = file.metadata()?;
-        refuse_special(metadata.file_type())?;
+        refuse(metadata.file_type())?;
         let may_have_holes = metadata.is_file();
         let length = if may_have_holes {
             metadata.len()
         } else {
             (&file)
                 .seek(SeekFrom::End(0))
-                .context("the size of the device cannot be told")?
+                .context("the size of the device is not known")?
         };
-        let format = match format {
-            Some(format) => format,
-            None => format::detect(&file, length)?,
-        };
+        let format = format(&file, length)?;
         Ok(Self {
             path: path.to_owned(),
             file,
@@ -132,51 +172,45 @@ impl Source {
         scanned.with_context(|| format!("{} as {}", shown(&self.path), self.format))
     }
 
+    /// How many bytes of the data that `scanned` counts this file stores: what is not a hole in it.
+    /// None when the data is in another file.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn stored_bytes(&self, scanned: &Scanned) -> Result<Option<u64>> {
+        if matches!(&scanned.tables, Tables::Qcow2(header) if header.has_external_data()) {
+            return Ok(None);
+        }
+        let mut layers = [Layer {
+            size: scanned.summary.virtual_size,
+            map: scanned.tables.map(&self.file),
+            extents: Some(self.extents()),
+        }];
+        let stored = layer::tally(&mut layers, None).with_context(|| shown(&self.path))?;
+        Ok(Some(stored.allocated_bytes))
+    }
+
+    /// Where the file holds data.
+    #[must_use]
+    pub const fn extents(&self) -> FileExtents<'_> {
+        FileExtents::new(&self.file, self.length, self.may_have_holes)
+    }
+
     /// A raw disk has whole sectors of 512 bytes, as for qemu-img, and its data is what the file system
     /// has stored.
     fn scan_raw(&self, unit: impl FnOnce(u64) -> Option<NonZeroU64>) -> Result<Scanned> {
-        let virtual_size = self.length.next_multiple_of(512);
-        let unit = unit(virtual_size);
-        let summary = match self.stored_extents(virtual_size, unit)? {
-            Some(summary) => summary,
-            None => raw::scan_allocation(virtual_size, unit),
-        };
+        let tables = Tables::Flat;
+        let size = self.length.next_multiple_of(512);
+        let mut layers = [Layer {
+            size,
+            map: tables.map(&self.file),
+            extents: Some(self.extents()),
+        }];
         Ok(Scanned {
-            summary,
+            summary: layer::tally(&mut layers, unit(size))?,
             sector_reads: 0,
-            backing_file: None,
-            qcow2_header: None,
+            tables,
         })
-    }
-
-    /// What `SEEK_DATA` and `SEEK_HOLE` say; `None` where they say nothing.
-    fn stored_extents(
-        &self,
-        virtual_size: u64,
-        unit: Option<NonZeroU64>,
-    ) -> Result<Option<AllocationSummary>> {
-        if !self.may_have_holes {
-            return Ok(None);
-        }
-        let mut tally = DataTally::new(virtual_size, unit);
-        let mut at = 0;
-        while at < self.length {
-            let start = match rustix::fs::seek(&self.file, rustix::fs::SeekFrom::Data(at)) {
-                // No data from here on.
-                Err(Errno::NXIO) => break,
-                Err(Errno::INVAL | Errno::NOTSUP) => return Ok(None),
-                other => other.context("its data cannot be looked for (SEEK_DATA)")?,
-            };
-            let end = rustix::fs::seek(&self.file, rustix::fs::SeekFrom::Hole(start))
-                .context("its holes cannot be looked for (SEEK_HOLE)")?;
-            if end <= at {
-                bail!("the file changed while it was looked at");
-            }
-            // The last sector is whole, though the file ends in it.
-            tally.add(start, end.next_multiple_of(512) - start);
-            at = end;
-        }
-        Ok(Some(tally.summary()))
     }
 
     fn scan_with_tables(
@@ -187,21 +221,20 @@ impl Source {
         let device = FileDevice::new(&self.file, self.length, sector_size);
         let mut caches = [vec![0; sector_size as usize], vec![0; sector_size as usize]];
         let answer = self.ask_scanner(&device, &mut caches, unit);
-        let (summary, backing_file_name, qcow2_header) =
-            answer.map_err(|error| match (error, device.take_failure()) {
-                (ScanError::Io { .. }, Some(cause)) => Error::new(cause).context(error),
-                _ => anyhow!(error),
-            })?;
-        let backing_file = match (backing_file_name, self.format) {
-            (Some(name), ImageFormat::Qcow2) => Some(self.text(name)?),
-            (Some(descriptor), ImageFormat::Vmdk) => parent_in_descriptor(&self.text(descriptor)?),
-            _ => None,
-        };
+        let (summary, tables) = answer.map_err(|error| match (error, device.take_failure()) {
+            (ScanError::Io { .. }, Some(cause)) => Error::new(cause).context(error),
+            (ScanError::Unsupported("a differencing disk"), _) => {
+                anyhow!("{error}: QEMU does not follow its parent either; merge the two first")
+            }
+            _ => anyhow!(error),
+        })?;
+        if let Tables::Vmdk(header) = &tables {
+            vmdk_descriptor::refuse_extent(&self.path, &self.vmdk_descriptor(header)?)?;
+        }
         Ok(Scanned {
             summary,
             sector_reads: device.sector_reads(),
-            backing_file,
-            qcow2_header,
+            tables,
         })
     }
 
@@ -210,7 +243,7 @@ impl Source {
         device: &FileDevice<'_>,
         [first, second]: &mut [Vec<u8>; 2],
         unit: impl FnOnce(u64) -> Option<NonZeroU64>,
-    ) -> Result<Answer, ScanError> {
+    ) -> Result<(AllocationSummary, Tables), ScanError> {
         let calls = CallTable::over(device);
         match self.format {
             ImageFormat::Qcow2 => {
@@ -218,37 +251,60 @@ impl Source {
                 let header = *state.header();
                 let virtual_size = header.virtual_size;
                 let summary = state.scan_allocation(virtual_size, unit(virtual_size))?;
-                Ok((summary, header.backing_file_name(), Some(header)))
+                Ok((summary, Tables::Qcow2(header)))
             }
             ImageFormat::Vmdk => {
                 let mut state = VmdkState::init(calls, DEVICE, first, second)?;
                 let summary = state.scan_allocation(unit(state.virtual_size()))?;
-                Ok((summary, state.header().descriptor(), None))
+                Ok((summary, Tables::Vmdk(*state.header())))
             }
             ImageFormat::Vhd => {
                 let mut state = VhdState::init(calls, DEVICE, first, second)?;
                 let summary = state.scan_allocation(unit(state.virtual_size()))?;
-                Ok((summary, None, None))
+                let table = state.block_size().zip(state.table_offset());
+                let tables = table.map_or(Tables::Flat, |(block_size, start)| {
+                    Tables::Blocks(BlockTable::Vhd {
+                        start,
+                        block_size: u64::from(block_size),
+                    })
+                });
+                Ok((summary, tables))
             }
             ImageFormat::Vhdx => {
                 let mut state = VhdxState::init(calls, DEVICE, first, second)?;
                 let summary = state.scan_allocation(unit(state.virtual_size()))?;
-                Ok((summary, None, None))
+                let tables = Tables::Blocks(BlockTable::Vhdx {
+                    start: state.table_offset(),
+                    block_size: u64::from(state.block_size()),
+                    sector_size: u64::from(state.logical_sector_size()),
+                });
+                Ok((summary, tables))
             }
-            ImageFormat::Raw => Ok((raw::scan_allocation(self.length, None), None, None)),
+            ImageFormat::Raw => Ok((raw::scan_allocation(self.length, None), Tables::Flat)),
         }
     }
 
-    /// The bytes of the file in `range` as text, cut to [`MAX_DESCRIPTOR`] and the file's end.
-    fn text(&self, range: Range<u64>) -> Result<String> {
+    /// The text in the place of a VMDK's descriptor.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn vmdk_descriptor(&self, header: &VmdkHeader) -> Result<Vec<u8>> {
+        self.bytes_at(header.descriptor().unwrap_or(VMDK_DESCRIPTOR))
+    }
+
+    /// The bytes of the file in `range`, cut to 64 KiB and the file's end.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn bytes_at(&self, range: Range<u64>) -> Result<Vec<u8>> {
         let end = range
             .end
             .min(self.length)
-            .min(range.start.saturating_add(MAX_DESCRIPTOR));
+            .min(range.start.saturating_add(MAX_TEXT));
         let length = usize::try_from(end.saturating_sub(range.start))?;
         let mut bytes = vec![0; length];
         self.file.read_exact_at(&mut bytes, range.start)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        Ok(bytes)
     }
 
     /// All of the file's bytes, if they are at most `limit`.
@@ -268,14 +324,9 @@ impl Source {
     }
 }
 
-/// What a scanner says: the summary, where the name of a backing file may be found, and the header of a
-/// qcow2 image.
-type Answer = (AllocationSummary, Option<Range<u64>>, Option<QcowHeader>);
-
-fn refuse_special(kind: FileType) -> Result<()> {
-    let what = if kind.is_file() || kind.is_block_device() {
-        return Ok(());
-    } else if kind.is_dir() {
+/// What a file of this kind is called, which is not regular.
+fn special(kind: FileType) -> &'static str {
+    if kind.is_dir() {
         "a folder"
     } else if kind.is_fifo() {
         "a FIFO"
@@ -283,34 +334,9 @@ fn refuse_special(kind: FileType) -> Result<()> {
         "a socket"
     } else if kind.is_char_device() {
         "a character device"
+    } else if kind.is_block_device() {
+        "a block device"
     } else {
         "neither a file nor a block device"
-    };
-    bail!("it is {what}, not an image file");
-}
-
-/// The parent that an embedded VMDK descriptor names ("Virtual Disk Format 5.0", "The Header"): there
-/// is one unless `parentCID` is all ones.
-fn parent_in_descriptor(text: &str) -> Option<String> {
-    let value = |key: &str| {
-        text.lines().find_map(|line| {
-            let (name, value) = line.split_once('=')?;
-            (name.trim() == key).then(|| value.trim().trim_matches('"'))
-        })
-    };
-    let has_parent = value("parentCID").is_some_and(|cid| !cid.eq_ignore_ascii_case("ffffffff"));
-    has_parent.then(|| value("parentFileNameHint").unwrap_or_default().to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_vmdk_has_a_parent_when_its_content_id_is_set() {
-        let text = "# Disk DescriptorFile\nparentCID=12345678\nparentFileNameHint=\"base.vmdk\"\n";
-        assert_eq!(parent_in_descriptor(text), Some("base.vmdk".to_owned()));
-        assert_eq!(parent_in_descriptor("parentCID=ffffffff\n"), None);
-        assert_eq!(parent_in_descriptor(""), None);
     }
 }

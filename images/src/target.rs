@@ -1,7 +1,7 @@
 //! A format to measure for, with its options: what the calculators are asked.
 //!
-//! Options have qemu-img's names. An option or a value that `qemu-img create` refuses is refused, also
-//! where `qemu-img measure` does not look: there is no such image to know the size of.
+//! Options have qemu-img's names. An option or a value that `qemu-img measure` refuses is refused. So is
+//! one that `qemu-img create` refuses where `measure` does not look: there is no such image to measure.
 
 use std::num::NonZeroU64;
 
@@ -24,7 +24,7 @@ const MIB: u64 = 1 << 20;
 pub struct Target {
     format: ImageFormat,
     calculator: Calculator,
-    /// Bytes that come on top of what the calculator says.
+    /// Bytes that come on top of the calculator's answer.
     extra: u64,
     /// A base image was named.
     backing_file: bool,
@@ -47,7 +47,7 @@ impl Target {
     ///
     /// # Errors
     /// When an option is unknown, its value out of bounds, options do not go together, or one makes an
-    /// image whose size cannot be told; the message names it.
+    /// image whose size is not known; the message names it.
     pub fn new(format: ImageFormat, lists: &[String], secrets: &[String]) -> Result<Self> {
         let options = Options::parse(lists, specs(format))?;
         let mut target = Self {
@@ -141,10 +141,7 @@ impl Target {
     }
 
     fn set_qcow2(&mut self, options: &Options, secrets: &[String]) -> Result<()> {
-        let compat_v3 = options.choice(
-            "compat",
-            &[("1.1", true), ("v3", true), ("0.10", false), ("v2", false)],
-        )?;
+        let compat_v3 = options.choice("compat", &[("1.1", true), ("0.10", false)])?;
         let opts = Qcow2Opts {
             cluster_size: cluster_size(options)?,
             refcount_bits: refcount_bits(options)?,
@@ -370,19 +367,20 @@ mod tests {
 
     #[test]
     fn what_create_refuses_is_refused_and_named() {
-        for (format, list, said) in [
+        for (format, list, expected) in [
             ("raw", "preallocation=metadata", "preallocation"),
             ("qcow2", "cluster_size=256", "cluster_size"),
             ("qcow2", "cluster_size=4M", "cluster_size"),
             ("qcow2", "cluster_size=65537", "cluster_size"),
             ("qcow2", "refcount_bits=3", "refcount_bits"),
             ("qcow2", "refcount_bits=256", "refcount_bits"),
-            ("qcow2", "compat=V3", "compat"),
-            ("qcow2", "compat=v2,refcount_bits=8", "compat=1.1"),
-            ("qcow2", "compat=v2,extended_l2", "compat=1.1"),
-            ("qcow2", "compat=v2,lazy_refcounts", "compat=1.1"),
-            ("qcow2", "compat=v2,data_file=d", "compat=1.1"),
-            ("qcow2", "compat=v2,compression_type=zstd", "compat=1.1"),
+            ("qcow2", "compat=v2", "compat"),
+            ("qcow2", "compat=v3", "compat"),
+            ("qcow2", "compat=0.10,refcount_bits=8", "compat=1.1"),
+            ("qcow2", "compat=0.10,extended_l2", "compat=1.1"),
+            ("qcow2", "compat=0.10,lazy_refcounts", "compat=1.1"),
+            ("qcow2", "compat=0.10,data_file=d", "compat=1.1"),
+            ("qcow2", "compat=0.10,compression_type=zstd", "compat=1.1"),
             ("qcow2", "compression_type=lz4", "compression_type"),
             ("qcow2", "extended_l2,cluster_size=8k", "16k"),
             ("qcow2", "preallocation=some", "preallocation"),
@@ -437,7 +435,7 @@ mod tests {
             ("vhdx", "log_size=4G", "log_size"),
         ] {
             let error = format!("{:#}", target(format, list).unwrap_err());
-            assert!(error.contains(said), "{format} {list}: {error}");
+            assert!(error.contains(expected), "{format} {list}: {error}");
         }
     }
 

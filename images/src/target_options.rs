@@ -22,7 +22,7 @@ const RAW: &[Spec] = &[
         Kind::Text,
         "off, falloc or full; the size is the same",
     ),
-    spec("size", Kind::Size, "ignored: --size or FILE says it"),
+    spec("size", Kind::Size, "ignored: --size or FILE gives it"),
 ];
 
 const QCOW2: &[Spec] = &{
@@ -39,7 +39,7 @@ const QCOW2: &[Spec] = &{
             Kind::Size,
             "512 to 2M, a power of two (default 64k)",
         ),
-        spec("compat", Kind::Text, "v3 or 1.1 (default), v2 or 0.10"),
+        spec("compat", Kind::Text, "1.1 (default) or 0.10"),
         spec(
             "compression_type",
             Kind::Text,
@@ -84,7 +84,7 @@ const QCOW2: &[Spec] = &{
             Kind::Number,
             "1 to 64, a power of two (default 16)",
         ),
-        spec("size", Kind::Size, "ignored: --size or FILE says it"),
+        spec("size", Kind::Size, "ignored: --size or FILE gives it"),
     ]
 };
 
@@ -98,7 +98,7 @@ const VMDK: &[Spec] = &[
     spec("backing_fmt", Kind::Text, "must be vmdk"),
     spec("compat6", Kind::Switch, "version 6"),
     spec("hwversion", Kind::Text, "hardware version, a text"),
-    spec("size", Kind::Size, "ignored: --size or FILE says it"),
+    spec("size", Kind::Size, "ignored: --size or FILE gives it"),
     spec(
         "subformat",
         Kind::Text,
@@ -120,9 +120,9 @@ const VHD: &[Spec] = &[
     spec(
         "force_size",
         Kind::Switch,
-        "the size as it is, not as cylinders, heads and sectors can say it",
+        "the size as it is, not rounded up to whole cylinders",
     ),
-    spec("size", Kind::Size, "ignored: --size or FILE says it"),
+    spec("size", Kind::Size, "ignored: --size or FILE gives it"),
     spec("subformat", Kind::Text, "dynamic (default) or fixed"),
 ];
 
@@ -138,6 +138,6 @@ const VHDX: &[Spec] = &[
         "zeroes are marked in the table",
     ),
     spec("log_size", Kind::Size, "1M (default) up to 4G"),
-    spec("size", Kind::Size, "ignored: --size or FILE says it"),
+    spec("size", Kind::Size, "ignored: --size or FILE gives it"),
     spec("subformat", Kind::Text, "dynamic; fixed cannot be answered"),
 ];

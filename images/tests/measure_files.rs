@@ -69,7 +69,7 @@ fn a_copy_as_vmdk_vhd_and_vhdx_is_as_long_as_the_file_that_convert_writes() {
             vhd.stdout,
             tool(&folder, &["measure", "-O", "vpc", name]).stdout
         );
-        // An extent and its descriptor are two files; a stream is at most as long as is said.
+        // An extent and its descriptor are two files; a stream is at most as long as the answer.
         qemu_img_ok(
             &folder,
             &[

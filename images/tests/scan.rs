@@ -1,31 +1,46 @@
 //! `images scan` against qemu-img: `info` for the virtual size, `map` for the data of raw, qcow2 and
-//! VMDK. Of VHD and VHDX, qemu-img says that all is data; there the blocks that were written are known.
+//! VMDK. For VHD and VHDX the blocks that were written are known.
 
 mod qemu;
 
 use std::path::Path;
 
-use qemu::{folder, make, qemu_img_ok, qemu_io, tool};
+use qemu::{folder, make, map, punch, qemu_img_ok, qemu_io, tool};
 
 /// Where data begins, and how long it is, in bytes.
 type Extents = Vec<(u64, u64)>;
 
-/// The extents of the image's own layer that are data, as `qemu-img map` says.
+/// The extents of the image's own layer that are data, as `qemu-img map` prints them. In a sparse file some of them
+/// read as zeroes: they are data all the same.
 fn mapped(folder: &Path, format: &str, name: &str) -> Extents {
-    let args = ["map", "-f", format, "--output", "json", name];
-    let map: serde_json::Value = serde_json::from_str(&qemu_img_ok(folder, &args).stdout).unwrap();
-    let extents = map.as_array().unwrap().iter().filter(|extent| {
-        // In a sparse file, map says of data that it reads as zero: it is data all the same.
-        extent["depth"] == 0 && extent["data"] == true
-    });
-    extents
-        .map(|extent| {
-            (
-                extent["start"].as_u64().unwrap(),
-                extent["length"].as_u64().unwrap(),
-            )
-        })
-        .collect()
+    let own = map(folder, format, name)
+        .into_iter()
+        .filter(|extent| extent.is_own && extent.is_data);
+    own.map(|extent| (extent.start, extent.length)).collect()
+}
+
+/// How many bytes of the image's own data are no holes in its file, by the map of the file itself. What has no place
+/// of its own, which is compressed data, counts whole.
+fn stored(folder: &Path, format: &str, name: &str) -> u64 {
+    let in_file: Vec<_> = map(folder, "raw", name)
+        .into_iter()
+        .filter(|extent| extent.is_data && !extent.is_zero)
+        .map(|extent| (extent.start, extent.start + extent.length))
+        .collect();
+    let own = map(folder, format, name)
+        .into_iter()
+        .filter(|extent| extent.is_own && extent.is_data);
+    own.map(|extent| match extent.place {
+        Some(place) => in_file
+            .iter()
+            .map(|&(start, end)| {
+                end.min(place + extent.length)
+                    .saturating_sub(start.max(place))
+            })
+            .sum(),
+        None => extent.length,
+    })
+    .sum()
 }
 
 fn units_touched(extents: &Extents, unit: u64) -> u64 {
@@ -36,7 +51,7 @@ fn units_touched(extents: &Extents, unit: u64) -> u64 {
     units.collect::<std::collections::BTreeSet<_>>().len() as u64
 }
 
-/// Asserts what scan says of an image, for several sector sizes and units, with its format named and
+/// Asserts what scan prints of an image, for several sector sizes and units, with its format named and
 /// detected.
 fn assert_scanned(folder: &Path, format: &str, name: &str, expected: &Extents) {
     let info = ["info", "-f", format, "--output", "json", name];
@@ -86,11 +101,19 @@ fn assert_scanned(folder: &Path, format: &str, name: &str, expected: &Extents) {
         .lines()
         .filter_map(|line| line.split(": ").next())
         .collect();
-    assert_eq!(
-        keys,
-        ["format", "virtual-size", "allocated-bytes", "sector-reads"],
-        "{plain:?}"
-    );
+    let stored_key = (!name.starts_with("external")).then_some("stored-bytes");
+    let expected = ["format", "virtual-size", "allocated-bytes"]
+        .into_iter()
+        .chain(stored_key)
+        .chain(["sector-reads"]);
+    assert_eq!(keys, expected.collect::<Vec<_>>(), "{plain:?}");
+    let json = tool(folder, &["scan", "--output", "json", "-f", format, name]);
+    assert!(json.stdout.contains("\"measured\": \"own-layer\""));
+    // qemu-img does not map the blocks of a VHDX.
+    if stored_key.is_some() && format != "vhdx" {
+        let bytes = stored(folder, format, name);
+        assert_eq!(json.number("stored-bytes"), bytes, "{name}: {json:?}");
+    }
 }
 
 const WRITES: [&str; 5] = [
@@ -244,6 +267,76 @@ fn vhd_and_vhdx_hold_the_blocks_that_were_written() {
         };
         assert_scanned(&folder, format, &empty, &expected);
     }
+}
+
+#[test]
+fn what_the_tables_place_in_a_hole_is_not_stored() {
+    let (_guard, folder) = folder();
+    const MIB: u64 = 1 << 20;
+    let numbers = |name: &str| {
+        let ran = tool(&folder, &["scan", "--output", "json", name]);
+        assert!(ran.succeeded(), "{ran:?}");
+        (ran.number("allocated-bytes"), ran.number("stored-bytes"))
+    };
+    let writes = ["write -P 1 1M 2M", "write -P 2 9M 64k"];
+    for (format, options, name) in [
+        ("raw", "", "a.raw"),
+        ("qcow2", "preallocation=metadata", "a.qcow2"),
+        ("qcow2", "preallocation=metadata,cluster_size=2M", "b.qcow2"),
+        ("vpc", "subformat=fixed,force_size=on", "fixed.vhd"),
+        ("vpc", "force_size=on", "a.vhd"),
+        ("vmdk", "", "a.vmdk"),
+        ("vhdx", "block_size=1M", "a.vhdx"),
+    ] {
+        make(&folder, format, options, name, "16M", &[]);
+        let (allocated, _) = numbers(name);
+        qemu_io(&folder, format, name, &writes);
+        let (written, stored) = numbers(name);
+        let is_full = allocated == 16 * MIB;
+        assert_eq!(written == 16 * MIB, is_full, "{name}");
+        // qemu-img stores the first 4096 bytes of some files.
+        let most = 2 * MIB
+            + 65536
+            + if is_full || format == "raw" {
+                4096
+            } else {
+                written
+            };
+        assert!(
+            (2 * MIB + 65536..=most).contains(&stored),
+            "{name}: {stored}"
+        );
+        assert!(format != "raw" || written == stored, "{name}: {written}");
+        // A hole in the middle of what was written, where it lies in the file.
+        let image = std::fs::read(folder.join(name)).unwrap();
+        let place = image.windows(4096).position(|bytes| *bytes == [1; 4096]);
+        let place = place.unwrap().next_multiple_of(4096) as u64 + MIB / 2;
+        punch(&folder, name, place, MIB / 8);
+        let (still, now) = numbers(name);
+        assert_eq!(now, stored - MIB / 8, "{name}");
+        let by_tables = if format == "raw" { now } else { written };
+        assert_eq!(still, by_tables, "{name}");
+    }
+}
+
+/// After every 4096 blocks of 1 MiB, the table has an entry of a sector bitmap.
+#[test]
+fn a_vhdx_of_several_chunks_stores_the_blocks_that_were_written() {
+    let (_guard, folder) = folder();
+    let writes = [
+        "write -P 1 0 1M",
+        "write -P 2 4095M 2M",
+        "write -P 3 9000M 1M",
+    ];
+    make(&folder, "vhdx", "block_size=1M", "a.vhdx", "10G", &writes);
+    let ran = tool(&folder, &["scan", "--output", "json", "a.vhdx"]);
+    assert_eq!(ran.number("allocated-bytes"), 4 << 20, "{ran:?}");
+    assert_eq!(ran.number("stored-bytes"), 4 << 20, "{ran:?}");
+    let measure = ["measure", "--output", "json", "-O", "qcow2"];
+    let empty = tool(&folder, &[&measure[..], &["--size", "10G"]].concat());
+    let copy = tool(&folder, &[&measure[..], &["a.vhdx"]].concat());
+    let data = copy.number("required") - empty.number("required");
+    assert_eq!(data, 4 << 20);
 }
 
 #[test]

@@ -150,4 +150,13 @@ impl<'a> VhdState<'a> {
             Content::Dynamic(table) => Some(table.block_size()),
         }
     }
+
+    /// Where a dynamic disk's BAT lies, in bytes from the file's start. None for a fixed disk.
+    #[must_use]
+    pub const fn table_offset(&self) -> Option<u64> {
+        match &self.content {
+            Content::Fixed => None,
+            Content::Dynamic(table) => Some(table.table.start),
+        }
+    }
 }

@@ -27,14 +27,14 @@ pub(crate) struct BlockTable {
     /// Bytes that a block takes in the file, with its sector bitmap.
     block_in_file: u64,
     /// Bytes from the file's start.
-    table: Extent,
+    pub(crate) table: Extent,
     header: Extent,
 }
 
 /// `length` bytes of the file, from byte `start`; wholly in the file.
 #[derive(Debug, Clone, Copy)]
-struct Extent {
-    start: u64,
+pub(crate) struct Extent {
+    pub(crate) start: u64,
     length: u64,
 }
 

@@ -136,6 +136,12 @@ impl<'a> VhdxState<'a> {
         self.table.disk().block_size
     }
 
+    /// Where the BAT lies, in bytes from the file's start.
+    #[must_use]
+    pub const fn table_offset(&self) -> u64 {
+        self.table.start
+    }
+
     /// The size of the disk's sectors in bytes: 512 or 4096.
     #[must_use]
     pub const fn logical_sector_size(&self) -> u32 {

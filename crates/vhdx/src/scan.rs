@@ -27,7 +27,7 @@ const STATE: u64 = 7;
 pub(crate) struct BlockTable {
     disk: Disk,
     /// Where the BAT begins, in bytes from the file's start.
-    start: u64,
+    pub(crate) start: u64,
     /// How many payload entries come between two sector bitmap entries.
     chunk_ratio: u64,
     /// How many payload blocks the disk has, the last one in part counted whole.

@@ -8,38 +8,43 @@ use anyhow::{Context as _, Result, bail};
 use measure::MeasureOutput;
 use serde::Serialize;
 
+use crate::backing;
 use crate::bitmaps;
+use crate::chain::Chain;
 use crate::format::ImageFormat;
 use crate::luks;
+use crate::map::Tables;
 use crate::options::Spec;
 use crate::output::{self, OutputFormat};
 use crate::quantity::{self, QuantityError};
 use crate::shown;
-use crate::source::{Scanned, Source};
+use crate::source::Source;
 use crate::target::Target;
 use crate::target_options;
 
-/// The device sectors that an image's tables are read in, in bytes: no answer depends on it.
-const SECTOR_SIZE: u32 = 4096;
-
-/// Say how large an image will be, as `qemu-img measure` does
+/// Print how large an image will be, as `qemu-img measure` does
 ///
 /// Answers for raw and qcow2 what qemu-img measure answers, and for vmdk, vpc and vhdx, which qemu-img
 /// refuses, the size of the file that qemu-img convert writes. Options and values have qemu-img's names
 /// and meaning; what qemu-img create refuses is refused.
 ///
-/// The data of a raw FILE is what its file system has stored (SEEK_DATA), that of any other what its
-/// tables say. An image with a backing file is measured as its own layer, without the data behind it.
+/// FILE is read as qemu-img reads it. Its tables place the data. In a raw image, a fixed VHD and a
+/// qcow2 with preallocated metadata, a hole in the file holds no data. Backing files are followed; only
+/// regular files are opened for that, never a protocol such as json: or nbd:.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  images measure --size 10G -O qcow2
-  images measure -O qcow2 -o cluster_size=2M,preallocation=metadata disk.raw
-  images measure -f vpc -O vhdx --output json disk.vhd
-  images measure -O vmdk -o help          what can be set for a format
+  cargo images measure --size 10G -O qcow2
+  cargo images measure -O qcow2 -o cluster_size=2M,preallocation=metadata disk.raw
+  cargo images measure -f vpc -O vhdx --output json disk.vhd
+  cargo images measure --own-layer -O qcow2 overlay.qcow2
+  cargo images measure -O vmdk -o help          what can be set for a format
 
 Formats: raw, qcow2, vmdk, vpc (or vhd), vhdx.
 SIZE is in bytes, or has one of the suffixes b, k, M, G, T, P, E: 64k, 1.5G.
+
+With FILE, the JSON has a key that qemu-img's has not:
+  measured          chain (FILE and all backing files) or own-layer
 
 Exit codes:
   0  there is an answer
@@ -69,6 +74,9 @@ pub struct Measure {
     /// Measure for an empty disk of SIZE bytes
     #[arg(short, long, value_name = "SIZE", allow_hyphen_values = true)]
     size: Option<String>,
+    /// Measure FILE without its backing file
+    #[arg(long)]
+    own_layer: bool,
     /// Taken for qemu-img's sake: images are opened for reading only, and never locked
     #[arg(short = 'U', long)]
     force_share: bool,
@@ -83,7 +91,7 @@ pub struct Measure {
     files: Vec<OsString>,
 }
 
-/// The keys are qemu-img's, and so is their order.
+/// The keys are qemu-img's, and so is their order, but for the last one.
 #[derive(Debug, Serialize)]
 struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,6 +99,8 @@ struct Answer {
     required: u64,
     #[serde(rename = "fully-allocated")]
     fully_allocated: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measured: Option<&'static str>,
 }
 
 /// Measures, and prints the answer.
@@ -120,15 +130,13 @@ pub fn run(args: &Measure) -> Result<ExitCode> {
         (None, []) => bail!("either --size or FILE is needed"),
         (None, [_, _, ..]) => bail!("more than one FILE"),
         (Some(_), []) if args.format.is_some() => bail!("-f is the format of FILE: there is none"),
+        (Some(_), []) if args.own_layer => bail!("--own-layer needs a FILE"),
         (Some(size), []) => (measure_size(&target, size)?, None),
         (None, [file]) => {
-            let file = Path::new(file);
             let format = args.format.as_deref().map(ImageFormat::parse);
-            measure_file(
-                &target,
-                &Source::open(file, format.transpose().context("-f")?)?,
-            )
-            .map(|(answer, base)| (answer, base.map(|base| layer_note(file, &base))))?
+            let format = format.transpose().context("-f")?;
+            let source = Source::open(Path::new(file), format)?;
+            measure_file(&target, source, args.own_layer)?
         }
     };
     print(output, &answer)?;
@@ -136,13 +144,6 @@ pub fn run(args: &Measure) -> Result<ExitCode> {
         eprintln!("note: {note}");
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn layer_note(file: &Path, base: &str) -> String {
-    format!(
-        "{} has a backing file, {base:?}: what it takes from there is not counted",
-        shown(file)
-    )
 }
 
 fn measure_size(target: &Target, text: &str) -> Result<Answer> {
@@ -154,24 +155,42 @@ fn measure_size(target: &Target, text: &str) -> Result<Answer> {
     Ok(Answer::new(target.measure_empty(size)?, None))
 }
 
-/// The answer, and the name of the backing file that was left out.
-fn measure_file(target: &Target, source: &Source) -> Result<(Answer, Option<String>)> {
-    let scanned = source.scan(SECTOR_SIZE, |virtual_size| target.unit(virtual_size))?;
-    let bitmaps = bitmaps_size(target, source, &scanned)?;
-    let answer = Answer::new(target.measure_copy(scanned.summary)?, bitmaps);
-    Ok((answer, scanned.backing_file))
+/// The answer, and a note when a backing file was left out.
+fn measure_file(
+    target: &Target,
+    source: Source,
+    own_layer: bool,
+) -> Result<(Answer, Option<String>)> {
+    let chain = if own_layer {
+        Chain::own_layer(source)?
+    } else {
+        Chain::follow(source)?
+    };
+    let (top, scanned) = chain.top();
+    let summary = chain.summary(target.unit(chain.virtual_size()))?;
+    let mut answer = Answer::new(target.measure_copy(summary)?, bitmaps_size(target, &chain)?);
+    answer.measured = Some(if own_layer { "own-layer" } else { "chain" });
+    let left_out = if own_layer {
+        backing::name(top, scanned)?
+    } else {
+        None
+    };
+    let note = left_out.map(|name| backing::own_layer_note(top.path(), &name));
+    Ok((answer, note))
 }
 
 /// What the bitmaps of a qcow2 of version 3 take in another one; `None` for any other pair.
-fn bitmaps_size(target: &Target, source: &Source, scanned: &Scanned) -> Result<Option<u64>> {
-    let (Some(cluster_size), Some(header)) = (target.bitmap_cluster_size(), &scanned.qcow2_header)
+fn bitmaps_size(target: &Target, chain: &Chain) -> Result<Option<u64>> {
+    let (source, scanned) = chain.top();
+    let (Some(cluster_size), Tables::Qcow2(header)) =
+        (target.bitmap_cluster_size(), &scanned.tables)
     else {
         return Ok(None);
     };
     let bitmaps = bitmaps::read(source.file(), source.length(), header)
         .with_context(|| shown(source.path()))?;
     bitmaps
-        .map(|bitmaps| bitmaps::size(&bitmaps, scanned.summary.virtual_size, cluster_size))
+        .map(|bitmaps| bitmaps::size(&bitmaps, chain.virtual_size(), cluster_size))
         .transpose()
 }
 
@@ -181,6 +200,7 @@ impl Answer {
             bitmaps,
             required: output.required,
             fully_allocated: output.fully_allocated,
+            measured: None,
         }
     }
 }

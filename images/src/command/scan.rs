@@ -9,29 +9,34 @@ use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use shared::{MAX_SECTOR_SIZE, MIN_SECTOR_SIZE};
 
+use crate::backing;
 use crate::format::ImageFormat;
 use crate::output::{self, OutputFormat};
 use crate::quantity;
-use crate::shown;
 use crate::source::Source;
 
-/// Say how much of an image holds data
+/// Print how much of an image holds data
 ///
-/// What counts is the image's own layer: bytes of the virtual disk whose data this file holds. Explicit
-/// zeroes are not data. Nothing but the image's tables is read.
+/// What counts is the image's own layer: bytes of the virtual disk for which its tables place data in
+/// this file. Explicit zeroes are not data. Nothing but the image's tables is read.
+///
+/// The file need not store all of that data: a place may lie in a hole, as after
+/// preallocation=metadata. A raw image has no tables, so that it holds what its file stores.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  images scan disk.qcow2
-  images scan --unit 2M --output json disk.vhdx
-  images scan -f vpc --sector-size 4k disk.img
+  cargo images scan disk.qcow2
+  cargo images scan --unit 2M --output json disk.vhdx
+  cargo images scan -f vpc --sector-size 4k disk.img
 
 The answer:
   format            raw, qcow2, vmdk, vpc or vhdx
   virtual-size      the disk's size in bytes
-  allocated-bytes   the bytes of it that the file holds
-  touched-units     with --unit: how many units hold any data
+  allocated-bytes   the bytes of it that have data, by the image's tables
+  stored-bytes      those of them that are no hole in the file (not with an external data file)
+  touched-units     with --unit: how many units hold any data, by the tables
   sector-reads      how many sectors were read to find out
+  measured          in JSON: own-layer, as always
 
 Exit codes:
   0  there is an answer
@@ -66,8 +71,11 @@ struct Answer {
     virtual_size: u64,
     allocated_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    stored_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     touched_units: Option<u64>,
     sector_reads: u64,
+    measured: &'static str,
 }
 
 /// Scans, and prints the answer.
@@ -89,15 +97,14 @@ pub fn run(args: &Scan) -> Result<ExitCode> {
             format: source.format().name(),
             virtual_size: scanned.summary.virtual_size,
             allocated_bytes: scanned.summary.allocated_bytes,
+            stored_bytes: source.stored_bytes(&scanned)?,
             touched_units: scanned.summary.touched.map(|touched| touched.count),
             sector_reads: scanned.sector_reads,
+            measured: "own-layer",
         },
     )?;
-    if let Some(base) = scanned.backing_file {
-        eprintln!(
-            "note: {} has a backing file, {base:?}: what it takes from there is not counted",
-            shown(path)
-        );
+    if let Some(name) = backing::name(&source, &scanned)? {
+        eprintln!("note: {}", backing::own_layer_note(path, &name));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -125,6 +132,9 @@ fn print(format: OutputFormat, answer: &Answer) -> Result<()> {
         ("virtual-size", answer.virtual_size.to_string()),
         ("allocated-bytes", answer.allocated_bytes.to_string()),
     ];
+    if let Some(bytes) = answer.stored_bytes {
+        lines.push(("stored-bytes", bytes.to_string()));
+    }
     if let Some(units) = answer.touched_units {
         lines.push(("touched-units", units.to_string()));
     }

@@ -1,4 +1,4 @@
-//! Running the tool, qemu-img and qemu-io, with a time-out, and looking at what they say.
+//! Running the tool, qemu-img and qemu-io, with a time-out, and reading what they print.
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::ffi::OsStr;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What a program said.
+/// What a program printed.
 #[derive(Debug)]
 pub(crate) struct Ran {
     /// The exit code; `None` after a signal.
@@ -145,7 +145,7 @@ pub(crate) fn folder() -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-/// How many answers were compared; each test says so and demands its share.
+/// How many answers were compared; each test prints it and demands its share.
 pub(crate) struct Compared(pub(crate) u32);
 
 impl Compared {
@@ -153,6 +153,87 @@ impl Compared {
         println!("{} answers compared: {of}", self.0);
         assert!(self.0 >= expected, "only {} compared: {of}", self.0);
     }
+}
+
+/// Asserts that `measure` prints what `qemu-img measure` prints. Of FILE, our JSON has one key more.
+pub(crate) fn same_answer(folder: &Path, args: &[&str], compared: &mut Compared) {
+    same_answer_as(folder, args, args, compared);
+}
+
+/// The same for arguments of qemu-img that ask the same in other words.
+pub(crate) fn same_answer_as(
+    folder: &Path,
+    ours: &[&str],
+    theirs: &[&str],
+    compared: &mut Compared,
+) {
+    let args = [&["measure"], ours].concat();
+    let (ours, theirs) = (
+        tool(folder, &args),
+        qemu_img(folder, &[&["measure"], theirs].concat()),
+    );
+    assert!(theirs.succeeded(), "qemu-img {args:?}: {theirs:?}");
+    let printed = ["chain", "own-layer"].map(|what| format!(",\n    \"measured\": \"{what}\"\n"));
+    let printed = ours
+        .stdout
+        .replacen(&printed[0], "\n", 1)
+        .replacen(&printed[1], "\n", 1);
+    assert_eq!(printed, theirs.stdout, "{args:?}: {ours:?}");
+    assert_eq!(ours.code, Some(0), "{args:?}: {ours:?}");
+    compared.0 += 1;
+}
+
+/// The same for an image alone, without its backing file.
+pub(crate) fn same_own_layer(
+    folder: &Path,
+    (format, name): (&str, &str),
+    options: &[&str],
+    compared: &mut Compared,
+) {
+    let alone = format!(
+        r#"json:{{"driver":"{format}","backing":null,"file":{{"driver":"file","filename":"{name}"}}}}"#
+    );
+    let ours = [options, &["-f", format, "--own-layer", name]].concat();
+    same_answer_as(folder, &ours, &[options, &[&alone]].concat(), compared);
+}
+
+/// What `qemu-img map` prints of an image.
+pub(crate) fn map(folder: &Path, format: &str, name: &str) -> Vec<Mapped> {
+    let args = ["map", "-f", format, "--output", "json", name];
+    let map: serde_json::Value = serde_json::from_str(&qemu_img_ok(folder, &args).stdout).unwrap();
+    let extents = map.as_array().unwrap().iter().map(|extent| Mapped {
+        start: extent["start"].as_u64().unwrap(),
+        length: extent["length"].as_u64().unwrap(),
+        is_own: extent["depth"] == 0,
+        is_data: extent["data"] == true,
+        is_zero: extent["zero"] == true,
+        place: extent["offset"].as_u64(),
+    });
+    extents.collect()
+}
+
+/// An extent of `qemu-img map`; places and lengths in bytes.
+pub(crate) struct Mapped {
+    pub(crate) start: u64,
+    pub(crate) length: u64,
+    /// Of the image itself, and no backing file.
+    pub(crate) is_own: bool,
+    pub(crate) is_data: bool,
+    /// Of a raw image: a hole.
+    pub(crate) is_zero: bool,
+    /// Where it lies in the file, when it lies there as it is.
+    pub(crate) place: Option<u64>,
+}
+
+/// Makes a hole of `length` bytes at byte `at` of a file.
+pub(crate) fn punch(folder: &Path, name: &str, at: u64, length: u64) {
+    use rustix::fs::FallocateFlags;
+    let file = std::fs::File::options()
+        .write(true)
+        .open(folder.join(name))
+        .unwrap();
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    rustix::fs::fallocate(&file, flags, at, length).unwrap();
 }
 
 pub(crate) fn assert_refused(ran: &Ran, args: &[&str]) {

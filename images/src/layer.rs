@@ -1,0 +1,127 @@
+//! What an image holds once the holes of its file are known, and what a chain of images holds.
+
+use std::num::NonZeroU64;
+
+use anyhow::Result;
+use shared::{AllocationSummary, DataTally};
+
+use super::file_extents::FileExtents;
+use super::map::{Content, Map, Stretch};
+
+/// One image of a chain.
+pub struct Layer<'a> {
+    /// The size of its disk in bytes.
+    pub size: u64,
+    /// What its tables hold.
+    pub map: Box<dyn Map + 'a>,
+    /// The extents of its file, when a hole where data should lie is zeroes.
+    pub extents: Option<FileExtents<'a>>,
+}
+
+impl Layer<'_> {
+    /// The stretch from byte `offset` of the disk on, of at most `most` bytes.
+    fn at(&mut self, offset: u64, most: u64) -> Result<Stretch> {
+        let mut stretch = self.map.at(offset)?;
+        stretch.length = stretch.length.min(most);
+        if let Content::Data(Some(place)) = stretch.content
+            && let Some(extents) = &mut self.extents
+        {
+            let (is_data, length) = extents.at(place)?;
+            stretch.length = stretch.length.min(length);
+            if !is_data {
+                stretch.content = Content::Zero;
+            }
+        }
+        Ok(stretch)
+    }
+}
+
+/// Adds up the data of a chain, whose top image comes first; counts the units of `unit` bytes that data
+/// touches, when given. The disk has the size of the top image.
+///
+/// The rules are those of `bdrv_co_common_block_status_above` in QEMU's `block/io.c`: the first image
+/// that holds data or zeroes decides. What lies past the end of an image is zeroes, whatever is below.
+///
+/// # Errors
+/// When a table or the extents of a file cannot be read.
+pub fn tally(layers: &mut [Layer<'_>], unit: Option<NonZeroU64>) -> Result<AllocationSummary> {
+    let size = layers.first().map_or(0, |top| top.size);
+    let mut tally = DataTally::new(size, unit);
+    let mut offset = 0;
+    while offset < size {
+        let (is_data, length) = look_up(layers, offset, size - offset)?;
+        if is_data {
+            tally.add(offset, length);
+        }
+        offset += length;
+    }
+    Ok(tally.summary())
+}
+
+/// Whether byte `offset` of a chain's disk is data, and for how many bytes that is so.
+fn look_up(layers: &mut [Layer<'_>], offset: u64, most: u64) -> Result<(bool, u64)> {
+    let mut length = most;
+    for layer in layers {
+        if offset >= layer.size {
+            break;
+        }
+        let stretch = layer.at(offset, length.min(layer.size - offset))?;
+        length = stretch.length;
+        match stretch.content {
+            Content::Data(_) => return Ok((true, length)),
+            Content::Zero => break,
+            Content::Absent => {}
+        }
+    }
+    Ok((false, length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One letter a KiB: `d` data, `z` zeroes, `-` nothing.
+    struct Letters(&'static str);
+
+    impl Map for Letters {
+        fn at(&mut self, offset: u64) -> Result<Stretch> {
+            let content = match self.0.as_bytes()[usize::try_from(offset / 1024)?] {
+                b'd' => Content::Data(None),
+                b'z' => Content::Zero,
+                _ => Content::Absent,
+            };
+            Ok(Stretch {
+                content,
+                length: 1024 - offset % 1024,
+            })
+        }
+    }
+
+    fn tallied(layers: &[&'static str]) -> (u64, u64) {
+        let mut layers: Vec<_> = layers
+            .iter()
+            .map(|letters| Layer {
+                size: letters.len() as u64 * 1024,
+                map: Box::new(Letters(letters)),
+                extents: None,
+            })
+            .collect();
+        let summary = tally(&mut layers, NonZeroU64::new(2048)).unwrap();
+        let touched = summary.touched.unwrap().count;
+        (summary.allocated_bytes / 1024, touched)
+    }
+
+    #[test]
+    fn the_first_image_that_decides_decides() {
+        assert_eq!(tallied(&[]), (0, 0));
+        assert_eq!(tallied(&["d--d"]), (2, 2));
+        assert_eq!(tallied(&["d-z-", "-ddd"]), (3, 2));
+        assert_eq!(tallied(&["----", "z-z-", "dddd"]), (2, 2));
+    }
+
+    #[test]
+    fn past_its_end_an_image_hides_those_below() {
+        assert_eq!(tallied(&["----", "d-", "dddd"]), (2, 1));
+        assert_eq!(tallied(&["--", "dddd"]), (2, 1));
+    }
+}
