@@ -10,7 +10,7 @@ use shared::ScanError;
 /// "QFI\xfb".
 pub const MAGIC: [u8; 4] = *b"QFI\xfb";
 
-/// Incompatible feature bit 0: refcounts may be stale. Says nothing about L1 and L2.
+/// Incompatible feature bit 0: refcounts may be stale. L1 and L2 are not affected.
 pub const DIRTY: u64 = 1;
 /// Incompatible feature bit 1: some structure was found corrupt and the image is to be repaired
 /// before it is written to. It may be read.
@@ -68,7 +68,8 @@ pub struct QcowHeader {
     /// The incompatible feature bits: a combination of [`DIRTY`], [`CORRUPT`], [`EXTERNAL_DATA`],
     /// [`COMPRESSION_TYPE`] and [`EXTENDED_L2`].
     pub incompatible_features: u64,
-    /// The header's length in bytes; 72 in version 2.
+    /// The header's length in bytes: 72 in version 2, else from 104 to a cluster. The specification
+    /// demands a multiple of 8; QEMU does not, and some writers have 105.
     pub header_length: u32,
     /// 0 deflate, 1 zstd.
     pub compression_type: u8,
@@ -237,11 +238,6 @@ impl QcowHeader {
         }
         if self.header_length < V3_LENGTH {
             return Err(ScanError::Corrupt("the header is shorter than 104 bytes"));
-        }
-        if !self.header_length.is_multiple_of(8) {
-            return Err(ScanError::Corrupt(
-                "the header's length is not a multiple of 8",
-            ));
         }
         if u64::from(self.header_length) > self.cluster_size() {
             return Err(ScanError::Corrupt("the header is longer than a cluster"));

@@ -15,14 +15,17 @@
 //!   to 8 and 56 to 61 of an L2 entry, with extended entries also bit 0. An offset with a bit between
 //!   8 and the cluster's size is corrupt, whatever else the entry says, unless it is compressed.
 //! - A cluster whose host offset lies past the end of the file holds data (it reads as zeroes).
+//! - A table may end past the end of the file, inside the file's last cluster. What is missing reads as
+//!   zeroes.
+//! - A header's length need not be a multiple of 8.
 //! - The zero flag in a version 2 image is corrupt. So is a compressed cluster with an external data
 //!   file, and a cluster there whose host offset is not its guest offset.
 //! - The bitmap of a compressed extended entry is ignored. Subclusters with data but no host cluster
 //!   are corrupt.
 //!
-//! Stricter than qemu-img, because a scan must not guess: a table that is not wholly in the file is
-//! corrupt (there it reads as zeroes), and so are tables that add up to more than the file has
-//! ([`shared::TableBudget`]). Laxer, because it does not bear on the answer: header extensions,
+//! Stricter than qemu-img, because a scan must not guess: a table that is not wholly in the file's
+//! clusters is corrupt (there it reads as zeroes), and so are tables that add up to more than the file
+//! has ([`shared::TableBudget`]). Laxer, because it does not bear on the answer: header extensions,
 //! refcounts, the snapshot table's content and keys are not looked at.
 //!
 //! `no_std`, no heap; work is linear in the file's size, whatever the image says.

@@ -15,7 +15,7 @@ use crate::entry::{ClusterData, EntryRules, OFFSET};
 
 /// How much of the file's start is read for the header, in bytes.
 const START: usize = 512;
-/// How much of a table is taken at once, in bytes: what says nothing is passed over in one step.
+/// How much of a table is read at once, in bytes: empty entries are skipped together.
 const BLOCK: usize = 4096;
 /// The length of an L1 entry, and of an L2 entry and half of an extended one, in bytes.
 const WORD: usize = 8;
@@ -45,7 +45,7 @@ impl<'a> Qcow2State<'a> {
     ///
     /// # Errors
     /// [`ScanError::NotThisFormat`], [`ScanError::Unsupported`] and [`ScanError::Corrupt`] as
-    /// [`QcowHeader::parse`], `Corrupt` also when the L1 table is not wholly in the file;
+    /// [`QcowHeader::parse`], `Corrupt` also when the L1 table is not wholly in the file's clusters;
     /// [`ScanError::Io`] when the device fails; [`ScanError::InvalidArgument`] for a sector size that
     /// is no power of two from 512 to 65536, or a cache that is too small.
     pub fn init(
@@ -61,15 +61,18 @@ impl<'a> Qcow2State<'a> {
         let first = &mut first[..up_to(START, input.capacity())];
         input.read(&mut l1_cache, 0, first, "the header")?;
         let header = QcowHeader::parse(first)?;
-        if !input.contains(header.l1_offset, header.l1_bytes()) {
-            return Err(ScanError::Corrupt(L1_CUT_SHORT));
-        }
-        Ok(Self {
+        let state = Self {
             input,
             l1_cache,
             l2_cache,
             header,
-        })
+        };
+        if !state.may_have_table(header.l1_offset, header.l1_bytes()) {
+            return Err(ScanError::Corrupt(
+                "the L1 table is not wholly in the file's clusters",
+            ));
+        }
+        Ok(state)
     }
 
     /// The image's header.
@@ -89,8 +92,8 @@ impl<'a> Qcow2State<'a> {
     ///
     /// # Errors
     /// [`ScanError::Corrupt`] when the L1 table does not cover `virtual_size`, an L2 table is not
-    /// aligned or not wholly in the file, the L2 tables named add up to more sectors than the file
-    /// has, or an entry contradicts the specification; [`ScanError::Io`] when the device fails.
+    /// aligned or not wholly in the file's clusters, the L2 tables named add up to more sectors than
+    /// the file has, or an entry contradicts the specification; [`ScanError::Io`] when the device fails.
     pub fn scan_allocation(
         &mut self,
         virtual_size: u64,
@@ -109,12 +112,13 @@ impl<'a> Qcow2State<'a> {
             virtual_size,
         };
         let coverage_bits = self.header.l2_coverage_bits();
+        let l1_offset = self.header.l1_offset;
+        let entries = entries.min(self.in_file(l1_offset).div_ceil(WORD as u64));
         let mut block = [0; BLOCK];
         for first in (0..entries).step_by(BLOCK / WORD) {
             let block = &mut block[..up_to(BLOCK, (entries - first) * WORD as u64)];
-            let at = self.header.l1_offset + first * WORD as u64;
-            self.input
-                .read(&mut self.l1_cache, at, block, L1_CUT_SHORT)?;
+            let at = l1_offset + first * WORD as u64;
+            read_table(&mut self.input, &mut self.l1_cache, at, block)?;
             entries_but(block, 0).try_for_each(|(number, entry)| {
                 match u64::from_be_bytes(entry) & OFFSET {
                     0 => Ok(()),
@@ -139,24 +143,23 @@ impl<'a> Qcow2State<'a> {
                 "an L2 table is not aligned to a cluster",
             ));
         }
-        if !self.input.contains(l2_offset, cluster_size) {
-            return Err(ScanError::Corrupt(L2_CUT_SHORT));
+        if !self.may_have_table(l2_offset, cluster_size) {
+            return Err(ScanError::Corrupt(
+                "an L2 table is not wholly in the file's clusters",
+            ));
         }
         walk.budget.take(cluster_size)?;
 
         let extended = self.header.has_extended_l2();
         let entry_size = if extended { 2 * WORD } else { WORD };
         let clusters_left = (walk.virtual_size - guest_offset).div_ceil(cluster_size);
-        let clusters = clusters_left.min(cluster_size / entry_size as u64);
+        let in_file = cluster_size.min(self.in_file(l2_offset));
+        let clusters = clusters_left.min(in_file.div_ceil(entry_size as u64));
         let mut block = [0; BLOCK];
         for first in (0..clusters).step_by(BLOCK / entry_size) {
             let block = &mut block[..up_to(BLOCK, (clusters - first) * entry_size as u64)];
-            self.input.read(
-                &mut self.l2_cache,
-                l2_offset + first * entry_size as u64,
-                block,
-                L2_CUT_SHORT,
-            )?;
+            let at = l2_offset + first * entry_size as u64;
+            read_table(&mut self.input, &mut self.l2_cache, at, block)?;
             let start = |number| guest_offset + (first + number) * cluster_size;
             if extended {
                 entries_but(block, 0).try_for_each(|(number, entry)| {
@@ -170,6 +173,20 @@ impl<'a> Qcow2State<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a table of `bytes` bytes at byte `offset` lies in the file's clusters. The last cluster
+    /// need not be there to its end: what is missing of a table reads as zeroes.
+    fn may_have_table(&self, offset: u64, bytes: u64) -> bool {
+        let clusters = |bytes: u64| bytes.div_ceil(self.header.cluster_size());
+        offset
+            .checked_add(bytes)
+            .is_some_and(|end| clusters(end) <= clusters(self.input.capacity()))
+    }
+
+    /// How many bytes the file has from byte `offset` on.
+    fn in_file(&self, offset: u64) -> u64 {
+        self.input.capacity().saturating_sub(offset)
     }
 }
 
@@ -195,8 +212,22 @@ impl Walk {
     }
 }
 
-const L1_CUT_SHORT: &str = "the L1 table is not wholly in the file";
-const L2_CUT_SHORT: &str = "an L2 table is not wholly in the file";
+/// Fills `block` with a table's bytes at byte `at`, which is in the file; those past the file's end are
+/// zeroes.
+///
+/// # Errors
+/// [`ScanError::Io`] when the device fails.
+fn read_table(
+    input: &mut Input<'_>,
+    cache: &mut SectorCache<'_>,
+    at: u64,
+    block: &mut [u8],
+) -> Result<(), ScanError> {
+    let in_file = up_to(block.len(), input.capacity().saturating_sub(at));
+    let (in_file, past_end) = block.split_at_mut(in_file);
+    past_end.fill(0);
+    input.read(cache, at, in_file, "a table")
+}
 
 /// The smaller of `most` and `bytes`.
 fn up_to(most: usize, bytes: u64) -> usize {

@@ -6,6 +6,8 @@
 //! fail when qemu-img is missing: nothing is skipped.
 
 mod common;
+#[path = "qemu_map/cut.rs"]
+mod cut;
 #[path = "qemu_map/damage.rs"]
 mod damage;
 #[path = "qemu_map/differences.rs"]

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 
 use crate::device::MockDevice;
 use crate::recipe::Recipe;
-use crate::recipe::conditions::{End, SERVED_OF_DAMAGED};
+use crate::recipe::conditions::SERVED_OF_DAMAGED;
 use crate::recipe::truth::Truth;
 use crate::sparse::SparseImage;
 use crate::subject::{ScanAnswer, ScanRequest, Scanner};
@@ -15,7 +15,7 @@ pub(super) struct OnDevice<'a> {
     pub(super) recipe: &'a Recipe,
     /// The bytes, as long as the device.
     pub(super) bytes: SparseImage,
-    /// What the recipe says, when the file is whole and undamaged.
+    /// What is true of the image; `None` when it is damaged, or when the device's end changes it.
     pub(super) truth: Option<Truth>,
     /// How many bytes the device serves a scan.
     pub(super) serves: u64,
@@ -33,22 +33,20 @@ pub(super) struct Manner {
 }
 
 impl<'a> OnDevice<'a> {
-    /// The image that the device holds; its truth is known when it is whole.
+    /// The image that the device holds.
     pub(super) fn of(recipe: &'a Recipe) -> Self {
-        let built = recipe.build();
-        let mut bytes = built.image;
-        bytes.set_capacity(recipe.conditions.capacity(bytes.capacity()));
+        let built = recipe.build().on_device(&recipe.conditions);
         Self {
             recipe,
-            // What tables of a shorter file hold is less, and a scanner that reads them over and over is told
-            // by its reads.
-            serves: if built.damage_done.is_empty() || bytes.capacity() <= SERVED_OF_DAMAGED {
+            // Tables of a shorter file hold less, and the number of reads shows a scanner that reads them over
+            // and over.
+            serves: if built.damage_done.is_empty() || built.image.capacity() <= SERVED_OF_DAMAGED {
                 u64::MAX
             } else {
                 SERVED_OF_DAMAGED
             },
-            bytes,
-            truth: built.truth.filter(|_| recipe.conditions.end == End::OfFile),
+            bytes: built.image,
+            truth: built.truth,
         }
     }
 

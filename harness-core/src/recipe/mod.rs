@@ -123,6 +123,20 @@ pub struct Built {
     pub damage_done: Vec<damage::Done>,
 }
 
+impl Built {
+    /// The image on a device, which may end before the file or after it. The truth stays only if it
+    /// [holds](Truth::holds_of_first) there too.
+    #[must_use]
+    pub fn on_device(mut self, conditions: &Conditions) -> Self {
+        let capacity = conditions.capacity(self.image.capacity());
+        self.truth = self
+            .truth
+            .filter(|truth| truth.holds_of_first(capacity, &self.image));
+        self.image.set_capacity(capacity);
+        self
+    }
+}
+
 impl Recipe {
     /// Decodes a recipe.
     ///

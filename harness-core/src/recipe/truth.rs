@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use shared::{AllocationSummary, TouchedUnits};
 
 use crate::options::Options;
+use crate::sparse::SparseImage;
 use crate::subject::ScanErrorKind;
 
 /// What is true of an image.
@@ -19,6 +20,9 @@ pub struct Truth {
     /// Whether a table is named for several parts of the disk, so that a run of data changes what the
     /// other parts hold.
     pub shares_tables: bool,
+    /// The file may be cut down to this length, in bytes, as long as only zeroes are lost. `u64::MAX` in
+    /// formats that need the whole file.
+    pub least_length: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +54,17 @@ impl Truth {
             refusal: None,
             own_size: None,
             shares_tables: false,
+            least_length: u64::MAX,
         }
+    }
+
+    /// Whether the same is true of the first `length` bytes of `file`, the whole file.
+    #[must_use]
+    pub fn holds_of_first(&self, length: u64, file: &SparseImage) -> bool {
+        let end = file.capacity();
+        let mut missing = file.pieces(length, u64::MAX);
+        let may_be_cut = (self.least_length..end).contains(&length);
+        length == end || may_be_cut && missing.all(|(_, piece)| piece.iter().all(|&byte| byte == 0))
     }
 
     /// Says that the `length` bytes at byte `start` of the disk hold data. What reaches past the
@@ -145,6 +159,23 @@ mod tests {
         let summary = truth.answer(NonZeroU64::new(4096)).unwrap().unwrap();
         assert_eq!(summary.allocated_bytes, 100 + 4192 + 1);
         assert_eq!(summary.touched.unwrap().count, 3);
+    }
+
+    #[test]
+    fn only_zeroes_may_be_missing_and_no_more_than_is_allowed() {
+        let mut file = SparseImage::new(5000);
+        file.write(4500, &[7]);
+        let mut truth = Truth::new(0);
+        for length in [0, 4501, 4999, 5001] {
+            assert!(!truth.holds_of_first(length, &file), "{length}");
+        }
+        assert!(truth.holds_of_first(5000, &file));
+        truth.least_length = 4097;
+        for (length, holds) in [(4500, false), (4501, true), (4999, true), (5001, false)] {
+            assert_eq!(truth.holds_of_first(length, &file), holds, "{length}");
+        }
+        truth.least_length = 4502;
+        assert!(!truth.holds_of_first(4501, &file));
     }
 
     #[test]

@@ -90,7 +90,7 @@ fn a_header_that_the_file_cuts_short_is_corrupt() {
     assert_eq!(
         answer(&empty.bytes[..112], None, None).map(|summary| summary.virtual_size),
         // The L1 table of no entries is still at an offset, which must not lie past the end.
-        Err(Corrupt("the L1 table is not wholly in the file"))
+        Err(Corrupt("the L1 table is not wholly in the file's clusters"))
     );
     let mut empty = Image::with(2, 16, 0, 0);
     empty.put64(field::L1_OFFSET, 0);
@@ -237,21 +237,36 @@ fn the_headers_length_has_bounds() {
             Err(Corrupt("the header is shorter than 104 bytes"))
         );
     }
-    for length in [105, 108, 119] {
-        assert_eq!(
-            with32(field::HEADER_LENGTH, length),
-            Err(Corrupt("the header's length is not a multiple of 8"))
-        );
-    }
-    for length in [65544, 0xffff_fff8] {
+    for length in [65537, 0xffff_fff8] {
         assert_eq!(
             with32(field::HEADER_LENGTH, length),
             Err(Corrupt("the header is longer than a cluster"))
         );
     }
-    for length in [104, 112, 120, 65536] {
+    // It need not be a multiple of 8, as in QEMU.
+    for length in [104, 105, 108, 111, 112, 113, 120, 65535, 65536] {
         assert_eq!(with32(field::HEADER_LENGTH, length), Ok(0));
     }
+}
+
+#[test]
+fn a_header_of_105_bytes_has_a_compression_type() {
+    let with = |kind: u8| {
+        let mut image = Image::new(16, 0);
+        image.put64(field::L1_OFFSET, 0);
+        image.put64(field::INCOMPATIBLE, 1 << 3);
+        image.put32(field::HEADER_LENGTH, 105);
+        image.bytes[field::COMPRESSION_TYPE] = kind;
+        image.bytes
+    };
+    let header = QcowHeader::parse(&with(1)[..105]).unwrap();
+    assert_eq!((header.header_length, header.compression_type), (105, 1));
+    assert!(answer(&with(1)[..105], None, None).is_ok());
+    assert!(matches!(
+        answer(&with(1)[..104], None, None),
+        Err(Corrupt(_))
+    ));
+    assert!(matches!(answer(&with(2), None, None), Err(Unsupported(_))));
 }
 
 #[test]
@@ -277,8 +292,8 @@ fn the_l1_table_has_bounds() {
 }
 
 #[test]
-fn the_l1_table_must_be_wholly_in_the_file() {
-    let outside = Err(Corrupt("the L1 table is not wholly in the file"));
+fn the_l1_table_must_be_wholly_in_the_files_clusters() {
+    let outside = Err(Corrupt("the L1 table is not wholly in the file's clusters"));
     let scanned = |damage: &dyn Fn(&mut Image)| {
         let mut image = sound();
         damage(&mut image);
@@ -293,8 +308,9 @@ fn the_l1_table_must_be_wholly_in_the_file() {
     // Also what is not needed for the disk's size.
     assert_eq!(scanned(&|image| image.put32(field::L1_SIZE, 8192)), Ok(0));
     assert_eq!(scanned(&|image| image.put32(field::L1_SIZE, 8193)), outside);
-    assert_eq!(scanned(&|image| image.bytes.truncate(131_080)), Ok(0));
-    assert_eq!(scanned(&|image| image.bytes.truncate(131_079)), outside);
+    // A byte of its cluster must be there.
+    assert_eq!(scanned(&|image| image.bytes.truncate(131_073)), Ok(0));
+    assert_eq!(scanned(&|image| image.bytes.truncate(131_072)), outside);
 }
 
 #[test]

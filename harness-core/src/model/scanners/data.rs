@@ -119,8 +119,8 @@ impl Tables {
 }
 
 /// Calls `visit` for each of the `count` entries of `N` bytes at byte `offset` that is not all zeros,
-/// in order, with the entry's number and bytes, until `visit` ends with an error. The entries lie
-/// wholly in the image.
+/// in order, with the entry's number and bytes, until `visit` ends with an error. What of an entry lies
+/// past the image's end reads as zeros.
 ///
 /// # Errors
 /// The error of `visit`.
@@ -262,6 +262,17 @@ mod tests {
         }
         assert_eq!(found::<4>(&image, 504, 1), [(0, [5, 6, 7, 8])]);
         assert!(found::<4>(&image, 504, 0).is_empty());
+    }
+
+    #[test]
+    fn an_entry_that_the_end_cuts_is_there_and_those_behind_it_are_not() {
+        let mut image = SparseImage::new(4099);
+        image.write(4088, &[7; 24]);
+        let whole = (0, [7; 8]);
+        let cut = (1, [7, 7, 7, 0, 0, 0, 0, 0]);
+        assert_eq!(found(&image, 4088, 3), [whole, cut]);
+        assert_eq!(found(&[7; 11][..], 0, 3), [whole, cut]);
+        assert!(found::<8>(&image, 8192, 3).is_empty());
     }
 
     #[test]

@@ -160,7 +160,6 @@ impl Header {
         let length = u64::from(self.length);
         let length_fits = self.version == 2
             || (104..=self.cluster()).contains(&length)
-                && length.is_multiple_of(8)
                 // Extensions that are not known need not be there.
                 && length.min(112) <= file;
         external_if_raw
@@ -170,15 +169,21 @@ impl Header {
             && self.refcount_order <= 6
     }
 
-    /// The L1 table is at most 32 MiB, aligned, inside the file, and maps the whole disk.
+    /// The L1 table is at most 32 MiB, aligned, in the file's clusters, and maps the whole disk.
     fn is_l1_sound(&self, file: u64) -> bool {
         let entries = u64::from(self.l1_length);
         let mapped = u128::from(entries) * u128::from(self.mapped_by_l1_entry());
-        let end = u128::from(self.l1_offset) + u128::from(entries) * 8;
         entries <= 4 << 20
             && self.is_aligned(self.l1_offset)
             && mapped >= u128::from(self.size)
-            && end <= u128::from(file)
+            && self.is_in_clusters_of(file, self.l1_offset, entries * 8)
+    }
+
+    /// Whether `length` bytes at byte `offset` lie in the clusters of a file of `file` bytes. Its last
+    /// cluster may be there in part: the rest of it reads as zeros, as QEMU reads all past a file's end.
+    fn is_in_clusters_of(&self, file: u64, offset: u64, length: u64) -> bool {
+        let clusters_end = u128::from(file).next_multiple_of(u128::from(self.cluster()));
+        u128::from(offset) + u128::from(length) <= clusters_end
     }
 
     /// The tables that no scan reads: as QEMU insists on, of a sensible length, aligned, and under 2^63.
@@ -210,7 +215,8 @@ impl Header {
             if table == 0 {
                 return Ok(());
             }
-            if !self.is_aligned(table) || !image.contains(table, self.cluster()) {
+            let is_there = self.is_in_clusters_of(image.length(), table, self.cluster());
+            if !self.is_aligned(table) || !is_there {
                 return Err(Corrupt);
             }
             tables.name(self.cluster())?;
@@ -492,7 +498,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_are_whole_aligned_and_no_more_than_the_file_has() {
+    fn tables_are_aligned_and_no_more_than_the_file_has() {
         // A table of 512 bytes maps 64 clusters; the file has 4 sectors, so 4 tables may be named.
         let named = |tables: &[u64]| {
             let mut image = empty(9);
@@ -516,9 +522,58 @@ mod tests {
         let mut image = empty(14);
         put64(&mut image, 1 << 14, (2 << 14) + 512);
         assert_eq!(bytes(&image), Err(Corrupt));
-        let image = empty(14);
-        assert_eq!(bytes(&image[..3 << 14]), Ok(0));
-        assert_eq!(bytes(&image[..(3 << 14) - 1]), Err(Corrupt));
+    }
+
+    #[test]
+    fn what_the_last_cluster_lacks_of_a_table_is_zeros() {
+        // The L2 table is cluster 2, and the last one in all of these files.
+        let table = 2_usize << 14;
+        let held = |features, words: &[u64], length| {
+            bytes(&with_words(features, words)[..table + length]).map(|bytes| bytes >> 9)
+        };
+        // Offsets of which the high bytes say all, so that an entry may be cut inside.
+        let far = 1 << 40;
+        for (length, clusters) in [(1, 0), (2, 0), (3, 1), (8, 1), (10, 1), (11, 2), (16, 2)] {
+            assert_eq!(held(0, &[far, far], length), Ok(32 * clusters), "{length}");
+        }
+        assert_eq!(held(0, &[far, far], 0), Err(Corrupt));
+        // With extended entries the last byte that is there says which subclusters.
+        for (length, subclusters) in [
+            (3, 0),
+            (14, 0),
+            (15, 8),
+            (16, 9),
+            (18, 9),
+            (31, 9),
+            (32, 10),
+        ] {
+            let words = [far, 0xff01, far, 1];
+            assert_eq!(
+                held(EXTENDED_L2, &words, length),
+                Ok(subclusters),
+                "{length}"
+            );
+        }
+
+        // The L1 table is the last one, of two clusters: a byte of the second one must be there.
+        let mut image = empty(9);
+        put64(&mut image, 24, 65 * 64 * 512);
+        put32(&mut image, 36, 65);
+        put64(&mut image, 40, 2048);
+        put64(&mut image, 1024, FIRST);
+        put64(&mut image, 1032, 512);
+        image.resize(3072, 0);
+        put64(&mut image, 2048, 1024);
+        put64(&mut image, 2560, 1024);
+        for (length, data) in [
+            (2560, Err(Corrupt)),
+            (2561, Ok(512)),
+            (2566, Ok(512)),
+            (2567, Ok(1024)),
+            (3072, Ok(1024)),
+        ] {
+            assert_eq!(bytes(&image[..length]), data, "{length}");
+        }
     }
 
     #[test]
@@ -554,9 +609,8 @@ mod tests {
                     |image| put64(image, 72, EXTENDED_L2),
                     |image| put64(image, 88, RAW_EXTERNAL_DATA),
                     |image| put32(image, 96, 7),
-                    |image| put32(image, 100, 96),
-                    |image| put32(image, 100, 108),
-                    |image| put32(image, 100, 520),
+                    |image| put32(image, 100, 103),
+                    |image| put32(image, 100, 513),
                     |image| put32(image, 36, 0),
                     |image| put32(image, 36, (4 << 20) + 1),
                     |image| put64(image, 40, 513),
@@ -590,7 +644,7 @@ mod tests {
                 assert_eq!(bytes(&image), Err(kind), "{kind:?} {nth}");
             }
         }
-        let allowed: [Change; 11] = [
+        let allowed: [Change; 12] = [
             |_| {},
             |image| put64(image, 72, 0b11),
             |image| {
@@ -601,6 +655,11 @@ mod tests {
             |image| {
                 image[104] = 9;
                 put32(image, 100, 104);
+            },
+            |image| {
+                image[104] = 1;
+                put64(image, 72, COMPRESSION_TYPE);
+                put32(image, 100, 105);
             },
             |image| put32(image, 100, 512),
             |image| put32(image, 36, 192),

@@ -223,6 +223,11 @@ impl Placed {
         self.clusters.write_refcounts(&plan.geometry, writer)
     }
 
+    /// The number of the last cluster that is used.
+    pub(super) fn last_cluster(&self) -> u64 {
+        self.clusters.end() - 1
+    }
+
     /// Where the file ends, in bytes.
     pub(super) fn file_end(&self, plan: &Plan) -> u64 {
         let cluster = plan.geometry.cluster();

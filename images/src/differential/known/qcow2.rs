@@ -71,21 +71,12 @@ pub(super) const KNOWN: &[Known] = &[
     },
     Known {
         id: "qcow2-table-past-end",
-        reason: "QEMU reads what is past the end of the file as zeroes; a table that is not wholly there is corrupt",
+        reason: "QEMU reads what is past the end of the file as zeroes; a table that reaches past the file's last cluster is corrupt",
         gone_since: None,
         applies: Applies::Image(Qcow2, |evidence| {
-            evidence.only_we_refuse("table is not wholly in the file")
+            evidence.only_we_refuse("table is not wholly in the file's clusters")
         }),
         example: Example::Recipe(&[(13, &[3]), (20, &[9]), (22, &[1])]),
-    },
-    Known {
-        id: "qcow2-header-length",
-        reason: "QEMU takes a header whose length is no multiple of 8, which the specification demands",
-        gone_since: None,
-        applies: Applies::Image(Qcow2, |evidence| {
-            evidence.only_we_refuse("the header's length is not a multiple of 8")
-        }),
-        example: Example::Recipe(&[(152, &[246])]),
     },
     Known {
         id: "qcow2-check",
