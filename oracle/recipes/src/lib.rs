@@ -127,8 +127,8 @@ pub struct Built {
 }
 
 impl Built {
-    /// The image as it is on a device: it ends where the device does. Its truth is gone when something
-    /// else than zeroes that may be missing is missing, or when it became longer.
+    /// The image on a device, which may end before the file or after it. The truth stays only if it
+    /// [holds](Truth::holds_of_first) there too.
     #[must_use]
     pub fn on_device(mut self, conditions: &Conditions) -> Self {
         let capacity = conditions.capacity(self.image.capacity());

@@ -50,8 +50,8 @@
 //! some zeroes, 6 a mixture, 7 the last one after zeroes.
 //!
 //! # A file that is cut
-//! The device may end inside the file's last cluster, also when that is a table (see
-//! [`End`](super::conditions::End)). Then the image is the same one if all that is missing is zeroes.
+//! The device may end inside the file's last cluster (see [`End`](super::conditions::End)), and that
+//! cluster may be a table. As long as only zeroes are lost, the image stays the same.
 //!
 //! # What QEMU makes of it
 //! [`qemu_view`] tells whether qemu-img takes the image, and finds nothing wrong with it.
@@ -102,7 +102,7 @@ pub(super) fn build(recipe: &Recipe, writer: &mut ImageWriter) -> Truth {
     let refusal = header::write(&plan.geometry, &facts, writer);
     writer.set_end(placed.file_end(&plan));
     let mut truth = truth(&plan, refusal);
-    // One byte of the last cluster makes room for the tables in it.
+    // One byte of the last cluster is enough: what is missing of it reads as zeroes.
     truth.least_length = placed.last_cluster() * cluster + 1;
     truth
 }
