@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use campaign::command::{
-    bench, compare, completions, corpora, coverage, doctor, export, faults, import, list, minimize,
-    mutants, replay, run, triage,
+    bench, compare, completions, corpora, coverage, doctor, export, import, list, minimize, replay,
+    run, triage,
 };
 use campaign::project::Project;
 use campaign::supervisor;
@@ -39,7 +39,6 @@ enum Command {
     Run(run::Run),
     Compare(compare::Compare),
     Corpora(corpora::Corpora),
-    Faults(faults::Faults),
     Coverage(coverage::Coverage),
     Replay(replay::Replay),
     Triage(triage::Triage),
@@ -47,15 +46,16 @@ enum Command {
     Minimize(minimize::Minimize),
     Export(export::Export),
     Import(import::Import),
-    Mutants(mutants::Mutants),
     Completions(cli::completions::Completions),
     Manual(cli::manual::Manual),
 }
 
 /// Commands of earlier versions, and the tool that has them now.
-const MOVED: [(&str, &str); 5] = [
+const MOVED: [(&str, &str); 7] = [
     ("differential", "images"),
+    ("faults", "lab"),
     ("measure", "images"),
+    ("mutants", "lab"),
     ("recipe", "images"),
     ("scan", "images"),
     ("seeds", "images"),
@@ -90,7 +90,6 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Run(args) => project().and_then(|project| run::run(args, &project)),
         Command::Compare(args) => project().and_then(|project| compare::run(args, &project)),
         Command::Corpora(args) => project().and_then(|project| corpora::run(args, &project)),
-        Command::Faults(args) => project().and_then(|project| faults::run(args, &project)),
         Command::Coverage(args) => project().and_then(|project| coverage::run(args, &project)),
         Command::Replay(args) => project().and_then(|project| replay::run(args, &project)),
         Command::Triage(args) => project().and_then(|project| triage::run(args, &project)),
@@ -98,7 +97,6 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Export(args) => project().and_then(|project| export::run(args, &project)),
         Command::Import(args) => project().and_then(|project| import::run(args, &project)),
         Command::Minimize(args) => project().and_then(|project| minimize::run(args, &project)),
-        Command::Mutants(args) => project().and_then(|project| mutants::run(args, &project)),
         Command::Completions(args) => {
             cli::completions::run(args, completions::with_names(definition()))
         }

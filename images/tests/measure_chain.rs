@@ -1,4 +1,4 @@
-//! `campaign measure` of images with backing files, against `qemu-img measure`; and which backing files are
+//! `images measure` of images with backing files, against `qemu-img measure`; and which backing files are
 //! refused.
 
 mod qemu;

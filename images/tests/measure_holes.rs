@@ -1,4 +1,4 @@
-//! `campaign measure` of images whose files have holes, against `qemu-img measure`.
+//! `images measure` of images whose files have holes, against `qemu-img measure`.
 //!
 //! qemu-img looks for holes in a raw image, in a fixed VHD, and in a qcow2 whose refcounts count clearly more
 //! clusters than its file stores. In any other image the tables decide.

@@ -1,4 +1,4 @@
-//! `campaign measure` of random images against `qemu-img measure`: writes, zeroes, discards, holes in the files, and
+//! `images measure` of random images against `qemu-img measure`: writes, zeroes, discards, holes in the files, and
 //! chains of one to four images of different formats, sizes and clusters.
 
 mod qemu;

@@ -1,5 +1,5 @@
 //! `images scan` against qemu-img: `info` for the virtual size, `map` for the data of raw, qcow2 and
-//! VMDK. Of VHD and VHDX, qemu-img says that all is data; there the blocks that were written are known.
+//! VMDK. For VHD and VHDX the blocks that were written are known.
 
 mod qemu;
 

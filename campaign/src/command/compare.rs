@@ -14,7 +14,6 @@ use report::{Comparison, summary};
 use super::{FINDS, INTERRUPTED, chosen_targets, parse_time};
 use crate::atomic;
 use crate::comparison::contestant::Contestants;
-use crate::comparison::faults::{self, Hunts};
 use crate::comparison::folder::Folder;
 use crate::comparison::hunts as hunted;
 use crate::comparison::machine;
@@ -67,7 +66,6 @@ Examples:
   cargo campaign compare --time 1m
   cargo campaign compare --trials 10 --time 24h --cores 4 --out results/compare/october
   cargo campaign compare --out results/compare/october                goes on with it
-  cargo campaign compare --trials 10 --time 5m --faults all --out results/compare/faults
   cargo campaign compare --out results/compare/november --against results/compare/october
                                         what has changed; nothing is run when both are whole
   cargo campaign compare fuzz_measure_scan --time 10m --engines afl,libfuzzer --cores 1
@@ -112,11 +110,9 @@ pub struct Compare {
     /// Run trials again in which an engine died or did nothing.
     #[arg(long)]
     retry: bool,
-    /// Afterwards have every engine hunt these planted faults, as often as it has trials and at most as long each: their
-    /// names, with commas between them, or `all`. How soon each is caught is shown as survival curves; that is the
-    /// oracle's strength, and no ranking of engines.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    faults: Vec<String>,
+    /// Moved: `cargo lab faults --into DIR` adds hunts of planted faults to the comparison in DIR.
+    #[arg(long, hide = true)]
+    faults: Option<String>,
     /// Set the result side by side with an earlier one, for example of the seeds before a change: the folder
     /// that a comparison wrote, or its report.json. What differs in the conditions comes first. The folder gets
     /// against.md and against.json too.
@@ -155,10 +151,13 @@ impl Compare {
 /// # Errors
 /// When a result does not count; see the exit codes in the help. The report is written all the same.
 pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
+    if args.faults.is_some() {
+        eprintln!("moved: use cargo lab faults --into DIR, then cargo campaign compare --out DIR");
+        return Ok(ExitCode::from(2));
+    }
     let progress = Progress::new();
     session::stop_on_ctrl_c()?;
     let asked = args.asked()?;
-    faults::check_known(project, &args.faults)?;
     let old = args.against.as_deref().map(report::read).transpose()?;
     let folder = Folder::open(&output_folder(args.out.as_deref(), project)?)?;
     let is_here = |from: &PathBuf| {
@@ -193,7 +192,6 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         project.root(),
         &project.code_under_test()?,
     )?;
-    let faults = faults::chosen(project, &args.faults, &targets)?;
     let order = order::of(&plan.targets, &plan.engines, plan.trials, plan.order_seed);
     if args.retry {
         retry(&folder, &order, &progress)?;
@@ -213,26 +211,7 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         progress: &progress,
     };
     let trials = schedule.run(order);
-    let mut troubles = Vec::new();
-    if !faults.is_empty() && !session::interrupted() {
-        let hunts = Hunts {
-            project,
-            folder: &folder,
-            targets: &targets,
-            engines: &plan.engines,
-            trials: plan.trials,
-            time,
-            cores: schedule.cores.clone(),
-            order_seed: plan.order_seed,
-            progress: &progress,
-        };
-        // The trials are whole: they are reported whatever comes of the hunts.
-        troubles = hunts
-            .run(&faults)
-            .unwrap_or_else(|error| vec![format!("{error:#}")]);
-    }
     let hunts = hunted::read(&folder)?;
-    troubles.extend(hunted::lost(&hunts));
     let comparison = progress.step("report", || {
         let reporting = Reporting {
             plan: &plan,
@@ -261,11 +240,8 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         atomic::write_durably(&folder.root().join("faults.md"), of_faults.as_bytes())?;
         outln!("{of_faults}");
     }
-    let code = conclude(&comparison, &trials, &folder, project, troubles)?;
-    if session::interrupted() && !faults.is_empty() {
-        return Ok(ExitCode::from(INTERRUPTED));
-    }
-    Ok(code)
+    let lost = hunted::lost(&hunts);
+    conclude(&comparison, &trials, &folder, project, lost)
 }
 
 /// The folder to write to, and to go on in.

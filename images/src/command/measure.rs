@@ -34,11 +34,11 @@ use crate::target_options;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  images measure --size 10G -O qcow2
-  images measure -O qcow2 -o cluster_size=2M,preallocation=metadata disk.raw
-  images measure -f vpc -O vhdx --output json disk.vhd
-  images measure --own-layer -O qcow2 overlay.qcow2
-  images measure -O vmdk -o help          what can be set for a format
+  cargo images measure --size 10G -O qcow2
+  cargo images measure -O qcow2 -o cluster_size=2M,preallocation=metadata disk.raw
+  cargo images measure -f vpc -O vhdx --output json disk.vhd
+  cargo images measure --own-layer -O qcow2 overlay.qcow2
+  cargo images measure -O vmdk -o help          what can be set for a format
 
 Formats: raw, qcow2, vmdk, vpc (or vhd), vhdx.
 SIZE is in bytes, or has one of the suffixes b, k, M, G, T, P, E: 64k, 1.5G.

@@ -25,9 +25,9 @@ use crate::source::Source;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  images scan disk.qcow2
-  images scan --unit 2M --output json disk.vhdx
-  images scan -f vpc --sector-size 4k disk.img
+  cargo images scan disk.qcow2
+  cargo images scan --unit 2M --output json disk.vhdx
+  cargo images scan -f vpc --sector-size 4k disk.img
 
 The answer:
   format            raw, qcow2, vmdk, vpc or vhdx

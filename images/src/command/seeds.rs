@@ -16,9 +16,9 @@ use crate::{seeds, shown};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  images seeds                       the project's own seeds, in seeds/
-  images seeds --from ~/images       add seeds made of one's own images
-  images seeds --out ../my-seeds     somewhere else
+  cargo images seeds                       the project's own seeds, in seeds/
+  cargo images seeds --from ~/images       add seeds made of one's own images
+  cargo images seeds --out ../my-seeds     somewhere else
 
 An image becomes a seed if what a scan reads of it fits 64 KiB; its data is left out. What was skipped is
 said, with the reason.

@@ -1,13 +1,14 @@
-//! The planted faults are as `faults/README.md` says, and `campaign faults` tells what notices one.
+//! The planted faults are as `lab/faults/README.md` says, and `lab faults` reports what notices one.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use campaign::faults::copy::apply;
-use campaign::faults::patch::{self, Fault};
 use harness_core::check;
+use lab::faults::copy::apply;
+use lab::faults::patch::{self, Fault};
+use lab::faults::trial::Task;
 
 fn root() -> PathBuf {
     let above = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
@@ -15,7 +16,7 @@ fn root() -> PathBuf {
 }
 
 fn faults() -> Vec<Fault> {
-    patch::all(&root().join("faults")).expect("faults")
+    patch::all(&root().join(lab::faults::FOLDER)).expect("faults")
 }
 
 #[test]
@@ -67,12 +68,33 @@ fn every_header_says_what_is_wrong_where_it_comes_from_and_what_should_notice() 
     }
 }
 
-fn campaign(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_campaign"))
+#[test]
+fn a_fault_is_hunted_on_the_first_target_of_a_comparison_that_drives_it() {
+    let path = root().join("lab/faults/vhdx-header-tie-accepted.patch");
+    let fault = Fault::read(&path).unwrap();
+    let all = Task::on_all_targets(fault.clone());
+    let names: Vec<&str> = all.targets.iter().map(|target| target.name).collect();
+    assert_eq!(names, ["fuzz_measure_image", "fuzz_measure_scan"]);
+    let first = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        Task::on_first_target(fault.clone(), &names).map(|task| task.targets[0].name)
+    };
+    let both = first(&["fuzz_measure_scan", "fuzz_measure_image"]).unwrap();
+    assert_eq!(both, "fuzz_measure_image");
+    assert_eq!(first(&["fuzz_measure_scan"]).unwrap(), "fuzz_measure_scan");
+    let error = first(&["fuzz_measure_calc"]).unwrap_err().to_string();
+    assert!(
+        error.contains("fuzz_measure_image or fuzz_measure_scan"),
+        "{error}"
+    );
+}
+
+fn tool(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lab"))
         .args(arguments)
         .current_dir(root())
         .output()
-        .expect("campaign runs")
+        .expect("lab runs")
 }
 
 fn text(output: &Output) -> String {
@@ -85,7 +107,7 @@ fn text(output: &Output) -> String {
 
 #[test]
 fn a_fault_that_is_not_there_is_refused_with_the_names_of_those_that_are() {
-    let refused = campaign(&["faults", "--corpus-only", "--fault", "no-such-fault"]);
+    let refused = tool(&["faults", "--corpus-only", "--fault", "no-such-fault"]);
     let said = text(&refused);
     assert_eq!(refused.status.code(), Some(1), "{said}");
     assert!(
@@ -111,7 +133,7 @@ fn the_shipped_corpora_catch_a_fault_and_the_second_run_knows_it() {
         "--out",
         out.path().to_str().unwrap(),
     ];
-    let first = campaign(&arguments);
+    let first = tool(&arguments);
     let said = text(&first);
     assert_eq!(first.status.code(), Some(0), "{said}");
     assert!(said.contains("Not a ranking of engines"), "{said}");
@@ -140,7 +162,7 @@ fn the_shipped_corpora_catch_a_fault_and_the_second_run_knows_it() {
         "{caught}"
     );
 
-    let second = campaign(&arguments);
+    let second = tool(&arguments);
     let said = text(&second);
     assert_eq!(second.status.code(), Some(0), "{said}");
     assert!(

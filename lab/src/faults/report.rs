@@ -1,19 +1,14 @@
 //! What came of each fault: kept as JSON, reused while nothing that it depends on has changed, and shown
 //! as a table.
 
-use report::Machine;
-use report::format::grouped;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
 
-use anyhow::Result;
+use campaign::comparison::contestant::Contestant;
+use campaign::comparison::hunts::{self, Hunt};
+use report::Machine;
+use report::format::grouped;
 use serde::{Deserialize, Serialize};
-
-use crate::atomic;
-pub use crate::comparison::hunts::{Find, Hunt};
-use crate::engine::Engine;
 
 /// What the figures are and are not: above every table and in the JSON.
 pub const MEASURES: &str = "How strong the oracle is, by planted faults. Not a ranking of engines: \
@@ -28,12 +23,14 @@ pub struct Report {
     pub made: String,
     /// What it ran on.
     pub machine: Machine,
-    /// How many inputs the corpora have, by target.
+    /// How many inputs the corpora have, by target; empty when they were not replayed.
     pub corpus_inputs: BTreeMap<String, usize>,
     /// How long an engine had for a fault, in seconds.
     pub time_seconds: u64,
+    /// How often each engine hunted each fault.
+    pub trials: usize,
     /// The engines that were asked for.
-    pub engines: Vec<Engine>,
+    pub engines: Vec<Contestant>,
     /// The faults, by name.
     pub faults: Vec<FaultResult>,
 }
@@ -53,8 +50,8 @@ pub struct FaultResult {
     pub corpora: Option<Replayed>,
     /// What they show to the invariants alone.
     pub invariants_alone: Option<Replayed>,
-    /// What each engine found.
-    pub engines: BTreeMap<Engine, Hunt>,
+    /// What each engine found, in each of its hunts.
+    pub engines: BTreeMap<Contestant, Vec<Hunt>>,
     /// Why there is no result, when there is none: the patch does not apply, or a build fails.
     pub failure: Option<String>,
 }
@@ -106,6 +103,24 @@ impl Replayed {
     }
 }
 
+impl Basis {
+    /// What the replays of the corpora depend on.
+    #[must_use]
+    pub fn replays(&self) -> [&str; 3] {
+        [&self.patch, &self.sources, &self.corpora]
+    }
+
+    /// What a hunt depends on.
+    #[must_use]
+    pub fn hunts(&self) -> hunts::Basis {
+        hunts::Basis {
+            patch: self.patch.clone(),
+            sources: self.sources.clone(),
+            seeds: self.seeds.clone(),
+        }
+    }
+}
+
 impl FaultResult {
     /// Whether the shipped corpora notice it.
     #[must_use]
@@ -113,20 +128,6 @@ impl FaultResult {
         self.corpora
             .as_ref()
             .is_some_and(|corpora| !corpora.caught.is_empty())
-    }
-
-    /// The result in `path`, when there is one; a file that is none is as good as no file.
-    #[must_use]
-    pub fn kept(path: &Path) -> Option<Self> {
-        serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
-    }
-
-    /// Keeps the result in `path`, in one step.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn keep(&self, path: &Path) -> Result<()> {
-        atomic::write_json(path, self)
     }
 }
 
@@ -140,10 +141,11 @@ pub fn markdown(report: &Report) -> String {
             .iter()
             .map(|fault| row(fault, &report.engines)),
     );
-    format!("{MEASURES}\n\n{}\n{}", table(&rows), summary(report))
+    let table = report::markdown::table(&rows, rows[0].len());
+    format!("{MEASURES}\n\n{table}\n{}", summary(report))
 }
 
-fn headings(engines: &[Engine]) -> Vec<String> {
+fn headings(engines: &[Contestant]) -> Vec<String> {
     ["fault", "shipped corpora: check", "inputs until then"]
         .into_iter()
         .chain(engines.iter().map(|engine| engine.title()))
@@ -152,11 +154,12 @@ fn headings(engines: &[Engine]) -> Vec<String> {
         .collect()
 }
 
-fn row(fault: &FaultResult, engines: &[Engine]) -> Vec<String> {
+fn row(fault: &FaultResult, engines: &[Contestant]) -> Vec<String> {
+    let none = || "–".to_owned();
     let mut cells = vec![fault.fault.clone()];
     if fault.failure.is_some() {
         cells.push("no result".to_owned());
-        cells.resize(engines.len() + 4, "–".to_owned());
+        cells.resize(engines.len() + 4, none());
         return cells;
     }
     match &fault.corpora {
@@ -169,18 +172,21 @@ fn row(fault: &FaultResult, engines: &[Engine]) -> Vec<String> {
                 .collect();
             cells.push(until.join(", "));
         }
-        Some(_) => cells.extend(["ESCAPED".to_owned(), "–".to_owned()]),
-        None => cells.extend(["–".to_owned(), "–".to_owned()]),
+        Some(_) => cells.extend(["ESCAPED".to_owned(), none()]),
+        None => cells.extend([none(), none()]),
     }
-    cells.extend(
-        engines
-            .iter()
-            .map(|engine| fault.engines.get(engine).map_or("–".to_owned(), hunt)),
-    );
+    cells.extend(engines.iter().map(|engine| {
+        let hunts = fault.engines.get(engine).map_or(&[][..], Vec::as_slice);
+        match hunts {
+            [] => none(),
+            [one] => hunt(one),
+            several => several_hunts(several),
+        }
+    }));
     cells.push(match &fault.invariants_alone {
         Some(alone) if !alone.caught.is_empty() => format!("yes: {}", alone.checks().join(", ")),
         Some(_) => "no".to_owned(),
-        None => "–".to_owned(),
+        None => none(),
     });
     cells
 }
@@ -204,6 +210,26 @@ fn hunt(hunt: &Hunt) -> String {
     }
 }
 
+/// How many hunts caught the fault, and the median time when that is more than half of them.
+fn several_hunts(hunts: &[Hunt]) -> String {
+    let count = |which: fn(&Hunt) -> bool| hunts.iter().filter(|&hunt| which(hunt)).count();
+    let mut text = format!(
+        "{} of {}",
+        count(|hunt| hunt.find.is_some()),
+        count(|hunt| hunt.find.is_some() || hunt.failure.is_none())
+    );
+    let mut times: Vec<Option<u64>> = hunts
+        .iter()
+        .filter(|hunt| hunt.find.is_some() || hunt.failure.is_none())
+        .map(|hunt| hunt.find.as_ref().map(|_| hunt.time_ms))
+        .collect();
+    times.sort_by_key(|time| time.unwrap_or(u64::MAX));
+    if let Some(Some(median)) = times.get(times.len() / 2) {
+        let _ = write!(text, ", median {}", seconds(*median));
+    }
+    text
+}
+
 fn seconds(ms: u64) -> String {
     format!("{}.{} s", ms / 1000, ms % 1000 / 100)
 }
@@ -213,57 +239,38 @@ fn short(target: &str) -> &str {
     target.strip_prefix("fuzz_measure_").unwrap_or(target)
 }
 
-fn table(rows: &[Vec<String>]) -> String {
-    let columns = rows.first().map_or(0, Vec::len);
-    let widths: Vec<usize> = (0..columns)
-        .map(|column| {
-            rows.iter()
-                .map(|row| row[column].chars().count())
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    let mut text = String::new();
-    for (number, row) in rows.iter().enumerate() {
-        for (cell, width) in row.iter().zip(&widths) {
-            let _ = write!(text, "| {cell:<width$} ");
-        }
-        text += "|\n";
-        if number == 0 {
-            for width in &widths {
-                let _ = write!(text, "|{}", "-".repeat(width + 2));
-            }
-            text += "|\n";
-        }
-    }
-    text
-}
-
 fn summary(report: &Report) -> String {
-    let all = report.faults.len();
-    let count = |which: &dyn Fn(&FaultResult) -> bool| {
-        report.faults.iter().filter(|&fault| which(fault)).count()
-    };
-    let mut text = format!(
-        "{all} faults: the shipped corpora catch {}, {} of them by the invariants alone.\n",
-        count(&FaultResult::caught_by_corpora),
-        count(&|fault| fault
-            .invariants_alone
-            .as_ref()
-            .is_some_and(|alone| !alone.caught.is_empty())),
-    );
+    let faults = &report.faults;
+    let count =
+        |which: fn(&FaultResult) -> bool| faults.iter().filter(|&fault| which(fault)).count();
+    let mut text = String::new();
+    if !report.corpus_inputs.is_empty() {
+        let _ = writeln!(
+            text,
+            "{} faults: the shipped corpora catch {}, {} of them by the invariants alone.",
+            faults.len(),
+            count(FaultResult::caught_by_corpora),
+            count(|fault| fault
+                .invariants_alone
+                .as_ref()
+                .is_some_and(|alone| !alone.caught.is_empty())),
+        );
+    }
     for engine in &report.engines {
-        let hunts = |which: &dyn Fn(&Hunt) -> bool| {
-            count(&|fault| fault.engines.get(engine).is_some_and(which))
+        let hunts = || {
+            let of_fault = faults.iter().filter_map(|fault| fault.engines.get(engine));
+            of_fault.flatten()
         };
         let _ = writeln!(
             text,
-            "{}: {} of {} within {} s from the seeds, {} more because a seed fails.",
+            "{}: {} of {} hunts within {} s from the seeds, {} more because a seed fails.",
             engine.title(),
-            hunts(&|hunt| hunt.find.is_some()),
-            hunts(&|_| true),
+            hunts().filter(|hunt| hunt.find.is_some()).count(),
+            hunts().count(),
             report.time_seconds,
-            hunts(&|hunt| hunt.find.is_none() && hunt.caught()),
+            hunts()
+                .filter(|hunt| hunt.find.is_none() && hunt.caught())
+                .count(),
         );
     }
     text
@@ -272,6 +279,8 @@ fn summary(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use campaign::comparison::hunts::Find;
+    use campaign::engine::Engine;
 
     fn result(name: &str) -> FaultResult {
         FaultResult {
@@ -303,6 +312,21 @@ mod tests {
         }
     }
 
+    fn hunted(time_ms: u64, caught: bool) -> Hunt {
+        Hunt {
+            find: caught.then(|| Find {
+                target: "fuzz_measure_scan".to_owned(),
+                check: "scan.a".to_owned(),
+                input: "y".to_owned(),
+            }),
+            time_ms,
+            executions: 12_345,
+            limit_ms: 300_000,
+            seed_fails: None,
+            failure: None,
+        }
+    }
+
     #[test]
     fn the_table_says_what_caught_a_fault_and_what_escaped() {
         let mut found = result("found");
@@ -312,21 +336,12 @@ mod tests {
                 caught("fuzz_measure_scan", 12, &[("scan.a", 2)]),
             ],
         });
-        found.engines.insert(
-            Engine::Afl,
-            Hunt {
-                find: Some(Find {
-                    target: "fuzz_measure_scan".to_owned(),
-                    check: "scan.a".to_owned(),
-                    input: "y".to_owned(),
-                }),
-                time_ms: 3_190,
-                executions: 12_345,
-                limit_ms: 300_000,
-                seed_fails: None,
-                failure: None,
-            },
-        );
+        let afl = Contestant::Alone(Engine::Afl);
+        found.engines.insert(afl, vec![hunted(3_190, true)]);
+        let mut escaped = result("escaped");
+        let hunts = [(9_000, true), (60_000, false), (4_000, true)];
+        let hunts = hunts.map(|(time_ms, caught)| hunted(time_ms, caught));
+        escaped.engines.insert(afl, hunts.into());
         let mut broken = result("broken");
         broken.failure = Some("does not apply".to_owned());
         let report = Report {
@@ -339,10 +354,11 @@ mod tests {
                 system: String::new(),
                 tools: Vec::new(),
             },
-            corpus_inputs: BTreeMap::new(),
+            corpus_inputs: [("fuzz_measure_scan".to_owned(), 12)].into(),
             time_seconds: 300,
-            engines: vec![Engine::Afl],
-            faults: vec![found, result("escaped"), broken],
+            trials: 1,
+            engines: vec![afl],
+            faults: vec![found, escaped, broken],
         };
         let text = markdown(&report);
         assert!(text.starts_with("How strong the oracle is"), "{text}");
@@ -366,25 +382,23 @@ mod tests {
                 "no"
             ]
         );
-        assert_eq!(line("escaped")[2..6], ["ESCAPED", "–", "–", "no"]);
+        assert_eq!(
+            line("escaped")[2..6],
+            ["ESCAPED", "–", "2 of 3, median 9.0 s", "no"]
+        );
         assert_eq!(line("broken")[2..6], ["no result", "–", "–", "–"]);
         assert!(
             text.contains("3 faults: the shipped corpora catch 1, 0 of them"),
             "{text}"
         );
-        assert!(text.contains("AFL++: 1 of 1 within 300 s"), "{text}");
+        assert!(text.contains("AFL++: 3 of 4 hunts within 300 s"), "{text}");
     }
 
     #[test]
     fn a_seed_that_fails_does_not_hide_that_nothing_else_was_found() {
-        let mut hunt = Hunt {
-            find: None,
-            time_ms: 0,
-            executions: 0,
-            limit_ms: 300_000,
-            seed_fails: Some("calc.x".to_owned()),
-            failure: None,
-        };
+        let mut hunt = hunted(0, false);
+        hunt.executions = 0;
+        hunt.seed_fails = Some("calc.x".to_owned());
         assert_eq!(super::hunt(&hunt), "every seed");
         hunt.time_ms = 300_042;
         hunt.executions = 12_345;
@@ -394,35 +408,5 @@ mod tests {
         );
         hunt.seed_fails = None;
         assert_eq!(super::hunt(&hunt), "not in 300.0 s, 12\u{202f}345");
-    }
-
-    #[test]
-    fn a_hunt_is_reused_when_it_found_something_or_had_as_long() {
-        let hunt = |found: bool, limit_ms| Hunt {
-            find: found.then(|| Find {
-                target: String::new(),
-                check: String::new(),
-                input: String::new(),
-            }),
-            time_ms: 1,
-            executions: 1,
-            limit_ms,
-            seed_fails: None,
-            failure: None,
-        };
-        let minute = std::time::Duration::from_secs(60);
-        assert!(hunt(true, 1).answers(minute));
-        assert!(hunt(false, 60_000).answers(minute));
-        assert!(!hunt(false, 59_999).answers(minute));
-    }
-
-    #[test]
-    fn a_result_is_kept_and_read_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("faults/x.json");
-        assert!(FaultResult::kept(&path).is_none());
-        let result = result("x");
-        result.keep(&path).unwrap();
-        assert_eq!(FaultResult::kept(&path), Some(result));
     }
 }

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
-use campaign::faults::copy::{Copy, Sources};
-use campaign::faults::inputs::Inputs;
-use campaign::faults::patch::Fault;
 use campaign::project::Project;
 use campaign::replay::{Replayer, Verdict, build_worker};
 use campaign::triage::collect::collect;
+use lab::faults::copy::{Copy, Sources};
+use lab::faults::inputs::Inputs;
+use lab::faults::patch::Fault;
 
 use planted::{FAULTS, Known};
 
@@ -55,7 +55,7 @@ fn the_finds_are_made_anew() {
     let mut shown: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     for (fault, _) in FAULTS {
         copy.restore(&sources).unwrap();
-        copy.plant(&Fault::read(&root.join(format!("faults/{fault}.patch"))).unwrap())
+        copy.plant(&Fault::read(&root.join(format!("lab/faults/{fault}.patch"))).unwrap())
             .unwrap();
         let mut replayer = Replayer::new(build_worker(&copy.project().unwrap()).unwrap());
         for (index, (_, target, file)) in candidates.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The faults in `faults/`: patches with a header.
+//! The faults in `lab/faults/`: patches with a header.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use harness_core::{Target, targets};
 
-use crate::corpus::{content_name, files_in};
+use campaign::corpus::{content_name, files_in};
 
 /// A mistake to plant.
 #[derive(Debug, Clone)]

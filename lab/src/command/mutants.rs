@@ -1,4 +1,4 @@
-//! `campaign mutants`: how many small changes of the code the shipped corpora tell.
+//! `lab mutants`: how many small changes of the code the shipped corpora tell.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,15 +9,15 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::mutants::{Fate, Outcome, Record, fingerprint};
-use crate::output::outln;
-use crate::project::Project;
-use crate::reasons::{List, Place};
+use campaign::project::Project;
+use campaign::reasons::{List, Place};
+use cli::outln;
 
 /// Score the shipped corpora by mutants: which small changes of the code do they tell?
 ///
 /// cargo-mutants changes the code under test in one place after the other; each change is built, and the
 /// only test is the replay of what is checked in: seeds, shipped corpora, regressions. A mutant that no
-/// input tells survives. Survivors are listed in mutants/survivors.toml, each with the reason why it is
+/// input tells survives. Survivors are listed in lab/mutants/survivors.toml, each with the reason why it is
 /// equivalent, or why no target can reach it. A run that was interrupted goes on where it ended, as long as
 /// nothing has changed.
 #[derive(Debug, clap::Args)]
@@ -28,12 +28,12 @@ Exit codes:
   2  the command line is wrong
 
 Examples:
-  cargo campaign mutants --jobs 2            the code under test
-  cargo campaign mutants --retry             once more those that survived, after inputs were added
-  cargo campaign mutants --set harness       the decoders and the recipe writer: no score is asked for
-  cargo campaign mutants --set harness --sample 20
+  cargo lab mutants --jobs 2            the code under test
+  cargo lab mutants --retry             once more those that survived, after inputs were added
+  cargo lab mutants --set harness       the decoders and the recipe writer: no score is asked for
+  cargo lab mutants --set harness --sample 20
                                              every twentieth of them: there are thousands
-  cargo campaign mutants --score-only        what the last run found")]
+  cargo lab mutants --score-only        what the last run found")]
 pub struct Mutants {
     /// What is changed.
     #[arg(long, value_enum, default_value_t = Set::Crates)]
@@ -82,8 +82,8 @@ impl Set {
 
     const fn survivors(self) -> &'static str {
         match self {
-            Self::Crates => "mutants/survivors.toml",
-            Self::Harness => "mutants/survivors-harness.toml",
+            Self::Crates => "lab/mutants/survivors.toml",
+            Self::Harness => "lab/mutants/survivors-harness.toml",
         }
     }
 

@@ -13,16 +13,21 @@ use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 
 use super::patch::Fault;
-use crate::project::Project;
+use campaign::project::Project;
 
 /// Folders that no build reads, and that may be large.
-const LEFT_OUT: [&str; 6] = [
-    "corpora",
-    "faults",
-    "regressions",
-    "results",
-    "seeds",
-    "target",
+const LEFT_OUT: [&str; 5] = ["corpora", "regressions", "results", "seeds", "target"];
+
+/// Folders that no target and no worker is built of.
+const NOT_BUILT: [&str; 8] = [
+    "campaign",
+    "cli",
+    "examples",
+    "images",
+    "lab",
+    "report",
+    "statistics",
+    "testing",
 ];
 
 /// What the project held when this was made, committed or not.
@@ -77,11 +82,7 @@ impl Sources {
                     .any(|&e| ending == e)
             }) || name.starts_with(".cargo");
             let bears_on_builds = kind_bears_on_builds
-                && !["campaign", "cli", "images", "lab"]
-                    .iter()
-                    .any(|tool| name.starts_with(tool))
-                && !name.starts_with("testing")
-                && !name.starts_with("examples")
+                && !NOT_BUILT.iter().any(|folder| name.starts_with(folder))
                 && !name.iter().any(|part| part == "tests");
             if bears_on_builds {
                 digest.update(name.as_os_str().as_encoded_bytes());

@@ -10,18 +10,19 @@ use std::process::{Command, Output};
 
 use built_in::SUBJECT;
 use campaign::corpus::content_name;
-use campaign::faults::copy::{Copy, Sources};
-use campaign::faults::patch::Fault;
 use campaign::project::Project;
 use campaign::triage::group::{Report, Status};
 use harness_core::project::replay;
 use harness_core::targets;
+use lab::faults::copy::{Copy, Sources};
+use lab::faults::patch::Fault;
 
 use planted::{FAULTS, Known};
 use worker::Verdict;
 
 fn triage(project: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_campaign"))
+    Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--locked", "--package", "campaign", "--"])
         .arg("--project")
         .arg(project)
         .arg("triage")
@@ -64,7 +65,7 @@ fn twelve_faults_are_twelve_groups() {
     let builds = Project::open(Some(&root)).unwrap().builds("triage");
     let copy = Copy::of(&sources, &builds).unwrap();
     for (fault, _) in FAULTS {
-        let fault = Fault::read(&root.join(format!("faults/{fault}.patch"))).unwrap();
+        let fault = Fault::read(&root.join(format!("lab/faults/{fault}.patch"))).unwrap();
         copy.plant(&fault).unwrap();
     }
 

@@ -8,13 +8,15 @@ use anyhow::{Context, Result, bail};
 use harness_core::{TARGETS, Target};
 use sha2::{Digest, Sha256};
 
-use crate::corpora::{pack, zip_of};
-use crate::corpus::{Store, files_in};
-use crate::project::Project;
+use campaign::corpora::{pack, zip_of};
+use campaign::corpus::{Store, files_in};
+use campaign::project::Project;
 
 /// Inputs of each target.
 #[derive(Debug, Clone)]
 pub struct Inputs {
+    /// What they are called.
+    pub what: &'static str,
     files: BTreeMap<&'static str, Vec<PathBuf>>,
     /// The same as long as no input is added, changed or taken away.
     pub digest: String,
@@ -27,7 +29,7 @@ impl Inputs {
     /// # Errors
     /// When a target has none.
     pub fn corpora(folder: &Path, unpacked: &Path) -> Result<Self> {
-        Self::of_each(|target| {
+        Self::of_each("corpora", |target| {
             let zip = zip_of(folder, target);
             if zip.is_file() {
                 let store = Store::open(&unpacked.join(target.name))?;
@@ -55,7 +57,7 @@ impl Inputs {
     /// # Errors
     /// When a target has none.
     pub fn seeds(project: &Project) -> Result<Self> {
-        Self::of_each(|target| {
+        Self::of_each("seeds", |target| {
             let folder = project.seeds(target);
             let files = files_in(&folder)?;
             if files.is_empty() {
@@ -69,7 +71,10 @@ impl Inputs {
         })
     }
 
-    fn of_each(mut files_of: impl FnMut(&'static Target) -> Result<Vec<PathBuf>>) -> Result<Self> {
+    fn of_each(
+        what: &'static str,
+        mut files_of: impl FnMut(&'static Target) -> Result<Vec<PathBuf>>,
+    ) -> Result<Self> {
         let mut files = BTreeMap::new();
         let mut digest = Sha256::new();
         for target in TARGETS.iter().filter(|target| !target.is_baseline) {
@@ -85,6 +90,7 @@ impl Inputs {
         }
         let digest = digest.finalize();
         Ok(Self {
+            what,
             files,
             digest: digest[..16]
                 .iter()

@@ -5,7 +5,7 @@
 //! engines found in a project with all twelve, and writes `finds.txt` anew:
 //!
 //! ```text
-//! ENGINES_FINDS=…/results/finds cargo test --package campaign --test triage_truth -- --ignored
+//! ENGINES_FINDS=…/results/finds cargo test --package lab --test triage_truth -- --ignored
 //! ```
 //!
 //! The engines' finds in it are from ten seconds of each engine on each target, from the seeds. Of all 594 there

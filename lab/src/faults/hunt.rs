@@ -9,13 +9,13 @@ use harness_core::Target;
 
 use super::inputs::Inputs;
 use super::patch::Fault;
-use super::report::{Find, Hunt};
-use crate::engine::session::{self, Setup};
-use crate::engine::{Engine, Sanitizer};
-use crate::fuzz::Job;
-use crate::progress::Progress;
-use crate::project::Project;
-use crate::replay::Replayer;
+use campaign::comparison::hunts::{Find, Hunt};
+use campaign::engine::session::{self, Setup};
+use campaign::engine::{Engine, Sanitizer};
+use campaign::fuzz::Job;
+use campaign::progress::Progress;
+use campaign::project::Project;
+use campaign::replay::Replayer;
 
 /// What hunts have in common.
 #[derive(Debug)]
