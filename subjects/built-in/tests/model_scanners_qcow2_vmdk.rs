@@ -63,7 +63,7 @@ fn assert_all_seen(seen: &Seen, least: u64) {
 }
 
 fn seeds_and_damage(format: ScanFormat, damaged: u64) -> Seen {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../seeds/fuzz_measure_scan");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus/seeds/fuzz_measure_scan");
     let mut paths: Vec<_> = fs::read_dir(folder)
         .expect("the seeds are there")
         .map(|entry| entry.expect("the folder can be read").path())

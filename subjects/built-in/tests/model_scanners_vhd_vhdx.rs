@@ -40,7 +40,7 @@ fn ask(format: ScanFormat, image: &SparseImage, unit: Option<NonZeroU64>) -> Ans
 
 /// The seeds of a format: name, input, and the image in it.
 fn seeds(format: ScanFormat) -> Vec<(String, Vec<u8>, SparseImage)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../seeds/fuzz_measure_scan");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus/seeds/fuzz_measure_scan");
     let mut seeds: Vec<_> = std::fs::read_dir(folder)
         .expect("the seeds are there")
         .map(|entry| entry.expect("a folder can be read").path())
