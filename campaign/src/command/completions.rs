@@ -1,6 +1,6 @@
-//! Values that the completion scripts offer beyond those that the parser checks.
+//! Values that completion scripts offer and that the parser does not check.
 //!
-//! Targets are strings to the parser, whose error lists the known ones, and so are lists of engines.
+//! Targets and lists of engines are strings to the parser; the commands print the known ones on an error.
 
 use clap::builder::PossibleValuesParser;
 

@@ -1,4 +1,4 @@
-//! `campaign doctor`: what is missing or misconfigured, and what mends it.
+//! `campaign doctor`: what is missing or misconfigured, and the command that mends it.
 
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -11,11 +11,11 @@ use crate::engine::{Engine, libfuzzer, shown};
 use crate::output::outln;
 use crate::project::Project;
 
-/// Check the tools and the set-up, and say what mends what is missing.
+/// Check the tools and the set-up, and print the command that mends each problem.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:
-  0  everything needed is there
+  0  everything needed is installed
   1  something needed is missing
   2  the command line is wrong
 
@@ -23,7 +23,7 @@ Examples:
   cargo campaign doctor
   cargo campaign doctor --json
 
-`scripts/setup` installs all that is missing.")]
+`scripts/setup` installs everything that is missing.")]
 pub struct Doctor {
     /// Print JSON: an array of `what`, `state`, `found` and `mend`.
     #[arg(long)]
@@ -34,7 +34,7 @@ pub struct Doctor {
 #[serde(rename_all = "lowercase")]
 enum State {
     Fine,
-    /// Works without it, but better with it.
+    /// Not needed, but recommended.
     Better,
     Missing,
 }
@@ -74,7 +74,7 @@ pub fn run(args: &Doctor, project: &Project) -> Result<ExitCode> {
             "apt-get install valgrind",
         )),
         optional(tool(
-            "cargo-mutants, for `mutants`",
+            "cargo-mutants, for `cargo lab mutants`",
             Command::new("cargo").args(["mutants", "--version"]),
             None,
             "scripts/setup --mutants",
@@ -118,7 +118,7 @@ pub fn run(args: &Doctor, project: &Project) -> Result<ExitCode> {
     })
 }
 
-/// A command-line tool: its version's first line, which must contain `version` when one is given.
+/// A command-line tool: the first line with its version, which must contain `version` when one is given.
 fn tool(what: &str, command: &mut Command, version: Option<&str>, mend: &str) -> Finding {
     let output = command.stdin(Stdio::null()).output();
     let found = output
@@ -178,7 +178,7 @@ fn chromium() -> Option<Finding> {
         .min_by_key(|finding| finding.state != State::Fine)
 }
 
-/// The same for what most commands do without.
+/// The same for a tool that most commands do not need.
 fn optional(finding: Finding) -> Finding {
     Finding {
         state: match finding.state {
@@ -205,9 +205,9 @@ fn nightly() -> Finding {
         what: "nightly Rust, for AddressSanitizer".to_owned(),
         state: if there { State::Fine } else { State::Better },
         found: if there {
-            "there"
+            "installed"
         } else {
-            "not there: libFuzzer runs without a sanitizer"
+            "not installed: libFuzzer runs without a sanitizer"
         }
         .to_owned(),
         mend: (!there).then(|| "rustup toolchain install nightly".to_owned()),
@@ -220,7 +220,7 @@ fn afl_runtime() -> Finding {
         .args(["afl", "fuzz", "-h"])
         .stdin(Stdio::null())
         .output();
-    // Its help ends with status 1; when the runtime is missing cargo-afl says so and prints no help.
+    // Its help exits with status 1. Without the runtime, cargo-afl prints an error and no help.
     let there = output.is_ok_and(|output| {
         let text = [output.stdout, output.stderr].concat();
         String::from_utf8_lossy(&text).contains("afl-fuzz")
@@ -228,12 +228,12 @@ fn afl_runtime() -> Finding {
     Finding {
         what: "AFL++'s runtime for this compiler".to_owned(),
         state: if there { State::Fine } else { State::Missing },
-        found: if there { "there" } else { "not built" }.to_owned(),
+        found: if there { "built" } else { "not built" }.to_owned(),
         mend: (!there).then(|| "cargo afl config --build --force".to_owned()),
     }
 }
 
-/// A core pattern that pipes crashes to a program makes AFL++ take them for time-outs.
+/// With a core pattern that pipes crashes to a program, AFL++ takes crashes for time-outs.
 fn core_pattern() -> Option<Finding> {
     let pattern = std::fs::read_to_string(Path::new("/proc/sys/kernel/core_pattern")).ok()?;
     let piped = pattern.starts_with('|');
@@ -241,7 +241,7 @@ fn core_pattern() -> Option<Finding> {
         what: "core pattern".to_owned(),
         state: if piped { State::Better } else { State::Fine },
         found: if piped {
-            "crashes are piped to a program, which makes AFL++ slow to see them".to_owned()
+            "crashes are piped to a program, so AFL++ notices them late".to_owned()
         } else {
             pattern.trim().to_owned()
         },
@@ -249,7 +249,7 @@ fn core_pattern() -> Option<Finding> {
     })
 }
 
-/// A governor that slows idle cores down makes engines slow to start, and comparisons noisy.
+/// A governor that slows down idle cores makes engines start slowly and comparisons noisy.
 fn governor() -> Option<Finding> {
     let path = Path::new("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
     let governor = std::fs::read_to_string(path).ok()?.trim().to_owned();

@@ -1,4 +1,4 @@
-//! `campaign import`: inputs of others for a corpus.
+//! `campaign import`: adds inputs from elsewhere to a corpus.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,8 +20,8 @@ use crate::project::Project;
 /// Add the inputs of a zip or a folder to a target's corpus.
 ///
 /// An input that the corpus already has is not added again, whatever its name is. Inputs that are longer than the
-/// target takes are refused, and counted. A zip is checked as a whole before the first input is added. Nothing is
-/// replayed: `cargo campaign minimize` does that, and sorts out what fails.
+/// target takes are refused and counted. A zip is checked as a whole before the first input is added. Nothing is
+/// replayed: `cargo campaign minimize` does that, and puts failing inputs into results/finds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:
@@ -61,7 +61,7 @@ pub fn run(args: &Import, project: &Project) -> Result<ExitCode> {
     };
     let inputs = match &files {
         Some(files) => files.len(),
-        // A damaged zip is refused before anything of it is added.
+        // A damaged zip is refused before any of its inputs is added.
         None => progress.step("check the zip", || pack::each(&args.from, |_, _| Ok(())))?,
     };
     ensure!(inputs > 0, "{} has no inputs", args.from.display());
@@ -110,12 +110,9 @@ pub fn run(args: &Import, project: &Project) -> Result<ExitCode> {
         from_here(&corpus).display()
     );
     output::counts([
-        (known, "were there"),
-        (
-            too_long,
-            "are longer than the target takes, and are refused",
-        ),
-        (unreadable, "could not be read, and are left out"),
+        (known, "already in the corpus"),
+        (too_long, "longer than the target takes: refused"),
+        (unreadable, "not readable: left out"),
     ])?;
     if session::interrupted() {
         progress.say("interrupted: what was added stays");

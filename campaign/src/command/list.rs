@@ -24,7 +24,7 @@ pub struct List {
     /// Print JSON: `targets` (name, drives, max-input, dictionary) and `engines`.
     #[arg(long)]
     json: bool,
-    /// Also the base line that measures an engine's own cost.
+    /// Also list the baseline, which measures an engine's own cost.
     #[arg(long)]
     all: bool,
 }
@@ -35,7 +35,7 @@ struct Listed {
     name: &'static str,
     drives: &'static str,
     max_input: usize,
-    /// From the project's root.
+    /// Its path from the project's root.
     dictionary: Option<&'static str>,
 }
 

@@ -22,7 +22,7 @@ use crate::replay::{Replayer, Verdict, build_worker};
 #[command(after_help = "\
 Exit codes:
   0  every input passed or was rejected as no case
-  1  something could not be done: a file cannot be read, the target is not clear
+  1  a file cannot be read, or its target is not clear
   2  the command line is wrong
   3  at least one input fails
 
@@ -31,10 +31,10 @@ Examples:
   cargo campaign replay --target fuzz_measure_scan crash-1a2b…
   cargo campaign replay corpus/seeds/fuzz_measure_scan")]
 pub struct Replay {
-    /// Files to replay, or folders: of a folder, every file in it.
+    /// Files to replay, or folders with files to replay.
     #[arg(required = true, value_name = "FILE|DIR")]
     inputs: Vec<PathBuf>,
-    /// The target. By default the input's path names it, as it does in all our folders.
+    /// The target. By default a folder of the input's path names it.
     #[arg(long)]
     target: Option<String>,
     /// Also describe inputs that pass.
@@ -153,7 +153,7 @@ fn collect(args: &Replay) -> Result<Vec<(&'static Target, PathBuf)>> {
     Ok(inputs)
 }
 
-/// The target that a path names: one of its folders is called like it, or its file begins so.
+/// The target that a path names: one of its folders has its name, or its file's name starts with it.
 fn target_in_path(path: &Path) -> Result<&'static Target> {
     let absolute = std::path::absolute(path)?;
     let named = absolute.iter().rev().find_map(|part| {
@@ -167,7 +167,7 @@ fn target_in_path(path: &Path) -> Result<&'static Target> {
     match named {
         Some(target) => Ok(target),
         None => bail!(
-            "{}: no folder in this path is called like a target; say --target {}",
+            "{}: no folder in this path is named like a target; add --target {}",
             path.display(),
             super::target_names().join("|")
         ),
