@@ -2,7 +2,7 @@
 
 use types::{AllocationSummary, MeasureError, Measured};
 
-use super::{LARGEST_DISK, plain, too_large, too_many};
+use crate::sizes::{LARGEST_DISK, plain, too_large, too_many};
 
 /// The size of a raw image (`raw_measure` in QEMU's `block/raw-format.c`).
 ///
@@ -11,7 +11,7 @@ use super::{LARGEST_DISK, plain, too_large, too_many};
 /// - [`MeasureError::InvalidSize`]: a disk over 2^63 - 1 bytes, or more data or units than it has.
 /// - [`MeasureError::Overflow`]: the sum of the two answers is 2^64.
 #[inline]
-pub(super) fn measure(summary: &AllocationSummary) -> Measured {
+pub(crate) fn measure(summary: &AllocationSummary) -> Measured {
     let (unit, count) = summary
         .touched
         .map_or((1, 0), |touched| (touched.unit, touched.count));
@@ -28,7 +28,7 @@ pub(super) fn measure(summary: &AllocationSummary) -> Measured {
 mod tests {
     use types::TouchedUnits;
 
-    use super::super::tests::{answer, empty, full};
+    use crate::sizes::tests::{answer, empty, full};
     use super::*;
 
     #[test]

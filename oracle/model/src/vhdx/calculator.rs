@@ -2,7 +2,7 @@
 
 use types::{AllocationSummary, MeasureOutput, Measured, VhdxOpts};
 
-use super::{ceiling, round_up, units};
+use crate::sizes::{ceiling, round_up, units};
 
 /// 64 TiB (MS-VHDX 2.6.2.2).
 const LARGEST_DISK: u64 = 64 << 40;
@@ -23,7 +23,7 @@ const MIB_BITS: u32 = 20;
 /// - [`types::MeasureError::InvalidOption`]: a block size outside its range.
 /// - [`types::MeasureError::InvalidSize`]: a disk over 64 TiB; more data or units than it has.
 #[inline]
-pub(super) fn measure(summary: &AllocationSummary, options: &VhdxOpts) -> Measured {
+pub(crate) fn measure(summary: &AllocationSummary, options: &VhdxOpts) -> Measured {
     let size = summary.virtual_size;
     let block_size = block_size(options, size);
     let legal = block_size.is_power_of_two() & (1 << 20..=256 << 20).contains(&block_size);
@@ -40,7 +40,7 @@ pub(super) fn measure(summary: &AllocationSummary, options: &VhdxOpts) -> Measur
 
 /// The block size in bytes of a disk of `size` bytes: as it is set, or the one that qemu-img chooses.
 #[inline(always)]
-pub(super) fn block_size(options: &VhdxOpts, size: u64) -> u64 {
+pub(crate) fn block_size(options: &VhdxOpts, size: u64) -> u64 {
     match options.block_size {
         0 => 1 << chosen_bits(size),
         given => given.into(),
@@ -66,7 +66,7 @@ const fn table_entries(blocks: u64, block_bits: u32) -> u64 {
 mod tests {
     use types::MeasureError;
 
-    use super::super::tests::{answer, empty, full};
+    use crate::sizes::tests::{answer, empty, full};
     use super::*;
 
     const MIB: u64 = 1 << 20;

@@ -2,7 +2,7 @@
 
 use types::{AllocationSummary, MeasureOutput, Measured, VmdkOpts, VmdkSubformat};
 
-use super::{LARGEST_DISK, SECTOR_BITS, ceiling, plain, round_up, units};
+use crate::sizes::{LARGEST_DISK, SECTOR_BITS, ceiling, plain, round_up, units};
 
 /// Grains are numbered in 32 bits.
 const MOST_GRAINS: u64 = u32::MAX as u64;
@@ -25,7 +25,7 @@ const STREAM_OVERHEAD: u64 = 512;
 ///   than the disk has.
 /// - [`types::MeasureError::Overflow`]: a flat disk for which the sum of the two answers is 2^64.
 #[inline]
-pub(super) fn measure(summary: &AllocationSummary, options: &VmdkOpts) -> Measured {
+pub(crate) fn measure(summary: &AllocationSummary, options: &VmdkOpts) -> Measured {
     let grain_size = options.grain_size;
     let legal = grain_size.is_power_of_two() & (4 << 10..=64 << 10).contains(&grain_size);
     let grain_bits = grain_size.trailing_zeros();
@@ -61,7 +61,7 @@ const fn head_sectors(size: u64, grain_bits: u32) -> u64 {
 mod tests {
     use types::MeasureError;
 
-    use super::super::tests::{answer, empty, full};
+    use crate::sizes::tests::{answer, empty, full};
     use super::*;
 
     const SUBFORMATS: [VmdkSubformat; 3] = [

@@ -21,7 +21,7 @@
 
 use types::{AllocationSummary, MeasureError, MeasureOutput, Measured, Preallocation, Qcow2Opts};
 
-use super::{ceiling, units};
+use crate::sizes::{ceiling, units};
 
 /// An L1 table has at most 2^22 entries, 32 MiB (`QCOW_MAX_L1_SIZE` in QEMU's `block/qcow2.h`).
 const L1_ENTRIES_BITS: u32 = 22;
@@ -34,7 +34,7 @@ const L1_ENTRIES_BITS: u32 = 22;
 /// - [`MeasureError::InvalidSize`]: a disk whose L1 table is too large, or more data or units than it has.
 /// - [`MeasureError::Overflow`]: the sum of the two answers does not fit, because of the LUKS header.
 #[inline]
-pub(super) fn measure(summary: &AllocationSummary, options: &Qcow2Opts) -> Measured {
+pub(crate) fn measure(summary: &AllocationSummary, options: &Qcow2Opts) -> Measured {
     let cluster_bits = options.cluster_size.trailing_zeros();
     // Two to the power of these is the entries of an L2 table, which is one cluster, and of a cluster of
     // the L1 table, whose entries have 8 bytes.
@@ -123,7 +123,7 @@ pub fn luks_header(key_bytes: u32, xts: bool) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{answer, empty, full};
+    use crate::sizes::tests::{answer, empty, full};
     use super::*;
 
     fn options(cluster_size: u32) -> Qcow2Opts {

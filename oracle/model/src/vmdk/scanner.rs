@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 
 use types::{AllocationSummary, Facts};
 
-use super::data::{Data, Tables, entries};
+use crate::data::{Data, Tables, entries};
 use sparse::Bytes;
 use types::ScanErrorKind::{self, Corrupt, NotThisFormat, Unsupported};
 
@@ -25,7 +25,7 @@ const IN_FOOTER: u64 = u64::MAX;
 ///
 /// # Errors
 /// The kind of error that the scan must end with.
-pub fn scan(
+pub(crate) fn scan(
     image: &(impl Bytes + ?Sized),
     unit: Option<NonZeroU64>,
 ) -> Result<AllocationSummary, ScanErrorKind> {
@@ -40,7 +40,7 @@ pub fn scan(
 ///
 /// # Errors
 /// When there is no header.
-pub fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
+pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
     let header = header(image)?;
     let in_bytes = |sectors: u64| u128::from(sectors) * u128::from(SECTOR);
     let start = in_bytes(header.u64(28));

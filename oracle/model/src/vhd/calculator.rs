@@ -10,7 +10,7 @@
 
 use types::{AllocationSummary, MeasureOutput, Measured, VhdOpts, VhdSubformat};
 
-use super::{SECTOR_BITS, ceiling, round_up, units};
+use crate::sizes::{SECTOR_BITS, ceiling, round_up, units};
 
 /// 2040 GiB, in sectors (`VHD_MAX_SECTORS` in QEMU's `block/vpc.c`).
 const MOST_SECTORS: u64 = 0xff00_0000;
@@ -28,7 +28,7 @@ const HEADER: u64 = 1024;
 /// - [`types::MeasureError::InvalidOption`]: a block size outside its range, used or not.
 /// - [`types::MeasureError::InvalidSize`]: a disk over 2040 GiB; more data or units than it has.
 #[inline]
-pub(super) fn measure(summary: &AllocationSummary, options: &VhdOpts) -> Measured {
+pub(crate) fn measure(summary: &AllocationSummary, options: &VhdOpts) -> Measured {
     let block_size = options.block_size;
     let legal = block_size.is_power_of_two() & (block_size >= 512 << 10);
     let block_bits = block_size.trailing_zeros();
@@ -159,7 +159,7 @@ fn grown(asked: u32) -> u32 {
 mod tests {
     use types::MeasureError;
 
-    use super::super::tests::{answer, empty, full};
+    use crate::sizes::tests::{answer, empty, full};
     use super::*;
 
     fn options(subformat: VhdSubformat, block_size: u32, force_size: bool) -> VhdOpts {

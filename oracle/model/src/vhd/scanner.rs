@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use types::{AllocationSummary, Facts, ScanErrorKind};
 
-use super::data::{Data, entries};
+use crate::data::{Data, entries};
 use sparse::Bytes;
 use types::ScanErrorKind::{Corrupt, NotThisFormat, Unsupported};
 
@@ -36,7 +36,7 @@ const NOWHERE: u32 = u32::MAX;
 ///
 /// # Errors
 /// The kind of error that the scan must end with.
-pub fn scan(
+pub(crate) fn scan(
     image: &(impl Bytes + ?Sized),
     unit: Option<NonZeroU64>,
 ) -> Result<AllocationSummary, ScanErrorKind> {
@@ -69,7 +69,7 @@ pub fn scan(
 ///
 /// # Errors
 /// When there is no footer, or it is of a disk that is too large.
-pub fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
+pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
     let footer = believed_footer(image)?;
     let is_dynamic = field(&footer, 60..64) == DYNAMIC;
     let header: [u8; 1024] = image.array(field(&footer, 16..24));

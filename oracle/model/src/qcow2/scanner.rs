@@ -10,7 +10,7 @@ use std::num::NonZeroU64;
 
 use types::{AllocationSummary, Facts};
 
-use super::data::{Data, Tables, entries};
+use crate::data::{Data, Tables, entries};
 use sparse::Bytes;
 use types::ScanErrorKind::{self, Corrupt, NotThisFormat, Unsupported};
 
@@ -33,7 +33,7 @@ const COPIED: u64 = 1 << 63;
 ///
 /// # Errors
 /// The kind of error that the scan must end with.
-pub fn scan(
+pub(crate) fn scan(
     image: &(impl Bytes + ?Sized),
     unit: Option<NonZeroU64>,
 ) -> Result<AllocationSummary, ScanErrorKind> {
@@ -50,7 +50,7 @@ pub fn scan(
 ///
 /// # Errors
 /// When it is no qcow2 header, or has a feature that is not known.
-pub fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
+pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
     let header = Header::read(image)?;
     let (start, length) = (header.backing_offset, u64::from(header.backing_length));
     Ok(Facts {
