@@ -28,8 +28,8 @@ pub(crate) fn measure(summary: &AllocationSummary) -> Measured {
 mod tests {
     use types::TouchedUnits;
 
-    use crate::sizes::tests::{answer, empty, full};
     use super::*;
+    use crate::sizes::tests::{answer, empty, full};
 
     #[test]
     fn whole_sectors_and_limits() {

@@ -123,8 +123,8 @@ pub fn luks_header(key_bytes: u32, xts: bool) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::sizes::tests::{answer, empty, full};
     use super::*;
+    use crate::sizes::tests::{answer, empty, full};
 
     fn options(cluster_size: u32) -> Qcow2Opts {
         Qcow2Opts {

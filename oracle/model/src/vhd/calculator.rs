@@ -159,8 +159,8 @@ fn grown(asked: u32) -> u32 {
 mod tests {
     use types::MeasureError;
 
-    use crate::sizes::tests::{answer, empty, full};
     use super::*;
+    use crate::sizes::tests::{answer, empty, full};
 
     fn options(subformat: VhdSubformat, block_size: u32, force_size: bool) -> VhdOpts {
         VhdOpts {

@@ -66,8 +66,8 @@ const fn table_entries(blocks: u64, block_bits: u32) -> u64 {
 mod tests {
     use types::MeasureError;
 
-    use crate::sizes::tests::{answer, empty, full};
     use super::*;
+    use crate::sizes::tests::{answer, empty, full};
 
     const MIB: u64 = 1 << 20;
 

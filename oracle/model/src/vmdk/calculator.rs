@@ -61,8 +61,8 @@ const fn head_sectors(size: u64, grain_bits: u32) -> u64 {
 mod tests {
     use types::MeasureError;
 
-    use crate::sizes::tests::{answer, empty, full};
     use super::*;
+    use crate::sizes::tests::{answer, empty, full};
 
     const SUBFORMATS: [VmdkSubformat; 3] = [
         VmdkSubformat::MonolithicSparse,
