@@ -99,7 +99,7 @@ pub(crate) const fn plain(virtual_size: u64) -> Measured {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
 
     /// Against the definitions, in 128 bits.
@@ -130,30 +130,5 @@ pub(crate) mod tests {
         assert!(too_many(2, u64::MAX, u64::MAX));
         assert!(too_many(u64::MAX, u64::MAX, u64::MAX));
         assert!(too_many(1, 1, 0));
-    }
-
-    /// A disk of that many bytes, all of which hold data.
-    pub(crate) fn full(virtual_size: u64) -> AllocationSummary {
-        AllocationSummary {
-            virtual_size,
-            allocated_bytes: virtual_size,
-            touched: None,
-        }
-    }
-
-    /// A disk of that many bytes, none of which hold data.
-    pub(crate) fn empty(virtual_size: u64) -> AllocationSummary {
-        AllocationSummary {
-            allocated_bytes: 0,
-            ..full(virtual_size)
-        }
-    }
-
-    /// An answer.
-    pub(crate) fn answer(required: u64, fully_allocated: u64) -> Measured {
-        Ok(MeasureOutput {
-            required,
-            fully_allocated,
-        })
     }
 }

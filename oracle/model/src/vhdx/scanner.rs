@@ -342,6 +342,3 @@ const fn hex_digit(digit: u8) -> u8 {
         _ => panic!("a hexadecimal digit"),
     }
 }
-
-#[cfg(test)]
-mod tests;
