@@ -272,7 +272,7 @@ pub fn never_evaluated(target: &Target, evaluations: &BTreeMap<String, u64>) -> 
 #[must_use]
 pub fn never_evaluated_in_words(target: &str, missed: &[impl Borrow<str>]) -> String {
     format!(
-        "checks never evaluated, by no input that it began from or kept: {}; seeds/{target} should have inputs \
+        "checks never evaluated, by no input that it began from or kept: {}; corpus/seeds/{target} should have inputs \
          that do",
         missed.join(", ")
     )
@@ -300,6 +300,8 @@ mod tests {
         assert_eq!(missed.len(), 2);
         assert!(missed.contains(&"calc.sum_fits_u64") && missed.contains(&"calc.monotone_in_data"));
         let words = never_evaluated_in_words(target.name, &missed);
-        assert!(words.contains(&missed.join(", ")) && words.contains("seeds/fuzz_measure_calc"));
+        assert!(
+            words.contains(&missed.join(", ")) && words.contains("corpus/seeds/fuzz_measure_calc")
+        );
     }
 }

@@ -102,10 +102,16 @@ impl Project {
         self.root.join(target.seeds())
     }
 
+    /// The shipped corpora: a zip a target.
+    #[must_use]
+    pub fn shipped(&self) -> PathBuf {
+        self.root.join("corpus/shipped")
+    }
+
     /// Past finds that are checked in and must not come back, of a target.
     #[must_use]
     pub fn regressions(&self, target: &str) -> PathBuf {
-        self.root.join("regressions").join(target)
+        self.root.join("corpus/regressions").join(target)
     }
 
     /// The dictionary of a target.

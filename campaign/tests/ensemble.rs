@@ -105,7 +105,7 @@ fn what_one_engine_knows_the_others_read() {
         .iter()
         .map(|seed| content_name(&fs::read(seed).unwrap()))
         .collect();
-    let shipped = pack::read(&zip_of(&root().join("corpora"), scan())).unwrap();
+    let shipped = pack::read(&zip_of(&root().join("corpus/shipped"), scan())).unwrap();
     let secret: Vec<Vec<u8>> = shipped
         .into_values()
         .filter(|content| !content.is_empty() && !known.contains(&content_name(content)))

@@ -97,7 +97,7 @@ fn what_is_exported_is_imported_and_exported_again_byte_for_byte() {
 fn a_shipped_corpus_comes_back_as_it_is() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let shipped = root
-        .join("corpora")
+        .join("corpus/shipped")
         .join(format!("{TARGET}_seed_corpus.zip"));
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

@@ -279,7 +279,7 @@ fn what_does_not_reproduce_is_a_group_and_what_was_mended_is_another() {
     // The reproducer that is kept is still there, and goes where regressions are.
     let kept = keep(&again, &place.out(), &place.root()).unwrap();
     assert_eq!((kept.new.len(), kept.too_long.len()), (2, 0));
-    let regressions = place.root().join("regressions");
+    let regressions = place.root().join("corpus/regressions");
     assert!(kept.new.iter().all(|path| path.starts_with(&regressions)));
     let again = keep(&again, &place.out(), &place.root()).unwrap();
     assert_eq!(again, Kept::default());

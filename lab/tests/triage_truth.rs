@@ -48,7 +48,7 @@ fn the_finds_are_made_anew() {
     let project = Project::open(Some(&root)).unwrap();
     let copies = project.builds("triage-truth");
     let sources = Sources::read(&root).unwrap();
-    let corpora = Inputs::corpora(&root.join("corpora"), &copies.join("inputs")).unwrap();
+    let corpora = Inputs::corpora(&root.join("corpus/shipped"), &copies.join("inputs")).unwrap();
     let candidates = candidates(&corpora);
     let copy = Copy::of(&sources, &copies.join("copy")).unwrap();
     // The faults that each candidate shows.

@@ -94,7 +94,7 @@ struct Inputs {
 impl Inputs {
     /// The target's shipped corpus; where there is none, its seeds.
     fn of(project: &Project, target: &Target) -> Result<Self> {
-        let zip = zip_of(&project.root().join("corpora"), target);
+        let zip = zip_of(&project.shipped(), target);
         if !zip.exists() {
             let folder = project.seeds(target);
             let files = files_in(&folder)?;

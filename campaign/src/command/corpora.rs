@@ -28,7 +28,7 @@ use crate::project::Project;
 /// soon done, that have every feature: a source region with how often it is executed (1, 2, 3, 4-7, 8-15, 16-31,
 /// 32-127, more often), a check that is evaluated, a kind of answer. Features are counted on the neutral build,
 /// for all engines alike. The zip is read back and replayed before it takes the old one's place, which happens
-/// only when nothing was lost. Inputs in corpora/kept/ are in the zip whatever they reach: they find faults that
+/// only when nothing was lost. Inputs in corpus/shipped/kept/ are in the zip whatever they reach: they find faults that
 /// others with their features do not.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -54,7 +54,7 @@ pub struct Corpora {
     /// coverage differ in what they are sensitive to.
     #[arg(long, value_name = "N", default_value = "12")]
     keep_per_feature: NonZeroUsize,
-    /// Where the zips are, and are written; by default the project's corpora/.
+    /// Where the zips are, and are written; by default the project's corpus/shipped/.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -69,7 +69,7 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
     let targets = chosen_targets(&args.targets)?;
     let out = match &args.out {
         Some(folder) => std::path::absolute(folder)?,
-        None => project.root().join("corpora"),
+        None => project.shipped(),
     };
     let _claim = project.claim(&project.results().join("corpora"))?;
 
@@ -150,7 +150,7 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
 
 /// The folder of inputs that are kept whatever they reach.
 fn kept_folder(project: &Project, target: &Target) -> PathBuf {
-    project.root().join("corpora/kept").join(target.name)
+    project.shipped().join("kept").join(target.name)
 }
 
 /// The inputs in a folder.

@@ -29,7 +29,7 @@ Exit codes:
 Examples:
   cargo campaign replay results/finds/fuzz_measure_calc/afl/3f0e…
   cargo campaign replay --target fuzz_measure_scan crash-1a2b…
-  cargo campaign replay seeds/fuzz_measure_scan")]
+  cargo campaign replay corpus/seeds/fuzz_measure_scan")]
 pub struct Replay {
     /// Files to replay, or folders with files to replay.
     #[arg(required = true, value_name = "FILE|DIR")]

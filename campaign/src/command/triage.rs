@@ -46,7 +46,7 @@ Examples:
   cargo campaign triage
   cargo campaign triage fuzz_measure_calc --finds /mnt/nightly/afl-out --out nightly
   cargo campaign triage --sarif triage.sarif --json > triage.json
-  cargo campaign triage --keep && git add regressions")]
+  cargo campaign triage --keep && git add corpus/regressions")]
 pub struct Triage {
     /// The targets whose finds to sort; all when none is named.
     #[arg(value_name = "TARGET")]
@@ -69,7 +69,7 @@ pub struct Triage {
     /// How many inputs are replayed at once. By default as many as there are cores.
     #[arg(long, value_name = "K")]
     cores: Option<std::num::NonZeroUsize>,
-    /// Copy the reproducers into regressions/, where cargo test replays them: it fails until they are mended.
+    /// Copy the reproducers into corpus/regressions/, where cargo test replays them: it fails until they are mended.
     #[arg(long)]
     keep: bool,
     /// Print the report as JSON instead of a table.
@@ -158,7 +158,7 @@ pub fn run(args: &Triage, project: &Project) -> Result<ExitCode> {
         for path in &kept.new {
             let path = from_here(path).display();
             progress.say(&format!(
-                "kept {path}; regressions/README.md is to say what was wrong"
+                "kept {path}; corpus/regressions/README.md is to say what was wrong"
             ));
         }
         for file in &kept.too_long {

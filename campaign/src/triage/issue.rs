@@ -121,7 +121,7 @@ fn how_to_reproduce(
     let _ = writeln!(
         text,
         "The input has {size} bytes ({made}; the find that it comes from has {}). It is `{}`; once the \
-         cause is mended it belongs into `regressions/{}/`, where `cargo test` replays it.\n",
+         cause is mended it belongs into `corpus/regressions/{}/`, where `cargo test` replays it.\n",
         reproducer.original_size,
         places.regression(&group.target, file),
         group.target,

@@ -130,11 +130,9 @@ pub fn keep(report: &Report, out: &Path, root: &Path) -> Result<Kept> {
         let Some(reproducer) = &group.reproducer else {
             continue;
         };
-        let place = |root: &Path| {
-            let folder = root.join("regressions").join(&group.target);
-            folder.join(&reproducer.file)
-        };
-        let (from, to) = (place(out), place(root));
+        let place = |regressions: PathBuf| regressions.join(&group.target).join(&reproducer.file);
+        let from = place(out.join("regressions"));
+        let to = place(root.join("corpus/regressions"));
         if to.exists() {
             continue;
         }

@@ -61,7 +61,7 @@ pub struct Differential {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Where differences are saved; by default the project's regressions/
+    /// Where differences are saved; by default the project's corpus/regressions/
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -88,7 +88,7 @@ pub fn run(args: &Differential, project: impl FnOnce() -> Result<PathBuf>) -> Re
         examples: args.examples,
         out: match &args.out {
             Some(out) => out.clone(),
-            None => project()?.join("regressions"),
+            None => project()?.join("corpus/regressions"),
         },
     };
     let report = differential::run(&plan)?;

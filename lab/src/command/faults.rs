@@ -10,12 +10,12 @@ use campaign::atomic;
 use campaign::comparison::contestant::{self, Contestant};
 use campaign::comparison::folder::Folder;
 use campaign::comparison::hunts;
+use campaign::comparison::machine;
 use campaign::comparison::plan::Plan;
 use campaign::cores;
 use campaign::engine::{Engine, session};
 use campaign::progress::Progress;
 use campaign::project::Project;
-use campaign::comparison::machine;
 use campaign::schedule::{Queue, rounded};
 use campaign::supervisor::Claim;
 use cli::output::from_here;
@@ -90,7 +90,7 @@ pub struct Faults {
     #[arg(long, value_name = "K")]
     cores: Option<NonZeroUsize>,
     /// Where the corpora are: TARGET_seed_corpus.zip or a folder TARGET for each target; by default the
-    /// shipped ones, in corpora/
+    /// shipped ones, in corpus/shipped/
     #[arg(long, value_name = "DIR")]
     corpora: Option<PathBuf>,
     /// Also write the report to this file, as JSON
@@ -170,7 +170,7 @@ fn asked_by_arguments(args: &Faults, faults: Vec<Fault>, project: &Project) -> R
         count: args.trials.get(),
         order_seed: 0,
         time: args.time,
-        corpora: Some(corpora.unwrap_or_else(|| project.root().join("corpora"))),
+        corpora: Some(corpora.unwrap_or_else(|| project.shipped())),
         at_once: cores::count(),
         _claim: project.claim(&out)?,
         out,

@@ -96,15 +96,13 @@ impl Set {
 }
 
 /// What the fate of a mutant depends on.
-const DEPENDS_ON: [&str; 8] = [
+const DEPENDS_ON: [&str; 6] = [
     ".cargo",
     "crates",
     "harness-core",
     "oracle",
     "subjects",
-    "seeds",
-    "corpora",
-    "regressions",
+    "corpus",
 ];
 /// The package and the name of the test.
 const TEST: [&str; 4] = ["--package", "measure-fuzz-built-in", "--test", "shipped"];

@@ -16,7 +16,7 @@ use super::patch::Fault;
 use campaign::project::Project;
 
 /// Folders that no build reads, and that may be large.
-const LEFT_OUT: [&str; 5] = ["corpora", "regressions", "results", "seeds", "target"];
+const LEFT_OUT: [&str; 3] = ["corpus", "results", "target"];
 
 /// Folders that no target and no worker is built of.
 const NOT_BUILT: [&str; 8] = [
@@ -273,7 +273,7 @@ mod tests {
         let (original, root) = (folder.path().join("original"), folder.path().join("copy"));
         write(&original, "crates/a/src/lib.rs", "one\ntwo\nthree\n");
         write(&original, "Cargo.toml", "x");
-        write(&original, "seeds/a", "left out");
+        write(&original, "corpus/a", "left out");
         write(&original, "target/b", "left out");
         write(&original, ".cargo/wrapper", "a program");
         let program = fs::Permissions::from_mode(0o755);
@@ -301,7 +301,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&lib).unwrap(), "one\ntwo\nthree\n");
         assert!(root.join("target/built").exists());
         assert!(!root.join("crates/a/src/more.rs").exists());
-        assert!(!root.join("seeds").exists());
+        assert!(!root.join("corpus").exists());
         assert_eq!(sources.digest(), Sources::read(&original).unwrap().digest());
         write(&original, "crates/a/src/lib.rs", "one");
         assert_ne!(sources.digest(), Sources::read(&original).unwrap().digest());

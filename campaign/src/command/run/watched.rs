@@ -50,8 +50,7 @@ impl Watched<'_> {
             neutral: &neutral,
             map: &map,
             worker: self.worker,
-            shipped: Some(zip_of(&project.root().join("corpora"), target))
-                .filter(|zip| zip.is_file()),
+            shipped: Some(zip_of(&project.shipped(), target)).filter(|zip| zip.is_file()),
             inputs: setup.inputs,
             finds: self.job.finds,
         };

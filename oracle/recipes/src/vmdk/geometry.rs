@@ -1,6 +1,7 @@
-//! The knobs of a vmdk recipe, and what their bytes mean: see the tables of [`super`].
+//! The knobs of a vmdk recipe, and what their bytes mean: see [`knobs`](super::knobs).
 
-use super::super::{Recipe, at};
+use super::knobs;
+use crate::recipe::Recipe;
 
 /// Grain sizes in sectors that a scanner refuses.
 pub const WRONG_GRAINS: [u64; 8] = [0, 3, 127, 129, 256, 1 << 21, (1 << 32) + 128, 1 << 63];
@@ -252,21 +253,21 @@ const MARKERS: u32 = 1 << 17;
 
 impl Geometry {
     pub(super) fn decode(recipe: &Recipe) -> Self {
-        let knob = |nth: usize| recipe.bytes().u8(at::GEOMETRY + nth);
-        let rare = |nth: usize| recipe.bytes().u8(at::RARE + nth);
-        let bit = |nth: usize| knob(3) >> nth & 1 != 0;
+        let knob = |at| recipe.bytes().u8(at);
+        let bit = |nth: usize| knob(knobs::FLAGS) >> nth & 1 != 0;
 
-        let kind = [Kind::Sparse, Kind::Stream, Kind::StreamWithFooter][usize::from(knob(0) % 3)];
+        let kind = [Kind::Sparse, Kind::Stream, Kind::StreamWithFooter]
+            [usize::from(knob(knobs::KIND) % 3)];
         let stream = kind != Kind::Sparse;
         let redundant = [
             Redundant::There,
             Redundant::Absent,
             Redundant::Empty,
             Redundant::Unflagged,
-        ][usize::from(knob(4) % 4)];
+        ][usize::from(knob(knobs::REDUNDANT) % 4)];
         let zeroed = bit(0);
         let flag = |set: bool, flag: u32| if set { flag } else { 0 };
-        let turned = recipe.bytes().u32(at::RARE + 10) & !(ZEROED_GRAINS | REDUNDANT);
+        let turned = recipe.bytes().u32(knobs::FLAGS_TURNED) & !(ZEROED_GRAINS | REDUNDANT);
         let flags = flag(zeroed, ZEROED_GRAINS)
             | flag(!bit(1), LINE_ENDS)
             | flag(
@@ -286,15 +287,15 @@ impl Geometry {
         let first_placement = if kind == Kind::StreamWithFooter { 4 } else { 0 };
         Self {
             kind,
-            magic: match rare(0) {
+            magic: match knob(knobs::MAGIC) {
                 0..=0xf7 => *b"KDMV",
                 byte => [*b"COWD", *b"KDMX", [0; 4], *b"VMDK"][usize::from(byte % 4)],
             },
-            grain_sectors: match knob(1) {
+            grain_sectors: match knob(knobs::GRAIN) {
                 byte @ 0..=0xf7 => 128 >> (byte % 8),
                 byte => WRONG_GRAINS[usize::from(byte % 8)],
             },
-            version: match knob(2) {
+            version: match knob(knobs::VERSION) {
                 byte @ 0..=0xef => match byte % 4 {
                     0 if stream => 3,
                     0 if zeroed => 2,
@@ -304,11 +305,12 @@ impl Geometry {
                 byte => WRONG_VERSIONS[usize::from(byte % 4)],
             },
             flags: flags ^ turned,
-            compression: u16::from(stream != bit(4)) ^ recipe.bytes().u16(at::RARE + 8),
+            compression: u16::from(stream != bit(4))
+                ^ recipe.bytes().u16(knobs::COMPRESSION_TURNED),
             unclean: bit(5),
             line_ends: !bit(6),
             redundant,
-            descriptor: match knob(5) {
+            descriptor: match knob(knobs::DESCRIPTOR) {
                 byte @ 0..=0xef => [
                     Descriptor::Embedded,
                     Descriptor::Absent,
@@ -317,22 +319,24 @@ impl Geometry {
                 ][usize::from(byte % 4)],
                 byte => Descriptor::Alone(CREATE_TYPES[usize::from(byte % 16)]),
             },
-            placement: placements[(usize::from(knob(6)) + first_placement) % placements.len()],
-            table_gap: u64::from(knob(7) & 15),
-            grain_gap: u64::from(knob(7) >> 4),
+            placement: placements
+                [(usize::from(knob(knobs::PLACEMENT)) + first_placement) % placements.len()],
+            table_gap: u64::from(knob(knobs::GAPS) & 15),
+            grain_gap: u64::from(knob(knobs::GAPS) >> 4),
             order: [
                 Order::Ascending,
                 Order::Descending,
                 Order::OddFirst,
                 Order::Shared,
-            ][usize::from(knob(8) % 4)],
-            tables: [Tables::All, Tables::Needed, Tables::NeededAndNext][usize::from(knob(9) % 3)],
+            ][usize::from(knob(knobs::ORDER) % 4)],
+            tables: [Tables::All, Tables::Needed, Tables::NeededAndNext]
+                [usize::from(knob(knobs::TABLES) % 3)],
             spare: (
-                u64::from(knob(10) & 3),
+                u64::from(knob(knobs::SPARE) & 3),
                 [Spare::AllOnes, Spare::One, Spare::Table, Spare::End]
-                    [usize::from(knob(10) >> 2 & 3)],
+                    [usize::from(knob(knobs::SPARE) >> 2 & 3)],
             ),
-            overhead: match knob(11) {
+            overhead: match knob(knobs::OVERHEAD) {
                 byte @ 0..=0xf7 => [
                     Overhead::Right,
                     Overhead::Sectors(0),
@@ -342,7 +346,7 @@ impl Geometry {
                 byte if byte % 2 == 0 => Overhead::MoreThanFile,
                 _ => Overhead::Sectors(u64::MAX),
             },
-            tail: match (knob(12), u64::from(knob(13))) {
+            tail: match (knob(knobs::TAIL), u64::from(knob(knobs::TAIL_LENGTH))) {
                 (0xf8.., _) => Tail::Cut,
                 (byte, length) => match byte % 4 {
                     0 => Tail::Sector,
@@ -351,35 +355,40 @@ impl Geometry {
                     _ => Tail::Bytes(length * 512),
                 },
             },
-            longest_directory: if knob(14) < 0xf0 { 64 << 10 } else { 1 << 20 },
-            table_entries: match rare(1) {
+            longest_directory: if knob(knobs::LONGEST_DIRECTORY) < 0xf0 {
+                64 << 10
+            } else {
+                1 << 20
+            },
+            table_entries: match knob(knobs::TABLE_ENTRIES) {
                 0..=0xf7 => 512,
                 byte => WRONG_TABLE_ENTRIES[usize::from(byte % 8)],
             },
-            capacity: match rare(2) {
+            capacity: match knob(knobs::CAPACITY) {
                 0..=0xef => Capacity::Right,
                 byte => {
                     Capacity::Sectors([0, (1 << 54) - 1, 1 << 54, u64::MAX][usize::from(byte % 4)])
                 }
             },
-            aliases: match rare(3) {
+            aliases: match knob(knobs::ALIASES) {
                 0..=0xdf => 0,
                 byte => u64::from(byte & 31) + 1,
             },
-            footer_fault: (kind == Kind::StreamWithFooter && rare(4) >= 0xf0).then(|| {
-                [
-                    FooterFault::MarkerType,
-                    FooterFault::MarkerSize,
-                    FooterFault::EndValue,
-                    FooterFault::EndSize,
-                    FooterFault::EndType,
-                    FooterFault::Magic,
-                    FooterFault::Footer,
-                    FooterFault::Absent,
-                ][usize::from(rare(4) % 8)]
-            }),
-            nonsense_first: kind == Kind::StreamWithFooter && rare(5) & 1 != 0,
-            footer_value: u64::from(recipe.bytes().u16(at::RARE + 6)) + 1,
+            footer_fault: (kind == Kind::StreamWithFooter && knob(knobs::FOOTER_FAULT) >= 0xf0)
+                .then(|| {
+                    [
+                        FooterFault::MarkerType,
+                        FooterFault::MarkerSize,
+                        FooterFault::EndValue,
+                        FooterFault::EndSize,
+                        FooterFault::EndType,
+                        FooterFault::Magic,
+                        FooterFault::Footer,
+                        FooterFault::Absent,
+                    ][usize::from(knob(knobs::FOOTER_FAULT) % 8)]
+                }),
+            nonsense_first: kind == Kind::StreamWithFooter && knob(knobs::NONSENSE_FIRST) & 1 != 0,
+            footer_value: u64::from(recipe.bytes().u16(knobs::FOOTER_VALUE)) + 1,
         }
     }
 

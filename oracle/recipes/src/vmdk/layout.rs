@@ -5,21 +5,21 @@
 //! - [`judgement`]: what is true of the image.
 //! - [`words`]: the recipe in words.
 
+mod describe;
 mod disk;
 mod header;
 mod judgement;
-mod words;
 
 use std::ops::Range;
 
-use crate::Recipe;
+use crate::recipe::Recipe;
 use crate::runs::Unit;
 use crate::truth::Truth;
 use crate::writer::{ImageWriter, Table};
 
 use super::{Capacity, Descriptor, Geometry, Kind, Order, Placement, Redundant, Spare};
+pub(super) use describe::describe;
 use disk::{Disk, Part};
-pub(super) use words::in_words;
 
 /// The size of VMDK's unit, in bytes.
 const SECTOR: u64 = 512;

@@ -17,7 +17,7 @@ use sparse::Bytes;
 /// touches every unit from that of its first byte to that of its last one, and only the former can be
 /// a unit that an earlier run touched too.
 #[derive(Debug)]
-pub(super) struct Data {
+pub(crate) struct Data {
     virtual_size: u64,
     unit: Option<NonZeroU64>,
     /// The run that the next extent may still join, in bytes; empty before the first extent.
@@ -31,7 +31,7 @@ pub(super) struct Data {
 
 impl Data {
     /// A disk of `virtual_size` bytes without data; counts units of `unit` bytes when given.
-    pub(super) fn new(virtual_size: u64, unit: Option<NonZeroU64>) -> Self {
+    pub(crate) fn new(virtual_size: u64, unit: Option<NonZeroU64>) -> Self {
         Self {
             virtual_size,
             unit,
@@ -44,7 +44,7 @@ impl Data {
 
     /// Adds `length` bytes of data at byte `start` of the virtual disk; what reaches past the disk's
     /// end does not count.
-    pub(super) fn add(&mut self, start: u64, length: u64) {
+    pub(crate) fn add(&mut self, start: u64, length: u64) {
         let end = start.saturating_add(length).min(self.virtual_size);
         if start >= end {
             return;
@@ -58,7 +58,7 @@ impl Data {
     }
 
     /// What was added.
-    pub(super) fn summary(mut self) -> AllocationSummary {
+    pub(crate) fn summary(mut self) -> AllocationSummary {
         self.count_run();
         AllocationSummary {
             virtual_size: self.virtual_size,
@@ -90,14 +90,14 @@ impl Data {
 ///
 /// Sizes are in sectors of 512 bytes; those that are there in part count whole.
 #[derive(Debug)]
-pub(super) struct Tables {
+pub(crate) struct Tables {
     image: u64,
     named: u64,
 }
 
 impl Tables {
     /// No table yet, in an image of `length` bytes.
-    pub(super) fn new(length: u64) -> Self {
+    pub(crate) fn new(length: u64) -> Self {
         Self {
             image: length.div_ceil(512),
             named: 0,
@@ -108,7 +108,7 @@ impl Tables {
     ///
     /// # Errors
     /// `Corrupt` when the tables named add up to more than the image has.
-    pub(super) fn name(&mut self, length: u64) -> Result<(), ScanErrorKind> {
+    pub(crate) fn name(&mut self, length: u64) -> Result<(), ScanErrorKind> {
         self.named += length.div_ceil(512);
         if self.named > self.image {
             return Err(ScanErrorKind::Corrupt);
@@ -123,7 +123,7 @@ impl Tables {
 ///
 /// # Errors
 /// The error of `visit`.
-pub(super) fn entries<const N: usize>(
+pub(crate) fn entries<const N: usize>(
     image: &(impl Bytes + ?Sized),
     offset: u64,
     count: u64,

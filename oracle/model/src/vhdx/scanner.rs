@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use types::{AllocationSummary, Facts, ScanErrorKind};
 
-use super::data::{Data, entries};
+use crate::data::{Data, entries};
 use sparse::Bytes;
 use sparse::crc32c::Crc32c;
 use types::ScanErrorKind::{Corrupt, NotThisFormat, Unsupported};
@@ -47,7 +47,7 @@ const PARENT_LOCATOR: [u8; 16] = guid("A8D35F2D-B30B-454D-ABF7-D3D84834AB0C");
 ///
 /// # Errors
 /// The kind of error that the scan must end with.
-pub fn scan(
+pub(crate) fn scan(
     image: &(impl Bytes + ?Sized),
     unit: Option<NonZeroU64>,
 ) -> Result<AllocationSummary, ScanErrorKind> {
@@ -67,7 +67,7 @@ pub fn scan(
 ///
 /// # Errors
 /// When a structure until there is not sound.
-pub fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
+pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
     let [_, metadata] = regions(image, &mut Taken::new())?;
     let disk = disk(image, &metadata)?;
     Ok(Facts {
@@ -342,6 +342,3 @@ const fn hex_digit(digit: u8) -> u8 {
         _ => panic!("a hexadecimal digit"),
     }
 }
-
-#[cfg(test)]
-mod tests;

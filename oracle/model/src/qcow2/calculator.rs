@@ -21,7 +21,7 @@
 
 use types::{AllocationSummary, MeasureError, MeasureOutput, Measured, Preallocation, Qcow2Opts};
 
-use super::{ceiling, units};
+use crate::sizes::{ceiling, units};
 
 /// An L1 table has at most 2^22 entries, 32 MiB (`QCOW_MAX_L1_SIZE` in QEMU's `block/qcow2.h`).
 const L1_ENTRIES_BITS: u32 = 22;
@@ -34,7 +34,7 @@ const L1_ENTRIES_BITS: u32 = 22;
 /// - [`MeasureError::InvalidSize`]: a disk whose L1 table is too large, or more data or units than it has.
 /// - [`MeasureError::Overflow`]: the sum of the two answers does not fit, because of the LUKS header.
 #[inline]
-pub(super) fn measure(summary: &AllocationSummary, options: &Qcow2Opts) -> Measured {
+pub(crate) fn measure(summary: &AllocationSummary, options: &Qcow2Opts) -> Measured {
     let cluster_bits = options.cluster_size.trailing_zeros();
     // Two to the power of these is the entries of an L2 table, which is one cluster, and of a cluster of
     // the L1 table, whose entries have 8 bytes.
@@ -123,64 +123,7 @@ pub fn luks_header(key_bytes: u32, xts: bool) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{answer, empty, full};
     use super::*;
-
-    fn options(cluster_size: u32) -> Qcow2Opts {
-        Qcow2Opts {
-            cluster_size,
-            refcount_bits: 16,
-            compat_v3: true,
-            extended_l2: false,
-            lazy_refcounts: false,
-            compress: false,
-            preallocation: Preallocation::Off,
-            luks_header_overhead: None,
-        }
-    }
-
-    /// What qemu-img measure prints.
-    #[test]
-    fn sizes_seen_from_qemu_img() {
-        for (virtual_size, cluster_size, required, fully_allocated) in [
-            (0, 64 << 10, 196_608, 196_608),
-            (1 << 20, 512, 22_528, 1_071_104),
-            (1 << 20, 4 << 10, 20_480, 1_069_056),
-            (1 << 20, 64 << 10, 327_680, 1_376_256),
-            (1 << 20, 2 << 20, 10_485_760, 12_582_912),
-            (64 << 20, 512, 1_337_856, 68_446_720),
-            (1 << 30, 64 << 10, 393_216, 1_074_135_040),
-            (1 << 40, 4 << 10, 2_690_920_448, 1_102_202_548_224),
-        ] {
-            let mut opts = options(cluster_size);
-            let sparse = answer(required, fully_allocated);
-            let whole = answer(fully_allocated, fully_allocated);
-            assert_eq!(measure(&empty(virtual_size), &opts), sparse);
-            assert_eq!(measure(&full(virtual_size), &opts), whole);
-            opts.preallocation = Preallocation::Metadata;
-            assert_eq!(measure(&empty(virtual_size), &opts), sparse);
-            opts.preallocation = Preallocation::Falloc;
-            assert_eq!(measure(&empty(virtual_size), &opts), whole);
-            opts.preallocation = Preallocation::Full;
-            assert_eq!(measure(&empty(virtual_size), &opts), whole);
-        }
-        let wide = Qcow2Opts {
-            refcount_bits: 64,
-            ..options(512)
-        };
-        assert_eq!(
-            measure(&empty(1 << 30), &wide),
-            answer(34_629_120, 1_108_370_944)
-        );
-        let extended = Qcow2Opts {
-            extended_l2: true,
-            ..options(16 << 10)
-        };
-        assert_eq!(
-            measure(&empty(1 << 20), &extended),
-            answer(81_920, 1_130_496)
-        );
-    }
 
     /// The closed form against the smallest numbers that count themselves, found one by one.
     #[test]
@@ -206,94 +149,5 @@ mod tests {
                 );
             }
         }
-    }
-
-    #[test]
-    fn the_l1_table_limits_the_disk() {
-        for (cluster_size, extended_l2, bits) in [
-            (512, false, 37),
-            (4 << 10, false, 43),
-            (64 << 10, false, 51),
-            (64 << 10, true, 50),
-            (2 << 20, false, 61),
-            (2 << 20, true, 60),
-        ] {
-            let opts = Qcow2Opts {
-                extended_l2,
-                ..options(cluster_size)
-            };
-            let largest = 1 << bits;
-            assert!(measure(&full(largest), &opts).is_ok());
-            assert_eq!(
-                measure(&empty(largest + 1), &opts),
-                Err(MeasureError::InvalidSize)
-            );
-        }
-    }
-
-    #[test]
-    fn a_luks_header_of_any_size() {
-        let encrypted = |bytes| {
-            let opts = Qcow2Opts {
-                luks_header_overhead: Some(bytes),
-                ..options(64 << 10)
-            };
-            measure(&empty(0), &opts)
-        };
-        assert_eq!(encrypted(0), answer(196_608, 196_608));
-        assert_eq!(encrypted(1), answer(262_144, 262_144));
-        assert_eq!(encrypted(2_068_480), answer(2_293_760, 2_293_760));
-        let largest = (1 << 63) - 196_608 - 65_536;
-        assert_eq!(
-            encrypted(largest),
-            answer(largest + 196_608, largest + 196_608)
-        );
-        assert_eq!(encrypted(largest + 1), Err(MeasureError::Overflow));
-        assert_eq!(encrypted(u64::MAX), Err(MeasureError::Overflow));
-    }
-
-    #[test]
-    fn options_outside_their_ranges() {
-        let refused = |opts: Qcow2Opts| {
-            // Whatever else is wrong.
-            assert_eq!(
-                measure(&empty(1 << 20), &opts),
-                Err(MeasureError::InvalidOption)
-            );
-            assert_eq!(
-                measure(&full(u64::MAX), &opts),
-                Err(MeasureError::InvalidOption)
-            );
-        };
-        for cluster_size in [0, 1, 256, 513, 65_535, 3 << 9, 4 << 20, 1 << 31, u32::MAX] {
-            refused(options(cluster_size));
-        }
-        for refcount_bits in [0, 3, 17, 128, 255] {
-            refused(Qcow2Opts {
-                refcount_bits,
-                ..options(65_536)
-            });
-        }
-        refused(Qcow2Opts {
-            extended_l2: true,
-            ..options(8 << 10)
-        });
-        let version_2 = Qcow2Opts {
-            compat_v3: false,
-            ..options(65_536)
-        };
-        assert!(measure(&empty(1 << 20), &version_2).is_ok());
-        refused(Qcow2Opts {
-            extended_l2: true,
-            ..version_2
-        });
-        refused(Qcow2Opts {
-            lazy_refcounts: true,
-            ..version_2
-        });
-        refused(Qcow2Opts {
-            refcount_bits: 8,
-            ..version_2
-        });
     }
 }

@@ -2,7 +2,7 @@
 
 use types::{AllocationSummary, MeasureOutput, Measured, VhdxOpts};
 
-use super::{ceiling, round_up, units};
+use crate::sizes::{ceiling, round_up, units};
 
 /// 64 TiB (MS-VHDX 2.6.2.2).
 const LARGEST_DISK: u64 = 64 << 40;
@@ -23,7 +23,7 @@ const MIB_BITS: u32 = 20;
 /// - [`types::MeasureError::InvalidOption`]: a block size outside its range.
 /// - [`types::MeasureError::InvalidSize`]: a disk over 64 TiB; more data or units than it has.
 #[inline]
-pub(super) fn measure(summary: &AllocationSummary, options: &VhdxOpts) -> Measured {
+pub(crate) fn measure(summary: &AllocationSummary, options: &VhdxOpts) -> Measured {
     let size = summary.virtual_size;
     let block_size = block_size(options, size);
     let legal = block_size.is_power_of_two() & (1 << 20..=256 << 20).contains(&block_size);
@@ -40,7 +40,7 @@ pub(super) fn measure(summary: &AllocationSummary, options: &VhdxOpts) -> Measur
 
 /// The block size in bytes of a disk of `size` bytes: as it is set, or the one that qemu-img chooses.
 #[inline(always)]
-pub(super) fn block_size(options: &VhdxOpts, size: u64) -> u64 {
+pub(crate) fn block_size(options: &VhdxOpts, size: u64) -> u64 {
     match options.block_size {
         0 => 1 << chosen_bits(size),
         given => given.into(),
@@ -60,76 +60,4 @@ const fn table_entries(blocks: u64, block_bits: u32) -> u64 {
     // For no block at all qemu-img takes the one before it to be the last of 2^32.
     let before_last = (blocks as u32).wrapping_sub(1);
     blocks + (before_last as u64 >> ((BITMAP_REACH_BITS - block_bits) & 63))
-}
-
-#[cfg(test)]
-mod tests {
-    use types::MeasureError;
-
-    use super::super::tests::{answer, empty, full};
-    use super::*;
-
-    const MIB: u64 = 1 << 20;
-
-    fn options(block_size: u32) -> VhdxOpts {
-        VhdxOpts { block_size }
-    }
-
-    #[test]
-    fn sizes_by_hand() {
-        let chosen = options(0);
-        // Seen from qemu-img.
-        assert_eq!(
-            measure(&empty(10 * MIB), &chosen),
-            answer(8_388_608, 8_388_608 + 16 * MIB)
-        );
-        // 2^23 - 1 entries of 8 bytes.
-        assert_eq!(measure(&empty(0), &chosen), answer(71 * MIB, 71 * MIB));
-        // 2^17 entries fill a MiB: with blocks of 1 MiB a bitmap follows each 4096, so that is 131040
-        // blocks and 31 bitmaps, and one more, and one.
-        let small = options(1 << 20);
-        for (blocks, table) in [(131_040, 1), (131_041, 1), (131_042, 2)] {
-            assert_eq!(
-                measure(&empty(blocks * MIB), &small),
-                answer((7 + table) * MIB, (7 + table + blocks) * MIB)
-            );
-        }
-    }
-
-    #[test]
-    fn the_block_size_follows_the_disk() {
-        for (size, bits) in [
-            (0, 23),
-            (1 << 30, 23),
-            ((1 << 30) + 1, 24),
-            (100 << 30, 24),
-            ((100 << 30) + 1, 25),
-            (32 << 40, 25),
-            ((32 << 40) + 1, 26),
-            (64 << 40, 26),
-        ] {
-            assert_eq!(chosen_bits(size), bits);
-            assert_eq!(
-                measure(&full(size), &options(0)),
-                measure(&full(size), &options(1 << bits))
-            );
-        }
-    }
-
-    #[test]
-    fn limits() {
-        for block_size in [0, 1 << 20, 256 << 20] {
-            assert!(measure(&full(64 << 40), &options(block_size)).is_ok());
-            assert_eq!(
-                measure(&empty((64 << 40) + 1), &options(block_size)),
-                Err(MeasureError::InvalidSize)
-            );
-        }
-        for block_size in [1, 1 << 19, 3 << 20, 512 << 20, u32::MAX] {
-            assert_eq!(
-                measure(&full(u64::MAX), &options(block_size)),
-                Err(MeasureError::InvalidOption)
-            );
-        }
-    }
 }

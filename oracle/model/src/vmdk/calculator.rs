@@ -2,7 +2,7 @@
 
 use types::{AllocationSummary, MeasureOutput, Measured, VmdkOpts, VmdkSubformat};
 
-use super::{LARGEST_DISK, SECTOR_BITS, ceiling, plain, round_up, units};
+use crate::sizes::{LARGEST_DISK, SECTOR_BITS, ceiling, plain, round_up, units};
 
 /// Grains are numbered in 32 bits.
 const MOST_GRAINS: u64 = u32::MAX as u64;
@@ -25,7 +25,7 @@ const STREAM_OVERHEAD: u64 = 512;
 ///   than the disk has.
 /// - [`types::MeasureError::Overflow`]: a flat disk for which the sum of the two answers is 2^64.
 #[inline]
-pub(super) fn measure(summary: &AllocationSummary, options: &VmdkOpts) -> Measured {
+pub(crate) fn measure(summary: &AllocationSummary, options: &VmdkOpts) -> Measured {
     let grain_size = options.grain_size;
     let legal = grain_size.is_power_of_two() & (4 << 10..=64 << 10).contains(&grain_size);
     let grain_bits = grain_size.trailing_zeros();
@@ -59,23 +59,7 @@ const fn head_sectors(size: u64, grain_bits: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use types::MeasureError;
-
-    use super::super::tests::{answer, empty, full};
     use super::*;
-
-    const SUBFORMATS: [VmdkSubformat; 3] = [
-        VmdkSubformat::MonolithicSparse,
-        VmdkSubformat::StreamOptimized,
-        VmdkSubformat::MonolithicFlat,
-    ];
-
-    fn options(subformat: VmdkSubformat, grain_size: u32) -> VmdkOpts {
-        VmdkOpts {
-            subformat,
-            grain_size,
-        }
-    }
 
     /// The bound as it is defined.
     #[test]
@@ -84,62 +68,6 @@ mod tests {
             let grain = 1_u64 << bits;
             let streamed = (12 + (grain + 5 * grain.div_ceil(16_383) + 6)).div_ceil(512) * 512;
             assert_eq!(streamed, grain + STREAM_OVERHEAD);
-        }
-    }
-
-    #[test]
-    fn sizes_by_hand() {
-        let [sparse, stream, flat] = SUBFORMATS.map(|subformat| options(subformat, 65_536));
-        // 64 MiB: two tables of 32 MiB, one sector of directory: 21 + 2 * 9 sectors, one grain.
-        assert_eq!(
-            measure(&empty(64 << 20), &sparse),
-            answer(65_536, 65_536 + (64 << 20))
-        );
-        assert_eq!(
-            measure(&full(64 << 20), &stream),
-            answer(65_536 + 1024 * 66_048, 65_536 + 1024 * 66_048)
-        );
-        assert_eq!(measure(&empty(1), &flat), answer(512, 512));
-        // 1 GiB with grains of 4 KiB: 512 tables, 4 sectors of directory: 21 + 2 * 2052 = 4125 sectors.
-        assert_eq!(
-            measure(
-                &empty(1 << 30),
-                &options(VmdkSubformat::MonolithicSparse, 4096)
-            ),
-            answer(4128 * 512, 4128 * 512 + (1 << 30))
-        );
-        assert_eq!(measure(&empty(0), &sparse), answer(65_536, 65_536));
-    }
-
-    #[test]
-    fn limits() {
-        for grain_size in [4096, 65_536] {
-            let [sparse, stream, flat] = SUBFORMATS.map(|subformat| options(subformat, grain_size));
-            let largest = 0xffff_ffff * u64::from(grain_size);
-            for opts in [sparse, stream] {
-                assert!(measure(&full(largest), &opts).is_ok());
-                assert_eq!(
-                    measure(&empty(largest + 1), &opts),
-                    Err(MeasureError::InvalidSize)
-                );
-            }
-            assert!(measure(&full((1 << 63) - 512), &flat).is_ok());
-            assert_eq!(
-                measure(&full((1 << 63) - 511), &flat),
-                Err(MeasureError::Overflow)
-            );
-            assert_eq!(
-                measure(&full(1 << 63), &flat),
-                Err(MeasureError::InvalidSize)
-            );
-        }
-        for grain_size in [0, 1, 2048, 4097, 65_535, 131_072, 1 << 31] {
-            for subformat in SUBFORMATS {
-                assert_eq!(
-                    measure(&full(u64::MAX), &options(subformat, grain_size)),
-                    Err(MeasureError::InvalidOption)
-                );
-            }
         }
     }
 }

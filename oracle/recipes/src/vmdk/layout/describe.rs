@@ -1,13 +1,13 @@
 //! A vmdk recipe in words.
 
-use crate::Recipe;
+use crate::recipe::Recipe;
 
 use super::super::{Capacity, Geometry, Kind, Overhead, Tail};
 use super::ENTRIES;
 use super::disk::Disk;
 
 /// The geometry and the data, in words.
-pub(in crate::vmdk) fn in_words(recipe: &Recipe, geometry: &Geometry) -> String {
+pub(in crate::vmdk) fn describe(recipe: &Recipe, geometry: &Geometry) -> String {
     let disk = Disk::new(recipe, geometry);
     let on_disk = || disk.units.iter().filter(|unit| unit.index < disk.grains);
     let of_kind = |kinds: &[u8]| {

@@ -1,13 +1,13 @@
 //! A vhd recipe in words.
 
-use crate::Recipe;
+use crate::recipe::Recipe;
 
 use super::super::{Chs, DYNAMIC, FIXED, Geometry, VERSION};
 use super::disk::Disk;
 use super::{Kind, of_kind};
 
 /// The geometry and the data, in words.
-pub(in crate::vhd) fn in_words(recipe: &Recipe, geometry: &Geometry) -> String {
+pub(in crate::vhd) fn describe(recipe: &Recipe, geometry: &Geometry) -> String {
     let disk = Disk::new(recipe, geometry);
     let creator = String::from_utf8_lossy(&geometry.creator);
     let mut words = match geometry.disk_type {
