@@ -42,6 +42,7 @@ pub fn scan<B: Bytes + ?Sized>(
 /// # Errors
 /// The kind of error with which a scan of the image ends. Only what these facts need is checked.
 pub fn facts<B: Bytes + ?Sized>(format: ScanFormat, image: &B) -> Result<Facts, ScanErrorKind> {
-    let all: [fn(&B) -> Result<Facts, ScanErrorKind>; ScanFormat::COUNT] = table!(facts);
-    all[format as usize](image)
+    type FactsOf<B> = fn(&B) -> Result<Facts, ScanErrorKind>;
+    let facts: [FactsOf<B>; ScanFormat::COUNT] = table!(facts);
+    facts[format as usize](image)
 }

@@ -17,6 +17,7 @@
 
 #![forbid(unsafe_code)]
 
+mod choices;
 pub mod conditions;
 pub mod damage;
 pub mod layout;

@@ -16,9 +16,12 @@
 pub mod knobs;
 mod layout;
 
+use crate::choices::choices;
 use crate::recipe::Recipe;
 use crate::truth::Truth;
 use crate::writer::ImageWriter;
+
+pub use crate::choices::Order;
 
 /// Types that a scanner refuses; the first is that of differencing disks.
 pub const WRONG_TYPES: [u32; 8] = [4, 4, 4, 0, 1, 5, 6, u32::MAX];
@@ -95,21 +98,22 @@ pub enum CurrentSize {
     Bytes(u64),
 }
 
-/// Where the header and the table of a dynamic disk are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Placement {
-    /// Header, table, blocks: qemu-img's.
-    Front,
-    /// Header, blocks, table.
-    TableBack,
-    /// Blocks, header, table.
-    Back,
-    /// Table, blocks, header.
-    HeaderBack,
-    /// Header, table, blocks; header and table begin with no sector.
-    Shifted,
-    /// Header, blocks, table; the table begins with no sector and nothing is behind it but the footer.
-    TableEnd,
+choices! {
+    /// Where the header and the table of a dynamic disk are.
+    pub enum Placement {
+        /// Header, table, blocks: qemu-img's.
+        Front,
+        /// Header, blocks, table.
+        TableBack,
+        /// Blocks, header, table.
+        Back,
+        /// Table, blocks, header.
+        HeaderBack,
+        /// Header, table, blocks; header and table begin with no sector.
+        Shifted,
+        /// Header, blocks, table; the table begins with no sector and nothing is behind it but the footer.
+        TableEnd,
+    }
 }
 
 /// One footer.
@@ -164,49 +168,38 @@ impl Footers {
     }
 }
 
-/// In which order blocks lie in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// As on the disk.
-    Ascending,
-    /// The disk's last first.
-    Descending,
-    /// Every second one, then the others.
-    OddFirst,
-    /// All at one place.
-    Shared,
+choices! {
+    /// What a fixed disk's data begins with.
+    pub enum Beginning {
+        /// Zeros.
+        Zeros,
+        /// The cookie of a footer.
+        Cookie,
+        /// The footer of a fixed disk: of another image, in which the guest keeps it.
+        Footer,
+    }
 }
 
-/// What a fixed disk's data begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beginning {
-    /// Zeros.
-    Zeros,
-    /// The cookie of a footer.
-    Cookie,
-    /// The footer of a fixed disk: of another image, in which the guest keeps it.
-    Footer,
-}
-
-/// What contradicts the specification in the header of a dynamic disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The header lies over the footer's copy.
-    HeaderOverCopy,
-    /// The header is past the file's end.
-    HeaderPastEnd,
-    /// The header has not its cookie.
-    Cookie,
-    /// The table lies over the footer's copy. (One without entries lies over nothing.)
-    TableOverCopy,
-    /// The table lies over the header. (The same.)
-    TableOverHeader,
-    /// The table has one entry less than the disk has blocks. (Nothing is wrong with a disk of none.)
-    TooFewEntries,
-    /// The table is not in the file.
-    TablePastEnd,
-    /// The header's checksum is wrong.
-    Checksum,
+choices! {
+    /// What contradicts the specification in the header of a dynamic disk.
+    pub enum Fault {
+        /// The header lies over the footer's copy.
+        HeaderOverCopy,
+        /// The header is past the file's end.
+        HeaderPastEnd,
+        /// The header has not its cookie.
+        Cookie,
+        /// The table lies over the footer's copy. (One without entries lies over nothing.)
+        TableOverCopy,
+        /// The table lies over the header. (The same.)
+        TableOverHeader,
+        /// The table has one entry less than the disk has blocks. (Nothing is wrong with a disk of none.)
+        TooFewEntries,
+        /// The table is not in the file.
+        TablePastEnd,
+        /// The header's checksum is wrong.
+        Checksum,
+    }
 }
 
 /// The geometry of a vhd image: every knob but the disk's size and its data.
@@ -310,25 +303,13 @@ impl Geometry {
                 [(LARGEST_DISK + 1) * 512, 1 << 63, u64::MAX]
                     [usize::from(knob(knobs::TOO_LARGE) % 3)]
             }),
-            placement: [
-                Placement::Front,
-                Placement::TableBack,
-                Placement::Back,
-                Placement::HeaderBack,
-                Placement::Shifted,
-                Placement::TableEnd,
-            ][usize::from(knob(knobs::PLACEMENT) % 6)],
+            placement: Placement::choose(knob(knobs::PLACEMENT)),
             footers: match knob(knobs::FOOTERS) {
                 0xf0.. => Footers::WRONG[usize::from(knob(knobs::FOOTERS) % 4)],
                 _ if disk_type == FIXED => Footers::SOUND[0],
                 byte => Footers::SOUND[usize::from(byte % 8)],
             },
-            order: [
-                Order::Ascending,
-                Order::Descending,
-                Order::OddFirst,
-                Order::Shared,
-            ][usize::from(knob(knobs::ORDER) % 4)],
+            order: Order::choose(knob(knobs::ORDER)),
             gap: knob(knobs::GAP).into(),
             spare: (
                 knob(knobs::SPARE).into(),
@@ -345,8 +326,7 @@ impl Geometry {
             },
             version: version(knob(knobs::VERSION)),
             header_version: version(knob(knobs::HEADER_VERSION)),
-            beginning: [Beginning::Zeros, Beginning::Cookie, Beginning::Footer]
-                [usize::from(knob(knobs::BEGINNING) % 3)],
+            beginning: Beginning::choose(knob(knobs::BEGINNING)),
             longer: match knob(knobs::LONGER) {
                 byte @ 0..=0xf7 => byte.into(),
                 byte => -1 - i64::from(byte & 7),
@@ -354,18 +334,7 @@ impl Geometry {
             shift: knob(knobs::SHIFT).into(),
             nonsense_original: knob(knobs::ORIGINAL_SIZE) > 0x7f,
             saved_state: knob(knobs::SAVED_STATE),
-            fault: (knob(knobs::FAULT) >= 0xf0).then(|| {
-                [
-                    Fault::HeaderOverCopy,
-                    Fault::HeaderPastEnd,
-                    Fault::Cookie,
-                    Fault::TableOverCopy,
-                    Fault::TableOverHeader,
-                    Fault::TooFewEntries,
-                    Fault::TablePastEnd,
-                    Fault::Checksum,
-                ][usize::from(knob(knobs::FAULT) % 8)]
-            }),
+            fault: (knob(knobs::FAULT) >= 0xf0).then(|| Fault::choose(knob(knobs::FAULT))),
             unique_id: std::array::from_fn(|nth| knob(knobs::UNIQUE_ID + nth)),
             rest: [
                 four(knobs::TIME_STAMP),

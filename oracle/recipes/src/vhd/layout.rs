@@ -191,12 +191,7 @@ impl Making<'_> {
         let length = units.len();
         let mut before = None;
         for nth in 0..length {
-            let nth = match self.geometry.order {
-                Order::Ascending | Order::Shared => nth,
-                Order::Descending => length - 1 - nth,
-                Order::OddFirst if nth < length / 2 => 2 * nth + 1,
-                Order::OddFirst => 2 * (nth - length / 2),
-            };
+            let nth = self.geometry.order.unit(nth, length);
             let unit = units[nth];
             if unit.index >= self.disk.blocks {
                 self.blocks_are_plain = false;

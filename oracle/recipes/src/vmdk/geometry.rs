@@ -1,7 +1,10 @@
 //! The knobs of a vmdk recipe, and what their bytes mean: see [`knobs`](super::knobs).
 
 use super::knobs;
+use crate::choices::choices;
 use crate::recipe::Recipe;
+
+pub use crate::choices::Order;
 
 /// Grain sizes in sectors that a scanner refuses.
 pub const WRONG_GRAINS: [u64; 8] = [0, 3, 127, 129, 256, 1 << 21, (1 << 32) + 128, 1 << 63];
@@ -35,28 +38,30 @@ pub const CREATE_TYPES: [&str; 16] = [
 /// The most tables of a disk that are all there.
 pub const ALL_TABLES: u64 = 32;
 
-/// What kind of extent it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// `monolithicSparse`.
-    Sparse,
-    /// `streamOptimized` as qemu-img writes it: a sparse extent of compressed grains.
-    Stream,
-    /// `streamOptimized` as VMware writes it: the directory is found by the header in the footer.
-    StreamWithFooter,
+choices! {
+    /// What kind of extent it is.
+    pub enum Kind {
+        /// `monolithicSparse`.
+        Sparse,
+        /// `streamOptimized` as qemu-img writes it: a sparse extent of compressed grains.
+        Stream,
+        /// `streamOptimized` as VMware writes it: the directory is found by the header in the footer.
+        StreamWithFooter,
+    }
 }
 
-/// The redundant grain directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Redundant {
-    /// It is there, with tables of its own that say the same.
-    There,
-    /// There is none.
-    Absent,
-    /// It is there and says that the disk is empty.
-    Empty,
-    /// It is there, and the flag says that there is none.
-    Unflagged,
+choices! {
+    /// The redundant grain directory.
+    pub enum Redundant {
+        /// It is there, with tables of its own that say the same.
+        There,
+        /// There is none.
+        Absent,
+        /// It is there and says that the disk is empty.
+        Empty,
+        /// It is there, and the flag says that there is none.
+        Unflagged,
+    }
 }
 
 /// The descriptor.
@@ -74,59 +79,49 @@ pub enum Descriptor {
     Alone(&'static str),
 }
 
-/// Where tables and directory are. Each lies at a multiple of 512 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Placement {
-    /// Directory, tables, grains: qemu-img's.
-    Front,
-    /// Tables, directory, grains.
-    TablesFront,
-    /// Grains, tables, directory.
-    Back,
-    /// Grains, directory, tables: the last table ends with the file.
-    BackDirectoryFirst,
-    /// Each table behind its grains, then the directory: VMware's streams. The first choice of a
-    /// stream with a footer.
-    Interleaved,
-    /// Directory, grains, tables.
-    DirectoryFront,
+choices! {
+    /// Where tables and directory are. Each lies at a multiple of 512 bytes.
+    pub enum Placement {
+        /// Directory, tables, grains: qemu-img's.
+        Front,
+        /// Tables, directory, grains.
+        TablesFront,
+        /// Grains, tables, directory.
+        Back,
+        /// Grains, directory, tables: the last table ends with the file.
+        BackDirectoryFirst,
+        /// Each table behind its grains, then the directory: VMware's streams. The first choice of a
+        /// stream with a footer.
+        Interleaved,
+        /// Directory, grains, tables.
+        DirectoryFront,
+    }
 }
 
-/// In which order grains lie in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// As on the disk.
-    Ascending,
-    /// The disk's last first.
-    Descending,
-    /// Every second one, then the others.
-    OddFirst,
-    /// All at one place.
-    Shared,
+choices! {
+    /// Which tables are there.
+    pub enum Tables {
+        /// All, when they are at most [`ALL_TABLES`]; else as [`Tables::Needed`].
+        All,
+        /// Those in which a run names a grain.
+        Needed,
+        /// These and the one after each.
+        NeededAndNext,
+    }
 }
 
-/// Which tables are there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tables {
-    /// All, when they are at most [`ALL_TABLES`]; else as [`Tables::Needed`].
-    All,
-    /// Those in which a run names a grain.
-    Needed,
-    /// These and the one after each.
-    NeededAndNext,
-}
-
-/// What the entries of the directory past the disk's end are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spare {
-    /// All ones.
-    AllOnes,
-    /// 1.
-    One,
-    /// A table of the disk.
-    Table,
-    /// The sector at the file's end.
-    End,
+choices! {
+    /// What the entries of the directory past the disk's end are.
+    pub enum Spare {
+        /// All ones.
+        AllOnes,
+        /// 1.
+        One,
+        /// A table of the disk.
+        Table,
+        /// The sector at the file's end.
+        End,
+    }
 }
 
 /// How many sectors of metadata the header announces.
@@ -164,25 +159,26 @@ pub enum Capacity {
     Sectors(u64),
 }
 
-/// What is wrong with a footer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FooterFault {
-    /// The type in the marker before it.
-    MarkerType,
-    /// The size in that marker.
-    MarkerSize,
-    /// The value in the end-of-stream marker.
-    EndValue,
-    /// The size in that marker.
-    EndSize,
-    /// The type in that marker.
-    EndType,
-    /// Its magic number.
-    Magic,
-    /// It says that the header is in a footer.
-    Footer,
-    /// It is not there.
-    Absent,
+choices! {
+    /// What is wrong with a footer.
+    pub enum FooterFault {
+        /// The type in the marker before it.
+        MarkerType,
+        /// The size in that marker.
+        MarkerSize,
+        /// The value in the end-of-stream marker.
+        EndValue,
+        /// The size in that marker.
+        EndSize,
+        /// The type in that marker.
+        EndType,
+        /// Its magic number.
+        Magic,
+        /// It says that the header is in a footer.
+        Footer,
+        /// It is not there.
+        Absent,
+    }
 }
 
 /// The geometry of a vmdk image: every knob but the disk's size and its data.
@@ -256,15 +252,9 @@ impl Geometry {
         let knob = |at| recipe.bytes().u8(at);
         let bit = |nth: usize| knob(knobs::FLAGS) >> nth & 1 != 0;
 
-        let kind = [Kind::Sparse, Kind::Stream, Kind::StreamWithFooter]
-            [usize::from(knob(knobs::KIND) % 3)];
+        let kind = Kind::choose(knob(knobs::KIND));
         let stream = kind != Kind::Sparse;
-        let redundant = [
-            Redundant::There,
-            Redundant::Absent,
-            Redundant::Empty,
-            Redundant::Unflagged,
-        ][usize::from(knob(knobs::REDUNDANT) % 4)];
+        let redundant = Redundant::choose(knob(knobs::REDUNDANT));
         let zeroed = bit(0);
         let flag = |set: bool, flag: u32| if set { flag } else { 0 };
         let turned = recipe.bytes().u32(knobs::FLAGS_TURNED) & !(ZEROED_GRAINS | REDUNDANT);
@@ -276,14 +266,6 @@ impl Geometry {
             )
             | flag(stream != bit(2), COMPRESSED)
             | flag(stream != bit(3), MARKERS);
-        let placements = [
-            Placement::Front,
-            Placement::TablesFront,
-            Placement::Back,
-            Placement::BackDirectoryFirst,
-            Placement::Interleaved,
-            Placement::DirectoryFront,
-        ];
         let first_placement = if kind == Kind::StreamWithFooter { 4 } else { 0 };
         Self {
             kind,
@@ -319,22 +301,14 @@ impl Geometry {
                 ][usize::from(byte % 4)],
                 byte => Descriptor::Alone(CREATE_TYPES[usize::from(byte % 16)]),
             },
-            placement: placements
-                [(usize::from(knob(knobs::PLACEMENT)) + first_placement) % placements.len()],
+            placement: Placement::choose(usize::from(knob(knobs::PLACEMENT)) + first_placement),
             table_gap: u64::from(knob(knobs::GAPS) & 15),
             grain_gap: u64::from(knob(knobs::GAPS) >> 4),
-            order: [
-                Order::Ascending,
-                Order::Descending,
-                Order::OddFirst,
-                Order::Shared,
-            ][usize::from(knob(knobs::ORDER) % 4)],
-            tables: [Tables::All, Tables::Needed, Tables::NeededAndNext]
-                [usize::from(knob(knobs::TABLES) % 3)],
+            order: Order::choose(knob(knobs::ORDER)),
+            tables: Tables::choose(knob(knobs::TABLES)),
             spare: (
                 u64::from(knob(knobs::SPARE) & 3),
-                [Spare::AllOnes, Spare::One, Spare::Table, Spare::End]
-                    [usize::from(knob(knobs::SPARE) >> 2 & 3)],
+                Spare::choose(knob(knobs::SPARE) >> 2),
             ),
             overhead: match knob(knobs::OVERHEAD) {
                 byte @ 0..=0xf7 => [
@@ -375,18 +349,7 @@ impl Geometry {
                 byte => u64::from(byte & 31) + 1,
             },
             footer_fault: (kind == Kind::StreamWithFooter && knob(knobs::FOOTER_FAULT) >= 0xf0)
-                .then(|| {
-                    [
-                        FooterFault::MarkerType,
-                        FooterFault::MarkerSize,
-                        FooterFault::EndValue,
-                        FooterFault::EndSize,
-                        FooterFault::EndType,
-                        FooterFault::Magic,
-                        FooterFault::Footer,
-                        FooterFault::Absent,
-                    ][usize::from(knob(knobs::FOOTER_FAULT) % 8)]
-                }),
+                .then(|| FooterFault::choose(knob(knobs::FOOTER_FAULT))),
             nonsense_first: kind == Kind::StreamWithFooter && knob(knobs::NONSENSE_FIRST) & 1 != 0,
             footer_value: u64::from(recipe.bytes().u16(knobs::FOOTER_VALUE)) + 1,
         }

@@ -191,13 +191,7 @@ impl Making<'_> {
         let length = range.len();
         let mut before = None;
         for nth in 0..length {
-            let nth = range.start
-                + match self.geometry.order {
-                    Order::Ascending | Order::Shared => nth,
-                    Order::Descending => length - 1 - nth,
-                    Order::OddFirst if nth < length / 2 => 2 * nth + 1,
-                    Order::OddFirst => 2 * (nth - length / 2),
-                };
+            let nth = range.start + self.geometry.order.unit(nth, length);
             let unit = self.disk.units[nth];
             let kind = unit.kind % 8;
             let plain = match kind {

@@ -215,6 +215,9 @@ pub(crate) struct Qemu {
 
 const IMAGE: &str = "image";
 
+/// Pieces of a disk: start and end in bytes.
+type Extents = Vec<(u64, u64)>;
+
 impl Qemu {
     /// A folder of this name; `format` is the format in QEMU's words.
     pub(crate) fn new(name: &str, format: &'static str) -> Self {
@@ -278,11 +281,11 @@ impl Qemu {
 
     /// The disk's size and the extents that `map` calls data, neighbours made one; as start and end in
     /// bytes. Its complaint; or `None` when it was inconclusive.
-    pub(crate) fn map(&mut self) -> Result<Option<(u64, Vec<(u64, u64)>)>, String> {
+    pub(crate) fn map(&mut self) -> Result<Option<(u64, Extents)>, String> {
         match self.run(&["map", "--output", "json"]) {
             Ran::Well(json) => {
                 let map = Map::parse(&json);
-                let mut extents: Vec<(u64, u64)> = Vec::new();
+                let mut extents = Extents::new();
                 for extent in map.data() {
                     let end = extent.start + extent.length;
                     match extents.last_mut() {
