@@ -19,7 +19,7 @@ use campaign::engine::afl::Sharing;
 use campaign::engine::session::{self, Session, Setup, View};
 use campaign::engine::{Engine, Sanitizer};
 use campaign::project::Project;
-use harness_core::{Target, targets};
+use worker::TargetInfo;
 
 /// Engines have the machine's cores for themselves: one test at a time.
 fn alone() -> MutexGuard<'static, ()> {
@@ -31,8 +31,11 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn scan() -> &'static Target {
-    targets::find("fuzz_measure_scan").expect("a target")
+/// The project, and the target of scanners.
+fn scan() -> (Project, TargetInfo) {
+    let project = Project::open(Some(&root())).unwrap();
+    let target = project.target("fuzz_measure_scan").unwrap().clone();
+    (project, target)
 }
 
 /// Runs `engines` on the scan target in `folder`, on two cores, until `look` has seen enough.

@@ -13,7 +13,6 @@ use campaign::triage::judge::Bench;
 use campaign::triage::minimise::Budget;
 use campaign::triage::output::{Kept, keep, write};
 use campaign::triage::sort;
-use harness_core::targets;
 
 /// Judges an input by its first letter, and counts what it is asked to run.
 const WORKER: &str = r#"
@@ -107,12 +106,11 @@ impl Place {
 
     /// Sorts what is at these places.
     fn sort_of(&self, places: &[&str]) -> Report {
-        let calc = targets::find("fuzz_measure_calc").unwrap();
         let places: Vec<PathBuf> = places
             .iter()
             .map(|place| self.folder.path().join(place))
             .collect();
-        let collected = collect(&places, &[calc]).unwrap();
+        let collected = collect(&places, &CALC, &CALC).unwrap();
         let bench = Bench {
             worker: self.worker(),
             root: self.root(),
@@ -333,8 +331,7 @@ fn a_reproducer_is_not_minimised_twice() {
 #[test]
 fn a_find_that_vanishes_is_reported_and_the_rest_continues() {
     let place = Place::new(&[("crash-1", "Pyy"), ("crash-2", "Q")]);
-    let calc = targets::find("fuzz_measure_calc").unwrap();
-    let finds = collect(&[place.folder.path().join("finds")], &[calc])
+    let finds = collect(&[place.folder.path().join("finds")], &CALC, &CALC)
         .unwrap()
         .finds;
     let gone = finds.iter().find(|find| find.size == 1).unwrap().path();
