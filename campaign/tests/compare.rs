@@ -20,6 +20,7 @@ use campaign::corpus::content_name;
 use campaign::engine::Engine;
 use campaign::supervisor;
 use report::Comparison;
+use worker::TargetInfo;
 
 const TARGET: &str = "fuzz_measure_calc";
 const LIBFUZZER: Contestant = Contestant::Alone(Engine::Libfuzzer);

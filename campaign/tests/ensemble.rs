@@ -47,23 +47,23 @@ fn run(
     sharing: Option<Sharing>,
     mut look: impl FnMut(&View<'_>) -> bool,
 ) -> Session {
-    let project = Project::open(Some(&root())).unwrap();
+    let (project, target) = scan();
     let builds: BTreeMap<_, _> = engines
         .iter()
         .map(|&engine| {
-            let build = engine.build(&project, scan().name, Sanitizer::None);
+            let build = engine.build(&project, &target.name, Sanitizer::None);
             (engine, build.unwrap())
         })
         .collect();
     // The other machine's instance has the other core.
     let cores = cores::first(Some(if sharing.is_some() { 1 } else { 2 })).expect("two cores");
     let setup = Setup {
-        dictionary: project.dictionary(scan()),
+        dictionary: project.dictionary(&target),
         at_once: cores.len(),
         cores,
         sharing,
         ..Setup::new(
-            scan(),
+            &target,
             &builds,
             inputs,
             folder.to_owned(),
@@ -78,7 +78,8 @@ fn run(
 }
 
 fn seeds() -> Vec<PathBuf> {
-    let seeds = files_in(&root().join(scan().seeds())).unwrap();
+    let (project, target) = scan();
+    let seeds = files_in(&project.seeds(&target.name)).unwrap();
     assert!(seeds.len() > 20, "{} seeds", seeds.len());
     seeds
 }
@@ -108,7 +109,7 @@ fn what_one_engine_knows_the_others_read() {
         .iter()
         .map(|seed| content_name(&fs::read(seed).unwrap()))
         .collect();
-    let shipped = pack::read(&zip_of(&root().join("corpora"), scan())).unwrap();
+    let shipped = pack::read(&zip_of(&root().join("corpora"), &scan().1)).unwrap();
     let secret: Vec<Vec<u8>> = shipped
         .into_values()
         .filter(|content| !content.is_empty() && !known.contains(&content_name(content)))

@@ -13,6 +13,9 @@ use campaign::triage::judge::Bench;
 use campaign::triage::minimise::Budget;
 use campaign::triage::output::{Kept, keep, write};
 use campaign::triage::sort;
+use worker::TargetInfo;
+
+const CALC: [&str; 1] = ["fuzz_measure_calc"];
 
 /// Judges an input by its first letter, and counts what it is asked to run.
 const WORKER: &str = r#"
@@ -275,11 +278,12 @@ fn what_does_not_reproduce_is_a_group_and_what_was_mended_is_another() {
     assert_eq!(again.of(Status::Mended).count(), 2, "it is not forgotten");
 
     // The reproducer that is kept is still there, and goes where regressions are.
-    let kept = keep(&again, &place.out(), &place.root()).unwrap();
+    let targets = CALC.map(|name| TargetInfo::new(name, "calculators", 4096));
+    let kept = keep(&again, &place.out(), &place.root(), &targets).unwrap();
     assert_eq!((kept.new.len(), kept.too_long.len()), (2, 0));
     let regressions = place.root().join("regressions");
     assert!(kept.new.iter().all(|path| path.starts_with(&regressions)));
-    let again = keep(&again, &place.out(), &place.root()).unwrap();
+    let again = keep(&again, &place.out(), &place.root(), &targets).unwrap();
     assert_eq!(again, Kept::default());
 }
 

@@ -10,12 +10,12 @@ use campaign::atomic;
 use campaign::comparison::contestant::{self, Contestant};
 use campaign::comparison::folder::Folder;
 use campaign::comparison::hunts;
+use campaign::comparison::machine;
 use campaign::comparison::plan::Plan;
 use campaign::cores;
 use campaign::engine::{Engine, session};
 use campaign::progress::Progress;
 use campaign::project::Project;
-use campaign::comparison::machine;
 use campaign::schedule::{Queue, rounded};
 use campaign::supervisor::Claim;
 use cli::output::from_here;
@@ -243,7 +243,7 @@ fn find_out(asked: Asked, args: &Faults, project: &Project) -> Result<ExitCode> 
         sources_digest: sources.digest(),
         sources: &sources,
         corpora: corpora
-            .map(|folder| Inputs::corpora(folder, &copies.join("inputs")))
+            .map(|folder| Inputs::corpora(project, folder, &copies.join("inputs")))
             .transpose()?,
         seeds: Inputs::seeds(project)?,
         contestants: asked.contestants,
