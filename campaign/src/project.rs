@@ -154,7 +154,7 @@ impl Project {
             Some(target) => Ok(target),
             None => bail!(
                 "no target is called {name:?}; there are {}",
-                names(&self.fuzzed()?).join(", ")
+                names(self.fuzzed()?).join(", ")
             ),
         }
     }
@@ -236,8 +236,9 @@ impl Project {
 
 /// The names of targets.
 #[must_use]
-pub fn names<'a>(targets: &[&'a TargetInfo]) -> Vec<&'a str> {
-    targets.iter().map(|target| &*target.name).collect()
+pub fn names<'a>(targets: impl IntoIterator<Item = &'a TargetInfo>) -> Vec<&'a str> {
+    let targets = targets.into_iter();
+    targets.map(|target| target.name.as_str()).collect()
 }
 
 fn is_project(folder: &Path) -> bool {

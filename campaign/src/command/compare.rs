@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use report::against::{self, Both};
 use report::{Comparison, summary};
 use worker::TargetInfo;
@@ -191,6 +191,14 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         .into_iter()
         .map(|target| (target.name.clone(), target))
         .collect();
+    for name in &plan.targets {
+        let worker = folder.worker();
+        ensure!(
+            targets.contains_key(name),
+            "{} has no target {name}",
+            worker.display()
+        );
+    }
     let map = SourceMap::of_worker(
         &folder.neutral(),
         project.root(),

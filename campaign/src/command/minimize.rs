@@ -135,7 +135,7 @@ fn corpora<'a>(args: &Minimize, project: &'a Project) -> Result<Vec<(&'a TargetI
             !there.is_empty(),
             "{} has no folder that has the name of a target; name one of {}",
             folder.display(),
-            names(&project.fuzzed()?).join(", ")
+            names(project.fuzzed()?).join(", ")
         );
         return Ok(there);
     }

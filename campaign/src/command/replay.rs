@@ -155,14 +155,12 @@ fn collect<'a>(args: &Replay, project: &'a Project) -> Result<Vec<(&'a str, Path
 
 /// The target that a path names.
 fn target_in_path<'a>(path: &Path, project: &'a Project) -> Result<&'a str> {
-    let targets: Vec<_> = project.targets()?.iter().collect();
-    named_in(path, &names(&targets)).with_context(|| {
+    let fuzzed = names(project.fuzzed()?);
+    named_in(path, &names(project.targets()?)).with_context(|| {
         format!(
             "{}: no folder in this path is called like a target; say --target {}",
             path.display(),
-            project
-                .fuzzed()
-                .map_or_else(|_| String::new(), |targets| names(&targets).join("|"))
+            fuzzed.join("|")
         )
     })
 }

@@ -89,7 +89,7 @@ pub fn run(args: &Triage, project: &Project) -> Result<ExitCode> {
         [] => Vec::new(),
         targets => chosen_targets(project, targets)?,
     };
-    let wanted = names(&wanted);
+    let wanted = names(wanted);
     let out = match &args.out {
         Some(folder) => std::path::absolute(folder)?,
         None => project.results().join("triage"),
@@ -101,7 +101,7 @@ pub fn run(args: &Triage, project: &Project) -> Result<ExitCode> {
     } = collect(
         &folders(args, project, &wanted),
         &wanted,
-        &names(&project.targets()?.iter().collect::<Vec<_>>()),
+        &names(project.targets()?),
     )?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let bench = Bench {
