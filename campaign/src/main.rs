@@ -1,7 +1,7 @@
 //! `cargo campaign`: see [`campaign`].
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -86,7 +86,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     let definition = cli::definition::<Arguments>;
     match &arguments.command {
         Command::Doctor(args) => project().and_then(|project| doctor::run(args, &project)),
-        Command::List(args) => list::run(args),
+        Command::List(args) => project().and_then(|project| list::run(args, &project)),
         Command::Run(args) => project().and_then(|project| run::run(args, &project)),
         Command::Compare(args) => project().and_then(|project| compare::run(args, &project)),
         Command::Corpora(args) => project().and_then(|project| corpora::run(args, &project)),
@@ -98,8 +98,27 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Import(args) => project().and_then(|project| import::run(args, &project)),
         Command::Minimize(args) => project().and_then(|project| minimize::run(args, &project)),
         Command::Completions(args) => {
-            cli::completions::run(args, completions::with_names(definition()))
+            let targets = names_of_targets(arguments.project.as_deref());
+            cli::completions::run(args, completions::with_names(definition(), &targets))
         }
         Command::Manual(args) => cli::manual::run(args, definition()),
+    }
+}
+
+/// The names of the targets for completion scripts. Without a project there are none.
+fn names_of_targets(project: Option<&Path>) -> Vec<&'static str> {
+    let Ok(project) = Project::open(project) else {
+        return Vec::new();
+    };
+    match project.fuzzed() {
+        // The parser keeps them as long as the process lives.
+        Ok(targets) => {
+            let names = targets.iter().map(|target| target.name.clone().leak());
+            names.map(|name| &*name).collect()
+        }
+        Err(why) => {
+            eprintln!("no completion of targets: {why:#}");
+            Vec::new()
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use campaign::project::Project;
-use campaign::replay::{Replayer, Verdict, build_worker};
+use campaign::replay::{Replayer, Verdict};
 use campaign::triage::collect::collect;
 use lab::faults::copy::{Copy, Sources};
 use lab::faults::inputs::Inputs;
@@ -32,9 +32,10 @@ fn candidates(corpora: &Inputs) -> Vec<(String, String, PathBuf)> {
         }
     }
     if let Some(folder) = std::env::var_os("ENGINES_FINDS") {
-        for find in collect(&[folder.into()], &[]).unwrap().finds {
+        let known: Vec<&str> = corpora.iter().map(|(target, _)| target).collect();
+        for find in collect(&[folder.into()], &[], &known).unwrap().finds {
             for seen in find.sightings {
-                candidates.push((seen.engine, find.target.name.to_owned(), seen.path));
+                candidates.push((seen.engine, find.target.clone(), seen.path));
             }
         }
     }
@@ -48,7 +49,12 @@ fn the_finds_are_made_anew() {
     let project = Project::open(Some(&root)).unwrap();
     let copies = project.builds("triage-truth");
     let sources = Sources::read(&root).unwrap();
-    let corpora = Inputs::corpora(&root.join("corpus/shipped"), &copies.join("inputs")).unwrap();
+    let corpora = Inputs::corpora(
+        &project,
+        &root.join("corpus/shipped"),
+        &copies.join("inputs"),
+    )
+    .unwrap();
     let candidates = candidates(&corpora);
     let copy = Copy::of(&sources, &copies.join("copy")).unwrap();
     // The faults that each candidate shows.
@@ -57,7 +63,7 @@ fn the_finds_are_made_anew() {
         copy.restore(&sources).unwrap();
         copy.plant(&Fault::read(&root.join(format!("lab/faults/{fault}.patch"))).unwrap())
             .unwrap();
-        let mut replayer = Replayer::new(build_worker(&copy.project().unwrap()).unwrap());
+        let mut replayer = Replayer::new(copy.project().unwrap().worker().unwrap().to_owned());
         for (index, (_, target, file)) in candidates.iter().enumerate() {
             if let Verdict::Fail(_) = replayer.verdict(target, file).unwrap() {
                 shown.entry(index).or_default().push(fault.to_owned());

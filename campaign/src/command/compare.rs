@@ -1,15 +1,16 @@
 //! `campaign compare`: all engines on the same oracle, from the same seeds, for the same time, as often as asked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Result, bail};
-use harness_core::Target;
+use anyhow::{Result, bail, ensure};
 use report::against::{self, Both};
 use report::{Comparison, summary};
+use worker::TargetInfo;
+use worker::protocol::Hello;
 
 use super::{FINDS, INTERRUPTED, chosen_targets, parse_time};
 use crate::atomic;
@@ -30,6 +31,7 @@ use crate::fuzz::never_evaluated_in_words;
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
+use crate::replay::hello_of;
 use crate::supervisor::Claim;
 
 /// Compare the engines: same oracle, same seeds, same profile, same time, one core each.
@@ -121,28 +123,21 @@ pub struct Compare {
 }
 
 impl Compare {
-    fn asked(&self) -> Result<Asked> {
+    fn asked(&self) -> Asked {
         let mut names = self.targets.clone();
         names.extend(self.named.iter().cloned());
-        let targets = if names.is_empty() {
-            None
-        } else {
-            let targets: BTreeSet<&str> = chosen_targets(&names)?
-                .iter()
-                .map(|target| target.name)
-                .collect();
-            Some(targets.into_iter().map(str::to_owned).collect())
-        };
+        names.sort();
+        names.dedup();
         let engines = self.engines.as_ref();
-        Ok(Asked {
-            targets,
+        Asked {
+            targets: (!names.is_empty()).then_some(names),
             engines: engines.map(|engines| engines.0.iter().copied().collect()),
             trials: self.trials.map(usize::from),
             time_seconds: self.time.map(|time| time.as_secs()),
             snapshot_seconds: self.snapshot.map(|time| time.as_secs()),
             cores: self.cores.map(usize::from),
             order_seed: self.seed,
-        })
+        }
     }
 }
 
@@ -157,9 +152,15 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     }
     let progress = Progress::new();
     session::stop_on_ctrl_c()?;
-    let asked = args.asked()?;
+    let asked = args.asked();
     let old = args.against.as_deref().map(report::read).transpose()?;
-    let folder = Folder::open(&output_folder(args.out.as_deref(), project)?)?;
+    let folder = output_folder(args.out.as_deref(), project)?;
+    let names = asked.targets.as_deref().unwrap_or_default();
+    if !folder.join("plan.json").exists() {
+        // No folder is made for a target that is not there. One that is resumed has its own worker to ask.
+        chosen_targets(project, names)?;
+    }
+    let folder = Folder::open(&folder)?;
     let is_here = |from: &PathBuf| {
         let from = from.canonicalize().unwrap_or_else(|_| from.clone());
         from == folder.root() || from.parent() == Some(folder.root())
@@ -177,16 +178,27 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     let plan = match Plan::read(&folder.plan())? {
         Some(plan) => start::resume(plan, &asked, &folder)?,
         None => {
-            let targets = chosen_targets(asked.targets.as_deref().unwrap_or_default())?;
+            let targets = chosen_targets(project, names)?;
             start::start(&asked, &targets, project, &folder, &progress)?
         }
     };
 
-    let targets: BTreeMap<String, &'static Target> = plan
-        .targets
-        .iter()
-        .map(|name| Ok((name.clone(), super::target(name)?)))
-        .collect::<Result<_>>()?;
+    // The project may have changed since the start, and the kept worker has not.
+    let Hello {
+        targets, checks, ..
+    } = hello_of(&folder.worker())?;
+    let targets: BTreeMap<String, TargetInfo> = targets
+        .into_iter()
+        .map(|target| (target.name.clone(), target))
+        .collect();
+    for name in &plan.targets {
+        let worker = folder.worker();
+        ensure!(
+            targets.contains_key(name),
+            "{} has no target {name}",
+            worker.display()
+        );
+    }
     let map = SourceMap::of_worker(
         &folder.neutral(),
         project.root(),
@@ -218,6 +230,7 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
             folder: &folder,
             map: &map,
             targets: &targets,
+            checks: &checks,
             trials: &trials,
             hunts: &hunts,
         };

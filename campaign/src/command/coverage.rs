@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use harness_core::Target;
 use report::format::grouped;
 use serde::Serialize;
+use worker::TargetInfo;
 
 use super::{Neutral, chosen_targets};
 use crate::corpora::candidates::Candidates;
@@ -104,7 +104,7 @@ struct OfTarget {
 /// When the list does not fit, too little is reached, an input fails, or something cannot be done.
 pub fn run(args: &Coverage, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
-    let targets = chosen_targets(&args.targets)?;
+    let targets = chosen_targets(project, &args.targets)?;
     let candidates = inputs(args, project, &targets)?;
     let neutral = Neutral::build(project, &progress)?;
     let map = &neutral.map;
@@ -212,7 +212,7 @@ fn export(
 }
 
 /// The inputs to replay, by target.
-fn inputs(args: &Coverage, project: &Project, targets: &[&Target]) -> Result<Candidates> {
+fn inputs(args: &Coverage, project: &Project, targets: &[&TargetInfo]) -> Result<Candidates> {
     let mut candidates = Candidates::default();
     if args.corpus.is_empty() {
         for &target in targets {

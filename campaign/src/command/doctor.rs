@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Result;
 use serde::Serialize;
+use worker::TargetInfo;
 
 use crate::corpus::files_in;
 use crate::engine::{Engine, libfuzzer, shown};
@@ -85,7 +86,7 @@ pub fn run(args: &Doctor, project: &Project) -> Result<ExitCode> {
     findings.push(afl_runtime());
     findings.extend(core_pattern());
     findings.extend(governor());
-    findings.push(seeds(project)?);
+    findings.extend(targets(project)?);
 
     let missing = findings
         .iter()
@@ -269,11 +270,37 @@ fn governor() -> Option<Finding> {
     })
 }
 
-fn seeds(project: &Project) -> Result<Finding> {
+/// Whether there is a replay worker, and seeds for its targets.
+fn targets(project: &Project) -> Result<Vec<Finding>> {
+    let what = "replay worker".to_owned();
+    let targets = match project.fuzzed() {
+        Ok(targets) => targets,
+        Err(why) => {
+            let why = format!("{why:#}");
+            let finding = Finding {
+                what,
+                state: State::Missing,
+                found: why.lines().next().unwrap_or_default().to_owned(),
+                mend: Some("cargo build --release --bin replay_worker".to_owned()),
+            };
+            return Ok(vec![finding]);
+        }
+    };
+    let worker = Finding {
+        what,
+        state: State::Fine,
+        found: format!("{} targets", targets.len()),
+        mend: None,
+    };
+    Ok(vec![worker, seeds(project, &targets)?])
+}
+
+fn seeds(project: &Project, targets: &[&TargetInfo]) -> Result<Finding> {
     let mut counts = Vec::new();
     let mut empty = false;
-    for name in super::target_names() {
-        let count = files_in(&project.seeds(super::target(name)?))?.len();
+    for target in targets {
+        let name = &target.name;
+        let count = files_in(&project.seeds(name))?.len();
         empty |= count == 0;
         counts.push(format!("{count} for {name}"));
     }

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 
 use super::INTERRUPTED;
-use crate::corpora::pack::{Packer, entry_name};
+use crate::corpora::fingerprints::WithFingerprints;
+use crate::corpora::pack::entry_name;
 use crate::corpus::files_in;
 use crate::engine::session;
 use crate::output::{self, from_here, outln};
@@ -48,10 +49,10 @@ pub struct Export {
 pub fn run(args: &Export, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
     session::stop_on_ctrl_c()?;
-    let target = super::target(&args.target)?;
+    let target = project.target(&args.target)?;
     let corpus = match &args.corpus {
         Some(folder) => folder.clone(),
-        None => project.corpus(target.name),
+        None => project.corpus(&target.name),
     };
     let files = files_in(&corpus)?;
     let mut line = progress.counted("name by content", "inputs", files.len() as u64);
@@ -78,7 +79,7 @@ pub fn run(args: &Export, project: &Project) -> Result<ExitCode> {
     );
     named.sort_unstable();
 
-    let mut packer = Packer::create(&args.out)?;
+    let mut packer = WithFingerprints::create(&args.out, project.worker()?, &target.name)?;
     let mut line = progress.counted("pack", "inputs", named.len() as u64);
     let mut packed = 0_u64;
     let mut latest: Option<(&String, Vec<u8>)> = None;
@@ -99,7 +100,7 @@ pub fn run(args: &Export, project: &Project) -> Result<ExitCode> {
             ensure!(*same == content, "two inputs are called {name}");
             continue;
         }
-        packer.add(name, &content, &target.fingerprint(&content))?;
+        packer.add(name, content.clone())?;
         packed += 1;
         latest = Some((name, content));
     }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use harness_core::Target;
 use report::format::grouped;
+use worker::TargetInfo;
 
 use super::INTERRUPTED;
 use crate::corpora::candidates::target_of;
@@ -51,7 +51,7 @@ pub struct Import {
 pub fn run(args: &Import, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
     session::stop_on_ctrl_c()?;
-    let target = target(args)?;
+    let target = target(args, project)?;
     let kind = fs::metadata(&args.from)
         .with_context(|| format!("{} cannot be opened", args.from.display()))?;
     let files = if kind.is_dir() {
@@ -67,7 +67,7 @@ pub fn run(args: &Import, project: &Project) -> Result<ExitCode> {
     ensure!(inputs > 0, "{} has no inputs", args.from.display());
     let corpus = match &args.corpus {
         Some(folder) => folder.clone(),
-        None => project.corpus(target.name),
+        None => project.corpus(&target.name),
     };
     let store = Store::open(&corpus)?;
     let [mut new, mut known, mut too_long, mut unreadable] = [0; 4];
@@ -122,11 +122,11 @@ pub fn run(args: &Import, project: &Project) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn target(args: &Import) -> Result<&'static Target> {
+fn target<'a>(args: &Import, project: &'a Project) -> Result<&'a TargetInfo> {
     if let Some(name) = &args.target {
-        return super::target(name);
+        return project.target(name);
     }
-    target_of(&args.from, &super::chosen_targets(&[])?)?.with_context(|| {
+    target_of(&args.from, &project.fuzzed()?)?.with_context(|| {
         format!(
             "{} names no target; name it with --target",
             args.from.display()

@@ -3,16 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
-use harness_core::{TARGETS, Target, targets};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use worker::Case;
 
 use super::FINDS;
 use crate::corpus::files_in;
 use crate::output::outln;
-use crate::project::Project;
-use crate::replay::{Replayer, Verdict, build_worker};
+use crate::project::{Project, names};
+use crate::replay::{Replayer, Verdict};
+use crate::triage::collect::named_in;
 
 /// Replay inputs without an engine: print pass, rejected, or which check fails, on which case.
 ///
@@ -46,9 +46,9 @@ pub struct Replay {
 }
 
 #[derive(Serialize)]
-struct Replayed {
+struct Replayed<'a> {
     path: String,
-    target: &'static str,
+    target: &'a str,
     #[serde(flatten)]
     verdict: Verdict,
     /// What fails, as text.
@@ -64,12 +64,12 @@ struct Replayed {
 /// # Errors
 /// When an input cannot be read, its target is not clear, or the worker cannot be built.
 pub fn run(args: &Replay, project: &Project) -> Result<ExitCode> {
-    let inputs = collect(args)?;
-    let mut replayer = Replayer::new(build_worker(project)?);
+    let inputs = collect(args, project)?;
+    let mut replayer = Replayer::new(project.worker()?.to_owned());
     let mut all = Vec::new();
     let (mut passed, mut rejected, mut failed) = (0, 0, 0);
     for (target, path) in inputs {
-        let verdict = replayer.verdict(target.name, &path)?;
+        let verdict = replayer.verdict(target, &path)?;
         let mut message = None;
         match &verdict {
             Verdict::Pass => passed += 1,
@@ -81,14 +81,14 @@ pub fn run(args: &Replay, project: &Project) -> Result<ExitCode> {
             Verdict::Error { .. } => failed += 1,
         }
         let sound_case = if args.describe && verdict == Verdict::Pass {
-            let described = replayer.describe(target.name, &path)?;
+            let described = replayer.describe(target, &path)?;
             described.ok().map(|described| described.description.case)
         } else {
             None
         };
         let replayed = Replayed {
             path: path.display().to_string(),
-            target: target.name,
+            target: target,
             verdict,
             message,
             sound_case,
@@ -111,7 +111,7 @@ pub fn run(args: &Replay, project: &Project) -> Result<ExitCode> {
     })
 }
 
-fn show(replayed: &Replayed) -> Result<()> {
+fn show(replayed: &Replayed<'_>) -> Result<()> {
     let Replayed { path, target, .. } = replayed;
     match &replayed.verdict {
         Verdict::Pass => outln!("pass      {path}"),
@@ -132,7 +132,7 @@ fn show(replayed: &Replayed) -> Result<()> {
     Ok(())
 }
 
-fn collect(args: &Replay) -> Result<Vec<(&'static Target, PathBuf)>> {
+fn collect<'a>(args: &Replay, project: &'a Project) -> Result<Vec<(&'a str, PathBuf)>> {
     let mut inputs = Vec::new();
     for given in &args.inputs {
         let files = match given.metadata() {
@@ -142,8 +142,8 @@ fn collect(args: &Replay) -> Result<Vec<(&'static Target, PathBuf)>> {
             Ok(_) => bail!("{} is neither a file nor a folder", given.display()),
         };
         let target = match &args.target {
-            Some(name) => super::target(name)?,
-            None => target_in_path(given)?,
+            Some(name) => &project.target(name)?.name,
+            None => target_in_path(given, project)?,
         };
         if files.is_empty() {
             bail!("{} has no files to replay", given.display());
@@ -153,23 +153,14 @@ fn collect(args: &Replay) -> Result<Vec<(&'static Target, PathBuf)>> {
     Ok(inputs)
 }
 
-/// The target that a path names: one of its folders has its name, or its file's name starts with it.
-fn target_in_path(path: &Path) -> Result<&'static Target> {
-    let absolute = std::path::absolute(path)?;
-    let named = absolute.iter().rev().find_map(|part| {
-        let part = part.to_string_lossy();
-        targets::find(&part).or_else(|| {
-            TARGETS
-                .iter()
-                .find(|target| part.starts_with(&format!("{}-", target.name)))
-        })
-    });
-    match named {
-        Some(target) => Ok(target),
-        None => bail!(
+/// The target that a path names.
+fn target_in_path<'a>(path: &Path, project: &'a Project) -> Result<&'a str> {
+    let fuzzed = names(project.fuzzed()?);
+    named_in(path, &names(project.targets()?)).with_context(|| {
+        format!(
             "{}: no folder in this path is named like a target; add --target {}",
             path.display(),
-            super::target_names().join("|")
-        ),
-    }
+            fuzzed.join("|")
+        )
+    })
 }

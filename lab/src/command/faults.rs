@@ -243,7 +243,7 @@ fn find_out(asked: Asked, args: &Faults, project: &Project) -> Result<ExitCode> 
         sources_digest: sources.digest(),
         sources: &sources,
         corpora: corpora
-            .map(|folder| Inputs::corpora(folder, &copies.join("inputs")))
+            .map(|folder| Inputs::corpora(project, folder, &copies.join("inputs")))
             .transpose()?,
         seeds: Inputs::seeds(project)?,
         contestants: asked.contestants,

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use harness_core::Target;
 
 use super::inputs::Inputs;
 use super::patch::Fault;
@@ -42,7 +41,7 @@ impl Hunting<'_> {
     pub fn hunt(
         &self,
         fault: &Fault,
-        targets: &[&'static Target],
+        targets: &[&str],
         engines: &BTreeSet<Engine>,
         core: usize,
         copy: &Project,
@@ -59,18 +58,19 @@ impl Hunting<'_> {
         };
         let store = self.out.join("finds").join(&fault.name);
         let finds = |engine: Engine| store.join(engine.name());
-        for (nth, &target) in targets.iter().enumerate() {
+        for (nth, name) in targets.iter().enumerate() {
+            let target = self.project.target(name)?;
             let left = self
                 .time
                 .saturating_sub(Duration::from_millis(hunt.time_ms));
             let time = left / u32::try_from(targets.len() - nth).unwrap_or(1);
             let builds = engines.iter().map(|&engine| {
-                let build = engine.build(copy, target.name, Sanitizer::None)?;
+                let build = engine.build(copy, &target.name, Sanitizer::None)?;
                 Ok((engine, build))
             });
             let builds = builds.collect::<Result<_>>()?;
             let names: Vec<&str> = engines.iter().map(|engine| engine.name()).collect();
-            let (inputs, folder) = (self.seeds.of(target.name), format!("run-{core}"));
+            let (inputs, folder) = (self.seeds.of(&target.name), format!("run-{core}"));
             let folder = self.out.join(folder).join(names.join("-"));
             let job = Job {
                 target,
@@ -82,7 +82,7 @@ impl Hunting<'_> {
                 finds: &finds,
                 is_over_at_find: true,
             };
-            let mut line = self.progress.session(&names.join(", "), target.name, time);
+            let mut line = self.progress.session(&names.join(", "), &target.name, time);
             let fuzzed = job.run(&mut replayer, &mut |view| line.show(view));
             line.done();
             let fuzzed = fuzzed?;
@@ -97,7 +97,7 @@ impl Hunting<'_> {
                 hunt.executions += find.executions;
                 let input = find.path.strip_prefix(self.out).unwrap_or(&find.path);
                 hunt.find = Some(Find {
-                    target: target.name.to_owned(),
+                    target: target.name.clone(),
                     check: find.check.clone(),
                     input: input.display().to_string(),
                 });

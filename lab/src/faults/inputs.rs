@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use harness_core::{TARGETS, Target};
 use sha2::{Digest, Sha256};
+use worker::TargetInfo;
 
 use campaign::corpora::{pack, zip_of};
 use campaign::corpus::{Store, files_in};
@@ -17,7 +17,7 @@ use campaign::project::Project;
 pub struct Inputs {
     /// What they are called.
     pub what: &'static str,
-    files: BTreeMap<&'static str, Vec<PathBuf>>,
+    files: BTreeMap<String, Vec<PathBuf>>,
     /// The same as long as no input is added, changed or taken away.
     pub digest: String,
 }
@@ -28,11 +28,11 @@ impl Inputs {
     ///
     /// # Errors
     /// When a target has none.
-    pub fn corpora(folder: &Path, unpacked: &Path) -> Result<Self> {
-        Self::of_each("corpora", |target| {
+    pub fn corpora(project: &Project, folder: &Path, unpacked: &Path) -> Result<Self> {
+        Self::of_each(project, "corpora", |target| {
             let zip = zip_of(folder, target);
             if zip.is_file() {
-                let store = Store::open(&unpacked.join(target.name))?;
+                let store = Store::open(&unpacked.join(&target.name))?;
                 let mut files = pack::read(&zip)?
                     .into_values()
                     .map(|content| Ok(store.add(&content)?.0))
@@ -40,7 +40,7 @@ impl Inputs {
                 files.sort();
                 return Ok(files);
             }
-            let files = files_in(&folder.join(target.name))?;
+            let files = files_in(&folder.join(&target.name))?;
             if files.is_empty() {
                 bail!(
                     "there is no corpus of {}: neither {} nor a folder with inputs beside it",
@@ -57,8 +57,8 @@ impl Inputs {
     /// # Errors
     /// When a target has none.
     pub fn seeds(project: &Project) -> Result<Self> {
-        Self::of_each("seeds", |target| {
-            let folder = project.seeds(target);
+        Self::of_each(project, "seeds", |target| {
+            let folder = project.seeds(&target.name);
             let files = files_in(&folder)?;
             if files.is_empty() {
                 bail!(
@@ -72,21 +72,22 @@ impl Inputs {
     }
 
     fn of_each(
+        project: &Project,
         what: &'static str,
-        mut files_of: impl FnMut(&'static Target) -> Result<Vec<PathBuf>>,
+        mut files_of: impl FnMut(&TargetInfo) -> Result<Vec<PathBuf>>,
     ) -> Result<Self> {
         let mut files = BTreeMap::new();
         let mut digest = Sha256::new();
-        for target in TARGETS.iter().filter(|target| !target.is_baseline) {
+        for target in project.fuzzed()? {
             let of_target = files_of(target)?;
-            digest.update(target.name);
+            digest.update(&target.name);
             for path in &of_target {
                 let content =
                     fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
                 digest.update((content.len() as u64).to_le_bytes());
                 digest.update(content);
             }
-            files.insert(target.name, of_target);
+            files.insert(target.name.clone(), of_target);
         }
         let digest = digest.finalize();
         Ok(Self {
@@ -100,10 +101,10 @@ impl Inputs {
     }
 
     /// The targets and their inputs.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &[PathBuf])> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[PathBuf])> {
         self.files
             .iter()
-            .map(|(&target, files)| (target, files.as_slice()))
+            .map(|(target, files)| (target.as_str(), files.as_slice()))
     }
 
     /// The inputs of a target.

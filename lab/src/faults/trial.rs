@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 use campaign::atomic::{read_json, write_json};
 use campaign::comparison::contestant::Contestant;
 use campaign::comparison::hunts::{self, HuntTrial};
@@ -21,8 +21,7 @@ use campaign::comparison::order::{self, TrialId};
 use campaign::engine::session;
 use campaign::progress::Progress;
 use campaign::project::Project;
-use campaign::replay::{NO_ABORT, NO_HANG, Replayer, Verdict, build_worker};
-use harness_core::Target;
+use campaign::replay::{NO_ABORT, NO_HANG, Replayer, Verdict};
 use worker::serve::INVARIANTS_ONLY;
 
 use super::copy::{Copy, Sources};
@@ -35,13 +34,13 @@ use super::report::{Basis, Caught, FaultResult, Replayed};
 /// that hangs costs seconds, and the fault is caught.
 const ENOUGH_DEATHS: usize = 3;
 
-/// A fault, and the targets on which it is hunted, in this order.
+/// A fault, and the names of the targets on which it is hunted, in this order.
 #[derive(Debug, Clone)]
 pub struct Task {
     /// The fault.
     pub fault: Fault,
     /// The targets; at least one.
-    pub targets: Vec<&'static Target>,
+    pub targets: Vec<&'static str>,
 }
 
 impl Task {
@@ -58,13 +57,12 @@ impl Task {
     /// When there is none.
     pub fn on_first_target(fault: Fault, names: &[String]) -> Result<Self> {
         let targets = fault.targets();
-        let is_there = |target: &&Target| names.iter().any(|name| name == target.name);
+        let is_there = |target: &&str| names.iter().any(|name| name == target);
         let Some(first) = targets.iter().copied().find(is_there) else {
-            let names: Vec<&str> = targets.iter().map(|target| target.name).collect();
             bail!(
                 "the fault {} is hunted on {}, and the comparison has none of these targets",
                 fault.name,
-                names.join(" or ")
+                targets.join(" or ")
             );
         };
         Ok(Self {
@@ -153,7 +151,7 @@ impl Trials<'_> {
 
     /// All hunts of a fault, in the order in which they run.
     fn hunts(&self, task: &Task) -> Vec<TrialId> {
-        let target = [task.targets[0].name.to_owned()];
+        let target = [task.targets[0].to_owned()];
         order::of(&target, &self.contestants, self.count, self.order_seed)
     }
 
@@ -195,13 +193,13 @@ impl Trials<'_> {
         copy.restore(self.sources)?;
         copy.plant(fault)?;
         let planted = copy.project()?;
-        let worker = build_worker(&planted)?;
+        let worker = planted.worker()?;
         if let Some(corpora) = &self.corpora {
             if result.corpora.is_none() {
-                result.corpora = Some(replay(corpora, &mut Replayer::new(worker.clone()))?);
+                result.corpora = Some(replay(corpora, &mut Replayer::new(worker.to_owned()))?);
             }
             if result.invariants_alone.is_none() {
-                let mut replayer = Replayer::with_options(worker.clone(), &[INVARIANTS_ONLY]);
+                let mut replayer = Replayer::with_options(worker.to_owned(), &[INVARIANTS_ONLY]);
                 result.invariants_alone = Some(replay(corpora, &mut replayer)?);
                 write_json(&self.replays_path(fault), result)?;
             }
@@ -221,7 +219,7 @@ impl Trials<'_> {
                 continue;
             }
             let engines = id.engine.engines(&self.contestants);
-            let hunt = hunting.hunt(fault, &task.targets, &engines, core, &planted, &worker)?;
+            let hunt = hunting.hunt(fault, &task.targets, &engines, core, &planted, worker)?;
             let Some(hunt) = hunt else { break };
             let path = hunts::file(&self.out, &fault.name, &id);
             let trial = HuntTrial {
@@ -250,7 +248,7 @@ impl Trials<'_> {
         let worker = self
             .progress
             .step("build the replay worker in a copy", || {
-                build_worker(&copy.project()?)
+                Ok::<_, Error>(copy.project()?.worker()?.to_owned())
             })?;
         for inputs in self.corpora.iter().chain([&self.seeds]) {
             let what = format!("replay the {} without any fault", inputs.what);

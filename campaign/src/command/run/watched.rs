@@ -55,7 +55,7 @@ impl Watched<'_> {
             finds: self.job.finds,
         };
         let campaign = Campaign {
-            target: target.name.to_owned(),
+            target: target.name.clone(),
             started: SystemTime::now(),
             time: setup.time,
             cores: setup.at_once,
