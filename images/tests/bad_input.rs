@@ -94,7 +94,8 @@ fn an_empty_file() {
 fn a_truncated_image() {
     let (_guard, folder) = folder();
     for (format, options, name, within_metadata) in [
-        ("qcow2", "", "a.qcow2", 0x50000),
+        // The L2 table may end past the end, in the last cluster, but it begins inside.
+        ("qcow2", "", "a.qcow2", 0x40001),
         ("vmdk", "", "a.vmdk", 0x5000),
         ("vpc", "", "a.vhd", 0x60b),
         ("vpc", "subformat=fixed", "b.vhd", u64::MAX),

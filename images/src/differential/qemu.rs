@@ -17,6 +17,9 @@ use serde_json::Value;
 /// The most that is read of what a tool prints, in bytes.
 const MOST_OUTPUT: u64 = 64 << 20;
 
+/// The image's file, in a case's folder.
+pub const IMAGE: &str = "image";
+
 /// Why a case says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inconclusive(pub String);
