@@ -16,15 +16,19 @@
 
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, anyhow, bail};
 
+use crate::differential::qemu::{self, Inconclusive};
 use crate::format::FormatRef;
 use crate::formats;
 
 /// The image's name while it is made.
 const IMAGE: &str = "image";
+/// How long one command may take.
+const LIMIT: Duration = Duration::from_secs(60);
 /// The name of a raw disk to convert from.
 const SOURCE: &str = "source.raw";
 
@@ -96,21 +100,15 @@ impl Recipe {
 }
 
 fn run(program: &str, arguments: &[&str], folder: &Path) -> Result<()> {
-    let ran = Command::new(program)
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| {
-            format!(
-                "{program} cannot be started: it is in the package qemu-utils of Debian and Ubuntu"
-            )
-        })?;
-    let printed = String::from_utf8_lossy(&ran.stdout);
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(folder);
+    let ended = qemu::run(&mut command, LIMIT);
+    let ended = ended.map_err(|Inconclusive(why)| {
+        anyhow!("{why} ({program} is in the package qemu-utils of Debian and Ubuntu)")
+    })?;
     // qemu-io may print on standard output that a command failed, and end well.
-    if !ran.status.success() || printed.contains("failed") {
-        let complaint = String::from_utf8_lossy(&ran.stderr);
-        let mut lines = complaint.lines().chain(printed.lines());
+    if !ended.is_ok() || ended.stdout.contains("failed") {
+        let mut lines = ended.stderr.lines().chain(ended.stdout.lines());
         let complaint = lines.next().unwrap_or_default();
         bail!("{program} {}: {complaint}", arguments.join(" "));
     }
