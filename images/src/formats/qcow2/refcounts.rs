@@ -3,35 +3,35 @@
 //! QEMU looks for the holes of the image file only then (`qcow2_detect_metadata_preallocation` in
 //! `block/qcow2-refcount.c`). Layout: `docs/interop/qcow2.txt`, section "Host cluster management".
 
-use std::fs::File;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 
 use anyhow::Result;
 use qcow2::QcowHeader;
 
-use super::format::read_up_to;
+use crate::file::{ImageFile, read_up_to};
 
 /// Bits 9 to 63 of a refcount table entry: a block's offset in the file, in bytes.
 const OFFSET: u64 = !0x1ff;
 /// The width of a refcount in version 2, as the logarithm of its bits.
 const ORDER_OF_VERSION_2: u32 = 4;
 
-/// Whether the image in `file`, of `length` bytes, counts clearly more clusters as used than the file
+/// Whether the image counts clearly more clusters as used than the file
 /// stores. So it is after `preallocation=metadata`. A damaged refcount table counts nothing.
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn metadata_is_preallocated(file: &File, length: u64, header: &QcowHeader) -> Result<bool> {
+pub(super) fn metadata_is_preallocated(image: &ImageFile, header: &QcowHeader) -> Result<bool> {
+    let (file, length) = (&image.file, image.length);
     let cluster_size = header.cluster_size();
     let stored = file.metadata()?.blocks() * 512 / cluster_size;
     let threshold = (stored * 10 / 9).max(stored + 2);
     let mut clusters_left = length.next_multiple_of(512).div_ceil(cluster_size);
 
-    let order = order(file, header)?;
+    let order = order(image, header)?;
     let per_block = (cluster_size * 8) >> order;
     let mut block = vec![0; usize::try_from(cluster_size)?];
     let mut used = 0;
-    for entry in table(file, header)? {
+    for entry in table(image, header)? {
         if clusters_left == 0 || used >= threshold {
             break;
         }
@@ -52,24 +52,19 @@ pub fn metadata_is_preallocated(file: &File, length: u64, header: &QcowHeader) -
 }
 
 /// The width of a refcount, as the logarithm of its bits: 0 to 6.
-fn order(file: &File, header: &QcowHeader) -> Result<u32> {
+fn order(image: &ImageFile, header: &QcowHeader) -> Result<u32> {
     if header.version < 3 {
         return Ok(ORDER_OF_VERSION_2);
     }
-    let mut field = [0; 4];
-    file.read_exact_at(&mut field, 96)?;
-    Ok(u32::from_be_bytes(field).min(6))
+    Ok(u32::from_be_bytes(image.array(96)?).min(6))
 }
 
 /// The entries of the refcount table, which takes at most 8 MiB.
-fn table(file: &File, header: &QcowHeader) -> Result<Vec<u64>> {
-    let mut fields = [0; 12];
-    file.read_exact_at(&mut fields, 48)?;
-    let (offset, clusters) = fields.split_at(8);
-    let offset = u64::from_be_bytes(offset.try_into()?);
-    let clusters = u32::from_be_bytes(clusters.try_into()?);
-    let mut table = vec![0; usize::try_from(u64::from(clusters) * header.cluster_size())?];
-    read_up_to(file, offset, &mut table)?;
+fn table(image: &ImageFile, header: &QcowHeader) -> Result<Vec<u64>> {
+    let offset = u64::from_be_bytes(image.array(48)?);
+    let clusters = u64::from(u32::from_be_bytes(image.array(56)?));
+    let mut table = vec![0; usize::try_from(clusters * header.cluster_size())?];
+    read_up_to(&image.file, offset, &mut table)?;
     let (entries, _) = table.as_chunks();
     Ok(entries.iter().copied().map(u64::from_be_bytes).collect())
 }

@@ -4,13 +4,13 @@
 //! read, and no bitmap's contents. Layout: `docs/interop/qcow2.txt`, sections "Header extensions",
 //! "Bitmaps extension" and "Bitmaps".
 
-use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use qcow2::QcowHeader;
 
 use super::extensions;
+use crate::file::ImageFile;
 
 /// The length of the header extension of bitmaps, in bytes.
 const EXTENSION_LENGTH: usize = 24;
@@ -31,23 +31,22 @@ const MAX_TABLE_ENTRIES: u32 = 0x0800_0000;
 
 /// What a bitmap's size depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bitmap {
+pub(super) struct Bitmap {
     /// The length of its name, in bytes.
-    pub name_length: usize,
+    name_length: usize,
     /// One bit stands for 2^this bytes of the disk; from 9 to 31.
-    pub granularity_bits: u8,
+    granularity_bits: u8,
 }
 
-/// The bitmaps of the image in `file`, of `length` bytes; `None` when the image is
-/// of version 2, which has none.
+/// The bitmaps of the image; `None` when it is of version 2, which has none.
 ///
 /// # Errors
 /// When the bitmap directory is damaged: QEMU refuses such an image as a whole.
-pub fn read(file: &File, length: u64, header: &QcowHeader) -> Result<Option<Vec<Bitmap>>> {
+pub(super) fn read(image: &ImageFile, header: &QcowHeader) -> Result<Option<Vec<Bitmap>>> {
     if header.version < 3 {
         return Ok(None);
     }
-    let bitmaps = match directory(file, length, header).context("the header extensions")? {
+    let bitmaps = match directory(image, header).context("the header extensions")? {
         Some((count, directory)) => {
             entries(&directory, count, header).context("the bitmap directory")?
         }
@@ -61,7 +60,7 @@ pub fn read(file: &File, length: u64, header: &QcowHeader) -> Result<Option<Vec<
 ///
 /// # Errors
 /// When the answer does not fit 64 bits.
-pub fn size(bitmaps: &[Bitmap], virtual_size: u64, cluster_size: u64) -> Result<u64> {
+pub(super) fn size(bitmaps: &[Bitmap], virtual_size: u64, cluster_size: u64) -> Result<u64> {
     let whole_clusters = |bytes: u64| bytes.checked_next_multiple_of(cluster_size);
     let mut total = Some(0_u64);
     let mut directory = 0;
@@ -83,25 +82,18 @@ pub fn size(bitmaps: &[Bitmap], virtual_size: u64, cluster_size: u64) -> Result<
 }
 
 /// The number of bitmaps and the directory's bytes, if the image has any.
-fn directory(file: &File, length: u64, header: &QcowHeader) -> Result<Option<(u32, Vec<u8>)>> {
-    let mut autoclear = [0; 8];
-    file.read_exact_at(&mut autoclear, 88)?;
-    if u64::from_be_bytes(autoclear) & BITMAPS_ARE_CONSISTENT == 0 {
+fn directory(image: &ImageFile, header: &QcowHeader) -> Result<Option<(u32, Vec<u8>)>> {
+    if u64::from_be_bytes(image.array(88)?) & BITMAPS_ARE_CONSISTENT == 0 {
         return Ok(None);
     }
-    let Some(place) = extensions::find(file, length, header, extensions::BITMAPS)? else {
+    let Some(place) = extensions::find(image, header, extensions::BITMAPS)? else {
         return Ok(None);
     };
-    read_directory(file, length, place.start, place.end - place.start).map(Some)
-}
-
-fn read_directory(file: &File, length: u64, at: u64, data_length: u64) -> Result<(u32, Vec<u8>)> {
     ensure!(
-        data_length == EXTENSION_LENGTH as u64,
+        place.end - place.start == EXTENSION_LENGTH as u64,
         "that of bitmaps has another length than {EXTENSION_LENGTH} bytes"
     );
-    let mut extension = [0; EXTENSION_LENGTH];
-    file.read_exact_at(&mut extension, at)?;
+    let extension: [u8; EXTENSION_LENGTH] = image.array(place.start)?;
     let (count, size, offset) = (
         be32(&extension, 0),
         be64(&extension, 8),
@@ -111,13 +103,14 @@ fn read_directory(file: &File, length: u64, at: u64, data_length: u64) -> Result
         (1..=MAX_BITMAPS).contains(&count),
         "the number of bitmaps is not from 1 to {MAX_BITMAPS}"
     );
+    let end = offset.checked_add(size);
     ensure!(
-        size <= MAX_DIRECTORY && offset.checked_add(size).is_some_and(|end| end <= length),
+        size <= MAX_DIRECTORY && end.is_some_and(|end| end <= image.length),
         "the bitmap directory is larger than {MAX_DIRECTORY} bytes or not wholly in the file"
     );
     let mut directory = vec![0; usize::try_from(size)?];
-    file.read_exact_at(&mut directory, offset)?;
-    Ok((count, directory))
+    image.file.read_exact_at(&mut directory, offset)?;
+    Ok(Some((count, directory)))
 }
 
 fn entries(mut directory: &[u8], count: u32, header: &QcowHeader) -> Result<Vec<Bitmap>> {

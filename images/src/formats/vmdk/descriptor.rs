@@ -4,7 +4,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use super::shown;
+use crate::shown;
+
+/// Whether a file that begins with `head` is a text descriptor: its first line names it, or its first line
+/// that is neither blank nor a comment is the version (which is qemu-img's test).
+pub(super) fn begins(head: &[u8]) -> bool {
+    head.starts_with(vmdk::descriptor::MAGIC)
+        || head
+            .split(|&byte| byte == b'\n')
+            .map(<[u8]>::trim_ascii)
+            .find(|line| !line.is_empty() && !line.starts_with(b"#"))
+            .is_some_and(|line| matches!(line, b"version=1" | b"version=2" | b"version=3"))
+}
 
 /// Refuses an extent of a split disk: `text` is what lies in the place of its descriptor.
 ///
@@ -12,7 +23,7 @@ use super::shown;
 ///
 /// # Errors
 /// When `text` is no descriptor. The message names the file to open instead.
-pub fn refuse_extent(path: &Path, text: &[u8]) -> Result<()> {
+pub(super) fn refuse_extent(path: &Path, text: &[u8]) -> Result<()> {
     if text.windows(4).any(|four| four == b"CID=") {
         return Ok(());
     }
@@ -40,7 +51,7 @@ fn descriptor_beside(path: &Path) -> Option<PathBuf> {
 ///
 /// QEMU follows the name whatever the id is.
 #[must_use]
-pub fn parent(text: &[u8]) -> Option<&[u8]> {
+pub(super) fn parent(text: &[u8]) -> Option<&[u8]> {
     let has_parent =
         value(text, b"parentCID").is_some_and(|id| !id.eq_ignore_ascii_case(b"ffffffff"));
     let name = value(text, b"parentFileNameHint").unwrap_or_default();

@@ -9,12 +9,11 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
 
-use recipes::truth::Truth;
 use sparse::SparseImage;
 
-use super::qemu::{Inconclusive, Qemu};
+use crate::differential::evidence::AskedImage;
+use crate::differential::qemu::{IMAGE, Inconclusive};
 
 /// The first region table, the only one that QEMU reads.
 const REGION_TABLE: u64 = 192 << 10;
@@ -28,14 +27,12 @@ const FILE_PARAMETERS: [u8; 16] =
 /// The most blocks of a kind that are read.
 const MOST: usize = 100;
 
-/// Reads the disk with qemu-io; answers what is not as it should be. `name` is the image's file.
-pub(super) fn verify(
-    image: &SparseImage,
-    truth: &Truth,
-    qemu: &Qemu,
-    folder: &Path,
-    name: &str,
-) -> Result<Option<String>, Inconclusive> {
+/// Reads the disk of a sound image with qemu-io; answers what is not as it should be.
+pub(super) fn verify(asked: &AskedImage<'_>) -> Result<Option<String>, Inconclusive> {
+    let AskedImage { image, folder, .. } = *asked;
+    let Some(truth) = asked.truth else {
+        return Ok(None);
+    };
     let not_found = || Inconclusive("the blocks' places are not found".to_owned());
     let bat = find_region(image, &BAT).ok_or_else(not_found)?;
     let block = find_item(image, &FILE_PARAMETERS).ok_or_else(not_found)?;
@@ -54,10 +51,10 @@ pub(super) fn verify(
     }
     others.retain(|number| *number < all && !data.contains(number));
 
-    let failed = |error: std::io::Error| Inconclusive(format!("{name}: {error}"));
+    let failed = |error: std::io::Error| Inconclusive(format!("{IMAGE}: {error}"));
     let file = File::options()
         .write(true)
-        .open(folder.join(name))
+        .open(folder.join(IMAGE))
         .map_err(failed)?;
     let mut commands = Vec::new();
     for &number in data.iter().take(MOST) {
@@ -77,8 +74,8 @@ pub(super) fn verify(
     for command in &commands {
         arguments.extend(["-c", command]);
     }
-    arguments.push(name);
-    let ended = qemu.run(folder, "qemu-io", &arguments)?;
+    arguments.push(IMAGE);
+    let ended = asked.qemu.run(folder, "qemu-io", &arguments)?;
     let complaints = ended
         .stdout
         .lines()

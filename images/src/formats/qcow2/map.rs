@@ -1,13 +1,17 @@
 //! The map of a qcow2 image: `docs/interop/qcow2.txt`, sections "Cluster mapping" and "Extended L2
 //! Entries".
 
+use std::ffi::OsString;
 use std::fs::File;
+use std::os::unix::ffi::OsStringExt as _;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use qcow2::QcowHeader;
 use qcow2::entry::{ClusterData, EntryRules};
 
-use super::{Content, Entries, Map, Stretch};
+use super::{bitmaps, extensions, refcounts};
+use crate::file::ImageFile;
+use crate::map::{Content, Entries, Map, Stretch, Tables};
 
 /// Bits 9 to 55 of an entry: an offset in the file, in bytes.
 const OFFSET: u64 = 0x00ff_ffff_ffff_fe00;
@@ -18,7 +22,65 @@ const COMPRESSED: u64 = 1 << 62;
 /// Subclusters in a cluster with extended L2 entries.
 const SUBCLUSTERS: u64 = 32;
 
-pub(super) struct Qcow2Map<'a> {
+/// The longest name of a format in a header extension, in bytes (QEMU's `block/qcow2.c`).
+const MAX_FORMAT_NAME: u64 = 15;
+
+/// An L1 table and L2 tables, found by the header.
+#[derive(Debug)]
+pub(super) struct Qcow2Tables(pub(super) QcowHeader);
+
+impl Tables for Qcow2Tables {
+    fn map<'a>(&self, file: &'a File) -> Box<dyn Map + 'a> {
+        Box::new(Qcow2Map::new(file, self.0))
+    }
+
+    fn has_external_data(&self) -> bool {
+        self.0.has_external_data()
+    }
+
+    fn follows_holes(&self, image: &ImageFile) -> Result<bool> {
+        let is_encrypted = self.0.crypt_method != 0;
+        Ok(!is_encrypted && refcounts::metadata_is_preallocated(image, &self.0)?)
+    }
+
+    fn backing_name(&self, image: &ImageFile) -> Result<Option<OsString>> {
+        let Some(place) = self.0.backing_file_name() else {
+            return Ok(None);
+        };
+        let name = c_string(image.bytes_at(place)?);
+        Ok((!name.is_empty()).then(|| OsString::from_vec(name)))
+    }
+
+    fn backing_format(&self, image: &ImageFile) -> Result<Option<String>> {
+        let Some(place) = extensions::find(image, &self.0, extensions::BACKING_FORMAT)? else {
+            return Ok(None);
+        };
+        ensure!(
+            place.end - place.start <= MAX_FORMAT_NAME,
+            "the name of its format is longer than {MAX_FORMAT_NAME} bytes"
+        );
+        let name = c_string(image.bytes_at(place)?);
+        let name = String::from_utf8_lossy(&name).into_owned();
+        Ok(Some(name).filter(|name| !name.is_empty()))
+    }
+
+    fn bitmaps_size(&self, image: &ImageFile, cluster_size: u64) -> Result<Option<u64>> {
+        let size = self.0.virtual_size / 512 * 512;
+        let bitmaps = bitmaps::read(image, &self.0)?;
+        let size = bitmaps.map(|bitmaps| bitmaps::size(&bitmaps, size, cluster_size));
+        size.transpose()
+    }
+}
+
+/// The bytes before the first zero: names are C strings in QEMU.
+fn c_string(mut bytes: Vec<u8>) -> Vec<u8> {
+    if let Some(end) = bytes.iter().position(|&byte| byte == 0) {
+        bytes.truncate(end);
+    }
+    bytes
+}
+
+struct Qcow2Map<'a> {
     header: QcowHeader,
     rules: EntryRules,
     l1: Entries<'a>,
@@ -26,7 +88,7 @@ pub(super) struct Qcow2Map<'a> {
 }
 
 impl<'a> Qcow2Map<'a> {
-    pub(super) const fn new(file: &'a File, header: QcowHeader) -> Self {
+    const fn new(file: &'a File, header: QcowHeader) -> Self {
         Self {
             header,
             rules: EntryRules::new(&header),

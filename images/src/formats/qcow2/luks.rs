@@ -5,44 +5,7 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::options::{Kind, Options, Spec, items, spec};
-
-/// The options of encryption that qcow2 takes.
-pub const SPECS: [Spec; 9] = [
-    spec("encrypt.cipher-alg", Kind::Text, "cipher (default aes-256)"),
-    spec(
-        "encrypt.cipher-mode",
-        Kind::Text,
-        "cipher mode (default xts)",
-    ),
-    spec("encrypt.format", Kind::Text, "luks or aes (the old one)"),
-    spec("encrypt.hash-alg", Kind::Text, "hash (default sha256)"),
-    spec(
-        "encrypt.iter-time",
-        Kind::Number,
-        "time to spend on the passphrase, in ms",
-    ),
-    spec(
-        "encrypt.ivgen-alg",
-        Kind::Text,
-        "IV generator: plain64, plain, essiv",
-    ),
-    spec(
-        "encrypt.ivgen-hash-alg",
-        Kind::Text,
-        "hash of the IV generator",
-    ),
-    spec(
-        "encrypt.key-secret",
-        Kind::Text,
-        "id of the secret (--object secret,id=...)",
-    ),
-    spec(
-        "encryption",
-        Kind::Switch,
-        "encrypt.format=aes, by its former name",
-    ),
-];
+use crate::options::{Options, items};
 
 /// Key lengths in bytes. Those that qemu-img knows and refuses for LUKS (des, 3des, sm4) are left out.
 const CIPHERS: [(&str, u32); 10] = [
@@ -66,18 +29,18 @@ const MODES: [(&str, bool); 4] = [
     ("ecb", false),
 ];
 
-const HASHES: [(&str, ()); 8] = [
-    ("sha256", ()),
-    ("md5", ()),
-    ("sha1", ()),
-    ("sha224", ()),
-    ("sha384", ()),
-    ("sha512", ()),
-    ("ripemd160", ()),
-    ("sm3", ()),
+const HASHES: [&str; 8] = [
+    "sha256",
+    "md5",
+    "sha1",
+    "sha224",
+    "sha384",
+    "sha512",
+    "ripemd160",
+    "sm3",
 ];
 
-const IV_GENERATORS: [(&str, ()); 3] = [("plain64", ()), ("plain", ()), ("essiv", ())];
+const IV_GENERATORS: [&str; 3] = ["plain64", "plain", "essiv"];
 
 /// The bytes that a LUKS header adds to a qcow2 image with these options; `None` without LUKS.
 /// `secrets` are the ids of the secrets there are.
@@ -87,7 +50,7 @@ const IV_GENERATORS: [(&str, ()); 3] = [("plain64", ()), ("plain", ()), ("essiv"
 pub fn overhead(options: &Options, secrets: &[String]) -> Result<Option<u64>> {
     let is_old = options.switch("encryption");
     let Some(format) = options.text("encrypt.format").or(is_old.then_some("aes")) else {
-        if let Some(name) = options.any_with_prefix("encrypt.") {
+        if let Some(name) = options.with_prefix("encrypt.").next() {
             bail!("-o {name}: encrypt.format is missing");
         }
         return Ok(None);
@@ -103,13 +66,9 @@ pub fn overhead(options: &Options, secrets: &[String]) -> Result<Option<u64>> {
             Ok(Some(overhead))
         }
         "aes" => {
-            let excess = SPECS.iter().map(|spec| spec.name).find(|name| {
-                !matches!(
-                    *name,
-                    "encrypt.format" | "encrypt.key-secret" | "encryption"
-                ) && options.has(name)
-            });
-            if let Some(name) = excess {
+            let known = ["encrypt.format", "encrypt.key-secret"];
+            let mut given = options.with_prefix("encrypt.");
+            if let Some(name) = given.find(|name| !known.contains(name)) {
                 bail!("-o {name} does not go with encrypt.format=aes");
             }
             check_secret(options, secrets)?;
@@ -122,9 +81,9 @@ pub fn overhead(options: &Options, secrets: &[String]) -> Result<Option<u64>> {
 fn luks_overhead(options: &Options) -> Result<u64> {
     let key_bytes = options.choice("encrypt.cipher-alg", &CIPHERS)?;
     let two_keys = options.choice("encrypt.cipher-mode", &MODES)?;
-    options.choice("encrypt.hash-alg", &HASHES)?;
-    options.choice("encrypt.ivgen-hash-alg", &HASHES)?;
-    options.choice("encrypt.ivgen-alg", &IV_GENERATORS)?;
+    options.one_of("encrypt.hash-alg", &HASHES)?;
+    options.one_of("encrypt.ivgen-hash-alg", &HASHES)?;
+    options.one_of("encrypt.ivgen-alg", &IV_GENERATORS)?;
     ensure!(
         !(two_keys && options.text("encrypt.cipher-alg") == Some("cast5-128")),
         "-o encrypt.cipher-alg=cast5-128: its blocks are too short for the mode xts"
