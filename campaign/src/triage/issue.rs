@@ -84,7 +84,7 @@ fn what_is_wrong(text: &mut String, violation: &Violation, places: &Places) {
         let _ = writeln!(text, "{}\n", fenced("rust", rust));
         if !places.has_harness {
             text.push_str(
-                "The Rust asks the harness's built-in code under test; put the project's own in its place.\n\n",
+                "Where the Rust calls the harness's built-in code under test, put the project's own in its place.\n\n",
             );
         }
     }
