@@ -88,7 +88,7 @@ pub fn run(args: &Replay, project: &Project) -> Result<ExitCode> {
         };
         let replayed = Replayed {
             path: path.display().to_string(),
-            target: target,
+            target,
             verdict,
             message,
             sound_case,
