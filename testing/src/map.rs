@@ -1,10 +1,10 @@
-//! What `qemu-img map` says of an image.
+//! The output of `qemu-img map`.
 
 use serde_json::Value;
 
 use crate::extents;
 
-/// What map says of one extent.
+/// One extent of a map.
 #[derive(Debug, Clone)]
 pub struct MapExtent {
     /// Where it begins on the virtual disk, in bytes.
@@ -13,13 +13,13 @@ pub struct MapExtent {
     pub length: u64,
     /// Whether it is data, and of this image: not of a backing file.
     pub data: bool,
-    /// Whether map says that it reads as zeroes.
+    /// Whether it reads as zeroes.
     pub zero: bool,
-    /// Whether it is stored compressed; qemu-img 7.2 does not say.
+    /// Whether it is stored compressed; qemu-img 7.2 does not show it.
     pub compressed: Option<bool>,
 }
 
-/// What map says of an image: its extents, those of backing files made holes.
+/// An image's extents; those of backing files are holes.
 #[derive(Debug, Clone)]
 pub struct Map(Vec<MapExtent>);
 

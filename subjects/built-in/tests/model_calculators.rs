@@ -218,7 +218,7 @@ fn decoded(random: &mut Random) -> Question {
     (case.summary, case.options)
 }
 
-/// What is told apart in the count of answers.
+/// What the count of answers distinguishes.
 const FORMATS: [&str; 8] = [
     "raw",
     "qcow2",
@@ -273,7 +273,7 @@ fn the_same_answers_and_the_same_errors() {
         assert_eq!(
             expected,
             BuiltIn.measure(&summary, &options),
-            "the model says left, the code under test right: {options:?} {summary:?}"
+            "left the model, right the code under test: {options:?} {summary:?}"
         );
         seen[format(&options)][answer(&expected)] += 1;
     }
