@@ -1,4 +1,4 @@
-//! The geometry of a VHDX image, decoded from its [knobs](super::knobs).
+//! The geometry of a VHDX image, decoded from its [knobs].
 
 use crate::layout::Bytes;
 use crate::recipe::Recipe;
