@@ -2,7 +2,6 @@
 //!
 //! - [`device`]: an image on a device that notes how it is read.
 //! - [`scan`]: what must hold whenever a scanner meets an image, whatever its format.
-//! - [`extents`]: pieces of a disk, and which units they touch.
 //! - [`qemu`]: a temporary folder in which qemu-img and qemu-io are run.
 //! - [`map`]: the output of `qemu-img map`.
 //! - [`grid`]: many images, each compared with `qemu-img map`, and counted.
@@ -11,7 +10,6 @@
 //! QEMU's tools are missing. Nothing is skipped.
 
 pub mod device;
-pub mod extents;
 pub mod grid;
 pub mod map;
 pub mod qemu;
