@@ -1,6 +1,6 @@
-//! Many images, each compared with what `qemu-img map` says of it, and counted.
+//! Many images, each compared with `qemu-img map`, and counted.
 //!
-//! For formats of which map tells the data exactly: the bytes of its data extents at depth 0 must be
+//! For formats whose data map shows exactly: the bytes of its data extents at depth 0 must be
 //! `allocated_bytes`, and the units that they touch the touched ones.
 
 use std::fmt::Display;
@@ -27,10 +27,6 @@ pub struct Grid<S> {
     pub with_data: u64,
     /// How many of these hold holes as well.
     pub with_holes: u64,
-    /// How many images hold compressed data.
-    pub with_compressed: u64,
-    /// Whether map says which data is compressed; qemu-img 7.2 does not.
-    pub map_tells_compressed: bool,
     units: u64,
 }
 
@@ -39,7 +35,7 @@ pub struct Grid<S> {
 pub struct Image<'g, S> {
     grid: &'g mut Grid<S>,
     name: &'static str,
-    /// How QEMU's tools are told to open it.
+    /// The arguments with which QEMU's tools open it.
     opened: Vec<&'static str>,
 }
 
@@ -54,8 +50,6 @@ impl<S: Scanner> Grid<S> {
             images: 0,
             with_data: 0,
             with_holes: 0,
-            with_compressed: 0,
-            map_tells_compressed: false,
             units: 0,
         }
     }
@@ -92,7 +86,7 @@ impl<S: Scanner> Grid<S> {
     }
 
     /// The scanner must refuse a damaged image when qemu-img does, and else give its numbers. Whether it
-    /// was refused; `what` tells the damage when neither holds.
+    /// was refused; `what` names the damage when neither holds.
     pub fn compare_damaged(&mut self, bytes: &[u8], what: &str) -> bool {
         let image = self.image_of(bytes);
         let map = image.map_unless_refused();
@@ -115,12 +109,12 @@ impl<S: Scanner> Grid<S> {
         map.is_none()
     }
 
-    /// Prints what was compared, `kind` telling the format; there must be `images` of them.
+    /// Prints what was compared, `kind` naming the format; there must be `images` of them.
     pub fn conclude(&self, kind: &str, images: u64) {
         println!(
-            "{} {kind} images compared with qemu-img map, {} with data, {} of these with holes, {} \
-             compressed; {} counts of touched units",
-            self.images, self.with_data, self.with_holes, self.with_compressed, self.units
+            "{} {kind} images compared with qemu-img map, {} with data, {} of these with holes; {} \
+             counts of touched units",
+            self.images, self.with_data, self.with_holes, self.units
         );
         assert_eq!(self.images, images);
         assert_eq!(self.units, images * UNITS.len() as u64);
@@ -128,7 +122,7 @@ impl<S: Scanner> Grid<S> {
 }
 
 impl<S: Scanner> Image<'_, S> {
-    /// The same image, which QEMU's tools are told to open with these arguments.
+    /// The same image, which QEMU's tools open with these arguments.
     #[must_use]
     pub fn opened(self, arguments: &[&'static str]) -> Self {
         Self {
@@ -165,7 +159,7 @@ impl<S: Scanner> Image<'_, S> {
         self
     }
 
-    /// What map says of the image.
+    /// The map of the image.
     #[must_use]
     pub fn map(&self) -> Map {
         self.grid.folder.map(&self.opened)
@@ -177,15 +171,15 @@ impl<S: Scanner> Image<'_, S> {
         self.grid.folder.map_unless_refused(&self.opened)
     }
 
-    /// What the scanner says of the image.
+    /// The scanner's answer for the image.
     ///
     /// # Errors
-    /// What the scanner says.
+    /// The scanner's error.
     pub fn answer(&self) -> Result<AllocationSummary, ScanError> {
         answer(&self.grid.scanner, &self.bytes(), None, &SECTOR_SIZES)
     }
 
-    /// The scanner must answer what map says.
+    /// The scanner must answer what map shows.
     #[allow(
         clippy::must_use_candidate,
         reason = "often the image is not looked at any more"
@@ -209,8 +203,6 @@ impl<S: Scanner> Image<'_, S> {
         grid.images += 1;
         grid.with_data += u64::from(map.bytes() > 0);
         grid.with_holes += u64::from(map.bytes() > 0 && map.bytes() < map.size());
-        grid.with_compressed += u64::from(map.data().any(|extent| extent.compressed == Some(true)));
-        grid.map_tells_compressed |= map.data().any(|extent| extent.compressed.is_some());
         self
     }
 }

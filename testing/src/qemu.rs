@@ -140,7 +140,7 @@ impl Folder {
         assert!(!said.contains("failed"), "qemu-io {arguments:?}: {said}");
     }
 
-    /// What `qemu-img map` says of an image.
+    /// What `qemu-img map` prints for an image.
     #[must_use]
     pub fn map(&self, opened: &[&str]) -> Map {
         Map::parse(&self.run("qemu-img", &[&MAP, opened].concat()))
@@ -154,7 +154,7 @@ impl Folder {
         output.status.success().then(|| Map::parse(&said))
     }
 
-    /// The virtual disk's size in bytes, as `qemu-img info` says.
+    /// The virtual disk's size in bytes, by `qemu-img info`.
     #[must_use]
     pub fn virtual_size(&self, format: &str, name: &str) -> u64 {
         let info = self.run(

@@ -24,13 +24,13 @@ pub trait Scanner {
     /// The format, whose model must give the same answers; `None` when there is no model to ask.
     fn format(&self) -> Option<ScanFormat>;
 
-    /// The scanner once it has read what tells the image's layout.
+    /// The scanner once it has read the image's layout.
     type State<'a>;
 
-    /// Reads what tells the image's layout; each cache holds at least one sector.
+    /// Reads the image's layout; each cache holds at least one sector.
     ///
     /// # Errors
-    /// What the scanner says.
+    /// The scanner's error.
     fn init<'a>(
         &self,
         calls: CallTable<'a>,
@@ -42,7 +42,7 @@ pub trait Scanner {
     /// Scans; counts touched units of `unit` bytes when it is given.
     ///
     /// # Errors
-    /// What the scanner says.
+    /// The scanner's error.
     fn scan(
         &self,
         state: &mut Self::State<'_>,
@@ -52,7 +52,7 @@ pub trait Scanner {
     /// The size of the virtual disk that is scanned, in bytes.
     fn virtual_size(&self, state: &Self::State<'_>) -> u64;
 
-    /// How many bytes the scanner says it has read.
+    /// How many bytes the scanner reports as read.
     fn bytes_read(&self, state: &Self::State<'_>) -> u64;
 }
 
@@ -108,7 +108,7 @@ macro_rules! scanner {
 /// - that a number, if it is one, is possible.
 ///
 /// # Errors
-/// What the scanner says.
+/// The scanner's error.
 pub fn scan<S: Scanner>(
     scanner: &S,
     device: &Device<'_, impl Source + ?Sized>,
@@ -156,7 +156,7 @@ fn assert_reads_are_bounded(device: &Device<'_, impl Source + ?Sized>) {
     );
 }
 
-/// What the scanner says it has read is what the device gave; only said of a device that never fails.
+/// The scanner reports as read what the device gave. A device that fails is not checked.
 fn assert_bytes_read<S: Scanner>(
     scanner: &S,
     state: &S::State<'_>,
@@ -188,7 +188,7 @@ fn assert_is_possible(answer: &AllocationSummary, unit: Option<NonZeroU64>) {
 /// memory. `unit` is in bytes and not 0.
 ///
 /// # Errors
-/// What the scanner says.
+/// The scanner's error.
 pub fn answer<S: Scanner>(
     scanner: &S,
     source: &(impl Source + ?Sized),
@@ -351,7 +351,7 @@ mod tests {
         TakesAnything,
     }
 
-    /// A scanner of images whose bytes each say how much data one more byte of the disk has: 0 or 1.
+    /// A scanner of images whose bytes each stand for one byte of the disk: 0 for a hole, 1 for data.
     #[derive(Debug)]
     struct Toy(Fault);
 
@@ -461,8 +461,8 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_found_and_said() {
-        for (fault, said) in [
+    fn every_fault_is_found_and_named() {
+        for (fault, message) in [
             (Fault::DependsOnSectorSize, "depends on the sector size"),
             (Fault::DependsOnTheScan, "a second scan answers otherwise"),
             (Fault::ReadsTooOften, "reads of 512 bytes, bound"),
@@ -479,7 +479,7 @@ mod tests {
                 || (*panic.downcast_ref::<&str>().expect("a text")).to_owned(),
                 Clone::clone,
             );
-            assert!(text.contains(said), "{fault:?}: {text}");
+            assert!(text.contains(message), "{fault:?}: {text}");
         }
     }
 }

@@ -15,7 +15,7 @@ pub(crate) const SECTOR_BITS: u32 = 9;
 
 /// How many units of two to the power `unit_bits` bytes hold data; or why the question has no answer.
 ///
-/// `legal` says that all options are in their ranges. `largest` is the largest disk in bytes that the
+/// `legal`: all options are in their ranges. `largest` is the largest disk in bytes that the
 /// format takes with these options, at most [`LARGEST_DISK`]. Neither need mean anything, nor
 /// `unit_bits`, where `legal` is false; `unit_bits` is below 64 always.
 ///

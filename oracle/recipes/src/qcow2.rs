@@ -6,11 +6,11 @@
 //! # What a cluster holds
 //! Below 0xe0, modulo 6: 0 data, 1 zeroes, 2 zeroes with a host cluster, 3 compressed, 4 compressed in
 //! the host cluster of what was compressed before, 5 nothing (extended: a host cluster of which nothing is
-//! used). From 0xe0 on, modulo 8: 0 data past the file's end, 1 data that says that it is shared, 2
+//! used). From 0xe0 on, modulo 8: 0 data past the file's end, 1 data marked as shared, 2
 //! reserved bits, 3 the zero flag whatever the version, 4 an unaligned offset, 5 compressed with a bitmap,
 //! 6 a bitmap of data and zeroes at once, 7 a bitmap without a host cluster. See [`Kind`].
 //!
-//! With extended entries the three bits of a run that are free say what subclusters are data: 0 all, 1
+//! With extended entries the three free bits of a run choose which subclusters are data: 0 all, 1
 //! the lower half, 2 every other one, 3 one, 4 every other one and zeroes between, 5 the lower half and
 //! some zeroes, 6 a mixture, 7 the last one after zeroes.
 //!
@@ -19,7 +19,7 @@
 //! cluster may be a table. As long as only zeroes are lost, the image stays the same.
 //!
 //! # What QEMU makes of it
-//! [`qemu_view`] tells whether qemu-img takes the image, and finds nothing wrong with it.
+//! [`qemu_view`] predicts whether qemu-img opens the image and finds nothing wrong with it.
 
 pub mod geometry;
 pub mod header;
@@ -49,7 +49,7 @@ pub fn geometry(recipe: &Recipe) -> Geometry {
     Geometry::decode(recipe)
 }
 
-/// Writes the image, and tells what is true of it.
+/// Writes the image and returns what is true of it.
 pub(super) fn build(recipe: &Recipe, writer: &mut ImageWriter) -> Truth {
     let mut plan = Plan::new(recipe);
     let mut placed = Placed::new(&mut plan);
@@ -81,7 +81,7 @@ fn truth(plan: &Plan, refusal: Option<ScanErrorKind>) -> Truth {
     }
     let cluster = plan.geometry.cluster();
     let on_disk = plan.on_disk();
-    // Data that lies together is told at once.
+    // Data that lies together is added at once.
     let (mut start, mut length) = (0, 0);
     let mut touched = 0;
     let mut add = |from: u64, bytes: u64| {
@@ -181,7 +181,7 @@ pub struct QemuView {
 ///
 /// It wants keys; takes whole sectors of a size; and needs the external data file's name, for which a
 /// long header in a small cluster leaves no room. What is odd about a header is left to the scanners.
-/// `check` complains of reserved bits, bit 63 when it does not say what the refcount is, clusters past the
+/// `check` complains of reserved bits, bit 63 when it contradicts the refcount, clusters past the
 /// file's end, nonsense in an L1 table's rest, and large L1 tables, to which a recipe gives no refcounts.
 #[must_use]
 pub fn qemu_view(recipe: &Recipe) -> QemuView {

@@ -61,7 +61,7 @@ impl Recipe {
         &self.bytes
     }
 
-    /// The same recipe with one unit of plain data more, at that place of a disk (see [`runs`]); `None`
+    /// The same recipe with one unit of plain data more, at that place of a disk (see [`crate::runs`]); `None`
     /// when it has no run to spare.
     #[must_use]
     pub fn with_more_data(&self, place: u16) -> Option<Self> {

@@ -29,7 +29,7 @@ struct Run {
     kind: u8,
 }
 
-/// What a run says of one unit.
+/// A unit of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unit {
     /// The unit's number, from the disk's start.
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
     use crate::layout::LENGTH;
 
-    /// What the table at the top says, run by run and unit by unit.
+    /// The definition at the top, run by run and unit by unit.
     fn one_by_one(runs: &Runs, on_disk: u64, slots: u64) -> Vec<Unit> {
         let mut units = BTreeMap::new();
         for run in runs.0 {
@@ -159,17 +159,11 @@ mod tests {
 
     #[test]
     fn units_are_those_of_the_runs_and_the_later_run_counts() {
-        let mut state = 1_u64;
+        let mut random = fastrand::Rng::with_seed(1);
         let mut overlaps = 0;
         for nth in 0..3000_u64 {
-            let bytes: Vec<u8> = (0..LENGTH)
-                .map(|_| {
-                    state = state
-                        .wrapping_mul(6_364_136_223_846_793_005)
-                        .wrapping_add(1);
-                    (state >> 56) as u8
-                })
-                .collect();
+            let mut bytes = [0; LENGTH];
+            random.fill(&mut bytes);
             let runs = Runs::decode(&Bytes::new(&bytes));
             let on_disk = [0, 1, 7, 100, 1000, 1 << 20, 1 << 45][(nth % 7) as usize];
             for slots in [on_disk, on_disk + 1, on_disk + 50, 0] {

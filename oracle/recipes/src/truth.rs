@@ -12,7 +12,7 @@ pub struct Truth {
     pub virtual_size: u64,
     data: Vec<(u64, u64)>,
     refusal: Option<Refusal>,
-    /// What the image's own format says of the file's size.
+    /// The file's size by the calculator of the image's own format.
     pub own_size: Option<OwnSize>,
     /// Whether a table is named for several parts of the disk, so that a run of data changes what the
     /// other parts hold.
@@ -25,7 +25,7 @@ pub struct Truth {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refusal {
     For(ScanErrorKind),
-    /// Several reasons of different kinds: which one is reported is not the recipe's to say.
+    /// Several reasons of different kinds: the recipe does not know which one is reported.
     Several,
 }
 
@@ -64,7 +64,7 @@ impl Truth {
         length == end || may_be_cut && missing.all(|(_, piece)| piece.iter().all(|&byte| byte == 0))
     }
 
-    /// Says that the `length` bytes at byte `start` of the disk hold data. What reaches past the
+    /// Adds data: the `length` bytes at byte `start` of the disk. What reaches past the
     /// disk's end does not count. Extents may come in any order, and overlap.
     pub fn add_data(&mut self, start: u64, length: u64) {
         let end = start.saturating_add(length).min(self.virtual_size);
@@ -73,7 +73,7 @@ impl Truth {
         }
     }
 
-    /// Says that a scanner must refuse the image.
+    /// Adds a reason for which a scanner must refuse the image.
     pub fn refuse(&mut self, kind: ScanErrorKind) {
         self.refusal = Some(match self.refusal {
             None => Refusal::For(kind),

@@ -7,7 +7,7 @@
 //! # What a run's blocks are
 //! To kind 0xfd mod 5: 0 in the file; 1 not there; 2 at the place of the block before; 3 in the file,
 //! behind a gap of `extra` and one sectors; 4 over the footer at the end. Kind 0xfe: over the footer's
-//! copy, the header or the table, kind 0xff: past the file's end; which way, `extra` says. An image with
+//! copy, the header or the table, kind 0xff: past the file's end; `extra` chooses which way. An image with
 //! such a block on its disk is corrupt.
 //!
 //! Source: Microsoft's "Virtual Hard Disk Image Format Specification"; what qemu-img writes, from its
@@ -127,7 +127,7 @@ pub enum Footer {
     Zeros,
     /// It is not there: the file ends before it. Of a copy at the start: zeros.
     Absent,
-    /// It has a right checksum and says something else.
+    /// Its checksum is right and its fields are of another disk.
     Other,
     /// It lacks its last byte.
     Short,
@@ -143,7 +143,7 @@ pub struct Footers {
 }
 
 impl Footers {
-    /// Pairs of which a dynamic disk can be told.
+    /// Pairs that describe a dynamic disk.
     pub const SOUND: [Self; 8] = [
         Self::pair(Footer::Good, Footer::Good),
         Self::pair(Footer::Good, Footer::Damaged),
@@ -155,7 +155,7 @@ impl Footers {
         Self::pair(Footer::Good, Footer::Short),
     ];
 
-    /// Pairs of which nothing can be told; of a fixed disk the second one matters.
+    /// Pairs that describe nothing. For a fixed disk only the second one matters.
     pub const WRONG: [Self; 4] = [
         Self::pair(Footer::Damaged, Footer::Damaged),
         Self::pair(Footer::Zeros, Footer::Zeros),
@@ -207,7 +207,7 @@ choices! {
 pub struct Geometry {
     /// The disk type.
     pub disk_type: u32,
-    /// The block size in bytes, as the header says.
+    /// The block size in the header, in bytes.
     pub block_size: u32,
     /// Who made the image.
     pub creator: [u8; 4],
@@ -368,7 +368,7 @@ pub fn geometry(recipe: &Recipe) -> Geometry {
     Geometry::decode(recipe)
 }
 
-/// Writes the image, and tells what is true of it.
+/// Writes the image and returns what is true of it.
 pub(super) fn build(recipe: &Recipe, writer: &mut ImageWriter) -> Truth {
     layout::build(recipe, &Geometry::decode(recipe), writer)
 }

@@ -40,7 +40,7 @@ use oddity::Oddity;
 /// A mebibyte: everything but the headers lies at multiples of it.
 const MIB: u64 = 1 << 20;
 
-/// Writes the image, and tells what is true of it.
+/// Writes the image and returns what is true of it.
 pub(super) fn build(recipe: &Recipe, writer: &mut ImageWriter) -> Truth {
     let geometry = geometry(recipe);
     let layout = Layout::new(recipe, &geometry);

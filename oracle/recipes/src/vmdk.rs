@@ -30,7 +30,7 @@ pub fn geometry(recipe: &Recipe) -> Geometry {
     Geometry::decode(recipe)
 }
 
-/// Writes the image, and tells what is true of it.
+/// Writes the image and returns what is true of it.
 pub(super) fn build(recipe: &Recipe, writer: &mut ImageWriter) -> Truth {
     layout::build(recipe, &Geometry::decode(recipe), writer)
 }

@@ -224,13 +224,8 @@ mod tests {
     }
 
     fn noise(length: usize) -> Vec<u8> {
-        let mut state = 1_u32;
-        (0..length)
-            .map(|_| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 24) as u8
-            })
-            .collect()
+        let mut random = fastrand::Rng::with_seed(1);
+        (0..length).map(|_| random.u8(..)).collect()
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use built_in::BuiltIn;
 use harness_core::calc::{CalcCase, MAX_INPUT};
+use harness_core::check;
 use harness_core::subject::{Calculators as _, Measured};
 use model::calculators::measure;
 use types::{AllocationSummary, Options, TouchedUnits};
@@ -213,12 +214,17 @@ fn decoded(random: &mut Random) -> Question {
     for chunk in bytes.chunks_mut(8) {
         chunk.copy_from_slice(&random.next().to_le_bytes()[..chunk.len()]);
     }
+    if !random.chance(4) {
+        // Mostly sizes and options that formats have, and a second question close to the first.
+        bytes[42] |= 15;
+        bytes[63..].fill(0);
+    }
     built_in::fuzz_measure_calc(&bytes);
     let case = CalcCase::decode(&bytes).expect("an input of the full length is a case");
     (case.summary, case.options)
 }
 
-/// What is told apart in the count of answers.
+/// What the count of answers distinguishes.
 const FORMATS: [&str; 8] = [
     "raw",
     "qcow2",
@@ -273,11 +279,22 @@ fn the_same_answers_and_the_same_errors() {
         assert_eq!(
             expected,
             BuiltIn.measure(&summary, &options),
-            "the model says left, the code under test right: {options:?} {summary:?}"
+            "left the model, right the code under test: {options:?} {summary:?}"
         );
         seen[format(&options)][answer(&expected)] += 1;
     }
 
+    for check in check::ALL
+        .iter()
+        .filter(|check| check.id.starts_with("calc."))
+    {
+        let times = check.evaluations();
+        assert!(
+            times > 1000,
+            "{} was evaluated only {times} times",
+            check.id
+        );
+    }
     for (format, counts) in FORMATS.into_iter().zip(seen) {
         println!("{format}: {ANSWERS:?} = {counts:?}");
         for (answer, count) in ANSWERS.into_iter().zip(counts) {

@@ -203,7 +203,7 @@ fn qemu_refuses(geometry: &Geometry, size: u64) -> Option<Refusal> {
 }
 
 /// qemu-img agrees on undamaged images that a scanner takes; where it is known to be of another mind, it
-/// still is. (It tells the blocks of a dynamic disk, holes of the file or not, as data.)
+/// still is. (It maps the blocks of a dynamic disk as data, holes of the file or not.)
 #[test]
 fn qemu_img_sees_what_a_recipe_says() {
     let mut random = Rng::with_seed(0x7165_6d75);
@@ -241,7 +241,7 @@ fn qemu_img_sees_what_a_recipe_says() {
             .map()
             .unwrap_or_else(|complaint| panic!("{complaint}: {words}"));
         let Some((_, data)) = map else { continue };
-        // Of a fixed disk it tells the file's holes.
+        // It maps the holes of the file of a fixed disk.
         if geometry.disk_type == DYNAMIC {
             assert_eq!(data, truth.extents(), "{words}");
             with_data += u64::from(!data.is_empty());

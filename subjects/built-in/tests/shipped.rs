@@ -1,6 +1,6 @@
 //! The replay of everything that is checked in, and nothing else: seeds, shipped corpora, regressions.
 //!
-//! It alone is the test when mutants are scored, so it shows what the harness can tell by its inputs and its
+//! It alone is the test when mutants are scored, so it shows what the harness detects by its inputs and its
 //! checks. An input that hangs fails like any other.
 
 use std::fs;
@@ -66,11 +66,11 @@ fn in_zip(target: &Target) -> Vec<Input> {
 /// as nothing else can.
 #[test]
 fn every_input_that_is_checked_in_passes() {
-    let (tell, told) = channel::<Option<String>>();
+    let (started, next) = channel::<Option<String>>();
     let watchdog = std::thread::spawn(move || {
         let mut current = "the first input".to_owned();
         loop {
-            match told.recv_timeout(PATIENCE) {
+            match next.recv_timeout(PATIENCE) {
                 Ok(Some(next)) => current = next,
                 Ok(None) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {
@@ -92,7 +92,7 @@ fn every_input_that_is_checked_in_passes() {
                 data.len() <= target.max_input,
                 "{name} is longer than engines take"
             );
-            tell.send(Some(name.clone())).unwrap();
+            started.send(Some(name.clone())).unwrap();
             match replay(&SUBJECT, target, &data) {
                 Verdict::Pass | Verdict::Rejected { .. } => count += 1,
                 Verdict::Fail(violation) => panic!("{name}: {violation}"),
@@ -101,7 +101,7 @@ fn every_input_that_is_checked_in_passes() {
         }
         println!("{}: {count} inputs", target.name);
     }
-    tell.send(None).unwrap();
+    started.send(None).unwrap();
     watchdog.join().unwrap();
     for check in check::ALL {
         assert_ne!(check.evaluations(), 0, "no input evaluates {}", check.id);

@@ -46,7 +46,7 @@ pub(crate) fn scan(
     Ok(data.summary())
 }
 
-/// What the header says of the image.
+/// The facts in the header.
 ///
 /// # Errors
 /// When it is no qcow2 header, or has a feature that is not known.
@@ -78,7 +78,7 @@ struct Header {
     refcount_table_clusters: u32,
     snapshots: u32,
     snapshots_offset: u64,
-    // Version 2 does not have the fields that follow: they are as if it said that it uses nothing.
+    // Version 2 does not have the fields that follow: it uses none of these features.
     incompatible: u64,
     autoclear: u64,
     refcount_order: u32,
@@ -247,7 +247,7 @@ impl Header {
         }
     }
 
-    /// Adds the cluster at byte `guest` of the disk when its entry says that it holds data.
+    /// Adds the cluster at byte `guest` of the disk when it holds data by its entry.
     fn standard_entry(&self, entry: u64, guest: u64, data: &mut Data) -> Result<(), ScanErrorKind> {
         let host = self.host_of(entry, guest)?;
         let reads_as_zero = host != Host::Compressed && has(entry, ZERO_FLAG);
@@ -298,7 +298,7 @@ impl Header {
             };
         }
         // At offset 0 there is the header, so 0 is no cluster. An external data file has no header:
-        // there the bit "copied" tells its first cluster from none. A zero flag needs no cluster.
+        // there the bit "copied" distinguishes its first cluster from none. A zero flag needs no cluster.
         let is_zero = !self.has_extended_l2() && has(entry, ZERO_FLAG);
         let first_of_external = external && has(entry, COPIED) && !is_zero;
         if offset == 0 && !first_of_external {

@@ -5,7 +5,7 @@
 //! block/vpc.c, seen from outside, for the disk's size. All fields are big-endian.
 //!
 //! A block that the block allocation table (BAT) gives a place counts whole, up to the disk's end; the
-//! bitmap of sectors in front of it has no say in a disk without a parent. A fixed disk counts whole.
+//! bitmap of sectors in front of it does not matter without a parent. A fixed disk counts whole.
 
 use std::num::NonZeroU64;
 use std::ops::Range;
@@ -25,7 +25,7 @@ const VERSION: u64 = 1 << 16;
 /// Disk types.
 const FIXED: u64 = 2;
 const DYNAMIC: u64 = 3;
-/// The largest geometry there is; one that says so says that the disk is larger than it can say.
+/// The largest geometry there is. A disk with this geometry may be larger.
 const LARGEST_GEOMETRY: u64 = 65_535 * 16 * 255;
 /// QEMU's largest disk in sectors: 2040 GiB.
 const LARGEST_DISK: u64 = (2040 << 30) / 512;
@@ -65,7 +65,7 @@ pub(crate) fn scan(
     Ok(data.summary())
 }
 
-/// What the footer, and for a dynamic disk the header, say of the image.
+/// The facts in the footer and, for a dynamic disk, in the header.
 ///
 /// # Errors
 /// When there is no footer, or it is of a disk that is too large.
@@ -178,7 +178,7 @@ fn overlap(a: &Range<u64>, b: &Range<u64>) -> bool {
 /// Whether the checksum at `field_at` and all other bytes add up to 2^32 - 1: it is the ones'
 /// complement of their sum.
 fn has_right_checksum(bytes: &[u8], field_at: Range<usize>) -> bool {
-    // Fewer than 2^24 bytes never wrap; said so, adding them up takes no test a byte.
+    // Fewer than 2^24 bytes never wrap. A wrapping sum needs no overflow test for each byte.
     let sum = |bytes: &[u8]| {
         let each = bytes.iter().map(|&byte| u32::from(byte));
         each.fold(0, u32::wrapping_add)

@@ -3,7 +3,7 @@
 //! After Microsoft's MS-VHDX (its sections are named below), and QEMU's block/vhdx.c, seen from
 //! outside, where that is more lenient. All fields are little-endian.
 //!
-//! A payload block that the block allocation table (BAT) says is fully present counts whole, up to the
+//! A payload block that is fully present by the block allocation table (BAT) counts whole, up to the
 //! disk's end. Entries of sector bitmaps are for differencing disks and mean nothing here.
 
 use std::num::NonZeroU64;
@@ -63,7 +63,7 @@ pub(crate) fn scan(
     Ok(data.summary())
 }
 
-/// What the metadata say of the image.
+/// The facts in the metadata.
 ///
 /// # Errors
 /// When a structure until there is not sound.
@@ -184,7 +184,7 @@ fn regions(
     }
 }
 
-/// What the metadata say about the disk, in bytes.
+/// The disk by the metadata, in bytes.
 struct Disk {
     size: u64,
     block: u64,

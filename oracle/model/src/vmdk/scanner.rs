@@ -35,7 +35,7 @@ pub(crate) fn scan(
     Ok(data.summary())
 }
 
-/// What the header that counts says of the image: flags (bit 16: grains are compressed), and where the
+/// The facts in the header that counts: flags (bit 16: grains are compressed), and where the
 /// descriptor is, in sectors.
 ///
 /// # Errors
@@ -76,7 +76,7 @@ impl Sector {
     }
 }
 
-/// The header that counts: the one in the footer, if the one at the file's start says so.
+/// The header that counts: the one in the footer, if the one at the file's start names it.
 fn header(image: &(impl Bytes + ?Sized)) -> Result<Sector, ScanErrorKind> {
     let sector_at = |offset| Sector(image.array(offset));
     let first = sector_at(0);
@@ -106,7 +106,7 @@ fn header(image: &(impl Bytes + ?Sized)) -> Result<Sector, ScanErrorKind> {
     if is_footer { Ok(footer) } else { Err(Corrupt) }
 }
 
-/// What a header that is sound says; in bytes.
+/// The fields of a sound header, in bytes.
 struct Extent {
     size: u64,
     grain: u64,

@@ -1,4 +1,4 @@
-//! The geometry of a recipe's qcow2 image, decoded from its [knobs](super::knobs).
+//! The geometry of a recipe's qcow2 image, decoded from its [knobs].
 
 use super::header::Oddity;
 use super::knobs;

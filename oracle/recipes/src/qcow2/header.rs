@@ -47,7 +47,7 @@ const MOST_SNAPSHOTS: u64 = 65536;
 /// The name of the external data file.
 pub const DATA_FILE: &str = "data";
 
-/// What the rest of the image tells the header.
+/// What the header needs to know of the rest of the image.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts {
     /// In bytes.

@@ -29,7 +29,7 @@ pub(super) struct Plan {
     pub(super) l1_entries: u64,
     /// The L2 tables, in the order of what they map.
     pub(super) tables: Vec<L2Table>,
-    /// The clusters that the tables say something of, in rising order.
+    /// The clusters that have an entry in the tables, in rising order.
     pub(super) clusters: Vec<Cluster>,
 }
 

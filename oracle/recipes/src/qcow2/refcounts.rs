@@ -1,4 +1,4 @@
-//! Which clusters of the file are used how often, and the refcount table and blocks that say so.
+//! How often each cluster of the file is used, and the refcount table and blocks for that.
 //!
 //! Layout: `docs/interop/qcow2.txt`, section "Host cluster management".
 
@@ -97,7 +97,7 @@ impl Clusters {
         first
     }
 
-    /// Takes one cluster, of which [`use_again`](Self::use_again) may then be said.
+    /// Takes one cluster, which may be [used again](Self::use_again).
     pub(super) fn take_alone(&mut self, references: u64) -> u64 {
         let first = self.hand_out(1);
         self.alone = self.used.len();

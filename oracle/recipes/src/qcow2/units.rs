@@ -1,4 +1,4 @@
-//! What a cluster holds, and what its L2 entry says of it.
+//! What a cluster holds, and its L2 entry.
 
 use super::geometry::Geometry;
 use crate::runs;
@@ -29,7 +29,7 @@ pub enum Kind {
     Bare,
     /// Data in a host cluster past the file's end.
     PastEnd,
-    /// Data in a host cluster, and bit 63 says that others use it. At the start of an external data file
+    /// Data in a host cluster, which bit 63 marks as shared. At the start of an external data file
     /// that means nothing.
     NotCopied,
     /// Data in a host cluster, and all reserved bits are set.
@@ -40,9 +40,9 @@ pub enum Kind {
     Unaligned,
     /// Compressed data, and the bitmap of an extended entry is not empty. Corrupt with external data.
     CompressedWithBitmap,
-    /// An extended entry whose bitmap says both data and zeroes: corrupt. Data with standard entries.
+    /// An extended entry whose bitmap has both data and zeroes: corrupt. Data with standard entries.
     BothBits,
-    /// An extended entry whose bitmap says data, but without a host cluster: corrupt. Nothing with standard
+    /// An extended entry whose bitmap has data, but without a host cluster: corrupt. Nothing with standard
     /// entries.
     DataWithoutHost,
 }
@@ -124,7 +124,7 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// What a run says of a cluster. Snapshots may hold it too: then it is `shared`.
+    /// A cluster of a run. It is `shared` when snapshots hold it too.
     pub(super) fn new(geometry: &Geometry, unit: &runs::Unit, shared: bool) -> Self {
         let mut kind = Kind::decode(unit.kind);
         if geometry.version == 2 {
@@ -152,7 +152,7 @@ impl Cluster {
             }
             _ => u64::from(pattern.data) | u64::from(pattern.zero) << 32,
         };
-        // In an external data file, the first cluster's offset is 0: only bit 63 says that it is there.
+        // In an external data file, the first cluster's offset is 0: only bit 63 marks it as present.
         let lost = geometry.external_data
             && unit.index == 0
             && place == Place::OtherFile
@@ -215,7 +215,7 @@ impl Cluster {
         }
     }
 
-    /// Says where in the file the cluster is.
+    /// Puts the place in the file into the entry.
     pub(super) fn put_at(&mut self, offset: u64) {
         // Not a sum: an unaligned offset has bit 9 already, which no cluster of over 512 bytes has; in
         // another file of such clusters it moves the offset on.
@@ -227,7 +227,7 @@ impl Cluster {
     }
 }
 
-/// What the bitmap of an extended entry says.
+/// The bitmap of an extended entry.
 struct Pattern {
     /// Subclusters of data, never none.
     data: u32,

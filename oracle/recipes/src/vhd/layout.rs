@@ -1,6 +1,6 @@
 //! Writing a vhd image.
 //!
-//! - [`disk`]: what the recipe says of the disk, in bytes and blocks.
+//! - [`disk`]: the recipe's disk, in bytes and blocks.
 //! - [`structures`]: the footers, the header and the table.
 //! - [`judgement`]: what is true of the image.
 //! - [`words`]: the recipe in words.
@@ -159,7 +159,7 @@ impl Making<'_> {
         };
         self.write_copy(data_offset);
         self.write_end_footer(data_offset);
-        let data_blocks = self.tell(&units, &entries, truth);
+        let data_blocks = self.judge(&units, &entries, truth);
         if !truth.is_refused() {
             truth.own_size = self.own_size_of_dynamic(data_blocks);
         }
@@ -266,7 +266,7 @@ impl Making<'_> {
     }
 }
 
-/// What a run says of a block.
+/// What a block of a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     InFile,

@@ -5,7 +5,7 @@ use crate::choices::choices;
 choices! {
     /// Whether the disk ends about `n` blocks, a multiple of the chunk ratio; a sector is a logical one.
     pub enum Boundary {
-        /// No: it is as large as the recipe's size says.
+        /// No: it is as large as the recipe's size.
         No,
         /// At `n` - 1 blocks.
         BlockBefore,
@@ -72,11 +72,11 @@ choices! {
     pub enum Tables {
         /// The first, and the second is the same.
         Same,
-        /// The second: the first is damaged, and says other things.
+        /// The second: the first is damaged and names other places.
         FirstDamaged,
         /// The first: the second is damaged.
         SecondDamaged,
-        /// The first: the second is right in itself and says other things.
+        /// The first: the second is valid and names other places.
         SecondOther,
     }
 }
@@ -173,7 +173,7 @@ choices! {
 }
 
 choices! {
-    /// Who the file says made it.
+    /// The creator that the file names.
     pub enum Creator {
         /// A QEMU.
         Qemu,
@@ -203,7 +203,7 @@ impl Reserved {
     pub const METADATA: u8 = 16;
     /// The flags of known metadata items are all ones.
     pub const ITEM_FLAGS: u8 = 32;
-    /// Known regions are said to be required, as QEMU does not, and known metadata items are not.
+    /// Known regions are marked as required, which QEMU does not do; known metadata items are not.
     pub const REQUIRED_TURNED: u8 = 64;
     /// Write GUIDs that are not those of the other header.
     pub const WRITE_GUIDS: u8 = 128;

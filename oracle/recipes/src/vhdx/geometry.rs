@@ -1,4 +1,4 @@
-//! The geometry of a VHDX image, decoded from its [knobs](super::knobs).
+//! The geometry of a VHDX image, decoded from its [knobs].
 
 use crate::layout::Bytes;
 use crate::recipe::Recipe;
@@ -17,7 +17,7 @@ pub struct Geometry {
     pub block_size: u64,
     /// Bytes of a logical sector: 512 or 4096.
     pub logical_sector: u32,
-    /// What the metadata say is a physical sector.
+    /// Bytes of a physical sector, by the metadata.
     pub physical_sector: u32,
     /// Whether the disk ends about a multiple of the chunk ratio.
     pub boundary: Boundary,

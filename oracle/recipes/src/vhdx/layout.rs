@@ -393,8 +393,8 @@ impl Layout {
         self.blocks + self.blocks.saturating_sub(1) / self.chunk_ratio
     }
 
-    /// What the region table says of the BAT's length.
-    pub(super) fn said_bat_length(&self, geometry: &Geometry) -> u64 {
+    /// The BAT's length in the region table.
+    pub(super) fn stated_bat_length(&self, geometry: &Geometry) -> u64 {
         match geometry.oddity {
             Oddity::BatShort => (8 * self.needed_entries())
                 .next_multiple_of(MIB)
@@ -407,7 +407,7 @@ impl Layout {
     /// the metadata, and what is not empty of log, BAT and unknown regions.
     pub(super) fn areas(&self, geometry: &Geometry) -> u64 {
         let log = u64::from(self.log.length != 0);
-        let bat = u64::from(self.said_bat_length(geometry) != 0);
+        let bat = u64::from(self.stated_bat_length(geometry) != 0);
         2 + log + bat + self.unknown_regions
     }
 

@@ -59,7 +59,7 @@ pub enum Oddity {
     RequiredItem,
     /// There is a parent locator.
     ParentLocator,
-    /// The file parameters say that there is a parent.
+    /// The file parameters name a parent.
     HasParent,
     /// A metadata item is not there.
     ItemMissing(u32),

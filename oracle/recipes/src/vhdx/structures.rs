@@ -93,7 +93,7 @@ const fn utf16<const N: usize>(text: &str) -> [u8; N] {
     bytes
 }
 
-/// What a header says.
+/// The fields of a header.
 #[derive(Debug, Clone, Copy)]
 struct Header {
     is_valid: bool,
@@ -301,7 +301,7 @@ fn write_region_tables(geometry: &Geometry, layout: &Layout, writer: &mut ImageW
         (_, Tables::SecondDamaged) => (true, false),
         _ => (true, true),
     };
-    // The one that must not be taken says other things.
+    // The one that must not be taken names other places.
     let (first_other, second_other) = match geometry.tables {
         Tables::Same => (false, false),
         Tables::FirstDamaged => (true, false),
@@ -332,7 +332,7 @@ fn write_region_tables(geometry: &Geometry, layout: &Layout, writer: &mut ImageW
 fn regions(geometry: &Geometry, layout: &Layout, other: bool) -> EntryTable<REGIONS> {
     let mut bat = layout.bat;
     let mut metadata = layout.metadata;
-    bat.length = layout.said_bat_length(geometry);
+    bat.length = layout.stated_bat_length(geometry);
     let part = |by: u32| 1 + u64::from(by) % (MIB - 1);
     match geometry.oddity {
         Oddity::RegionMisaligned(argument) => {

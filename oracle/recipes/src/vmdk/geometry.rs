@@ -15,7 +15,7 @@ pub const WRONG_VERSIONS: [u32; 4] = [0, 4, 1 << 31, u32::MAX];
 /// Numbers of entries a table that a scanner refuses.
 pub const WRONG_TABLE_ENTRIES: [u32; 8] = [0, 1, 256, 511, 513, 1024, 1 << 31, u32::MAX];
 
-/// What a descriptor in a file of its own says that it is of; the last two are of no known kind.
+/// The `createType` of a descriptor in a file of its own; the last two are unknown.
 pub const CREATE_TYPES: [&str; 16] = [
     "monolithicFlat",
     "monolithicSparse",
@@ -53,13 +53,13 @@ choices! {
 choices! {
     /// The redundant grain directory.
     pub enum Redundant {
-        /// It is there, with tables of its own that say the same.
+        /// It is there, with tables of its own and the same entries.
         There,
         /// There is none.
         Absent,
-        /// It is there and says that the disk is empty.
+        /// It is there, and the disk is empty by it.
         Empty,
-        /// It is there, and the flag says that there is none.
+        /// It is there, but its flag is not set.
         Unflagged,
     }
 }
@@ -71,9 +71,9 @@ pub enum Descriptor {
     Embedded,
     /// There is none, and what follows the header moves up to sector 1.
     Absent,
-    /// Embedded in sectors 1 to 20, and the header says that it is past the file's end.
+    /// Embedded in sectors 1 to 20, but past the file's end by the header.
     Elsewhere,
-    /// Embedded in sectors 1 to 20, and the header says that there is none.
+    /// Embedded in sectors 1 to 20, but absent by the header.
     Unnamed,
     /// The file is a descriptor and nothing else, of this kind.
     Alone(&'static str),
@@ -174,7 +174,7 @@ choices! {
         EndType,
         /// Its magic number.
         Magic,
-        /// It says that the header is in a footer.
+        /// It names a footer as the place of the header.
         Footer,
         /// It is not there.
         Absent,
@@ -188,7 +188,7 @@ pub struct Geometry {
     pub kind: Kind,
     /// The magic number.
     pub magic: [u8; 4],
-    /// The grain's size in sectors, as the header says.
+    /// The grain's size in the header, in sectors.
     pub grain_sectors: u64,
     /// The version.
     pub version: u32,
@@ -196,9 +196,9 @@ pub struct Geometry {
     pub flags: u32,
     /// The compression algorithm.
     pub compression: u16,
-    /// Whether the header says that it was not shut down cleanly.
+    /// Whether the header marks it as not shut down cleanly.
     pub unclean: bool,
-    /// Whether the bytes that tell line ends are what they should be.
+    /// Whether the bytes that detect changed line ends are right.
     pub line_ends: bool,
     /// The redundant directory.
     pub redundant: Redundant,
@@ -222,7 +222,7 @@ pub struct Geometry {
     pub tail: Tail,
     /// The longest directory, in bytes.
     pub longest_directory: u64,
-    /// The entries of a table, as the header says.
+    /// The entries of a table, by the header.
     pub table_entries: u32,
     /// The capacity in the header.
     pub capacity: Capacity,
@@ -238,7 +238,7 @@ pub struct Geometry {
 
 /// A grain table entry of 1 is a zeroed grain.
 pub const ZEROED_GRAINS: u32 = 1 << 2;
-/// The bytes that tell line ends are valid.
+/// The bytes that detect changed line ends are valid.
 const LINE_ENDS: u32 = 1;
 /// There is a redundant directory.
 const REDUNDANT: u32 = 1 << 1;

@@ -1,6 +1,6 @@
 //! Writing a vmdk image.
 //!
-//! - [`disk`]: what the recipe says of the disk, in grains and tables.
+//! - [`disk`]: the recipe's disk, in grains and tables.
 //! - [`header`]: the header, the descriptor and the footer.
 //! - [`judgement`]: what is true of the image.
 //! - [`words`]: the recipe in words.
@@ -277,7 +277,7 @@ impl Making<'_> {
                     }
                     self.writer.number(entry + 4 * more, 4, at / SECTOR);
                     let shift = more * ENTRIES;
-                    data_grains += self.tell_data(range.clone(), shift, truth);
+                    data_grains += self.add_data(range.clone(), shift, truth);
                     named += 1;
                 }
             }
@@ -307,11 +307,11 @@ impl Making<'_> {
             }
             from += stretch.len();
         }
-        self.tell_data(range, shift, truth)
+        self.add_data(range, shift, truth)
     }
 
     /// Adds the data of a table's grains, `shift` grains further on; answers how many hold data.
-    fn tell_data(&self, range: Range<usize>, shift: u64, truth: &mut Truth) -> u64 {
+    fn add_data(&self, range: Range<usize>, shift: u64, truth: &mut Truth) -> u64 {
         let zeroed = self.geometry.has_zeroed_grains();
         let grain = self.disk.grain;
         let mut data_grains = 0;

@@ -1,6 +1,6 @@
-//! Images are real ones: QEMU opens them, and finds the data where the recipe says.
+//! Images are real ones: QEMU opens them, and finds the data where the recipe puts it.
 //!
-//! `qemu-img map` says of every VHDX that all of it is data, so that the truth is the BAT's; that blocks
+//! `qemu-img map` maps all of every VHDX as data, so the truth is the BAT's; that blocks
 //! lie where they should is seen by what qemu-io reads of blocks into which the test has written.
 
 use std::collections::BTreeSet;
@@ -153,7 +153,7 @@ fn qemu_takes_images_and_finds_the_data_where_the_recipe_says() {
         let size = folder.virtual_size("vhdx", NAME);
         assert_eq!(size, truth.virtual_size, "{}", context());
 
-        // The blocks that the BAT says are there are the truth's, and QEMU reads them.
+        // The present blocks of the BAT are the truth's, and QEMU reads them.
         assert_eq!(found.extents(), truth.extents(), "{}", context());
         for (block, place) in found.present() {
             let inside = found.end_of(block) - block * found.block_size;
@@ -164,12 +164,12 @@ fn qemu_takes_images_and_finds_the_data_where_the_recipe_says() {
         assert_eq!(folder.length(NAME), built.image.capacity(), "{}", context());
         let commands = reads(&found);
         if !commands.is_empty() {
-            let said = qemu_io(&folder, &commands);
-            assert!(!said.contains("failed"), "{}\n{said}", context());
+            let output = qemu_io(&folder, &commands);
+            assert!(!output.contains("failed"), "{}\n{output}", context());
             assert_eq!(
-                said.matches("read 512/512").count(),
+                output.matches("read 512/512").count(),
                 commands.len(),
-                "{said}"
+                "{output}"
             );
         }
         folder.run("qemu-img", &["check", "-q", "-f", "vhdx", NAME]);

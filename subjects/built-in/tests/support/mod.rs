@@ -285,15 +285,7 @@ impl Qemu {
         match self.run(&["map", "--output", "json"]) {
             Ran::Well(json) => {
                 let map = Map::parse(&json);
-                let mut extents = Extents::new();
-                for extent in map.data() {
-                    let end = extent.start + extent.length;
-                    match extents.last_mut() {
-                        Some(last) if last.1 == extent.start => last.1 = end,
-                        _ => extents.push((extent.start, end)),
-                    }
-                }
-                Ok(Some((map.size(), extents)))
+                Ok(Some((map.size(), map.extents())))
             }
             Ran::Refused(complaint) => Err(complaint),
             Ran::Inconclusive => Ok(None),

@@ -1,11 +1,11 @@
-//! What a recipe says of the disk, in bytes and blocks.
+//! A recipe's disk, in bytes and blocks.
 
 use crate::recipe::Recipe;
 
 use super::super::{Chs, ChsChoice, CurrentSize, FIXED, Geometry, LARGEST_DISK, LARGEST_GEOMETRY};
 use super::SECTOR;
 
-/// The disk: what the recipe says of it, in bytes and blocks.
+/// The recipe's disk, in bytes and blocks.
 pub(super) struct Disk {
     /// The size that is meant, in bytes; more than [`LARGEST_DISK`] when it is too large.
     pub(super) size: u64,

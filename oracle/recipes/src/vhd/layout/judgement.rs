@@ -12,9 +12,9 @@ use super::super::{
 use super::{ABSENT, FOOTER, HEADER, Kind, Making, SECTOR, of_kind};
 
 impl Making<'_> {
-    /// Adds the blocks' data to the truth, or says why a scanner must refuse the image; answers how many
-    /// blocks of the disk are in the file.
-    pub(super) fn tell(&self, units: &[Unit], entries: &[u32], truth: &mut Truth) -> u64 {
+    /// Adds the blocks' data to the truth, or the reasons to refuse the image. Returns how many blocks of
+    /// the disk are in the file.
+    pub(super) fn judge(&self, units: &[Unit], entries: &[u32], truth: &mut Truth) -> u64 {
         let geometry = self.geometry;
         if geometry.footers.copy != Footer::Good && geometry.footers.end != Footer::Good {
             let cookie = [geometry.footers.copy, geometry.footers.end].contains(&Footer::Damaged);
@@ -106,7 +106,7 @@ impl Making<'_> {
             return None;
         }
         let sectors = self.disk.size / SECTOR;
-        // Where a geometry says the size exactly, or none can, the size need not be forced.
+        // Where a geometry has exactly this size, or none can, the size need not be forced.
         let exact = sectors > LARGEST_GEOMETRY || Chs::of(sectors).sectors() == sectors;
         Some(OwnSize {
             options: Options::Vhd(VhdOpts {

@@ -52,7 +52,7 @@ pub(in crate::vmdk) fn describe(recipe: &Recipe, geometry: &Geometry) -> String 
     );
     oddity(
         geometry.capacity != Capacity::Right,
-        format!("the capacity says {:?}", geometry.capacity),
+        format!("the header's capacity is {:?}", geometry.capacity),
     );
     oddity(
         geometry.aliases != 0,
@@ -67,7 +67,7 @@ pub(in crate::vmdk) fn describe(recipe: &Recipe, geometry: &Geometry) -> String 
     );
     oddity(
         geometry.overhead != Overhead::Right,
-        format!("the metadata's size says {:?}", geometry.overhead),
+        format!("the header's metadata size is {:?}", geometry.overhead),
     );
     oddity(
         geometry.tail != Tail::Sector,

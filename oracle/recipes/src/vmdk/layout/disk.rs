@@ -1,4 +1,4 @@
-//! What a recipe says of the disk, in grains and tables.
+//! A recipe's disk, in grains and tables.
 
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ pub(super) struct Part {
     pub(super) copy_at: u64,
 }
 
-/// The disk: what the recipe says of it, in grains and tables.
+/// The recipe's disk, in grains and tables.
 pub(super) struct Disk {
     pub(super) size: u64,
     pub(super) grain: u64,

@@ -7,7 +7,7 @@ use types::ScanErrorKind::Unsupported;
 use super::super::{Capacity, Descriptor, FooterFault, Kind, Overhead, Tail};
 use super::{DESCRIPTOR_SECTORS, ENTRIES, Making, Marker, SECTOR};
 
-/// A directory offset that says: the header is in the footer.
+/// A directory offset with the meaning: the header is in the footer.
 const IN_FOOTER: u64 = u64::MAX;
 
 /// The header's numbers.

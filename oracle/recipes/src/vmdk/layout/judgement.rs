@@ -26,7 +26,7 @@ impl Making<'_> {
             Descriptor::Absent | Descriptor::Unnamed
         );
         if geometry.capacity == Capacity::Sectors(0) && named {
-            // The descriptor lists the extents; the header says nothing more.
+            // The descriptor lists the extents; the rest of the header does not matter.
             truth.refuse(Unsupported);
             return;
         }
@@ -41,7 +41,7 @@ impl Making<'_> {
             || !geometry.grain_is_supported()
             || geometry.table_entries != ENTRIES as u32
         {
-            // Nothing that the header says besides can be known to be wrong.
+            // Nothing else in the header can be known to be wrong.
             truth.refuse(Unsupported);
             return;
         }
