@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use harness_core::{TARGETS, Target};
-use sha2::{Digest, Sha256};
+
+use crate::digest::Digest;
 
 use campaign::corpora::{pack, zip_of};
 use campaign::corpus::{Store, files_in};
@@ -76,26 +77,20 @@ impl Inputs {
         mut files_of: impl FnMut(&'static Target) -> Result<Vec<PathBuf>>,
     ) -> Result<Self> {
         let mut files = BTreeMap::new();
-        let mut digest = Sha256::new();
+        let mut digest = Digest::default();
         for target in TARGETS.iter().filter(|target| !target.is_baseline) {
             let of_target = files_of(target)?;
-            digest.update(target.name);
             for path in &of_target {
                 let content =
                     fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-                digest.update((content.len() as u64).to_le_bytes());
-                digest.update(content);
+                digest.add(target.name.as_bytes(), &content);
             }
             files.insert(target.name, of_target);
         }
-        let digest = digest.finalize();
         Ok(Self {
             what,
             files,
-            digest: digest[..16]
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
+            digest: digest.name(),
         })
     }
 
