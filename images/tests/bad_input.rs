@@ -9,11 +9,11 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 
-use qemu::{Ran, folder, make, tool};
+use qemu::{Args, Ran, folder, make, tool};
 
 /// Exit code 1, nothing on standard output, and one line on standard error that begins with `error:`
 /// and contains `said`.
-fn assert_one_line(ran: &Ran, args: &[&str], said: &str) {
+fn assert_one_line(ran: &Ran, args: &(impl Args + ?Sized), said: &str) {
     assert_eq!(ran.code, Some(1), "{args:?}: {ran:?}");
     assert_eq!(ran.stdout, "", "{args:?}: {ran:?}");
     let lines: Vec<_> = ran.stderr.lines().collect();
@@ -101,33 +101,14 @@ fn a_truncated_image() {
         ("vpc", "subformat=fixed", "b.vhd", u64::MAX),
         ("vhdx", "", "a.vhdx", 0x20_0000),
     ] {
-        make(
-            &folder,
-            format,
-            options,
-            name,
-            "4M",
-            &["write -P 1 1M 128k"],
-        );
+        let writes = ["write -P 1 1M 128k"];
+        make(&folder, format, options, name, "4M", &writes);
         let length = std::fs::metadata(folder.join(name)).unwrap().len();
         let file = File::options().write(true).open(folder.join(name)).unwrap();
-        let cuts = [
-            length - 1,
-            length - 512,
-            length / 2,
-            within_metadata.min(length) - 1,
-            70000,
-            4096,
-            600,
-            511,
-            70,
-            20,
-            8,
-            5,
-            4,
-            1,
-        ];
-        for cut in cuts.into_iter().filter(|&cut| cut < length) {
+        let early = [70000, 4096, 600, 511, 70, 20, 8, 5, 4, 1].into_iter();
+        let inside = within_metadata.min(length) - 1;
+        let late = [length - 1, length - 512, length / 2, inside].into_iter();
+        for cut in late.chain(early.filter(|&cut| cut < length)) {
             file.set_len(cut).unwrap();
             for command in ["measure", "scan"] {
                 let args = [command, "-f", format, name];
@@ -197,52 +178,26 @@ fn five_terabytes_of_nothing() {
 #[test]
 fn an_unknown_option() {
     let (_guard, folder) = folder();
-    for (args, said) in [
-        (
-            &["measure", "--size", "1M", "-O", "raw", "-o", "colour=red"][..],
-            "\"colour\"",
-        ),
-        (
-            &[
-                "measure",
-                "--size",
-                "1M",
-                "-O",
-                "qcow2",
-                "-o",
-                "subformat=fixed",
-            ],
-            "\"subformat\"",
-        ),
-        (
-            &[
-                "measure",
-                "--size",
-                "1M",
-                "-O",
-                "vmdk",
-                "-o",
-                "grain_size=4k",
-            ],
-            "\"grain_size\"",
-        ),
-        (
-            &["measure", "--size", "1M", "-O", "vpc", "-o", "cluster_size"],
-            "\"cluster_size\"",
-        ),
-        (
-            &["measure", "--size", "1M", "-O", "vhdx", "-o", "="],
-            "\"\"",
-        ),
-        (&["measure", "--size", "1M", "-O", "vdi"], "\"vdi\""),
-        (&["measure", "--size", "1M", "-O", ""], "\"\""),
+    for (args, named) in [
+        ("-O raw -o colour=red", "\"colour\""),
+        ("-O qcow2 -o subformat=fixed", "\"subformat\""),
+        ("-O vmdk -o grain_size=4k", "\"grain_size\""),
+        ("-O vpc -o cluster_size", "\"cluster_size\""),
+        ("-O vhdx -o =", "\"\""),
+        ("-O vdi", "\"vdi\""),
+    ] {
+        let args = format!("measure --size 1M {args}");
+        assert_one_line(&tool(&folder, &args), &args, named);
+    }
+    for (args, named) in [
+        (&["measure", "--size", "1M", "-O", ""][..], "\"\""),
         (
             &["measure", "--size", "1M", "-O", "qcow2", "-o", "a\nb=1"],
             "a\\nb",
         ),
         (&["scan", "-f", "vdi", "x"], "\"vdi\""),
     ] {
-        assert_one_line(&tool(&folder, args), args, said);
+        assert_one_line(&tool(&folder, args), args, named);
     }
     // What is no option of the command itself is bad usage: exit code 2, and a hint how it is used.
     for args in [
@@ -262,19 +217,9 @@ fn an_unknown_option() {
 #[test]
 fn a_size_that_makes_no_sense() {
     let (_guard, folder) = folder();
-    for size in [
-        "-1",
-        "1x",
-        "99999999999999999999",
-        "",
-        " ",
-        "1\n2",
-        "٣",
-        "-",
-        "--",
-        "1e9999",
-        "0.0000000000000000000001b",
-    ] {
+    let texts = ["", " ", "-", "--", "-1", "1x", "1\n2", "٣", "1e9999"];
+    let long = ["99999999999999999999", "0.0000000000000000000001b"];
+    for size in texts.into_iter().chain(long) {
         for format in ["raw", "qcow2", "vmdk", "vpc", "vhdx"] {
             let args = ["measure", "-O", format, "--size", size];
             assert_one_line(&tool(&folder, &args), &args, "--size");

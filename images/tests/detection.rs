@@ -45,14 +45,8 @@ fn one_extent_of_a_split_disk_is_refused_and_its_descriptor_named() {
     }
     // A whole disk may be called like an extent.
     let mut compared = Compared(0);
-    make(
-        &folder,
-        "vmdk",
-        "",
-        "whole-s001.vmdk",
-        "2M",
-        &["write 0 1M"],
-    );
+    let writes = ["write 0 1M"];
+    make(&folder, "vmdk", "", "whole-s001.vmdk", "2M", &writes);
     same_answer(&folder, &["-O", "qcow2", "whole-s001.vmdk"], &mut compared);
     // QEMU looks for the descriptor in one place, whatever the header has.
     let mut image = fs::read(folder.join("whole-s001.vmdk")).unwrap();

@@ -47,36 +47,15 @@ fn an_empty_disk_of_any_size_with_any_option() {
             );
         }
         for args in [
-            &["-O", "qcow2", "--output", "json", "--size", size][..],
-            &["--size", size],
-            &["-O", "raw", "--output=json", "--size", size],
-            &[
-                "-O",
-                "raw",
-                "-o",
-                "preallocation=full,size=1",
-                "--size",
-                size,
-            ],
-            &[
-                "-O",
-                "raw",
-                "-o",
-                "preallocation=falloc",
-                "-U",
-                "--size",
-                size,
-            ],
-            &[
-                "-Oqcow2",
-                "-ocluster_size=4k",
-                "-o",
-                "refcount_bits=8",
-                "--size",
-                size,
-            ],
+            "-O qcow2 --output json",
+            "",
+            "-O raw --output=json",
+            "-O raw -o preallocation=full,size=1",
+            "-O raw -o preallocation=falloc -U",
+            "-Oqcow2 -ocluster_size=4k -o refcount_bits=8",
         ] {
-            same_answer(&folder, args, &mut compared);
+            let args: Vec<_> = args.split_whitespace().chain(["--size", size]).collect();
+            same_answer(&folder, &args, &mut compared);
         }
     }
     compared.at_least(220, "empty disks");
@@ -258,14 +237,8 @@ fn a_copy_of_a_vhd_or_a_full_vhdx() {
 fn dirty_bitmaps_are_a_third_number() {
     let (_guard, folder) = folder();
     let mut compared = Compared(0);
-    make(
-        &folder,
-        "qcow2",
-        "",
-        "a.qcow2",
-        "100M",
-        &["write -P 1 0 64k"],
-    );
+    let writes = ["write -P 1 0 64k"];
+    make(&folder, "qcow2", "", "a.qcow2", "100M", &writes);
     let measure = |compared: &mut Compared| {
         for options in [
             "cluster_size=64k",

@@ -13,18 +13,9 @@ use qemu::{
 
 /// Makes an image on a backing file.
 fn overlay(folder: &Path, format: &str, base: &str, base_format: &str, args: &[&str]) {
-    let create = [
-        "create",
-        "-q",
-        "-u",
-        "-f",
-        format,
-        "-b",
-        base,
-        "-F",
-        base_format,
-    ];
-    qemu_img_ok(folder, &[&create, args].concat());
+    let create = ["create", "-q", "-u", "-f", format];
+    let base = ["-b", base, "-F", base_format];
+    qemu_img_ok(folder, &[&create[..], &base, args].concat());
 }
 
 fn same_with_and_without_base(folder: &Path, format: &str, name: &str, compared: &mut Compared) {
@@ -45,14 +36,8 @@ fn same_with_and_without_base(folder: &Path, format: &str, name: &str, compared:
 fn an_overlay_is_measured_with_all_that_it_takes_from_its_base() {
     let (_guard, folder) = folder();
     let mut compared = Compared(0);
-    make(
-        &folder,
-        "qcow2",
-        "",
-        "base.qcow2",
-        "64M",
-        &["write -P 1 0 20M"],
-    );
+    let writes = ["write -P 1 0 20M"];
+    make(&folder, "qcow2", "", "base.qcow2", "64M", &writes);
     overlay(
         &folder,
         "qcow2",
@@ -316,13 +301,14 @@ fn a_chain_that_comes_back_or_never_ends_is_an_error() {
 #[test]
 fn a_vhdx_base_holds_what_its_table_places() {
     let (_guard, folder) = folder();
+    let writes = ["write -P 1 3M 2M"];
     make(
         &folder,
         "vhdx",
         "block_size=1M",
         "base.vhdx",
         "20M",
-        &["write -P 1 3M 2M"],
+        &writes,
     );
     overlay(&folder, "qcow2", "base.vhdx", "vhdx", &["top.qcow2", "20M"]);
     let measure = |name: &str| tool(&folder, &format!("measure -O qcow2 {name}")).stdout;

@@ -75,32 +75,14 @@ fn a_copy_as_vmdk_vhd_and_vhdx_is_as_long_as_the_file_that_convert_writes() {
             &format!("convert -O vmdk -o subformat=monolithicFlat {name} f.vmdk"),
         );
         let flat = std::fs::metadata(folder.join("f-flat.vmdk")).unwrap().len();
-        let ours = [
-            "measure",
-            "--output",
-            "json",
-            "-O",
-            "vmdk",
-            "-o",
-            "subformat=monolithicFlat",
-            name,
-        ];
+        let ours = format!("measure --output json -O vmdk -o subformat=monolithicFlat {name}");
         assert_eq!(tool(&folder, &ours).number("required"), flat, "{ours:?}");
         qemu_img_ok(
             &folder,
             &format!("convert -O vmdk -o subformat=streamOptimized {name} s.vmdk"),
         );
         let stream = std::fs::metadata(folder.join("s.vmdk")).unwrap().len();
-        let ours = [
-            "measure",
-            "--output",
-            "json",
-            "-O",
-            "vmdk",
-            "-o",
-            "subformat=streamOptimized",
-            name,
-        ];
+        let ours = format!("measure --output json -O vmdk -o subformat=streamOptimized {name}");
         let ran = tool(&folder, &ours);
         assert!(ran.number("required") >= stream, "{ours:?}: {stream}");
         assert!(ran.stderr.contains("bounds"), "{ours:?}: {ran:?}");
@@ -122,31 +104,14 @@ fn an_empty_vmdk_vhd_or_vhdx_is_as_long_as_the_file_that_convert_writes() {
             ("vhdx", "subformat=dynamic"),
             ("vhdx", "subformat=dynamic,block_size=32M"),
         ] {
-            let mut args = vec![
-                "convert",
-                "-O",
-                format,
-                "-o",
-                options,
-                "empty.raw",
-                "out.img",
-            ];
+            let mut args = format!("convert -O {format} -o {options} empty.raw out.img");
             if (format, size) == ("vmdk", "0") {
                 // qemu-img writes such an image, but cannot open it, which convert does.
-                args = vec!["create", "-f", format, "-o", options, "out.img", size];
+                args = format!("create -f {format} -o {options} out.img {size}");
             }
             qemu_img_ok(&folder, &args);
             let written = std::fs::metadata(folder.join("out.img")).unwrap().len();
-            let args = [
-                "measure",
-                "--output=json",
-                "--size",
-                size,
-                "-O",
-                format,
-                "-o",
-                options,
-            ];
+            let args = format!("measure --output=json --size {size} -O {format} -o {options}");
             let ran = tool(&folder, &args);
             assert!(ran.succeeded(), "{args:?}: {ran:?}");
             assert_eq!(ran.number("required"), written, "{args:?}");

@@ -89,14 +89,8 @@ fn holes_in_a_qcow2_count_only_when_there_are_many() {
     for cluster in ["512", "4k", "64k", "512k"] {
         let options = format!("cluster_size={cluster}");
         let name = format!("{cluster}.qcow2");
-        make(
-            &folder,
-            "qcow2",
-            &options,
-            &name,
-            "8M",
-            &["write -P 1 0 8M"],
-        );
+        let writes = ["write -P 1 0 8M"];
+        make(&folder, "qcow2", &options, &name, "8M", &writes);
         let required = || {
             let args = ["measure", "--output", "json", "-O", "qcow2", &name];
             tool(&folder, &args).number("required")

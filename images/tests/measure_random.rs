@@ -5,32 +5,12 @@ mod qemu;
 
 use std::path::Path;
 
+use fastrand::Rng;
+use images::differential::draw::pick;
 use qemu::{Compared, folder, map, punch, qemu_img_ok, qemu_io, same_answer, same_own_layer};
 
 /// How many chains are made. Each image of a chain is measured.
 const CHAINS: u64 = 40;
-
-/// `SplitMix64`.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ (word >> 31)
-    }
-
-    /// From 0 up to `end`, which is not 0.
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[usize::try_from(self.below(choices.len() as u64)).unwrap()]
-    }
-}
 
 const QCOW2: [&str; 12] = [
     "cluster_size=512",
@@ -59,22 +39,22 @@ const BASES: [(&str, &str); 5] = [
 /// An image: its format and the file's name.
 type Image = (&'static str, String);
 
-fn make_image(random: &mut Random, folder: &Path, name: String, base: Option<&Image>) -> Image {
+fn make_image(random: &mut Rng, folder: &Path, name: String, base: Option<&Image>) -> Image {
     let (format, options) = match base {
-        Some(("vmdk", _)) if random.below(2) == 0 => ("vmdk", "zeroed_grain=on"),
+        Some(("vmdk", _)) if random.u64(..2) == 0 => ("vmdk", "zeroed_grain=on"),
         Some(_) => {
             let without_preallocation = &QCOW2[..8];
-            ("qcow2", random.pick(without_preallocation))
+            ("qcow2", pick(random, without_preallocation))
         }
-        None if random.below(2) == 0 => random.pick(&BASES),
-        None => ("qcow2", random.pick(&QCOW2)),
+        None if random.u64(..2) == 0 => pick(random, &BASES),
+        None => ("qcow2", pick(random, &QCOW2)),
     };
     // QEMU wants a parent of the same size.
     let size = if format == "vmdk" && base.is_some() {
         let base = base.map(|(_, name)| name.as_str()).unwrap();
         qemu_img_ok(folder, &format!("info --output json {base}")).number("virtual-size")
     } else {
-        (1 + random.below(12_000)) * 512
+        (1 + random.u64(..12_000)) * 512
     };
     let size_text = size.to_string();
     let mut create = vec!["create", "-q", "-f", format, "-o", options];
@@ -88,12 +68,12 @@ fn make_image(random: &mut Random, folder: &Path, name: String, base: Option<&Im
 }
 
 /// Writes, zeroes and discards, and makes holes where data lies in the file.
-fn change(random: &mut Random, folder: &Path, format: &str, name: &str, size: u64) {
-    for _ in 0..random.below(6) {
-        let (unit, most) = random.pick(&[(512, 200), (4096, 60), (65536, 20)]);
-        let at = random.below(size.div_ceil(unit)) * unit;
-        let length = ((1 + random.below(most)) * unit).min(size - at);
-        let kind = match (format, random.below(8)) {
+fn change(random: &mut Rng, folder: &Path, format: &str, name: &str, size: u64) {
+    for _ in 0..random.u64(..6) {
+        let (unit, most) = pick(random, &[(512, 200), (4096, 60), (65536, 20)]);
+        let at = random.u64(..size.div_ceil(unit)) * unit;
+        let length = ((1 + random.u64(..most)) * unit).min(size - at);
+        let kind = match (format, random.u64(..8)) {
             ("qcow2" | "vmdk", 0) => "write -z",
             ("qcow2", 1) => "write -z -u",
             ("qcow2", 2) => "discard",
@@ -101,7 +81,7 @@ fn change(random: &mut Random, folder: &Path, format: &str, name: &str, size: u6
         };
         qemu_io(folder, format, name, &[&format!("{kind} {at} {length}")]);
     }
-    if random.below(2) == 0 {
+    if random.u64(..2) == 0 {
         return;
     }
     let extents = map(folder, format, name).into_iter();
@@ -109,14 +89,14 @@ fn change(random: &mut Random, folder: &Path, format: &str, name: &str, size: u6
     let places: Vec<_> = own
         .filter_map(|extent| Some((extent.place?, extent.length)))
         .collect();
-    for _ in 0..random.below(12) {
-        let Some((place, length)) = (!places.is_empty()).then(|| random.pick(&places)) else {
+    for _ in 0..random.u64(..12) {
+        let Some((place, length)) = (!places.is_empty()).then(|| pick(random, &places)) else {
             return;
         };
         // Any bytes, or whole blocks of the file system.
-        let unit = random.pick(&[1, 4096]);
-        let start = (place + random.below(length)).next_multiple_of(unit);
-        let end = (start + 1 + random.below(length)).min(place + length) / unit * unit;
+        let unit = pick(random, &[1, 4096]);
+        let start = (place + random.u64(..length)).next_multiple_of(unit);
+        let end = (start + 1 + random.u64(..length)).min(place + length) / unit * unit;
         if start < end {
             punch(folder, name, start, end - start);
         }
@@ -128,8 +108,8 @@ fn random_images_and_chains() {
     let (_guard, folder) = folder();
     let mut compared = Compared(0);
     for seed in 0..CHAINS {
-        let mut random = Random(seed);
-        let depth = 1 + random.below(4);
+        let mut random = Rng::with_seed(seed);
+        let depth = 1 + random.u64(..4);
         let mut top: Option<Image> = None;
         for nth in 0..depth {
             let name = format!("{seed}-{nth}");

@@ -59,16 +59,8 @@ fn assert_scanned(folder: &Path, format: &str, name: &str, expected: &Extents) {
     let length = std::fs::metadata(folder.join(name)).unwrap().len();
     for sector_size in ["512", "4k", "65536"] {
         for unit in ["1", "4k", "65536", "2M", "3M"] {
-            let args = [
-                "scan",
-                "--output",
-                "json",
-                "--sector-size",
-                sector_size,
-                "--unit",
-                unit,
-                name,
-            ];
+            let args =
+                format!("scan --output json --sector-size {sector_size} --unit {unit} {name}");
             let ran = tool(folder, &args);
             assert!(ran.succeeded(), "{args:?}: {ran:?}");
             let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();

@@ -156,14 +156,8 @@ fn ones_own_images_become_seeds_that_say_what_the_images_say() {
         make(&images, format, options, name, size, &[data]);
     }
     // A file of more than 32 MiB, whose tables are at its start.
-    make(
-        &images,
-        "qcow2",
-        "",
-        "large.qcow2",
-        "100M",
-        &["write -P 1 0 60M"],
-    );
+    let writes = ["write -P 1 0 60M"];
+    make(&images, "qcow2", "", "large.qcow2", "100M", &writes);
     let (_out_guard, out) = qemu::folder();
     let args = [
         "--from",

@@ -6,5 +6,6 @@
 #![forbid(unsafe_code)]
 
 pub mod command;
+mod digest;
 pub mod faults;
 pub mod mutants;

@@ -5,13 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use campaign::corpus::files_in;
+use crate::digest::Digest;
+use crate::faults::copy::all_below;
+
+use campaign::atomic::read_json;
 use campaign::reasons::{Place, text_at};
 
 /// What became of a mutant.
@@ -81,41 +83,13 @@ pub struct Record {
 }
 
 impl Record {
-    /// Reads a record; one that is missing is empty.
-    ///
-    /// # Errors
-    /// When it is there and cannot be read.
-    pub fn read(path: &Path) -> Result<Self> {
-        if !path.exists() {
-            return Ok(Self::default());
-        }
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("{} cannot be read", path.display()))?;
-        serde_json::from_str(&text).with_context(|| format!("{} is no record", path.display()))
-    }
-
-    /// Writes it.
-    ///
-    /// # Errors
-    /// When that fails.
-    pub fn write(&self, path: &Path) -> Result<()> {
-        fs::write(path, serde_json::to_string_pretty(self)?)
-            .with_context(|| format!("{} cannot be written", path.display()))
-    }
-
     /// Takes over what cargo-mutants wrote to `outcomes.json`, if it did.
     ///
     /// # Errors
     /// When that is there and cannot be understood.
     pub fn take(&mut self, path: &Path) -> Result<()> {
-        if !path.exists() {
-            return Ok(());
-        }
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("{} cannot be read", path.display()))?;
-        let file: OutcomesFile = serde_json::from_str(&text)
-            .with_context(|| format!("{} is not cargo-mutants'", path.display()))?;
-        for outcome in file.outcomes {
+        let file: Option<OutcomesFile> = read_json(path)?;
+        for outcome in file.into_iter().flat_map(|file| file.outcomes) {
             if let Scenario::Mutant(mutant) = outcome.scenario {
                 let (name, outcome) = mutant.outcome(outcome.summary);
                 self.outcomes.insert(name, outcome);
@@ -209,40 +183,22 @@ impl Mutant {
 /// # Errors
 /// When something there cannot be read.
 pub fn fingerprint(root: &Path, folders: &[&str]) -> Result<String> {
-    let mut hash = Sha256::new();
-    let mut waiting: Vec<PathBuf> = folders
-        .iter()
-        .rev()
-        .map(|folder| root.join(folder))
-        .collect();
-    while let Some(folder) = waiting.pop() {
-        for file in files_in(&folder)? {
-            let content =
-                fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
-            hash.update(file.strip_prefix(root)?.as_os_str().as_encoded_bytes());
-            hash.update((content.len() as u64).to_le_bytes());
-            hash.update(content);
-        }
+    let mut digest = Digest::default();
+    for folder in folders.iter().map(|folder| root.join(folder)) {
         if !folder.exists() {
             continue;
         }
-        let entries = fs::read_dir(&folder)
-            .with_context(|| format!("{} cannot be read", folder.display()))?;
-        let mut folders = Vec::new();
-        for entry in entries {
-            let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path);
-            }
+        let mut files = all_below(&folder)?;
+        files.sort();
+        for file in files {
+            let path = folder.join(&file);
+            let content =
+                fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+            let name = path.strip_prefix(root)?;
+            digest.add(name.as_os_str().as_encoded_bytes(), &content);
         }
-        folders.sort();
-        waiting.extend(folders.into_iter().rev());
     }
-    Ok(hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(digest.name())
 }
 
 #[cfg(test)]
@@ -273,10 +229,6 @@ mod tests {
         assert_eq!(record.count(Some("x"), Fate::Missed), 1);
         assert_eq!(record.count(Some("y"), Fate::Missed), 0);
         assert_eq!(record.count(None, Fate::Caught), 0);
-
-        let kept = root.join("record.json");
-        record.write(&kept).unwrap();
-        assert_eq!(Record::read(&kept).unwrap(), record);
 
         let outcome = record.outcomes.values().next().unwrap();
         assert!(outcome.place(root).is_err());

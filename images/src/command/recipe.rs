@@ -17,7 +17,7 @@ use shared::AllocationSummary;
 use crate::{shown, sparse_file};
 use cli::outln;
 
-/// Say what an input of fuzz_measure_image stands for, and write its image
+/// Describe the image behind an input of fuzz_measure_image, and write it
 ///
 /// A recipe of some dozens of bytes stands for an image file of any size. With --write-image it becomes
 /// that file, sparse, so that a find can be opened with any other tool.
@@ -39,7 +39,7 @@ Exit codes:
   1  FILE is no recipe, or cannot be read
   2  the command line is not understood")]
 pub struct RecipeArgs {
-    /// Say what the recipe stands for; this is what happens anyway unless only an image is asked for
+    /// Describe the recipe as well when its image is written
     #[arg(long)]
     describe: bool,
     /// Write the image, as the device has it, to this new file

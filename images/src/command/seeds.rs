@@ -20,8 +20,8 @@ Examples:
   cargo images seeds --from ~/images       add seeds made of one's own images
   cargo images seeds --out ../my-seeds     somewhere else
 
-An image becomes a seed if what a scan reads of it fits 64 KiB; its data is left out. What was skipped is
-said, with the reason.
+An image becomes a seed if what a scan reads of it fits 64 KiB; its data is left out. Skipped images are
+listed with the reason.
 
 Exit codes:
   0  seeds were written

@@ -9,15 +9,16 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::mutants::{Fate, Outcome, Record, fingerprint};
+use campaign::atomic::{read_json, write_json};
 use campaign::project::Project;
 use campaign::reasons::{List, Place};
 use cli::outln;
 
-/// Score the shipped corpora by mutants: which small changes of the code do they tell?
+/// Score the shipped corpora by mutants: the small changes of the code that they notice
 ///
 /// cargo-mutants changes the code under test in one place after the other; each change is built, and the
 /// only test is the replay of what is checked in: seeds, shipped corpora, regressions. A mutant that no
-/// input tells survives. Survivors are listed in lab/mutants/survivors.toml, each with the reason why it is
+/// input notices survives. Survivors are listed in lab/mutants/survivors.toml, each with the reason why it is
 /// equivalent, or why no target can reach it. A run that was interrupted goes on where it ended, as long as
 /// nothing has changed.
 #[derive(Debug, clap::Args)]
@@ -119,13 +120,12 @@ pub fn run(args: &Mutants, project: &Project) -> Result<ExitCode> {
         None => args.set.name().to_owned(),
         Some(nth) => format!("{}-every-{nth}", args.set.name()),
     });
-    fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     let (kept, latest) = (
         folder.join("record.json"),
         folder.join("mutants.out/outcomes.json"),
     );
     let now = fingerprint(root, &DEPENDS_ON)?;
-    let mut record = Record::read(&kept)?;
+    let mut record: Record = read_json(&kept)?.unwrap_or_default();
     if !args.score_only {
         // An interrupted run has written, and was not taken over.
         if record.fingerprint == now || args.retry {
@@ -144,13 +144,13 @@ pub fn run(args: &Mutants, project: &Project) -> Result<ExitCode> {
             }
         }
         record.fingerprint.clone_from(&now);
-        record.write(&kept)?;
+        write_json(&kept, &record)?;
         baseline(root)?;
         test(args, root, &folder)?;
         record.take(&latest)?;
         let names = names(args, root)?;
         record.outcomes.retain(|name, _| names.contains(name));
-        record.write(&kept)?;
+        write_json(&kept, &record)?;
         let missing = names.len() - record.outcomes.len();
         ensure!(
             missing == 0,
@@ -223,29 +223,33 @@ fn score(args: &Mutants, root: &Path, record: &Record) -> Result<ExitCode> {
         .values()
         .map(|outcome| outcome.package.as_str())
         .collect();
-    outln!(
-        "| {:<14} | mutants | unviable | caught | of these hung | survived |  score |",
-        "package"
-    );
-    outln!(
-        "|{:-<16}|--------:|---------:|-------:|--------------:|---------:|-------:|",
-        ""
-    );
-    let rows = packages.into_iter().map(Some).chain([None]);
+    let headings = [
+        "package",
+        "mutants",
+        "unviable",
+        "caught",
+        "of these hung",
+        "survived",
+        "score",
+    ];
+    let mut rows = vec![headings.map(str::to_owned).to_vec()];
     let mut total = (0, 0);
-    for package in rows {
+    for package in packages.into_iter().map(Some).chain([None]) {
         let count = |fate| record.count(package, fate);
-        let (hung, missed) = (count(Fate::Timeout), count(Fate::Missed));
+        let (hung, missed, unviable) = (
+            count(Fate::Timeout),
+            count(Fate::Missed),
+            count(Fate::Unviable),
+        );
         let caught = count(Fate::Caught) + hung;
         total = (caught, caught + missed);
-        outln!(
-            "| {:<14} | {:>7} | {:>8} | {caught:>6} | {hung:>13} | {missed:>8} | {:>6} |",
-            package.unwrap_or("all"),
-            caught + missed + count(Fate::Unviable),
-            count(Fate::Unviable),
-            percent(caught, caught + missed),
-        );
+        let counts = [caught + missed + unviable, unviable, caught, hung, missed];
+        let counts = counts.map(|count| count.to_string());
+        let name = package.unwrap_or("all").to_owned();
+        let score = percent(caught, caught + missed);
+        rows.push([vec![name], counts.to_vec(), vec![score]].concat());
     }
+    outln!("{}", report::markdown::table(&rows, 1).trim_end());
     let survivors: Vec<&Outcome> = record
         .outcomes
         .values()

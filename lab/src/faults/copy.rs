@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
-use sha2::{Digest, Sha256};
 
 use super::patch::Fault;
+use crate::digest::Digest;
 use campaign::project::Project;
 
 /// Folders that no build reads, and that may be large.
@@ -74,7 +74,7 @@ impl Sources {
     /// Names what the builds of targets and workers are made of; the same as long as that is unchanged.
     #[must_use]
     pub fn digest(&self) -> String {
-        let mut digest = Sha256::new();
+        let mut digest = Digest::default();
         for (name, SourceFile { content, .. }) in &self.files {
             let kind_bears_on_builds = name.extension().is_some_and(|ending| {
                 ["rs", "toml", "lock", "c", "dict"]
@@ -85,17 +85,10 @@ impl Sources {
                 && !NOT_BUILT.iter().any(|folder| name.starts_with(folder))
                 && !name.iter().any(|part| part == "tests");
             if bears_on_builds {
-                digest.update(name.as_os_str().as_encoded_bytes());
-                digest.update((content.len() as u64).to_le_bytes());
-                digest.update(content);
+                digest.add(name.as_os_str().as_encoded_bytes(), content);
             }
         }
-        digest
-            .finalize()
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        digest.name()
     }
 }
 
@@ -143,7 +136,11 @@ fn known_to_git(root: &Path) -> Result<Option<Vec<PathBuf>>> {
     ))
 }
 
-fn all_below(root: &Path) -> Result<Vec<PathBuf>> {
+/// The files below `root`, from there, without builds and results.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub(crate) fn all_below(root: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {

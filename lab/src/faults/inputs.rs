@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use sha2::{Digest, Sha256};
 use worker::TargetInfo;
+
+use crate::digest::Digest;
 
 use campaign::corpora::{pack, zip_of};
 use campaign::corpus::{Store, files_in};
@@ -77,26 +78,20 @@ impl Inputs {
         mut files_of: impl FnMut(&TargetInfo) -> Result<Vec<PathBuf>>,
     ) -> Result<Self> {
         let mut files = BTreeMap::new();
-        let mut digest = Sha256::new();
+        let mut digest = Digest::default();
         for target in project.fuzzed()? {
             let of_target = files_of(target)?;
-            digest.update(&target.name);
             for path in &of_target {
                 let content =
                     fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-                digest.update((content.len() as u64).to_le_bytes());
-                digest.update(content);
+                digest.add(target.name.as_bytes(), &content);
             }
             files.insert(target.name.clone(), of_target);
         }
-        let digest = digest.finalize();
         Ok(Self {
             what,
             files,
-            digest: digest[..16]
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
+            digest: digest.name(),
         })
     }
 
