@@ -1,6 +1,6 @@
 //! How large an image file would be, without writing it: one calculator a format.
 //!
-//! Each calculator takes an [`AllocationSummary`](shared::AllocationSummary) (the virtual disk's size
+//! Each calculator takes an [`AllocationSummary`] (the virtual disk's size
 //! and how much of it holds data) and the format's options, and answers with two numbers of bytes: the
 //! size of the file that holds this data, and of the file once every byte of the disk was written.
 //!
@@ -16,7 +16,7 @@
 //!
 //! A format stores data in whole *units*: qcow2 clusters, VMDK grains, VHD and VHDX blocks. A summary
 //! that carries a count of the units touched ([`TouchedUnits`](shared::TouchedUnits)) gives the exact
-//! answer; [`unit`] is the size to count in. Without a count the data is taken to lie
+//! answer; [`unit()`] is the size to count in. Without a count the data is taken to lie
 //! together at a unit's start, `ceil(allocated_bytes / unit)` units, which is too few when it is
 //! scattered.
 //!

@@ -25,7 +25,7 @@ pub(crate) fn disk_size(opts: &VhdOpts, virtual_size: u64) -> Result<u64, Measur
         asked
     } else {
         match smallest_geometry(asked).sectors() {
-            // This number of sectors says in an image: go by the size, not by the geometry.
+            // In an image this number of sectors means: the size counts, not the geometry.
             LARGEST_GEOMETRY_SECTORS => asked,
             sectors => sectors,
         }
@@ -83,7 +83,7 @@ pub fn measure_vhd(s: &AllocationSummary, opts: &VhdOpts) -> Result<MeasureOutpu
     )
 }
 
-/// The shape of a disk, as a VHD's footer says it.
+/// The shape of a disk in a VHD's footer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Geometry {
     /// How many cylinders, at most 65535.

@@ -1,4 +1,4 @@
-//! What one L2 entry says about its cluster.
+//! The meaning of one L2 entry.
 //!
 //! Source: `docs/interop/qcow2.txt`, sections "Cluster mapping" and "Extended L2 Entries".
 
@@ -51,7 +51,7 @@ impl EntryRules {
         self.cluster_size
     }
 
-    /// What the L2 entry of the cluster at byte `guest_offset` of the virtual disk says. `bitmap` is
+    /// The meaning of the L2 entry of the cluster at byte `guest_offset` of the virtual disk. `bitmap` is
     /// the second word of an extended entry: bits 0 to 31 data, 32 to 63 zero; ignored when entries
     /// are standard.
     ///

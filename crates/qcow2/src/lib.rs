@@ -5,7 +5,7 @@
 //! hold beside the active table do not count.
 //!
 //! - [`header`]: the header's fields, and every bound that they must keep.
-//! - [`entry`]: what one L2 entry says about its cluster.
+//! - [`entry`]: the meaning of one L2 entry.
 //! - [`scan`]: the walk through the L1 and L2 tables.
 //!
 //! The layout is that of the specification, `docs/interop/qcow2.txt`. Where it leaves a choice, the
@@ -13,7 +13,7 @@
 //!
 //! - Reserved bits of L1 and L2 entries are ignored: bits 0 to 8 and 56 to 62 of an L1 entry; bits 1
 //!   to 8 and 56 to 61 of an L2 entry, with extended entries also bit 0. An offset with a bit between
-//!   8 and the cluster's size is corrupt, whatever else the entry says, unless it is compressed.
+//!   8 and the cluster's size is corrupt, whatever the rest of the entry, unless it is compressed.
 //! - A cluster whose host offset lies past the end of the file holds data (it reads as zeroes).
 //! - A table may end past the end of the file, inside the file's last cluster. What is missing reads as
 //!   zeroes.
@@ -28,7 +28,7 @@
 //! has ([`shared::TableBudget`]). Laxer, because it does not bear on the answer: header extensions,
 //! refcounts, the snapshot table's content and keys are not looked at.
 //!
-//! `no_std`, no heap; work is linear in the file's size, whatever the image says.
+//! `no_std`, no heap; work is linear in the file's size, for every image.
 #![no_std]
 #![cfg_attr(not(test), warn(clippy::cast_possible_truncation))]
 

@@ -1,7 +1,7 @@
 //! Allocation scanner for raw images.
 //!
-//! A raw image says nothing of what it holds: every byte of it is data. (A file system may know of
-//! holes; that is the caller's to find out, by `SEEK_DATA` and `SEEK_HOLE`.)
+//! A raw image has no tables: every byte of it is data. (A file system may know of holes. The caller
+//! finds them with `SEEK_DATA` and `SEEK_HOLE`.)
 #![no_std]
 #![cfg_attr(not(test), warn(clippy::cast_possible_truncation))]
 #![forbid(unsafe_code)]

@@ -15,7 +15,7 @@ pub struct ReadFailed;
 
 /// A device that can be read one sector at a time; the safe way to make a [`CallTable`].
 ///
-/// `device` tells apart the inputs that one implementation may serve; a scanner passes the index it
+/// `device` identifies one of the inputs that an implementation may serve; a scanner passes the index it
 /// was given and no other.
 pub trait InputDevice {
     /// Fills `buffer`, which is exactly one sector long, with sector number `sector`. Bytes of the
@@ -89,7 +89,7 @@ impl<'a> CallTable<'a> {
     /// Fills `buffer`, one sector long, with sector number `sector` of `device`.
     ///
     /// # Errors
-    /// [`ReadFailed`] when the device says so.
+    /// [`ReadFailed`] when the device reports it.
     pub fn read_input_sector(
         &self,
         device: u32,

@@ -2,7 +2,7 @@
 //!
 //! - [`call_table`]: how a scanner reaches the image, one sector at a time, over a C interface.
 //! - [`input`]: reading structures of any length and alignment through one-sector caches.
-//! - [`table`]: the entries of an allocation table that say something.
+//! - [`table`]: the entries of an allocation table that are not empty.
 //! - [`tally`]: adding up the data that an image holds, and the target units it touches.
 //!
 //! `no_std`, no heap. Nothing here knows that it is fuzzed.

@@ -1,10 +1,10 @@
-//! The entries of an allocation table that say something.
+//! The entries of an allocation table that are not empty.
 //!
-//! Most of a table says "nothing here", in every format by one byte over and over. Such stretches are
+//! Most entries of a table are empty: in every format one byte over and over. Such stretches are
 //! passed over whole, so that a scan of a large and empty disk costs little more than reading its
 //! tables.
 
-/// What says something is looked for in stretches of so many bytes, and in these in shorter ones; each a
+/// Entries that are not empty are looked for in stretches of so many bytes, and in these in shorter ones; each a
 /// multiple of every entry's size.
 const LONG: usize = 512;
 const SHORT: usize = 64;

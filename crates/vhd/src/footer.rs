@@ -105,7 +105,7 @@ fn look(
 }
 
 impl Footer {
-    /// Verifies the version and the features, and tells the disk's type.
+    /// Verifies the version and the features, and returns the disk's type.
     pub(crate) fn verify(&self) -> Result<DiskType, ScanError> {
         if self.version != VERSION {
             return Err(ScanError::Unsupported(

@@ -1,4 +1,4 @@
-//! The dynamic disk header: 1024 bytes where the footer's data offset says.
+//! The dynamic disk header: 1024 bytes at the footer's data offset.
 //!
 //! Layout and meaning: "Virtual Hard Disk Image Format Specification", section "Dynamic Disk Header
 //! Format". All fields are big-endian.
@@ -14,7 +14,7 @@ const COOKIE: &[u8; 8] = b"cxsparse";
 /// Major version 1 in the upper two bytes, minor version 0 in the lower.
 const VERSION: u32 = 0x0001_0000;
 
-/// What a valid header says.
+/// The fields of a valid header.
 #[derive(Debug)]
 pub(crate) struct DynamicHeader {
     /// Where the BAT lies, in bytes from the file's start; any offset, not only a sector's.

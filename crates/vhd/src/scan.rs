@@ -14,7 +14,7 @@ use crate::header::{self, DynamicHeader};
 const ABSENT: u8 = 0xff;
 /// An entry's length in bytes.
 const ENTRY: usize = 4;
-/// The BAT is read in pieces of this many bytes: what says nothing is passed over in one step.
+/// The BAT is read in pieces of this many bytes: empty entries are passed over in one step.
 const PIECE: usize = 4096;
 
 /// A BAT that is wholly in the file and has an entry for every block of the disk.

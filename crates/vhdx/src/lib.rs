@@ -3,13 +3,13 @@
 //!
 //! - `header`: the file's signature, its two headers, which of them is current, the log.
 //! - `region`: the two region tables, and where the BAT and the metadata lie.
-//! - `metadata`: the metadata table and the items that say the disk's and the blocks' size.
+//! - `metadata`: the metadata table and the items with the disk's and the blocks' size.
 //! - `areas`: what parts of the file are taken, so that nothing else may lie there.
 //! - `scan`: the walk over the block allocation table (BAT).
 //! - `fields`: little-endian fields and the checksum.
 //!
 //! # What counts
-//! The unit is the payload block: one that the BAT says is fully present counts whole, clipped at the
+//! The unit is the payload block: one that is fully present by the BAT counts whole, clipped at the
 //! disk's end. The sector bitmap entries between the payload entries are for differencing disks; they
 //! are not read, as in QEMU. Blocks that share one place in the file each count: that is what the
 //! table says, and no scanner without a heap could tell.

@@ -1,4 +1,4 @@
-//! The metadata region: a table of items, and the items that say the disk's and the blocks' size.
+//! The metadata region: a table of items, and the items with the disk's and the blocks' size.
 //!
 //! Layout and meaning: MS-VHDX 2.6. The table takes the region's first 64 KiB: a header of 32 bytes and
 //! up to 2047 entries of 32. The items lie behind it. All fields are little-endian.
@@ -34,7 +34,7 @@ const DIFFERENCING: ScanError = ScanError::Unsupported("a differencing disk");
 /// The largest disk: 64 TiB.
 const LARGEST_DISK: u64 = 64 << 40;
 
-/// What the metadata say about the disk.
+/// The disk by the metadata.
 #[derive(Debug)]
 pub(crate) struct Disk {
     /// Bytes; a multiple of the logical sector size, at most 64 TiB.

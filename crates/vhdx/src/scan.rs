@@ -13,7 +13,7 @@ use crate::metadata::Disk;
 
 /// An entry's length in bytes.
 const ENTRY: u64 = 8;
-/// The BAT is read in pieces of this many bytes: what says nothing is passed over in one step.
+/// The BAT is read in pieces of this many bytes: empty entries are passed over in one step.
 const PIECE: usize = 4096;
 /// A sector bitmap block covers so many logical sectors (MS-VHDX 2.5, chunk ratio).
 const SECTORS_IN_CHUNK: u64 = 1 << 23;

@@ -24,7 +24,7 @@ pub(crate) const TABLE_ENTRIES: u64 = 512;
 /// The size of a grain table in bytes: four an entry.
 pub(crate) const TABLE_BYTES: usize = 2048;
 
-/// A grain directory offset that says: the header is in the footer.
+/// A grain directory offset with the meaning: the header is in the footer.
 const IN_FOOTER: u64 = u64::MAX;
 /// Flag bit 2: a grain table entry of 1 is a zeroed grain.
 const ZEROED_GRAINS: u32 = 1 << 2;
@@ -55,7 +55,7 @@ pub struct VmdkHeader {
     pub directory_offset: u64,
 }
 
-/// What the first header says.
+/// The fields of the first header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum First {
     /// It is the header.
@@ -146,7 +146,7 @@ impl VmdkHeader {
         self.flags & ZEROED_GRAINS != 0
     }
 
-    /// Whether the header says that grains are compressed. The answer does not depend on it.
+    /// Whether grains are compressed by the header. The answer does not depend on it.
     #[must_use]
     pub const fn is_compressed(&self) -> bool {
         self.flags & COMPRESSED != 0

@@ -11,7 +11,7 @@
 //! The layout is that of VMware's "Virtual Disk Format 5.0". Where it leaves a choice, the answer is
 //! that of `qemu-img map` 10.0, observed from outside:
 //!
-//! - The primary grain directory is read, not the redundant one, whatever the flags say.
+//! - The primary grain directory is read, not the redundant one, for every value of the flags.
 //! - A directory entry of 0 is no table; every other one, 1 included, is a table's sector.
 //! - A grain table entry of 1 is a zeroed grain with flag bit 2 and data without it, in every version.
 //!   Every other entry but 0 is data, also when the grain lies past the end of the file.
@@ -30,7 +30,7 @@
 //! powers of two of 1 to 128 sectors and tables of 512 entries, everything else is unsupported. Laxer:
 //! the embedded descriptor and the redundant directory, which qemu-img insists on, are not read.
 //!
-//! `no_std`, no heap; work is linear in the file's size, whatever the image says.
+//! `no_std`, no heap; work is linear in the file's size, for every image.
 #![no_std]
 #![cfg_attr(not(test), warn(clippy::cast_possible_truncation))]
 

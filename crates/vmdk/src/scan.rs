@@ -14,13 +14,13 @@ use crate::VmdkHeader;
 use crate::descriptor;
 use crate::header::{First, LENGTH, TABLE_BYTES};
 
-/// How much of the directory is taken at once, in bytes: what says nothing is passed over in one step.
+/// How much of the directory is taken at once, in bytes: empty entries are passed over in one step.
 const BLOCK: usize = 4096;
 /// An entry's length in bytes, in directory and table.
 const ENTRY: u64 = 4;
 /// The size of VMDK's unit, in bytes.
 const SECTOR: u64 = 512;
-/// A grain table entry that is a zeroed grain, when the header's flags say so.
+/// A grain table entry that is a zeroed grain, with the flag for that in the header.
 const ZEROED: u32 = 1;
 
 /// A scanner over one image.

@@ -264,7 +264,7 @@ fn the_l1_table_has_at_most_32_mib() {
             }
         }
     }
-    // As said in the documentation.
+    // As documented.
     assert!(empty(1 << 51, &clusters_of(65536)).is_ok());
     assert!(empty((1 << 51) + 1, &clusters_of(65536)).is_err());
 }
