@@ -1,10 +1,10 @@
 //! `campaign replay`: what an input does, without an engine.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
-use harness_core::{TARGETS, Target, targets};
+use anyhow::{Context, Result, bail};
+use harness_core::Target;
 use serde::Serialize;
 use worker::Case;
 
@@ -13,6 +13,7 @@ use crate::corpus::files_in;
 use crate::output::outln;
 use crate::project::Project;
 use crate::replay::{Replayer, Verdict, build_worker};
+use crate::triage::collect::target_in;
 
 /// Replay inputs without an engine: print pass, rejected, or which check fails, on which case.
 ///
@@ -143,7 +144,13 @@ fn collect(args: &Replay) -> Result<Vec<(&'static Target, PathBuf)>> {
         };
         let target = match &args.target {
             Some(name) => super::target(name)?,
-            None => target_in_path(given)?,
+            None => target_in(given).with_context(|| {
+                format!(
+                    "{}: no folder in this path is called like a target; name it with --target {}",
+                    given.display(),
+                    super::target_names().join("|")
+                )
+            })?,
         };
         if files.is_empty() {
             bail!("{} has no files to replay", given.display());
@@ -151,25 +158,4 @@ fn collect(args: &Replay) -> Result<Vec<(&'static Target, PathBuf)>> {
         inputs.extend(files.into_iter().map(|file| (target, file)));
     }
     Ok(inputs)
-}
-
-/// The target that a path names: one of its folders is called like it, or its file begins so.
-fn target_in_path(path: &Path) -> Result<&'static Target> {
-    let absolute = std::path::absolute(path)?;
-    let named = absolute.iter().rev().find_map(|part| {
-        let part = part.to_string_lossy();
-        targets::find(&part).or_else(|| {
-            TARGETS
-                .iter()
-                .find(|target| part.starts_with(&format!("{}-", target.name)))
-        })
-    });
-    match named {
-        Some(target) => Ok(target),
-        None => bail!(
-            "{}: no folder in this path is called like a target; say --target {}",
-            path.display(),
-            super::target_names().join("|")
-        ),
-    }
 }

@@ -155,7 +155,7 @@ fn look_into(folder: &Path, given: bool, sightings: &mut Vec<Sighting>) -> Resul
 fn sighting(path: &Path, stands_alone: bool) -> Option<Sighting> {
     let name = name_of(path);
     let engine = match known_by_name(&name) {
-        // AFL++ names all its inputs so: which fail is told by their folder.
+        // AFL++ names all its inputs so: those that fail have a folder of their own.
         Some(Engine::Afl) if !stands_alone && !is_in_crashes(path) => return None,
         Some(engine) => Some(engine),
         None if is_among_finds(path) && is_ours(&name) => None,
@@ -236,8 +236,9 @@ fn engine_in(path: &Path) -> String {
     named.map_or_else(|| "unknown".to_owned(), String::clone)
 }
 
-/// The target that a path names: a folder is called like it, or the file begins so.
-fn target_in(path: &Path) -> Option<&'static Target> {
+/// The target that a path names: a folder is called like it, or the file's name begins with it.
+#[must_use]
+pub fn target_in(path: &Path) -> Option<&'static Target> {
     let absolute = std::path::absolute(path).ok()?;
     absolute.iter().rev().find_map(|part| {
         let part = part.to_string_lossy();

@@ -1,6 +1,6 @@
-//! The targets without an engine, on this library: see [`harness_core::worker`].
+//! The targets without an engine, on this library: see [`harness_core::project`].
 #![forbid(unsafe_code)]
 
 fn main() -> std::io::Result<()> {
-    harness_core::worker::serve(&subject::SUBJECT)
+    harness_core::project::serve(&subject::SUBJECT)
 }
