@@ -11,6 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
+use worker::protocol::{self, Reply, Request, Response};
 use worker::violation::NO_PANIC;
 
 mod coverage_fixture;
@@ -327,9 +328,14 @@ fn the_librarys_own_report_agrees() {
         &[b"b\x63", b"b\x01", b"4\x63", b"s\x64", b"s\x01"],
     );
     let path = fixture.root.join("agrees.profraw");
-    let mut requests = String::new();
+    let mut requests = Vec::new();
     for input in &inputs {
-        requests += &format!("run\tfixture\t{}\n", input.path.display());
+        let request = Request::Input {
+            command: protocol::Command::Run,
+            target: "fixture".into(),
+            path: input.path.to_str().unwrap().into(),
+        };
+        requests.extend(request.to_line());
     }
     let list = fixture.root.join("agrees.requests");
     fs::write(&list, requests).unwrap();
@@ -339,10 +345,15 @@ fn the_librarys_own_report_agrees() {
         .env("LLVM_PROFILE_FILE", format!("{}%c", path.display()))
         .output()
         .unwrap();
-    assert_eq!(
-        String::from_utf8(output.stdout).unwrap(),
-        "pass\n".repeat(inputs.len())
-    );
+    let answers: Vec<&[u8]> = output
+        .stdout
+        .split_inclusive(|&byte| byte == b'\n')
+        .collect();
+    assert_eq!(answers.len(), inputs.len());
+    for answer in answers {
+        let reply = Response::parse(answer).unwrap().reply;
+        assert_eq!(reply, Reply::Verdict(Verdict::Pass));
+    }
 
     let reached = fixture.map.reached_in(&Profile::read(&path).unwrap());
     let profile = llvm_profparser::parse(&path).unwrap();
