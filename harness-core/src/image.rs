@@ -1,7 +1,7 @@
 //! `fuzz_measure_image`: an image made from a recipe, its scanner, and all calculators.
 //!
 //! # Input
-//! A [`Recipe`](recipes::Recipe): at most 192 bytes, of which every string but those of another version is
+//! A [`Recipe`]: at most 192 bytes, of which every string but those of another version is
 //! one. Byte 17 is the *probe*: what is asked beside the scan itself.
 //!
 //! | byte 17 mod 16 | probe | argument (bytes 18–19) |

@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("measure-fuzz-vhd", &["measure-fuzz-shared"]),
     ("measure-fuzz-vhdx", &["measure-fuzz-shared"]),
     ("measure-fuzz-sparse", &[]),
+    ("measure-fuzz-worker", &[]),
     (
         "measure-fuzz-model",
         &["measure-fuzz-sparse", "measure-fuzz-types"],
