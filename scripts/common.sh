@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What the scripts share: they all run in the project's root, speak alike, and take versions from
-# one place (Cargo.toml). Sourced, never run.
+# What the scripts share: they run in the project's root, print alike, and take versions from Cargo.toml.
+# Sourced, never run.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -10,14 +10,14 @@ cd "$ROOT"
 # shellcheck disable=SC2034 # read by those that source this
 TOOLS=$ROOT/target/tools
 
-# With what `cargo campaign` ends when there are finds.
+# The exit code of `cargo campaign` when there are findings.
 # shellcheck disable=SC2034 # as above
 FINDS=3
 
-# Says what goes on, on standard error: standard output belongs to what a script prints for others.
-say() { printf '%s\n' "$*" >&2; }
+# Prints progress on standard error: standard output is for the script's result.
+log() { printf '%s\n' "$*" >&2; }
 
-# Says why it cannot go on, and ends.
+# Prints an error and exits.
 die() {
     printf '%s: %s\n' "$(basename "$0")" "$*" >&2
     exit 1
@@ -26,7 +26,7 @@ die() {
 # The header comment of the calling script is its help.
 help() { sed -n '/^# shellcheck/d; 2,/^[^#]/ { /^#/ s/^# \{0,1\}//p }' "$0"; }
 
-# Prints the help and ends when the first argument asks for it.
+# Prints the help and exits when the first argument asks for it.
 help_if_asked() {
     case ${1:-} in
     -h | --help)
@@ -44,7 +44,7 @@ pinned() {
     printf '%s\n' "$version"
 }
 
-# Whether the command NAME is there.
+# Whether the command NAME is installed.
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # Appends a file to the page of a GitHub job; elsewhere, does nothing.
@@ -52,5 +52,5 @@ to_job_page() {
     if [[ -n ${GITHUB_STEP_SUMMARY:-} ]]; then cat "$1" >>"$GITHUB_STEP_SUMMARY"; fi
 }
 
-# Builds the tool first: `cargo campaign` builds it too, but silently.
+# Builds the tool with its progress shown: `cargo campaign` builds it silently.
 build_campaign() { cargo build --locked --release --package campaign; }

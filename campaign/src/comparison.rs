@@ -22,14 +22,13 @@
 //! - [`order`]: in which order trials are run.
 //! - [`trial`] and [`measured`]: one trial, run and measured.
 //! - [`schedule`]: trials side by side, each on a core of its own.
-//! - [`faults`]: planted faults, hunted as often as there are trials; [`hunts`]: what came of that.
+//! - [`hunts`]: hunts of planted faults, which `cargo lab faults --into` adds.
 //! - [`write_report`]: the report.
 //!
 //! Every file but an engine's own is written beside its place and renamed, so a kill at any moment leaves
 //! each trial either whole or to be run again, and never a mixture.
 
 pub mod contestant;
-pub mod faults;
 pub mod folder;
 pub mod hunts;
 pub mod machine;

@@ -5,20 +5,21 @@
 //! - [`cover`]: few inputs that have every feature as often as is asked for.
 //! - [`survey`]: the features of many inputs, as the neutral build shows them.
 //! - [`thin`]: takes out of a folder what a cover does not need.
-//! - [`pack`]: zips, written and read.
+//! - [`pack`]: zips, written and read; [`fingerprints`]: written with what each input means.
 
 pub mod candidates;
 pub mod cover;
+pub mod fingerprints;
 pub mod pack;
 pub mod survey;
 pub mod thin;
 
 use std::path::{Path, PathBuf};
 
-use harness_core::Target;
+use worker::TargetInfo;
 
 /// The zip of a target's corpus in `folder`: OSS-Fuzz's name for it.
 #[must_use]
-pub fn zip_of(folder: &Path, target: &Target) -> PathBuf {
+pub fn zip_of(folder: &Path, target: &TargetInfo) -> PathBuf {
     folder.join(format!("{}_seed_corpus.zip", target.name))
 }

@@ -259,7 +259,7 @@ struct Task {
     /// The dictionary.
     dictionary: Option<PathBuf>,
     /// Whether the target lets engines see comparisons (see
-    /// [`compare_tracing`](harness_core::Target::compare_tracing)).
+    /// [`compare_tracing`](worker::TargetInfo::compare_tracing)).
     compare_tracing: bool,
     /// How many fuzzing processes or threads.
     workers: usize,

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
-use harness_core::Target;
+use worker::TargetInfo;
+use worker::protocol::CheckInfo;
 
 use crate::corpus::{Store, files_in};
 use crate::engine::Engine;
@@ -47,7 +48,7 @@ pub const SEEDS: &str = "seeds";
 #[derive(Clone)]
 pub struct Job<'a> {
     /// The target.
-    pub target: &'a Target,
+    pub target: &'a TargetInfo,
     /// The engines, their inputs, their cores, and how long. What is in the folder is thrown away.
     pub setup: Setup<'a>,
     /// The folder in which an engine's finds are kept.
@@ -205,11 +206,11 @@ impl Job<'_> {
 
 /// The check that an input fails, and its report.
 fn verdict(
-    target: &Target,
+    target: &TargetInfo,
     input: &Path,
     replayer: &mut Replayer,
 ) -> Result<Option<(String, String)>> {
-    Ok(match replayer.verdict(target.name, input)? {
+    Ok(match replayer.verdict(&target.name, input)? {
         Verdict::Pass | Verdict::Rejected { .. } | Verdict::Error { .. } => None,
         Verdict::Fail(violation) => {
             let report = violation.to_string();
@@ -243,25 +244,28 @@ pub fn save_left_behind(
 ///
 /// # Errors
 /// When a folder cannot be read.
-pub fn beginnings(project: &Project, target: &Target) -> Result<Vec<PathBuf>> {
-    let mut inputs = files_in(&project.seeds(target))?;
-    inputs.extend(files_in(&project.regressions(target.name))?);
-    inputs.extend(files_in(&project.corpus(target.name))?);
+pub fn beginnings(project: &Project, target: &TargetInfo) -> Result<Vec<PathBuf>> {
+    let mut inputs = files_in(&project.seeds(&target.name))?;
+    inputs.extend(files_in(&project.regressions(&target.name))?);
+    inputs.extend(files_in(&project.corpus(&target.name))?);
     Ok(inputs)
 }
 
-/// The checks of `target` that were never evaluated, by `evaluations`.
+/// The ids of those `checks` of `target` that were never evaluated, by `evaluations`.
 #[must_use]
-pub fn never_evaluated(target: &Target, evaluations: &BTreeMap<String, u64>) -> Vec<&'static str> {
-    harness_core::check::ALL
+pub fn never_evaluated(
+    target: &TargetInfo,
+    checks: &[CheckInfo],
+    evaluations: &BTreeMap<String, u64>,
+) -> Vec<String> {
+    let Some(family) = &target.checks else {
+        return Vec::new();
+    };
+    checks
         .iter()
-        .filter(|check| {
-            target
-                .checks
-                .is_some_and(|family| check.id.starts_with(family))
-        })
-        .filter(|check| evaluations.get(check.id).is_none_or(|&count| count == 0))
-        .map(|check| check.id)
+        .filter(|check| check.id.starts_with(family))
+        .filter(|check| evaluations.get(&check.id).is_none_or(|&count| count == 0))
+        .map(|check| check.id.clone())
         .collect()
 }
 
@@ -272,7 +276,7 @@ pub fn never_evaluated(target: &Target, evaluations: &BTreeMap<String, u64>) -> 
 #[must_use]
 pub fn never_evaluated_in_words(target: &str, missed: &[impl Borrow<str>]) -> String {
     format!(
-        "checks never evaluated, by no input that it began from or kept: {}; seeds/{target} should have inputs \
+        "checks never evaluated, by no input that it began from or kept: {}; corpus/seeds/{target} should have inputs \
          that do",
         missed.join(", ")
     )
@@ -280,26 +284,33 @@ pub fn never_evaluated_in_words(target: &str, missed: &[impl Borrow<str>]) -> St
 
 #[cfg(test)]
 mod tests {
-    use harness_core::{check, targets};
+    use worker::Layer;
 
     use super::*;
 
     #[test]
     fn a_check_that_no_input_evaluates_is_named_with_what_to_do() {
-        let target = targets::find("fuzz_measure_calc").expect("a target");
-        let mut evaluations: BTreeMap<String, u64> = check::ALL
-            .iter()
-            .map(|check| (check.id.to_owned(), 1))
-            .collect();
-        assert!(never_evaluated(target, &evaluations).is_empty());
-        evaluations.insert("calc.sum_fits_u64".to_owned(), 0);
-        evaluations.remove("calc.monotone_in_data");
+        let target = TargetInfo {
+            checks: Some("parse.".to_owned()),
+            ..TargetInfo::new("fuzz_parse", "the parser", 100)
+        };
+        let checks = ["parse.a", "parse.b", "parse.c", "print.a"].map(|id| CheckInfo {
+            id: id.to_owned(),
+            layer: Layer::Invariant,
+            statement: String::new(),
+        });
+        let mut evaluations: BTreeMap<String, u64> =
+            checks.iter().map(|check| (check.id.clone(), 1)).collect();
+        assert!(never_evaluated(&target, &checks, &evaluations).is_empty());
+        evaluations.insert("parse.a".to_owned(), 0);
+        evaluations.remove("parse.c");
         // Another target's.
-        evaluations.remove("scan.reads_bounded");
-        let missed = never_evaluated(target, &evaluations);
-        assert_eq!(missed.len(), 2);
-        assert!(missed.contains(&"calc.sum_fits_u64") && missed.contains(&"calc.monotone_in_data"));
-        let words = never_evaluated_in_words(target.name, &missed);
-        assert!(words.contains(&missed.join(", ")) && words.contains("seeds/fuzz_measure_calc"));
+        evaluations.remove("print.a");
+        let missed = never_evaluated(&target, &checks, &evaluations);
+        assert_eq!(missed, ["parse.a", "parse.c"]);
+        let words = never_evaluated_in_words(&target.name, &missed);
+        assert!(words.contains("parse.a, parse.c") && words.contains("corpus/seeds/fuzz_parse"));
+        let without = TargetInfo::new("fuzz_nothing", "nothing", 100);
+        assert!(never_evaluated(&without, &checks, &evaluations).is_empty());
     }
 }

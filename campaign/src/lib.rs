@@ -11,10 +11,9 @@
 //! - [`comparison`]: many engines on many targets, many times, on disk, through kills.
 //! - [`replay`]: inputs without an engine: what fails, on which case.
 //! - [`coverage`]: the neutral coverage build, and the source regions that inputs reach.
-//! - [`reasons`]: lists of what is unreached, or cannot be told, and why; [`mutants`]: runs of cargo-mutants.
-//! - [`triage`]: finds: grouped, minimised, and told to people, trackers and code scanning.
+//! - [`reasons`]: lists of what is unreached, or cannot be caught, and why.
+//! - [`triage`]: findings: grouped, minimised, and written for people, trackers and code scanning.
 //! - [`corpus`]: inputs in folders, named by their content; [`corpora`]: the shipped ones, minimised, in zips.
-//! - [`faults`]: planted faults: how strong the oracle is.
 //! - [`callgrind`]: how many instructions a replay takes.
 #![forbid(unsafe_code)]
 
@@ -27,10 +26,8 @@ pub mod corpora;
 pub mod corpus;
 pub mod coverage;
 pub mod engine;
-pub mod faults;
 pub mod fuzz;
 pub mod monitor;
-pub mod mutants;
 pub mod output;
 pub mod progress;
 pub mod project;

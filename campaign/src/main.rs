@@ -1,13 +1,13 @@
 //! `cargo campaign`: see [`campaign`].
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use campaign::command::{
-    bench, compare, completions, corpora, coverage, doctor, export, faults, import, list, minimize,
-    mutants, replay, run, triage,
+    bench, compare, completions, corpora, coverage, doctor, export, import, list, minimize, replay,
+    run, triage,
 };
 use campaign::project::Project;
 use campaign::supervisor;
@@ -39,7 +39,6 @@ enum Command {
     Run(run::Run),
     Compare(compare::Compare),
     Corpora(corpora::Corpora),
-    Faults(faults::Faults),
     Coverage(coverage::Coverage),
     Replay(replay::Replay),
     Triage(triage::Triage),
@@ -47,15 +46,16 @@ enum Command {
     Minimize(minimize::Minimize),
     Export(export::Export),
     Import(import::Import),
-    Mutants(mutants::Mutants),
     Completions(cli::completions::Completions),
     Manual(cli::manual::Manual),
 }
 
 /// Commands of earlier versions, and the tool that has them now.
-const MOVED: [(&str, &str); 5] = [
+const MOVED: [(&str, &str); 7] = [
     ("differential", "images"),
+    ("faults", "lab"),
     ("measure", "images"),
+    ("mutants", "lab"),
     ("recipe", "images"),
     ("scan", "images"),
     ("seeds", "images"),
@@ -86,11 +86,10 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     let definition = cli::definition::<Arguments>;
     match &arguments.command {
         Command::Doctor(args) => project().and_then(|project| doctor::run(args, &project)),
-        Command::List(args) => list::run(args),
+        Command::List(args) => project().and_then(|project| list::run(args, &project)),
         Command::Run(args) => project().and_then(|project| run::run(args, &project)),
         Command::Compare(args) => project().and_then(|project| compare::run(args, &project)),
         Command::Corpora(args) => project().and_then(|project| corpora::run(args, &project)),
-        Command::Faults(args) => project().and_then(|project| faults::run(args, &project)),
         Command::Coverage(args) => project().and_then(|project| coverage::run(args, &project)),
         Command::Replay(args) => project().and_then(|project| replay::run(args, &project)),
         Command::Triage(args) => project().and_then(|project| triage::run(args, &project)),
@@ -98,10 +97,28 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Export(args) => project().and_then(|project| export::run(args, &project)),
         Command::Import(args) => project().and_then(|project| import::run(args, &project)),
         Command::Minimize(args) => project().and_then(|project| minimize::run(args, &project)),
-        Command::Mutants(args) => project().and_then(|project| mutants::run(args, &project)),
         Command::Completions(args) => {
-            cli::completions::run(args, completions::with_names(definition()))
+            let targets = names_of_targets(arguments.project.as_deref());
+            cli::completions::run(args, completions::with_names(definition(), &targets))
         }
         Command::Manual(args) => cli::manual::run(args, definition()),
+    }
+}
+
+/// The names of the targets for completion scripts. Without a project there are none.
+fn names_of_targets(project: Option<&Path>) -> Vec<&'static str> {
+    let Ok(project) = Project::open(project) else {
+        return Vec::new();
+    };
+    match project.fuzzed() {
+        // The parser keeps them as long as the process lives.
+        Ok(targets) => {
+            let names = targets.iter().map(|target| target.name.clone().leak());
+            names.map(|name| &*name).collect()
+        }
+        Err(why) => {
+            eprintln!("no completion of targets: {why:#}");
+            Vec::new()
+        }
     }
 }

@@ -17,7 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use harness_core::Target;
+use worker::TargetInfo;
 
 use crate::corpora::pack;
 use crate::corpus::Store;
@@ -37,7 +37,7 @@ const IDLE: Duration = Duration::from_millis(250);
 /// With what is measured.
 pub struct Meter<'a> {
     /// The target.
-    pub target: &'a Target,
+    pub target: &'a TargetInfo,
     /// The worker that was built for coverage.
     pub neutral: &'a Path,
     /// Its regions.
@@ -199,7 +199,7 @@ impl Meter<'_> {
                 match job {
                     Job::Kept(kept) => waiting.push(kept),
                     Job::Find(engine, path) => {
-                        let check = match replayer.verdict(self.target.name, &path)? {
+                        let check = match replayer.verdict(&self.target.name, &path)? {
                             Verdict::Fail(violation) => violation.check,
                             _ => UNREPRODUCED.to_owned(),
                         };
@@ -254,7 +254,7 @@ impl Meter<'_> {
         Replay {
             binary: self.neutral,
             map: self.map,
-            target: self.target.name,
+            target: &self.target.name,
             timeout: TIME_OUT,
         }
     }

@@ -1,15 +1,20 @@
-//! Where things are: the project's folders, and the folders of what a campaign makes.
+//! What a project has: its folders, its targets and checks, and the folders of what a campaign makes.
 //!
 //! A project is a folder with the three engine crates, seeds, and a `replay_worker` binary. This
 //! workspace is one; a project with other code under test, as in `examples/other-subject`, is
-//! another, and `--project` names it.
+//! another, and `--project` names it. The replay worker knows the targets and the checks: it is built when one
+//! of them is first asked for.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
+use worker::TargetInfo;
+use worker::protocol::{CheckInfo, Hello};
 
+use crate::replay::{build_worker, hello_of};
 use crate::supervisor::{self, Claim};
 
 /// The packages of the engines' targets, which are also their folders.
@@ -21,6 +26,14 @@ pub struct Project {
     root: PathBuf,
     /// As it was named on the command line.
     named: Option<PathBuf>,
+    worker: OnceLock<Worker>,
+}
+
+/// A replay worker, and what it serves.
+#[derive(Debug, Clone)]
+struct Worker {
+    binary: PathBuf,
+    hello: Hello,
 }
 
 impl Project {
@@ -43,13 +56,15 @@ impl Project {
             return Ok(Self {
                 root,
                 named: Some(folder.to_owned()),
+                worker: OnceLock::new(),
             });
         }
-        let here = std::env::current_dir().context("the current folder cannot be told")?;
+        let here = std::env::current_dir().context("the current folder is not known")?;
         match here.ancestors().find(|folder| is_project(folder)) {
             Some(root) => Ok(Self {
                 root: root.to_owned(),
                 named: None,
+                worker: OnceLock::new(),
             }),
             None => bail!(
                 "neither this folder nor one above it is a project; name it with --project DIR"
@@ -96,25 +111,86 @@ impl Project {
             })
     }
 
+    /// The replay worker: see [`build_worker`].
+    ///
+    /// # Errors
+    /// When it cannot be built or started, or is of another version than this tool.
+    pub fn worker(&self) -> Result<&Path> {
+        Ok(&self.built()?.binary)
+    }
+
+    /// Every target.
+    ///
+    /// # Errors
+    /// As [`worker`](Self::worker).
+    pub fn targets(&self) -> Result<&[TargetInfo]> {
+        Ok(&self.built()?.hello.targets)
+    }
+
+    /// Every check.
+    ///
+    /// # Errors
+    /// As [`worker`](Self::worker).
+    pub fn checks(&self) -> Result<&[CheckInfo]> {
+        Ok(&self.built()?.hello.checks)
+    }
+
+    /// The targets that campaigns fuzz: all but the base line, which measures an engine's own cost.
+    ///
+    /// # Errors
+    /// As [`worker`](Self::worker).
+    pub fn fuzzed(&self) -> Result<Vec<&TargetInfo>> {
+        let targets = self.targets()?.iter();
+        Ok(targets.filter(|target| !target.is_baseline).collect())
+    }
+
+    /// The target of that name.
+    ///
+    /// # Errors
+    /// When there is none, and as [`worker`](Self::worker).
+    pub fn target(&self, name: &str) -> Result<&TargetInfo> {
+        let mut targets = self.targets()?.iter();
+        match targets.find(|target| target.name == name) {
+            Some(target) => Ok(target),
+            None => bail!(
+                "no target is called {name:?}; there are {}",
+                names(self.fuzzed()?).join(", ")
+            ),
+        }
+    }
+
+    fn built(&self) -> Result<&Worker> {
+        if let Some(worker) = self.worker.get() {
+            return Ok(worker);
+        }
+        let binary = build_worker(&self.root, &self.builds("replay"))?;
+        let hello = hello_of(&binary)?;
+        Ok(self.worker.get_or_init(|| Worker { binary, hello }))
+    }
+
     /// Seeds that are checked in, of a target.
     #[must_use]
-    pub fn seeds(&self, target: &harness_core::Target) -> PathBuf {
-        self.root.join(target.seeds())
+    pub fn seeds(&self, target: &str) -> PathBuf {
+        self.root.join("corpus/seeds").join(target)
+    }
+
+    /// The shipped corpora: a zip a target.
+    #[must_use]
+    pub fn shipped(&self) -> PathBuf {
+        self.root.join("corpus/shipped")
     }
 
     /// Past finds that are checked in and must not come back, of a target.
     #[must_use]
     pub fn regressions(&self, target: &str) -> PathBuf {
-        self.root.join("regressions").join(target)
+        self.root.join("corpus/regressions").join(target)
     }
 
     /// The dictionary of a target.
     #[must_use]
-    pub fn dictionary(&self, target: &harness_core::Target) -> Option<PathBuf> {
-        target
-            .dictionary
-            .map(|path| self.root.join(path))
-            .filter(|path| path.is_file())
+    pub fn dictionary(&self, target: &TargetInfo) -> Option<PathBuf> {
+        let path = self.root.join(target.dictionary.as_ref()?);
+        Some(path).filter(|path| path.is_file())
     }
 
     /// Everything that campaigns make: it is not checked in.
@@ -162,6 +238,13 @@ impl Project {
     pub fn builds(&self, purpose: &str) -> PathBuf {
         self.root.join("target").join("campaign").join(purpose)
     }
+}
+
+/// The names of targets.
+#[must_use]
+pub fn names<'a>(targets: impl IntoIterator<Item = &'a TargetInfo>) -> Vec<&'a str> {
+    let targets = targets.into_iter();
+    targets.map(|target| target.name.as_str()).collect()
 }
 
 fn is_project(folder: &Path) -> bool {

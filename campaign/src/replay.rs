@@ -8,20 +8,22 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvError, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, anyhow, bail};
+use worker::batch::Inputs;
 use worker::protocol::{self, Described, Hello, Reply, Request, Response};
 use worker::{Crash, Violation};
 
 pub use worker::Verdict;
 pub use worker::violation::{NO_ABORT, NO_HANG};
 
-use crate::project::Project;
-
 /// How long one input may take.
 pub const TIME_OUT: Duration = Duration::from_secs(10);
+
+/// The fingerprint of an input that is no case.
+pub const NO_CASE: &str = "no case";
 
 /// How long a worker may take to start, however short the time for an input is.
 pub(crate) const START_TIME: Duration = Duration::from_secs(60);
@@ -39,32 +41,47 @@ pub(crate) fn hung(time_out: Duration) -> Crash {
     Crash::Hung(u64::try_from(time_out.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Builds the worker of a project: on stable, without an engine.
+/// How long a build may take before a line reports that it is under way.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// Builds the worker of the project at `root` in the folder `builds`: on stable, without an engine. Reports a
+/// build that takes longer than a second.
 ///
 /// # Errors
 /// When cargo fails, with the end of what it printed.
-pub fn build_worker(project: &Project) -> Result<PathBuf> {
-    let folder = project.builds("replay");
-    let output = Command::new("cargo")
-        .args([
-            "build",
-            "--release",
-            "--bin",
-            "replay_worker",
-            "--target-dir",
-        ])
-        .arg(&folder)
-        .current_dir(project.root())
-        .stdin(Stdio::null())
-        .output()
-        .context("cannot run cargo")?;
+pub fn build_worker(root: &Path, builds: &Path) -> Result<PathBuf> {
+    let mut cargo = Command::new("cargo");
+    cargo
+        .args(["build", "--release", "--bin", "replay_worker"])
+        .arg("--target-dir")
+        .arg(builds)
+        .current_dir(root)
+        .stdin(Stdio::null());
+    let (sender, built) = channel();
+    std::thread::spawn(move || sender.send(cargo.output()));
+    let output = match built.recv_timeout(SILENCE) {
+        Err(RecvTimeoutError::Timeout) => {
+            eprintln!("building the replay worker: the first time takes a minute or two");
+            built.recv()
+        }
+        early => early.map_err(|_| RecvError),
+    };
+    let output = output?.context("cannot run cargo")?;
     if !output.status.success() {
         bail!(
             "the replay worker cannot be built:\n{}",
             String::from_utf8_lossy(&output.stderr)
         );
     }
-    Ok(folder.join("release").join("replay_worker"))
+    Ok(builds.join("release").join("replay_worker"))
+}
+
+/// What the worker in `binary` serves.
+///
+/// # Errors
+/// When it cannot be started, or is no worker of this version of the protocol.
+pub fn hello_of(binary: &Path) -> Result<Hello> {
+    Ok(start(binary, &[])?.1)
 }
 
 /// A worker that is asked one thing at a time, and replaced when it dies.
@@ -154,6 +171,25 @@ impl Replayer {
         }
     }
 
+    /// The fingerprint of each of `inputs`; [`NO_CASE`] where one is none.
+    ///
+    /// # Errors
+    /// When the worker cannot be started, or dies.
+    pub fn fingerprints(&mut self, target: &str, inputs: &Inputs) -> Result<Vec<String>> {
+        let request = inputs.request(protocol::Command::Describe, target);
+        let mut running = self.take_worker()?;
+        running.send(&request);
+        let answers = (0..inputs.count()).map(|_| match running.answer(self.time_out)? {
+            Ok(Reply::Described(described)) => Ok(described.fingerprint),
+            Ok(Reply::Verdict(Verdict::Rejected { .. })) => Ok(NO_CASE.to_owned()),
+            Ok(other) => unexpected(other),
+            Err(crash) => bail!("when it decoded an input: {crash}"),
+        });
+        let fingerprints = answers.collect::<Result<_>>()?;
+        self.running = Some(running);
+        Ok(fingerprints)
+    }
+
     /// How often each check was evaluated in the replays so far, by id.
     ///
     /// # Errors
@@ -174,22 +210,35 @@ impl Replayer {
 
     /// What the worker replies, or how it ended instead.
     fn ask(&mut self, request: &Request) -> Result<Result<Reply, Crash>> {
-        let mut running = match self.running.take() {
-            Some(running) => running,
-            None => start(&self.binary, self.options)?,
-        };
+        let mut running = self.take_worker()?;
         let answer = running.ask(request, self.time_out)?;
         if answer.is_ok() {
             self.running = Some(running);
         }
         Ok(answer)
     }
+
+    /// The worker that runs, or a new one.
+    fn take_worker(&mut self) -> Result<Running> {
+        match self.running.take() {
+            Some(running) => Ok(running),
+            None => Ok(start(&self.binary, self.options)?.0),
+        }
+    }
 }
 
 impl Running {
     fn ask(&mut self, request: &Request, time_out: Duration) -> Result<Result<Reply, Crash>> {
+        self.send(&request.to_line());
+        self.answer(time_out)
+    }
+
+    fn send(&mut self, request: &[u8]) {
         // A failure to write means that it is gone, and then no answer comes.
-        let _ = self.requests.write_all(&request.to_line());
+        let _ = self.requests.write_all(request);
+    }
+
+    fn answer(&mut self, time_out: Duration) -> Result<Result<Reply, Crash>> {
         match self.answers.recv_timeout(time_out) {
             Ok(line) => match Response::parse(line.as_bytes()) {
                 Ok(response) => Ok(Ok(response.reply)),
@@ -232,7 +281,8 @@ fn unexpected<T>(reply: Reply) -> Result<T> {
     })
 }
 
-fn start(binary: &Path, options: &[&str]) -> Result<Running> {
+/// Starts a worker. Returns it with its greeting.
+fn start(binary: &Path, options: &[&str]) -> Result<(Running, Hello)> {
     let mut process = Command::new(binary)
         .args(options)
         .stdin(Stdio::piped())
@@ -262,8 +312,9 @@ fn start(binary: &Path, options: &[&str]) -> Result<Running> {
         Ok(reply) => greeted(reply),
         Err(crash) => Err(anyhow!("at its start: {crash}")),
     });
-    greeting.with_context(|| format!("{} is not a worker for this tool", binary.display()))?;
-    Ok(running)
+    let hello =
+        greeting.with_context(|| format!("{} is not a worker for this tool", binary.display()))?;
+    Ok((running, hello))
 }
 
 fn path_text(path: &Path) -> Result<&str> {

@@ -19,7 +19,7 @@ use campaign::engine::afl::Sharing;
 use campaign::engine::session::{self, Session, Setup, View};
 use campaign::engine::{Engine, Sanitizer};
 use campaign::project::Project;
-use harness_core::{Target, targets};
+use worker::TargetInfo;
 
 /// Engines have the machine's cores for themselves: one test at a time.
 fn alone() -> MutexGuard<'static, ()> {
@@ -31,8 +31,11 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn scan() -> &'static Target {
-    targets::find("fuzz_measure_scan").expect("a target")
+/// The project, and the target of scanners.
+fn scan() -> (Project, TargetInfo) {
+    let project = Project::open(Some(&root())).unwrap();
+    let target = project.target("fuzz_measure_scan").unwrap().clone();
+    (project, target)
 }
 
 /// Runs `engines` on the scan target in `folder`, on two cores, until `look` has seen enough.
@@ -44,23 +47,23 @@ fn run(
     sharing: Option<Sharing>,
     mut look: impl FnMut(&View<'_>) -> bool,
 ) -> Session {
-    let project = Project::open(Some(&root())).unwrap();
+    let (project, target) = scan();
     let builds: BTreeMap<_, _> = engines
         .iter()
         .map(|&engine| {
-            let build = engine.build(&project, scan().name, Sanitizer::None);
+            let build = engine.build(&project, &target.name, Sanitizer::None);
             (engine, build.unwrap())
         })
         .collect();
     // The other machine's instance has the other core.
     let cores = cores::first(Some(if sharing.is_some() { 1 } else { 2 })).expect("two cores");
     let setup = Setup {
-        dictionary: project.dictionary(scan()),
+        dictionary: project.dictionary(&target),
         at_once: cores.len(),
         cores,
         sharing,
         ..Setup::new(
-            scan(),
+            &target,
             &builds,
             inputs,
             folder.to_owned(),
@@ -75,7 +78,8 @@ fn run(
 }
 
 fn seeds() -> Vec<PathBuf> {
-    let seeds = files_in(&root().join(scan().seeds())).unwrap();
+    let (project, target) = scan();
+    let seeds = files_in(&project.seeds(&target.name)).unwrap();
     assert!(seeds.len() > 20, "{} seeds", seeds.len());
     seeds
 }
@@ -105,7 +109,7 @@ fn what_one_engine_knows_the_others_read() {
         .iter()
         .map(|seed| content_name(&fs::read(seed).unwrap()))
         .collect();
-    let shipped = pack::read(&zip_of(&root().join("corpora"), scan())).unwrap();
+    let shipped = pack::read(&zip_of(&root().join("corpus/shipped"), &scan().1)).unwrap();
     let secret: Vec<Vec<u8>> = shipped
         .into_values()
         .filter(|content| !content.is_empty() && !known.contains(&content_name(content)))

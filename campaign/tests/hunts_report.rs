@@ -2,12 +2,9 @@
 
 use campaign::atomic::write_json;
 use campaign::comparison::contestant::Contestant;
-use campaign::comparison::faults::chosen;
 use campaign::comparison::folder::Folder;
 use campaign::comparison::hunts::{self, Basis, Find, Hunt, HuntTrial};
 use campaign::engine::Engine;
-use campaign::project::Project;
-use harness_core::targets;
 use report::analysis::analyse;
 use report::{Comparison, EngineResult, SurvivalKind, TargetResult};
 use statistics::survival::Observation;
@@ -153,64 +150,4 @@ fn without_hunts_nothing_is_said_of_faults() {
     hunts::add_to(&mut of_trials, &[]);
     assert_eq!(of_trials, before);
     assert_eq!(hunts::markdown(&of_trials), "");
-}
-
-#[test]
-fn faults_are_chosen_by_name_or_all_of_them_and_by_the_targets() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap();
-    let project = Project::open(Some(root)).unwrap();
-    let of = |names: &[&str]| {
-        names
-            .iter()
-            .map(|name| ((*name).to_owned(), targets::find(name).unwrap()))
-            .collect()
-    };
-    let choose = |name: &str, targets: &[&str]| chosen(&project, &[name.to_owned()], &of(targets));
-    let calc = choose("all", &["fuzz_measure_calc"]).unwrap();
-    assert!(
-        calc.len() >= 10
-            && calc
-                .iter()
-                .all(|chosen| chosen.target.name == "fuzz_measure_calc")
-    );
-    let every = choose(
-        "all",
-        &[
-            "fuzz_measure_calc",
-            "fuzz_measure_scan",
-            "fuzz_measure_image",
-        ],
-    )
-    .unwrap();
-    assert!(every.len() > calc.len());
-    // The image target comes first where both see a fault.
-    let scanned = choose(
-        "vhdx-header-tie-accepted",
-        &["fuzz_measure_scan", "fuzz_measure_image"],
-    )
-    .unwrap();
-    assert_eq!(scanned[0].target.name, "fuzz_measure_image");
-    let scanned = choose("vhdx-header-tie-accepted", &["fuzz_measure_scan"]).unwrap();
-    assert_eq!(scanned[0].target.name, "fuzz_measure_scan");
-    let error = choose("vhdx-header-tie-accepted", &["fuzz_measure_calc"])
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("fuzz_measure_image or fuzz_measure_scan"),
-        "{error}"
-    );
-    let error = choose("no-such", &["fuzz_measure_calc"])
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("no fault is called \"no-such\"; there are all, "),
-        "{error}"
-    );
-    assert!(
-        chosen(&project, &[], &of(&["fuzz_measure_calc"]))
-            .unwrap()
-            .is_empty()
-    );
 }

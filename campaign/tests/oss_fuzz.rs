@@ -10,7 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use harness_core::{TARGETS, Target};
+use campaign::project::Project;
+use worker::TargetInfo;
 
 /// Their check warns about a target with fewer edges.
 const FEWEST_EDGES: usize = 100;
@@ -28,8 +29,15 @@ fn builds() -> PathBuf {
     tool.ancestors().nth(2).unwrap().to_owned()
 }
 
-fn fuzzed() -> impl Iterator<Item = &'static Target> {
-    TARGETS.iter().filter(|target| !target.is_baseline)
+fn targets() -> Vec<TargetInfo> {
+    let project = Project::open(Some(&root())).unwrap();
+    project.targets().unwrap().to_vec()
+}
+
+fn fuzzed() -> Vec<TargetInfo> {
+    let mut targets = targets();
+    targets.retain(|target| !target.is_baseline);
+    targets
 }
 
 fn read(path: &Path) -> String {
@@ -82,10 +90,12 @@ fn list_of_targets(folder: &Path) -> PathBuf {
 
 /// Everything that a target's folder of results must hold, and what its binary must do there.
 fn keeps_the_contract(built: &Path, sanitizer: &str) {
-    let expected: BTreeSet<String> = fuzzed()
+    let targets = fuzzed();
+    let expected: BTreeSet<String> = targets
+        .iter()
         .flat_map(|target| {
-            let name = target.name;
-            let dictionary = target.dictionary.map(|_| format!("{name}.dict"));
+            let name = &target.name;
+            let dictionary = target.dictionary.as_ref().map(|_| format!("{name}.dict"));
             [
                 name.to_owned(),
                 format!("{name}.options"),
@@ -106,13 +116,13 @@ fn keeps_the_contract(built: &Path, sanitizer: &str) {
     for file in &files {
         fs::copy(built.join(file), moved.path().join(file)).unwrap();
     }
-    for target in fuzzed() {
+    for target in &targets {
         // grep: in a test without optimization, a search of 25 MB takes too long.
         let has = |text: &str| {
             let mut grep = Command::new("grep");
             let found = grep
                 .args(["-q", "-a", "-F", text])
-                .arg(built.join(target.name));
+                .arg(built.join(&target.name));
             found.status().unwrap().success()
         };
         assert!(has("LLVMFuzzerTestOneInput"), "{}", target.name);
@@ -127,11 +137,11 @@ fn keeps_the_contract(built: &Path, sanitizer: &str) {
 }
 
 /// Runs a target as theirs do: an ordinary folder, the options of its file, its dictionary, its seeds.
-fn runs_anywhere(folder: &Path, target: &Target) {
+fn runs_anywhere(folder: &Path, target: &TargetInfo) {
     let elsewhere = tempfile::tempdir().unwrap();
     let run = |arguments: &[String]| {
         said(
-            Command::new(folder.join(target.name))
+            Command::new(folder.join(&target.name))
                 .args(arguments)
                 .current_dir(elsewhere.path())
                 .env_clear(),
@@ -167,7 +177,7 @@ fn runs_anywhere(folder: &Path, target: &Target) {
         number_after(&ran, "Done ", "") >= count,
         "{count} seeds: {ran}"
     );
-    if let Some(dictionary) = target.dictionary {
+    if let Some(dictionary) = &target.dictionary {
         let words = read(&root().join(dictionary));
         let words = words.lines().filter(|line| line.contains('=')).count();
         assert!(words > 0);
@@ -256,12 +266,13 @@ fn nothing_that_loops_over_targets_names_one() {
         .flat_map(|folder| files_below(&root().join(folder)))
         .collect();
     assert!(files.len() > 20, "{files:?}");
+    let targets = targets();
     for path in files {
         let bytes = fs::read(&path).unwrap();
         let text = String::from_utf8_lossy(&bytes);
-        for target in TARGETS {
+        for target in &targets {
             assert!(
-                !text.contains(target.name),
+                !text.contains(&target.name),
                 "{}: {}",
                 path.display(),
                 target.name
@@ -332,14 +343,14 @@ fn the_oracle_survives_the_build_for_coverage() {
     let list = list_of_targets(work.path());
     for_coverage(build_script(&out, work.path(), "coverage").env("TARGET_LIST", list));
     for target in fuzzed() {
-        let seeds = work.path().join(target.name);
+        let seeds = work.path().join(&target.name);
         unpack(
             &out.join(format!("{}_seed_corpus.zip", target.name)),
             &seeds,
         );
         let profile = work.path().join(format!("{}.profraw", target.name));
         said(
-            Command::new(out.join(target.name))
+            Command::new(out.join(&target.name))
                 .arg("-runs=0")
                 .arg(seeds)
                 .env("LLVM_PROFILE_FILE", &profile),
@@ -361,13 +372,13 @@ fn the_oracle_survives_the_build_for_coverage() {
     input[6..14].copy_from_slice(&1_000_001_u64.to_le_bytes());
     let find = work.path().join("find");
     fs::write(&find, input).unwrap();
-    let target = fuzzed().next().unwrap();
+    let target = &fuzzed()[0];
     assert_eq!(
-        target.checks,
+        target.checks.as_deref(),
         Some("calc."),
         "the input is one of the calculators'"
     );
-    let ran = Command::new(target_dir.join("debug").join(target.name))
+    let ran = Command::new(target_dir.join("debug").join(&target.name))
         .arg(&find)
         .current_dir(work.path())
         .env("LLVM_PROFILE_FILE", "/dev/null")

@@ -13,7 +13,9 @@ use campaign::triage::judge::Bench;
 use campaign::triage::minimise::Budget;
 use campaign::triage::output::{Kept, keep, write};
 use campaign::triage::sort;
-use harness_core::targets;
+use worker::TargetInfo;
+
+const CALC: [&str; 1] = ["fuzz_measure_calc"];
 
 /// Judges an input by its first letter, and counts what it is asked to run.
 const WORKER: &str = r#"
@@ -107,12 +109,11 @@ impl Place {
 
     /// Sorts what is at these places.
     fn sort_of(&self, places: &[&str]) -> Report {
-        let calc = targets::find("fuzz_measure_calc").unwrap();
         let places: Vec<PathBuf> = places
             .iter()
             .map(|place| self.folder.path().join(place))
             .collect();
-        let collected = collect(&places, &[calc]).unwrap();
+        let collected = collect(&places, &CALC, &CALC).unwrap();
         let bench = Bench {
             worker: self.worker(),
             root: self.root(),
@@ -277,11 +278,12 @@ fn what_does_not_reproduce_is_a_group_and_what_was_mended_is_another() {
     assert_eq!(again.of(Status::Mended).count(), 2, "it is not forgotten");
 
     // The reproducer that is kept is still there, and goes where regressions are.
-    let kept = keep(&again, &place.out(), &place.root()).unwrap();
+    let targets = CALC.map(|name| TargetInfo::new(name, "calculators", 4096));
+    let kept = keep(&again, &place.out(), &place.root(), &targets).unwrap();
     assert_eq!((kept.new.len(), kept.too_long.len()), (2, 0));
-    let regressions = place.root().join("regressions");
+    let regressions = place.root().join("corpus/regressions");
     assert!(kept.new.iter().all(|path| path.starts_with(&regressions)));
-    let again = keep(&again, &place.out(), &place.root()).unwrap();
+    let again = keep(&again, &place.out(), &place.root(), &targets).unwrap();
     assert_eq!(again, Kept::default());
 }
 
@@ -333,8 +335,7 @@ fn a_reproducer_is_not_minimised_twice() {
 #[test]
 fn a_find_that_vanishes_is_reported_and_the_rest_continues() {
     let place = Place::new(&[("crash-1", "Pyy"), ("crash-2", "Q")]);
-    let calc = targets::find("fuzz_measure_calc").unwrap();
-    let finds = collect(&[place.folder.path().join("finds")], &[calc])
+    let finds = collect(&[place.folder.path().join("finds")], &CALC, &CALC)
         .unwrap()
         .finds;
     let gone = finds.iter().find(|find| find.size == 1).unwrap().path();

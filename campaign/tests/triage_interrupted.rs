@@ -12,7 +12,6 @@ use campaign::triage::collect::collect;
 use campaign::triage::judge::Bench;
 use campaign::triage::reproduce::BUDGET;
 use campaign::triage::sort;
-use harness_core::targets;
 
 /// Takes a tenth of a second for an input, and lets it fail.
 const WORKER: &str = r#"
@@ -34,8 +33,8 @@ fn ctrl_c_gives_the_groups_so_far() {
     for nth in 0..1000 {
         fs::write(finds.join(format!("crash-{nth}")), format!("{nth:0200}")).unwrap();
     }
-    let calc = targets::find("fuzz_measure_calc").unwrap();
-    let finds = collect(&[finds], &[calc]).unwrap().finds;
+    let calc = ["fuzz_measure_calc"];
+    let finds = collect(&[finds], &calc, &calc).unwrap().finds;
     let bench = Bench {
         worker,
         root: folder.path().to_owned(),

@@ -67,7 +67,7 @@ impl Target {
     /// The folder of its seeds, from the project's root.
     #[must_use]
     pub fn seeds(&self) -> String {
-        format!("seeds/{}", self.name)
+        format!("corpus/seeds/{}", self.name)
     }
 }
 
@@ -94,7 +94,7 @@ pub static TARGETS: &[Target] = &[
         drives: "the scanners: how much of a qcow2, VMDK, VHD or VHDX image holds data",
         max_input: scan::MAX_INPUT,
         checks: Some("scan."),
-        dictionary: Some("dictionaries/fuzz_measure_scan.dict"),
+        dictionary: Some("corpus/dictionaries/fuzz_measure_scan.dict"),
         compare_tracing: false,
         is_baseline: false,
         run: |subject, data| scan::run(subject.scanner, data),

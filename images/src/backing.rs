@@ -1,77 +1,12 @@
 //! The backing file that an image names.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 
-use super::extensions;
-use super::format::ImageFormat;
-use super::map::Tables;
 use super::shown;
-use super::source::{Scanned, Source};
-use super::vmdk_descriptor;
-
-/// The longest name of a format in a qcow2 header extension, in bytes (QEMU's `block/qcow2.c`).
-const MAX_FORMAT_NAME: u64 = 15;
-
-/// The name of the backing file of an image, as it stands there. It is empty when a VMDK has a parent
-/// without a name.
-///
-/// # Errors
-/// When the name cannot be read.
-pub fn name(source: &Source, scanned: &Scanned) -> Result<Option<OsString>> {
-    match &scanned.tables {
-        Tables::Qcow2(header) => {
-            let Some(place) = header.backing_file_name() else {
-                return Ok(None);
-            };
-            let mut name = source.bytes_at(place)?;
-            // As in QEMU, where it is a C string.
-            name.truncate(
-                name.iter()
-                    .position(|&byte| byte == 0)
-                    .unwrap_or(name.len()),
-            );
-            Ok((!name.is_empty()).then(|| OsString::from_vec(name)))
-        }
-        Tables::Vmdk(header) => {
-            let text = source.vmdk_descriptor(header)?;
-            Ok(vmdk_descriptor::parent(&text).map(|name| OsString::from_vec(name.to_vec())))
-        }
-        Tables::Flat | Tables::Blocks(_) => Ok(None),
-    }
-}
-
-/// The format of the backing file, if the image names it. The parent of a VMDK is a VMDK.
-///
-/// # Errors
-/// When the image names a format that is not known here, or its header extensions are damaged.
-pub fn format(source: &Source, scanned: &Scanned) -> Result<Option<ImageFormat>> {
-    let Tables::Qcow2(header) = &scanned.tables else {
-        return Ok(Some(source.format()));
-    };
-    let (file, length) = (source.file(), source.length());
-    let Some(place) = extensions::find(file, length, header, extensions::BACKING_FORMAT)? else {
-        return Ok(None);
-    };
-    ensure!(
-        place.end - place.start <= MAX_FORMAT_NAME,
-        "the name of its format is longer than {MAX_FORMAT_NAME} bytes"
-    );
-    let bytes = source.bytes_at(place)?;
-    let name = String::from_utf8_lossy(&bytes);
-    let name = name.split('\0').next().unwrap_or_default();
-    if name.is_empty() {
-        return Ok(None);
-    }
-    ImageFormat::ALL
-        .into_iter()
-        .find(|format| format.name() == name)
-        .map(Some)
-        .with_context(|| format!("its format is {name:?}, which is not known here"))
-}
 
 /// The path of a backing file. A relative name is relative to the folder of the image that has it.
 ///

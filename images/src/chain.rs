@@ -3,15 +3,13 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::num::NonZeroU64;
-use std::os::unix::fs::MetadataExt as _;
 
 use anyhow::{Context as _, Result, ensure};
 use shared::AllocationSummary;
 
 use super::backing;
+use super::formats;
 use super::layer::{self, Layer};
-use super::map::Tables;
-use super::refcounts;
 use super::shown;
 use super::source::{Scanned, Source};
 
@@ -51,15 +49,15 @@ impl Chain {
     /// When one of them cannot be opened or scanned, comes twice, or there are more than 200 images.
     /// The message names the file.
     pub fn follow(top: Source) -> Result<Self> {
-        let mut seen = BTreeSet::from([identity(&top)?]);
+        let mut seen = BTreeSet::from([top.image.identity()?]);
         let mut chain = Self::own_layer(top)?;
         while let Some(image) = chain.images.last()
-            && let Some(name) = backing::name(&image.source, &image.scanned)?
+            && let Some(name) = image.scanned.tables.backing_name(&image.source.image)?
         {
             let base = image.open_base(&name, &mut seen).with_context(|| {
                 format!(
                     "{}: its backing file {} (--own-layer measures without it)",
-                    shown(image.source.path()),
+                    shown(&image.source.image.path),
                     shown(name.as_ref())
                 )
             })?;
@@ -102,36 +100,29 @@ impl Image {
     }
 
     fn layer(&self) -> Result<Layer<'_>> {
-        let follows_holes = self
-            .follows_holes()
-            .with_context(|| shown(self.source.path()))?;
+        let (image, tables) = (&self.source.image, &self.scanned.tables);
+        let follows_holes = tables
+            .follows_holes(image)
+            .with_context(|| shown(&image.path))?;
         Ok(Layer {
             size: self.virtual_size(),
-            map: self.scanned.tables.map(self.source.file()),
-            extents: follows_holes.then(|| self.source.extents()),
+            map: tables.map(&image.file),
+            extents: follows_holes.then(|| image.extents()),
         })
-    }
-
-    /// Whether QEMU looks for holes in the file where the tables place data: `BDRV_BLOCK_RAW` and
-    /// `BDRV_BLOCK_RECURSE` in its drivers.
-    fn follows_holes(&self) -> Result<bool> {
-        match &self.scanned.tables {
-            Tables::Flat => Ok(true),
-            Tables::Qcow2(header) if header.crypt_method == 0 => {
-                let (file, length) = (self.source.file(), self.source.length());
-                refcounts::metadata_is_preallocated(file, length, header)
-            }
-            Tables::Qcow2(_) | Tables::Vmdk(_) | Tables::Blocks(_) => Ok(false),
-        }
     }
 
     /// Opens the backing file called `name`. `seen` are the files of the chain so far.
     fn open_base(&self, name: &OsStr, seen: &mut BTreeSet<(u64, u64)>) -> Result<Self> {
-        let path = backing::path(self.source.path(), name)?;
-        let format = backing::format(&self.source, &self.scanned)?;
-        let base = Source::open_backing_file(&path, format)?;
+        let path = backing::path(&self.source.image.path, name)?;
+        let format = self.scanned.tables.backing_format(&self.source.image)?;
+        let format = format.map(|name| {
+            let mut all = formats::ALL.into_iter();
+            all.find(|format| format.qemu_name() == name)
+                .with_context(|| format!("its format is {name:?}, which is not known here"))
+        });
+        let base = Source::open_backing_file(&path, format.transpose()?)?;
         ensure!(
-            seen.insert(identity(&base)?),
+            seen.insert(base.image.identity()?),
             "the chain comes back to this file"
         );
         ensure!(
@@ -140,11 +131,4 @@ impl Image {
         );
         Self::new(base)
     }
-}
-
-/// What makes two open files one: device and inode.
-fn identity(source: &Source) -> Result<(u64, u64)> {
-    let metadata = source.file().metadata();
-    let metadata = metadata.with_context(|| shown(source.path()))?;
-    Ok((metadata.dev(), metadata.ino()))
 }

@@ -1,59 +1,43 @@
 //! The judge of the model: random cases, put to the reference model, to the code under test, and to
 //! QEMU's own tools.
 //!
-//! - [`question`]: a question to a calculator, and how one is drawn; [`calculators`]: its answers.
-//! - [`recipes`]: how an image's recipe is drawn; [`images`]: what all say of the image; `blocks`: where
-//!   data is in a VHDX image, by reading it.
+//! - [`question`]: a question to a calculator; [`draw`]: how one is drawn; [`calculators`]: its answers.
+//! - [`recipes`]: how an image's recipe is drawn; [`images`]: what all answer about the image.
 //! - [`qemu`]: running QEMU's tools; [`verdict`]: what comes of a case.
-//! - [`known`]: the one table of differences that are known.
+//! - [`evidence`]: what shows a known difference; [`known`]: all of them.
 //! - [`minimize`]: making a difference small; [`report`]: what is printed.
-//! - [`random`]: the numbers that a seed stands for.
+//!
+//! What is peculiar to a format is in its file in [`crate::formats`].
 
-mod blocks;
 pub mod calculators;
+pub mod draw;
+pub mod evidence;
 pub mod images;
 pub mod known;
 pub mod minimize;
 pub mod qemu;
 pub mod question;
-pub mod random;
 pub mod recipes;
 pub mod report;
 pub mod verdict;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use harness_core::subject::ScanFormat;
+use cli::{content_name, interrupt};
 use indicatif::ProgressBar;
 
-use cli::content_name;
-use cli::interrupt;
+use crate::format::FormatRef;
+use crate::formats;
+
 use qemu::Qemu;
 use question::Question;
-use random::Random;
 use report::{Found, Group, Report};
 use verdict::Verdict;
-
-/// A format whose calculator and scanner are judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-pub enum Format {
-    /// Raw images, which have no scanner.
-    Raw,
-    /// qcow2.
-    Qcow2,
-    /// VMDK.
-    Vmdk,
-    /// VHD.
-    Vhd,
-    /// VHDX.
-    Vhdx,
-}
 
 /// What kind of case it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +67,7 @@ pub struct Plan {
     /// What all cases are drawn from.
     pub seed: u64,
     /// The formats.
-    pub formats: Vec<Format>,
+    pub formats: Vec<FormatRef>,
     /// How many cases run at once.
     pub cores: usize,
     /// QEMU's tools.
@@ -101,38 +85,6 @@ const MOST_TOLD: usize = 8;
 
 /// How many times as many cases are drawn at most as must agree.
 const MOST_DRAWN: u64 = 4;
-
-impl Format {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Raw, Self::Qcow2, Self::Vmdk, Self::Vhd, Self::Vhdx];
-
-    /// The format's name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self.scanned() {
-            Some(format) => format.name(),
-            None => "raw",
-        }
-    }
-
-    /// The format that its scanner is for.
-    #[must_use]
-    pub const fn scanned(self) -> Option<ScanFormat> {
-        match self {
-            Self::Raw => None,
-            Self::Qcow2 => Some(ScanFormat::Qcow2),
-            Self::Vmdk => Some(ScanFormat::Vmdk),
-            Self::Vhd => Some(ScanFormat::Vhd),
-            Self::Vhdx => Some(ScanFormat::Vhdx),
-        }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 impl Kind {
     /// All of them.
@@ -153,10 +105,11 @@ impl Case {
     /// The `nth` case of a kind, of those that a seed stands for; `None` when the format has none of the
     /// kind.
     #[must_use]
-    pub fn draw(format: Format, kind: Kind, seed: u64, nth: u64) -> Option<Self> {
-        let mut random = Random::of_case(seed, format as u64 * 8 + kind as u64, nth);
+    pub fn draw(format: FormatRef, kind: Kind, seed: u64, nth: u64) -> Option<Self> {
+        let place = formats::ALL.into_iter().position(|other| other == format)?;
+        let mut random = draw::of_case(seed, place as u64 * 8 + kind as u64, nth);
         Some(match kind {
-            Kind::Calculator => Self::Question(Question::draw(format, &mut random)),
+            Kind::Calculator => Self::Question(format.draw(&mut random)),
             Kind::Undamaged => {
                 Self::Image(recipes::undamaged(format.scanned()?, &mut random).to_vec())
             }
@@ -182,7 +135,8 @@ impl Case {
     pub fn simpler(&self) -> Vec<Self> {
         match self {
             Self::Question(question) => {
-                question.simpler().into_iter().map(Self::Question).collect()
+                let simpler = calculators::simpler(question).into_iter();
+                simpler.map(Self::Question).collect()
             }
             Self::Image(bytes) => recipes::simpler(bytes)
                 .into_iter()
@@ -204,7 +158,7 @@ impl Case {
     #[must_use]
     pub fn input(&self) -> (&'static str, Vec<u8>) {
         match self {
-            Self::Question(question) => ("fuzz_measure_calc", question.input()),
+            Self::Question(question) => ("fuzz_measure_calc", calculators::input(question)),
             Self::Image(bytes) => ("fuzz_measure_image", recipes::trimmed(bytes).to_vec()),
         }
     }
@@ -281,7 +235,7 @@ fn step<T>(what: &str, work: impl FnOnce() -> T) -> T {
 
 /// Judges the cases of one kind for one format. When some are inconclusive, or refused, or differ as is
 /// known, more are drawn: what is asked for is cases that agree.
-fn run_group(plan: &Plan, format: Format, kind: Kind) -> Result<Group> {
+fn run_group(plan: &Plan, format: FormatRef, kind: Kind) -> Result<Group> {
     let mut group = Group::new(format, kind);
     let mut different: BTreeMap<String, (u64, Case, String)> = BTreeMap::new();
     let mut met: BTreeMap<&'static str, u64> = BTreeMap::new();
@@ -345,7 +299,7 @@ fn run_group(plan: &Plan, format: Format, kind: Kind) -> Result<Group> {
 /// Judges cases, several at once, in their order.
 fn judge_all(
     plan: &Plan,
-    format: Format,
+    format: FormatRef,
     kind: Kind,
     first: u64,
     more: u64,

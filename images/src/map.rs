@@ -3,18 +3,13 @@
 //! A map trusts tables that a scanner has verified. It reads as QEMU does where a scanner has nothing
 //! to verify: what lies past the end of the file is zeroes.
 
-mod blocks;
-mod qcow2;
-mod vmdk;
-
+use std::ffi::OsString;
+use std::fmt;
 use std::fs::File;
 
-use ::qcow2::QcowHeader;
-use ::vmdk::VmdkHeader;
 use anyhow::Result;
 
-use super::format::read_up_to;
-pub use blocks::BlockTable;
+use super::file::{ImageFile, read_up_to};
 
 /// How much of a table is read at once, in bytes.
 const PIECE: usize = 64 << 10;
@@ -48,35 +43,74 @@ pub trait Map {
     fn at(&mut self, offset: u64) -> Result<Stretch>;
 }
 
-/// Where an image's tables are and how they are read.
-#[derive(Debug)]
-pub enum Tables {
-    /// No tables: the file is the disk. A raw image, or a fixed VHD.
-    Flat,
-    /// An L1 table and L2 tables.
-    Qcow2(QcowHeader),
-    /// A grain directory and grain tables.
-    Vmdk(VmdkHeader),
-    /// A block allocation table: a VHD or VHDX.
-    Blocks(BlockTable),
-}
-
-impl Tables {
+/// Where an image's tables are and how they are read. What a format does not have is left out.
+pub trait Tables: fmt::Debug {
     /// The map of the image in `file`.
-    #[must_use]
-    pub fn map<'a>(&self, file: &'a File) -> Box<dyn Map + 'a> {
-        match *self {
-            Self::Flat => Box::new(FlatMap),
-            Self::Qcow2(header) => Box::new(qcow2::Qcow2Map::new(file, header)),
-            Self::Vmdk(header) => Box::new(vmdk::VmdkMap::new(file, header)),
-            Self::Blocks(table) => Box::new(blocks::BlockMap::new(file, table)),
-        }
+    fn map<'a>(&self, file: &'a File) -> Box<dyn Map + 'a>;
+
+    /// Refuses a file that is only a part of an image.
+    ///
+    /// # Errors
+    /// When it is one.
+    fn refuse_part(&self, _image: &ImageFile) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether the data is in another file.
+    fn has_external_data(&self) -> bool {
+        false
+    }
+
+    /// Whether QEMU looks for holes in the file where the tables place data: `BDRV_BLOCK_RAW` and
+    /// `BDRV_BLOCK_RECURSE` in its drivers.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    fn follows_holes(&self, _image: &ImageFile) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// The name of the backing file, as it stands in the image. It is empty when there is one without a name.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn backing_name(&self, _image: &ImageFile) -> Result<Option<OsString>> {
+        Ok(None)
+    }
+
+    /// qemu-img's name of the backing file's format, if the image or its format determines it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn backing_format(&self, _image: &ImageFile) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// How many bytes the image's dirty bitmaps take in an image with clusters of that size; `None` when the
+    /// format has no bitmaps.
+    ///
+    /// # Errors
+    /// When they are damaged, or the answer does not fit 64 bits.
+    fn bitmaps_size(&self, _image: &ImageFile, _cluster_size: u64) -> Result<Option<u64>> {
+        Ok(None)
     }
 }
 
-struct FlatMap;
+/// No tables: the file is the disk. A raw image, or a fixed VHD.
+#[derive(Debug, Clone, Copy)]
+pub struct Flat;
 
-impl Map for FlatMap {
+impl Tables for Flat {
+    fn map<'a>(&self, _file: &'a File) -> Box<dyn Map + 'a> {
+        Box::new(*self)
+    }
+
+    fn follows_holes(&self, _image: &ImageFile) -> Result<bool> {
+        Ok(true)
+    }
+}
+
+impl Map for Flat {
     fn at(&mut self, offset: u64) -> Result<Stretch> {
         Ok(Stretch {
             content: Content::Data(Some(offset)),
@@ -85,15 +119,42 @@ impl Map for FlatMap {
     }
 }
 
+/// The map of a disk in blocks that one table places: `place` finds where the data of a block begins, if it is
+/// in the file.
+pub struct BlockMap<'a, P> {
+    /// The size of a block in bytes.
+    pub block_size: u64,
+    /// Reads the table.
+    pub entries: Entries<'a>,
+    /// Finds a block by its number.
+    pub place: P,
+}
+
+impl<'a, P: Fn(&mut Entries<'a>, u64) -> Result<Option<u64>>> Map for BlockMap<'a, P> {
+    fn at(&mut self, offset: u64) -> Result<Stretch> {
+        let within = offset % self.block_size;
+        let content = match (self.place)(&mut self.entries, offset / self.block_size)? {
+            Some(place) => Content::Data(Some(place + within)),
+            None => Content::Absent,
+        };
+        Ok(Stretch {
+            content,
+            length: self.block_size - within,
+        })
+    }
+}
+
 /// Table entries in a file; it keeps the piece of the file that it read last.
-struct Entries<'a> {
+pub struct Entries<'a> {
     file: &'a File,
     start: u64,
     piece: Vec<u8>,
 }
 
 impl<'a> Entries<'a> {
-    const fn new(file: &'a File) -> Self {
+    /// Those of `file`.
+    #[must_use]
+    pub const fn new(file: &'a File) -> Self {
         Self {
             file,
             start: 0,
@@ -102,7 +163,10 @@ impl<'a> Entries<'a> {
     }
 
     /// The `N` bytes at byte `at` of the file; zeroes past its end.
-    fn read<const N: usize>(&mut self, at: u64) -> Result<[u8; N]> {
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read<const N: usize>(&mut self, at: u64) -> Result<[u8; N]> {
         if let Some(entry) = self.held(at) {
             return Ok(entry);
         }

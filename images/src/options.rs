@@ -34,10 +34,24 @@ pub struct Spec {
     pub about: &'static str,
 }
 
-/// An option of a target format.
+/// The options in a table: a line each, of its name, its type (`text`, `switch`, `number` or `size`) and what
+/// it is.
 #[must_use]
-pub const fn spec(name: &'static str, kind: Kind, about: &'static str) -> Spec {
-    Spec { name, kind, about }
+pub fn specs(table: &'static str) -> Vec<Spec> {
+    let spec = |line: &'static str| {
+        let (name, rest) = line.trim_start().split_once(' ')?;
+        let (kind, about) = rest.trim_start().split_once(' ')?;
+        let kind = match kind {
+            "text" => Kind::Text,
+            "switch" => Kind::Switch,
+            "number" => Kind::Number,
+            "size" => Kind::Size,
+            _ => return None,
+        };
+        let about = about.trim_start();
+        Some(Spec { name, kind, about })
+    };
+    table.lines().filter_map(spec).collect()
 }
 
 /// The options given; each the last of its name.
@@ -59,7 +73,7 @@ impl Options {
     /// # Errors
     /// When a list is malformed, an option is not in `known`, or a value is not of its type; the
     /// message names it.
-    pub fn parse(lists: &[String], known: &'static [Spec]) -> Result<Self> {
+    pub fn parse(lists: &[String], known: &[Spec]) -> Result<Self> {
         let mut options = Self::default();
         for list in lists {
             for item in items(list)? {
@@ -102,13 +116,35 @@ impl Options {
         self.values.contains_key(name)
     }
 
-    /// The name of some option given that begins with `prefix`.
-    #[must_use]
-    pub fn any_with_prefix(&self, prefix: &str) -> Option<&'static str> {
-        self.values
-            .keys()
-            .find(|name| name.starts_with(prefix))
-            .copied()
+    /// The names of options given that begin with `prefix`.
+    pub fn with_prefix(&self, prefix: &str) -> impl Iterator<Item = &'static str> {
+        let names = self.values.keys().copied();
+        names.filter(move |name| name.starts_with(prefix))
+    }
+
+    /// Whether a base image is named.
+    ///
+    /// # Errors
+    /// When its name is empty, or only its format is given.
+    pub fn names_base(&self) -> Result<bool> {
+        ensure!(
+            self.text("backing_file") != Some(""),
+            "-o backing_file: a name is missing"
+        );
+        ensure!(
+            self.has("backing_file") || !self.has("backing_fmt"),
+            "-o backing_fmt needs backing_file"
+        );
+        Ok(self.has("backing_file"))
+    }
+
+    /// Checks an option that must be one of the `names`.
+    ///
+    /// # Errors
+    /// As [`choice`](Self::choice).
+    pub fn one_of(&self, name: &str, names: &[&str]) -> Result<()> {
+        let choices: Vec<_> = names.iter().map(|&name| (name, ())).collect();
+        self.choice(name, &choices)
     }
 
     /// The text of an option that must be one of the `choices`; the first of them when it was not given.
@@ -153,8 +189,8 @@ pub fn items(list: &str) -> Result<Vec<String>> {
     Ok(items)
 }
 
-fn identify(item: &str, known: &'static [Spec]) -> Result<(&'static Spec, String)> {
-    let find = |name: &str| known.iter().find(|spec| spec.name == name);
+fn identify(item: &str, known: &[Spec]) -> Result<(Spec, String)> {
+    let find = |name: &str| known.iter().copied().find(|spec| spec.name == name);
     if let Some((name, text)) = item.split_once('=') {
         if let Some(spec) = find(name) {
             return Ok((spec, text.to_owned()));
@@ -208,16 +244,11 @@ fn number(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    const KNOWN: &[Spec] = &[
-        spec("text", Kind::Text, ""),
-        spec("switch", Kind::Switch, ""),
-        spec("number", Kind::Number, ""),
-        spec("bytes", Kind::Size, ""),
-    ];
+    const KNOWN: &str = "text text a\n switch  switch b\nnumber number  c\nbytes size d d";
 
     fn parse(lists: &[&str]) -> Result<Options> {
         let lists: Vec<_> = lists.iter().map(|list| (*list).to_owned()).collect();
-        Options::parse(&lists, KNOWN)
+        Options::parse(&lists, &specs(KNOWN))
     }
 
     #[test]

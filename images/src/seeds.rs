@@ -2,8 +2,7 @@
 //!
 //! - [`calc`]: the inputs of `fuzz_measure_calc`: every format, every option, sizes up to the limits.
 //! - [`image`](mod@image): the recipes that are inputs of `fuzz_measure_image`.
-//! - [`recipes`]: which images are made for `fuzz_measure_scan`, each with what it shows.
-//! - [`qemu`]: making an image as a recipe says, with qemu-img and qemu-io.
+//! - [`recipe`]: the images that are made for `fuzz_measure_scan`, with qemu-img and qemu-io.
 //! - [`scan`]: an image file as an input of `fuzz_measure_scan`, verified.
 //!
 //! A seed is named by its content in words. Seeds are written to a new folder, read back, verified, and
@@ -13,8 +12,7 @@
 
 pub mod calc;
 pub mod image;
-pub mod qemu;
-pub mod recipes;
+pub mod recipe;
 pub mod scan;
 
 use std::fs;
@@ -65,11 +63,11 @@ pub fn write(out: &Path) -> Result<Vec<Written>> {
     let calc = calc::seeds()?;
     let image = image::seeds()?;
     let mut scan = Vec::new();
-    for (recipe, unit) in recipes::all() {
+    for recipe in recipe::all() {
         let make = || -> Result<Vec<u8>> {
             let folder = tempfile::tempdir()?;
-            let image = qemu::make(recipe, folder.path())?;
-            scan::input(&Source::open(&image, Some(recipe.format))?, unit)
+            let image = recipe.make(folder.path())?;
+            scan::input(&Source::open(&image, Some(recipe.format))?, recipe.unit)
         };
         scan.push(Seed {
             name: recipe.name.to_owned(),

@@ -83,7 +83,7 @@ fn an_empty_file() {
             assert_one_line(&tool(&folder, &args), &args, format);
         }
         // Whoever says that it is raw is believed, as by qemu-img.
-        let raw = tool(&folder, &[command, "-f", "raw", "empty"]);
+        let raw = tool(&folder, &format!("{command} -f raw empty"));
         assert!(raw.succeeded(), "{raw:?}");
     }
 }
@@ -94,7 +94,8 @@ fn an_empty_file() {
 fn a_truncated_image() {
     let (_guard, folder) = folder();
     for (format, options, name, within_metadata) in [
-        ("qcow2", "", "a.qcow2", 0x50000),
+        // The L2 table may end past the end, in the last cluster, but it begins inside.
+        ("qcow2", "", "a.qcow2", 0x40001),
         ("vmdk", "", "a.vmdk", 0x5000),
         ("vpc", "", "a.vhd", 0x60b),
         ("vpc", "subformat=fixed", "b.vhd", u64::MAX),
@@ -175,15 +176,12 @@ fn five_terabytes_of_nothing() {
     let (_guard, folder) = folder();
     let huge = File::create(folder.join("huge")).unwrap();
     huge.set_len(5 << 40).unwrap();
-    let scanned = tool(
-        &folder,
-        &["scan", "--output", "json", "--unit", "64k", "huge"],
-    );
+    let scanned = tool(&folder, "scan --output json --unit 64k huge");
     assert_eq!(scanned.number("virtual-size"), 5 << 40, "{scanned:?}");
     assert_eq!(scanned.number("allocated-bytes"), 0, "{scanned:?}");
     for format in ["raw", "qcow2", "vmdk", "vhdx"] {
         let args = ["measure", "-O", format, "huge"];
-        let empty = tool(&folder, &["measure", "-O", format, "--size", "5T"]);
+        let empty = tool(&folder, &format!("measure -O {format} --size 5T"));
         let ran = tool(&folder, &args);
         assert!(ran.succeeded(), "{args:?}: {ran:?}");
         assert_eq!(ran.stdout, empty.stdout, "{args:?}: {ran:?}");

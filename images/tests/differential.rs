@@ -11,10 +11,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use harness_core::{Outcome, targets};
-use images::differential::known::{self, Example};
+use images::differential::evidence::Example;
+use images::differential::known;
 use images::differential::qemu::Qemu;
 use images::differential::verdict::Verdict;
-use images::differential::{Case, Format, Kind};
+use images::differential::{Case, Kind};
+use images::formats;
 use qemu::{Ran, folder, run};
 use serde_json::Value;
 
@@ -132,7 +134,7 @@ fn every_known_difference_is_still_there() {
 #[test]
 fn the_same_seed_draws_the_same_cases_and_another_one_others() {
     let drawn = |seed| -> Vec<Case> {
-        let all = Format::ALL
+        let all = formats::ALL
             .into_iter()
             .flat_map(|format| Kind::ALL.map(|kind| (format, kind)));
         all.flat_map(|(format, kind)| (0..20).map(move |nth| (format, kind, nth)))

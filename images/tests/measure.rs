@@ -143,13 +143,13 @@ fn sizes_are_read_as_qemu_img_reads_them() {
         same_answer(&folder, &["--size", size], &mut compared);
     }
     // qemu-img 7.2 wants a digit before the point, later ones do not.
-    let ours = tool(&folder, &["measure", "--size", ".5G"]);
-    let theirs = qemu_img(&folder, &["measure", "--size", "0.5G"]);
+    let ours = tool(&folder, "measure --size .5G");
+    let theirs = qemu_img(&folder, "measure --size 0.5G");
     assert_eq!(ours.stdout, theirs.stdout, "{ours:?}");
     compared.0 += 1;
     // More digits than a fraction of 64 bits holds: qemu-img 10.0 answers as for 2k, 7.2 as for 1k.
-    let ours = tool(&folder, &["measure", "--size", "1.99999999999999999999k"]);
-    let theirs = qemu_img(&folder, &["measure", "--size", "2k"]);
+    let ours = tool(&folder, "measure --size 1.99999999999999999999k");
+    let theirs = qemu_img(&folder, "measure --size 2k");
     assert_eq!(ours.stdout, theirs.stdout, "{ours:?}");
     compared.0 += 1;
     for size in [
@@ -247,8 +247,8 @@ fn a_copy_of_a_vhd_or_a_full_vhdx() {
             );
         }
         same_answer(&folder, &["-f", format, name], &mut compared);
-        let ours = tool(&folder, &["measure", "-O", "qcow2", name]);
-        let named = tool(&folder, &["measure", "-f", format, "-O", "qcow2", name]);
+        let ours = tool(&folder, &format!("measure -O qcow2 {name}"));
+        let named = tool(&folder, &format!("measure -f {format} -O qcow2 {name}"));
         assert_eq!(ours.stdout, named.stdout, "{name} is detected");
     }
     compared.at_least(35, "VHD and full VHDX sources");
@@ -290,14 +290,11 @@ fn dirty_bitmaps_are_a_third_number() {
     for (name, granularity) in [("first", "512"), ("the-second", "64k"), ("x", "1M")] {
         qemu_img_ok(
             &folder,
-            &["bitmap", "--add", "-g", granularity, "a.qcow2", name],
+            &format!("bitmap --add -g {granularity} a.qcow2 {name}"),
         );
         measure(&mut compared);
     }
-    qemu_img_ok(
-        &folder,
-        &["bitmap", "--add", "--disable", "a.qcow2", "disabled"],
-    );
+    qemu_img_ok(&folder, "bitmap --add --disable a.qcow2 disabled");
     measure(&mut compared);
     // One that was in use when the writer died counts, though it would not be copied.
     let mut image = std::fs::read(folder.join("a.qcow2")).unwrap();

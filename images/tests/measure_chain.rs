@@ -1,4 +1,4 @@
-//! `campaign measure` of images with backing files, against `qemu-img measure`; and which backing files are
+//! `images measure` of images with backing files, against `qemu-img measure`; and which backing files are
 //! refused.
 
 mod qemu;
@@ -79,7 +79,7 @@ fn an_overlay_is_measured_with_all_that_it_takes_from_its_base() {
     );
     let (_, measured, note) = required(&["--own-layer", "base.qcow2"]);
     assert_eq!((&*measured, &*note), ("own-layer", ""));
-    let ours = tool(&folder, &["measure", "--output", "json", "--size", "1M"]);
+    let ours = tool(&folder, "measure --output json --size 1M");
     assert!(!ours.stdout.contains("measured"), "{ours:?}");
     compared.at_least(8, "an overlay");
 }
@@ -210,10 +210,10 @@ fn assert_chain_refused(folder: &Path, name: &str, parts: &[&str]) {
     for part in [parts, &["--own-layer"]].concat() {
         assert!(ran.stderr.contains(part), "{part:?} of {name}: {ran:?}");
     }
-    let own = tool(folder, &["measure", "-O", "qcow2", "--own-layer", name]);
+    let own = tool(folder, &format!("measure -O qcow2 --own-layer {name}"));
     assert!(own.succeeded(), "{name}: {own:?}");
     assert!(own.stderr.starts_with("note: "), "{name}: {own:?}");
-    let scanned = tool(folder, &["scan", name]);
+    let scanned = tool(folder, &format!("scan {name}"));
     assert!(scanned.succeeded(), "{name}: {scanned:?}");
     assert!(scanned.stderr.starts_with("note: "), "{name}: {scanned:?}");
 }
@@ -325,14 +325,11 @@ fn a_vhdx_base_holds_what_its_table_places() {
         &["write -P 1 3M 2M"],
     );
     overlay(&folder, "qcow2", "base.vhdx", "vhdx", &["top.qcow2", "20M"]);
-    let measure = |name: &str| tool(&folder, &["measure", "-O", "qcow2", name]).stdout;
+    let measure = |name: &str| tool(&folder, &format!("measure -O qcow2 {name}")).stdout;
     let base = measure("base.vhdx");
     assert!(base.starts_with("required size: 2424832\n"), "{base}");
     assert_eq!(measure("top.qcow2"), base + "bitmaps size: 0\n");
-    let theirs = qemu_img_ok(
-        &folder,
-        &["measure", "--output", "json", "-O", "qcow2", "base.vhdx"],
-    );
+    let theirs = qemu_img_ok(&folder, "measure --output json -O qcow2 base.vhdx");
     assert_eq!(theirs.number("required"), theirs.number("fully-allocated"));
 }
 
@@ -379,5 +376,5 @@ fn a_differencing_vhd_or_vhdx_is_refused_by_name() {
     image[table + place as usize + 4] |= 2;
     fs::write(folder.join("a.vhdx"), image).unwrap();
     assert_differencing_refused(&folder, "a.vhdx");
-    assert_ne!(qemu_img(&folder, &["measure", "a.vhdx"]).code, Some(0));
+    assert_ne!(qemu_img(&folder, "measure a.vhdx").code, Some(0));
 }

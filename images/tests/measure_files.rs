@@ -64,23 +64,15 @@ fn a_copy_as_vmdk_vhd_and_vhdx_is_as_long_as_the_file_that_convert_writes() {
             std::fs::remove_file(folder.join("out.img")).unwrap();
         }
         // Another name for the same format.
-        let vhd = tool(&folder, &["measure", "-O", "vhd", name]);
+        let vhd = tool(&folder, &format!("measure -O vhd {name}"));
         assert_eq!(
             vhd.stdout,
-            tool(&folder, &["measure", "-O", "vpc", name]).stdout
+            tool(&folder, &format!("measure -O vpc {name}")).stdout
         );
         // An extent and its descriptor are two files; a stream is at most as long as the answer.
         qemu_img_ok(
             &folder,
-            &[
-                "convert",
-                "-O",
-                "vmdk",
-                "-o",
-                "subformat=monolithicFlat",
-                name,
-                "f.vmdk",
-            ],
+            &format!("convert -O vmdk -o subformat=monolithicFlat {name} f.vmdk"),
         );
         let flat = std::fs::metadata(folder.join("f-flat.vmdk")).unwrap().len();
         let ours = [
@@ -96,15 +88,7 @@ fn a_copy_as_vmdk_vhd_and_vhdx_is_as_long_as_the_file_that_convert_writes() {
         assert_eq!(tool(&folder, &ours).number("required"), flat, "{ours:?}");
         qemu_img_ok(
             &folder,
-            &[
-                "convert",
-                "-O",
-                "vmdk",
-                "-o",
-                "subformat=streamOptimized",
-                name,
-                "s.vmdk",
-            ],
+            &format!("convert -O vmdk -o subformat=streamOptimized {name} s.vmdk"),
         );
         let stream = std::fs::metadata(folder.join("s.vmdk")).unwrap().len();
         let ours = [

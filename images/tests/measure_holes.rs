@@ -1,4 +1,4 @@
-//! `campaign measure` of images whose files have holes, against `qemu-img measure`.
+//! `images measure` of images whose files have holes, against `qemu-img measure`.
 //!
 //! qemu-img looks for holes in a raw image, in a fixed VHD, and in a qcow2 whose refcounts count clearly more
 //! clusters than its file stores. In any other image the tables decide.
@@ -74,10 +74,7 @@ fn a_cluster_of_preallocated_metadata_is_no_data_before_it_is_written() {
             same_answer(&folder, &args, &mut compared);
         }
     }
-    let ours = tool(
-        &folder,
-        &["measure", "--output", "json", "-O", "qcow2", "0.qcow2"],
-    );
+    let ours = tool(&folder, "measure --output json -O qcow2 0.qcow2");
     assert!(ours.number("required") < 10 << 20, "{ours:?}");
     compared.at_least(13 * 9, "preallocated metadata");
 }
@@ -158,8 +155,8 @@ fn a_fixed_vhd_holds_what_its_file_stores() {
             punch(&folder, &name, 3 << 20, 128 << 10);
         }
         same_for_all_targets(&folder, "vpc", &name, &mut compared);
-        let detected = tool(&folder, &["measure", "-O", "qcow2", &name]);
-        let named = tool(&folder, &["measure", "-f", "vpc", "-O", "qcow2", &name]);
+        let detected = tool(&folder, &format!("measure -O qcow2 {name}"));
+        let named = tool(&folder, &format!("measure -f vpc -O qcow2 {name}"));
         assert_eq!(detected.stdout, named.stdout);
     }
     compared.at_least(40, "fixed VHD");

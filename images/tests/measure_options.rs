@@ -188,16 +188,7 @@ fn what_qemu_img_create_refuses_is_refused_and_what_it_takes_is_taken() {
     ] {
         qemu_img_ok(
             &folder,
-            &[
-                "create",
-                "-q",
-                "-f",
-                format,
-                "-o",
-                options,
-                "taken.img",
-                "1M",
-            ],
+            &format!("create -q -f {format} -o {options} taken.img 1M"),
         );
         let args = ["measure", "--size", "1M", "-O", format, "-o", options];
         let ours = tool(&folder, &args);
@@ -227,8 +218,8 @@ fn help_on_options_lists_those_of_qemu_img() {
             });
             names.collect::<std::collections::BTreeSet<_>>()
         };
-        let theirs = qemu_img_ok(&folder, &["create", "-f", format, "-o", "help"]);
-        let ours = tool(&folder, &["measure", "-O", format, "-o", "help"]);
+        let theirs = qemu_img_ok(&folder, &format!("create -f {format} -o help"));
+        let ours = tool(&folder, &format!("measure -O {format} -o help"));
         assert!(ours.succeeded(), "{ours:?}");
         let (mut theirs, ours) = (names(&theirs.stdout), names(&ours.stdout));
         if format == "raw" {

@@ -1,4 +1,4 @@
-//! `campaign measure` of random images against `qemu-img measure`: writes, zeroes, discards, holes in the files, and
+//! `images measure` of random images against `qemu-img measure`: writes, zeroes, discards, holes in the files, and
 //! chains of one to four images of different formats, sizes and clusters.
 
 mod qemu;
@@ -72,7 +72,7 @@ fn make_image(random: &mut Random, folder: &Path, name: String, base: Option<&Im
     // QEMU wants a parent of the same size.
     let size = if format == "vmdk" && base.is_some() {
         let base = base.map(|(_, name)| name.as_str()).unwrap();
-        qemu_img_ok(folder, &["info", "--output", "json", base]).number("virtual-size")
+        qemu_img_ok(folder, &format!("info --output json {base}")).number("virtual-size")
     } else {
         (1 + random.below(12_000)) * 512
     };

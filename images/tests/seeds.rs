@@ -113,26 +113,26 @@ fn seeds_are_written_pass_and_are_kept() {
         "fuzz_measure_scan",
         "fuzz_measure_image",
     ] {
-        let checked_in = names(&root().join("seeds").join(name));
+        let checked_in = names(&root().join("corpus/seeds").join(name));
         let missing: Vec<_> = names(&out.join(name))
             .difference(&checked_in)
             .cloned()
             .collect();
         assert!(
             missing.is_empty(),
-            "seeds/{name} lacks {missing:?}: run `cargo images seeds`"
+            "corpus/seeds/{name} lacks {missing:?}: run `cargo images seeds`"
         );
     }
 }
 
 #[test]
 fn every_seed_that_is_checked_in_is_a_case_with_an_answer() {
-    let scan = root().join("seeds/fuzz_measure_scan");
+    let scan = root().join("corpus/seeds/fuzz_measure_scan");
     for (name, input) in files(&scan) {
         let (virtual_size, allocated_bytes) = answer(&input);
         assert!(allocated_bytes <= virtual_size, "{name}");
     }
-    let calc = root().join("seeds/fuzz_measure_calc");
+    let calc = root().join("corpus/seeds/fuzz_measure_calc");
     for (name, input) in files(&calc) {
         let case = harness_core::calc::CalcCase::decode(&input).unwrap();
         assert!(case.ask(SUBJECT.calculators).is_ok(), "{name}");
@@ -179,7 +179,7 @@ fn ones_own_images_become_seeds_that_say_what_the_images_say() {
     let target = targets::find("fuzz_measure_scan").unwrap();
     for image in fs::read_dir(&images).unwrap() {
         let image = image.unwrap().file_name().into_string().unwrap();
-        let scanned = tool(&images, &["scan", "--output", "json", &image]);
+        let scanned = tool(&images, &format!("scan --output json {image}"));
         let prefix = format!("imported-{}-", image.replace(' ', "-"));
         let (name, input) = written
             .iter()

@@ -4,6 +4,7 @@
 //! device refuses anything else and notes it; [`Device::assert_well_used`] fails afterwards, because a
 //! panic cannot unwind through the call table.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -20,6 +21,11 @@ pub trait Source {
 
     /// Fills `buffer` with the bytes from `offset` on; they are all there.
     fn read_at(&self, offset: u64, buffer: &mut [u8]);
+
+    /// The bytes, when they are in memory.
+    fn bytes(&self) -> Option<Cow<'_, [u8]>> {
+        None
+    }
 }
 
 impl Source for [u8] {
@@ -31,6 +37,10 @@ impl Source for [u8] {
         let offset = usize::try_from(offset).expect("the offset is inside the slice");
         buffer.copy_from_slice(&self[offset..offset + buffer.len()]);
     }
+
+    fn bytes(&self) -> Option<Cow<'_, [u8]>> {
+        Some(Cow::Borrowed(self))
+    }
 }
 
 impl Source for Vec<u8> {
@@ -40,6 +50,10 @@ impl Source for Vec<u8> {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) {
         self.as_slice().read_at(offset, buffer);
+    }
+
+    fn bytes(&self) -> Option<Cow<'_, [u8]>> {
+        Some(Cow::Borrowed(self))
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! - [`device`]: an image on a device that notes how it is read.
 //! - [`scan`]: what must hold whenever a scanner meets an image, whatever its format.
-//! - [`random`]: pseudo-random numbers, the same on every machine.
 //! - [`extents`]: pieces of a disk, and which units they touch.
 //! - [`qemu`]: a temporary folder in which qemu-img and qemu-io are run.
 //! - [`map`]: what `qemu-img map` says of an image.
@@ -16,5 +15,4 @@ pub mod extents;
 pub mod grid;
 pub mod map;
 pub mod qemu;
-pub mod random;
 pub mod scan;

@@ -11,7 +11,6 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::device::Source;
-use crate::extents::Extent;
 use crate::map::Map;
 
 /// Runs a tool of QEMU's in `folder` to its end, whatever that is.
@@ -139,15 +138,6 @@ impl Folder {
         arguments.extend(opened);
         let said = self.run("qemu-io", &arguments);
         assert!(!said.contains("failed"), "qemu-io {arguments:?}: {said}");
-    }
-
-    /// Writes data to these pieces of an image's disk.
-    pub fn write_data(&self, format: &str, name: &str, extents: &[Extent]) {
-        let commands: Vec<_> = extents
-            .iter()
-            .map(|(offset, length)| format!("write -P 0xa7 {offset} {length}"))
-            .collect();
-        self.io(&["-f", format, name], &commands);
     }
 
     /// What `qemu-img map` says of an image.

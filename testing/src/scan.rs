@@ -1,7 +1,7 @@
 //! What must hold whenever a scanner meets an image, whatever its format.
 //!
 //! - [`scan`]: one device; bounded reads, honest counts, a plausible answer, the same each time.
-//! - [`answer`]: the same answer for every sector size.
+//! - [`answer`]: the same answer for every sector size, and that of the reference model.
 //! - [`every_read_fails`]: a read that fails gives an I/O error and never a number.
 //! - [`every_failed_scan_is_repeated`]: a scan after one that failed answers.
 //! - [`callers_mistakes`]: sector sizes and caches that must be refused.
@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 
 use shared::{AllocationSummary, CallTable, ScanError};
+use types::ScanErrorKind;
+pub use types::ScanFormat;
 
 use crate::device::{DEVICE, Device, Source};
 
@@ -19,6 +21,9 @@ pub const SECTOR_SIZES: [u32; 8] = [512, 1024, 2048, 4096, 8192, 16384, 32768, 6
 
 /// A scanner of one format.
 pub trait Scanner {
+    /// The format, whose model must give the same answers; `None` when there is no model to ask.
+    fn format(&self) -> Option<ScanFormat>;
+
     /// The scanner once it has read what tells the image's layout.
     type State<'a>;
 
@@ -61,6 +66,10 @@ macro_rules! scanner {
         pub(crate) struct $name;
 
         impl $crate::scan::Scanner for $name {
+            fn format(&self) -> Option<$crate::scan::ScanFormat> {
+                Some($crate::scan::ScanFormat::$name)
+            }
+
             type State<'a> = $state<'a>;
 
             fn init<'a>(
@@ -175,7 +184,8 @@ fn assert_is_possible(answer: &AllocationSummary, unit: Option<NonZeroU64>) {
 }
 
 /// The answer for an image, which is the same on devices with sectors of all `sector_sizes`; each is
-/// scanned twice, and [checked](scan). `unit` is in bytes and not 0.
+/// scanned twice, and [checked](scan). The reference model must give the same answer when the image is in
+/// memory. `unit` is in bytes and not 0.
 ///
 /// # Errors
 /// What the scanner says.
@@ -194,6 +204,14 @@ pub fn answer<S: Scanner>(
         answers.iter().all(|answer| *answer == answers[0]),
         "the answer depends on the sector size: {answers:?}"
     );
+    if let (Some(format), Some(bytes)) = (scanner.format(), source.bytes()) {
+        assert_eq!(
+            answers[0].map_err(ScanErrorKind::from),
+            model::scanners::scan(format, &*bytes, unit),
+            "scanner and model differ: {:?}",
+            answers[0]
+        );
+    }
     answers[0]
 }
 
@@ -344,6 +362,10 @@ mod tests {
     }
 
     impl Scanner for Toy {
+        fn format(&self) -> Option<ScanFormat> {
+            None
+        }
+
         type State<'a> = State<'a>;
 
         fn init<'a>(

@@ -60,6 +60,12 @@ impl Inputs {
         length
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
     /// How many bytes they take with their lengths.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -1,15 +1,18 @@
 //! Running one input without an engine, and catching what it panics with.
 
+use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::Once;
 
 use crate::check::Check;
 use crate::protocol::Verdict;
 use crate::target::{Events, Outcome, Target};
 use crate::violation::{Crash, Place, Violation};
 
-/// The message and place of the latest panic in this process.
-static LATEST_PANIC: Mutex<Option<Crash>> = Mutex::new(None);
+thread_local! {
+    /// The message and place of the latest panic of this thread: tests replay on several.
+    static LATEST_PANIC: RefCell<Option<Crash>> = const { RefCell::new(None) };
+}
 
 /// Runs `target` on `data` and catches what it panics with.
 ///
@@ -42,13 +45,13 @@ fn catch(target: &dyn Target, data: &[u8], run: impl FnOnce() -> Outcome) -> Ver
     QUIET.call_once(|| {
         panic::set_hook(Box::new(|info| {
             let message = info.payload_as_str().unwrap_or("a panic without a message");
-            *latest_panic() = Some(Crash::Panic {
+            LATEST_PANIC.set(Some(Crash::Panic {
                 message: message.to_owned(),
                 place: info.location().map(|place| Place {
                     file: place.file().to_owned(),
                     line: place.line(),
                 }),
-            });
+            }));
         }));
     });
     // One that was caught elsewhere is none of this input.
@@ -67,7 +70,7 @@ fn catch(target: &dyn Target, data: &[u8], run: impl FnOnce() -> Outcome) -> Ver
 
 /// The violation that the latest panic of the code under test is.
 fn of_panic(target: &dyn Target, data: &[u8]) -> Violation {
-    let crash = latest_panic().take().unwrap_or(Crash::Panic {
+    let crash = LATEST_PANIC.take().unwrap_or(Crash::Panic {
         message: "a panic that another hook took".to_owned(),
         place: None,
     });
@@ -75,8 +78,4 @@ fn of_panic(target: &dyn Target, data: &[u8]) -> Violation {
     let asked = panic::catch_unwind(AssertUnwindSafe(|| target.describe(data)));
     let asked = asked.ok().and_then(Result::ok);
     Violation::of_crash(crash, &target.info().name, asked)
-}
-
-fn latest_panic() -> MutexGuard<'static, Option<Crash>> {
-    LATEST_PANIC.lock().unwrap_or_else(PoisonError::into_inner)
 }

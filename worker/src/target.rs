@@ -36,6 +36,22 @@ pub struct TargetInfo {
     pub is_baseline: bool,
 }
 
+impl TargetInfo {
+    /// A target without checks and without a dictionary, built with compare tracing.
+    #[must_use]
+    pub fn new(name: &str, drives: &str, max_input: usize) -> Self {
+        Self {
+            name: name.to_owned(),
+            drives: drives.to_owned(),
+            max_input,
+            checks: None,
+            dictionary: None,
+            compare_tracing: true,
+            is_baseline: false,
+        }
+    }
+}
+
 /// Something to fuzz.
 pub trait Target {
     /// Its properties.

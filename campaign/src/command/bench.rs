@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use harness_core::Target;
 use tempfile::TempDir;
+use worker::TargetInfo;
 
 use super::parse_time;
 use crate::corpora::{pack, zip_of};
@@ -74,7 +74,7 @@ pub struct Bench {
 /// When something cannot be built, or an engine dies or executes nothing; with --instructions, when
 /// Valgrind is missing or an input fails.
 pub fn run(args: &Bench, project: &Project) -> Result<ExitCode> {
-    let targets = super::chosen_targets(&args.targets)?;
+    let targets = super::chosen_targets(project, &args.targets)?;
     if args.instructions {
         callgrind::run(args, project, &targets)
     } else {
@@ -93,10 +93,10 @@ struct Inputs {
 
 impl Inputs {
     /// The target's shipped corpus; where there is none, its seeds.
-    fn of(project: &Project, target: &Target) -> Result<Self> {
-        let zip = zip_of(&project.root().join("corpora"), target);
+    fn of(project: &Project, target: &TargetInfo) -> Result<Self> {
+        let zip = zip_of(&project.shipped(), target);
         if !zip.exists() {
-            let folder = project.seeds(target);
+            let folder = project.seeds(&target.name);
             let files = files_in(&folder)?;
             return Ok(Self {
                 from: format!("{} seeds in {}", files.len(), from_here(&folder).display()),

@@ -1,20 +1,20 @@
 //! `campaign compare`: all engines on the same oracle, from the same seeds, for the same time, as often as asked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Result, bail};
-use harness_core::Target;
+use anyhow::{Result, bail, ensure};
 use report::against::{self, Both};
 use report::{Comparison, summary};
+use worker::TargetInfo;
+use worker::protocol::Hello;
 
 use super::{FINDS, INTERRUPTED, chosen_targets, parse_time};
 use crate::atomic;
 use crate::comparison::contestant::Contestants;
-use crate::comparison::faults::{self, Hunts};
 use crate::comparison::folder::Folder;
 use crate::comparison::hunts as hunted;
 use crate::comparison::machine;
@@ -31,6 +31,7 @@ use crate::fuzz::never_evaluated_in_words;
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
+use crate::replay::hello_of;
 use crate::supervisor::Claim;
 
 /// Compare the engines: same oracle, same seeds, same profile, same time, one core each.
@@ -67,7 +68,6 @@ Examples:
   cargo campaign compare --time 1m
   cargo campaign compare --trials 10 --time 24h --cores 4 --out results/compare/october
   cargo campaign compare --out results/compare/october                goes on with it
-  cargo campaign compare --trials 10 --time 5m --faults all --out results/compare/faults
   cargo campaign compare --out results/compare/november --against results/compare/october
                                         what has changed; nothing is run when both are whole
   cargo campaign compare fuzz_measure_scan --time 10m --engines afl,libfuzzer --cores 1
@@ -112,11 +112,9 @@ pub struct Compare {
     /// Run trials again in which an engine died or did nothing.
     #[arg(long)]
     retry: bool,
-    /// Afterwards have every engine hunt these planted faults, as often as it has trials and at most as long each: their
-    /// names, with commas between them, or `all`. How soon each is caught is shown as survival curves; that is the
-    /// oracle's strength, and no ranking of engines.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    faults: Vec<String>,
+    /// Moved: `cargo lab faults --into DIR` adds hunts of planted faults to the comparison in DIR.
+    #[arg(long, hide = true)]
+    faults: Option<String>,
     /// Set the result side by side with an earlier one, for example of the seeds before a change: the folder
     /// that a comparison wrote, or its report.json. What differs in the conditions comes first. The folder gets
     /// against.md and against.json too.
@@ -125,28 +123,21 @@ pub struct Compare {
 }
 
 impl Compare {
-    fn asked(&self) -> Result<Asked> {
+    fn asked(&self) -> Asked {
         let mut names = self.targets.clone();
         names.extend(self.named.iter().cloned());
-        let targets = if names.is_empty() {
-            None
-        } else {
-            let targets: BTreeSet<&str> = chosen_targets(&names)?
-                .iter()
-                .map(|target| target.name)
-                .collect();
-            Some(targets.into_iter().map(str::to_owned).collect())
-        };
+        names.sort();
+        names.dedup();
         let engines = self.engines.as_ref();
-        Ok(Asked {
-            targets,
+        Asked {
+            targets: (!names.is_empty()).then_some(names),
             engines: engines.map(|engines| engines.0.iter().copied().collect()),
             trials: self.trials.map(usize::from),
             time_seconds: self.time.map(|time| time.as_secs()),
             snapshot_seconds: self.snapshot.map(|time| time.as_secs()),
             cores: self.cores.map(usize::from),
             order_seed: self.seed,
-        })
+        }
     }
 }
 
@@ -155,12 +146,21 @@ impl Compare {
 /// # Errors
 /// When a result does not count; see the exit codes in the help. The report is written all the same.
 pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
+    if args.faults.is_some() {
+        eprintln!("moved: use cargo lab faults --into DIR, then cargo campaign compare --out DIR");
+        return Ok(ExitCode::from(2));
+    }
     let progress = Progress::new();
     session::stop_on_ctrl_c()?;
-    let asked = args.asked()?;
-    faults::check_known(project, &args.faults)?;
+    let asked = args.asked();
     let old = args.against.as_deref().map(report::read).transpose()?;
-    let folder = Folder::open(&output_folder(args.out.as_deref(), project)?)?;
+    let folder = output_folder(args.out.as_deref(), project)?;
+    let names = asked.targets.as_deref().unwrap_or_default();
+    if !folder.join("plan.json").exists() {
+        // No folder is made for a target that is not there. One that is resumed has its own worker to ask.
+        chosen_targets(project, names)?;
+    }
+    let folder = Folder::open(&folder)?;
     let is_here = |from: &PathBuf| {
         let from = from.canonicalize().unwrap_or_else(|_| from.clone());
         from == folder.root() || from.parent() == Some(folder.root())
@@ -178,22 +178,32 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     let plan = match Plan::read(&folder.plan())? {
         Some(plan) => start::resume(plan, &asked, &folder)?,
         None => {
-            let targets = chosen_targets(asked.targets.as_deref().unwrap_or_default())?;
+            let targets = chosen_targets(project, names)?;
             start::start(&asked, &targets, project, &folder, &progress)?
         }
     };
 
-    let targets: BTreeMap<String, &'static Target> = plan
-        .targets
-        .iter()
-        .map(|name| Ok((name.clone(), super::target(name)?)))
-        .collect::<Result<_>>()?;
+    // The project may have changed since the start, and the kept worker has not.
+    let Hello {
+        targets, checks, ..
+    } = hello_of(&folder.worker())?;
+    let targets: BTreeMap<String, TargetInfo> = targets
+        .into_iter()
+        .map(|target| (target.name.clone(), target))
+        .collect();
+    for name in &plan.targets {
+        let worker = folder.worker();
+        ensure!(
+            targets.contains_key(name),
+            "{} has no target {name}",
+            worker.display()
+        );
+    }
     let map = SourceMap::of_worker(
         &folder.neutral(),
         project.root(),
         &project.code_under_test()?,
     )?;
-    let faults = faults::chosen(project, &args.faults, &targets)?;
     let order = order::of(&plan.targets, &plan.engines, plan.trials, plan.order_seed);
     if args.retry {
         retry(&folder, &order, &progress)?;
@@ -213,32 +223,14 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         progress: &progress,
     };
     let trials = schedule.run(order);
-    let mut troubles = Vec::new();
-    if !faults.is_empty() && !session::interrupted() {
-        let hunts = Hunts {
-            project,
-            folder: &folder,
-            targets: &targets,
-            engines: &plan.engines,
-            trials: plan.trials,
-            time,
-            cores: schedule.cores.clone(),
-            order_seed: plan.order_seed,
-            progress: &progress,
-        };
-        // The trials are whole: they are reported whatever comes of the hunts.
-        troubles = hunts
-            .run(&faults)
-            .unwrap_or_else(|error| vec![format!("{error:#}")]);
-    }
     let hunts = hunted::read(&folder)?;
-    troubles.extend(hunted::lost(&hunts));
     let comparison = progress.step("report", || {
         let reporting = Reporting {
             plan: &plan,
             folder: &folder,
             map: &map,
             targets: &targets,
+            checks: &checks,
             trials: &trials,
             hunts: &hunts,
         };
@@ -261,11 +253,8 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         atomic::write_durably(&folder.root().join("faults.md"), of_faults.as_bytes())?;
         outln!("{of_faults}");
     }
-    let code = conclude(&comparison, &trials, &folder, project, troubles)?;
-    if session::interrupted() && !faults.is_empty() {
-        return Ok(ExitCode::from(INTERRUPTED));
-    }
-    Ok(code)
+    let lost = hunted::lost(&hunts);
+    conclude(&comparison, &trials, &folder, project, lost)
 }
 
 /// The folder to write to, and to go on in.

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
-use harness_core::Target;
 use report::format::grouped;
+use worker::TargetInfo;
 
 use super::{INTERRUPTED, Neutral, chosen_targets};
 use crate::corpora::candidates::Candidates;
-use crate::corpora::pack::{self, Inputs, Packed, Packer};
+use crate::corpora::fingerprints::WithFingerprints;
+use crate::corpora::pack::{self, Inputs, Packed};
 use crate::corpora::survey::{Interrupted, Survey, Terms};
 use crate::corpora::zip_of;
 use crate::corpus::{Store, files_in};
@@ -28,7 +29,7 @@ use crate::project::Project;
 /// soon done, that have every feature: a source region with how often it is executed (1, 2, 3, 4-7, 8-15, 16-31,
 /// 32-127, more often), a check that is evaluated, a kind of answer. Features are counted on the neutral build,
 /// for all engines alike. The zip is read back and replayed before it takes the old one's place, which happens
-/// only when nothing was lost. Inputs in corpora/kept/ are in the zip whatever they reach: they find faults that
+/// only when nothing was lost. Inputs in corpus/shipped/kept/ are in the zip whatever they reach: they find faults that
 /// others with their features do not.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -54,7 +55,7 @@ pub struct Corpora {
     /// coverage differ in what they are sensitive to.
     #[arg(long, value_name = "N", default_value = "12")]
     keep_per_feature: NonZeroUsize,
-    /// Where the zips are, and are written; by default the project's corpora/.
+    /// Where the zips are, and are written; by default the project's corpus/shipped/.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -66,16 +67,16 @@ pub struct Corpora {
 pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
     session::stop_on_ctrl_c()?;
-    let targets = chosen_targets(&args.targets)?;
+    let targets = chosen_targets(project, &args.targets)?;
     let out = match &args.out {
         Some(folder) => std::path::absolute(folder)?,
-        None => project.root().join("corpora"),
+        None => project.shipped(),
     };
     let _claim = project.claim(&project.results().join("corpora"))?;
 
     let mut candidates = Candidates::default();
     for &target in &targets {
-        candidates.add_files(target, &files_in(&project.seeds(target))?)?;
+        candidates.add_files(target, &files_in(&project.seeds(&target.name))?)?;
         let pinned = files_in(&kept_folder(project, target))?;
         candidates.add_files(target, &pinned)?;
         let zip = zip_of(&out, target);
@@ -98,7 +99,7 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
     let mut finds = 0;
     let mut made = Vec::new();
     for &target in &targets {
-        let Some(inputs) = candidates.inputs.get(target.name) else {
+        let Some(inputs) = candidates.inputs.get(&target.name) else {
             bail!(
                 "{} has no inputs at all; make seeds with `cargo images seeds`",
                 target.name
@@ -106,7 +107,8 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
         };
         let shrinking = Shrinking {
             target,
-            replay: neutral.replay(target.name),
+            worker: project.worker()?,
+            replay: neutral.replay(&target.name),
             inputs,
             pinned: contents(&kept_folder(project, target))?,
             keep: args.keep_per_feature.get(),
@@ -149,8 +151,8 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
 }
 
 /// The folder of inputs that are kept whatever they reach.
-fn kept_folder(project: &Project, target: &Target) -> PathBuf {
-    project.root().join("corpora/kept").join(target.name)
+fn kept_folder(project: &Project, target: &TargetInfo) -> PathBuf {
+    project.shipped().join("kept").join(&target.name)
 }
 
 /// The inputs in a folder.
@@ -166,7 +168,9 @@ fn contents(folder: &Path) -> Result<Inputs> {
 
 /// The inputs of a target that are to become its corpus.
 struct Shrinking<'a> {
-    target: &'a Target,
+    target: &'a TargetInfo,
+    /// The worker that knows fingerprints.
+    worker: &'a Path,
     replay: Replay<'a>,
     inputs: &'a Inputs,
     /// Inputs that are kept in any case.
@@ -188,13 +192,13 @@ impl Shrinking<'_> {
         let all = self.survey(self.inputs, "replay")?;
         let mut kept = BTreeSet::from_iter(all.cover());
         let failing: BTreeSet<usize> = all.failing.iter().map(|failing| failing.0).collect();
-        let mut packer = Packer::create(place)?;
+        let mut packer = WithFingerprints::create(place, self.worker, &self.target.name)?;
         for (index, (name, content)) in self.inputs.iter().enumerate() {
             if self.pinned.contains_key(name) && !failing.contains(&index) {
                 kept.insert(index);
             }
             if kept.contains(&index) {
-                packer.add(name, content, &self.target.fingerprint(content))?;
+                packer.add(name, content.clone())?;
             }
         }
         ensure!(!kept.is_empty(), "{}: every input fails", self.target.name);
@@ -202,7 +206,7 @@ impl Shrinking<'_> {
         let read_back = pack::read(zip.path())?;
         let after = self.survey(&read_back, "verify")?;
         all.ensure_kept_in(&after)
-            .with_context(|| self.target.name.to_owned())?;
+            .with_context(|| self.target.name.clone())?;
         Ok(Corpus {
             all,
             inputs: read_back.len(),

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use harness_core::Target;
 use report::format::grouped;
 use serde::Serialize;
+use worker::TargetInfo;
 
 use super::{Neutral, chosen_targets};
 use crate::corpora::candidates::Candidates;
@@ -27,7 +27,7 @@ use crate::replay::Verdict;
 /// Count the source regions of the code under test that corpora reach, and show where they are.
 ///
 /// Replays corpora on the neutral build and prints, crate by crate, what of it they reach, then every region
-/// that none of them reaches. Those that no input can reach are listed in corpora/unreached.toml, each with
+/// that none of them reaches. Those that no input can reach are listed in corpus/shipped/unreached.toml, each with
 /// the reason; the command fails when a region is unreached and not listed, or listed and reached.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -104,7 +104,7 @@ struct OfTarget {
 /// When the list does not fit, too little is reached, an input fails, or something cannot be done.
 pub fn run(args: &Coverage, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
-    let targets = chosen_targets(&args.targets)?;
+    let targets = chosen_targets(project, &args.targets)?;
     let candidates = inputs(args, project, &targets)?;
     let neutral = Neutral::build(project, &progress)?;
     let map = &neutral.map;
@@ -121,7 +121,7 @@ pub fn run(args: &Coverage, project: &Project) -> Result<ExitCode> {
         reached.extend(regions);
     }
     export(args, project, map, &counts, &of_targets)?;
-    let list = List::read(&project.root().join("corpora/unreached.toml"))?;
+    let list = List::read(&project.shipped().join("unreached.toml"))?;
     let unreached = unreached(project.root(), &(&map.all() - &reached), &list)?;
     let places: Vec<Place> = unreached
         .iter()
@@ -212,11 +212,11 @@ fn export(
 }
 
 /// The inputs to replay, by target.
-fn inputs(args: &Coverage, project: &Project, targets: &[&Target]) -> Result<Candidates> {
+fn inputs(args: &Coverage, project: &Project, targets: &[&TargetInfo]) -> Result<Candidates> {
     let mut candidates = Candidates::default();
     if args.corpus.is_empty() {
         for &target in targets {
-            let zip = zip_of(&project.root().join("corpora"), target);
+            let zip = zip_of(&project.shipped(), target);
             candidates.add_zip(target, &zip)?;
         }
     }
@@ -337,7 +337,7 @@ fn judge(args: &Coverage, measured: &Measured) -> Result<()> {
         let unlisted = measured.unreached.len() - listed;
         ensure!(
             unlisted == 0 && measured.wrongly_listed.is_empty(),
-            "{unlisted} regions are unreached and not listed, {} entries of corpora/unreached.toml are wrong",
+            "{unlisted} regions are unreached and not listed, {} entries of corpus/shipped/unreached.toml are wrong",
             measured.wrongly_listed.len()
         );
     }

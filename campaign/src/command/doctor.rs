@@ -1,21 +1,22 @@
-//! `campaign doctor`: what is missing or misconfigured, and what mends it.
+//! `campaign doctor`: what is missing or misconfigured, and the command that mends it.
 
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Result;
 use serde::Serialize;
+use worker::TargetInfo;
 
 use crate::corpus::files_in;
 use crate::engine::{Engine, libfuzzer, shown};
 use crate::output::outln;
 use crate::project::Project;
 
-/// Check the tools and the set-up, and say what mends what is missing.
+/// Check the tools and the set-up, and print the command that mends each problem.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:
-  0  everything needed is there
+  0  everything needed is installed
   1  something needed is missing
   2  the command line is wrong
 
@@ -23,7 +24,7 @@ Examples:
   cargo campaign doctor
   cargo campaign doctor --json
 
-`scripts/setup` installs all that is missing.")]
+`scripts/setup` installs everything that is missing.")]
 pub struct Doctor {
     /// Print JSON: an array of `what`, `state`, `found` and `mend`.
     #[arg(long)]
@@ -34,7 +35,7 @@ pub struct Doctor {
 #[serde(rename_all = "lowercase")]
 enum State {
     Fine,
-    /// Works without it, but better with it.
+    /// Not needed, but recommended.
     Better,
     Missing,
 }
@@ -74,7 +75,7 @@ pub fn run(args: &Doctor, project: &Project) -> Result<ExitCode> {
             "apt-get install valgrind",
         )),
         optional(tool(
-            "cargo-mutants, for `mutants`",
+            "cargo-mutants, for `cargo lab mutants`",
             Command::new("cargo").args(["mutants", "--version"]),
             None,
             "scripts/setup --mutants",
@@ -85,7 +86,7 @@ pub fn run(args: &Doctor, project: &Project) -> Result<ExitCode> {
     findings.push(afl_runtime());
     findings.extend(core_pattern());
     findings.extend(governor());
-    findings.push(seeds(project)?);
+    findings.extend(targets(project)?);
 
     let missing = findings
         .iter()
@@ -118,7 +119,7 @@ pub fn run(args: &Doctor, project: &Project) -> Result<ExitCode> {
     })
 }
 
-/// A command-line tool: its version's first line, which must contain `version` when one is given.
+/// A command-line tool: the first line with its version, which must contain `version` when one is given.
 fn tool(what: &str, command: &mut Command, version: Option<&str>, mend: &str) -> Finding {
     let output = command.stdin(Stdio::null()).output();
     let found = output
@@ -178,7 +179,7 @@ fn chromium() -> Option<Finding> {
         .min_by_key(|finding| finding.state != State::Fine)
 }
 
-/// The same for what most commands do without.
+/// The same for a tool that most commands do not need.
 fn optional(finding: Finding) -> Finding {
     Finding {
         state: match finding.state {
@@ -205,9 +206,9 @@ fn nightly() -> Finding {
         what: "nightly Rust, for AddressSanitizer".to_owned(),
         state: if there { State::Fine } else { State::Better },
         found: if there {
-            "there"
+            "installed"
         } else {
-            "not there: libFuzzer runs without a sanitizer"
+            "not installed: libFuzzer runs without a sanitizer"
         }
         .to_owned(),
         mend: (!there).then(|| "rustup toolchain install nightly".to_owned()),
@@ -220,7 +221,7 @@ fn afl_runtime() -> Finding {
         .args(["afl", "fuzz", "-h"])
         .stdin(Stdio::null())
         .output();
-    // Its help ends with status 1; when the runtime is missing cargo-afl says so and prints no help.
+    // Its help exits with status 1. Without the runtime, cargo-afl prints an error and no help.
     let there = output.is_ok_and(|output| {
         let text = [output.stdout, output.stderr].concat();
         String::from_utf8_lossy(&text).contains("afl-fuzz")
@@ -228,12 +229,12 @@ fn afl_runtime() -> Finding {
     Finding {
         what: "AFL++'s runtime for this compiler".to_owned(),
         state: if there { State::Fine } else { State::Missing },
-        found: if there { "there" } else { "not built" }.to_owned(),
+        found: if there { "built" } else { "not built" }.to_owned(),
         mend: (!there).then(|| "cargo afl config --build --force".to_owned()),
     }
 }
 
-/// A core pattern that pipes crashes to a program makes AFL++ take them for time-outs.
+/// With a core pattern that pipes crashes to a program, AFL++ takes crashes for time-outs.
 fn core_pattern() -> Option<Finding> {
     let pattern = std::fs::read_to_string(Path::new("/proc/sys/kernel/core_pattern")).ok()?;
     let piped = pattern.starts_with('|');
@@ -241,7 +242,7 @@ fn core_pattern() -> Option<Finding> {
         what: "core pattern".to_owned(),
         state: if piped { State::Better } else { State::Fine },
         found: if piped {
-            "crashes are piped to a program, which makes AFL++ slow to see them".to_owned()
+            "crashes are piped to a program, so AFL++ notices them late".to_owned()
         } else {
             pattern.trim().to_owned()
         },
@@ -249,7 +250,7 @@ fn core_pattern() -> Option<Finding> {
     })
 }
 
-/// A governor that slows idle cores down makes engines slow to start, and comparisons noisy.
+/// A governor that slows down idle cores makes engines start slowly and comparisons noisy.
 fn governor() -> Option<Finding> {
     let path = Path::new("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
     let governor = std::fs::read_to_string(path).ok()?.trim().to_owned();
@@ -269,11 +270,37 @@ fn governor() -> Option<Finding> {
     })
 }
 
-fn seeds(project: &Project) -> Result<Finding> {
+/// Whether there is a replay worker, and seeds for its targets.
+fn targets(project: &Project) -> Result<Vec<Finding>> {
+    let what = "replay worker".to_owned();
+    let targets = match project.fuzzed() {
+        Ok(targets) => targets,
+        Err(why) => {
+            let why = format!("{why:#}");
+            let finding = Finding {
+                what,
+                state: State::Missing,
+                found: why.lines().next().unwrap_or_default().to_owned(),
+                mend: Some("cargo build --release --bin replay_worker".to_owned()),
+            };
+            return Ok(vec![finding]);
+        }
+    };
+    let worker = Finding {
+        what,
+        state: State::Fine,
+        found: format!("{} targets", targets.len()),
+        mend: None,
+    };
+    Ok(vec![worker, seeds(project, &targets)?])
+}
+
+fn seeds(project: &Project, targets: &[&TargetInfo]) -> Result<Finding> {
     let mut counts = Vec::new();
     let mut empty = false;
-    for name in super::target_names() {
-        let count = files_in(&project.seeds(super::target(name)?))?.len();
+    for target in targets {
+        let name = &target.name;
+        let count = files_in(&project.seeds(name))?.len();
         empty |= count == 0;
         counts.push(format!("{count} for {name}"));
     }

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 
 use super::INTERRUPTED;
-use crate::corpora::pack::{Packer, entry_name};
+use crate::corpora::fingerprints::WithFingerprints;
+use crate::corpora::pack::entry_name;
 use crate::corpus::files_in;
 use crate::engine::session;
 use crate::output::{self, from_here, outln};
@@ -17,16 +18,15 @@ use crate::project::Project;
 
 /// Pack a target's corpus into one zip, as OSS-Fuzz takes seeds.
 ///
-/// Entries are named by content and in the order of their names, so that the same inputs make the same bytes on
-/// every machine, in whatever order and under whatever names they were found. Inputs that are longer than the
-/// target takes are left out, and counted.
+/// Entries are named by content and sorted by name. So the same inputs make the same bytes on every machine,
+/// whatever their files are called. Inputs that are longer than the target takes are left out and counted.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:
   0  the zip is written
-  1  it could not be done; a file that was there is as it was
+  1  it could not be done; an existing file is unchanged
   2  the command line is wrong
-130  it was interrupted; a file that was there is as it was
+130  it was interrupted; an existing file is unchanged
 
 Examples:
   cargo campaign export fuzz_measure_calc --out fuzz_measure_calc_seed_corpus.zip
@@ -34,7 +34,7 @@ Examples:
 pub struct Export {
     /// The target.
     target: String,
-    /// The file to write. `import` finds the target by its name when that begins with it.
+    /// The file to write. When its name starts with the target's, `import` needs no --target.
     #[arg(long, value_name = "FILE.zip")]
     out: PathBuf,
     /// The folder of inputs; by default the target's corpus in results/corpus.
@@ -49,10 +49,10 @@ pub struct Export {
 pub fn run(args: &Export, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
     session::stop_on_ctrl_c()?;
-    let target = super::target(&args.target)?;
+    let target = project.target(&args.target)?;
     let corpus = match &args.corpus {
         Some(folder) => folder.clone(),
-        None => project.corpus(target.name),
+        None => project.corpus(&target.name),
     };
     let files = files_in(&corpus)?;
     let mut line = progress.counted("name by content", "inputs", files.len() as u64);
@@ -79,7 +79,7 @@ pub fn run(args: &Export, project: &Project) -> Result<ExitCode> {
     );
     named.sort_unstable();
 
-    let mut packer = Packer::create(&args.out)?;
+    let mut packer = WithFingerprints::create(&args.out, project.worker()?, &target.name)?;
     let mut line = progress.counted("pack", "inputs", named.len() as u64);
     let mut packed = 0_u64;
     let mut latest: Option<(&String, Vec<u8>)> = None;
@@ -91,7 +91,7 @@ pub fn run(args: &Export, project: &Project) -> Result<ExitCode> {
         line.step();
         ensure!(
             *name == entry_name(&content),
-            "{} was changed meanwhile; begin again",
+            "{} was changed meanwhile; start again",
             file.display()
         );
         if let Some((before, same)) = &latest
@@ -100,7 +100,7 @@ pub fn run(args: &Export, project: &Project) -> Result<ExitCode> {
             ensure!(*same == content, "two inputs are called {name}");
             continue;
         }
-        packer.add(name, &content, &target.fingerprint(&content))?;
+        packer.add(name, content.clone())?;
         packed += 1;
         latest = Some((name, content));
     }
@@ -117,11 +117,8 @@ pub fn run(args: &Export, project: &Project) -> Result<ExitCode> {
     );
     let twice = named.len() as u64 - packed;
     output::counts([
-        (twice, "were there twice"),
-        (
-            too_long,
-            "are longer than the target takes, and are left out",
-        ),
+        (twice, "found more than once"),
+        (too_long, "longer than the target takes: left out"),
     ])?;
     Ok(ExitCode::SUCCESS)
 }

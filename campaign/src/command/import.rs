@@ -1,12 +1,12 @@
-//! `campaign import`: inputs of others for a corpus.
+//! `campaign import`: adds inputs from elsewhere to a corpus.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use harness_core::Target;
 use report::format::grouped;
+use worker::TargetInfo;
 
 use super::INTERRUPTED;
 use crate::corpora::candidates::target_of;
@@ -20,8 +20,8 @@ use crate::project::Project;
 /// Add the inputs of a zip or a folder to a target's corpus.
 ///
 /// An input that the corpus already has is not added again, whatever its name is. Inputs that are longer than the
-/// target takes are refused, and counted. A zip is checked as a whole before the first input is added. Nothing is
-/// replayed: `cargo campaign minimize` does that, and sorts out what fails.
+/// target takes are refused and counted. A zip is checked as a whole before the first input is added. Nothing is
+/// replayed: `cargo campaign minimize` does that, and puts failing inputs into results/finds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:
@@ -51,7 +51,7 @@ pub struct Import {
 pub fn run(args: &Import, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
     session::stop_on_ctrl_c()?;
-    let target = target(args)?;
+    let target = target(args, project)?;
     let kind = fs::metadata(&args.from)
         .with_context(|| format!("{} cannot be opened", args.from.display()))?;
     let files = if kind.is_dir() {
@@ -61,13 +61,13 @@ pub fn run(args: &Import, project: &Project) -> Result<ExitCode> {
     };
     let inputs = match &files {
         Some(files) => files.len(),
-        // A damaged zip is refused before anything of it is added.
+        // A damaged zip is refused before any of its inputs is added.
         None => progress.step("check the zip", || pack::each(&args.from, |_, _| Ok(())))?,
     };
     ensure!(inputs > 0, "{} has no inputs", args.from.display());
     let corpus = match &args.corpus {
         Some(folder) => folder.clone(),
-        None => project.corpus(target.name),
+        None => project.corpus(&target.name),
     };
     let store = Store::open(&corpus)?;
     let [mut new, mut known, mut too_long, mut unreadable] = [0; 4];
@@ -110,12 +110,9 @@ pub fn run(args: &Import, project: &Project) -> Result<ExitCode> {
         from_here(&corpus).display()
     );
     output::counts([
-        (known, "were there"),
-        (
-            too_long,
-            "are longer than the target takes, and are refused",
-        ),
-        (unreadable, "could not be read, and are left out"),
+        (known, "already in the corpus"),
+        (too_long, "longer than the target takes: refused"),
+        (unreadable, "not readable: left out"),
     ])?;
     if session::interrupted() {
         progress.say("interrupted: what was added stays");
@@ -125,11 +122,11 @@ pub fn run(args: &Import, project: &Project) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn target(args: &Import) -> Result<&'static Target> {
+fn target<'a>(args: &Import, project: &'a Project) -> Result<&'a TargetInfo> {
     if let Some(name) = &args.target {
-        return super::target(name);
+        return project.target(name);
     }
-    target_of(&args.from, &super::chosen_targets(&[])?)?.with_context(|| {
+    target_of(&args.from, &project.fuzzed()?)?.with_context(|| {
         format!(
             "{} names no target; name it with --target",
             args.from.display()

@@ -3,18 +3,18 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use harness_core::TARGETS;
 use serde::Serialize;
 
 use crate::engine::Engine;
 use crate::output::outln;
+use crate::project::Project;
 
 /// List the targets, what each drives, and the engines.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:
   0  the list is printed
-  1  it could not be printed
+  1  the replay worker, which knows the targets, could not be built
   2  the command line is wrong
 
 Examples:
@@ -24,34 +24,35 @@ pub struct List {
     /// Print JSON: `targets` (name, drives, max-input, dictionary) and `engines`.
     #[arg(long)]
     json: bool,
-    /// Also the base line that measures an engine's own cost.
+    /// Also list the baseline, which measures an engine's own cost.
     #[arg(long)]
     all: bool,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Listed {
-    name: &'static str,
-    drives: &'static str,
+struct Listed<'a> {
+    name: &'a str,
+    drives: &'a str,
     max_input: usize,
     /// From the project's root.
-    dictionary: Option<&'static str>,
+    dictionary: Option<&'a str>,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// When JSON cannot be made, which does not happen.
-pub fn run(args: &List) -> Result<ExitCode> {
-    let targets: Vec<Listed> = TARGETS
+/// When the replay worker cannot be built.
+pub fn run(args: &List, project: &Project) -> Result<ExitCode> {
+    let targets: Vec<Listed<'_>> = project
+        .targets()?
         .iter()
         .filter(|target| args.all || !target.is_baseline)
         .map(|target| Listed {
-            name: target.name,
-            drives: target.drives,
+            name: &target.name,
+            drives: &target.drives,
             max_input: target.max_input,
-            dictionary: target.dictionary,
+            dictionary: target.dictionary.as_deref(),
         })
         .collect();
     if args.json {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use harness_core::Target;
 use report::format::grouped;
+use worker::TargetInfo;
 
 use super::{INTERRUPTED, Neutral};
 use crate::corpora::survey::{Interrupted, Terms};
@@ -16,7 +16,7 @@ use crate::corpora::thin::{Thinned, Thinning};
 use crate::engine::{Engine, session};
 use crate::output::{self, from_here, outln};
 use crate::progress::Progress;
-use crate::project::Project;
+use crate::project::{Project, names};
 
 /// Make corpora as small as they can be without losing what they reach.
 ///
@@ -80,7 +80,7 @@ pub fn run(args: &Minimize, project: &Project) -> Result<ExitCode> {
     let mut results: BTreeMap<String, Thinned> = BTreeMap::new();
     for (target, corpus) in &corpora {
         let thinning = Thinning {
-            replay: neutral.replay(target.name),
+            replay: neutral.replay(&target.name),
             corpus,
             finds: &super::finds_of_corpora(project, target),
             terms: Terms {
@@ -101,13 +101,13 @@ pub fn run(args: &Minimize, project: &Project) -> Result<ExitCode> {
                 if !args.json {
                     show(args, corpus, target, &thinned)?;
                 }
-                results.insert(target.name.to_owned(), thinned);
+                results.insert(target.name.clone(), thinned);
             }
             Err(why) if why.is::<Interrupted>() => {
                 progress.say(&format!("{}: {why}; the corpus is as it was", target.name));
                 return Ok(ExitCode::from(INTERRUPTED));
             }
-            Err(why) => return Err(why.context(target.name.to_owned())),
+            Err(why) => return Err(why.context(target.name.clone())),
         }
     }
     if args.json {
@@ -118,30 +118,30 @@ pub fn run(args: &Minimize, project: &Project) -> Result<ExitCode> {
 }
 
 /// The corpora to minimise, and their targets.
-fn corpora(args: &Minimize, project: &Project) -> Result<Vec<(&'static Target, PathBuf)>> {
+fn corpora<'a>(args: &Minimize, project: &'a Project) -> Result<Vec<(&'a TargetInfo, PathBuf)>> {
     let folder = match &args.corpus {
         Some(folder) => folder
             .canonicalize()
             .with_context(|| format!("{} cannot be opened", folder.display()))?,
         None => project.results().join("corpus"),
     };
-    let targets = super::chosen_targets(&args.targets)?;
+    let targets = super::chosen_targets(project, &args.targets)?;
     if args.targets.is_empty() {
         let corpora = targets
             .into_iter()
-            .map(|target| (target, folder.join(target.name)));
+            .map(|target| (target, folder.join(&target.name)));
         let there: Vec<_> = corpora.filter(|(_, corpus)| corpus.is_dir()).collect();
         ensure!(
             !there.is_empty(),
             "{} has no folder that has the name of a target; name one of {}",
             folder.display(),
-            super::target_names().join(", ")
+            names(project.fuzzed()?).join(", ")
         );
         return Ok(there);
     }
     let is_one = targets.len() == 1 && args.corpus.is_some();
     let corpora = targets.into_iter().map(|target| {
-        let corpus = folder.join(target.name);
+        let corpus = folder.join(&target.name);
         if is_one && !corpus.is_dir() {
             return Ok((target, folder.clone()));
         }
@@ -157,15 +157,15 @@ fn corpora(args: &Minimize, project: &Project) -> Result<Vec<(&'static Target, P
 }
 
 /// Keeps engines, and another minimize, from the target until the locks are dropped.
-fn lock(project: &Project, target: &Target) -> Result<Vec<File>> {
+fn lock(project: &Project, target: &TargetInfo) -> Result<Vec<File>> {
     let names = Engine::ALL.map(Engine::name).into_iter();
     let names = names.chain(["ensemble", "minimize"]);
     names
-        .map(|name| project.lock(&project.run_folder(target.name, name)))
+        .map(|name| project.lock(&project.run_folder(&target.name, name)))
         .collect()
 }
 
-fn show(args: &Minimize, corpus: &Path, target: &Target, thinned: &Thinned) -> Result<()> {
+fn show(args: &Minimize, corpus: &Path, target: &TargetInfo, thinned: &Thinned) -> Result<()> {
     let Thinned { before, after, .. } = thinned;
     outln!(
         "{}: {} {} of {} inputs, {} of {} bytes, {} features in {}",

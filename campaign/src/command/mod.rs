@@ -7,11 +7,9 @@ pub mod corpora;
 pub mod coverage;
 pub mod doctor;
 pub mod export;
-pub mod faults;
 pub mod import;
 pub mod list;
 pub mod minimize;
-pub mod mutants;
 pub mod replay;
 pub mod run;
 pub mod triage;
@@ -19,9 +17,9 @@ pub mod triage;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use cli::parse_time;
-use harness_core::{TARGETS, Target, targets};
+use worker::TargetInfo;
 
 use crate::coverage::{NeutralBuild, Replay, SourceMap};
 use crate::output::from_here;
@@ -31,37 +29,18 @@ use crate::replay::TIME_OUT;
 
 pub use cli::{FINDS, INTERRUPTED};
 
-/// The names of all targets but the base line.
-fn target_names() -> Vec<&'static str> {
-    TARGETS
-        .iter()
-        .filter(|target| !target.is_baseline)
-        .map(|target| target.name)
-        .collect()
-}
-
-/// The target of that name.
-fn target(name: &str) -> Result<&'static Target> {
-    targets::find(name).with_context(|| {
-        format!(
-            "no target is called {name:?}; there are {}",
-            target_names().join(", ")
-        )
-    })
-}
-
-/// The targets of these names; all but the empty one when there are none.
-fn chosen_targets(names: &[String]) -> Result<Vec<&'static Target>> {
+/// The targets of these names; all but the base line when there are none.
+fn chosen_targets<'a>(project: &'a Project, names: &[String]) -> Result<Vec<&'a TargetInfo>> {
     if names.is_empty() {
-        return target_names().into_iter().map(target).collect();
+        return project.fuzzed();
     }
-    names.iter().map(|name| target(name)).collect()
+    names.iter().map(|name| project.target(name)).collect()
 }
 
 /// Where `minimize` and `corpora` keep the inputs of a target that fail.
-fn finds_of_corpora(project: &Project, target: &Target) -> PathBuf {
+fn finds_of_corpora(project: &Project, target: &TargetInfo) -> PathBuf {
     let finds = project.results().join("finds");
-    finds.join(target.name).join("corpora")
+    finds.join(&target.name).join("corpora")
 }
 
 /// The exit code of a command that replayed inputs of which `failing` fail; points to them when there are any.

@@ -1,19 +1,18 @@
 //! `campaign replay`: what an input does, without an engine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use harness_core::Target;
 use serde::Serialize;
 use worker::Case;
 
 use super::FINDS;
 use crate::corpus::files_in;
 use crate::output::outln;
-use crate::project::Project;
-use crate::replay::{Replayer, Verdict, build_worker};
-use crate::triage::collect::target_in;
+use crate::project::{Project, names};
+use crate::replay::{Replayer, Verdict};
+use crate::triage::collect::named_in;
 
 /// Replay inputs without an engine: print pass, rejected, or which check fails, on which case.
 ///
@@ -23,19 +22,19 @@ use crate::triage::collect::target_in;
 #[command(after_help = "\
 Exit codes:
   0  every input passed or was rejected as no case
-  1  something could not be done: a file cannot be read, the target is not clear
+  1  a file cannot be read, or its target is not clear
   2  the command line is wrong
   3  at least one input fails
 
 Examples:
   cargo campaign replay results/finds/fuzz_measure_calc/afl/3f0e…
   cargo campaign replay --target fuzz_measure_scan crash-1a2b…
-  cargo campaign replay seeds/fuzz_measure_scan")]
+  cargo campaign replay corpus/seeds/fuzz_measure_scan")]
 pub struct Replay {
-    /// Files to replay, or folders: of a folder, every file in it.
+    /// Files to replay, or folders with files to replay.
     #[arg(required = true, value_name = "FILE|DIR")]
     inputs: Vec<PathBuf>,
-    /// The target. By default the input's path names it, as it does in all our folders.
+    /// The target. By default a folder of the input's path names it.
     #[arg(long)]
     target: Option<String>,
     /// Also describe inputs that pass.
@@ -47,9 +46,9 @@ pub struct Replay {
 }
 
 #[derive(Serialize)]
-struct Replayed {
+struct Replayed<'a> {
     path: String,
-    target: &'static str,
+    target: &'a str,
     #[serde(flatten)]
     verdict: Verdict,
     /// What fails, as text.
@@ -65,12 +64,12 @@ struct Replayed {
 /// # Errors
 /// When an input cannot be read, its target is not clear, or the worker cannot be built.
 pub fn run(args: &Replay, project: &Project) -> Result<ExitCode> {
-    let inputs = collect(args)?;
-    let mut replayer = Replayer::new(build_worker(project)?);
+    let inputs = collect(args, project)?;
+    let mut replayer = Replayer::new(project.worker()?.to_owned());
     let mut all = Vec::new();
     let (mut passed, mut rejected, mut failed) = (0, 0, 0);
     for (target, path) in inputs {
-        let verdict = replayer.verdict(target.name, &path)?;
+        let verdict = replayer.verdict(target, &path)?;
         let mut message = None;
         match &verdict {
             Verdict::Pass => passed += 1,
@@ -82,14 +81,14 @@ pub fn run(args: &Replay, project: &Project) -> Result<ExitCode> {
             Verdict::Error { .. } => failed += 1,
         }
         let sound_case = if args.describe && verdict == Verdict::Pass {
-            let described = replayer.describe(target.name, &path)?;
+            let described = replayer.describe(target, &path)?;
             described.ok().map(|described| described.description.case)
         } else {
             None
         };
         let replayed = Replayed {
             path: path.display().to_string(),
-            target: target.name,
+            target,
             verdict,
             message,
             sound_case,
@@ -112,7 +111,7 @@ pub fn run(args: &Replay, project: &Project) -> Result<ExitCode> {
     })
 }
 
-fn show(replayed: &Replayed) -> Result<()> {
+fn show(replayed: &Replayed<'_>) -> Result<()> {
     let Replayed { path, target, .. } = replayed;
     match &replayed.verdict {
         Verdict::Pass => outln!("pass      {path}"),
@@ -133,7 +132,7 @@ fn show(replayed: &Replayed) -> Result<()> {
     Ok(())
 }
 
-fn collect(args: &Replay) -> Result<Vec<(&'static Target, PathBuf)>> {
+fn collect<'a>(args: &Replay, project: &'a Project) -> Result<Vec<(&'a str, PathBuf)>> {
     let mut inputs = Vec::new();
     for given in &args.inputs {
         let files = match given.metadata() {
@@ -143,14 +142,8 @@ fn collect(args: &Replay) -> Result<Vec<(&'static Target, PathBuf)>> {
             Ok(_) => bail!("{} is neither a file nor a folder", given.display()),
         };
         let target = match &args.target {
-            Some(name) => super::target(name)?,
-            None => target_in(given).with_context(|| {
-                format!(
-                    "{}: no folder in this path is called like a target; name it with --target {}",
-                    given.display(),
-                    super::target_names().join("|")
-                )
-            })?,
+            Some(name) => &project.target(name)?.name,
+            None => target_in_path(given, project)?,
         };
         if files.is_empty() {
             bail!("{} has no files to replay", given.display());
@@ -158,4 +151,16 @@ fn collect(args: &Replay) -> Result<Vec<(&'static Target, PathBuf)>> {
         inputs.extend(files.into_iter().map(|file| (target, file)));
     }
     Ok(inputs)
+}
+
+/// The target that a path names.
+fn target_in_path<'a>(path: &Path, project: &'a Project) -> Result<&'a str> {
+    let fuzzed = names(project.fuzzed()?);
+    named_in(path, &names(project.targets()?)).with_context(|| {
+        format!(
+            "{}: no folder in this path is named like a target; add --target {}",
+            path.display(),
+            fuzzed.join("|")
+        )
+    })
 }

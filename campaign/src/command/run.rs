@@ -10,8 +10,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use harness_core::Target;
 use report::format::{grouped, rounded};
+use worker::TargetInfo;
+use worker::protocol::CheckInfo;
 
 use super::{FINDS, INTERRUPTED, parse_time};
 use crate::cores;
@@ -23,7 +24,7 @@ use crate::fuzz::{self, Find, Fuzzed, Job};
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::replay::{Replayer, build_worker};
+use crate::replay::Replayer;
 use watched::Watched;
 
 /// Fuzz one target: build, seed, run, keep what is new, name what fails.
@@ -134,9 +135,9 @@ impl Run {
     }
 
     /// The inputs to begin from.
-    fn inputs(&self, project: &Project, target: &Target) -> Result<Vec<PathBuf>> {
+    fn inputs(&self, project: &Project, target: &TargetInfo) -> Result<Vec<PathBuf>> {
         let inputs = if self.seeds_only {
-            crate::corpus::files_in(&project.seeds(target))?
+            crate::corpus::files_in(&project.seeds(&target.name))?
         } else {
             fuzz::beginnings(project, target)?
         };
@@ -144,7 +145,7 @@ impl Run {
             bail!(
                 "{} has no seeds in {}; make some with `cargo images seeds`",
                 target.name,
-                project.seeds(target).display()
+                project.seeds(&target.name).display()
             );
         }
         Ok(inputs)
@@ -191,7 +192,7 @@ impl Run {
 /// # Errors
 /// When the result does not count; see the exit codes in the help.
 pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
-    let target = super::target(&args.target)?;
+    let target = project.target(&args.target)?;
     let progress = Progress::new();
     session::stop_on_ctrl_c()?;
     let (engines, cores, sharing) = (args.engines(), args.cores()?, args.sharing()?);
@@ -203,10 +204,10 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
         ));
     }
     let (name, status) = args.places();
-    let folder = project.run_folder(target.name, &name);
+    let folder = project.run_folder(&target.name, &name);
     let claim = project.claim(&folder)?;
-    let corpus = Store::open(&project.corpus(target.name))?;
-    let finds = |engine: Engine| project.finds(target.name, engine.name());
+    let corpus = Store::open(&project.corpus(&target.name))?;
+    let finds = |engine: Engine| project.finds(&target.name, engine.name());
     let alone = args.engine.filter(|_| engines.len() == 1);
     let (_, saved, saved_finds) =
         fuzz::save_left_behind(&folder, alone, sharing.as_ref(), &corpus, &finds)?;
@@ -218,15 +219,17 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
         ));
     }
     let inputs = args.inputs(project, target)?;
-    let worker = progress.step("build the replay worker", || build_worker(project))?;
+    let worker = project.worker()?;
     let mut builds = BTreeMap::new();
     for engine in engines {
         let what = format!("build {} for {}", target.name, engine.title());
-        let build = progress.step(&what, || engine.build(project, target.name, args.sanitizer))?;
+        let build = progress.step(&what, || {
+            engine.build(project, &target.name, args.sanitizer)
+        })?;
         builds.insert(engine, build);
     }
 
-    let mut replayer = Replayer::new(worker.clone());
+    let mut replayer = Replayer::new(worker.to_owned());
     let job = Job {
         target,
         setup: Setup {
@@ -242,7 +245,7 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
     };
     let fuzzed = if args.is_single() {
         let title = args.engine.map_or("", Engine::title);
-        let mut line = progress.session(title, target.name, args.time);
+        let mut line = progress.session(title, &target.name, args.time);
         let fuzzed = job.run(&mut replayer, &mut |view| line.show(view))?;
         line.done();
         summarise_one(title, &fuzzed, &corpus, target)?;
@@ -250,13 +253,13 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
     } else {
         let watched = Watched {
             job: &job,
-            worker: &worker,
+            worker,
             status_file: folder.with_file_name(status),
             json: args.json,
         };
         watched.run(&mut replayer, project, &corpus, &progress)?
     };
-    let failure = failure(args, target, &fuzzed);
+    let failure = failure(args, target, project.checks()?, &fuzzed);
     if failure.is_none() && folder.exists() {
         // All of it is in the corpus and among the finds now; after a failure the logs are of use.
         fs::remove_dir_all(&folder)
@@ -273,7 +276,7 @@ fn keep(session: &Session, corpus: &Store) -> Result<usize> {
     Ok(new)
 }
 
-fn summarise_one(title: &str, fuzzed: &Fuzzed, corpus: &Store, target: &Target) -> Result<()> {
+fn summarise_one(title: &str, fuzzed: &Fuzzed, corpus: &Store, target: &TargetInfo) -> Result<()> {
     let Some(session) = &fuzzed.session else {
         return Ok(());
     };
@@ -293,7 +296,12 @@ fn summarise_one(title: &str, fuzzed: &Fuzzed, corpus: &Store, target: &Target) 
 }
 
 /// Why the result does not count.
-fn failure(args: &Run, target: &Target, fuzzed: &Fuzzed) -> Option<String> {
+fn failure(
+    args: &Run,
+    target: &TargetInfo,
+    checks: &[CheckInfo],
+    fuzzed: &Fuzzed,
+) -> Option<String> {
     let session = fuzzed.session.as_ref()?;
     let mut failures: Vec<String> = session.failure().into_iter().collect();
     if session.interrupted {
@@ -309,9 +317,9 @@ fn failure(args: &Run, target: &Target, fuzzed: &Fuzzed) -> Option<String> {
             ));
         }
     }
-    let missed = fuzz::never_evaluated(target, &fuzzed.evaluations);
+    let missed = fuzz::never_evaluated(target, checks, &fuzzed.evaluations);
     if !missed.is_empty() {
-        failures.push(fuzz::never_evaluated_in_words(target.name, &missed));
+        failures.push(fuzz::never_evaluated_in_words(&target.name, &missed));
     }
     (!failures.is_empty()).then(|| failures.join("\n"))
 }

@@ -5,14 +5,12 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
-use harness_core::Target;
 
-use super::{FINDS, INTERRUPTED, parse_time};
+use super::{FINDS, INTERRUPTED, chosen_targets, parse_time};
 use crate::engine::session;
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
-use crate::project::Project;
-use crate::replay::build_worker;
+use crate::project::{Project, names};
 use crate::triage::collect::{Collected, collect};
 use crate::triage::group::{Environment, Group, Report, Status, VERSION};
 use crate::triage::judge::Bench;
@@ -46,7 +44,7 @@ Examples:
   cargo campaign triage
   cargo campaign triage fuzz_measure_calc --finds /mnt/nightly/afl-out --out nightly
   cargo campaign triage --sarif triage.sarif --json > triage.json
-  cargo campaign triage --keep && git add regressions")]
+  cargo campaign triage --keep && git add corpus/regressions")]
 pub struct Triage {
     /// The targets whose finds to sort; all when none is named.
     #[arg(value_name = "TARGET")]
@@ -69,7 +67,7 @@ pub struct Triage {
     /// How many inputs are replayed at once. By default as many as there are cores.
     #[arg(long, value_name = "K")]
     cores: Option<std::num::NonZeroUsize>,
-    /// Copy the reproducers into regressions/, where cargo test replays them: it fails until they are mended.
+    /// Copy the reproducers into corpus/regressions/, where cargo test replays them: it fails until they are mended.
     #[arg(long)]
     keep: bool,
     /// Print the report as JSON instead of a table.
@@ -87,11 +85,11 @@ pub struct Triage {
 pub fn run(args: &Triage, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
     session::stop_on_ctrl_c()?;
-    let targets: Vec<&'static Target> = args
-        .targets
-        .iter()
-        .map(|name| super::target(name))
-        .collect::<Result<_>>()?;
+    let wanted = match args.targets.as_slice() {
+        [] => Vec::new(),
+        targets => chosen_targets(project, targets)?,
+    };
+    let wanted = names(wanted);
     let out = match &args.out {
         Some(folder) => std::path::absolute(folder)?,
         None => project.results().join("triage"),
@@ -100,15 +98,14 @@ pub fn run(args: &Triage, project: &Project) -> Result<ExitCode> {
     let Collected {
         finds,
         mut troubles,
-    } = collect(&folders(args, project, &targets), &targets)?;
-    let worker = match finds.as_slice() {
-        // Nothing is replayed.
-        [] => PathBuf::new(),
-        _ => progress.step("build the replay worker", || build_worker(project))?,
-    };
+    } = collect(
+        &folders(args, project, &wanted),
+        &wanted,
+        &names(project.targets()?),
+    )?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let bench = Bench {
-        worker,
+        worker: project.worker()?.to_owned(),
         root: project.root().to_owned(),
         time_out: args.time_out,
         cores: args.cores.map_or(cores, usize::from),
@@ -154,11 +151,11 @@ pub fn run(args: &Triage, project: &Project) -> Result<ExitCode> {
         show(&report, &out, project)?;
     }
     if args.keep {
-        let kept = keep(&report, &out, project.root())?;
+        let kept = keep(&report, &out, project.root(), project.targets()?)?;
         for path in &kept.new {
             let path = from_here(path).display();
             progress.say(&format!(
-                "kept {path}; regressions/README.md is to say what was wrong"
+                "kept {path}; corpus/regressions/README.md is to say what was wrong"
             ));
         }
         for file in &kept.too_long {
@@ -171,7 +168,7 @@ pub fn run(args: &Triage, project: &Project) -> Result<ExitCode> {
 }
 
 /// Where finds are looked for.
-fn folders(args: &Triage, project: &Project, targets: &[&'static Target]) -> Vec<PathBuf> {
+fn folders(args: &Triage, project: &Project, targets: &[&str]) -> Vec<PathBuf> {
     let ours = project.results().join("finds");
     let mut folders = args.finds.clone();
     if args.only {
@@ -179,7 +176,7 @@ fn folders(args: &Triage, project: &Project, targets: &[&'static Target]) -> Vec
     }
     match targets {
         [] => folders.push(ours),
-        targets => folders.extend(targets.iter().map(|target| ours.join(target.name))),
+        targets => folders.extend(targets.iter().map(|target| ours.join(target))),
     }
     // What was named has to be there; what nobody has found yet need not.
     folders.retain(|folder| folder.exists() || args.finds.contains(folder));

@@ -1,11 +1,11 @@
 //! Hunts of planted faults, from disk to the report.
 //!
-//! In the comparison's folder, `faults/hunts/FAULT/ENGINE/NNN.json` is a hunt that came to its end. Who plants and
-//! hunts writes these files; a report has what it finds there.
+//! In the comparison's folder, `faults/hunts/FAULT/ENGINE/NNN.json` is a hunt that came to its end. `cargo lab
+//! faults --into` writes these files; a report has what it finds there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -120,12 +120,12 @@ pub fn folder(folder: &Folder) -> PathBuf {
     folder.root().join("faults")
 }
 
-/// The file of a hunt that came to its end.
+/// The file of a hunt that came to its end, in the folder `faults` of all hunts.
 #[must_use]
-pub fn file(of: &Folder, fault: &str, id: &TrialId) -> PathBuf {
+pub fn file(faults: &Path, fault: &str, id: &TrialId) -> PathBuf {
     let engine = id.engine.name();
     let name = format!("{:03}.json", id.number);
-    folder(of).join("hunts").join(fault).join(engine).join(name)
+    faults.join("hunts").join(fault).join(engine).join(name)
 }
 
 /// Every hunt on disk, by fault, engine and number.
@@ -218,8 +218,8 @@ fn notes(hunts: &[HuntTrial]) -> Vec<String> {
         .collect();
     if bases.len() > 1 {
         notes.push(
-            "Planted faults were hunted with more than one state of the sources or seeds; the same command with \
-             --faults runs again what is of an older one."
+            "Planted faults were hunted with more than one state of the sources or seeds; `cargo lab faults --into` \
+             this folder runs the older ones again."
                 .to_owned(),
         );
     }
@@ -259,4 +259,29 @@ pub fn markdown(comparison: &Comparison) -> String {
         "## Planted faults: the oracle's strength, and no ranking of engines\n\n{}",
         report::markdown::table(&rows, 3)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hunt_is_reused_when_it_found_something_or_had_as_long() {
+        let hunt = |found: bool, limit_ms| Hunt {
+            find: found.then(|| Find {
+                target: String::new(),
+                check: String::new(),
+                input: String::new(),
+            }),
+            time_ms: 1,
+            executions: 1,
+            limit_ms,
+            seed_fails: None,
+            failure: None,
+        };
+        let minute = std::time::Duration::from_secs(60);
+        assert!(hunt(true, 1).answers(minute));
+        assert!(hunt(false, 60_000).answers(minute));
+        assert!(!hunt(false, 59_999).answers(minute));
+    }
 }

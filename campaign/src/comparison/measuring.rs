@@ -12,11 +12,12 @@ use crate::comparison::trial::Trial;
 use crate::coverage::{SourceMap, Tally};
 use crate::fuzz;
 use crate::output::from_here;
-use harness_core::Target;
 use report::{
     CrateReach, CrateTotals, EngineResult, FindGroup, FirstFind, OnlyHere, Reach, RegionReach,
     SeedsResult, TargetResult, TrialResult,
 };
+use worker::TargetInfo;
+use worker::protocol::CheckInfo;
 
 /// A target's trials, and what it takes to report them.
 #[derive(Debug)]
@@ -26,7 +27,9 @@ pub struct OfTarget<'a> {
     /// The map of its coverage build.
     pub map: &'a SourceMap,
     /// The target.
-    pub target: &'static Target,
+    pub target: &'a TargetInfo,
+    /// All checks.
+    pub checks: &'a [CheckInfo],
     /// The engines.
     pub engines: &'a [Contestant],
     /// The trials of all targets.
@@ -85,10 +88,10 @@ impl OfTarget<'_> {
             }
         }
         TargetResult {
-            target: self.target.name.to_owned(),
-            drives: self.target.drives.to_owned(),
+            target: self.target.name.clone(),
+            drives: self.target.drives.clone(),
             max_input: self.target.max_input,
-            dictionary: self.folder.dictionary(self.target.name).is_some(),
+            dictionary: self.folder.dictionary(&self.target.name).is_some(),
             total: self.reach(0..self.map.regions().len()),
             union,
             seeds: SeedsResult {
@@ -99,10 +102,7 @@ impl OfTarget<'_> {
             engines: engines.into_iter().map(|engine| engine.result).collect(),
             pairs: Vec::new(),
             survivals: Vec::new(),
-            never_evaluated: fuzz::never_evaluated(self.target, &evaluations)
-                .into_iter()
-                .map(str::to_owned)
-                .collect(),
+            never_evaluated: fuzz::never_evaluated(self.target, self.checks, &evaluations),
         }
     }
 

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use harness_core::Target;
 use report::format::grouped;
+use worker::TargetInfo;
 
 use super::measured::{Measured, Measuring};
 use super::order::TrialId;
@@ -29,7 +29,7 @@ pub struct Schedule<'a> {
     /// How each is run, and where.
     pub running: Running<'a>,
     /// The targets, by name.
-    pub targets: &'a BTreeMap<String, &'static Target>,
+    pub targets: &'a BTreeMap<String, TargetInfo>,
     /// For each engine that runs at once, its core; `None` when the system does not pin.
     pub cores: Vec<Option<usize>>,
     /// The map of the coverage build.
@@ -153,7 +153,7 @@ impl Schedule<'_> {
         }
         let title = id.engine.title();
         let mut line = self.progress.session(title, &id.target, self.running.time);
-        let target = self.targets[&id.target];
+        let target = &self.targets[&id.target];
         let ended = self
             .running
             .run(id, target, core, &mut |view| line.show(view));

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use anyhow::{Result, bail};
-use harness_core::Target;
+use worker::TargetInfo;
 
 use super::contestant::{self, Contestant};
 use super::folder::{Folder, keep};
@@ -17,7 +17,6 @@ use crate::coverage::NeutralBuild;
 use crate::engine::Sanitizer;
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::replay::build_worker;
 
 /// The time of a trial when none is asked for, in seconds.
 const TIME: u64 = 60;
@@ -28,7 +27,7 @@ const TIME: u64 = 60;
 /// When a target has no seeds, or something cannot be built or written.
 pub fn start(
     asked: &Asked,
-    targets: &[&'static Target],
+    targets: &[&TargetInfo],
     project: &Project,
     folder: &Folder,
     progress: &Progress,
@@ -39,33 +38,32 @@ pub fn start(
     let engines = contestant::engines(&contestants);
     folder.forget_kept()?;
     for target in targets {
-        let seeds = files_in(&project.seeds(target))?;
+        let seeds = files_in(&project.seeds(&target.name))?;
         if seeds.is_empty() {
             bail!(
                 "{} has no seeds in {}; make some with `cargo images seeds`",
                 target.name,
-                project.seeds(target).display()
+                project.seeds(&target.name).display()
             );
         }
         for seed in seeds {
             let name = seed.file_name().unwrap_or_default();
-            keep(&seed, &folder.seeds(target.name).join(name))?;
+            keep(&seed, &folder.seeds(&target.name).join(name))?;
         }
         if let Some(dictionary) = project.dictionary(target) {
-            keep(&dictionary, &folder.dictionaries().join(target.name))?;
+            keep(&dictionary, &folder.dictionaries().join(&target.name))?;
         }
     }
-    let worker = progress.step("build the replay worker", || build_worker(project))?;
-    keep(&worker, &folder.worker())?;
+    keep(project.worker()?, &folder.worker())?;
     let neutral = progress.step("build for coverage", || NeutralBuild::of(project).build())?;
     keep(&neutral, &folder.neutral())?;
     for target in targets {
         for &engine in &engines {
             let what = format!("build {} for {}", target.name, engine.title());
             let build = progress.step(&what, || {
-                engine.build(project, target.name, Sanitizer::None)
+                engine.build(project, &target.name, Sanitizer::None)
             })?;
-            folder.keep_build(engine, target.name, &build)?;
+            folder.keep_build(engine, &target.name, &build)?;
         }
     }
     let time_seconds = asked.time_seconds.unwrap_or(TIME);
@@ -76,10 +74,7 @@ pub fn start(
     let plan = Plan {
         version: plan::VERSION,
         started: humantime::format_rfc3339_seconds(started).to_string(),
-        targets: targets
-            .iter()
-            .map(|target| target.name.to_owned())
-            .collect(),
+        targets: targets.iter().map(|target| target.name.clone()).collect(),
         engines: contestants,
         trials: asked.trials.unwrap_or(1),
         time_seconds,

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
-use harness_core::Target;
 use serde::{Deserialize, Serialize};
+use worker::TargetInfo;
 
 use super::contestant::Contestant;
 use super::folder::Folder;
@@ -127,7 +127,7 @@ impl Running<'_> {
     pub fn run(
         &self,
         id: &TrialId,
-        target: &Target,
+        target: &TargetInfo,
         core: Option<usize>,
         look: &mut dyn FnMut(&View<'_>),
     ) -> Result<Ended> {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use harness_core::Target;
 use report::{Comparison, VERSION, analysis, page, series, summary};
+use worker::TargetInfo;
+use worker::protocol::CheckInfo;
 
 use super::folder::Folder;
 use super::hunts::{self, HuntTrial};
@@ -27,7 +28,9 @@ pub struct Reporting<'a> {
     /// The code under test.
     pub map: &'a SourceMap,
     /// The targets, by name.
-    pub targets: &'a BTreeMap<String, &'static Target>,
+    pub targets: &'a BTreeMap<String, TargetInfo>,
+    /// All checks.
+    pub checks: &'a [CheckInfo],
     /// The trials.
     pub trials: &'a Trials,
     /// The hunts of planted faults.
@@ -45,6 +48,7 @@ impl Reporting<'_> {
             folder,
             map,
             targets,
+            checks,
             trials,
             hunts,
         } = *self;
@@ -72,7 +76,8 @@ impl Reporting<'_> {
             let of_target = OfTarget {
                 folder,
                 map,
-                target: targets[name],
+                target: &targets[name],
+                checks,
                 engines: &plan.engines,
                 trials,
                 seeds: &seeds,

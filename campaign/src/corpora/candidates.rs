@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use harness_core::Target;
+use worker::TargetInfo;
 
 use super::pack::{self, Inputs};
 use crate::corpus::files_in;
@@ -27,12 +27,12 @@ impl Candidates {
     ///
     /// # Errors
     /// When two inputs have one name.
-    pub fn add(&mut self, target: &Target, content: Vec<u8>) -> Result<()> {
+    pub fn add(&mut self, target: &TargetInfo, content: Vec<u8>) -> Result<()> {
         if content.len() > target.max_input {
             self.too_long += 1;
             return Ok(());
         }
-        let inputs = self.inputs.entry(target.name.to_owned()).or_default();
+        let inputs = self.inputs.entry(target.name.clone()).or_default();
         pack::insert(inputs, content)
     }
 
@@ -40,7 +40,7 @@ impl Candidates {
     ///
     /// # Errors
     /// When one cannot be read.
-    pub fn add_files(&mut self, target: &Target, files: &[PathBuf]) -> Result<()> {
+    pub fn add_files(&mut self, target: &TargetInfo, files: &[PathBuf]) -> Result<()> {
         for path in files {
             let content =
                 fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
@@ -53,7 +53,7 @@ impl Candidates {
     ///
     /// # Errors
     /// When it cannot be read, or has no inputs.
-    pub fn add_zip(&mut self, target: &Target, path: &Path) -> Result<()> {
+    pub fn add_zip(&mut self, target: &TargetInfo, path: &Path) -> Result<()> {
         for content in pack::read(path)?.into_values() {
             self.add(target, content)?;
         }
@@ -65,7 +65,7 @@ impl Candidates {
     ///
     /// # Errors
     /// When something cannot be read; when nothing there is of one of the targets.
-    pub fn add_from(&mut self, path: &Path, targets: &[&Target]) -> Result<usize> {
+    pub fn add_from(&mut self, path: &Path, targets: &[&TargetInfo]) -> Result<usize> {
         let known = || self.inputs.values().map(Inputs::len).sum::<usize>();
         let before = known();
         let mut files = Vec::new();
@@ -88,7 +88,7 @@ impl Candidates {
                 path.display(),
                 targets
                     .iter()
-                    .map(|target| target.name)
+                    .map(|target| &*target.name)
                     .collect::<Vec<_>>()
                     .join(" or ")
             );
@@ -122,10 +122,10 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 ///
 /// # Errors
 /// When the current folder is not known.
-pub fn target_of<'a>(path: &Path, targets: &[&'a Target]) -> Result<Option<&'a Target>> {
+pub fn target_of<'a>(path: &Path, targets: &[&'a TargetInfo]) -> Result<Option<&'a TargetInfo>> {
     let absolute = std::path::absolute(path)?;
-    let is_of = |part: &str, target: &Target| {
-        part.strip_prefix(target.name).is_some_and(|rest| {
+    let is_of = |part: &str, target: &TargetInfo| {
+        part.strip_prefix(&*target.name).is_some_and(|rest| {
             // What `minimize` took out of a corpus is not part of it.
             let is_old = rest.starts_with(".before-");
             let ends = !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
@@ -142,7 +142,6 @@ pub fn target_of<'a>(path: &Path, targets: &[&'a Target]) -> Result<Option<&'a T
 #[cfg(test)]
 mod tests {
     use super::*;
-    use harness_core::targets;
 
     #[test]
     fn inputs_are_found_by_their_path_and_long_ones_left_out() {
@@ -164,15 +163,15 @@ mod tests {
         packer.add("n", &[9; 50], "").unwrap();
         packer.finish().unwrap().put_in_place().unwrap();
 
-        let of = |name| targets::find(name).unwrap();
-        let (calc, scan) = (of("fuzz_measure_calc"), of("fuzz_measure_scan"));
+        let calc = &TargetInfo::new("fuzz_measure_calc", "calculators", 4096);
+        let scan = &TargetInfo::new("fuzz_measure_scan", "scanners", 1 << 20);
         let mut candidates = Candidates::default();
         assert_eq!(
             candidates.add_from(folder.path(), &[calc, scan]).unwrap(),
             3
         );
-        let contents = |target: &Target| -> Vec<Vec<u8>> {
-            candidates.inputs[target.name].values().cloned().collect()
+        let contents = |target: &TargetInfo| -> Vec<Vec<u8>> {
+            candidates.inputs[&target.name].values().cloned().collect()
         };
         assert_eq!(contents(scan), [vec![2; 3]]);
         assert_eq!(contents(calc).len(), 2);

@@ -23,8 +23,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
-use harness_core::Target;
 use rustix::process::Signal;
+use worker::TargetInfo;
 
 use super::afl::Sharing;
 use super::{Build, Engine, Task, afl, left_in};
@@ -85,7 +85,7 @@ impl<'a> Setup<'a> {
     /// These engines on `target` for `time` in `folder`, on one core, which any may be.
     #[must_use]
     pub fn new(
-        target: &Target,
+        target: &TargetInfo,
         builds: &'a BTreeMap<Engine, Build>,
         inputs: &'a [PathBuf],
         folder: PathBuf,

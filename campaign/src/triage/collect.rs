@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
-use harness_core::{TARGETS, Target, targets};
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::content_name;
@@ -35,7 +34,7 @@ pub struct Sighting {
 #[derive(Debug, Clone)]
 pub struct Find {
     /// The target.
-    pub target: &'static Target,
+    pub target: String,
     /// The SHA-256 of its content.
     pub name: String,
     /// Its size in bytes.
@@ -61,13 +60,13 @@ pub struct Collected {
     pub troubles: Vec<String>,
 }
 
-/// Collects the finds in `folders`, of the targets in `wanted`, or of all when that is empty. Where a path
-/// names no target and one is wanted, it is of that one.
+/// Collects the finds in `folders`, of the targets called as in `wanted`, or of all of `known` when that is
+/// empty. Where a path names no target and one is wanted, it is of that one.
 ///
 /// # Errors
 /// When a folder cannot be read, or the target of a find is not clear. A file that cannot be read is a
 /// trouble.
-pub fn collect(folders: &[PathBuf], wanted: &[&'static Target]) -> Result<Collected> {
+pub fn collect(folders: &[PathBuf], wanted: &[&str], known: &[&str]) -> Result<Collected> {
     let mut collected = Collected::default();
     let mut finds: BTreeMap<(&str, String), Find> = BTreeMap::new();
     for folder in folders {
@@ -78,15 +77,15 @@ pub fn collect(folders: &[PathBuf], wanted: &[&'static Target]) -> Result<Collec
             look_into(folder, true, &mut sightings)?;
         }
         for sighting in sightings {
-            let target = match (target_in(&sighting.path), wanted) {
+            let target = match (named_in(&sighting.path, known), wanted) {
                 (Some(target), _) => target,
-                (None, [only]) => only,
+                (None, [only]) => *only,
                 (None, _) => bail!(
                     "{}: no folder in this path is called like a target; name the one target it is of",
                     sighting.path.display()
                 ),
             };
-            if !wanted.is_empty() && !wanted.iter().any(|other| other.name == target.name) {
+            if !wanted.is_empty() && !wanted.contains(&target) {
                 continue;
             }
             let content = match fs::read(&sighting.path) {
@@ -98,14 +97,12 @@ pub fn collect(folders: &[PathBuf], wanted: &[&'static Target]) -> Result<Collec
                 }
             };
             let name = content_name(&content);
-            let find = finds
-                .entry((target.name, name.clone()))
-                .or_insert_with(|| Find {
-                    target,
-                    name,
-                    size: content.len(),
-                    sightings: Vec::new(),
-                });
+            let find = finds.entry((target, name.clone())).or_insert_with(|| Find {
+                target: target.to_owned(),
+                name,
+                size: content.len(),
+                sightings: Vec::new(),
+            });
             if !find
                 .sightings
                 .iter()
@@ -155,7 +152,7 @@ fn look_into(folder: &Path, given: bool, sightings: &mut Vec<Sighting>) -> Resul
 fn sighting(path: &Path, stands_alone: bool) -> Option<Sighting> {
     let name = name_of(path);
     let engine = match known_by_name(&name) {
-        // AFL++ names all its inputs so: those that fail have a folder of their own.
+        // AFL++ names all its inputs so: which fail is told by their folder.
         Some(Engine::Afl) if !stands_alone && !is_in_crashes(path) => return None,
         Some(engine) => Some(engine),
         None if is_among_finds(path) && is_ours(&name) => None,
@@ -236,14 +233,15 @@ fn engine_in(path: &Path) -> String {
     named.map_or_else(|| "unknown".to_owned(), String::clone)
 }
 
-/// The target that a path names: a folder is called like it, or the file's name begins with it.
+/// Which of `targets` a path names: a folder is called like it, or the file begins so.
 #[must_use]
-pub fn target_in(path: &Path) -> Option<&'static Target> {
+pub fn named_in<'a>(path: &Path, targets: &[&'a str]) -> Option<&'a str> {
     let absolute = std::path::absolute(path).ok()?;
     absolute.iter().rev().find_map(|part| {
         let part = part.to_string_lossy();
-        let begins = |target: &&Target| part.starts_with(&format!("{}-", target.name));
-        targets::find(&part).or_else(|| TARGETS.iter().find(begins))
+        let mut targets = targets.iter().copied();
+        let is_it = targets.clone().find(|target| part == *target);
+        is_it.or_else(|| targets.find(|target| part.starts_with(&format!("{target}-"))))
     })
 }
 
@@ -271,6 +269,9 @@ pub fn time_shown(at_ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const CALC: [&str; 1] = ["fuzz_measure_calc"];
+    const KNOWN: [&str; 2] = ["fuzz_measure_calc", "fuzz_measure_scan"];
 
     fn lay(root: &Path, files: &[&str]) {
         for (nth, file) in files.iter().enumerate() {
@@ -317,7 +318,7 @@ mod tests {
             ],
         );
         let root = [folder.path().to_owned()];
-        let collected = collect(&root, &[]).unwrap();
+        let collected = collect(&root, &[], &KNOWN).unwrap();
         assert!(collected.troubles.is_empty());
         assert_eq!(
             engines(&collected),
@@ -330,8 +331,7 @@ mod tests {
                 "libfuzzer"
             ]
         );
-        let calc = targets::find("fuzz_measure_calc").unwrap();
-        let of_calc = collect(&root, &[calc]).unwrap().finds;
+        let of_calc = collect(&root, &CALC, &KNOWN).unwrap().finds;
         assert_eq!(of_calc.len(), 3);
         let crash = of_calc
             .iter()
@@ -349,16 +349,15 @@ mod tests {
             fs::write(folder.path().join(name), "x").unwrap();
         }
         let root = [folder.path().to_owned()];
-        let error = collect(&root, &[]).unwrap_err().to_string();
+        let error = collect(&root, &[], &KNOWN).unwrap_err().to_string();
         assert!(error.contains("name the one target"), "{error}");
-        let calc = targets::find("fuzz_measure_calc").unwrap();
-        let finds = collect(&root, &[calc]).unwrap().finds;
+        let finds = collect(&root, &CALC, &KNOWN).unwrap().finds;
         assert_eq!(finds.len(), 1);
         assert_eq!(finds[0].sightings.len(), 2);
         assert_eq!(finds[0].sightings[0].engine, "unknown");
         let one = [folder.path().join("mine")];
-        assert_eq!(collect(&one, &[calc]).unwrap().finds.len(), 1);
+        assert_eq!(collect(&one, &CALC, &KNOWN).unwrap().finds.len(), 1);
         let gone = [folder.path().join("gone")];
-        assert!(collect(&gone, &[calc]).is_err());
+        assert!(collect(&gone, &CALC, &KNOWN).is_err());
     }
 }

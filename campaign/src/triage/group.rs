@@ -282,7 +282,7 @@ pub fn group(
         let find = &finds[*index];
         let mut input = Input {
             name: find.name.clone(),
-            target: find.target.name.to_owned(),
+            target: find.target.clone(),
             size: find.size,
             check: UNREPRODUCED.to_owned(),
             statement: "an input that an engine reports fails when it is replayed".to_owned(),
@@ -302,7 +302,8 @@ pub fn group(
                 input.is_direct = violation.layer != Layer::Composition;
                 (Status::Fails, failure.key.clone())
             }
-            Outcome::Passes => match failed_before.get(&(find.target.name, find.name.as_str())) {
+            Outcome::Passes => match failed_before.get(&(find.target.as_str(), find.name.as_str()))
+            {
                 Some(group) => {
                     input.check.clone_from(&group.check);
                     input.statement.clone_from(&group.must_hold);
@@ -310,7 +311,7 @@ pub fn group(
                 }
                 None => {
                     let key = Key {
-                        part: find.target.name.to_owned(),
+                        part: find.target.clone(),
                         what: What::Passes,
                     };
                     (Status::Unreproduced, key)
@@ -382,7 +383,7 @@ fn failed_before(before: Option<&Report>) -> BTreeMap<(&str, &str), &Group> {
 pub fn earlier(before: Option<&Report>, finds: &[Find]) -> Vec<Group> {
     let now: BTreeSet<(&str, &str)> = finds
         .iter()
-        .map(|find| (find.target.name, find.name.as_str()))
+        .map(|find| (find.target.as_str(), find.name.as_str()))
         .collect();
     let mut earlier: Vec<Group> = Vec::new();
     for group in before.iter().flat_map(|before| before.known()) {

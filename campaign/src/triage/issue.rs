@@ -84,7 +84,7 @@ fn what_is_wrong(text: &mut String, violation: &Violation, places: &Places) {
         let _ = writeln!(text, "{}\n", fenced("rust", rust));
         if !places.has_harness {
             text.push_str(
-                "The Rust asks the harness's built-in code under test; put the project's own in its place.\n\n",
+                "Where the Rust calls the harness's built-in code under test, put the project's own in its place.\n\n",
             );
         }
     }
@@ -121,7 +121,7 @@ fn how_to_reproduce(
     let _ = writeln!(
         text,
         "The input has {size} bytes ({made}; the find that it comes from has {}). It is `{}`; once the \
-         cause is mended it belongs into `regressions/{}/`, where `cargo test` replays it.\n",
+         cause is mended it belongs into `corpus/regressions/{}/`, where `cargo test` replays it.\n",
         reproducer.original_size,
         places.regression(&group.target, file),
         group.target,

@@ -128,10 +128,10 @@ pub fn replay_all(bench: &Bench, finds: &[Find]) -> Result<Vec<(usize, Outcome)>
         .into_iter()
         .partition(|(_, outcome)| matches!(outcome, Outcome::Fails(failure) if failure.is_hang()));
     let slow: Vec<usize> = slow.into_iter().map(|(index, _)| index).collect();
-    let hangs: Mutex<BTreeMap<&str, usize>> = Mutex::default();
+    let hangs: Mutex<BTreeMap<String, usize>> = Mutex::default();
     let hangs = |find: &Find, more: usize| {
         let mut hangs = hangs.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = hangs.entry(find.target.name).or_default();
+        let count = hangs.entry(find.target.clone()).or_default();
         *count += more;
         *count
     };
@@ -141,7 +141,7 @@ pub fn replay_all(bench: &Bench, finds: &[Find]) -> Result<Vec<(usize, Outcome)>
         bench.time_out,
         &|replayer, find| {
             if hangs(find, 0) >= ENOUGH_HANGS {
-                let violation = replayer.crashed(hung(short), find.target.name, find.path());
+                let violation = replayer.crashed(hung(short), &find.target, find.path());
                 return Ok(Outcome::Slow(failure(bench, violation)));
             }
             let outcome = outcome(bench, replayer, find)?;
@@ -162,7 +162,7 @@ fn outcome(bench: &Bench, replayer: &mut Replayer, find: &Find) -> Result<Outcom
         if attempt > 0 {
             replayer.restart();
         }
-        return Ok(match replayer.verdict(find.target.name, find.path()) {
+        return Ok(match replayer.verdict(&find.target, find.path()) {
             Ok(Verdict::Fail(violation)) if attempt == 0 => {
                 Outcome::Fails(failure(bench, *violation))
             }

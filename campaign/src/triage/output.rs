@@ -16,7 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use harness_core::targets;
+use worker::TargetInfo;
 
 use super::group::{Group, Report};
 use super::issue::issue;
@@ -120,25 +120,25 @@ pub struct Kept {
     pub too_long: Vec<String>,
 }
 
-/// Copies the reproducers of groups into the project's regressions.
+/// Copies the reproducers of groups into the project's regressions, unless they are longer than their target's
+/// inputs may be.
 ///
 /// # Errors
 /// When one cannot be read or written.
-pub fn keep(report: &Report, out: &Path, root: &Path) -> Result<Kept> {
+pub fn keep(report: &Report, out: &Path, root: &Path, targets: &[TargetInfo]) -> Result<Kept> {
     let mut kept = Kept::default();
     for group in &report.groups {
         let Some(reproducer) = &group.reproducer else {
             continue;
         };
-        let place = |root: &Path| {
-            let folder = root.join("regressions").join(&group.target);
-            folder.join(&reproducer.file)
-        };
-        let (from, to) = (place(out), place(root));
+        let place = |regressions: PathBuf| regressions.join(&group.target).join(&reproducer.file);
+        let from = place(out.join("regressions"));
+        let to = place(root.join("corpus/regressions"));
         if to.exists() {
             continue;
         }
-        if targets::find(&group.target).is_none_or(|target| reproducer.size > target.max_input) {
+        let target = targets.iter().find(|target| target.name == group.target);
+        if target.is_none_or(|target| reproducer.size > target.max_input) {
             kept.too_long.push(reproducer.file.clone());
             continue;
         }

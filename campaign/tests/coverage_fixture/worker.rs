@@ -14,15 +14,7 @@ struct Fixture;
 
 impl Target for Fixture {
     fn info(&self) -> TargetInfo {
-        TargetInfo {
-            name: "fixture".into(),
-            drives: "the functions of code".into(),
-            max_input: 2,
-            checks: None,
-            dictionary: None,
-            compare_tracing: false,
-            is_baseline: false,
-        }
+        TargetInfo::new("fixture", "the functions of code", 2)
     }
 
     fn run(&self, data: &[u8]) -> Outcome {

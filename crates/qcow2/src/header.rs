@@ -10,7 +10,7 @@ use shared::ScanError;
 /// "QFI\xfb".
 pub const MAGIC: [u8; 4] = *b"QFI\xfb";
 
-/// Incompatible feature bit 0: refcounts may be stale. Says nothing about L1 and L2.
+/// Incompatible feature bit 0: refcounts may be stale. L1 and L2 are not affected.
 pub const DIRTY: u64 = 1;
 /// Incompatible feature bit 1: some structure was found corrupt and the image is to be repaired
 /// before it is written to. It may be read.

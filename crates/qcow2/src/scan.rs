@@ -15,7 +15,7 @@ use crate::entry::{ClusterData, EntryRules, OFFSET};
 
 /// How much of the file's start is read for the header, in bytes.
 const START: usize = 512;
-/// How much of a table is taken at once, in bytes: what says nothing is passed over in one step.
+/// How much of a table is read at once, in bytes: empty entries are skipped together.
 const BLOCK: usize = 4096;
 /// The length of an L1 entry, and of an L2 entry and half of an extended one, in bytes.
 const WORD: usize = 8;

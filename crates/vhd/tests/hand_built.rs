@@ -4,10 +4,10 @@ mod common;
 mod image;
 
 use common::Vhd;
+use fastrand::Rng;
 use image::{ABSENT, Footer, Image, LAST_BLOCK, seal_footer, seal_header};
 use shared::ScanError::{self, Corrupt, NotThisFormat, Unsupported};
 use testing::device::Device;
-use testing::random::Random;
 use testing::scan::{
     Outcomes, SECTOR_SIZES, answer, callers_mistakes, every_failed_scan_is_repeated,
     every_read_fails, scan,
@@ -445,24 +445,24 @@ fn a_wrong_sector_size_and_a_small_cache_are_the_callers_mistake() {
 #[test]
 fn damage_with_right_checksums_never_harms() {
     const CASES: usize = 6000;
-    let mut random = Random(1);
+    let mut random = Rng::with_seed(1);
     let mut outcomes = Outcomes::default();
     for _ in 0..CASES {
         let mut image = Image::sample();
         image.padding = 2048;
         let mut bytes = image.build();
-        for _ in 0..=random.below(2) {
+        for _ in 0..=random.u64(..2) {
             damage(&mut bytes, &mut random);
         }
         // Checksums are put right but for one case in 16; the file is cut in one case in 8.
-        if random.below(16) > 0 {
+        if random.u64(..16) > 0 {
             seal_footer(&mut bytes, 0);
             let end = bytes.len() - 512;
             seal_footer(&mut bytes, end);
             seal_header(&mut bytes, 512);
         }
-        if random.below(8) == 0 {
-            bytes.truncate(random.below(bytes.len() as u64 + 1) as usize);
+        if random.u64(..8) == 0 {
+            bytes.truncate(random.u64(..(bytes.len() as u64 + 1)) as usize);
         }
         // `answer` checks that a number, if it is one, is possible.
         outcomes.note(answer(&Vhd, &bytes, Some(4096), &[512, 2048, 65536]));
@@ -471,13 +471,13 @@ fn damage_with_right_checksums_never_harms() {
 }
 
 /// Overwrites a field's worth of bytes of a header or the table with a value that is often telling.
-fn damage(bytes: &mut [u8], random: &mut Random) {
+fn damage(bytes: &mut [u8], random: &mut Rng) {
     let end = bytes.len() as u64 - 512;
     // The fields of the footer, its copy, the header; the table; anything.
     let (start, length) =
-        [(0, 88), (end, 88), (512, 48), (1536, 32), (0, end)][random.below(5) as usize];
-    let width = 1 << random.below(4);
-    let at = ((start + random.below(length)) / width * width) as usize;
+        [(0, 88), (end, 88), (512, 48), (1536, 32), (0, end)][random.u64(..5) as usize];
+    let width = 1 << random.u64(..4);
+    let at = ((start + random.u64(..length)) / width * width) as usize;
     let interesting = [
         0,
         1,
@@ -494,10 +494,10 @@ fn damage(bytes: &mut [u8], random: &mut Random) {
         1 << 31,
         1 << 63,
     ];
-    let value = match random.below(3) {
-        0 => random.next(),
-        1 => random.below(64),
-        _ => interesting[random.below(interesting.len() as u64) as usize],
+    let value = match random.u64(..3) {
+        0 => random.u64(..),
+        1 => random.u64(..64),
+        _ => interesting[random.u64(..(interesting.len() as u64)) as usize],
     };
     let width = width as usize;
     bytes[at..at + width].copy_from_slice(&value.to_be_bytes()[8 - width..]);

@@ -15,7 +15,7 @@ pub(super) struct OnDevice<'a> {
     pub(super) recipe: &'a Recipe,
     /// The bytes, as long as the device.
     pub(super) bytes: SparseImage,
-    /// What the recipe says, when the file is undamaged and nothing that counts is missing.
+    /// What is true of the image; `None` when it is damaged, or when the device's end changes it.
     pub(super) truth: Option<Truth>,
     /// How many bytes the device serves a scan.
     pub(super) serves: u64,
@@ -33,7 +33,7 @@ pub(super) struct Manner {
 }
 
 impl<'a> OnDevice<'a> {
-    /// The image that the device holds; its truth is known when nothing of it is missing that counts.
+    /// The image that the device holds.
     pub(super) fn of(recipe: &'a Recipe) -> Self {
         let built = recipe.build().on_device(&recipe.conditions);
         Self {

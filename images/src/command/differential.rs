@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use clap::builder::PossibleValuesParser;
 
 use crate::differential::qemu::Qemu;
-use crate::differential::{self, Format, Plan};
+use crate::differential::{self, Plan};
+use crate::formats;
 use cli::interrupt;
 use cli::outln;
 use cli::{FINDS, INTERRUPTED, parse_time};
@@ -44,8 +46,13 @@ pub struct Differential {
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
     /// The formats
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Format::ALL)]
-    formats: Vec<Format>,
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_parser = PossibleValuesParser::new(formats::ALL.map(|format| format.name())),
+        default_values_t = formats::ALL.map(|format| format.name().to_owned())
+    )]
+    formats: Vec<String>,
     /// How many cases run at once; by default as many as there are cores
     #[arg(long, value_name = "K")]
     cores: Option<NonZeroUsize>,
@@ -61,7 +68,7 @@ pub struct Differential {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Where differences are saved; by default the project's regressions/
+    /// Where differences are saved; by default the project's corpus/regressions/
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -72,13 +79,13 @@ pub struct Differential {
 /// When QEMU's tools are missing, a difference cannot be saved, or the run does not count.
 pub fn run(args: &Differential, project: impl FnOnce() -> Result<PathBuf>) -> Result<ExitCode> {
     interrupt::stop_on_ctrl_c()?;
-    let mut formats = args.formats.clone();
-    formats.sort();
-    formats.dedup();
     let plan = Plan {
         cases: args.cases.get(),
         seed: args.seed,
-        formats,
+        formats: formats::ALL
+            .into_iter()
+            .filter(|format| args.formats.iter().any(|name| name == format.name()))
+            .collect(),
         cores: args.cores.map_or_else(
             || std::thread::available_parallelism().map_or(1, usize::from),
             usize::from,
@@ -88,7 +95,7 @@ pub fn run(args: &Differential, project: impl FnOnce() -> Result<PathBuf>) -> Re
         examples: args.examples,
         out: match &args.out {
             Some(out) => out.clone(),
-            None => project()?.join("regressions"),
+            None => project()?.join("corpus/regressions"),
         },
     };
     let report = differential::run(&plan)?;

@@ -9,18 +9,15 @@ use measure::MeasureOutput;
 use serde::Serialize;
 
 use crate::backing;
-use crate::bitmaps;
 use crate::chain::Chain;
-use crate::format::ImageFormat;
-use crate::luks;
-use crate::map::Tables;
-use crate::options::Spec;
+use crate::format::FormatRef;
+use crate::formats::{self, luks};
+use crate::options::{self, Options};
 use crate::output::{self, OutputFormat};
 use crate::quantity::{self, QuantityError};
 use crate::shown;
 use crate::source::Source;
 use crate::target::Target;
-use crate::target_options;
 
 /// Print how large an image will be, as `qemu-img measure` does
 ///
@@ -34,11 +31,11 @@ use crate::target_options;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  images measure --size 10G -O qcow2
-  images measure -O qcow2 -o cluster_size=2M,preallocation=metadata disk.raw
-  images measure -f vpc -O vhdx --output json disk.vhd
-  images measure --own-layer -O qcow2 overlay.qcow2
-  images measure -O vmdk -o help          what can be set for a format
+  cargo images measure --size 10G -O qcow2
+  cargo images measure -O qcow2 -o cluster_size=2M,preallocation=metadata disk.raw
+  cargo images measure -f vpc -O vhdx --output json disk.vhd
+  cargo images measure --own-layer -O qcow2 overlay.qcow2
+  cargo images measure -O vmdk -o help          what can be set for a format
 
 Formats: raw, qcow2, vmdk, vpc (or vhd), vhdx.
 SIZE is in bytes, or has one of the suffixes b, k, M, G, T, P, E: 64k, 1.5G.
@@ -109,9 +106,9 @@ struct Answer {
 /// When the arguments contradict each other, or there is no answer.
 pub fn run(args: &Measure) -> Result<ExitCode> {
     let output = OutputFormat::parse(&args.output)?;
-    let format = ImageFormat::parse(&args.target_format).context("-O")?;
+    let format = formats::parse(&args.target_format).context("-O")?;
     if args.options.iter().any(|list| asks_for_help(list)) {
-        print_options(format, target_options::specs(format))?;
+        print_options(format)?;
         return Ok(ExitCode::SUCCESS);
     }
     if args.image_opts {
@@ -124,7 +121,8 @@ pub fn run(args: &Measure) -> Result<ExitCode> {
     let secrets = objects
         .map(|object| luks::secret_id(object))
         .collect::<Result<Vec<_>>>()?;
-    let target = Target::new(format, &args.options, &secrets)?;
+    let options = Options::parse(&args.options, &options::specs(format.option_table()))?;
+    let target = format.target(&options, &secrets)?;
     let (answer, layer_note) = match (&args.size, &args.files[..]) {
         (Some(_), [_, ..]) => bail!("--size and FILE do not go together"),
         (None, []) => bail!("either --size or FILE is needed"),
@@ -133,14 +131,14 @@ pub fn run(args: &Measure) -> Result<ExitCode> {
         (Some(_), []) if args.own_layer => bail!("--own-layer needs a FILE"),
         (Some(size), []) => (measure_size(&target, size)?, None),
         (None, [file]) => {
-            let format = args.format.as_deref().map(ImageFormat::parse);
+            let format = args.format.as_deref().map(formats::parse);
             let format = format.transpose().context("-f")?;
             let source = Source::open(Path::new(file), format)?;
             measure_file(&target, source, args.own_layer)?
         }
     };
     print(output, &answer)?;
-    for note in target.notes().iter().copied().chain(layer_note.as_deref()) {
+    for note in target.notes.iter().copied().chain(layer_note.as_deref()) {
         eprintln!("note: {note}");
     }
     Ok(ExitCode::SUCCESS)
@@ -171,27 +169,22 @@ fn measure_file(
     let mut answer = Answer::new(target.measure_copy(summary)?, bitmaps_size(target, &chain)?);
     answer.measured = Some(if own_layer { "own-layer" } else { "chain" });
     let left_out = if own_layer {
-        backing::name(top, scanned)?
+        scanned.tables.backing_name(&top.image)?
     } else {
         None
     };
-    let note = left_out.map(|name| backing::own_layer_note(top.path(), &name));
+    let note = left_out.map(|name| backing::own_layer_note(&top.image.path, &name));
     Ok((answer, note))
 }
 
-/// What the bitmaps of a qcow2 of version 3 take in another one; `None` for any other pair.
+/// What the bitmaps of the image take in the target, where both have some.
 fn bitmaps_size(target: &Target, chain: &Chain) -> Result<Option<u64>> {
     let (source, scanned) = chain.top();
-    let (Some(cluster_size), Tables::Qcow2(header)) =
-        (target.bitmap_cluster_size(), &scanned.tables)
-    else {
+    let Some(cluster_size) = target.bitmap_cluster_size else {
         return Ok(None);
     };
-    let bitmaps = bitmaps::read(source.file(), source.length(), header)
-        .with_context(|| shown(source.path()))?;
-    bitmaps
-        .map(|bitmaps| bitmaps::size(&bitmaps, chain.virtual_size(), cluster_size))
-        .transpose()
+    let size = scanned.tables.bitmaps_size(&source.image, cluster_size);
+    size.with_context(|| shown(&source.image.path))
 }
 
 impl Answer {
@@ -220,9 +213,9 @@ fn asks_for_help(list: &str) -> bool {
     list.split(',').any(|item| matches!(item, "help" | "?"))
 }
 
-fn print_options(format: ImageFormat, specs: &[Spec]) -> Result<()> {
+fn print_options(format: FormatRef) -> Result<()> {
     let mut text = format!("Options of {format}:\n");
-    for spec in specs {
+    for spec in options::specs(format.option_table()) {
         text += &format!("  {:<24}{}\n", spec.name, spec.about);
     }
     output::write(text.as_bytes())

@@ -10,7 +10,7 @@ use serde::Serialize;
 use shared::{MAX_SECTOR_SIZE, MIN_SECTOR_SIZE};
 
 use crate::backing;
-use crate::format::ImageFormat;
+use crate::formats;
 use crate::output::{self, OutputFormat};
 use crate::quantity;
 use crate::source::Source;
@@ -25,9 +25,9 @@ use crate::source::Source;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  images scan disk.qcow2
-  images scan --unit 2M --output json disk.vhdx
-  images scan -f vpc --sector-size 4k disk.img
+  cargo images scan disk.qcow2
+  cargo images scan --unit 2M --output json disk.vhdx
+  cargo images scan -f vpc --sector-size 4k disk.img
 
 The answer:
   format            raw, qcow2, vmdk, vpc or vhdx
@@ -84,7 +84,7 @@ struct Answer {
 /// When an argument is out of its range, or there is no answer.
 pub fn run(args: &Scan) -> Result<ExitCode> {
     let output = OutputFormat::parse(&args.output)?;
-    let format = args.format.as_deref().map(ImageFormat::parse);
+    let format = args.format.as_deref().map(formats::parse);
     let format = format.transpose().context("-f")?;
     let sector_size = sector_size(&args.sector_size)?;
     let unit = args.unit.as_deref().map(unit).transpose()?;
@@ -94,7 +94,7 @@ pub fn run(args: &Scan) -> Result<ExitCode> {
     print(
         output,
         &Answer {
-            format: source.format().name(),
+            format: source.format.qemu_name(),
             virtual_size: scanned.summary.virtual_size,
             allocated_bytes: scanned.summary.allocated_bytes,
             stored_bytes: source.stored_bytes(&scanned)?,
@@ -103,7 +103,7 @@ pub fn run(args: &Scan) -> Result<ExitCode> {
             measured: "own-layer",
         },
     )?;
-    if let Some(name) = backing::name(&source, &scanned)? {
+    if let Some(name) = scanned.tables.backing_name(&source.image)? {
         eprintln!("note: {}", backing::own_layer_note(path, &name));
     }
     Ok(ExitCode::SUCCESS)

@@ -16,9 +16,9 @@ use crate::{seeds, shown};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  images seeds                       the project's own seeds, in seeds/
-  images seeds --from ~/images       add seeds made of one's own images
-  images seeds --out ../my-seeds     somewhere else
+  cargo images seeds                       the project's own seeds, in corpus/seeds/
+  cargo images seeds --from ~/images       add seeds made of one's own images
+  cargo images seeds --out ../my-seeds     somewhere else
 
 An image becomes a seed if what a scan reads of it fits 64 KiB; its data is left out. What was skipped is
 said, with the reason.
@@ -32,7 +32,7 @@ pub struct Seeds {
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
     /// The folder to write to: each target's seeds go to a folder of its name there (default: the
-    /// project's seeds/)
+    /// project's corpus/seeds/)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -44,7 +44,7 @@ pub struct Seeds {
 pub fn run(args: &Seeds, project: impl FnOnce() -> Result<PathBuf>) -> Result<ExitCode> {
     let out = match &args.out {
         Some(out) => out.clone(),
-        None => project()?.join("seeds"),
+        None => project()?.join("corpus/seeds"),
     };
     let written = match &args.from {
         None => seeds::write(&out)?,

@@ -4,35 +4,39 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use built_in::BuiltIn;
-use harness_core::subject::Calculators as _;
+use fastrand::Rng;
 use harness_core::subject::Measured;
-use measure::{MeasureOutput, Preallocation, Qcow2Opts, VhdSubformat, VmdkSubformat};
+use measure::MeasureOutput;
 use types::Options;
 
-use super::known::{self, CalculatorEvidence};
-use super::qemu::{Ended, Inconclusive, Qemu};
+use super::evidence::{CalculatorEvidence, TheirAnswer};
+use super::known;
+use super::qemu::{Ended, IMAGE, Inconclusive, Qemu};
 use super::question::{Question, Source, Way, With};
-use super::random::Random;
 use super::verdict::{Verdict, guarded};
+use crate::format::FormatRef;
+use crate::formats;
 
-/// What qemu-img answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Theirs {
-    /// What `measure` prints: required and fully allocated; negative from 2^63 on.
-    Sizes(i64, i64),
-    /// The length of the file that it wrote, in bytes.
-    Length(u64),
-    /// It refuses, and says so.
-    Refused(String),
+/// The question as an input of `fuzz_measure_calc`.
+#[must_use]
+pub fn input(question: &Question) -> Vec<u8> {
+    let fields = formats::of_options(&question.options).fields(&question.options);
+    fields.encode(&question.summary())
+}
+
+/// The same question of less, in every way that makes it one step simpler.
+#[must_use]
+pub fn simpler(question: &Question) -> Vec<Question> {
+    question.simpler(formats::of_options(&question.options).simpler(&question.options))
 }
 
 /// Puts the question to all three and compares the answers. Files are made in `folder`.
 #[must_use]
 pub fn judge(question: &Question, qemu: &Qemu, folder: &Path) -> Verdict {
+    let format = formats::of_options(&question.options);
     let summary = question.summary();
     let model = model::calculators::measure(&summary, &question.options);
-    let ours = match guarded(|| BuiltIn.measure(&summary, &question.options)) {
+    let ours = match guarded(|| measure::measure(&summary, &question.options)) {
         Ok(ours) => ours,
         Err(panic) => {
             return Verdict::differs("the calculator panics", format!("it says {panic:?}"));
@@ -48,7 +52,7 @@ pub fn judge(question: &Question, qemu: &Qemu, folder: &Path) -> Verdict {
         Ok(theirs) => theirs,
         Err(Inconclusive(why)) => return Verdict::Inconclusive(why),
     };
-    match compare(question, ours, &theirs) {
+    match compare(format, question, ours, &theirs) {
         Ok(()) if ours.is_ok() => Verdict::Agrees,
         Ok(()) => Verdict::Refused,
         Err(signature) => {
@@ -58,7 +62,7 @@ pub fn judge(question: &Question, qemu: &Qemu, folder: &Path) -> Verdict {
                 theirs: &theirs,
                 not_created: &|| not_created(question, qemu, folder),
             };
-            known::of_calculator(&evidence, qemu.major()).map_or_else(
+            known::of_calculator(format, &evidence, qemu.major()).map_or_else(
                 || {
                     Verdict::differs(
                         signature,
@@ -72,18 +76,23 @@ pub fn judge(question: &Question, qemu: &Qemu, folder: &Path) -> Verdict {
 }
 
 /// Whether both say the same; if not, what kind of difference it is.
-fn compare(question: &Question, ours: Measured, theirs: &Theirs) -> Result<(), &'static str> {
+fn compare(
+    format: FormatRef,
+    question: &Question,
+    ours: Measured,
+    theirs: &TheirAnswer,
+) -> Result<(), &'static str> {
     let MeasureOutput {
         required,
         fully_allocated,
     } = match (ours, theirs) {
-        (Err(_), Theirs::Refused(_)) => return Ok(()),
+        (Err(_), TheirAnswer::Refused(_)) => return Ok(()),
         (Err(_), _) => return Err("we refuse, qemu-img does not"),
-        (Ok(_), Theirs::Refused(_)) => return Err("qemu-img refuses, we do not"),
+        (Ok(_), TheirAnswer::Refused(_)) => return Err("qemu-img refuses, we do not"),
         (Ok(output), _) => output,
     };
     match *theirs {
-        Theirs::Sizes(their_required, their_full) => {
+        TheirAnswer::Sizes(their_required, their_full) => {
             if i64::try_from(required) != Ok(their_required) {
                 return Err("required is another");
             }
@@ -91,8 +100,8 @@ fn compare(question: &Question, ours: Measured, theirs: &Theirs) -> Result<(), &
                 return Err("fully_allocated is another");
             }
         }
-        Theirs::Length(length) => {
-            if is_bound(question) {
+        TheirAnswer::Length(length) => {
+            if format.is_bound(question) {
                 if length > required {
                     return Err("the file is longer than required");
                 }
@@ -100,34 +109,18 @@ fn compare(question: &Question, ours: Measured, theirs: &Theirs) -> Result<(), &
                 return Err("the file's length is not required");
             }
             // All of the disk is written; a VHD may grow by a block in which there is nothing.
-            let grows = matches!(question.options, Options::Vhd(opts) if !opts.force_size);
+            let grows = format.grows(&question.options);
             if question.way == Way::ConvertAll && !grows && required != fully_allocated {
                 return Err("a full disk is not fully allocated");
             }
         }
-        Theirs::Refused(_) => {}
+        TheirAnswer::Refused(_) => {}
     }
     Ok(())
 }
 
-/// Whether the answer is a bound: of a stream the exact length only for data that does not deflate.
-fn is_bound(question: &Question) -> bool {
-    let stream = matches!(
-        question.options,
-        Options::Vmdk(opts) if opts.subformat == VmdkSubformat::StreamOptimized
-    );
-    let whole = |grain: u64| {
-        question
-            .fills
-            .iter()
-            .all(|fill| fill.start % grain == 0 && fill.end % grain == 0)
-    };
-    let incompressible = matches!(question.way, Way::Convert(Source::Raw) | Way::Create);
-    stream && !(incompressible && whole(model::calculators::unit(&question.options, question.size)))
-}
-
 /// Asks qemu-img.
-fn ask(question: &Question, qemu: &Qemu, folder: &Path) -> Result<Theirs, Inconclusive> {
+fn ask(question: &Question, qemu: &Qemu, folder: &Path) -> Result<TheirAnswer, Inconclusive> {
     let (format, options) = arguments(&question.options);
     match question.way {
         Way::MeasureSize => {
@@ -162,14 +155,12 @@ fn ask(question: &Question, qemu: &Qemu, folder: &Path) -> Result<Theirs, Inconc
     }
 }
 
-const IMAGE: &str = "image";
-
 fn measured(
     qemu: &Qemu,
     folder: &Path,
     arguments: &[&str],
     options: &str,
-) -> Result<Theirs, Inconclusive> {
+) -> Result<TheirAnswer, Inconclusive> {
     let mut all = vec!["measure", "--output", "json"];
     if !options.is_empty() {
         all.extend(["-o", options]);
@@ -181,7 +172,7 @@ fn measured(
     }
     let json = ended.json()?;
     match (json["required"].as_i64(), json["fully-allocated"].as_i64()) {
-        (Some(required), Some(full)) => Ok(Theirs::Sizes(required, full)),
+        (Some(required), Some(full)) => Ok(TheirAnswer::Sizes(required, full)),
         _ => Err(Inconclusive("measure prints no two numbers".to_owned())),
     }
 }
@@ -194,7 +185,7 @@ fn written(
     command: &[&str],
     options: &str,
     rest: &[&str],
-) -> Result<Theirs, Inconclusive> {
+) -> Result<TheirAnswer, Inconclusive> {
     let mut all = command.to_vec();
     if !options.is_empty() {
         all.extend(["-o", options]);
@@ -204,40 +195,31 @@ fn written(
     if !ended.is_ok() {
         return refused(&ended);
     }
-    let flat = matches!(
-        question.options,
-        Options::Vmdk(opts) if opts.subformat == VmdkSubformat::MonolithicFlat
-    );
-    let file = folder.join(if flat { "image-flat" } else { IMAGE });
+    let format = formats::of_options(&question.options);
+    let file = folder.join(format.written_file(&question.options));
     fs::metadata(&file)
-        .map(|metadata| Theirs::Length(metadata.len()))
+        .map(|metadata| TheirAnswer::Length(metadata.len()))
         .map_err(|error| Inconclusive(format!("{}: {error}", file.display())))
 }
 
-fn refused(ended: &Ended) -> Result<Theirs, Inconclusive> {
+fn refused(ended: &Ended) -> Result<TheirAnswer, Inconclusive> {
     // Not QEMU but the machine says no.
     let machine = ["File too large", "No space left", "Cannot allocate memory"];
     if machine.iter().any(|text| ended.stderr.contains(text)) {
         return Err(Inconclusive(ended.complaint()));
     }
-    Ok(Theirs::Refused(ended.complaint()))
+    Ok(TheirAnswer::Refused(ended.complaint()))
 }
 
 /// Whether `qemu-img create` refuses the image, of which `measure` may not have looked at everything.
 fn not_created(question: &Question, qemu: &Qemu, folder: &Path) -> bool {
-    let options = match question.options {
-        // Which data clusters are there from the start is no matter of what is legal, but of time.
-        Options::Qcow2(opts) => Options::Qcow2(Qcow2Opts {
-            preallocation: Preallocation::Off,
-            ..opts
-        }),
-        other => other,
-    };
+    let format = formats::of_options(&question.options);
+    let options = format.quick_to_create(question.options);
     let (format, options) = arguments(&options);
     let size = question.size.to_string();
     let create = ["create", "-q", "-f", format];
     let answer = written(question, qemu, folder, &create, &options, &[IMAGE, &size]);
-    matches!(answer, Ok(Theirs::Refused(_)))
+    matches!(answer, Ok(TheirAnswer::Refused(_)))
 }
 
 /// Makes the source in `folder`; answers how qemu-img is told to open it.
@@ -311,13 +293,9 @@ fn make_source(
 fn write_raw(question: &Question, path: &Path) -> std::io::Result<()> {
     let file = File::create(path)?;
     file.set_len(question.size)?;
-    let mut random = Random::of_case(question.size, 0, 0);
+    let mut random = Rng::with_seed(question.size);
     for fill in &question.fills {
-        let mut data = Vec::new();
-        while (data.len() as u64) < fill.end - fill.start {
-            data.extend(random.next().to_le_bytes().map(|byte| byte.max(1)));
-        }
-        data.truncate((fill.end - fill.start) as usize);
+        let data: Vec<u8> = (fill.start..fill.end).map(|_| random.u8(1..)).collect();
         file.write_all_at(&data, fill.start)?;
     }
     Ok(())
@@ -325,48 +303,64 @@ fn write_raw(question: &Question, path: &Path) -> std::io::Result<()> {
 
 /// qemu-img's name of the format, and `-o`'s argument.
 fn arguments(options: &Options) -> (&'static str, String) {
-    let on = |flag| if flag { "on" } else { "off" };
-    match options {
-        Options::Raw => ("raw", String::new()),
-        Options::Qcow2(opts) => (
-            "qcow2",
-            format!(
-                "cluster_size={},refcount_bits={},compat={},extended_l2={},lazy_refcounts={},preallocation={}",
-                opts.cluster_size,
-                opts.refcount_bits,
-                if opts.compat_v3 { "1.1" } else { "0.10" },
-                on(opts.extended_l2),
-                on(opts.lazy_refcounts),
-                match opts.preallocation {
-                    Preallocation::Off => "off",
-                    Preallocation::Metadata => "metadata",
-                    Preallocation::Falloc => "falloc",
-                    Preallocation::Full => "full",
+    let format = formats::of_options(options);
+    (format.qemu_name(), format.arguments(options))
+}
+
+#[cfg(test)]
+mod tests {
+    use harness_core::calc::CalcCase;
+
+    use super::*;
+    use crate::differential::draw;
+
+    fn drawn(format: FormatRef) -> impl Iterator<Item = Question> {
+        (0..2000).map(move |nth| format.draw(&mut draw::of_case(1, 0, nth)))
+    }
+
+    #[test]
+    fn an_input_says_what_the_question_says() {
+        for format in formats::ALL {
+            for question in drawn(format) {
+                let case = CalcCase::decode(&input(&question)).unwrap();
+                assert_eq!(case.options, question.options);
+                assert_eq!(case.summary, question.summary());
+            }
+        }
+    }
+
+    #[test]
+    fn data_ascends_inside_the_disk() {
+        let mut with_data = 0;
+        for format in formats::ALL {
+            for question in drawn(format) {
+                let mut free = 0;
+                for fill in &question.fills {
+                    assert!(free <= fill.start && fill.start < fill.end, "{question:?}");
+                    free = fill.end;
                 }
-            ),
-        ),
-        Options::Vmdk(opts) => (
-            "vmdk",
-            match opts.subformat {
-                VmdkSubformat::MonolithicSparse => "subformat=monolithicSparse".to_owned(),
-                VmdkSubformat::StreamOptimized => "subformat=streamOptimized".to_owned(),
-                VmdkSubformat::MonolithicFlat => "subformat=monolithicFlat".to_owned(),
-            },
-        ),
-        Options::Vhd(opts) => (
-            "vpc",
-            format!(
-                "subformat={},force_size={}",
-                match opts.subformat {
-                    VhdSubformat::Dynamic => "dynamic",
-                    VhdSubformat::Fixed => "fixed",
-                },
-                on(opts.force_size)
-            ),
-        ),
-        Options::Vhdx(opts) => (
-            "vhdx",
-            format!("subformat=dynamic,block_size={}", opts.block_size),
-        ),
+                assert!(free <= question.size, "{question:?}");
+                with_data += u32::from(!question.data().is_empty());
+            }
+        }
+        assert!(with_data > 4000, "{with_data}");
+    }
+
+    #[test]
+    fn what_is_simpler_differs_and_ends() {
+        for format in formats::ALL {
+            for question in drawn(format).take(50) {
+                let mut question = question;
+                for _ in 0..200 {
+                    let simpler = simpler(&question);
+                    assert!(simpler.iter().all(|other| *other != question));
+                    match simpler.into_iter().next() {
+                        Some(next) => question = next,
+                        None => break,
+                    }
+                }
+                assert!(simpler(&question).is_empty(), "{question:?}");
+            }
+        }
     }
 }

@@ -3,19 +3,24 @@
 //! On damaged images QEMU's tools now and then run for minutes or abort. That says nothing about the
 //! code under test: such a run is [`Inconclusive`].
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
+use wait_timeout::ChildExt as _;
 
 /// The most that is read of what a tool prints, in bytes.
 const MOST_OUTPUT: u64 = 64 << 20;
+
+/// The image's file, in a case's folder.
+pub const IMAGE: &str = "image";
 
 /// Why a case says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,61 +119,16 @@ impl Qemu {
     /// Runs a tool in `folder`.
     ///
     /// # Errors
-    /// When it does not end in time, dies of a signal, or cannot be run.
+    /// As [`run`].
     pub fn run(
         &self,
         folder: &Path,
         tool: &str,
         arguments: &[&str],
     ) -> Result<Ended, Inconclusive> {
-        let failed = |error: std::io::Error| Inconclusive(format!("{tool}: {error}"));
-        let mut child = Command::new(tool)
-            .args(arguments)
-            .current_dir(folder)
-            .env("LC_ALL", "C")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(failed)?;
-        let stdout = collect(child.stdout.take());
-        let stderr = collect(child.stderr.take());
-        let started = Instant::now();
-        let status = loop {
-            if let Some(status) = child.try_wait().map_err(failed)? {
-                break status;
-            }
-            if started.elapsed() > self.limit {
-                // It may have ended meanwhile, which is as good.
-                let _ = child.kill();
-                child.wait().map_err(failed)?;
-                return Err(Inconclusive(format!(
-                    "{} takes more than {:?}",
-                    shown(tool, arguments),
-                    self.limit
-                )));
-            }
-            thread::sleep(if started.elapsed() < Duration::from_millis(50) {
-                Duration::from_micros(500)
-            } else {
-                Duration::from_millis(5)
-            });
-        };
-        let stdout = stdout.join().unwrap_or_default();
-        let stderr = stderr.join().unwrap_or_default();
-        let Some(code) = status.code() else {
-            return Err(Inconclusive(format!(
-                "{} dies of signal {}: {}",
-                shown(tool, arguments),
-                status.signal().unwrap_or(0),
-                stderr.lines().next().unwrap_or_default()
-            )));
-        };
-        Ok(Ended {
-            code,
-            stdout,
-            stderr,
-        })
+        let mut command = Command::new(tool);
+        command.args(arguments).current_dir(folder);
+        run(&mut command, self.limit)
     }
 
     /// Runs qemu-img in `folder`.
@@ -266,6 +226,45 @@ fn version_of(tool: &str) -> Result<String> {
     }
 }
 
+/// Runs a program to its end, with messages in English.
+///
+/// # Errors
+/// When it does not end in time, dies of a signal, or cannot be run.
+pub fn run(command: &mut Command, limit: Duration) -> Result<Ended, Inconclusive> {
+    let program = command.get_program().to_owned();
+    let failed = |error: std::io::Error| Inconclusive(format!("{}: {error}", program.display()));
+    let mut child = command
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let stdout = collect(child.stdout.take());
+    let stderr = collect(child.stderr.take());
+    let Some(status) = child.wait_timeout(limit).map_err(failed)? else {
+        // It may have ended meanwhile, which is as good.
+        let _ = child.kill();
+        child.wait().map_err(failed)?;
+        let why = format!("{} takes more than {limit:?}", shown(command));
+        return Err(Inconclusive(why));
+    };
+    let [stdout, stderr] = [stdout, stderr].map(|pipe| pipe.join().unwrap_or_default());
+    let Some(code) = status.code() else {
+        return Err(Inconclusive(format!(
+            "{} dies of signal {}: {}",
+            shown(command),
+            status.signal().unwrap_or(0),
+            stderr.lines().next().unwrap_or_default()
+        )));
+    };
+    Ok(Ended {
+        code,
+        stdout,
+        stderr,
+    })
+}
+
 fn collect(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -278,8 +277,13 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Strin
     })
 }
 
-fn shown(tool: &str, arguments: &[&str]) -> String {
-    format!("{tool} {}", arguments.join(" "))
+fn shown(command: &Command) -> String {
+    let program = [command.get_program()].into_iter();
+    let parts = program.chain(command.get_args());
+    parts
+        .map(OsStr::to_string_lossy)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]
@@ -306,7 +310,7 @@ mod tests {
     fn what_crashes_or_does_not_end_is_inconclusive() {
         let Inconclusive(why) = sh(Duration::from_secs(60), "kill -ABRT $$").unwrap_err();
         assert!(why.contains("dies of signal 6"), "{why}");
-        let started = Instant::now();
+        let started = std::time::Instant::now();
         let Inconclusive(why) = sh(Duration::from_millis(200), "exec sleep 60").unwrap_err();
         assert!(why.contains("takes more than 200ms"), "{why}");
         assert!(started.elapsed() < Duration::from_secs(30));

@@ -1,9 +1,10 @@
 //! Drawing a recipe, and making one simpler.
 
+use fastrand::Rng;
 use harness_core::subject::ScanFormat;
 use recipes::{LENGTH, Recipe, at};
 
-use super::random::Random;
+use super::draw::{log_uniform, once_in, pick};
 
 /// A recipe's bytes.
 pub type Bytes = [u8; LENGTH];
@@ -11,20 +12,20 @@ pub type Bytes = [u8; LENGTH];
 /// A recipe of an undamaged image of that format, on a device that ends with the file. Knobs are zero
 /// as often as not, rare ones nearly always; at times anything goes.
 #[must_use]
-pub fn undamaged(format: ScanFormat, random: &mut Random) -> Bytes {
+pub fn undamaged(format: ScanFormat, random: &mut Rng) -> Bytes {
     let mut bytes = [0; LENGTH];
-    let zeros = random.pick(&[1, 2, 4, 8]);
-    let rare_zeros = random.pick(&[4, 16, 64, 64]);
+    let zeros = pick(random, &[1, 2, 4, 8]);
+    let rare_zeros = pick(random, &[4, 16, 64, 64]);
     set_some(&mut bytes[at::FORMAT..at::DEVICE], 1, random);
     set_some(&mut bytes[at::DEVICE..=at::DEVICE], 2, random);
     set_some(&mut bytes[at::GEOMETRY..at::RUNS], zeros, random);
     set_some(&mut bytes[at::RARE..], rare_zeros, random);
-    let runs = random.below(10) as usize;
+    let runs = random.usize(..10);
     for nth in 0..runs {
         let run = at::RUNS + 4 * nth;
         set_some(&mut bytes[run..run + 4], 1, random);
         // Plain data as often as anything else.
-        if random.once_in(2) {
+        if once_in(random, 2) {
             bytes[run + 3] = 0;
         }
     }
@@ -33,45 +34,45 @@ pub fn undamaged(format: ScanFormat, random: &mut Random) -> Bytes {
     bytes[at::FORMAT] = number.unwrap_or(0) as u8;
     bytes[at::CHECKSUMS] &= !3;
     // A size by units is small, and the others go up to the format's limit.
-    if !random.once_in(4) {
+    if !once_in(random, 4) {
         bytes[at::SIZE_MODE] &= !3;
     }
     bytes
 }
 
 /// Makes one byte in so many a random one.
-fn set_some(bytes: &mut [u8], one_in: u64, random: &mut Random) {
+fn set_some(bytes: &mut [u8], one_in: u64, random: &mut Rng) {
     for byte in bytes {
-        if random.once_in(one_in) {
-            *byte = random.byte();
+        if once_in(random, one_in) {
+            *byte = random.u8(..);
         }
     }
 }
 
 /// A recipe of an image that is damaged, or on a device that ends elsewhere.
 #[must_use]
-pub fn damaged(format: ScanFormat, random: &mut Random) -> Bytes {
+pub fn damaged(format: ScanFormat, random: &mut Rng) -> Bytes {
     let mut bytes = undamaged(format, random);
-    if random.once_in(2) {
+    if once_in(random, 2) {
         // Nothing but the damage is out of the ordinary.
         bytes[at::RARE..].fill(0);
     }
-    bytes[at::CHECKSUMS] = random.byte();
+    bytes[at::CHECKSUMS] = random.u8(..);
     for damage in bytes[at::DAMAGES..at::RARE]
         .chunks_exact_mut(8)
-        .take(1 + random.log_uniform(2) as usize)
+        .take(1 + log_uniform(random, 2) as usize)
     {
-        damage.fill_with(|| random.byte());
-        damage[0] = 1 + random.below(3) as u8;
-        if random.once_in(2) {
+        damage.fill_with(|| random.u8(..));
+        damage[0] = random.u8(1..4);
+        if once_in(random, 2) {
             // Which field: the first structures are the ones that matter.
             damage[2] = 0;
         }
     }
-    if random.once_in(8) {
-        bytes[at::END_MODE] = random.byte();
-        bytes[at::END] = random.byte();
-        bytes[at::END + 1] = random.byte();
+    if once_in(random, 8) {
+        bytes[at::END_MODE] = random.u8(..);
+        bytes[at::END] = random.u8(..);
+        bytes[at::END + 1] = random.u8(..);
     }
     bytes
 }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
-use super::{Format, Kind, known};
+use super::{Kind, known};
+use crate::format::FormatRef;
 
 /// What came of a run.
 #[derive(Debug, Serialize)]
@@ -30,7 +31,7 @@ pub struct Report {
 pub struct Group {
     /// The format.
     #[serde(serialize_with = "format_name")]
-    pub format: Format,
+    pub format: FormatRef,
     /// The kind.
     #[serde(serialize_with = "kind_name")]
     pub kind: Kind,
@@ -72,7 +73,7 @@ pub struct Found {
 /// How many reasons of inconclusive cases are kept.
 const MOST_REASONS: usize = 5;
 
-fn format_name<S: Serializer>(format: &Format, serializer: S) -> Result<S::Ok, S::Error> {
+fn format_name<S: Serializer>(format: &FormatRef, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(format.name())
 }
 
@@ -83,7 +84,7 @@ fn kind_name<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Erro
 impl Group {
     /// Nothing yet.
     #[must_use]
-    pub fn new(format: Format, kind: Kind) -> Self {
+    pub fn new(format: FormatRef, kind: Kind) -> Self {
         Self {
             format,
             kind,
@@ -135,7 +136,7 @@ impl Report {
             .map(|group| {
                 format!(
                     "{}: not one {} case was conclusive",
-                    group.format,
+                    group.format.name(),
                     group.kind.name()
                 )
             })
@@ -190,7 +191,7 @@ impl Report {
                 let _ = writeln!(
                     text,
                     "\n{}, {}: {} inconclusive{}, such as",
-                    group.format,
+                    group.format.name(),
                     group.kind.name(),
                     group.inconclusive,
                     if group.is_doubtful() {

@@ -13,11 +13,10 @@ use std::os::unix::fs::FileExt as _;
 use anyhow::{Context as _, Result, anyhow, bail};
 use built_in::SUBJECT;
 use harness_core::scan::{MAX_PACKED_CAPACITY, ScanCase, encode_input};
-use harness_core::subject::{ScanFormat, ScanRequest};
+use harness_core::subject::ScanRequest;
 use shared::{AllocationSummary, CallTable, InputDevice, ReadFailed};
 
 use crate::file_device::FileDevice;
-use crate::format::ImageFormat;
 use crate::source::Source;
 
 /// The sectors of the device in `fuzz_measure_scan`, in bytes.
@@ -38,15 +37,11 @@ const WHOLE: u64 = 4096;
 /// # Errors
 /// When the image has no scanner or cannot be scanned, or what the scan reads does not fit an input.
 pub fn input(source: &Source, unit: Option<NonZeroU64>) -> Result<Vec<u8>> {
-    let format = match source.format() {
-        ImageFormat::Raw => bail!("a raw image, or none: nothing is there to scan"),
-        ImageFormat::Qcow2 => ScanFormat::Qcow2,
-        ImageFormat::Vmdk => ScanFormat::Vmdk,
-        ImageFormat::Vhd => ScanFormat::Vhd,
-        ImageFormat::Vhdx => ScanFormat::Vhdx,
+    let Some(format) = source.format.scanned() else {
+        bail!("a raw image, or none: nothing is there to scan");
     };
     let device = Recorder {
-        file: FileDevice::new(source.file(), source.length(), 512),
+        file: FileDevice::new(&source.image.file, source.image.length, 512),
         read: RefCell::default(),
     };
     let mut caches = [[0; SECTOR]; 2];
@@ -61,12 +56,12 @@ pub fn input(source: &Source, unit: Option<NonZeroU64>) -> Result<Vec<u8>> {
     });
     let summary = answer
         .result
-        .map_err(|error| anyhow!(error).context(source.format().name()))?;
+        .map_err(|error| anyhow!(error).context(source.format.qemu_name()))?;
     let says_the_same = |image: Vec<u8>| {
         encode_input(format, unit, &image).filter(|input| answer_of(input) == Some(summary))
     };
-    if source.length() <= WHOLE
-        && let Some(input) = says_the_same(source.bytes(WHOLE)?)
+    if source.image.length <= WHOLE
+        && let Some(input) = says_the_same(source.image.bytes(WHOLE)?)
     {
         return Ok(input);
     }
@@ -96,7 +91,7 @@ fn answer_of(input: &[u8]) -> Option<AllocationSummary> {
 
 /// The image's first 32 MiB with the sectors in `read`, and zeroes for all others.
 fn what_was_read(source: &Source, read: &BTreeSet<u64>) -> Result<Vec<u8>> {
-    let length = usize::try_from(source.length().min(MAX_PACKED_CAPACITY))?;
+    let length = usize::try_from(source.image.length.min(MAX_PACKED_CAPACITY))?;
     let mut image = vec![0; length];
     for &sector in read {
         let start = usize::try_from(sector)?.saturating_mul(SECTOR);
@@ -105,7 +100,8 @@ fn what_was_read(source: &Source, read: &BTreeSet<u64>) -> Result<Vec<u8>> {
         };
         let within = place.len().min(SECTOR);
         source
-            .file()
+            .image
+            .file
             .read_exact_at(&mut place[..within], start as u64)?;
     }
     Ok(image)

@@ -1,11 +1,9 @@
 //! Running the tool, qemu-img and qemu-io, with a time-out, and reading what they print.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use std::ffi::OsStr;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 /// What a program printed.
 #[derive(Debug)]
@@ -33,56 +31,55 @@ impl Ran {
 
 /// Runs a program to its end, or fails after `limit`.
 pub(crate) fn run(mut command: Command, limit: Duration) -> Ran {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| {
-            panic!(
-                "{:?} cannot be started ({error}); qemu-img and qemu-io are in the package qemu-utils",
-                command.get_program()
-            )
-        });
-    fn collect(mut pipe: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {
-        std::thread::spawn(move || {
-            let mut text = Vec::new();
-            pipe.read_to_end(&mut text).unwrap();
-            String::from_utf8_lossy(&text).into_owned()
-        })
-    }
-    let stdout = collect(child.stdout.take().unwrap());
-    let stderr = collect(child.stderr.take().unwrap());
-    let start = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        if start.elapsed() > limit {
-            child.kill().unwrap();
-            child.wait().unwrap();
-            panic!("{command:?} was still running after {limit:?}");
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    };
+    let ran = images::differential::qemu::run(&mut command, limit);
+    let ran = ran.unwrap_or_else(|why| panic!("{why} (QEMU's tools are in qemu-utils)"));
     Ran {
-        code: status.code(),
-        stdout: stdout.join().unwrap(),
-        stderr: stderr.join().unwrap(),
+        code: Some(ran.code),
+        stdout: ran.stdout,
+        stderr: ran.stderr,
+    }
+}
+
+/// Arguments: a list, or a text in which blanks separate them.
+pub(crate) trait Args: std::fmt::Debug {
+    fn list(&self) -> Vec<&str>;
+}
+
+macro_rules! args {
+    ($($kind:ty: $list:expr;)*) => { $(
+        impl Args for $kind {
+            fn list(&self) -> Vec<&str> {
+                let list: fn(&Self) -> Vec<&str> = $list;
+                list(self)
+            }
+        }
+    )* };
+}
+
+args! {
+    str: |text| text.split_whitespace().collect();
+    String: |text| text.split_whitespace().collect();
+    [&str]: |list| list.to_vec();
+    Vec<&str>: |list| list.clone();
+}
+
+impl<const N: usize> Args for [&str; N] {
+    fn list(&self) -> Vec<&str> {
+        self.to_vec()
     }
 }
 
 /// The tool under test, in `folder`.
-pub(crate) fn tool<S: AsRef<OsStr>>(folder: &Path, args: &[S]) -> Ran {
+pub(crate) fn tool(folder: &Path, args: &(impl Args + ?Sized)) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_images"));
-    command.current_dir(folder).args(args);
+    command.current_dir(folder).args(args.list());
     run(command, Duration::from_secs(10))
 }
 
-pub(crate) fn qemu_img<S: AsRef<OsStr>>(folder: &Path, args: &[S]) -> Ran {
+pub(crate) fn qemu_img(folder: &Path, args: &(impl Args + ?Sized)) -> Ran {
     let ask = || {
         let mut command = Command::new("qemu-img");
-        command.current_dir(folder).args(args);
+        command.current_dir(folder).args(args.list());
         run(command, Duration::from_secs(60))
     };
     let mut ran = ask();
@@ -97,7 +94,7 @@ pub(crate) fn qemu_img<S: AsRef<OsStr>>(folder: &Path, args: &[S]) -> Ran {
 }
 
 /// Runs qemu-img, which must succeed.
-pub(crate) fn qemu_img_ok<S: AsRef<OsStr> + std::fmt::Debug>(folder: &Path, args: &[S]) -> Ran {
+pub(crate) fn qemu_img_ok(folder: &Path, args: &(impl Args + ?Sized)) -> Ran {
     let ran = qemu_img(folder, args);
     assert!(ran.succeeded(), "qemu-img {args:?}: {ran:?}");
     ran
@@ -236,7 +233,7 @@ pub(crate) fn punch(folder: &Path, name: &str, at: u64, length: u64) {
     rustix::fs::fallocate(&file, flags, at, length).unwrap();
 }
 
-pub(crate) fn assert_refused(ran: &Ran, args: &[&str]) {
+pub(crate) fn assert_refused(ran: &Ran, args: &(impl Args + ?Sized)) {
     assert_eq!(ran.code, Some(1), "{args:?}: {ran:?}");
     assert!(ran.stdout.is_empty(), "{args:?}: {ran:?}");
     assert_eq!(ran.stderr.lines().count(), 1, "{args:?}: {ran:?}");

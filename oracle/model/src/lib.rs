@@ -1,12 +1,21 @@
 //! The reference: what the right answer is, exactly.
 //!
-//! Written from the formats' descriptions and from what qemu-img is seen to do, by other methods than
-//! the code under test: numbers of 128 bits, images as plain bytes, no cache, no call table. It takes
-//! nothing from the code under test: it depends on the plain types of questions and answers alone.
+//! Written from the formats' descriptions and from what qemu-img does. Its methods differ from those of
+//! the code under test: numbers of 128 bits, images as plain bytes, no cache, no call table. It shares
+//! only the plain types of questions and answers with that code.
 //!
 //! - [`calculators`]: how large an image would be, in value and in error.
 //! - [`scanners`]: how much of an image holds data, in value and in kind of error.
+//! - `raw`, `qcow2`, `vmdk`, `vhd`, `vhdx`: a module a format.
+//! - `sizes`: what the calculators share. `data`: what the scanners share.
 #![forbid(unsafe_code)]
 
 pub mod calculators;
+mod data;
+mod qcow2;
+mod raw;
 pub mod scanners;
+mod sizes;
+mod vhd;
+mod vhdx;
+mod vmdk;

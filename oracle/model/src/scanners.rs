@@ -1,10 +1,7 @@
 //! How much of an image holds data: the plain scanners.
 //!
-//! Each reads an image as bytes that are all there at once. What makes the scanners under test hard to
-//! get right (sectors, two caches, buffers that tables straddle) is not here; what they must answer is.
-//!
-//! - [`qcow2`], [`vmdk`], [`vhd`], [`vhdx`]: one module a format.
-//! - `data`: what they share: adding up data, the pigeonhole rule, and a table's entries.
+//! Each reads an image as bytes that are all there at once. It has no sectors, no caches and no buffers
+//! that tables straddle: these are what makes the scanners under test hard to get right.
 
 use std::num::NonZeroU64;
 
@@ -12,39 +9,40 @@ use types::{AllocationSummary, Facts, ScanErrorKind, ScanFormat};
 
 use sparse::Bytes;
 
-mod data;
-pub mod qcow2;
-pub mod vhd;
-pub mod vhdx;
-pub mod vmdk;
+use crate::{qcow2, vhd, vhdx, vmdk};
+
+/// A function of each format's scanner, in the order of [`ScanFormat::ALL`].
+macro_rules! table {
+    ($function:ident) => {
+        [
+            qcow2::scanner::$function,
+            vmdk::scanner::$function,
+            vhd::scanner::$function,
+            vhdx::scanner::$function,
+        ]
+    };
+}
 
 /// The right answer of a scan of an image of that format, counting units of `unit` bytes when given.
 ///
 /// # Errors
 /// The kind of error that the scan must end with.
-pub fn scan(
+pub fn scan<B: Bytes + ?Sized>(
     format: ScanFormat,
-    image: &(impl Bytes + ?Sized),
+    image: &B,
     unit: Option<NonZeroU64>,
 ) -> Result<AllocationSummary, ScanErrorKind> {
-    match format {
-        ScanFormat::Qcow2 => self::qcow2::scan(image, unit),
-        ScanFormat::Vmdk => self::vmdk::scan(image, unit),
-        ScanFormat::Vhd => self::vhd::scan(image, unit),
-        ScanFormat::Vhdx => self::vhdx::scan(image, unit),
-    }
+    type Scan<B> = fn(&B, Option<NonZeroU64>) -> Result<AllocationSummary, ScanErrorKind>;
+    let scans: [Scan<B>; ScanFormat::COUNT] = table!(scan);
+    scans[format as usize](image, unit)
 }
 
-/// What an image of that format says of itself.
+/// What the metadata of an image of that format states.
 ///
 /// # Errors
-/// For an image that is not sound, the kind of error with which a scan of it ends, as far as it was looked
-/// at.
-pub fn facts(format: ScanFormat, image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
-    match format {
-        ScanFormat::Qcow2 => self::qcow2::facts(image),
-        ScanFormat::Vmdk => self::vmdk::facts(image),
-        ScanFormat::Vhd => self::vhd::facts(image),
-        ScanFormat::Vhdx => self::vhdx::facts(image),
-    }
+/// The kind of error with which a scan of the image ends. Only what these facts need is checked.
+pub fn facts<B: Bytes + ?Sized>(format: ScanFormat, image: &B) -> Result<Facts, ScanErrorKind> {
+    type FactsOf<B> = fn(&B) -> Result<Facts, ScanErrorKind>;
+    let facts: [FactsOf<B>; ScanFormat::COUNT] = table!(facts);
+    facts[format as usize](image)
 }

@@ -1,6 +1,6 @@
 //! The device that the image is on.
 
-use super::{Bytes, at};
+use crate::layout::{Bytes, at};
 
 /// The sector sizes that a device may have, in bytes. The first one is what most recipes have: a scan
 /// costs a call for each sector.

@@ -9,10 +9,10 @@
 //! | 3 | the new value, an index into [`VALUES`] modulo its length |
 //! | 4–7 | the argument of a value that takes one |
 
-use std::fmt;
+use crate::layout::Bytes;
+use crate::writer::ImageWriter;
 
-use super::Bytes;
-use super::writer::ImageWriter;
+pub use crate::writer::Done;
 
 /// One damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,41 +28,6 @@ pub struct Damage {
 /// How many entries behind the one that is hit may get its new value too, as far as the table has so
 /// many, by bits 2–3 of a damage's first byte: a whole directory then names one table.
 pub const FOLLOWING: [u64; 4] = [3, 31, 255, 2047];
-
-/// What damage did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Done {
-    /// What was hit.
-    pub what: &'static str,
-    /// Where it is in the file, in bytes.
-    pub at: u64,
-    /// Its value before.
-    pub before: u64,
-    /// Its value since.
-    pub after: u64,
-    /// How many entries behind it have that value since.
-    pub following: u64,
-}
-
-impl fmt::Display for Done {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            what,
-            at,
-            before,
-            after,
-            following,
-        } = self;
-        write!(
-            f,
-            "{what} at byte {at} is {after:#x} instead of {before:#x}"
-        )?;
-        if *following > 0 {
-            write!(f, ", and so are {following} behind it")?;
-        }
-        Ok(())
-    }
-}
 
 /// The new value of what damage hits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -312,13 +277,12 @@ impl ChecksumPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::LENGTH;
+    use crate::layout::LENGTH;
     use crate::writer::Table;
-    use types::ScanFormat;
 
     /// Hits the second entry of a table of six, from the damage's first byte on.
     fn damaged(hits: u8, value: u8, argument: u8) -> (Vec<u64>, Option<Done>) {
-        let mut writer = ImageWriter::new(ScanFormat::Qcow2);
+        let mut writer = ImageWriter::new(true);
         for entry in 0..6 {
             writer.number(8 * entry, 8, 10 + entry);
         }

@@ -1,39 +1,29 @@
-//! Recipes: some dozens of bytes that stand for an image of any size, and for what is true of it.
+//! Recipes: some dozens of bytes that stand for an image of any size and for what is true of it.
 //!
 //! A recipe names a format, a geometry, which units of the disk hold data, then *damage*, a policy for
-//! the checksums, and the device that the image is on. [`Recipe::build`] makes the sparse image. What
-//! an undamaged recipe says is true of its image whatever a scanner thinks: see [`truth`].
+//! the checksums, and the device that the image is on. [`Recipe::build`] makes the sparse image. The
+//! [`truth`] of an undamaged recipe is known from making it, whatever a scanner answers.
 //!
 //! # Layout, version 0
-//! Positional and little-endian; what is not there reads as zero, so that every byte string is a
-//! recipe, the empty one too: an empty qcow2 image of nothing. Only another version is rejected. The
-//! positions are constants of [`at`]; what is used rarely comes last. Of a damaged image that is longer the
-//! device serves [`conditions::SERVED_OF_DAMAGED`] bytes.
+//! Positional and little-endian: see [`at`] for the bytes that all formats share and [`knobs`] for a
+//! format's own. What is not there reads as zero, so every byte string is a recipe. The empty one is an
+//! empty qcow2 image. Only another version is rejected. What is used rarely comes last. A device serves
+//! [`conditions::SERVED_OF_DAMAGED`] bytes of a damaged image that is longer.
 //!
-//! | bytes | meaning |
-//! |---|---|
-//! | 0 | bits 0–1 format (qcow2, vmdk, vhd, vhdx), bits 2–5 ignored, bits 6–7 version: 0 |
-//! | 1 | checksums: bits 0–1 policy (0, 1 all right; 2 one is wrong; 3 left as they fell), bits 2–7 which one and how |
-//! | 2 | unit to count: 0 none, 1–32 the powers of two from 512 up, else see [`unit_of_selector`] |
-//! | 3 | how the size is read: bits 0–1 mode, bits 2–5 width (see [`Size`]) |
-//! | 4–11 | the size |
-//! | 12–15 | bytes of the disk beyond its last whole unit |
-//! | 16 | device: bits 0–2 sector size (see [`conditions::SECTOR_SIZES`]), bits 3–7 index |
-//! | 17 | probe: what else is asked about the image (see `harness_core::image`) |
-//! | 18–19 | the probe's argument |
-//! | 20 | the device's end: 0 the file's, else see [`conditions::End`] |
-//! | 21–23 | where it is then |
-//! | 24–55 | geometry, by format: see [`qcow2`], [`vmdk`], [`vhd`], [`vhdx`] |
-//! | 56–119 | sixteen runs of units of 4 bytes: see [`runs`] |
-//! | 120–151 | four damages of 8 bytes: see [`damage`] |
-//! | 152–191 | rare knobs, by format |
+//! # Where to start
+//! - [`layout`] and [`recipe`]: the bytes, decoded.
+//! - [`qcow2`], [`vmdk`], [`vhd`], [`vhdx`]: a folder a format; the table of formats is in this file.
+//! - [`writer`] and [`damage`]: how an image is written and broken.
 
 #![forbid(unsafe_code)]
 
+mod choices;
 pub mod conditions;
 pub mod damage;
+pub mod layout;
 pub mod positional;
 pub mod qcow2;
+pub mod recipe;
 pub mod runs;
 pub mod truth;
 pub mod vhd;
@@ -41,78 +31,53 @@ pub mod vhdx;
 pub mod vmdk;
 pub mod writer;
 
-use std::num::NonZeroU64;
-
+pub use layout::{Bytes, Knob, LENGTH, at};
 pub use positional::Positional;
+pub use recipe::{Recipe, Size, unit_of_selector};
+
 use sparse::SparseImage;
 use types::ScanFormat;
 
 use conditions::Conditions;
-use damage::{ChecksumPolicy, Damage};
-use runs::Runs;
+use damage::ChecksumPolicy;
 use truth::Truth;
 use writer::ImageWriter;
 
-/// The longest recipe, in bytes; what lies behind is ignored.
-pub const LENGTH: usize = 192;
-
-/// The positions of what a recipe is made of, in bytes.
-pub mod at {
-    /// Format and version.
-    pub const FORMAT: usize = 0;
-    /// Checksum policy.
-    pub const CHECKSUMS: usize = 1;
-    /// The unit to count.
-    pub const UNIT: usize = 2;
-    /// How the size is read.
-    pub const SIZE_MODE: usize = 3;
-    /// The size, 8 bytes.
-    pub const SIZE: usize = 4;
-    /// The bytes beyond the last whole unit, 4 bytes.
-    pub const SIZE_TAIL: usize = 12;
-    /// Sector size and index of the device.
-    pub const DEVICE: usize = 16;
-    /// What else is asked about the image.
-    pub const PROBE: usize = 17;
-    /// The probe's argument, 2 bytes.
-    pub const PROBE_ARGUMENT: usize = 18;
-    /// How the device ends.
-    pub const END_MODE: usize = 20;
-    /// Where the device ends, 3 bytes.
-    pub const END: usize = 21;
-    /// Geometry, 32 bytes, by format.
-    pub const GEOMETRY: usize = 24;
-    /// Runs of units, 16 times 4 bytes.
-    pub const RUNS: usize = 56;
-    /// Damages, 4 times 8 bytes.
-    pub const DAMAGES: usize = 120;
-    /// Rare knobs, 40 bytes, by format.
-    pub const RARE: usize = 152;
+/// A format's row.
+struct Format {
+    /// Numbers in its files are big-endian.
+    big_endian: bool,
+    /// Writes the image and returns what is true of it.
+    build: fn(&Recipe, &mut ImageWriter) -> Truth,
+    /// The geometry and the data, in words.
+    describe: fn(&Recipe) -> String,
+    /// The bytes of geometry and rare knobs.
+    knobs: &'static [Knob],
 }
 
-/// A recipe's bytes.
-pub type Bytes = Positional<LENGTH>;
+macro_rules! rows {
+    ($($format:ident: $big_endian:literal),*) => {
+        [$(Format {
+            big_endian: $big_endian,
+            build: $format::build,
+            describe: $format::describe,
+            knobs: $format::knobs::LAYOUT,
+        }),*]
+    };
+}
 
-/// A decoded recipe.
-#[derive(Debug, Clone)]
-pub struct Recipe {
-    /// The image's format.
-    pub format: ScanFormat,
-    /// The disk's size.
-    pub size: Size,
-    /// Which units of the disk hold what.
-    pub runs: Runs,
-    /// What is then broken.
-    pub damages: [Damage; 4],
-    /// Which checksums are right.
-    pub checksums: ChecksumPolicy,
-    /// The unit to count in a scan, in bytes.
-    pub unit: Option<NonZeroU64>,
-    /// The device that the image is on.
-    pub conditions: Conditions,
-    /// Byte [`at::PROBE`] and its argument.
-    pub probe: (u8, u16),
-    bytes: Bytes,
+/// In the order of [`ScanFormat::ALL`].
+static FORMATS: [Format; ScanFormat::COUNT] = rows![
+    qcow2: true,
+    vmdk: false,
+    vhd: true,
+    vhdx: false
+];
+
+/// The knobs of a format: what the bytes of geometry and rare knobs mean.
+#[must_use]
+pub fn knobs(format: ScanFormat) -> &'static [Knob] {
+    FORMATS[format as usize].knobs
 }
 
 /// What a recipe makes.
@@ -127,8 +92,8 @@ pub struct Built {
 }
 
 impl Built {
-    /// The image as it is on a device: it ends where the device does. Its truth is gone when something
-    /// else than zeroes that may be missing is missing, or when it became longer.
+    /// The image on a device, which may end before the file or after it. The truth stays only if it
+    /// [holds](Truth::holds_of_first) there too.
     #[must_use]
     pub fn on_device(mut self, conditions: &Conditions) -> Self {
         let capacity = conditions.capacity(self.image.capacity());
@@ -141,45 +106,12 @@ impl Built {
 }
 
 impl Recipe {
-    /// Decodes a recipe.
-    ///
-    /// # Errors
-    /// Why the bytes are no recipe: they are of another version.
-    pub fn decode(data: &[u8]) -> Result<Self, &'static str> {
-        let bytes = Bytes::new(data);
-        let first = bytes.u8(at::FORMAT);
-        if first >> 6 != 0 {
-            return Err("a recipe of a version that is not known");
-        }
-        Ok(Self {
-            format: ScanFormat::ALL[usize::from(first & 3)],
-            size: Size::decode(&bytes),
-            runs: Runs::decode(&bytes),
-            damages: std::array::from_fn(|nth| Damage::decode(&bytes, at::DAMAGES + 8 * nth)),
-            checksums: ChecksumPolicy::decode(bytes.u8(at::CHECKSUMS)),
-            unit: unit_of_selector(bytes.u8(at::UNIT)),
-            conditions: Conditions::decode(&bytes),
-            probe: (bytes.u8(at::PROBE), bytes.u16(at::PROBE_ARGUMENT)),
-            bytes,
-        })
-    }
-
-    /// The recipe's bytes, from which a format reads its geometry.
-    #[must_use]
-    pub fn bytes(&self) -> &Bytes {
-        &self.bytes
-    }
-
     /// Makes the image.
     #[must_use]
     pub fn build(&self) -> Built {
-        let mut writer = ImageWriter::new(self.format);
-        let truth = match self.format {
-            ScanFormat::Qcow2 => qcow2::build(self, &mut writer),
-            ScanFormat::Vmdk => vmdk::build(self, &mut writer),
-            ScanFormat::Vhd => vhd::build(self, &mut writer),
-            ScanFormat::Vhdx => vhdx::build(self, &mut writer),
-        };
+        let format = &FORMATS[self.format as usize];
+        let mut writer = ImageWriter::new(format.big_endian);
+        let truth = (format.build)(self, &mut writer);
         writer.put_checksums_right();
         let mut damage_done: Vec<_> = self
             .damages
@@ -199,25 +131,10 @@ impl Recipe {
         }
     }
 
-    /// The same recipe with one unit of plain data more, at that place of a disk (see [`runs`]); `None`
-    /// when it has no run to spare.
-    #[must_use]
-    pub fn with_more_data(&self, place: u16) -> Option<Self> {
-        Some(Self {
-            runs: self.runs.with_one_more(place & 0x3fff)?,
-            ..self.clone()
-        })
-    }
-
     /// The recipe in words: format, geometry, data, damage, device.
     #[must_use]
     pub fn in_words(&self) -> String {
-        let geometry = match self.format {
-            ScanFormat::Qcow2 => qcow2::in_words(self),
-            ScanFormat::Vmdk => vmdk::in_words(self),
-            ScanFormat::Vhd => vhd::in_words(self),
-            ScanFormat::Vhdx => vhdx::in_words(self),
-        };
+        let geometry = (FORMATS[self.format as usize].describe)(self);
         let built = self.build();
         let mut words = format!(
             "{} image of {} bytes: {geometry}",
@@ -232,73 +149,5 @@ impl Recipe {
             words += &format!("; counting units of {unit} bytes");
         }
         words
-    }
-}
-
-/// The unit in bytes that a selector like byte [`at::UNIT`] asks for: 0 none; 1 to 32 the powers of two
-/// from 512 up; 33 to 96 all powers of two; from 97 on sizes that are none.
-#[must_use]
-pub fn unit_of_selector(selector: u8) -> Option<NonZeroU64> {
-    NonZeroU64::new(match selector {
-        0 => 0,
-        1..=32 => 1 << (8 + selector),
-        33..=96 => 1 << (selector - 33),
-        97 => u64::MAX,
-        98 => 3 << 9,
-        99 => (1 << 32) - 1,
-        100 => 65537,
-        other => u64::from(other) * 1000 + 1,
-    })
-}
-
-/// How large the disk is; a format turns it into bytes by [`Size::bytes`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size {
-    mode: u8,
-    width: u8,
-    value: u64,
-    tail: u32,
-}
-
-impl Size {
-    fn decode(bytes: &Bytes) -> Self {
-        let mode = bytes.u8(at::SIZE_MODE);
-        Self {
-            mode: mode & 3,
-            width: mode >> 2 & 15,
-            value: bytes.u64(at::SIZE),
-            tail: bytes.u32(at::SIZE_TAIL),
-        }
-    }
-
-    /// The size in bytes of a disk of whole units of `unit` bytes and a rest, a multiple of
-    /// `granularity` (a power of two) that is at most `most` bytes.
-    ///
-    /// Mode 0: the units are the value's low bits, mostly few, and the rest is the tail modulo the unit.
-    /// Mode 1: the value, in bytes, modulo what is allowed. Mode 2: what is allowed less the value's low
-    /// bits in granules. Mode 3: a power of two of bytes (the value's low 6 bits) and the tail. In modes
-    /// 1 to 3 what is allowed is 64 units; `most` only with a width of 15 and a tail of at least
-    /// 0xf0000000. A scan costs what it walks through, and most of what there is to find is in small
-    /// tables.
-    #[must_use]
-    pub fn bytes(&self, unit: u64, most: u64, granularity: u64) -> u64 {
-        const BITS: [u32; 16] = [0, 1, 2, 3, 4, 4, 4, 5, 6, 3, 4, 5, 6, 7, 8, 11];
-        let low = self.value & ((1 << BITS[usize::from(self.width)]) - 1);
-        let is_wide = self.mode == 0 || (self.width == 15 && self.tail >= 0xf000_0000);
-        let most = if is_wide {
-            most
-        } else {
-            most.min(unit.saturating_mul(64))
-        };
-        let size = match self.mode {
-            0 => {
-                u128::from(low) * u128::from(unit) + u128::from(u64::from(self.tail) % unit.max(1))
-            }
-            1 => u128::from(self.value) % (u128::from(most) + 1),
-            2 => u128::from(most.saturating_sub(low.saturating_mul(granularity))),
-            _ => (1 << (self.value & 63)) + u128::from(self.tail),
-        };
-        let size = u64::try_from(size.min(u128::from(most))).unwrap_or(most);
-        size & !(granularity - 1)
     }
 }

@@ -1,42 +1,7 @@
 //! Recipes of qcow2 images.
 //!
-//! The unit of the runs is a cluster; slots past the disk's end are those that its L1 table has.
-//!
-//! # Geometry
-//! | byte | meaning |
-//! |---|---|
-//! | 24 | cluster size: an index into [`CLUSTER_BITS`](geometry::CLUSTER_BITS), modulo its length |
-//! | 25 | version, modulo 2: 0 version 3, 1 version 2, which has nothing of what is marked ³ |
-//! | 26 | refcount width ³: an index into [`REFCOUNT_ORDERS`](geometry::REFCOUNT_ORDERS), modulo its length |
-//! | 27 | features ³: bit 0 extended L2 (from clusters of 16 KiB on), 1 external data, 2 that is raw, 3 zstd, 4 dirty, 5 corrupt |
-//! | 28 | encryption, modulo 8: 6 LUKS, 7 AES, else none |
-//! | 29 | header length ³, modulo 64: 1 is 104 (without zstd or oddity), n from 2 to 51 is 104 + 8n, else 112 |
-//! | 30 | extensions: bit 0 backing format, 1 feature names, 2 an unknown one, 3 another, empty, 4 no end marker |
-//! | 31 | the unknown extension's length |
-//! | 32–33 | the backing file name's length, modulo 1024; 0 for none |
-//! | 34 | bit 0: the name ends with the first cluster |
-//! | 35 | order of the parts, modulo 24; 0 refcounts, L1, L2, data |
-//! | 36 | bit 0 data behind its L2 table, 1 L2 tables reversed, 2 data reversed |
-//! | 37 | the gap in clusters: bits 0–3 shifted up by bits 4–7 |
-//! | 38 | bits 0–3: which of the parts in order the gap is before |
-//! | 39 | the gap after each data cluster: bits 0–3 shifted up by bits 4–6 |
-//! | 40 | bits 0–1 snapshots (none with external data); bit 2 they hold what the disk holds, else nothing |
-//! | 41 | L1 length, modulo 8: 1 one entry more than needed, 2 byte 42 more, 3 whole clusters, 4 byte 42 clusters more, 5 the limit less byte 42 modulo 3, else as needed |
-//! | 42 | see there |
-//! | 43–44 | bit 15 clear: bytes cut off the last cluster if that is data, modulo a cluster; set: bytes behind it |
-//! | 45 | sectors of compressed data less 1, modulo those of a cluster |
-//! | 46 | where in a cluster compressed data begins, in 256ths |
-//! | 47 | bits 0–1: spare clusters of the refcount table |
-//! | 48 | compatible features ³ |
-//! | 49 | autoclear features ³, without bit 1 |
-//!
-//! | rare byte | meaning |
-//! |---|---|
-//! | 152 | what is odd about the header: from 128 on, an index into [`Oddity::ALL`], modulo its length |
-//! | 153 | the oddity's argument |
-//! | 154, 155 | reserved bits of L1 entries: 0–7, and 56–62 |
-//! | 156 | from 0xe0 on: L1 entries past the disk's end name nonsense |
-//! | 157 | from 0xe0 on: the size is of bytes, not of sectors |
+//! The unit of the runs is a cluster; slots past the disk's end are those that its L1 table has. The bytes
+//! are in [`knobs`].
 //!
 //! # What a cluster holds
 //! Below 0xe0, modulo 6: 0 data, 1 zeroes, 2 zeroes with a host cluster, 3 compressed, 4 compressed in
@@ -50,14 +15,15 @@
 //! some zeroes, 6 a mixture, 7 the last one after zeroes.
 //!
 //! # A file that is cut
-//! The device may end inside the file's last cluster, also when that is a table (see
-//! [`End`](super::conditions::End)). Then the image is the same one if all that is missing is zeroes.
+//! The device may end inside the file's last cluster (see [`End`](super::conditions::End)), and that
+//! cluster may be a table. As long as only zeroes are lost, the image stays the same.
 //!
 //! # What QEMU makes of it
 //! [`qemu_view`] tells whether qemu-img takes the image, and finds nothing wrong with it.
 
 pub mod geometry;
 pub mod header;
+pub mod knobs;
 mod place;
 mod plan;
 mod refcounts;
@@ -67,9 +33,9 @@ use std::fmt::Write as _;
 
 use types::{Options, Qcow2Opts, ScanErrorKind};
 
-use super::Recipe;
-use super::truth::{OwnSize, Truth};
-use super::writer::ImageWriter;
+use crate::recipe::Recipe;
+use crate::truth::{OwnSize, Truth};
+use crate::writer::ImageWriter;
 
 use geometry::{Encryption, Geometry};
 use header::{Facts, Oddity};
@@ -102,7 +68,7 @@ pub(super) fn build(recipe: &Recipe, writer: &mut ImageWriter) -> Truth {
     let refusal = header::write(&plan.geometry, &facts, writer);
     writer.set_end(placed.file_end(&plan));
     let mut truth = truth(&plan, refusal);
-    // One byte of the last cluster makes room for the tables in it.
+    // One byte of the last cluster is enough: what is missing of it reads as zeroes.
     truth.least_length = placed.last_cluster() * cluster + 1;
     truth
 }
@@ -243,7 +209,7 @@ pub fn qemu_view(recipe: &Recipe) -> QemuView {
 }
 
 /// The geometry and the data, in words.
-pub(super) fn in_words(recipe: &Recipe) -> String {
+pub(super) fn describe(recipe: &Recipe) -> String {
     let plan = Plan::new(recipe);
     let geometry = &plan.geometry;
     let mut words = format!(

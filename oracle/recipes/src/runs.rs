@@ -12,7 +12,7 @@
 //! disk (2), or, past the disk's end, among what slots the tables have there (3). Where two runs meet
 //! on a unit the later one counts.
 
-use super::{Bytes, at};
+use crate::layout::{Bytes, at};
 
 /// How many runs a recipe has.
 pub const COUNT: usize = 16;
@@ -129,7 +129,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::LENGTH;
+    use crate::layout::LENGTH;
 
     /// What the table at the top says, run by run and unit by unit.
     fn one_by_one(runs: &Runs, on_disk: u64, slots: u64) -> Vec<Unit> {

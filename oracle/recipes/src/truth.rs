@@ -17,8 +17,8 @@ pub struct Truth {
     /// Whether a table is named for several parts of the disk, so that a run of data changes what the
     /// other parts hold.
     pub shares_tables: bool,
-    /// The least length of the file in bytes, if all that is missing at its end is zeroes; of no use when
-    /// the file is not longer, as in formats that need the whole of it.
+    /// The file may be cut down to this length, in bytes, as long as only zeroes are lost. `u64::MAX` in
+    /// formats that need the whole file.
     pub least_length: u64,
 }
 
@@ -55,7 +55,7 @@ impl Truth {
         }
     }
 
-    /// Whether it is also true of the file's first `length` bytes.
+    /// Whether the same is true of the first `length` bytes of `file`, the whole file.
     #[must_use]
     pub fn holds_of_first(&self, length: u64, file: &SparseImage) -> bool {
         let end = file.capacity();

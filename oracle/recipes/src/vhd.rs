@@ -2,46 +2,7 @@
 //! out otherwise.
 //!
 //! A unit is a block. Blocks and their sector bitmaps are left as zeros: nobody who asks how much an
-//! image holds reads them.
-//!
-//! # The geometry, from byte [`at::GEOMETRY`] on
-//! "mod" says that the choices repeat; the first one is what qemu-img makes.
-//!
-//! | byte | meaning |
-//! |---|---|
-//! | 0 | type: to 0xf7 mod 4: 1 fixed, else dynamic; from 0xf8 mod 8 what is not supported: [`WRONG_TYPES`] |
-//! | 1 | block: to 0xf7 mod 23: 2^(9 + (12 + byte) mod 23) bytes, 512 to 2 GiB; from 0xf8 mod 8 [`WRONG_BLOCKS`] |
-//! | 2 | creator, mod 8: [`CREATORS`] |
-//! | 3 | geometry: to 0xef mod 4: of the size; bytes 4–7; the largest; the largest otherwise; from 0xf0 one of 65535 * 255 * 255 sectors |
-//! | 4–7 | cylinders (2 bytes), heads, sectors a track |
-//! | 8 | the current size where the creator means the geometry, mod 4: the same; what the recipe says; 0; 2^64 - 1 |
-//! | 9 | where header and table are, mod 6: see [`Placement`] |
-//! | 10 | footers: to 0xef mod 8 see [`Footers`], of a fixed disk the good ones; from 0xf0 mod 4 none is good |
-//! | 11 | blocks in the file, mod 4: ascending; descending; odd ones first; all at one place |
-//! | 12 | sectors left free before each block |
-//! | 13 | entries of the table past the disk's end |
-//! | 14 | what they are where no run says it, mod 3: all ones, 0, 2^32 - 2 |
-//! | 15 | to 0xef tables of up to 2048 entries, from 0xf0 up to 16384 |
-//! | 16 | features: to 0xf7 the byte and the reserved bit; from 0xf8 without that bit |
-//! | 17 | version: to 0xf7 1.0; from 0xf8 mod 4 [`WRONG_VERSIONS`] |
-//! | 18 | the same of the dynamic disk header |
-//! | 19 | what a fixed disk's data begins with, mod 3: zeros, a footer's cookie, a fixed disk's footer |
-//! | 20 | how many sectors a fixed disk's file is longer than needed, to 0xf7; from 0xf8 it is shorter by the low 3 bits and one |
-//! | 21 | by how many bytes header and table are shifted, where they are |
-//! | 22 | the original size: to 0x7f the same, else nonsense |
-//! | 23 | saved state |
-//!
-//! # Rare knobs, from byte [`at::RARE`] on
-//!
-//! | byte | meaning |
-//! |---|---|
-//! | 0 | from 0xf8: the current size is too large: mod 3 0xff000001 sectors, 2^63 bytes, 2^64 - 1 bytes |
-//! | 1 | from 0xf0 mod 8: [`Fault`] |
-//! | 2–17 | unique id |
-//! | 18–21 | time stamp |
-//! | 22–25 | creator's version |
-//! | 26–29 | creator's host |
-//! | 30–33 | the first of the reserved bytes |
+//! image holds reads them. The bytes are in [`knobs`].
 //!
 //! # What a run's blocks are
 //! To kind 0xfd mod 5: 0 in the file; 1 not there; 2 at the place of the block before; 3 in the file,
@@ -52,11 +13,15 @@
 //! Source: Microsoft's "Virtual Hard Disk Image Format Specification"; what qemu-img writes, from its
 //! files.
 
+pub mod knobs;
 mod layout;
 
-use super::truth::Truth;
-use super::writer::ImageWriter;
-use super::{Recipe, at};
+use crate::choices::choices;
+use crate::recipe::Recipe;
+use crate::truth::Truth;
+use crate::writer::ImageWriter;
+
+pub use crate::choices::Order;
 
 /// Types that a scanner refuses; the first is that of differencing disks.
 pub const WRONG_TYPES: [u32; 8] = [4, 4, 4, 0, 1, 5, 6, u32::MAX];
@@ -133,21 +98,22 @@ pub enum CurrentSize {
     Bytes(u64),
 }
 
-/// Where the header and the table of a dynamic disk are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Placement {
-    /// Header, table, blocks: qemu-img's.
-    Front,
-    /// Header, blocks, table.
-    TableBack,
-    /// Blocks, header, table.
-    Back,
-    /// Table, blocks, header.
-    HeaderBack,
-    /// Header, table, blocks; header and table begin with no sector.
-    Shifted,
-    /// Header, blocks, table; the table begins with no sector and nothing is behind it but the footer.
-    TableEnd,
+choices! {
+    /// Where the header and the table of a dynamic disk are.
+    pub enum Placement {
+        /// Header, table, blocks: qemu-img's.
+        Front,
+        /// Header, blocks, table.
+        TableBack,
+        /// Blocks, header, table.
+        Back,
+        /// Table, blocks, header.
+        HeaderBack,
+        /// Header, table, blocks; header and table begin with no sector.
+        Shifted,
+        /// Header, blocks, table; the table begins with no sector and nothing is behind it but the footer.
+        TableEnd,
+    }
 }
 
 /// One footer.
@@ -202,49 +168,38 @@ impl Footers {
     }
 }
 
-/// In which order blocks lie in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// As on the disk.
-    Ascending,
-    /// The disk's last first.
-    Descending,
-    /// Every second one, then the others.
-    OddFirst,
-    /// All at one place.
-    Shared,
+choices! {
+    /// What a fixed disk's data begins with.
+    pub enum Beginning {
+        /// Zeros.
+        Zeros,
+        /// The cookie of a footer.
+        Cookie,
+        /// The footer of a fixed disk: of another image, in which the guest keeps it.
+        Footer,
+    }
 }
 
-/// What a fixed disk's data begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beginning {
-    /// Zeros.
-    Zeros,
-    /// The cookie of a footer.
-    Cookie,
-    /// The footer of a fixed disk: of another image, in which the guest keeps it.
-    Footer,
-}
-
-/// What contradicts the specification in the header of a dynamic disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The header lies over the footer's copy.
-    HeaderOverCopy,
-    /// The header is past the file's end.
-    HeaderPastEnd,
-    /// The header has not its cookie.
-    Cookie,
-    /// The table lies over the footer's copy. (One without entries lies over nothing.)
-    TableOverCopy,
-    /// The table lies over the header. (The same.)
-    TableOverHeader,
-    /// The table has one entry less than the disk has blocks. (Nothing is wrong with a disk of none.)
-    TooFewEntries,
-    /// The table is not in the file.
-    TablePastEnd,
-    /// The header's checksum is wrong.
-    Checksum,
+choices! {
+    /// What contradicts the specification in the header of a dynamic disk.
+    pub enum Fault {
+        /// The header lies over the footer's copy.
+        HeaderOverCopy,
+        /// The header is past the file's end.
+        HeaderPastEnd,
+        /// The header has not its cookie.
+        Cookie,
+        /// The table lies over the footer's copy. (One without entries lies over nothing.)
+        TableOverCopy,
+        /// The table lies over the header. (The same.)
+        TableOverHeader,
+        /// The table has one entry less than the disk has blocks. (Nothing is wrong with a disk of none.)
+        TooFewEntries,
+        /// The table is not in the file.
+        TablePastEnd,
+        /// The header's checksum is wrong.
+        Checksum,
+    }
 }
 
 /// The geometry of a vhd image: every knob but the disk's size and its data.
@@ -307,33 +262,32 @@ pub const VERSION: u32 = 0x0001_0000;
 
 impl Geometry {
     fn decode(recipe: &Recipe) -> Self {
-        let knob = |nth: usize| recipe.bytes().u8(at::GEOMETRY + nth);
-        let rare = |nth: usize| recipe.bytes().u8(at::RARE + nth);
-        let four = |nth: usize| recipe.bytes().u32(at::RARE + nth).to_le_bytes();
+        let knob = |at| recipe.bytes().u8(at);
+        let four = |at| recipe.bytes().u32(at).to_le_bytes();
         let version = |byte: u8| match byte {
             0..=0xf7 => VERSION,
             byte => WRONG_VERSIONS[usize::from(byte % 4)],
         };
-        let disk_type = match knob(0) {
+        let disk_type = match knob(knobs::DISK_TYPE) {
             byte @ 0..=0xf7 if byte % 4 == 1 => FIXED,
             0..=0xf7 => DYNAMIC,
             byte => WRONG_TYPES[usize::from(byte % 8)],
         };
         Self {
             disk_type,
-            block_size: match knob(1) {
+            block_size: match knob(knobs::BLOCK_SIZE) {
                 byte @ 0..=0xf7 => 512 << ((12 + u32::from(byte)) % 23),
                 byte => WRONG_BLOCKS[usize::from(byte % 8)],
             },
-            creator: CREATORS[usize::from(knob(2) % 8)],
-            chs: match knob(3) {
+            creator: CREATORS[usize::from(knob(knobs::CREATOR) % 8)],
+            chs: match knob(knobs::CHS) {
                 0xf0.. => ChsChoice::Forced(Chs(65535, 255, 255)),
                 byte => match byte % 4 {
                     0 => ChsChoice::OfSize,
                     1 => ChsChoice::Given(Chs(
-                        recipe.bytes().u16(at::GEOMETRY + 4),
-                        knob(6),
-                        knob(7),
+                        recipe.bytes().u16(knobs::GIVEN_CHS),
+                        knob(knobs::GIVEN_CHS + 2),
+                        knob(knobs::GIVEN_CHS + 3),
                     )),
                     2 => ChsChoice::Forced(Chs(65535, 16, 255)),
                     _ => ChsChoice::Forced(Chs(65535, 255, 16)),
@@ -344,63 +298,50 @@ impl Geometry {
                 CurrentSize::Recipe,
                 CurrentSize::Bytes(0),
                 CurrentSize::Bytes(u64::MAX),
-            ][usize::from(knob(8) % 4)],
-            too_large: (rare(0) >= 0xf8)
-                .then(|| [(LARGEST_DISK + 1) * 512, 1 << 63, u64::MAX][usize::from(rare(0) % 3)]),
-            placement: [
-                Placement::Front,
-                Placement::TableBack,
-                Placement::Back,
-                Placement::HeaderBack,
-                Placement::Shifted,
-                Placement::TableEnd,
-            ][usize::from(knob(9) % 6)],
-            footers: match knob(10) {
-                0xf0.. => Footers::WRONG[usize::from(knob(10) % 4)],
+            ][usize::from(knob(knobs::CURRENT_SIZE) % 4)],
+            too_large: (knob(knobs::TOO_LARGE) >= 0xf8).then(|| {
+                [(LARGEST_DISK + 1) * 512, 1 << 63, u64::MAX]
+                    [usize::from(knob(knobs::TOO_LARGE) % 3)]
+            }),
+            placement: Placement::choose(knob(knobs::PLACEMENT)),
+            footers: match knob(knobs::FOOTERS) {
+                0xf0.. => Footers::WRONG[usize::from(knob(knobs::FOOTERS) % 4)],
                 _ if disk_type == FIXED => Footers::SOUND[0],
                 byte => Footers::SOUND[usize::from(byte % 8)],
             },
-            order: [
-                Order::Ascending,
-                Order::Descending,
-                Order::OddFirst,
-                Order::Shared,
-            ][usize::from(knob(11) % 4)],
-            gap: knob(12).into(),
+            order: Order::choose(knob(knobs::ORDER)),
+            gap: knob(knobs::GAP).into(),
             spare: (
-                knob(13).into(),
-                [u32::MAX, 0, u32::MAX - 1][usize::from(knob(14) % 3)],
+                knob(knobs::SPARE).into(),
+                [u32::MAX, 0, u32::MAX - 1][usize::from(knob(knobs::SPARE_VALUE) % 3)],
             ),
-            most_blocks: if knob(15) < 0xf0 { 2048 } else { 16384 },
-            features: match knob(16) {
+            most_blocks: if knob(knobs::MOST_BLOCKS) < 0xf0 {
+                2048
+            } else {
+                16384
+            },
+            features: match knob(knobs::FEATURES) {
                 byte @ 0..=0xf7 => u32::from(byte) | 2,
                 byte => u32::from(byte) & !2,
             },
-            version: version(knob(17)),
-            header_version: version(knob(18)),
-            beginning: [Beginning::Zeros, Beginning::Cookie, Beginning::Footer]
-                [usize::from(knob(19) % 3)],
-            longer: match knob(20) {
+            version: version(knob(knobs::VERSION)),
+            header_version: version(knob(knobs::HEADER_VERSION)),
+            beginning: Beginning::choose(knob(knobs::BEGINNING)),
+            longer: match knob(knobs::LONGER) {
                 byte @ 0..=0xf7 => byte.into(),
                 byte => -1 - i64::from(byte & 7),
             },
-            shift: knob(21).into(),
-            nonsense_original: knob(22) > 0x7f,
-            saved_state: knob(23),
-            fault: (rare(1) >= 0xf0).then(|| {
-                [
-                    Fault::HeaderOverCopy,
-                    Fault::HeaderPastEnd,
-                    Fault::Cookie,
-                    Fault::TableOverCopy,
-                    Fault::TableOverHeader,
-                    Fault::TooFewEntries,
-                    Fault::TablePastEnd,
-                    Fault::Checksum,
-                ][usize::from(rare(1) % 8)]
-            }),
-            unique_id: std::array::from_fn(|nth| rare(2 + nth)),
-            rest: [four(18), four(22), four(26), four(30)],
+            shift: knob(knobs::SHIFT).into(),
+            nonsense_original: knob(knobs::ORIGINAL_SIZE) > 0x7f,
+            saved_state: knob(knobs::SAVED_STATE),
+            fault: (knob(knobs::FAULT) >= 0xf0).then(|| Fault::choose(knob(knobs::FAULT))),
+            unique_id: std::array::from_fn(|nth| knob(knobs::UNIQUE_ID + nth)),
+            rest: [
+                four(knobs::TIME_STAMP),
+                four(knobs::CREATOR_VERSION),
+                four(knobs::CREATOR_HOST),
+                four(knobs::RESERVED),
+            ],
         }
     }
 
@@ -433,6 +374,6 @@ pub(super) fn build(recipe: &Recipe, writer: &mut ImageWriter) -> Truth {
 }
 
 /// The geometry and the data, in words.
-pub(super) fn in_words(recipe: &Recipe) -> String {
-    layout::in_words(recipe, &Geometry::decode(recipe))
+pub(super) fn describe(recipe: &Recipe) -> String {
+    layout::describe(recipe, &Geometry::decode(recipe))
 }

@@ -3,7 +3,7 @@
 //! Layout and meaning of everything that is written: Microsoft's MS-VHDX. The recipe of zeros makes
 //! what `qemu-img create` does, of a disk without a byte.
 //!
-//! - [`mod@geometry`], [`choices`]: the knobs, and which byte is which.
+//! - [`knobs`], [`mod@geometry`], [`choices`]: the knobs, and what they choose from.
 //! - [`oddity`]: the one thing of an image that is not as it should be.
 //! - `layout`: where everything lies in the file.
 //! - `structures`, `metadata`: headers and region tables, and the metadata, as bytes.
@@ -21,6 +21,7 @@
 pub mod choices;
 mod entry_table;
 pub mod geometry;
+pub mod knobs;
 mod layout;
 mod metadata;
 pub mod oddity;
@@ -28,9 +29,9 @@ mod structures;
 
 use types::{Options, ScanError, ScanErrorKind, VhdxOpts};
 
-use super::Recipe;
-use super::truth::{OwnSize, Truth};
-use super::writer::{Field, ImageWriter, Table};
+use crate::recipe::Recipe;
+use crate::truth::{OwnSize, Truth};
+use crate::writer::{Field, ImageWriter, Table};
 
 pub use geometry::{Geometry, geometry};
 use layout::{Entry, Layout};
@@ -183,7 +184,7 @@ fn own_size(layout: &Layout) -> Option<OwnSize> {
 }
 
 /// The geometry and the data, in words.
-pub(super) fn in_words(recipe: &Recipe) -> String {
+pub(super) fn describe(recipe: &Recipe) -> String {
     let geometry = geometry(recipe);
     let layout = Layout::new(recipe, &geometry);
     let mut words = format!(
@@ -192,7 +193,7 @@ pub(super) fn in_words(recipe: &Recipe) -> String {
         layout.blocks,
         layout.block_size,
         layout.present_on_disk(),
-        geometry.in_words(),
+        geometry.describe(),
     );
     words += &format!(
         "; log of {} bytes at {}, BAT of {} at {}, metadata of {} at {}, {} unknown regions at {}",
@@ -216,7 +217,7 @@ pub(super) fn in_words(recipe: &Recipe) -> String {
                 0 => format!("; {what} "),
                 _ => ", ".to_owned(),
             };
-            *words += &format!("{} {}", entry.block, entry.in_words());
+            *words += &format!("{} {}", entry.block, entry.describe());
         }
     };
     list(&mut words, "blocks", &mut layout.entries_on_disk());

@@ -1,10 +1,9 @@
 //! Writing an image: numbers at places, what can be damaged, and checksums.
 
+use std::fmt;
+
 use sparse::SparseImage;
 use sparse::crc32c;
-use types::ScanFormat;
-
-use super::damage::Done;
 
 /// A number in an on-disk structure, which damage may pick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +94,41 @@ pub enum ChecksumKind {
     Crc32c,
 }
 
+/// What damage did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Done {
+    /// What was hit.
+    pub what: &'static str,
+    /// Where it is in the file, in bytes.
+    pub at: u64,
+    /// Its value before.
+    pub before: u64,
+    /// Its value since.
+    pub after: u64,
+    /// How many entries behind it have that value since.
+    pub following: u64,
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            what,
+            at,
+            before,
+            after,
+            following,
+        } = self;
+        write!(
+            f,
+            "{what} at byte {at} is {after:#x} instead of {before:#x}"
+        )?;
+        if *following > 0 {
+            write!(f, ", and so are {following} behind it")?;
+        }
+        Ok(())
+    }
+}
+
 /// An image in the making.
 #[derive(Debug)]
 pub struct ImageWriter {
@@ -107,12 +141,12 @@ pub struct ImageWriter {
 }
 
 impl ImageWriter {
-    /// An empty file.
+    /// An empty file, whose numbers are `big_endian` or little-endian.
     #[must_use]
-    pub fn new(format: ScanFormat) -> Self {
+    pub fn new(big_endian: bool) -> Self {
         Self {
             image: SparseImage::new(u64::MAX),
-            big_endian: matches!(format, ScanFormat::Qcow2 | ScanFormat::Vhd),
+            big_endian,
             end: 0,
             structures: Vec::with_capacity(8),
             tables: Vec::with_capacity(8),

@@ -34,7 +34,7 @@ fn seeds_and_regressions_pass_and_evaluate_every_check() {
     for target in TARGETS.iter().filter(|target| !target.is_baseline) {
         let seeds = inputs(&root().join(target.seeds()));
         assert!(!seeds.is_empty(), "{} has no seeds", target.name);
-        let regressions = inputs(&root().join("regressions").join(target.name));
+        let regressions = inputs(&root().join("corpus/regressions").join(target.name));
         for path in seeds.iter().chain(&regressions) {
             let data = fs::read(path).unwrap();
             assert!(
@@ -63,7 +63,7 @@ fn seeds_and_regressions_pass_and_evaluate_every_check() {
 
 #[test]
 fn every_seed_image_is_a_sound_one() {
-    for path in inputs(&root().join("seeds/fuzz_measure_scan")) {
+    for path in inputs(&root().join("corpus/seeds/fuzz_measure_scan")) {
         let data = fs::read(&path).unwrap();
         let case = ScanCase::decode(&data).unwrap();
         let image = case.unpack();
@@ -86,7 +86,7 @@ fn every_seed_image_is_a_sound_one() {
 
 #[test]
 fn every_folder_of_seeds_and_regressions_is_of_a_target() {
-    for folder in ["seeds", "regressions"] {
+    for folder in ["corpus/seeds", "corpus/regressions"] {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();

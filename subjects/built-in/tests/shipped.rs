@@ -40,7 +40,7 @@ fn in_folder(folder: &Path) -> Vec<Input> {
 
 /// The inputs of the shipped corpus of a target.
 fn in_zip(target: &Target) -> Vec<Input> {
-    let path = root().join(format!("corpora/{}_seed_corpus.zip", target.name));
+    let path = root().join(format!("corpus/shipped/{}_seed_corpus.zip", target.name));
     let file = File::open(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
     let mut zip = ZipArchive::new(file).unwrap();
     let inputs: Vec<Input> = (0..zip.len())
@@ -81,7 +81,7 @@ fn every_input_that_is_checked_in_passes() {
         }
     });
     for target in TARGETS.iter().filter(|target| !target.is_baseline) {
-        let regressions = root().join("regressions").join(target.name);
+        let regressions = root().join("corpus/regressions").join(target.name);
         let mut count = 0;
         for (name, data) in in_zip(target)
             .into_iter()

@@ -3,15 +3,14 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
-use harness_core::Target;
 use serde::Serialize;
+use worker::TargetInfo;
 
 use super::{Bench, Inputs};
 use crate::callgrind;
 use crate::output::outln;
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::replay::build_worker;
 use report::format::{grouped, rounded};
 
 #[derive(Debug, Serialize)]
@@ -23,9 +22,9 @@ struct Row {
     per_input: f64,
 }
 
-pub(super) fn run(args: &Bench, project: &Project, targets: &[&Target]) -> Result<ExitCode> {
+pub(super) fn run(args: &Bench, project: &Project, targets: &[&TargetInfo]) -> Result<ExitCode> {
     let progress = Progress::new();
-    let worker = progress.step("build the replay worker", || build_worker(project))?;
+    let worker = project.worker()?;
     let mut rows = Vec::new();
     for target in targets {
         let inputs = Inputs::of(project, target)?;
@@ -36,10 +35,10 @@ pub(super) fn run(args: &Bench, project: &Project, targets: &[&Target]) -> Resul
         );
         let what = format!("count {}", target.name);
         let instructions = progress.step(&what, || {
-            callgrind::count(&worker, target.name, &inputs.files)
+            callgrind::count(worker, &target.name, &inputs.files)
         })?;
         rows.push(Row {
-            target: target.name.to_owned(),
+            target: target.name.clone(),
             inputs: inputs.files.len(),
             inputs_from: inputs.from,
             instructions,

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use harness_core::{TARGETS, Target};
 use serde::Serialize;
+use worker::TargetInfo;
 
 use super::{Bench, Inputs};
 use crate::engine::session::{self, Session, Setup};
@@ -35,16 +35,16 @@ struct Measured {
     load_before: Option<f64>,
 }
 
-pub(super) fn run(args: &Bench, project: &Project, targets: &[&Target]) -> Result<ExitCode> {
+pub(super) fn run(args: &Bench, project: &Project, targets: &[&TargetInfo]) -> Result<ExitCode> {
     let progress = Progress::new();
     let load_before = load_average();
     session::stop_on_ctrl_c()?;
-    let baseline = TARGETS.iter().find(|target| target.is_baseline);
+    let baseline = project.targets()?.iter().find(|target| target.is_baseline);
     let baseline = baseline.context("none of the targets is a baseline")?;
-    let build = |engine: Engine, target: &Target| {
+    let build = |engine: Engine, target: &TargetInfo| {
         let what = format!("build {} for {}", target.name, engine.title());
         progress.step(&what, || {
-            engine.build(project, target.name, Sanitizer::None)
+            engine.build(project, &target.name, Sanitizer::None)
         })
     };
     let mut all = Vec::new();
@@ -96,7 +96,7 @@ struct Pair<'a> {
     args: &'a Bench,
     project: &'a Project,
     engine: Engine,
-    target: &'a Target,
+    target: &'a TargetInfo,
     files: Vec<PathBuf>,
     progress: &'a Progress,
 }
@@ -123,7 +123,7 @@ impl Pair<'_> {
         let pairs = of_target.iter().zip(&of_baseline);
         let ratios = sorted(pairs.map(|(target, baseline)| target / baseline));
         Ok(Measured {
-            target: self.target.name.to_owned(),
+            target: self.target.name.clone(),
             engine: self.engine.name(),
             executions_per_second: median(&sorted(of_target)),
             baseline_per_second: median(&sorted(of_baseline)),
@@ -153,9 +153,9 @@ impl Pair<'_> {
             cores: vec![0],
             ..Setup::new(self.target, &builds, &self.files, folder, self.args.time)
         };
-        let mut line = self
-            .progress
-            .session(self.engine.title(), self.target.name, self.args.time);
+        let mut line =
+            self.progress
+                .session(self.engine.title(), &self.target.name, self.args.time);
         let session: Session = session::run(&setup, &mut |view| {
             line.show(view);
             ControlFlow::Continue(())

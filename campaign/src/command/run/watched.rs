@@ -50,13 +50,12 @@ impl Watched<'_> {
             neutral: &neutral,
             map: &map,
             worker: self.worker,
-            shipped: Some(zip_of(&project.root().join("corpora"), target))
-                .filter(|zip| zip.is_file()),
+            shipped: Some(zip_of(&project.shipped(), target)).filter(|zip| zip.is_file()),
             inputs: setup.inputs,
             finds: self.job.finds,
         };
         let campaign = Campaign {
-            target: target.name.to_owned(),
+            target: target.name.clone(),
             started: SystemTime::now(),
             time: setup.time,
             cores: setup.at_once,

@@ -4,13 +4,17 @@ use std::num::NonZeroU64;
 
 use qcow2::Qcow2State;
 use shared::{AllocationSummary, CallTable, ScanError};
-use testing::scan::Scanner;
+use testing::scan::{ScanFormat, Scanner};
 
 /// The scanner, asked for a disk of these bytes, or of as many as the header says.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Qcow2(pub(crate) Option<u64>);
 
 impl Scanner for Qcow2 {
+    fn format(&self) -> Option<ScanFormat> {
+        self.0.is_none().then_some(ScanFormat::Qcow2)
+    }
+
     type State<'a> = Qcow2State<'a>;
 
     fn init<'a>(

@@ -243,7 +243,7 @@ fn the_headers_length_has_bounds() {
             Err(Corrupt("the header is longer than a cluster"))
         );
     }
-    // No multiple of 8 is asked for, as in QEMU.
+    // It need not be a multiple of 8, as in QEMU.
     for length in [104, 105, 108, 111, 112, 113, 120, 65535, 65536] {
         assert_eq!(with32(field::HEADER_LENGTH, length), Ok(0));
     }

@@ -1,8 +1,8 @@
 //! Aliasing tables, failing reads, random damage: work stays bounded, and an answer is exact or absent.
 
+use fastrand::Rng;
 use qcow2::QcowHeader;
 use shared::ScanError;
-use testing::random::Random;
 use testing::scan::{Outcomes, callers_mistakes, every_failed_scan_is_repeated, every_read_fails};
 
 use crate::answer;
@@ -97,22 +97,22 @@ fn a_wrong_sector_size_and_a_small_cache_are_the_callers_mistake() {
 }
 
 /// Damages one word: a bit, a boundary value, a random one, or an offset in the file.
-fn damage(image: &mut Image, random: &mut Random) {
+fn damage(image: &mut Image, random: &mut Rng) {
     let tables = image.l1_offset as usize..image.bytes.len();
-    let (at, wide) = match random.below(3) {
-        0 => (random.index(28) * 4, random.below(2) == 0),
+    let (at, wide) = match random.u64(..3) {
+        0 => (random.usize(..28) * 4, random.u64(..2) == 0),
         _ => (
-            tables.start + random.index((tables.len() - 8) / 8) * 8,
+            tables.start + random.usize(..((tables.len() - 8) / 8)) * 8,
             true,
         ),
     };
     let old = image.get64(at);
-    let new = match random.below(5) {
-        0 => old ^ 1 << random.below(64),
-        1 => u64::MAX << random.below(64),
-        2 => random.next(),
-        3 => random.next() % (2 * image.bytes.len() as u64) / image.cluster * image.cluster,
-        _ => 1_u64 << random.below(64),
+    let new = match random.u64(..5) {
+        0 => old ^ 1 << random.u64(..64),
+        1 => u64::MAX << random.u64(..64),
+        2 => random.u64(..),
+        3 => random.u64(..) % (2 * image.bytes.len() as u64) / image.cluster * image.cluster,
+        _ => 1_u64 << random.u64(..64),
     };
     if wide {
         image.put64(at, new);
@@ -123,16 +123,16 @@ fn damage(image: &mut Image, random: &mut Random) {
 
 #[test]
 fn random_damage_is_survived_with_bounded_reads() {
-    let mut random = Random(1);
+    let mut random = Rng::with_seed(1);
     let mut outcomes = Outcomes::default();
     let specimens = specimens();
     for case in 0..6000 {
         let mut image = specimens[case % specimens.len()].clone();
-        for _ in 0..=random.below(4) {
+        for _ in 0..=random.u64(..4) {
             damage(&mut image, &mut random);
         }
-        if random.below(8) == 0 {
-            let length = random.index(image.bytes.len());
+        if random.u64(..8) == 0 {
+            let length = random.usize(..image.bytes.len());
             image.bytes.truncate(length);
         }
         // `answer` asserts the bound, and that neither sector size nor repetition matters.
@@ -146,16 +146,16 @@ fn random_damage_is_survived_with_bounded_reads() {
 
 #[test]
 fn random_headers_are_survived() {
-    let mut random = Random(2);
+    let mut random = Rng::with_seed(2);
     let mut accepted = 0;
     let sound: Vec<[u8; 512]> = (9..=21)
         .map(|bits| *Image::new(bits, 1 << 20).bytes.first_chunk().unwrap())
         .collect();
     for case in 0..200_000 {
         let mut first_sector = sound[case % sound.len()];
-        for _ in 0..=random.below(3) {
-            let at = 4 + random.index(112);
-            first_sector[at] = random.next() as u8;
+        for _ in 0..=random.u64(..3) {
+            let at = 4 + random.usize(..112);
+            first_sector[at] = random.u64(..) as u8;
         }
         if let Ok(header) = QcowHeader::parse(&first_sector) {
             assert!(header.l1_entries_for(header.virtual_size) <= u64::from(header.l1_entries));

@@ -1,7 +1,7 @@
 //! What must hold for any input: bounded reads, failing reads, random damage.
 
+use fastrand::Rng;
 use testing::device::Device;
-use testing::random::Random;
 use testing::scan::{
     Outcomes, SECTOR_SIZES, answer, callers_mistakes, every_failed_scan_is_repeated,
     every_read_fails, scan,
@@ -68,19 +68,19 @@ fn a_wrong_sector_size_and_a_small_cache_are_the_callers_mistake() {
 #[test]
 fn damage_with_right_checksums_never_harms() {
     const CASES: usize = 4000;
-    let mut random = Random(2);
+    let mut random = Rng::with_seed(2);
     let sample = Image::sample().build();
     let mut outcomes = Outcomes::default();
     for _ in 0..CASES {
         let mut source = sample.clone();
-        for _ in 0..=random.below(2) {
+        for _ in 0..=random.u64(..2) {
             damage(&mut source.pieces, &mut random);
         }
-        if random.below(8) == 0 {
+        if random.u64(..8) == 0 {
             source.length = [
-                random.below(source.length),
-                random.below(source.length) / K * K,
-            ][random.below(2) as usize];
+                random.u64(..source.length),
+                random.u64(..source.length) / K * K,
+            ][random.u64(..2) as usize];
         }
         // `answer` checks that a number, if it is one, is possible.
         outcomes.note(answer(&Vhdx, &source, Some(4096), &[512, 65536]));
@@ -90,7 +90,7 @@ fn damage_with_right_checksums_never_harms() {
 
 /// Overwrites a field's worth of bytes of a structure with a value that is often telling, and puts
 /// the checksum right, but for one case in 16.
-fn damage(pieces: &mut [(u64, Vec<u8>)], random: &mut Random) {
+fn damage(pieces: &mut [(u64, Vec<u8>)], random: &mut Rng) {
     // Piece, and where in it: signature, headers, region tables, BAT, metadata table and items.
     let (piece, start, length) = [
         (0, 0, 8),
@@ -101,9 +101,9 @@ fn damage(pieces: &mut [(u64, Vec<u8>)], random: &mut Random) {
         (5, 0, 80),
         (6, 0, 192),
         (6, 64 * K, 40),
-    ][random.below(8) as usize];
-    let width = 1 << random.below(4);
-    let at = ((start + random.below(length)) / width * width) as usize;
+    ][random.u64(..8) as usize];
+    let width = 1 << random.u64(..4);
+    let at = ((start + random.u64(..length)) / width * width) as usize;
     let interesting = [
         0,
         1,
@@ -125,16 +125,16 @@ fn damage(pieces: &mut [(u64, Vec<u8>)], random: &mut Random) {
         u64::MAX - M + 1,
         u64::MAX,
     ];
-    let value = match random.below(4) {
-        0 => random.next(),
-        1 => random.below(64),
-        2 => random.below(16) * M + random.below(8),
-        _ => interesting[random.below(interesting.len() as u64) as usize],
+    let value = match random.u64(..4) {
+        0 => random.u64(..),
+        1 => random.u64(..64),
+        2 => random.u64(..16) * M + random.u64(..8),
+        _ => interesting[random.u64(..(interesting.len() as u64)) as usize],
     };
     let width = width as usize;
     let bytes = &mut pieces[piece].1;
     bytes[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);
-    if (1..=4).contains(&piece) && random.below(16) > 0 {
+    if (1..=4).contains(&piece) && random.u64(..16) > 0 {
         seal(bytes, 0);
     }
 }

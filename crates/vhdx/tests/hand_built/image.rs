@@ -1,6 +1,8 @@
 //! A VHDX image, field by field, with checksums put right, or wrong on purpose. Sparse: only the
 //! structures are in memory.
 
+use std::borrow::Cow;
+
 use testing::device::Source;
 
 pub(crate) const K: u64 = 1 << 10;
@@ -274,6 +276,15 @@ impl Source for Sparse {
                     .copy_from_slice(&piece[(from - start) as usize..(to - start) as usize]);
             }
         }
+    }
+
+    fn bytes(&self) -> Option<Cow<'_, [u8]>> {
+        if self.length > 64 * M {
+            return None;
+        }
+        let mut bytes = vec![0; self.length as usize];
+        self.read_at(0, &mut bytes);
+        Some(Cow::Owned(bytes))
     }
 }
 

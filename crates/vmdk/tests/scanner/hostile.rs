@@ -1,8 +1,8 @@
 //! Aliasing tables, failing reads, random damage: work stays bounded, and an answer is exact or absent.
 
+use fastrand::Rng;
 use shared::ScanError;
 use testing::device::Device;
-use testing::random::Random;
 use testing::scan::{
     Outcomes, callers_mistakes, every_failed_scan_is_repeated, every_read_fails, scan,
 };
@@ -129,40 +129,40 @@ fn a_wrong_sector_size_and_a_small_cache_are_the_callers_mistake() {
 
 /// Damages one word of the header, of the footer or of a table: a bit, a boundary value, a random one,
 /// or a sector of the file.
-fn damage(image: &mut Image, random: &mut Random) {
+fn damage(image: &mut Image, random: &mut Rng) {
     let length = image.bytes.len();
-    let at = match random.below(4) {
-        0 => random.index(20) * 4,
-        1 => length - 1536 + random.index(380) * 4,
-        2 => 512 + random.index(128) * 4,
-        _ => 512 + random.index((length - 1024) / 4) * 4,
+    let at = match random.u64(..4) {
+        0 => random.usize(..20) * 4,
+        1 => length - 1536 + random.usize(..380) * 4,
+        2 => 512 + random.usize(..128) * 4,
+        _ => 512 + random.usize(..((length - 1024) / 4)) * 4,
     };
     let old = image.get32(at);
-    let new = match random.below(5) {
-        0 => old ^ 1 << random.below(32),
-        1 => u32::MAX << random.below(32),
-        2 => random.next() as u32,
-        3 => random.index(2 * length / 512) as u32,
-        _ => 1 << random.below(32),
+    let new = match random.u64(..5) {
+        0 => old ^ 1 << random.u64(..32),
+        1 => u32::MAX << random.u64(..32),
+        2 => random.u64(..) as u32,
+        3 => random.usize(..(2 * length / 512)) as u32,
+        _ => 1 << random.u64(..32),
     };
     image.put32(at, new);
-    if random.below(16) == 0 {
+    if random.u64(..16) == 0 {
         image.put64(field::DIRECTORY, u64::MAX);
     }
 }
 
 #[test]
 fn random_damage_is_survived_with_bounded_reads() {
-    let mut random = Random(1);
+    let mut random = Rng::with_seed(1);
     let mut outcomes = Outcomes::default();
     let specimens = specimens();
     for case in 0..6000 {
         let mut image = specimens[case % specimens.len()].clone();
-        for _ in 0..=random.below(4) {
+        for _ in 0..=random.u64(..4) {
             damage(&mut image, &mut random);
         }
-        if random.below(8) == 0 {
-            let length = random.index(image.bytes.len());
+        if random.u64(..8) == 0 {
+            let length = random.usize(..image.bytes.len());
             image.bytes.truncate(length);
         }
         // `answer` asserts the bound, and that neither sector size nor repetition matters.

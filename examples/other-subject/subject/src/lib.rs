@@ -8,8 +8,8 @@
 use built_in::BuiltIn;
 use harness_core::shared::DataTally;
 use harness_core::subject::{
-    AllocationSummary, Calculators, MeasureOutput, Measured, Options, ScanAnswer, ScanError, ScanFormat,
-    ScanRequest, Scanner, Subject,
+    AllocationSummary, Calculators, MeasureOutput, Measured, Options, ScanAnswer, ScanError,
+    ScanFormat, ScanRequest, Scanner, Subject,
 };
 
 /// What is replayed.

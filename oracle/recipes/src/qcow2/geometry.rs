@@ -1,8 +1,8 @@
-//! The geometry of a recipe's qcow2 image: what bytes 24–55 and 152–163 mean (the tables are in the
-//! [module above](super)).
+//! The geometry of a recipe's qcow2 image, decoded from its [knobs](super::knobs).
 
 use super::header::Oddity;
-use crate::{Recipe, at};
+use super::knobs;
+use crate::recipe::Recipe;
 
 /// Cluster size logarithms, the usual one first.
 pub const CLUSTER_BITS: [u32; 13] = [16, 9, 12, 10, 11, 13, 14, 15, 17, 18, 19, 20, 21];
@@ -156,34 +156,34 @@ impl Geometry {
     #[must_use]
     pub fn decode(recipe: &Recipe) -> Self {
         let bytes = recipe.bytes();
-        let byte = |nth| bytes.u8(at::GEOMETRY + nth);
-        let rare = |nth| bytes.u8(at::RARE + nth);
-        let has = |nth, bit: u8| byte(nth) >> bit & 1 != 0;
-        let v3 = byte(1).is_multiple_of(2);
-        let cluster_bits = CLUSTER_BITS[usize::from(byte(0)) % CLUSTER_BITS.len()];
-        let external_data = v3 && has(3, 1);
-        let zstd = v3 && has(3, 3);
-        let oddity = Oddity::decode(rare(0), v3, cluster_bits, external_data);
+        let knob = |at| bytes.u8(at);
+        let has = |at, bit: u8| knob(at) >> bit & 1 != 0;
+        let v3 = knob(knobs::VERSION).is_multiple_of(2);
+        let cluster_bits =
+            CLUSTER_BITS[usize::from(knob(knobs::CLUSTER_SIZE)) % CLUSTER_BITS.len()];
+        let external_data = v3 && has(knobs::FEATURES, 1);
+        let zstd = v3 && has(knobs::FEATURES, 3);
+        let oddity = Oddity::decode(knob(knobs::ODDITY), v3, cluster_bits, external_data);
         Self {
             version: if v3 { 3 } else { 2 },
             cluster_bits,
             refcount_order: if v3 {
-                REFCOUNT_ORDERS[usize::from(byte(2)) % REFCOUNT_ORDERS.len()]
+                REFCOUNT_ORDERS[usize::from(knob(knobs::REFCOUNT_WIDTH)) % REFCOUNT_ORDERS.len()]
             } else {
                 4
             },
-            extended_l2: v3 && has(3, 0) && cluster_bits >= LEAST_BITS_OF_EXTENDED_L2,
+            extended_l2: v3 && has(knobs::FEATURES, 0) && cluster_bits >= LEAST_BITS_OF_EXTENDED_L2,
             external_data,
-            raw_external_data: external_data && has(3, 2),
+            raw_external_data: external_data && has(knobs::FEATURES, 2),
             zstd,
-            dirty: v3 && has(3, 4),
-            corrupt: v3 && has(3, 5),
-            encryption: match byte(4) % 8 {
+            dirty: v3 && has(knobs::FEATURES, 4),
+            corrupt: v3 && has(knobs::FEATURES, 5),
+            encryption: match knob(knobs::ENCRYPTION) % 8 {
                 6 => Encryption::Luks,
                 7 => Encryption::Aes,
                 _ => Encryption::None,
             },
-            header_length: match (v3, byte(5) % 64) {
+            header_length: match (v3, knob(knobs::HEADER_LENGTH) % 64) {
                 (false, _) => 72,
                 // Else what is odd may be the compression type, which such a header has not.
                 (_, 1) if !zstd && oddity == Oddity::None => 104,
@@ -191,49 +191,50 @@ impl Geometry {
                 _ => USUAL_HEADER_LENGTH,
             },
             extensions: Extensions {
-                backing_format: has(6, 0),
-                feature_names: has(6, 1),
-                unknown: has(6, 2).then_some(byte(7).into()),
-                unknown_empty: has(6, 3),
-                end_marker: !has(6, 4),
+                backing_format: has(knobs::EXTENSIONS, 0),
+                feature_names: has(knobs::EXTENSIONS, 1),
+                unknown: has(knobs::EXTENSIONS, 2).then_some(knob(knobs::UNKNOWN_LENGTH).into()),
+                unknown_empty: has(knobs::EXTENSIONS, 3),
+                end_marker: !has(knobs::EXTENSIONS, 4),
             },
-            backing_name: u64::from(bytes.u16(at::GEOMETRY + 8)) % 1024,
-            backing_name_last: has(10, 0),
-            order: order(byte(11)),
-            interleaved: has(12, 0),
-            l2_reversed: has(12, 1),
-            data_reversed: has(12, 2),
-            gap: floating(byte(13)),
-            gap_before: byte(14) & 15,
-            data_gap: floating(byte(15) & 0x7f),
+            backing_name: u64::from(bytes.u16(knobs::BACKING_NAME)) % 1024,
+            backing_name_last: has(knobs::BACKING_NAME_LAST, 0),
+            order: order(knob(knobs::ORDER)),
+            interleaved: has(knobs::TURNED, 0),
+            l2_reversed: has(knobs::TURNED, 1),
+            data_reversed: has(knobs::TURNED, 2),
+            gap: floating(knob(knobs::GAP)),
+            gap_before: knob(knobs::GAP_BEFORE) & 15,
+            data_gap: floating(knob(knobs::DATA_GAP) & 0x7f),
             snapshots: if external_data {
                 0
             } else {
-                u64::from(byte(16) & 3)
+                u64::from(knob(knobs::SNAPSHOTS) & 3)
             },
-            snapshots_share: has(16, 2),
-            l1_length: match byte(17) % 8 {
+            snapshots_share: has(knobs::SNAPSHOTS, 2),
+            l1_length: match knob(knobs::L1_LENGTH) % 8 {
                 1 => L1Length::More(1),
-                2 => L1Length::More(byte(18).into()),
+                2 => L1Length::More(knob(knobs::L1_ARGUMENT).into()),
                 3 => L1Length::WholeClusters(0),
-                4 => L1Length::WholeClusters(byte(18).into()),
-                5 => L1Length::Limit(u64::from(byte(18)) % 3),
+                4 => L1Length::WholeClusters(knob(knobs::L1_ARGUMENT).into()),
+                5 => L1Length::Limit(u64::from(knob(knobs::L1_ARGUMENT)) % 3),
                 _ => L1Length::More(0),
             },
-            end: match bytes.u16(at::GEOMETRY + 19) {
+            end: match bytes.u16(knobs::FILE_END) {
                 cut @ 0..0x8000 => FileEnd::Cut(cut.into()),
                 grown => FileEnd::Grown(u64::from(grown) - 0x8000),
             },
-            compressed_sectors: byte(21).into(),
-            compressed_step: byte(22).into(),
-            refcount_spare: u64::from(byte(23) & 3),
-            compatible: u64::from(byte(24)),
-            autoclear: u64::from(byte(25)) & !2,
+            compressed_sectors: knob(knobs::COMPRESSED_SECTORS).into(),
+            compressed_step: knob(knobs::COMPRESSED_STEP).into(),
+            refcount_spare: u64::from(knob(knobs::REFCOUNT_SPARE) & 3),
+            compatible: u64::from(knob(knobs::COMPATIBLE)),
+            autoclear: u64::from(knob(knobs::AUTOCLEAR)) & !2,
             oddity,
-            oddity_argument: rare(1),
-            l1_reserved: u64::from(rare(2)) | u64::from(rare(3) & 0x7f) << 56,
-            l1_nonsense: rare(4) >= 0xe0,
-            any_size: rare(5) >= 0xe0,
+            oddity_argument: knob(knobs::ODDITY_ARGUMENT),
+            l1_reserved: u64::from(knob(knobs::L1_RESERVED_LOW))
+                | u64::from(knob(knobs::L1_RESERVED_HIGH) & 0x7f) << 56,
+            l1_nonsense: knob(knobs::L1_NONSENSE) >= 0xe0,
+            any_size: knob(knobs::ANY_SIZE) >= 0xe0,
         }
     }
 

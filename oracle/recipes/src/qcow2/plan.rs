@@ -3,7 +3,7 @@
 use super::geometry::{Geometry, L1Length};
 use super::header::LIMIT_OF_L1;
 use super::units::Cluster;
-use crate::Recipe;
+use crate::recipe::Recipe;
 
 /// The most L1 entries that a disk needs: a scan reads 128 KiB of them.
 const MOST_L1_ENTRIES: u64 = 1 << 14;

@@ -5,22 +5,22 @@
 //! - [`judgement`]: what is true of the image.
 //! - [`words`]: the recipe in words.
 
+mod describe;
 mod disk;
 mod judgement;
 mod structures;
-mod words;
 
 use types::VhdSubformat;
 
-use crate::Recipe;
+use crate::recipe::Recipe;
 use crate::runs::Unit;
 use crate::truth::Truth;
 use crate::writer::ImageWriter;
 use types::ScanErrorKind::{Corrupt, NotThisFormat};
 
 use super::{Beginning, FIXED, Fault, Footer, Geometry, LARGEST_DISK, Order, Placement};
+pub(super) use describe::describe;
 use disk::Disk;
-pub(super) use words::in_words;
 
 /// The size of a sector in bytes: VHD's unit.
 const SECTOR: u64 = 512;
@@ -191,12 +191,7 @@ impl Making<'_> {
         let length = units.len();
         let mut before = None;
         for nth in 0..length {
-            let nth = match self.geometry.order {
-                Order::Ascending | Order::Shared => nth,
-                Order::Descending => length - 1 - nth,
-                Order::OddFirst if nth < length / 2 => 2 * nth + 1,
-                Order::OddFirst => 2 * (nth - length / 2),
-            };
+            let nth = self.geometry.order.unit(nth, length);
             let unit = units[nth];
             if unit.index >= self.disk.blocks {
                 self.blocks_are_plain = false;

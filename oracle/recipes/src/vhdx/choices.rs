@@ -1,37 +1,41 @@
 //! What a vhdx image's knobs choose from; what zero chooses comes first.
 
-/// Whether the disk ends about `n` blocks, a multiple of the chunk ratio; a sector is a logical one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Boundary {
-    /// No: it is as large as the recipe's size says.
-    No,
-    /// At `n` - 1 blocks.
-    BlockBefore,
-    /// At `n` blocks.
-    At,
-    /// At `n` + 1 blocks.
-    BlockAfter,
-    /// A sector after `n` blocks.
-    SectorAfter,
-    /// A sector before `n` blocks.
-    SectorBefore,
-    /// A sector before `n` + 1 blocks.
-    SectorBeforeBlockAfter,
+use crate::choices::choices;
+
+choices! {
+    /// Whether the disk ends about `n` blocks, a multiple of the chunk ratio; a sector is a logical one.
+    pub enum Boundary {
+        /// No: it is as large as the recipe's size says.
+        No,
+        /// At `n` - 1 blocks.
+        BlockBefore,
+        /// At `n` blocks.
+        At,
+        /// At `n` + 1 blocks.
+        BlockAfter,
+        /// A sector after `n` blocks.
+        SectorAfter,
+        /// A sector before `n` blocks.
+        SectorBefore,
+        /// A sector before `n` + 1 blocks.
+        SectorBeforeBlockAfter,
+    }
 }
 
-/// Which of the two headers counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Headers {
-    /// The second: its number is higher.
-    SecondNewer,
-    /// The first: its number is higher.
-    FirstNewer,
-    /// They are the same.
-    Equal,
-    /// The second: the first is damaged, whose number is higher.
-    FirstDamaged,
-    /// The first: the second is damaged, whose number is higher.
-    SecondDamaged,
+choices! {
+    /// Which of the two headers counts.
+    pub enum Headers {
+        /// The second: its number is higher.
+        SecondNewer,
+        /// The first: its number is higher.
+        FirstNewer,
+        /// They are the same.
+        Equal,
+        /// The second: the first is damaged, whose number is higher.
+        FirstDamaged,
+        /// The first: the second is damaged, whose number is higher.
+        SecondDamaged,
+    }
 }
 
 /// What is wrong with the header that does not count.
@@ -49,30 +53,32 @@ pub enum Stale {
     LogOverMetadata,
 }
 
-/// How far apart the headers' numbers are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Distance {
-    /// One.
-    One,
-    /// About 2^32, and the low half of the higher one is the lower.
-    LowHalfTurned,
-    /// 2^63.
-    TopBit,
-    /// One, at the end of all numbers.
-    AtTheEnd,
+choices! {
+    /// How far apart the headers' numbers are.
+    pub enum Distance {
+        /// One.
+        One,
+        /// About 2^32, and the low half of the higher one is the lower.
+        LowHalfTurned,
+        /// 2^63.
+        TopBit,
+        /// One, at the end of all numbers.
+        AtTheEnd,
+    }
 }
 
-/// Which of the two region tables counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Tables {
-    /// The first, and the second is the same.
-    Same,
-    /// The second: the first is damaged, and says other things.
-    FirstDamaged,
-    /// The first: the second is damaged.
-    SecondDamaged,
-    /// The first: the second is right in itself and says other things.
-    SecondOther,
+choices! {
+    /// Which of the two region tables counts.
+    pub enum Tables {
+        /// The first, and the second is the same.
+        Same,
+        /// The second: the first is damaged, and says other things.
+        FirstDamaged,
+        /// The first: the second is damaged.
+        SecondDamaged,
+        /// The first: the second is right in itself and says other things.
+        SecondOther,
+    }
 }
 
 /// What the sector bitmap entries hold, which no reader of a disk without a parent looks at.
@@ -124,56 +130,60 @@ impl Stand {
     }
 }
 
-/// Where the metadata items lie in their region.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Items {
-    /// One behind the other, right behind the table.
-    Packed,
-    /// Each over a sector's border.
-    OverBorders,
-    /// One behind the other up to the region's end.
-    AtTheEnd,
-    /// Anywhere.
-    Scattered,
+choices! {
+    /// Where the metadata items lie in their region.
+    pub enum Items {
+        /// One behind the other, right behind the table.
+        Packed,
+        /// Each over a sector's border.
+        OverBorders,
+        /// One behind the other up to the region's end.
+        AtTheEnd,
+        /// Anywhere.
+        Scattered,
+    }
 }
 
-/// In what order the blocks lie in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Order {
-    /// As on the disk.
-    Rising,
-    /// The last one first.
-    Falling,
-    /// Every other one, then the rest.
-    Interleaved,
-    /// As on the disk, beginning in the middle.
-    Rotated,
+choices! {
+    /// In what order the blocks lie in the file.
+    pub enum Order {
+        /// As on the disk.
+        Rising,
+        /// The last one first.
+        Falling,
+        /// Every other one, then the rest.
+        Interleaved,
+        /// As on the disk, beginning in the middle.
+        Rotated,
+    }
 }
 
-/// How the file ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FileEnd {
-    /// With what lies last.
-    Plain,
-    /// With the disk's last block when that is present, of which only the disk's part is there.
-    LastBlockCut,
-    /// With the disk's last block when that is present, whole.
-    LastBlockWhole,
-    /// With some bytes that belong to nothing, in the middle of a sector.
-    Trailing,
+choices! {
+    /// How the file ends.
+    pub enum FileEnd {
+        /// With what lies last.
+        Plain,
+        /// With the disk's last block when that is present, of which only the disk's part is there.
+        LastBlockCut,
+        /// With the disk's last block when that is present, whole.
+        LastBlockWhole,
+        /// With some bytes that belong to nothing, in the middle of a sector.
+        Trailing,
+    }
 }
 
-/// Who the file says made it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Creator {
-    /// A QEMU.
-    Qemu,
-    /// A Windows.
-    Windows,
-    /// Nobody.
-    Nobody,
-    /// 512 bytes that are no text.
-    Garbage,
+choices! {
+    /// Who the file says made it.
+    pub enum Creator {
+        /// A QEMU.
+        Qemu,
+        /// A Windows.
+        Windows,
+        /// Nobody.
+        Nobody,
+        /// 512 bytes that are no text.
+        Garbage,
+    }
 }
 
 /// Reserved bytes that are not zero: a bit each.

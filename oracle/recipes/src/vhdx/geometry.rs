@@ -1,54 +1,13 @@
-//! The knobs of a vhdx image.
-//!
-//! Bytes [`at::GEOMETRY`] to 55, the position in the recipe in front; choices are modulo their number,
-//! and choice 0 is what qemu-img does:
-//!
-//! | byte | meaning |
-//! |---|---|
-//! | 24 | block size, mod 9: 8 MiB, 1, 2, 4, 16, 32, 64, 128, 256 MiB |
-//! | 25 | sectors: bit 0 logical (512, 4096); bits 1–2 physical (512, 4096, 0, all ones) |
-//! | 26 | the disk's end at a multiple of the chunk ratio: bits 0–2 how ([`Boundary`]), bits 3–7 which one |
-//! | 27 | which header counts ([`Headers`]) |
-//! | 28 | the other header: bits 0–2 what is wrong with it if it were to count ([`Stale`]), bits 3–4 how far away its number is ([`Distance`]), bit 5 a damaged one has a wrong signature instead of checksum |
-//! | 29 | region tables: bits 0–1 which counts ([`Tables`]), bit 2 a damaged one has a wrong signature instead of checksum |
-//! | 30 | order of log, BAT, metadata, unknown regions and blocks in the file, mod 120 |
-//! | 31–34 | gap in front of log, BAT, metadata, unknown regions, in steps |
-//! | 35 | gap in front of the blocks: 0 for 4 MiB, else one more than the number of steps |
-//! | 36 | a gap's step, mod 4: 1 MiB, 16 MiB, 256 MiB, 4 GiB |
-//! | 37 | BAT: bits 0–2 MiB more than the disk needs, bits 3–5 sector bitmap entries ([`Bitmaps`]) |
-//! | 38 | log length, mod 4: 1 MiB, none, 2 MiB, 9 MiB |
-//! | 39 | bits 0–2 MiB of the metadata region beyond its first |
-//! | 40 | unknown regions: bits 0–1 how many, bits 2–3 MiB of each beyond its first, bit 4 metadata before the BAT in the table, bits 5–6 unknown ones last, first, between, last |
-//! | 41 | order of the five metadata entries, mod 120 |
-//! | 42 | metadata: bits 0–1 where the items lie ([`Items`]), bits 2–3 how many unknown items, bits 4–5 these last, first, after the second, last |
-//! | 43–44 | the items' seed |
-//! | 45 | file parameters: bit 0 leave blocks allocated, bit 1 reserved bits set |
-//! | 46 | blocks in the file: bits 0–1 order ([`Order`]), bits 2–7 its argument |
-//! | 47 | the file's end: bits 0–1 how ([`FileEnd`]), bits 2–7 its argument |
-//! | 48–49 | seed of garbage |
-//! | 50 | creator, mod 4: QEMU, Windows, none, garbage |
-//! | 51 | reserved bytes that are not zero ([`Reserved`]) |
-//! | 52–55 | sequence number |
-//!
-//! Bytes [`at::RARE`] to 163:
-//!
-//! | byte | meaning |
-//! |---|---|
-//! | 152 | oddity ([`super::oddity::Oddity`]), below 0x80 none |
-//! | 153 | ignored |
-//! | 154–157 | the oddity's argument |
-//! | 158 | from 0xf0 on a large disk may be: up to 131200 blocks instead of 8192; from 0xf8 on the first MiB of its BAT is just full, give or take |
-//! | 159 | from 0xf0 on 24 more unknown regions, and the byte's low 3 bits |
-//! | 160 | from 0xe0 on the blocks begin 2^(40 + low 5 bits mod 20) bytes farther away |
-//! | 161 | from 0xf0 on the log lies behind the file's end |
-//! | 162–163 | version of the log's format, which does not matter while there is none |
+//! The geometry of a VHDX image, decoded from its [knobs](super::knobs).
 
-use crate::{Bytes, Recipe, at};
+use crate::layout::Bytes;
+use crate::recipe::Recipe;
 
 pub use super::choices::{
     Bitmaps, Boundary, Creator, Distance, FileEnd, Headers, Items, Order, Reserved, Stale, Stand,
     Tables,
 };
+use super::knobs;
 use super::oddity::Oddity;
 
 /// How a vhdx image is laid out.
@@ -169,43 +128,23 @@ impl Geometry {
     /// Reads the knobs.
     #[must_use]
     pub fn decode(bytes: &Bytes) -> Self {
-        let byte = |position: usize| bytes.u8(position);
-        let headers = byte(28);
-        let regions = byte(40);
-        let metadata = byte(42);
-        let step = 1 << (4 * (byte(36) & 3));
-        let gap = |position| u64::from(byte(position)) * step;
-        let rare = |position: usize, from: u8| Some(byte(position)).filter(|&byte| byte >= from);
-        let many_regions = rare(159, 0xf0).map_or(0, |byte| 24 + u64::from(byte & 7));
+        let knob = |position: usize| bytes.u8(position);
+        let headers = knob(knobs::OTHER_HEADER);
+        let regions = knob(knobs::REGIONS);
+        let metadata = knob(knobs::ITEMS);
+        let step = 1 << (4 * (knob(knobs::GAP_STEP) & 3));
+        let gap = |position| u64::from(knob(position)) * step;
+        let rare = |position: usize, from: u8| Some(knob(position)).filter(|&byte| byte >= from);
+        let many_regions =
+            rare(knobs::MORE_REGIONS, 0xf0).map_or(0, |byte| 24 + u64::from(byte & 7));
         let stands = [Stand::Last, Stand::First, Stand::Between, Stand::Last];
         Self {
-            block_size: choose([8, 1, 2, 4, 16, 32, 64, 128, 256], byte(24)) << 20,
-            logical_sector: choose([512, 4096], byte(25)),
-            physical_sector: choose([512, 4096, 0, u32::MAX], byte(25) >> 1),
-            boundary: choose(
-                [
-                    Boundary::No,
-                    Boundary::BlockBefore,
-                    Boundary::At,
-                    Boundary::BlockAfter,
-                    Boundary::SectorAfter,
-                    Boundary::SectorBefore,
-                    Boundary::SectorBeforeBlockAfter,
-                    Boundary::No,
-                ],
-                byte(26),
-            ),
-            boundary_at: byte(26) >> 3,
-            headers: choose(
-                [
-                    Headers::SecondNewer,
-                    Headers::FirstNewer,
-                    Headers::Equal,
-                    Headers::FirstDamaged,
-                    Headers::SecondDamaged,
-                ],
-                byte(27),
-            ),
+            block_size: choose([8, 1, 2, 4, 16, 32, 64, 128, 256], knob(knobs::BLOCK_SIZE)) << 20,
+            logical_sector: choose([512, 4096], knob(knobs::SECTORS)),
+            physical_sector: choose([512, 4096, 0, u32::MAX], knob(knobs::SECTORS) >> 1),
+            boundary: Boundary::choose(knob(knobs::BOUNDARY) & 7),
+            boundary_at: knob(knobs::BOUNDARY) >> 3,
+            headers: Headers::choose(knob(knobs::HEADERS)),
             stale: choose(
                 [
                     Stale::Nothing,
@@ -219,37 +158,21 @@ impl Geometry {
                 ],
                 headers,
             ),
-            distance: choose(
-                [
-                    Distance::One,
-                    Distance::LowHalfTurned,
-                    Distance::TopBit,
-                    Distance::AtTheEnd,
-                ],
-                headers >> 3,
-            ),
+            distance: Distance::choose(headers >> 3),
             header_signature_wrong: headers & 0x20 != 0,
-            tables: choose(
-                [
-                    Tables::Same,
-                    Tables::FirstDamaged,
-                    Tables::SecondDamaged,
-                    Tables::SecondOther,
-                ],
-                byte(29),
-            ),
-            table_signature_wrong: byte(29) & 4 != 0,
-            parts: permutation(byte(30)),
+            tables: Tables::choose(knob(knobs::TABLES)),
+            table_signature_wrong: knob(knobs::TABLES) & 4 != 0,
+            parts: permutation(knob(knobs::PARTS)),
             gaps: [
-                gap(31),
-                gap(32),
-                gap(33),
-                gap(34),
-                byte(35)
+                gap(knobs::GAPS),
+                gap(knobs::GAPS + 1),
+                gap(knobs::GAPS + 2),
+                gap(knobs::GAPS + 3),
+                knob(knobs::BLOCKS_GAP)
                     .checked_sub(1)
                     .map_or(4, |steps| u64::from(steps) * step),
             ],
-            spare_bat: u64::from(byte(37) & 7),
+            spare_bat: u64::from(knob(knobs::BAT) & 7),
             bitmaps: choose(
                 [
                     Bitmaps::NotPresent,
@@ -261,71 +184,40 @@ impl Geometry {
                     Bitmaps::Present,
                     Bitmaps::Garbage,
                 ],
-                byte(37) >> 3,
+                knob(knobs::BAT) >> 3,
             ),
-            log_length: choose([1, 0, 2, 9], byte(38)),
-            metadata_length: 1 + u64::from(byte(39) & 7),
+            log_length: choose([1, 0, 2, 9], knob(knobs::LOG_LENGTH)),
+            metadata_length: 1 + u64::from(knob(knobs::METADATA_LENGTH) & 7),
             unknown_regions: u64::from(regions & 3) + many_regions,
             unknown_length: 1 + u64::from(regions >> 2 & 3),
             metadata_first: regions & 0x10 != 0,
             unknown_regions_stand: choose(stands, regions >> 5),
-            items: permutation(byte(41)),
-            items_lie: choose(
-                [
-                    Items::Packed,
-                    Items::OverBorders,
-                    Items::AtTheEnd,
-                    Items::Scattered,
-                ],
-                metadata,
-            ),
+            items: permutation(knob(knobs::ITEM_ORDER)),
+            items_lie: Items::choose(metadata),
             unknown_items: metadata >> 2 & 3,
             unknown_items_stand: choose(stands, metadata >> 4),
-            items_seed: bytes.u16(43),
-            leave_blocks_allocated: byte(45) & 1 != 0,
-            parameters_reserved: byte(45) & 2 != 0,
-            order: choose(
-                [
-                    Order::Rising,
-                    Order::Falling,
-                    Order::Interleaved,
-                    Order::Rotated,
-                ],
-                byte(46),
-            ),
-            order_argument: byte(46) >> 2,
-            file_end: choose(
-                [
-                    FileEnd::Plain,
-                    FileEnd::LastBlockCut,
-                    FileEnd::LastBlockWhole,
-                    FileEnd::Trailing,
-                ],
-                byte(47),
-            ),
-            file_end_argument: byte(47) >> 2,
-            garbage_seed: bytes.u16(48),
-            creator: choose(
-                [
-                    Creator::Qemu,
-                    Creator::Windows,
-                    Creator::Nobody,
-                    Creator::Garbage,
-                ],
-                byte(50),
-            ),
-            reserved: Reserved(byte(51)),
-            sequence: bytes.u32(52),
-            oddity: Oddity::decode(byte(at::RARE), bytes.u32(at::RARE + 2)),
-            most_blocks: if rare(158, 0xf0).is_some() {
+            items_seed: bytes.u16(knobs::ITEMS_SEED),
+            leave_blocks_allocated: knob(knobs::FILE_PARAMETERS) & 1 != 0,
+            parameters_reserved: knob(knobs::FILE_PARAMETERS) & 2 != 0,
+            order: Order::choose(knob(knobs::BLOCK_ORDER)),
+            order_argument: knob(knobs::BLOCK_ORDER) >> 2,
+            file_end: FileEnd::choose(knob(knobs::FILE_END)),
+            file_end_argument: knob(knobs::FILE_END) >> 2,
+            garbage_seed: bytes.u16(knobs::GARBAGE_SEED),
+            creator: Creator::choose(knob(knobs::CREATOR)),
+            reserved: Reserved(knob(knobs::RESERVED)),
+            sequence: bytes.u32(knobs::SEQUENCE),
+            oddity: Oddity::decode(knob(knobs::ODDITY), bytes.u32(knobs::ODDITY_ARGUMENT)),
+            most_blocks: if rare(knobs::MOST_BLOCKS, 0xf0).is_some() {
                 131_200
             } else {
                 8192
             },
-            exact_entries: rare(158, 0xf8).map(|byte| (1 << 17) - 4 + u64::from(byte & 7)),
-            far: rare(160, 0xe0).map_or(0, |byte| 1 << (40 + (byte & 31) % 20)),
-            log_outside: rare(161, 0xf0).is_some(),
-            log_version: bytes.u16(162),
+            exact_entries: rare(knobs::MOST_BLOCKS, 0xf8)
+                .map(|byte| (1 << 17) - 4 + u64::from(byte & 7)),
+            far: rare(knobs::FAR, 0xe0).map_or(0, |byte| 1 << (40 + (byte & 31) % 20)),
+            log_outside: rare(knobs::LOG_OUTSIDE, 0xf0).is_some(),
+            log_version: bytes.u16(knobs::LOG_VERSION),
         }
     }
 
@@ -338,7 +230,7 @@ impl Geometry {
     }
 
     /// All that is not plain, and the sizes, in words.
-    pub(super) fn in_words(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         format!(
             "sectors of {} and {} bytes; headers: {:?}, the other one: {:?}, numbers apart: {:?}; region \
              tables: {:?}; metadata items: {:?}, {} unknown ones; sector bitmap entries: {:?}; blocks in \

@@ -1,6 +1,6 @@
 //! Where everything lies in the file.
 
-use crate::Recipe;
+use crate::recipe::Recipe;
 use crate::runs::Unit;
 use types::ScanErrorKind;
 
@@ -65,7 +65,7 @@ impl Entry {
         self.place | self.reserved | self.state as u64
     }
 
-    pub(super) fn in_words(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         let state = match self.state {
             0 => "not present",
             1 => "undefined",

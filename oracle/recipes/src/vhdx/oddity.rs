@@ -91,7 +91,7 @@ impl Oddity {
     /// How many there are, [`Oddity::None`] not counted.
     pub const COUNT: u8 = 37;
 
-    /// Byte [`super::super::at::RARE`] says which, from 0x80 on and modulo their number.
+    /// From 0x80 on the selector names one, modulo their number.
     pub(super) fn decode(selector: u8, argument: u32) -> Self {
         let Some(nth) = selector.checked_sub(0x80) else {
             return Self::None;

@@ -1,6 +1,10 @@
-//! The knobs of a vmdk recipe, and what their bytes mean: see the tables of [`super`].
+//! The knobs of a vmdk recipe, and what their bytes mean: see [`knobs`](super::knobs).
 
-use super::super::{Recipe, at};
+use super::knobs;
+use crate::choices::choices;
+use crate::recipe::Recipe;
+
+pub use crate::choices::Order;
 
 /// Grain sizes in sectors that a scanner refuses.
 pub const WRONG_GRAINS: [u64; 8] = [0, 3, 127, 129, 256, 1 << 21, (1 << 32) + 128, 1 << 63];
@@ -34,28 +38,30 @@ pub const CREATE_TYPES: [&str; 16] = [
 /// The most tables of a disk that are all there.
 pub const ALL_TABLES: u64 = 32;
 
-/// What kind of extent it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// `monolithicSparse`.
-    Sparse,
-    /// `streamOptimized` as qemu-img writes it: a sparse extent of compressed grains.
-    Stream,
-    /// `streamOptimized` as VMware writes it: the directory is found by the header in the footer.
-    StreamWithFooter,
+choices! {
+    /// What kind of extent it is.
+    pub enum Kind {
+        /// `monolithicSparse`.
+        Sparse,
+        /// `streamOptimized` as qemu-img writes it: a sparse extent of compressed grains.
+        Stream,
+        /// `streamOptimized` as VMware writes it: the directory is found by the header in the footer.
+        StreamWithFooter,
+    }
 }
 
-/// The redundant grain directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Redundant {
-    /// It is there, with tables of its own that say the same.
-    There,
-    /// There is none.
-    Absent,
-    /// It is there and says that the disk is empty.
-    Empty,
-    /// It is there, and the flag says that there is none.
-    Unflagged,
+choices! {
+    /// The redundant grain directory.
+    pub enum Redundant {
+        /// It is there, with tables of its own that say the same.
+        There,
+        /// There is none.
+        Absent,
+        /// It is there and says that the disk is empty.
+        Empty,
+        /// It is there, and the flag says that there is none.
+        Unflagged,
+    }
 }
 
 /// The descriptor.
@@ -73,59 +79,49 @@ pub enum Descriptor {
     Alone(&'static str),
 }
 
-/// Where tables and directory are. Each lies at a multiple of 512 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Placement {
-    /// Directory, tables, grains: qemu-img's.
-    Front,
-    /// Tables, directory, grains.
-    TablesFront,
-    /// Grains, tables, directory.
-    Back,
-    /// Grains, directory, tables: the last table ends with the file.
-    BackDirectoryFirst,
-    /// Each table behind its grains, then the directory: VMware's streams. The first choice of a
-    /// stream with a footer.
-    Interleaved,
-    /// Directory, grains, tables.
-    DirectoryFront,
+choices! {
+    /// Where tables and directory are. Each lies at a multiple of 512 bytes.
+    pub enum Placement {
+        /// Directory, tables, grains: qemu-img's.
+        Front,
+        /// Tables, directory, grains.
+        TablesFront,
+        /// Grains, tables, directory.
+        Back,
+        /// Grains, directory, tables: the last table ends with the file.
+        BackDirectoryFirst,
+        /// Each table behind its grains, then the directory: VMware's streams. The first choice of a
+        /// stream with a footer.
+        Interleaved,
+        /// Directory, grains, tables.
+        DirectoryFront,
+    }
 }
 
-/// In which order grains lie in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// As on the disk.
-    Ascending,
-    /// The disk's last first.
-    Descending,
-    /// Every second one, then the others.
-    OddFirst,
-    /// All at one place.
-    Shared,
+choices! {
+    /// Which tables are there.
+    pub enum Tables {
+        /// All, when they are at most [`ALL_TABLES`]; else as [`Tables::Needed`].
+        All,
+        /// Those in which a run names a grain.
+        Needed,
+        /// These and the one after each.
+        NeededAndNext,
+    }
 }
 
-/// Which tables are there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tables {
-    /// All, when they are at most [`ALL_TABLES`]; else as [`Tables::Needed`].
-    All,
-    /// Those in which a run names a grain.
-    Needed,
-    /// These and the one after each.
-    NeededAndNext,
-}
-
-/// What the entries of the directory past the disk's end are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spare {
-    /// All ones.
-    AllOnes,
-    /// 1.
-    One,
-    /// A table of the disk.
-    Table,
-    /// The sector at the file's end.
-    End,
+choices! {
+    /// What the entries of the directory past the disk's end are.
+    pub enum Spare {
+        /// All ones.
+        AllOnes,
+        /// 1.
+        One,
+        /// A table of the disk.
+        Table,
+        /// The sector at the file's end.
+        End,
+    }
 }
 
 /// How many sectors of metadata the header announces.
@@ -163,25 +159,26 @@ pub enum Capacity {
     Sectors(u64),
 }
 
-/// What is wrong with a footer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FooterFault {
-    /// The type in the marker before it.
-    MarkerType,
-    /// The size in that marker.
-    MarkerSize,
-    /// The value in the end-of-stream marker.
-    EndValue,
-    /// The size in that marker.
-    EndSize,
-    /// The type in that marker.
-    EndType,
-    /// Its magic number.
-    Magic,
-    /// It says that the header is in a footer.
-    Footer,
-    /// It is not there.
-    Absent,
+choices! {
+    /// What is wrong with a footer.
+    pub enum FooterFault {
+        /// The type in the marker before it.
+        MarkerType,
+        /// The size in that marker.
+        MarkerSize,
+        /// The value in the end-of-stream marker.
+        EndValue,
+        /// The size in that marker.
+        EndSize,
+        /// The type in that marker.
+        EndType,
+        /// Its magic number.
+        Magic,
+        /// It says that the header is in a footer.
+        Footer,
+        /// It is not there.
+        Absent,
+    }
 }
 
 /// The geometry of a vmdk image: every knob but the disk's size and its data.
@@ -252,21 +249,15 @@ const MARKERS: u32 = 1 << 17;
 
 impl Geometry {
     pub(super) fn decode(recipe: &Recipe) -> Self {
-        let knob = |nth: usize| recipe.bytes().u8(at::GEOMETRY + nth);
-        let rare = |nth: usize| recipe.bytes().u8(at::RARE + nth);
-        let bit = |nth: usize| knob(3) >> nth & 1 != 0;
+        let knob = |at| recipe.bytes().u8(at);
+        let bit = |nth: usize| knob(knobs::FLAGS) >> nth & 1 != 0;
 
-        let kind = [Kind::Sparse, Kind::Stream, Kind::StreamWithFooter][usize::from(knob(0) % 3)];
+        let kind = Kind::choose(knob(knobs::KIND));
         let stream = kind != Kind::Sparse;
-        let redundant = [
-            Redundant::There,
-            Redundant::Absent,
-            Redundant::Empty,
-            Redundant::Unflagged,
-        ][usize::from(knob(4) % 4)];
+        let redundant = Redundant::choose(knob(knobs::REDUNDANT));
         let zeroed = bit(0);
         let flag = |set: bool, flag: u32| if set { flag } else { 0 };
-        let turned = recipe.bytes().u32(at::RARE + 10) & !(ZEROED_GRAINS | REDUNDANT);
+        let turned = recipe.bytes().u32(knobs::FLAGS_TURNED) & !(ZEROED_GRAINS | REDUNDANT);
         let flags = flag(zeroed, ZEROED_GRAINS)
             | flag(!bit(1), LINE_ENDS)
             | flag(
@@ -275,26 +266,18 @@ impl Geometry {
             )
             | flag(stream != bit(2), COMPRESSED)
             | flag(stream != bit(3), MARKERS);
-        let placements = [
-            Placement::Front,
-            Placement::TablesFront,
-            Placement::Back,
-            Placement::BackDirectoryFirst,
-            Placement::Interleaved,
-            Placement::DirectoryFront,
-        ];
         let first_placement = if kind == Kind::StreamWithFooter { 4 } else { 0 };
         Self {
             kind,
-            magic: match rare(0) {
+            magic: match knob(knobs::MAGIC) {
                 0..=0xf7 => *b"KDMV",
                 byte => [*b"COWD", *b"KDMX", [0; 4], *b"VMDK"][usize::from(byte % 4)],
             },
-            grain_sectors: match knob(1) {
+            grain_sectors: match knob(knobs::GRAIN) {
                 byte @ 0..=0xf7 => 128 >> (byte % 8),
                 byte => WRONG_GRAINS[usize::from(byte % 8)],
             },
-            version: match knob(2) {
+            version: match knob(knobs::VERSION) {
                 byte @ 0..=0xef => match byte % 4 {
                     0 if stream => 3,
                     0 if zeroed => 2,
@@ -304,11 +287,12 @@ impl Geometry {
                 byte => WRONG_VERSIONS[usize::from(byte % 4)],
             },
             flags: flags ^ turned,
-            compression: u16::from(stream != bit(4)) ^ recipe.bytes().u16(at::RARE + 8),
+            compression: u16::from(stream != bit(4))
+                ^ recipe.bytes().u16(knobs::COMPRESSION_TURNED),
             unclean: bit(5),
             line_ends: !bit(6),
             redundant,
-            descriptor: match knob(5) {
+            descriptor: match knob(knobs::DESCRIPTOR) {
                 byte @ 0..=0xef => [
                     Descriptor::Embedded,
                     Descriptor::Absent,
@@ -317,22 +301,16 @@ impl Geometry {
                 ][usize::from(byte % 4)],
                 byte => Descriptor::Alone(CREATE_TYPES[usize::from(byte % 16)]),
             },
-            placement: placements[(usize::from(knob(6)) + first_placement) % placements.len()],
-            table_gap: u64::from(knob(7) & 15),
-            grain_gap: u64::from(knob(7) >> 4),
-            order: [
-                Order::Ascending,
-                Order::Descending,
-                Order::OddFirst,
-                Order::Shared,
-            ][usize::from(knob(8) % 4)],
-            tables: [Tables::All, Tables::Needed, Tables::NeededAndNext][usize::from(knob(9) % 3)],
+            placement: Placement::choose(usize::from(knob(knobs::PLACEMENT)) + first_placement),
+            table_gap: u64::from(knob(knobs::GAPS) & 15),
+            grain_gap: u64::from(knob(knobs::GAPS) >> 4),
+            order: Order::choose(knob(knobs::ORDER)),
+            tables: Tables::choose(knob(knobs::TABLES)),
             spare: (
-                u64::from(knob(10) & 3),
-                [Spare::AllOnes, Spare::One, Spare::Table, Spare::End]
-                    [usize::from(knob(10) >> 2 & 3)],
+                u64::from(knob(knobs::SPARE) & 3),
+                Spare::choose(knob(knobs::SPARE) >> 2),
             ),
-            overhead: match knob(11) {
+            overhead: match knob(knobs::OVERHEAD) {
                 byte @ 0..=0xf7 => [
                     Overhead::Right,
                     Overhead::Sectors(0),
@@ -342,7 +320,7 @@ impl Geometry {
                 byte if byte % 2 == 0 => Overhead::MoreThanFile,
                 _ => Overhead::Sectors(u64::MAX),
             },
-            tail: match (knob(12), u64::from(knob(13))) {
+            tail: match (knob(knobs::TAIL), u64::from(knob(knobs::TAIL_LENGTH))) {
                 (0xf8.., _) => Tail::Cut,
                 (byte, length) => match byte % 4 {
                     0 => Tail::Sector,
@@ -351,35 +329,29 @@ impl Geometry {
                     _ => Tail::Bytes(length * 512),
                 },
             },
-            longest_directory: if knob(14) < 0xf0 { 64 << 10 } else { 1 << 20 },
-            table_entries: match rare(1) {
+            longest_directory: if knob(knobs::LONGEST_DIRECTORY) < 0xf0 {
+                64 << 10
+            } else {
+                1 << 20
+            },
+            table_entries: match knob(knobs::TABLE_ENTRIES) {
                 0..=0xf7 => 512,
                 byte => WRONG_TABLE_ENTRIES[usize::from(byte % 8)],
             },
-            capacity: match rare(2) {
+            capacity: match knob(knobs::CAPACITY) {
                 0..=0xef => Capacity::Right,
                 byte => {
                     Capacity::Sectors([0, (1 << 54) - 1, 1 << 54, u64::MAX][usize::from(byte % 4)])
                 }
             },
-            aliases: match rare(3) {
+            aliases: match knob(knobs::ALIASES) {
                 0..=0xdf => 0,
                 byte => u64::from(byte & 31) + 1,
             },
-            footer_fault: (kind == Kind::StreamWithFooter && rare(4) >= 0xf0).then(|| {
-                [
-                    FooterFault::MarkerType,
-                    FooterFault::MarkerSize,
-                    FooterFault::EndValue,
-                    FooterFault::EndSize,
-                    FooterFault::EndType,
-                    FooterFault::Magic,
-                    FooterFault::Footer,
-                    FooterFault::Absent,
-                ][usize::from(rare(4) % 8)]
-            }),
-            nonsense_first: kind == Kind::StreamWithFooter && rare(5) & 1 != 0,
-            footer_value: u64::from(recipe.bytes().u16(at::RARE + 6)) + 1,
+            footer_fault: (kind == Kind::StreamWithFooter && knob(knobs::FOOTER_FAULT) >= 0xf0)
+                .then(|| FooterFault::choose(knob(knobs::FOOTER_FAULT))),
+            nonsense_first: kind == Kind::StreamWithFooter && knob(knobs::NONSENSE_FIRST) & 1 != 0,
+            footer_value: u64::from(recipe.bytes().u16(knobs::FOOTER_VALUE)) + 1,
         }
     }
 

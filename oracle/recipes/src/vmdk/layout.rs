@@ -5,21 +5,21 @@
 //! - [`judgement`]: what is true of the image.
 //! - [`words`]: the recipe in words.
 
+mod describe;
 mod disk;
 mod header;
 mod judgement;
-mod words;
 
 use std::ops::Range;
 
-use crate::Recipe;
+use crate::recipe::Recipe;
 use crate::runs::Unit;
 use crate::truth::Truth;
 use crate::writer::{ImageWriter, Table};
 
 use super::{Capacity, Descriptor, Geometry, Kind, Order, Placement, Redundant, Spare};
+pub(super) use describe::describe;
 use disk::{Disk, Part};
-pub(super) use words::in_words;
 
 /// The size of VMDK's unit, in bytes.
 const SECTOR: u64 = 512;
@@ -191,13 +191,7 @@ impl Making<'_> {
         let length = range.len();
         let mut before = None;
         for nth in 0..length {
-            let nth = range.start
-                + match self.geometry.order {
-                    Order::Ascending | Order::Shared => nth,
-                    Order::Descending => length - 1 - nth,
-                    Order::OddFirst if nth < length / 2 => 2 * nth + 1,
-                    Order::OddFirst => 2 * (nth - length / 2),
-                };
+            let nth = range.start + self.geometry.order.unit(nth, length);
             let unit = self.disk.units[nth];
             let kind = unit.kind % 8;
             let plain = match kind {

@@ -1,6 +1,6 @@
 //! What a recipe says of the disk, in bytes and blocks.
 
-use crate::Recipe;
+use crate::recipe::Recipe;
 
 use super::super::{Chs, ChsChoice, CurrentSize, FIXED, Geometry, LARGEST_DISK, LARGEST_GEOMETRY};
 use super::SECTOR;

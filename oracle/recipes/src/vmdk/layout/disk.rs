@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::Recipe;
+use crate::recipe::Recipe;
 use crate::runs::Unit;
 
 use super::super::{ALL_TABLES, Geometry, Tables};

@@ -1,0 +1,155 @@
+//! The tool on a project that has nothing to do with disk images: `tests/toy`, a run-length decoder with a mistake.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const CHECK: &str = "runs.length_is_exact";
+
+/// A pair whose count is 0, behind a sound one.
+const FAILS: &[u8] = &[3, b'a', 0, b'b'];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/toy")
+}
+
+fn campaign(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_campaign"))
+        .arg("--project")
+        .arg(root())
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// What a command prints on both outputs; it must end with this exit code.
+fn printed(code: i32, arguments: &[&str]) -> String {
+    let output = campaign(arguments);
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8(text).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+    text
+}
+
+/// The JSON that a command prints; it must end with this exit code.
+fn json(code: i32, arguments: &[&str]) -> Value {
+    let output = campaign(arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn its_targets_are_listed() {
+    let list = json(0, &["list", "--json"]);
+    assert_eq!(list["targets"][0]["name"], "fuzz_runs");
+    assert_eq!(list["targets"][0]["max-input"], 64);
+    assert_eq!(list["targets"].as_array().unwrap().len(), 1);
+    for arguments in [
+        &["run", "--engine", "afl", "fuzz_measure_calc"][..],
+        &["replay", "--target", "fuzz_measure_calc", "."],
+        &["compare", "fuzz_measure_calc"],
+    ] {
+        let refused = printed(1, arguments);
+        let expected = "no target is called \"fuzz_measure_calc\"; there are fuzz_runs";
+        assert!(refused.contains(expected), "{refused}");
+    }
+}
+
+#[test]
+fn a_find_is_replayed_and_sorted_with_its_check_and_its_case() {
+    let folder = tempfile::tempdir().unwrap();
+    let finds = folder.path().join("finds/fuzz_runs/afl");
+    fs::create_dir_all(&finds).unwrap();
+    let find = finds.join("id:000000,sig:06,src:000000,time:1,execs:2,op:havoc");
+    fs::write(&find, FAILS).unwrap();
+    let find = find.to_str().unwrap();
+    let replayed = &json(3, &["replay", "--json", find])[0];
+    assert_eq!(replayed["check"], CHECK, "{replayed}");
+    assert_eq!(
+        replayed["case"]["rust"],
+        "runs::decoded_length(&[3, 97, 0, 98]);"
+    );
+
+    let seeds = root().join("corpus/seeds");
+    let seeds = seeds.join("fuzz_runs");
+    let sound = printed(0, &["replay", seeds.to_str().unwrap()]);
+    assert!(sound.contains("3 passed, 0 rejected, 0 failed"), "{sound}");
+
+    let out = folder.path().join("triage");
+    let arguments = ["triage", "--json", "--only", "--finds", find, "--out"];
+    let report = json(3, &[&arguments[..], &[out.to_str().unwrap()]].concat());
+    let [group] = report["groups"].as_array().unwrap().as_slice() else {
+        panic!("{report}");
+    };
+    assert_eq!(group["check"], CHECK);
+    // One pair is enough, and its count must be 0.
+    let file = group["reproducer"]["file"].as_str().unwrap();
+    let smallest = fs::read(out.join("regressions/fuzz_runs").join(file)).unwrap();
+    assert_eq!((smallest.len(), smallest[0]), (2, 0), "{smallest:?}");
+}
+
+#[test]
+fn its_coverage_is_counted() {
+    let seeds = root().join("corpus/seeds");
+    let arguments = ["coverage", "--json", "--corpus", seeds.to_str().unwrap()];
+    let measured = json(0, &arguments);
+    assert_eq!(measured["targets"]["fuzz_runs"]["inputs"], 3);
+    assert_eq!(measured["crates"].as_object().unwrap().len(), 1);
+    let unreached: BTreeSet<&str> = measured["unreached"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|region| region["text"].as_str().unwrap())
+        .collect();
+    // No seed has a count of 0.
+    assert_eq!(unreached, BTreeSet::from(["256"]), "{measured}");
+}
+
+#[test]
+fn a_corpus_is_packed_with_what_its_inputs_mean() {
+    let folder = tempfile::tempdir().unwrap();
+    let zip = folder.path().join("fuzz_runs_seed_corpus.zip");
+    let seeds = root().join("corpus/seeds/fuzz_runs");
+    let arguments = [
+        "export",
+        "fuzz_runs",
+        "--corpus",
+        seeds.to_str().unwrap(),
+        "--out",
+        zip.to_str().unwrap(),
+    ];
+    let text = printed(0, &arguments);
+    assert!(text.contains("3 inputs"), "{text}");
+    let mut zip = zip::ZipArchive::new(fs::File::open(zip).unwrap()).unwrap();
+    let meanings: BTreeSet<String> = (0..zip.len())
+        .map(|place| zip.by_index(place).unwrap().comment().to_owned())
+        .collect();
+    let expected = ["[2, 121, 1]", "[255, 120]", "[3, 97, 1, 98]"];
+    assert_eq!(meanings, expected.map(str::to_owned).into());
+}
+
+#[test]
+#[ignore = "needs the three engines; scripts/test runs it"]
+fn every_engine_finds_the_mistake() {
+    for engine in ["afl", "libfuzzer", "honggfuzz"] {
+        let arguments = ["run", "--engine", engine, "fuzz_runs", "--time", "5s"];
+        let options = ["--sanitizer", "none", "--seeds-only"];
+        let text = printed(3, &[&arguments[..], &options].concat());
+        assert!(text.contains(&format!("FIND {CHECK}")), "{text}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let arguments = ["compare", "--time", "3s", "--out", out.to_str().unwrap()];
+    let text = printed(3, &arguments);
+    for engine in ["AFL++", "libFuzzer", "honggfuzz"] {
+        assert!(
+            text.contains(&format!("FIND {CHECK} (fuzz_runs, {engine})")),
+            "{text}"
+        );
+    }
+    assert!(out.join("index.html").is_file());
+}

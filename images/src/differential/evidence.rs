@@ -1,0 +1,259 @@
+//! Known differences between QEMU and us, and what shows them: the words of `known` and the formats.
+
+use std::num::NonZeroU64;
+use std::path::Path;
+
+use harness_core::subject::Measured;
+use recipes::Recipe;
+use recipes::truth::Truth;
+use shared::{AllocationSummary, ScanError};
+use sparse::SparseImage;
+
+use super::qemu::{self, Map, Piece, Qemu};
+use super::question::Question;
+
+/// A known difference.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// Its name.
+    pub id: &'static str,
+    /// Why it is so.
+    pub reason: &'static str,
+    /// The first QEMU, by the first number of its version, that does not differ; `None` while all do.
+    pub gone_since: Option<u32>,
+    /// Whether a case differs for this reason.
+    pub(super) applies: Applies,
+    /// A case that does.
+    pub example: Example,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Applies {
+    Calculator(fn(&CalculatorEvidence<'_>) -> bool),
+    Image(fn(&ImageEvidence<'_>) -> bool),
+}
+
+/// A case with a difference.
+#[derive(Debug, Clone, Copy)]
+pub enum Example {
+    /// A question.
+    Question(fn() -> Question),
+    /// A recipe: bytes that are not zero, and where.
+    Recipe(&'static [(usize, &'static [u8])]),
+}
+
+impl Known {
+    /// A difference between qemu-img's answer to a question of the format and ours.
+    #[must_use]
+    pub const fn calculator(
+        id: &'static str,
+        reason: &'static str,
+        applies: fn(&CalculatorEvidence<'_>) -> bool,
+        example: fn() -> Question,
+    ) -> Self {
+        Self {
+            id,
+            reason,
+            gone_since: None,
+            applies: Applies::Calculator(applies),
+            example: Example::Question(example),
+        }
+    }
+
+    /// A difference in what an image of the format holds.
+    #[must_use]
+    pub const fn image(
+        id: &'static str,
+        reason: &'static str,
+        applies: fn(&ImageEvidence<'_>) -> bool,
+        example: &'static [(usize, &'static [u8])],
+    ) -> Self {
+        Self {
+            id,
+            reason,
+            gone_since: None,
+            applies: Applies::Image(applies),
+            example: Example::Recipe(example),
+        }
+    }
+
+    /// The same, which QEMU has mended since that version.
+    #[must_use]
+    pub const fn gone_since(self, major: u32) -> Self {
+        Self {
+            gone_since: Some(major),
+            ..self
+        }
+    }
+}
+
+impl Example {
+    /// The recipe's bytes; `None` of a question.
+    #[must_use]
+    pub fn recipe(&self) -> Option<Vec<u8>> {
+        let Self::Recipe(parts) = self else {
+            return None;
+        };
+        let mut bytes = vec![0; recipes::LENGTH];
+        for (at, part) in *parts {
+            bytes[*at..*at + part.len()].copy_from_slice(part);
+        }
+        Some(bytes)
+    }
+}
+
+/// What qemu-img answers to a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TheirAnswer {
+    /// What `measure` prints: required and fully allocated; negative from 2^63 on.
+    Sizes(i64, i64),
+    /// The length of the file that it wrote, in bytes.
+    Length(u64),
+    /// It refuses, with this complaint.
+    Refused(String),
+}
+
+/// A question to which we answer differently than qemu-img.
+pub struct CalculatorEvidence<'a> {
+    /// The question.
+    pub question: &'a Question,
+    /// Our answer.
+    pub ours: Measured,
+    /// qemu-img's.
+    pub theirs: &'a TheirAnswer,
+    /// Whether `qemu-img create` refuses such an image.
+    pub not_created: &'a dyn Fn() -> bool,
+}
+
+impl CalculatorEvidence<'_> {
+    /// About an empty disk: qemu-img made the image and fails to open it.
+    #[must_use]
+    pub fn cannot_open_its_own(&self) -> bool {
+        let complaint = "Could not open 'image'";
+        self.question.size == 0
+            && self.ours.is_ok()
+            && matches!(self.theirs, TheirAnswer::Refused(why) if why.contains(complaint))
+    }
+}
+
+/// An image made from a recipe, in a folder with QEMU's tools.
+#[derive(Debug)]
+pub struct AskedImage<'a> {
+    /// The recipe.
+    pub recipe: &'a Recipe,
+    /// The image.
+    pub image: &'a SparseImage,
+    /// What is true of it by its making; `None` when it is damaged or cut.
+    pub truth: Option<&'a Truth>,
+    /// QEMU's tools.
+    pub qemu: &'a Qemu,
+    /// The folder with the image's file.
+    pub folder: &'a Path,
+}
+
+/// What qemu-img reports about an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TheirImage {
+    /// The disk, or why it refuses the image.
+    pub disk: Result<Disk, String>,
+    /// What `qemu-img check` complains of, when it was asked.
+    pub check: Option<String>,
+}
+
+/// A disk as qemu-img sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disk {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its data in order, when QEMU tells what is data.
+    pub data: Option<Vec<Piece>>,
+}
+
+impl From<Result<Map, String>> for TheirImage {
+    fn from(map: Result<Map, String>) -> Self {
+        Self {
+            disk: map.map(|map| Disk {
+                size: map.size,
+                data: Some(map.data),
+            }),
+            check: None,
+        }
+    }
+}
+
+impl Disk {
+    pub(super) fn in_words(&self, unit: Option<NonZeroU64>) -> String {
+        let size = format!("a disk of {} bytes", self.size);
+        let Some(data) = &self.data else {
+            return size;
+        };
+        let units = unit.map_or_else(String::new, |unit| {
+            format!(" in {} units", qemu::touched(data, unit.get()))
+        });
+        let few: Vec<_> = data.iter().take(4).collect();
+        format!(
+            "{size}, {} of which are data{units}: {few:?}{}",
+            qemu::bytes_of(data),
+            if data.len() > few.len() { " …" } else { "" }
+        )
+    }
+}
+
+/// An image about which we and QEMU disagree.
+pub struct ImageEvidence<'a> {
+    /// The recipe.
+    pub recipe: &'a Recipe,
+    /// The image.
+    pub image: &'a SparseImage,
+    /// Neither damaged nor cut.
+    pub is_whole: bool,
+    /// Our answer.
+    pub ours: Result<AllocationSummary, ScanError>,
+    /// QEMU's.
+    pub theirs: &'a TheirImage,
+}
+
+impl ImageEvidence<'_> {
+    /// We refuse the image with words that have `words` in them, and QEMU takes it.
+    #[must_use]
+    pub fn only_we_refuse(&self, words: &str) -> bool {
+        match self.ours {
+            Err(ScanError::Corrupt(why) | ScanError::Unsupported(why)) => {
+                why.contains(words) && self.theirs.disk.is_ok()
+            }
+            _ => false,
+        }
+    }
+
+    /// QEMU refuses the image with words that have `words` in them, and we take it.
+    #[must_use]
+    pub fn only_they_refuse(&self, words: &str) -> bool {
+        let theirs = &self.theirs.disk;
+        self.ours.is_ok()
+            && theirs
+                .as_ref()
+                .is_err_and(|complaint| complaint.contains(words))
+    }
+
+    /// Both take the image: our answer and QEMU's.
+    #[must_use]
+    pub fn both(&self) -> Option<(AllocationSummary, &Disk)> {
+        self.ours.ok().zip(self.theirs.disk.as_ref().ok())
+    }
+
+    /// The number of `N` bytes at byte `at` of the image, big-endian.
+    #[must_use]
+    pub fn big<const N: usize>(&self, at: u64) -> u64 {
+        let mut bytes = [0; 8];
+        self.image.read(at, &mut bytes[8 - N..]);
+        u64::from_be_bytes(bytes)
+    }
+
+    /// The number of `N` bytes at byte `at` of the image, little-endian.
+    #[must_use]
+    pub fn little<const N: usize>(&self, at: u64) -> u64 {
+        let mut bytes = [0; 8];
+        self.image.read(at, &mut bytes[..N]);
+        u64::from_le_bytes(bytes)
+    }
+}

@@ -1,0 +1,158 @@
+//! An image file that was opened safely.
+
+use std::fs::{File, FileType, OpenOptions};
+use std::io::{self, Seek as _, SeekFrom};
+use std::ops::Range;
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::fs::OFlags;
+
+use super::file_extents::FileExtents;
+use super::shown;
+
+/// How much of a text in an image is read, in bytes. The descriptor in a VMDK of QEMU has 10 KiB.
+const MAX_TEXT: u64 = 64 << 10;
+
+/// A file that may be an image, open for reading.
+#[derive(Debug)]
+pub struct ImageFile {
+    /// The path it was opened by.
+    pub path: PathBuf,
+    /// The open file.
+    pub file: File,
+    /// Its size in bytes.
+    pub length: u64,
+    may_have_holes: bool,
+}
+
+impl ImageFile {
+    /// Opens a regular file, or a block device where `devices_too` allows it. Never waits for another
+    /// process: a FIFO is refused and not opened.
+    ///
+    /// # Errors
+    /// When `path` is of another kind, or cannot be opened. The message names it.
+    pub fn open(path: &Path, devices_too: bool) -> Result<Self> {
+        Self::open_unnamed(path, devices_too).with_context(|| shown(path))
+    }
+
+    fn open_unnamed(path: &Path, devices_too: bool) -> Result<Self> {
+        let refuse = |kind: FileType| {
+            let is_allowed = kind.is_file() || devices_too && kind.is_block_device();
+            ensure!(is_allowed, "it is {}, not an image file", special(kind));
+            Ok(())
+        };
+        // What opening would block on, or do something to, is not opened; and if it takes the file's
+        // place in between, it is opened without waiting and then refused.
+        refuse(std::fs::metadata(path)?.file_type())?;
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .open(path)?;
+        let metadata = file.metadata()?;
+        refuse(metadata.file_type())?;
+        let may_have_holes = metadata.is_file();
+        let length = if may_have_holes {
+            metadata.len()
+        } else {
+            (&file)
+                .seek(SeekFrom::End(0))
+                .context("the size of the device is not known")?
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            length,
+            may_have_holes,
+        })
+    }
+
+    /// Where the file holds data.
+    #[must_use]
+    pub const fn extents(&self) -> FileExtents<'_> {
+        FileExtents::new(&self.file, self.length, self.may_have_holes)
+    }
+
+    /// What makes two open files one: device and inode.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn identity(&self) -> Result<(u64, u64)> {
+        let metadata = self.file.metadata().with_context(|| shown(&self.path))?;
+        Ok((metadata.dev(), metadata.ino()))
+    }
+
+    /// The bytes of the file in `range`, cut to 64 KiB and the file's end.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn bytes_at(&self, range: Range<u64>) -> Result<Vec<u8>> {
+        let end = range
+            .end
+            .min(self.length)
+            .min(range.start.saturating_add(MAX_TEXT));
+        let mut bytes = vec![0; usize::try_from(end.saturating_sub(range.start))?];
+        self.file.read_exact_at(&mut bytes, range.start)?;
+        Ok(bytes)
+    }
+
+    /// All of the file's bytes, if they are at most `limit`.
+    ///
+    /// # Errors
+    /// When there are more, or they cannot be read.
+    pub fn bytes(&self, limit: u64) -> Result<Vec<u8>> {
+        if self.length > limit {
+            bail!("{} is larger than {limit} bytes", shown(&self.path));
+        }
+        let mut bytes = vec![0; usize::try_from(self.length)?];
+        self.file
+            .read_exact_at(&mut bytes, 0)
+            .with_context(|| shown(&self.path))?;
+        Ok(bytes)
+    }
+
+    /// The `N` bytes at byte `at`.
+    ///
+    /// # Errors
+    /// When they cannot be read, or the file ends before.
+    pub fn array<const N: usize>(&self, at: u64) -> io::Result<[u8; N]> {
+        let mut bytes = [0; N];
+        self.file.read_exact_at(&mut bytes, at)?;
+        Ok(bytes)
+    }
+}
+
+/// Fills `buffer` with the bytes at `offset`, as far as the file goes; how many that were.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read_up_to(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// What a file of this kind is called, which is not regular.
+fn special(kind: FileType) -> &'static str {
+    if kind.is_dir() {
+        "a folder"
+    } else if kind.is_fifo() {
+        "a FIFO"
+    } else if kind.is_socket() {
+        "a socket"
+    } else if kind.is_char_device() {
+        "a character device"
+    } else if kind.is_block_device() {
+        "a block device"
+    } else {
+        "neither a file nor a block device"
+    }
+}

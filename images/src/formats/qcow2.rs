@@ -1,0 +1,384 @@
+//! qcow2: QEMU's own format, version 2 or 3.
+
+mod bitmaps;
+mod extensions;
+mod known;
+pub mod luks;
+mod map;
+mod refcounts;
+
+use anyhow::{Result, bail, ensure};
+use fastrand::Rng;
+use harness_core::subject::ScanFormat;
+use measure::{Preallocation, Qcow2Opts};
+use qcow2::Qcow2State;
+use recipes::qcow2::header::DATA_FILE;
+use shared::ScanError;
+use types::Options as CalcOptions;
+
+use crate::calc_input::{CalcSeed, Fields};
+use crate::differential::draw::{draw_measured, once_in, pick};
+use crate::differential::evidence::{AskedImage, Known, TheirImage};
+use crate::differential::qemu::Inconclusive;
+use crate::differential::question::Question;
+use crate::format::{DEVICE, Format, Scan, Scanned};
+use crate::options::Options;
+use crate::target::{Base, Target};
+
+/// The format.
+pub(super) struct Qcow2;
+
+const PREALLOCATIONS: [(&str, Preallocation); 4] = [
+    ("off", Preallocation::Off),
+    ("metadata", Preallocation::Metadata),
+    ("falloc", Preallocation::Falloc),
+    ("full", Preallocation::Full),
+];
+
+impl Format for Qcow2 {
+    fn name(&self) -> &'static str {
+        "qcow2"
+    }
+
+    fn scanned(&self) -> Option<ScanFormat> {
+        Some(ScanFormat::Qcow2)
+    }
+
+    fn begins(&self, head: &[u8]) -> bool {
+        let version = head.get(4..8);
+        head.starts_with(&qcow2::header::MAGIC) && version > Some(&[0, 0, 0, 1])
+    }
+
+    fn scan(&self, scan: Scan<'_>) -> Result<Scanned, ScanError> {
+        let [first, second] = scan.caches;
+        let mut state = Qcow2State::init(scan.calls, DEVICE, first, second)?;
+        let header = *state.header();
+        let size = header.virtual_size;
+        let summary = state.scan_allocation(size, (scan.unit)(size))?;
+        Ok((summary, Box::new(map::Qcow2Tables(header))))
+    }
+
+    fn option_table(&self) -> &'static str {
+        "backing_file            text    a base image; all of a FILE then counts as data
+         backing_fmt             text    the base image's format
+         cluster_size            size    512 to 2M, a power of two (default 64k)
+         compat                  text    1.1 (default) or 0.10
+         compression_type        text    zlib (default) or zstd; not known to the answer
+         data_file               text    a file for the data, which is counted all the same
+         data_file_raw           switch  the data file stays valid as a raw image
+         encrypt.cipher-alg      text    cipher (default aes-256)
+         encrypt.cipher-mode     text    cipher mode (default xts)
+         encrypt.format          text    luks or aes (the old one)
+         encrypt.hash-alg        text    hash (default sha256)
+         encrypt.iter-time       number  time to spend on the passphrase, in ms
+         encrypt.ivgen-alg       text    IV generator: plain64, plain, essiv
+         encrypt.ivgen-hash-alg  text    hash of the IV generator
+         encrypt.key-secret      text    id of the secret (--object secret,id=...)
+         encryption              switch  encrypt.format=aes, by its former name
+         extended_l2             switch  subclusters; clusters of 16k or more
+         lazy_refcounts          switch  refcounts are written later
+         preallocation           text    off (default), metadata, falloc or full
+         refcount_bits           number  1 to 64, a power of two (default 16)
+         size                    size    ignored: --size or FILE gives it"
+    }
+
+    fn target(&self, options: &Options, secrets: &[String]) -> Result<Target> {
+        let opts = Qcow2Opts {
+            cluster_size: cluster_size(options)?,
+            refcount_bits: refcount_bits(options)?,
+            compat_v3: options.choice("compat", &[("1.1", true), ("0.10", false)])?,
+            extended_l2: options.switch("extended_l2"),
+            lazy_refcounts: options.switch("lazy_refcounts"),
+            compress: false,
+            preallocation: options.choice("preallocation", &PREALLOCATIONS)?,
+            luks_header_overhead: luks::overhead(options, secrets)?,
+        };
+        let is_zstd = options.choice("compression_type", &[("zlib", false), ("zstd", true)])?;
+        for (is_used, name) in [
+            (opts.refcount_bits != 16, "refcount_bits other than 16"),
+            (opts.extended_l2, "extended_l2"),
+            (opts.lazy_refcounts, "lazy_refcounts"),
+            (is_zstd, "compression_type=zstd"),
+            (options.has("data_file"), "data_file"),
+        ] {
+            ensure!(opts.compat_v3 || !is_used, "-o {name} needs compat=1.1");
+        }
+        ensure!(
+            !opts.extended_l2 || opts.cluster_size >= 16384,
+            "-o extended_l2 needs a cluster_size of 16k or more"
+        );
+        let has_base = options.names_base()?;
+        ensure!(
+            !has_base || opts.preallocation == Preallocation::Off || opts.extended_l2,
+            "-o preallocation and backing_file go together only with extended_l2"
+        );
+        ensure!(
+            !options.switch("data_file_raw") || options.has("data_file"),
+            "-o data_file_raw needs data_file"
+        );
+        ensure!(
+            !options.switch("data_file_raw") || !has_base,
+            "-o data_file_raw and backing_file do not go together"
+        );
+        ensure!(
+            options.text("data_file") != Some(""),
+            "-o data_file: a name is missing"
+        );
+        let mut target = Target::new(self.qemu_name(), CalcOptions::Qcow2(opts));
+        if has_base {
+            target.base = Base::AllMayBeWritten;
+        }
+        if options.has("data_file") {
+            let note = "the data is counted here, though it goes to the data_file";
+            target.notes.push(note);
+        }
+        target.bitmap_cluster_size = opts.compat_v3.then_some(u64::from(opts.cluster_size));
+        Ok(target)
+    }
+
+    fn defaults(&self) -> CalcOptions {
+        CalcOptions::Qcow2(Qcow2Opts::default())
+    }
+
+    fn fields(&self, options: &CalcOptions) -> Fields {
+        let opts = of(options);
+        let preallocations = PREALLOCATIONS.iter();
+        let preallocation = preallocations.take_while(|(_, other)| *other != opts.preallocation);
+        Fields {
+            format: 1,
+            // What is no width stands last in the target's table.
+            refcount: match opts.refcount_bits {
+                bits if bits.is_power_of_two() && bits <= 64 => bits.ilog2() as u8,
+                _ => 7,
+            },
+            flags: u8::from(opts.extended_l2)
+                | u8::from(opts.lazy_refcounts) << 1
+                | u8::from(opts.compat_v3) << 2
+                | u8::from(opts.compress) << 3,
+            preallocation: preallocation.count() as u8,
+            cluster: opts.cluster_size,
+            luks: opts.luks_header_overhead.unwrap_or(0),
+            ..Fields::default()
+        }
+    }
+
+    fn arguments(&self, options: &CalcOptions) -> String {
+        let opts = of(options);
+        let on = |flag| if flag { "on" } else { "off" };
+        let mut preallocations = PREALLOCATIONS.iter();
+        let preallocation = preallocations.find(|(_, other)| *other == opts.preallocation);
+        format!(
+            "cluster_size={},refcount_bits={},compat={},extended_l2={},lazy_refcounts={},preallocation={}",
+            opts.cluster_size,
+            opts.refcount_bits,
+            if opts.compat_v3 { "1.1" } else { "0.10" },
+            on(opts.extended_l2),
+            on(opts.lazy_refcounts),
+            preallocation.map_or("off", |(name, _)| name),
+        )
+    }
+
+    fn simpler(&self, options: &CalcOptions) -> Vec<CalcOptions> {
+        let opts = of(options);
+        let plain = Qcow2Opts::default();
+        let changes: [fn(&mut Qcow2Opts, Qcow2Opts); 6] = [
+            |opts, plain| opts.cluster_size = plain.cluster_size,
+            |opts, plain| opts.refcount_bits = plain.refcount_bits,
+            |opts, plain| opts.compat_v3 = plain.compat_v3,
+            |opts, plain| opts.extended_l2 = plain.extended_l2,
+            |opts, plain| {
+                opts.lazy_refcounts = plain.lazy_refcounts;
+                opts.compress = plain.compress;
+            },
+            |opts, plain| opts.preallocation = plain.preallocation,
+        ];
+        let changed = changes.map(|change| {
+            let mut simpler = opts;
+            change(&mut simpler, plain);
+            simpler
+        });
+        let changed = changed.into_iter().filter(|simpler| *simpler != opts);
+        changed.map(CalcOptions::Qcow2).collect()
+    }
+
+    /// Which data clusters are there from the start is no matter of what is legal, but of time.
+    fn quick_to_create(&self, options: CalcOptions) -> CalcOptions {
+        CalcOptions::Qcow2(Qcow2Opts {
+            preallocation: Preallocation::Off,
+            ..of(&options)
+        })
+    }
+
+    fn draw(&self, random: &mut Rng) -> Question {
+        let opts = draw_options(random);
+        // The largest disk that the L1 table of such an image covers.
+        let cluster = u64::from(opts.cluster_size);
+        let entry = if opts.extended_l2 { 16 } else { 8 };
+        let covered = (cluster / entry).saturating_mul(cluster);
+        let limit = covered.saturating_mul(4 << 20);
+        draw_measured(CalcOptions::Qcow2(opts), limit, random)
+    }
+
+    fn ask(&self, asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive> {
+        make_data_file(asked)?;
+        let AskedImage { qemu, folder, .. } = asked;
+        // The file itself is asked about, not what it is to lie upon.
+        let opened =
+            r#"json:{"driver":"qcow2","backing":null,"file":{"driver":"file","filename":"image"}}"#;
+        let mut theirs = TheirImage::from(qemu.map(folder, &[opened])?);
+        if asked.truth.is_some_and(|truth| !truth.is_refused()) && theirs.disk.is_ok() {
+            let ended = qemu.img(folder, &["check", opened])?;
+            if !ended.is_ok() {
+                theirs.check = Some(format!("{}{}", ended.stdout, ended.stderr));
+            }
+        }
+        Ok(theirs)
+    }
+
+    fn known(&self) -> &'static [Known] {
+        known::KNOWN
+    }
+
+    fn calc_seeds(&self, seeds: &mut Vec<CalcSeed>) {
+        let with = |change: &dyn Fn(&mut Qcow2Opts)| {
+            let mut opts = Qcow2Opts::default();
+            change(&mut opts);
+            CalcSeed::new("", CalcOptions::Qcow2(opts))
+        };
+        let plain = with(&|_| {});
+        let mut add = |name: &str, seed: CalcSeed| {
+            let name = format!("qcow2-{name}");
+            seeds.push(CalcSeed { name, ..seed });
+        };
+        for (name, size) in [
+            ("of-size-0", 0),
+            ("1-byte", 1),
+            ("1m", 1 << 20),
+            ("1g", 1 << 30),
+        ] {
+            add(name, plain.clone().disk(size, size / 10));
+        }
+        for bits in 9..=21 {
+            let name = format!("clusters-of-{}", 1 << bits);
+            let seed = with(&|opts| opts.cluster_size = 1 << bits);
+            add(&name, seed.clone());
+            // The L1 table of 32 MiB is full.
+            let largest = 1_u64 << (2 * bits + 19).min(62);
+            add(&format!("{name}-largest"), seed.disk(largest, 1 << 30));
+        }
+        for bits in [1, 2, 4, 8, 32, 64] {
+            let seed = with(&|opts| opts.refcount_bits = bits);
+            add(&format!("refcounts-of-{bits}-bits"), seed);
+        }
+        for size in [1 << 14, 1 << 16, 1 << 21] {
+            let seed = with(&|opts| {
+                opts.extended_l2 = true;
+                opts.cluster_size = size;
+            });
+            add(&format!("extended-l2-clusters-of-{size}"), seed);
+        }
+        add("v2", with(&|opts| opts.compat_v3 = false));
+        add("lazy-refcounts", with(&|opts| opts.lazy_refcounts = true));
+        add("compressed", with(&|opts| opts.compress = true));
+        for (name, preallocation) in &PREALLOCATIONS[1..] {
+            let seed = with(&|opts| opts.preallocation = *preallocation);
+            add(&format!("preallocation-{name}"), seed);
+        }
+        for (name, key_bytes) in [("aes-128", 16), ("aes-256", 32)] {
+            let payload = measure::luks_payload(key_bytes, true);
+            let seed = with(&|opts| opts.luks_header_overhead = Some(payload));
+            add(&format!("luks-{name}"), seed);
+        }
+        for (name, count, probe) in [
+            ("none", 0, (0, 0)),
+            ("some", 1700, (0, 0)),
+            ("all", 16384, (0, 0)),
+            ("and-a-larger-disk", 1700, (2, 1 << 30)),
+            ("and-more-data", 1700, (3, 300)),
+        ] {
+            let touched = plain.clone().touched(count, 65536);
+            add(&format!("touched-{name}"), CalcSeed { probe, ..touched });
+        }
+    }
+
+    fn scan_seeds(&self) -> &'static str {
+        include_str!("qcow2/seeds.txt")
+    }
+}
+
+/// The calculator's options of a qcow2 image.
+fn of(options: &CalcOptions) -> Qcow2Opts {
+    match options {
+        CalcOptions::Qcow2(opts) => *opts,
+        _ => Qcow2Opts::default(),
+    }
+}
+
+fn cluster_size(options: &Options) -> Result<u32> {
+    let bytes = options.number("cluster_size").unwrap_or(65536);
+    match u32::try_from(bytes) {
+        Ok(size) if size.is_power_of_two() && (512..=2 << 20).contains(&size) => Ok(size),
+        _ => bail!("-o cluster_size: expected a power of two from 512 to 2M"),
+    }
+}
+
+fn refcount_bits(options: &Options) -> Result<u8> {
+    let bits = options.number("refcount_bits").unwrap_or(16);
+    match u8::try_from(bits) {
+        Ok(bits) if bits.is_power_of_two() && bits <= 64 => Ok(bits),
+        _ => bail!("-o refcount_bits: expected a power of two from 1 to 64"),
+    }
+}
+
+fn draw_options(random: &mut Rng) -> Qcow2Opts {
+    let preallocation = PREALLOCATIONS[random.usize(..5).saturating_sub(1)].1;
+    let legal = Qcow2Opts {
+        cluster_size: 1 << (9 + random.u32(..13)),
+        refcount_bits: 1 << random.u32(..7),
+        compat_v3: true,
+        extended_l2: once_in(random, 3),
+        lazy_refcounts: once_in(random, 4),
+        compress: once_in(random, 4),
+        preallocation,
+        luks_header_overhead: None,
+    };
+    match random.u8(..16) {
+        0 => Qcow2Opts {
+            cluster_size: pick(random, &[0, 1, 256, 511, 513, 3 << 16, 4 << 20, 1 << 31]),
+            ..legal
+        },
+        1 => Qcow2Opts {
+            refcount_bits: 0xff,
+            ..legal
+        },
+        2 => Qcow2Opts {
+            compat_v3: false,
+            ..legal
+        },
+        3..6 => Qcow2Opts {
+            compat_v3: false,
+            refcount_bits: 16,
+            extended_l2: false,
+            lazy_refcounts: false,
+            ..legal
+        },
+        // Small clusters cannot have subclusters.
+        6 => legal,
+        _ => Qcow2Opts {
+            extended_l2: legal.extended_l2 && legal.cluster_size >= 16384,
+            ..legal
+        },
+    }
+}
+
+/// Makes the external data file that the image's header needs.
+fn make_data_file(asked: &AskedImage<'_>) -> Result<(), Inconclusive> {
+    let mut features = [0; 8];
+    asked.image.read(72, &mut features);
+    if features[7] & 4 == 0 {
+        return Ok(());
+    }
+    std::fs::File::create(asked.folder.join(DATA_FILE))
+        .and_then(|file| file.set_len(1 << 30))
+        .map_err(|error| Inconclusive(format!("{DATA_FILE}: {error}")))
+}

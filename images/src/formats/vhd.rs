@@ -1,0 +1,257 @@
+//! VHD: Microsoft's older format, which qemu-img calls `vpc`.
+
+mod known;
+
+use std::fs::File;
+use std::io;
+
+use anyhow::Result;
+use fastrand::Rng;
+use harness_core::subject::ScanFormat;
+use measure::{VhdOpts, VhdSubformat};
+use shared::ScanError;
+use types::Options as CalcOptions;
+use vhd::VhdState;
+
+use crate::calc_input::{CalcSeed, Fields};
+use crate::differential::draw::{draw_written, once_in, pick};
+use crate::differential::evidence::{AskedImage, Known, TheirImage};
+use crate::differential::qemu::{IMAGE, Inconclusive};
+use crate::differential::question::Question;
+use crate::file::read_up_to;
+use crate::format::{DEVICE, Format, Scan, Scanned};
+use crate::map::{BlockMap, Entries, Flat, Map, Tables};
+use crate::options::Options;
+use crate::target::Target;
+
+const SECTOR: u64 = 512;
+/// The length of a footer, in bytes.
+const FOOTER: usize = 512;
+/// The type of a fixed disk in its footer.
+const FIXED: [u8; 4] = [0, 0, 0, 2];
+/// The table entry of a block that is not in the file.
+const ABSENT: u32 = 0xffff_ffff;
+
+/// In the order of the target's selector.
+const SUBFORMATS: [(&str, VhdSubformat); 2] = [
+    ("dynamic", VhdSubformat::Dynamic),
+    ("fixed", VhdSubformat::Fixed),
+];
+
+/// The format.
+pub(super) struct Vhd;
+
+impl Format for Vhd {
+    fn name(&self) -> &'static str {
+        "vhd"
+    }
+
+    fn qemu_name(&self) -> &'static str {
+        "vpc"
+    }
+
+    fn scanned(&self) -> Option<ScanFormat> {
+        Some(ScanFormat::Vhd)
+    }
+
+    fn begins(&self, head: &[u8]) -> bool {
+        head.starts_with(b"conectix")
+    }
+
+    /// By the footer of the VHD that it is. A raw disk may end in the footer of an older one: a fixed VHD is
+    /// its disk and the footer, and any other has a header where the footer places it.
+    fn ends(&self, file: &File, length: u64) -> io::Result<bool> {
+        let Some(start) = length.checked_sub(FOOTER as u64) else {
+            return Ok(false);
+        };
+        let mut footer = [0; FOOTER];
+        let read = read_up_to(file, start, &mut footer)?;
+        if read < FOOTER || !footer.starts_with(b"conectix") || !has_right_checksum(&footer) {
+            return Ok(false);
+        }
+        let field = |at: usize| u64::from_be_bytes(std::array::from_fn(|nth| footer[at + nth]));
+        let (header_offset, current_size) = (field(16), field(48));
+        if footer[60..64] == FIXED {
+            return Ok(current_size == start);
+        }
+        let mut header = [0; 8];
+        if header_offset < start {
+            read_up_to(file, header_offset, &mut header)?;
+        }
+        Ok(&header == b"cxsparse")
+    }
+
+    fn scan(&self, scan: Scan<'_>) -> Result<Scanned, ScanError> {
+        let [first, second] = scan.caches;
+        let mut state = VhdState::init(scan.calls, DEVICE, first, second)?;
+        let summary = state.scan_allocation((scan.unit)(state.virtual_size()))?;
+        Ok(match state.block_size().zip(state.table_offset()) {
+            Some((block_size, start)) => {
+                let block_size = u64::from(block_size);
+                (summary, Box::new(Table { start, block_size }))
+            }
+            None => (summary, Box::new(Flat)),
+        })
+    }
+
+    fn option_table(&self) -> &'static str {
+        "force_size  switch  the size as it is, not rounded up to whole cylinders
+         size        size    ignored: --size or FILE gives it
+         subformat   text    dynamic (default) or fixed"
+    }
+
+    fn target(&self, options: &Options, _secrets: &[String]) -> Result<Target> {
+        let opts = VhdOpts {
+            subformat: options.choice("subformat", &SUBFORMATS)?,
+            force_size: options.switch("force_size"),
+            ..VhdOpts::default()
+        };
+        Ok(Target::new(self.qemu_name(), CalcOptions::Vhd(opts)))
+    }
+
+    fn defaults(&self) -> CalcOptions {
+        CalcOptions::Vhd(VhdOpts::default())
+    }
+
+    fn fields(&self, options: &CalcOptions) -> Fields {
+        let opts = of(options);
+        Fields {
+            format: 3,
+            vhd: u8::from(opts.subformat == VhdSubformat::Fixed),
+            flags: u8::from(opts.force_size) << 4,
+            block: opts.block_size,
+            ..Fields::default()
+        }
+    }
+
+    fn arguments(&self, options: &CalcOptions) -> String {
+        let opts = of(options);
+        let mut subformats = SUBFORMATS.iter();
+        let subformat = subformats.find(|(_, other)| *other == opts.subformat);
+        let force = if opts.force_size { "on" } else { "off" };
+        let subformat = subformat.map_or("", |(name, _)| name);
+        format!("subformat={subformat},force_size={force}")
+    }
+
+    fn grows(&self, options: &CalcOptions) -> bool {
+        !of(options).force_size
+    }
+
+    fn draw(&self, random: &mut Rng) -> Question {
+        let fixed = once_in(random, 3);
+        let options = CalcOptions::Vhd(VhdOpts {
+            subformat: SUBFORMATS[usize::from(fixed)].1,
+            // The only size that qemu-img writes.
+            block_size: 2 << 20,
+            force_size: once_in(random, 3),
+        });
+        let geometries = [
+            17 * 4 * 1024,
+            17 * 16 * 1024,
+            31 * 16 * 1024,
+            65535 * 16 * 63,
+            65535 * 16 * 255,
+            0xff00_0000,
+        ];
+        let limit = pick(random, &geometries) * SECTOR;
+        draw_written(options, limit, limit, random)
+    }
+
+    fn ask(&self, asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive> {
+        let mut theirs = TheirImage::from(asked.qemu.map(asked.folder, &["-f", "vpc", IMAGE])?);
+        let is_fixed = asked
+            .truth
+            .is_none_or(|truth| truth.extents() == [(0, truth.virtual_size)]);
+        if let (Ok(disk), true) = (&mut theirs.disk, is_fixed) {
+            // Of a fixed disk, map reports the holes of the file.
+            disk.data = None;
+        }
+        Ok(theirs)
+    }
+
+    fn known(&self) -> &'static [Known] {
+        known::KNOWN
+    }
+
+    fn calc_seeds(&self, seeds: &mut Vec<CalcSeed>) {
+        let mut add = |name: &str, opts: VhdOpts, virtual_size: u64, allocated: u64| {
+            let seed = CalcSeed::new(format!("vhd-{name}"), CalcOptions::Vhd(opts));
+            seeds.push(seed.disk(virtual_size, allocated));
+        };
+        let plain = VhdOpts::default();
+        for (name, subformat) in SUBFORMATS {
+            let opts = VhdOpts { subformat, ..plain };
+            for (size_name, size) in [
+                ("of-size-0", 0),
+                ("1m", 1 << 20),
+                // Sectors a track and heads change around these.
+                ("500m", 500 << 20),
+                ("33g", 33 << 30),
+                ("127g", 127 << 30),
+            ] {
+                add(&format!("{name}-{size_name}"), opts, size, size / 10);
+            }
+            let largest = 0xff00_0000 * SECTOR;
+            add(&format!("{name}-largest"), opts, largest, 1 << 30);
+            let forced = VhdOpts {
+                force_size: true,
+                ..opts
+            };
+            let size = (1 << 20) + SECTOR;
+            add(&format!("{name}-forced-size"), forced, size, 1 << 10);
+        }
+        for (name, block_size) in [("512k", 1 << 19), ("32m", 1 << 25), ("2g", 1 << 31)] {
+            let opts = VhdOpts {
+                block_size,
+                ..plain
+            };
+            add(&format!("blocks-of-{name}"), opts, 1 << 30, 100 << 20);
+        }
+        seeds.push(CalcSeed::new("vhd-touched", self.defaults()).touched(77, 2 << 20));
+    }
+
+    fn scan_seeds(&self) -> &'static str {
+        include_str!("vhd/seeds.txt")
+    }
+}
+
+/// The calculator's options of a VHD image.
+fn of(options: &CalcOptions) -> VhdOpts {
+    match options {
+        CalcOptions::Vhd(opts) => *opts,
+        _ => VhdOpts::default(),
+    }
+}
+
+/// "Virtual Hard Disk Image Format Specification", "Hard Disk Footer Format": the ones' complement of
+/// the sum of all bytes but the checksum's own, which are 64 to 67.
+fn has_right_checksum(footer: &[u8; FOOTER]) -> bool {
+    let rest = footer[..64].iter().chain(&footer[68..]);
+    let sum: u32 = rest.map(|&byte| u32::from(byte)).sum();
+    footer[64..68] == (!sum).to_be_bytes()
+}
+
+/// The block allocation table of a dynamic disk: the sector where each block's sector bitmap begins.
+#[derive(Debug)]
+struct Table {
+    /// Where it begins, in bytes.
+    start: u64,
+    /// The size of a block in bytes, without its sector bitmap.
+    block_size: u64,
+}
+
+impl Tables for Table {
+    fn map<'a>(&self, file: &'a File) -> Box<dyn Map + 'a> {
+        let Self { start, block_size } = *self;
+        // One bit a sector, in whole sectors.
+        let bitmap = (block_size / SECTOR).div_ceil(8).next_multiple_of(SECTOR);
+        Box::new(BlockMap {
+            block_size,
+            entries: Entries::new(file),
+            place: move |entries: &mut Entries<'a>, block: u64| {
+                let sector = u32::from_be_bytes(entries.read(start + block * 4)?);
+                Ok((sector != ABSENT).then_some(u64::from(sector) * SECTOR + bitmap))
+            },
+        })
+    }
+}

@@ -1,0 +1,248 @@
+//! VHDX: Microsoft's newer format.
+
+mod blocks;
+mod known;
+
+use std::fs::File;
+
+use anyhow::{Result, bail, ensure};
+use fastrand::Rng;
+use harness_core::subject::ScanFormat;
+use measure::VhdxOpts;
+use shared::ScanError;
+use types::Options as CalcOptions;
+use vhdx::VhdxState;
+
+use crate::calc_input::{CalcSeed, Fields};
+use crate::differential::draw::{draw_written, pick};
+use crate::differential::evidence::{AskedImage, Disk, Known, TheirImage};
+use crate::differential::qemu::{self, IMAGE, Inconclusive};
+use crate::differential::question::Question;
+use crate::format::{DEVICE, Format, Scan, Scanned};
+use crate::map::{BlockMap, Entries, Map, Tables};
+use crate::options::Options;
+use crate::target::Target;
+
+const MIB: u64 = 1 << 20;
+const TIB: u64 = 1 << 40;
+/// How many sectors the bits of a sector bitmap block stand for (MS-VHDX 2.5).
+const SECTORS_IN_CHUNK: u64 = 1 << 23;
+/// The state of a block that is in the file, and the bits that hold it (MS-VHDX 2.5.1.1).
+const PRESENT: u64 = 6;
+const STATE: u64 = 7;
+
+/// The format.
+pub(super) struct Vhdx;
+
+impl Format for Vhdx {
+    fn name(&self) -> &'static str {
+        "vhdx"
+    }
+
+    fn scanned(&self) -> Option<ScanFormat> {
+        Some(ScanFormat::Vhdx)
+    }
+
+    fn begins(&self, head: &[u8]) -> bool {
+        head.starts_with(b"vhdxfile")
+    }
+
+    fn scan(&self, scan: Scan<'_>) -> Result<Scanned, ScanError> {
+        let [first, second] = scan.caches;
+        let mut state = VhdxState::init(scan.calls, DEVICE, first, second)?;
+        let summary = state.scan_allocation((scan.unit)(state.virtual_size()))?;
+        let table = Table {
+            start: state.table_offset(),
+            block_size: u64::from(state.block_size()),
+            sector_size: u64::from(state.logical_sector_size()),
+        };
+        Ok((summary, Box::new(table)))
+    }
+
+    fn option_table(&self) -> &'static str {
+        "block_size        size    1M to 256M, a power of two; 0 (default): by the disk's size
+         block_state_zero  switch  zeroes are marked in the table
+         log_size          size    1M (default) up to 4G
+         size              size    ignored: --size or FILE gives it
+         subformat         text    dynamic; fixed cannot be answered"
+    }
+
+    fn target(&self, options: &Options, _secrets: &[String]) -> Result<Target> {
+        if options.text("subformat") == Some("fixed") {
+            bail!(
+                "-o subformat=fixed cannot be answered: by default, qemu-img writes the payload of a \
+                 fixed VHDX behind the room that it has allocated for it"
+            );
+        }
+        options.one_of("subformat", &["dynamic"])?;
+        // qemu-img rounds up to whole MiB, then cuts, then looks.
+        let block_size = options.number("block_size").unwrap_or(0);
+        let block_size = block_size.div_ceil(MIB).min(256) * MIB;
+        ensure!(
+            block_size == 0 || block_size.is_power_of_two(),
+            "-o block_size: expected a power of two from 1M to 256M, or 0"
+        );
+        let log_size = options.number("log_size").unwrap_or(MIB);
+        ensure!(
+            (1..4096 * MIB).contains(&log_size),
+            "-o log_size: expected 1M or more and less than 4G"
+        );
+        let mut target = Target::new(self.qemu_name(), with(u32::try_from(block_size)?));
+        target.extra = (log_size.div_ceil(MIB) - 1) * MIB;
+        Ok(target)
+    }
+
+    fn defaults(&self) -> CalcOptions {
+        with(0)
+    }
+
+    fn fields(&self, options: &CalcOptions) -> Fields {
+        Fields {
+            format: 4,
+            block: block_size(options),
+            ..Fields::default()
+        }
+    }
+
+    fn arguments(&self, options: &CalcOptions) -> String {
+        format!("subformat=dynamic,block_size={}", block_size(options))
+    }
+
+    fn draw(&self, random: &mut Rng) -> Question {
+        let block_size = match random.u8(..16) {
+            0 => pick(
+                random,
+                &[
+                    1,
+                    1 << 19,
+                    (1 << 20) + 1,
+                    3 << 20,
+                    5 << 20,
+                    1 << 29,
+                    1 << 31,
+                ],
+            ),
+            1..5 => 0,
+            _ => 1 << (20 + random.u32(..9)),
+        };
+        let options = with(block_size);
+        // A BAT of at most 16 MiB is quickly read and written.
+        let quick = u64::from(block_size.max(1 << 20)).saturating_mul(2 << 20);
+        let limit = pick(random, &[1 << 30, 100 << 30, 32 * TIB, 64 * TIB, quick]);
+        let mut question = draw_written(options, limit.min(quick), quick, random);
+        if question.size == 0 && model::calculators::unit(&options, 0) > 8 * MIB {
+            // The table that QEMU writes for a disk of no blocks would be one of gigabytes.
+            question.size = 1;
+        }
+        // QEMU writes the rest of a new block.
+        let block = model::calculators::unit(&options, question.size).max(1);
+        let most = (64 * MIB / block).max(1);
+        while qemu::touched(&question.data(), block) > most && question.fills.pop().is_some() {}
+        question
+    }
+
+    /// `qemu-img map` calls all of a VHDX image data, so only its size is asked for.
+    fn ask(&self, asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive> {
+        let info = asked.qemu.info(asked.folder, &["-f", "vhdx", IMAGE])?;
+        Ok(TheirImage {
+            disk: info.map(|size| Disk { size, data: None }),
+            check: None,
+        })
+    }
+
+    fn verify_content(&self, asked: &AskedImage<'_>) -> Result<Option<String>, Inconclusive> {
+        blocks::verify(asked)
+    }
+
+    fn known(&self) -> &'static [Known] {
+        known::KNOWN
+    }
+
+    fn calc_seeds(&self, seeds: &mut Vec<CalcSeed>) {
+        let of_blocks = |mib: u32| CalcSeed::new("", with(mib << 20));
+        let mut add = |name: &str, seed: CalcSeed| {
+            let name = format!("vhdx-{name}");
+            seeds.push(CalcSeed { name, ..seed });
+        };
+        for (name, size) in [
+            ("of-size-0", 0),
+            ("1m", MIB),
+            // The block size is chosen by the disk's size.
+            ("1g", 1 << 30),
+            ("100g", 100 << 30),
+            ("32t", 32 * TIB),
+            ("largest", 64 * TIB),
+        ] {
+            add(name, of_blocks(0).disk(size, size / 10));
+        }
+        for mib in [1, 2, 8, 64, 256] {
+            add(&format!("blocks-of-{mib}m"), of_blocks(mib));
+        }
+        // Disks of whole chunks, whose block table is just full; with one entry more it would take another MiB.
+        for (name, block_mib, blocks) in [
+            ("131041-blocks-of-1m", 1, 131_041),
+            ("16257-chunks-of-128-blocks", 32, 16257 * 128),
+            ("4033-chunks-of-64-blocks", 64, 4033 * 64),
+        ] {
+            let disk = |blocks: u64| {
+                let size = u64::from(block_mib) * blocks * MIB;
+                of_blocks(block_mib).disk(size, 1 << 30)
+            };
+            add(name, disk(blocks));
+            add(&format!("{name}-less-one"), disk(blocks - 1));
+        }
+        add(
+            "130056-blocks-by-default",
+            of_blocks(0).disk(130_056 * 32 * MIB, 1 << 30),
+        );
+        add("touched", of_blocks(0).touched(100, 8 * MIB));
+    }
+
+    fn scan_seeds(&self) -> &'static str {
+        include_str!("vhdx/seeds.txt")
+    }
+}
+
+/// The block size of a VHDX calculator's options, in bytes.
+fn block_size(options: &CalcOptions) -> u32 {
+    match options {
+        CalcOptions::Vhdx(opts) => opts.block_size,
+        _ => 0,
+    }
+}
+
+fn with(block_size: u32) -> CalcOptions {
+    CalcOptions::Vhdx(VhdxOpts { block_size })
+}
+
+/// The block allocation table: the place and the state of each block.
+#[derive(Debug)]
+struct Table {
+    /// Where it begins, in bytes.
+    start: u64,
+    /// The size of a block in bytes.
+    block_size: u64,
+    /// The size of the disk's sectors in bytes.
+    sector_size: u64,
+}
+
+impl Tables for Table {
+    fn map<'a>(&self, file: &'a File) -> Box<dyn Map + 'a> {
+        let Self {
+            start,
+            block_size,
+            sector_size,
+        } = *self;
+        // After so many blocks' entries comes one of a sector bitmap.
+        let chunk_ratio = SECTORS_IN_CHUNK * sector_size / block_size;
+        Box::new(BlockMap {
+            block_size,
+            entries: Entries::new(file),
+            place: move |entries: &mut Entries<'a>, block: u64| {
+                let at = start + (block + block / chunk_ratio) * 8;
+                let entry = u64::from_le_bytes(entries.read(at)?);
+                Ok((entry & STATE == PRESENT).then_some(entry & !(MIB - 1)))
+            },
+        })
+    }
+}

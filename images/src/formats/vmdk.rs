@@ -1,0 +1,252 @@
+//! VMDK: VMware's format.
+
+mod descriptor;
+mod known;
+mod map;
+
+use anyhow::{Result, bail, ensure};
+use fastrand::Rng;
+use harness_core::subject::ScanFormat;
+use measure::{VmdkOpts, VmdkSubformat};
+use shared::ScanError;
+use types::Options as CalcOptions;
+use vmdk::VmdkState;
+
+use crate::calc_input::{CalcSeed, Fields};
+use crate::differential::draw::{LARGEST_FILE, draw_written, pick};
+use crate::differential::evidence::{AskedImage, Known, TheirImage};
+use crate::differential::qemu::{IMAGE, Inconclusive};
+use crate::differential::question::{Question, Source, Way};
+use crate::format::{DEVICE, Format, Scan, Scanned};
+use crate::options::Options;
+use crate::target::{Base, Target};
+
+/// The format.
+pub(super) struct Vmdk;
+
+/// In the order of the target's selector.
+const SUBFORMATS: [(&str, VmdkSubformat); 3] = [
+    ("monolithicSparse", VmdkSubformat::MonolithicSparse),
+    ("streamOptimized", VmdkSubformat::StreamOptimized),
+    ("monolithicFlat", VmdkSubformat::MonolithicFlat),
+];
+
+impl Format for Vmdk {
+    fn name(&self) -> &'static str {
+        "vmdk"
+    }
+
+    fn scanned(&self) -> Option<ScanFormat> {
+        Some(ScanFormat::Vmdk)
+    }
+
+    fn begins(&self, head: &[u8]) -> bool {
+        head.starts_with(&vmdk::header::MAGIC)
+            || head.starts_with(&vmdk::header::COWD_MAGIC)
+            || descriptor::begins(head)
+    }
+
+    fn scan(&self, scan: Scan<'_>) -> Result<Scanned, ScanError> {
+        let [first, second] = scan.caches;
+        let mut state = VmdkState::init(scan.calls, DEVICE, first, second)?;
+        let summary = state.scan_allocation((scan.unit)(state.virtual_size()))?;
+        Ok((summary, Box::new(map::VmdkTables(*state.header()))))
+    }
+
+    fn option_table(&self) -> &'static str {
+        "adapter_type  text    ide (default), lsilogic, buslogic or legacyESX
+         backing_file  text    a base image; only with --size
+         backing_fmt   text    must be vmdk
+         compat6       switch  version 6
+         hwversion     text    hardware version, a text
+         size          size    ignored: --size or FILE gives it
+         subformat     text    monolithicSparse (default), monolithicFlat (the extent) or streamOptimized (at most)
+         toolsversion  text    version of the guest's tools, a text
+         zeroed_grain  switch  zeroes are marked in the tables"
+    }
+
+    fn target(&self, options: &Options, _secrets: &[String]) -> Result<Target> {
+        let adapters = ["ide", "lsilogic", "buslogic", "legacyESX"];
+        options.one_of("adapter_type", &adapters)?;
+        if let Some(name @ ("twoGbMaxExtentSparse" | "twoGbMaxExtentFlat")) =
+            options.text("subformat")
+        {
+            bail!("-o subformat={name}: several files, whose sizes cannot be answered here");
+        }
+        let subformat = options.choice("subformat", &SUBFORMATS)?;
+        let is_flat = subformat == VmdkSubformat::MonolithicFlat;
+        let has_base = options.names_base()?;
+        for (is_used, name) in [
+            (options.switch("zeroed_grain"), "zeroed_grain"),
+            (has_base, "backing_file"),
+        ] {
+            ensure!(
+                !is_flat || !is_used,
+                "-o {name} does not go with subformat=monolithicFlat"
+            );
+        }
+        ensure!(
+            !options.switch("compat6") || !options.has("hwversion"),
+            "-o compat6 and hwversion do not go together"
+        );
+        ensure!(
+            matches!(options.text("backing_fmt"), None | Some("vmdk")),
+            "-o backing_fmt: expected vmdk"
+        );
+        let mut target = Target::new(self.qemu_name(), with(subformat));
+        if has_base {
+            target.base = Base::Unknown;
+        }
+        if subformat == VmdkSubformat::StreamOptimized {
+            let note = "the sizes are bounds, for data that cannot be compressed";
+            target.notes.push(note);
+        }
+        Ok(target)
+    }
+
+    fn defaults(&self) -> CalcOptions {
+        CalcOptions::Vmdk(VmdkOpts::default())
+    }
+
+    fn fields(&self, options: &CalcOptions) -> Fields {
+        let opts = of(options);
+        let others = SUBFORMATS.iter();
+        Fields {
+            format: 2,
+            vmdk: others
+                .take_while(|(_, other)| *other != opts.subformat)
+                .count() as u8,
+            grain: opts.grain_size,
+            ..Fields::default()
+        }
+    }
+
+    fn arguments(&self, options: &CalcOptions) -> String {
+        let mut subformats = SUBFORMATS.iter();
+        let subformat = subformats.find(|(_, other)| *other == of(options).subformat);
+        format!("subformat={}", subformat.map_or("", |(name, _)| name))
+    }
+
+    fn written_file(&self, options: &CalcOptions) -> &'static str {
+        match of(options).subformat {
+            VmdkSubformat::MonolithicFlat => "image-flat",
+            _ => IMAGE,
+        }
+    }
+
+    /// The exact length of a stream is known only for data that does not deflate.
+    fn is_bound(&self, question: &Question) -> bool {
+        let grain = model::calculators::unit(&question.options, question.size);
+        let whole = |at: u64| at.is_multiple_of(grain);
+        let mut fills = question.fills.iter();
+        let incompressible = matches!(question.way, Way::Convert(Source::Raw) | Way::Create)
+            && fills.all(|fill| whole(fill.start) && whole(fill.end));
+        of(&question.options).subformat == VmdkSubformat::StreamOptimized && !incompressible
+    }
+
+    fn draw(&self, random: &mut Rng) -> Question {
+        use VmdkSubformat::{MonolithicFlat, MonolithicSparse, StreamOptimized};
+        let subformats = [
+            MonolithicSparse,
+            MonolithicSparse,
+            StreamOptimized,
+            MonolithicFlat,
+        ];
+        let subformat = pick(random, &subformats);
+        let limit = match subformat {
+            MonolithicFlat => LARGEST_FILE,
+            // From here on all of its numbers are cut to 32 bits. Its grains are always of 64 KiB.
+            _ => ((1 << 32) - 512) * 65536,
+        };
+        let question = draw_written(with(subformat), limit, LARGEST_FILE, random);
+        match (subformat, question.way) {
+            // Zeros that are written are deflated.
+            (StreamOptimized, Way::ConvertAll) => Question {
+                way: Way::Create,
+                ..question
+            },
+            // An empty flat disk has no extent, at which qemu-img aborts.
+            (MonolithicFlat, _) => Question {
+                size: question.size.clamp(1, LARGEST_FILE),
+                ..question
+            },
+            _ => question,
+        }
+    }
+
+    fn ask(&self, asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive> {
+        let map = asked.qemu.map(asked.folder, &["-f", "vmdk", IMAGE])?;
+        Ok(map.into())
+    }
+
+    fn known(&self) -> &'static [Known] {
+        known::KNOWN
+    }
+
+    fn calc_seeds(&self, seeds: &mut Vec<CalcSeed>) {
+        let plain = CalcSeed::new("", self.defaults());
+        let of_grains = |grain_size| {
+            let opts = VmdkOpts {
+                grain_size,
+                ..VmdkOpts::default()
+            };
+            CalcSeed::new("", CalcOptions::Vmdk(opts))
+        };
+        let mut add = |name: &str, seed: CalcSeed| {
+            let name = format!("vmdk-{name}");
+            seeds.push(CalcSeed { name, ..seed });
+        };
+        for (name, (_, subformat)) in ["sparse", "stream-optimized", "flat"]
+            .into_iter()
+            .zip(SUBFORMATS)
+        {
+            for (size_name, size) in [
+                ("of-size-0", 0),
+                ("1m", 1 << 20),
+                ("1g", 1 << 30),
+                ("2t", 2 << 40),
+            ] {
+                let seed = CalcSeed::new("", with(subformat)).disk(size, size / 10);
+                add(&format!("{name}-{size_name}"), seed);
+            }
+        }
+        for size in [4096, 8192, 16384, 32768] {
+            add(&format!("grains-of-{size}"), of_grains(size));
+        }
+        add("largest", plain.clone().disk((256 << 40) - 65536, 1 << 30));
+        // The most whole grain tables there may be: from one grain more on, the last table is a part.
+        let whole_tables = u64::from(u32::MAX / 512) * 512;
+        add(
+            "whole-tables-of-4096",
+            of_grains(4096).disk(whole_tables * 4096, 1 << 30),
+        );
+        // The most grains there may be, and one less, in small grains.
+        for size in [4096, 8192] {
+            for (name, grains) in [("most", u32::MAX), ("nearly-most", u32::MAX - 1)] {
+                let disk = u64::from(grains) * u64::from(size);
+                let name = format!("{name}-grains-of-{size}");
+                add(&name, of_grains(size).disk(disk, 1 << 30));
+            }
+        }
+        add("touched", plain.touched(2000, 65536));
+    }
+
+    fn scan_seeds(&self) -> &'static str {
+        include_str!("vmdk/seeds.txt")
+    }
+}
+
+/// The calculator's options of a VMDK image.
+fn of(options: &CalcOptions) -> VmdkOpts {
+    match options {
+        CalcOptions::Vmdk(opts) => *opts,
+        _ => VmdkOpts::default(),
+    }
+}
+
+fn with(subformat: VmdkSubformat) -> CalcOptions {
+    CalcOptions::Vmdk(VmdkOpts {
+        subformat,
+        ..VmdkOpts::default()
+    })
+}

@@ -1,0 +1,116 @@
+//! The images that are made for `fuzz_measure_scan`, each with what it shows.
+//!
+//! They are small in what a scan reads of them; what data they hold does not matter, since no scanner
+//! reads data. (Of VHDX with large tables, those are made whose unused entries are zeroes: an entry of
+//! another state would cost an input eight bytes.)
+//!
+//! A format's table has a paragraph an image: its name, then a command a line, indented:
+//!
+//! ```text
+//! create [-o OPTIONS] SIZE     make the image with qemu-img
+//! source SIZE                  make a raw disk to convert from, source.raw
+//! source COMMAND               a qemu-io command on that disk
+//! qemu-img ARGUMENTS           qemu-img itself; the image is called image
+//! COMMAND                      a qemu-io command on the image
+//! ```
+
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, bail};
+
+use crate::differential::qemu::{self, Inconclusive};
+use crate::format::FormatRef;
+use crate::formats;
+
+/// The image's name while it is made.
+const IMAGE: &str = "image";
+/// How long one command may take.
+const LIMIT: Duration = Duration::from_secs(60);
+/// The name of a raw disk to convert from.
+const SOURCE: &str = "source.raw";
+
+/// How one image is made.
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    /// What it shows; the seed's name.
+    pub name: &'static str,
+    /// The image's format.
+    pub format: FormatRef,
+    /// The unit to count in it, in bytes.
+    pub unit: Option<NonZeroU64>,
+    /// The commands that make it, in order.
+    commands: Vec<&'static str>,
+}
+
+/// Every recipe. They take turns in which units are counted.
+#[must_use]
+pub fn all() -> Vec<Recipe> {
+    let units = [None, Some(65536), Some(512), Some(2 << 20)];
+    let mut units = units
+        .map(|unit| unit.and_then(NonZeroU64::new))
+        .into_iter()
+        .cycle();
+    let mut all: Vec<Recipe> = Vec::new();
+    for format in formats::ALL {
+        for line in format.scan_seeds().lines() {
+            match (line.strip_prefix("    "), all.last_mut()) {
+                (Some(command), Some(recipe)) => recipe.commands.push(command),
+                _ if line.is_empty() || line.starts_with('#') => {}
+                _ => all.push(Recipe {
+                    name: line,
+                    format,
+                    unit: units.next().flatten(),
+                    commands: Vec::new(),
+                }),
+            }
+        }
+    }
+    all
+}
+
+impl Recipe {
+    /// Makes the image in `folder`, which is empty. Returns its path.
+    ///
+    /// # Errors
+    /// When qemu-img or qemu-io is missing, or a command fails.
+    pub fn make(&self, folder: &Path) -> Result<PathBuf> {
+        let format = self.format.qemu_name();
+        for command in &self.commands {
+            let words = command.split_whitespace().collect::<Vec<_>>();
+            let (program, arguments) = match words[..] {
+                ["create", ref options @ .., size] => {
+                    let create = ["create", "-q", "-f", format];
+                    ("qemu-img", [&create, options, &[IMAGE, size]].concat())
+                }
+                ["source", size] => ("qemu-img", vec!["create", "-q", "-f", "raw", SOURCE, size]),
+                ["source", ..] => {
+                    let command = command.trim_start_matches("source ");
+                    ("qemu-io", vec!["-f", "raw", "-c", command, SOURCE])
+                }
+                ["qemu-img", ref arguments @ ..] => ("qemu-img", arguments.to_vec()),
+                _ => ("qemu-io", vec!["-f", format, "-c", command, IMAGE]),
+            };
+            run(program, &arguments, folder)?;
+        }
+        Ok(folder.join(IMAGE))
+    }
+}
+
+fn run(program: &str, arguments: &[&str], folder: &Path) -> Result<()> {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(folder);
+    let ended = qemu::run(&mut command, LIMIT);
+    let ended = ended.map_err(|Inconclusive(why)| {
+        anyhow!("{why} ({program} is in the package qemu-utils of Debian and Ubuntu)")
+    })?;
+    // qemu-io may print on standard output that a command failed, and end well.
+    if !ended.is_ok() || ended.stdout.contains("failed") {
+        let mut lines = ended.stderr.lines().chain(ended.stdout.lines());
+        let complaint = lines.next().unwrap_or_default();
+        bail!("{program} {}: {complaint}", arguments.join(" "));
+    }
+    Ok(())
+}

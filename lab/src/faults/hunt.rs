@@ -1,0 +1,120 @@
+//! One engine hunts one fault: from the seeds, until a find fails in a replay too.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::inputs::Inputs;
+use super::patch::Fault;
+use campaign::comparison::hunts::{Find, Hunt};
+use campaign::engine::session::{self, Setup};
+use campaign::engine::{Engine, Sanitizer};
+use campaign::fuzz::Job;
+use campaign::progress::Progress;
+use campaign::project::Project;
+use campaign::replay::Replayer;
+
+/// What hunts have in common.
+#[derive(Debug)]
+pub struct Hunting<'a> {
+    /// The project, without any fault.
+    pub project: &'a Project,
+    /// The seeds.
+    pub seeds: &'a Inputs,
+    /// How long a hunt is, on all of its targets together.
+    pub time: Duration,
+    /// Where finds and engines' folders are.
+    pub out: &'a Path,
+    /// Where progress goes.
+    pub progress: &'a Progress,
+}
+
+impl Hunting<'_> {
+    /// One engine (or several, which exchange what they find) on `targets`, one after the other, each with its
+    /// part of the time, until one has a find. `copy` is the project with the fault in it, `worker` its replay
+    /// worker. None when it was interrupted.
+    ///
+    /// # Errors
+    /// When something cannot be built, started, read or written.
+    pub fn hunt(
+        &self,
+        fault: &Fault,
+        targets: &[&str],
+        engines: &BTreeSet<Engine>,
+        core: usize,
+        copy: &Project,
+        worker: &Path,
+    ) -> Result<Option<Hunt>> {
+        let mut replayer = Replayer::new(worker.to_owned());
+        let mut hunt = Hunt {
+            find: None,
+            time_ms: 0,
+            executions: 0,
+            limit_ms: millis(self.time),
+            seed_fails: None,
+            failure: None,
+        };
+        let store = self.out.join("finds").join(&fault.name);
+        let finds = |engine: Engine| store.join(engine.name());
+        for (nth, name) in targets.iter().enumerate() {
+            let target = self.project.target(name)?;
+            let left = self
+                .time
+                .saturating_sub(Duration::from_millis(hunt.time_ms));
+            let time = left / u32::try_from(targets.len() - nth).unwrap_or(1);
+            let builds = engines.iter().map(|&engine| {
+                let build = engine.build(copy, &target.name, Sanitizer::None)?;
+                Ok((engine, build))
+            });
+            let builds = builds.collect::<Result<_>>()?;
+            let names: Vec<&str> = engines.iter().map(|engine| engine.name()).collect();
+            let (inputs, folder) = (self.seeds.of(&target.name), format!("run-{core}"));
+            let folder = self.out.join(folder).join(names.join("-"));
+            let job = Job {
+                target,
+                setup: Setup {
+                    dictionary: self.project.dictionary(target),
+                    cores: vec![core],
+                    ..Setup::new(target, &builds, inputs, folder, time)
+                },
+                finds: &finds,
+                is_over_at_find: true,
+            };
+            let mut line = self.progress.session(&names.join(", "), &target.name, time);
+            let fuzzed = job.run(&mut replayer, &mut |view| line.show(view));
+            line.done();
+            let fuzzed = fuzzed?;
+            if hunt.seed_fails.is_none() {
+                hunt.seed_fails = fuzzed.seed_fails().map(str::to_owned);
+            }
+            let Some(session) = &fuzzed.session else {
+                continue;
+            };
+            if let Some(find) = fuzzed.first_find() {
+                hunt.time_ms += millis(find.time);
+                hunt.executions += find.executions;
+                let input = find.path.strip_prefix(self.out).unwrap_or(&find.path);
+                hunt.find = Some(Find {
+                    target: target.name.clone(),
+                    check: find.check.clone(),
+                    input: input.display().to_string(),
+                });
+                hunt.failure = None;
+                return Ok(Some(hunt));
+            }
+            if session::interrupted() {
+                return Ok(None);
+            }
+            hunt.time_ms += millis(session.elapsed);
+            hunt.executions += session.executions();
+            hunt.failure = hunt.failure.or_else(|| session.failure());
+        }
+        Ok(Some(hunt))
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

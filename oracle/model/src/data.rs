@@ -1,0 +1,289 @@
+//! What the plain scanners share.
+//!
+//! - [`Data`]: extents of data, added up to bytes and to the units that they touch.
+//! - [`Tables`]: the pigeonhole rule.
+//! - [`entries`]: a table's entries, but for those that are all zeros.
+
+use std::num::NonZeroU64;
+use std::ops::Range;
+
+use types::{AllocationSummary, ScanErrorKind, TouchedUnits};
+
+use sparse::Bytes;
+
+/// The data of a virtual disk, given as extents in ascending order that do not overlap.
+///
+/// Extents that meet are joined to runs. Runs do not meet, so they are counted one by one: a run
+/// touches every unit from that of its first byte to that of its last one, and only the former can be
+/// a unit that an earlier run touched too.
+#[derive(Debug)]
+pub(crate) struct Data {
+    virtual_size: u64,
+    unit: Option<NonZeroU64>,
+    /// The run that the next extent may still join, in bytes; empty before the first extent.
+    run: Range<u64>,
+    /// Bytes in the runs before that one.
+    bytes: u64,
+    /// Units that the runs before that one touch, and the last of them.
+    units: u64,
+    last_unit: Option<u64>,
+}
+
+impl Data {
+    /// A disk of `virtual_size` bytes without data; counts units of `unit` bytes when given.
+    pub(crate) fn new(virtual_size: u64, unit: Option<NonZeroU64>) -> Self {
+        Self {
+            virtual_size,
+            unit,
+            run: 0..0,
+            bytes: 0,
+            units: 0,
+            last_unit: None,
+        }
+    }
+
+    /// Adds `length` bytes of data at byte `start` of the virtual disk; what reaches past the disk's
+    /// end does not count.
+    pub(crate) fn add(&mut self, start: u64, length: u64) {
+        let end = start.saturating_add(length).min(self.virtual_size);
+        if start >= end {
+            return;
+        }
+        if start == self.run.end {
+            self.run.end = end;
+        } else {
+            self.count_run();
+            self.run = start..end;
+        }
+    }
+
+    /// What was added.
+    pub(crate) fn summary(mut self) -> AllocationSummary {
+        self.count_run();
+        AllocationSummary {
+            virtual_size: self.virtual_size,
+            allocated_bytes: self.bytes,
+            touched: self.unit.map(|unit| TouchedUnits {
+                unit: unit.get(),
+                count: self.units,
+            }),
+        }
+    }
+
+    fn count_run(&mut self) {
+        let Range { start, end } = self.run;
+        if start == end {
+            return;
+        }
+        self.bytes += end - start;
+        if let Some(unit) = self.unit {
+            let (first, last) = (start / unit, (end - 1) / unit);
+            // As a difference: 2^64 - 1 units of a byte are the most there can be.
+            self.units += last - first;
+            self.units += u64::from(self.last_unit != Some(first));
+            self.last_unit = Some(last);
+        }
+    }
+}
+
+/// The pigeonhole rule: tables that do not overlap fit the image together.
+///
+/// Sizes are in sectors of 512 bytes; those that are there in part count whole.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    image: u64,
+    named: u64,
+}
+
+impl Tables {
+    /// No table yet, in an image of `length` bytes.
+    pub(crate) fn new(length: u64) -> Self {
+        Self {
+            image: length.div_ceil(512),
+            named: 0,
+        }
+    }
+
+    /// Counts a table of `length` bytes that an entry names, whether or not another entry named it.
+    ///
+    /// # Errors
+    /// `Corrupt` when the tables named add up to more than the image has.
+    pub(crate) fn name(&mut self, length: u64) -> Result<(), ScanErrorKind> {
+        self.named += length.div_ceil(512);
+        if self.named > self.image {
+            return Err(ScanErrorKind::Corrupt);
+        }
+        Ok(())
+    }
+}
+
+/// Calls `visit` for each of the `count` entries of `N` bytes at byte `offset` that is not all zeros,
+/// in order, with the entry's number and bytes, until `visit` ends with an error. What of an entry lies
+/// past the image's end reads as zeros.
+///
+/// # Errors
+/// The error of `visit`.
+pub(crate) fn entries<const N: usize>(
+    image: &(impl Bytes + ?Sized),
+    offset: u64,
+    count: u64,
+    mut visit: impl FnMut(u64, [u8; N]) -> Result<(), ScanErrorKind>,
+) -> Result<(), ScanErrorKind> {
+    let size = N as u64;
+    // The first entry that no piece so far had a byte of.
+    let mut next = 0;
+    for (at, piece) in image.pieces(offset, count * size) {
+        let (from, to) = (at - offset, at - offset + piece.len() as u64);
+        let mut number = next.max(from / size);
+        next = to.div_ceil(size);
+        // Pieces may begin and end anywhere; an entry that is not wholly in one is put together.
+        if number * size < from {
+            visit_unless_zero(number, image.array(offset + number * size), &mut visit)?;
+            number += 1;
+        }
+        let rest = piece.get((number * size - from) as usize..);
+        let (whole, cut_off) = rest.unwrap_or_default().as_chunks::<N>();
+        for &entry in whole {
+            visit_unless_zero(number, entry, &mut visit)?;
+            number += 1;
+        }
+        if !cut_off.is_empty() {
+            visit_unless_zero(number, image.array(offset + number * size), &mut visit)?;
+        }
+    }
+    Ok(())
+}
+
+fn visit_unless_zero<const N: usize>(
+    number: u64,
+    entry: [u8; N],
+    visit: &mut impl FnMut(u64, [u8; N]) -> Result<(), ScanErrorKind>,
+) -> Result<(), ScanErrorKind> {
+    if entry == [0; N] {
+        return Ok(());
+    }
+    visit(number, entry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sparse::SparseImage;
+
+    /// Bytes and units of 1000 bytes of a disk of 10,500 bytes.
+    fn counted(extents: &[(u64, u64)]) -> (u64, u64) {
+        let mut data = Data::new(10_500, NonZeroU64::new(1000));
+        for &(start, length) in extents {
+            data.add(start, length);
+        }
+        let summary = data.summary();
+        assert_eq!(summary.virtual_size, 10_500);
+        let touched = summary.touched.unwrap();
+        assert_eq!(touched.unit, 1000);
+        (summary.allocated_bytes, touched.count)
+    }
+
+    #[test]
+    fn a_unit_counts_once_however_many_runs_touch_it() {
+        assert_eq!(counted(&[]), (0, 0));
+        assert_eq!(counted(&[(0, 1)]), (1, 1));
+        assert_eq!(counted(&[(0, 1), (5, 1), (999, 1)]), (3, 1));
+        assert_eq!(counted(&[(0, 1), (5, 996), (1500, 1)]), (998, 2));
+        assert_eq!(counted(&[(999, 2), (3000, 1000), (4000, 1)]), (1003, 4));
+    }
+
+    #[test]
+    fn what_reaches_past_the_end_is_clipped_and_what_lies_past_it_is_nothing() {
+        assert_eq!(counted(&[(10_000, 1000)]), (500, 1));
+        assert_eq!(counted(&[(10_499, u64::MAX)]), (1, 1));
+        assert_eq!(counted(&[(7, 0), (10_500, 1), (u64::MAX, 1)]), (0, 0));
+    }
+
+    #[test]
+    fn the_largest_disk_is_counted_without_a_unit_and_in_bytes() {
+        let mut data = Data::new(u64::MAX, None);
+        data.add(1, u64::MAX);
+        assert_eq!(
+            data.summary(),
+            AllocationSummary::new(u64::MAX, u64::MAX - 1)
+        );
+        let mut data = Data::new(u64::MAX, NonZeroU64::new(1));
+        data.add(0, u64::MAX);
+        let all = AllocationSummary::new(u64::MAX, u64::MAX).with_touched(1, u64::MAX);
+        assert_eq!(data.summary(), all);
+    }
+
+    #[test]
+    fn tables_may_fill_the_image_and_its_last_sector_counts_whole() {
+        let mut tables = Tables::new(1025);
+        assert_eq!(tables.name(1024), Ok(()));
+        assert_eq!(tables.name(1), Ok(()));
+        assert_eq!(tables.name(0), Ok(()));
+        assert_eq!(tables.name(1), Err(ScanErrorKind::Corrupt));
+    }
+
+    /// The entries' numbers and bytes as `entries` finds them.
+    fn found<const N: usize>(
+        image: &(impl Bytes + ?Sized),
+        offset: u64,
+        count: u64,
+    ) -> Vec<(u64, [u8; N])> {
+        let mut found = Vec::new();
+        let done = entries(image, offset, count, |number, entry| {
+            found.push((number, entry));
+            Ok(())
+        });
+        assert_eq!(done, Ok(()));
+        found
+    }
+
+    #[test]
+    fn entries_are_the_same_wherever_pieces_begin_and_end() {
+        let mut image = SparseImage::new(5000);
+        image.write(500, &(1..=30).collect::<Vec<u8>>());
+        image.write(2045, &[0, 0, 7, 8, 9]);
+        image.write(4990, &[5; 10]);
+        let mut flat = vec![0; 5000];
+        image.read(0, &mut flat);
+        for offset in 480..540 {
+            let plain: Vec<(u64, [u8; 8])> = flat[offset as usize..]
+                .as_chunks()
+                .0
+                .iter()
+                .enumerate()
+                .map(|(number, entry)| (number as u64, *entry))
+                .filter(|(_, entry)| *entry != [0; 8])
+                .collect();
+            let count = (5000 - offset) / 8;
+            assert!(!plain.is_empty());
+            assert_eq!(found(&image, offset, count), plain, "offset {offset}");
+            assert_eq!(found(&flat[..], offset, count), plain, "offset {offset}");
+        }
+        assert_eq!(found::<4>(&image, 504, 1), [(0, [5, 6, 7, 8])]);
+        assert!(found::<4>(&image, 504, 0).is_empty());
+    }
+
+    #[test]
+    fn an_entry_that_the_end_cuts_is_there_and_those_behind_it_are_not() {
+        let mut image = SparseImage::new(4099);
+        image.write(4088, &[7; 24]);
+        let whole = (0, [7; 8]);
+        let cut = (1, [7, 7, 7, 0, 0, 0, 0, 0]);
+        assert_eq!(found(&image, 4088, 3), [whole, cut]);
+        assert_eq!(found(&[7; 11][..], 0, 3), [whole, cut]);
+        assert!(found::<8>(&image, 8192, 3).is_empty());
+    }
+
+    #[test]
+    fn the_first_error_ends_the_visits() {
+        let mut visits = 0;
+        let done = entries(&[1_u8; 64][..], 0, 16, |number, _: [u8; 4]| {
+            visits += 1;
+            if number == 3 {
+                return Err(ScanErrorKind::Corrupt);
+            }
+            Ok(())
+        });
+        assert_eq!((done, visits), (Err(ScanErrorKind::Corrupt), 4));
+    }
+}

@@ -1,0 +1,195 @@
+//! How much of a VHD image holds data.
+//!
+//! After Microsoft's "Virtual Hard Disk Image Format Specification" (sections "Hard Disk Footer
+//! Format", "Dynamic Disk Header Format" and "Block Allocation Table and Data Blocks"), and QEMU's
+//! block/vpc.c, seen from outside, for the disk's size. All fields are big-endian.
+//!
+//! A block that the block allocation table (BAT) gives a place counts whole, up to the disk's end; the
+//! bitmap of sectors in front of it has no say in a disk without a parent. A fixed disk counts whole.
+
+use std::num::NonZeroU64;
+use std::ops::Range;
+
+use types::{AllocationSummary, Facts, ScanErrorKind};
+
+use crate::data::{Data, entries};
+use sparse::Bytes;
+use types::ScanErrorKind::{Corrupt, NotThisFormat, Unsupported};
+
+/// The lengths of the footer, which is also that of its copy at the start, and of the header.
+const FOOTER: u64 = 512;
+const HEADER: u64 = 1024;
+
+/// Version 1.0 of the footer and of the header.
+const VERSION: u64 = 1 << 16;
+/// Disk types.
+const FIXED: u64 = 2;
+const DYNAMIC: u64 = 3;
+/// The largest geometry there is; one that says so says that the disk is larger than it can say.
+const LARGEST_GEOMETRY: u64 = 65_535 * 16 * 255;
+/// QEMU's largest disk in sectors: 2040 GiB.
+const LARGEST_DISK: u64 = (2040 << 30) / 512;
+/// The BAT's entry of a block that has no place.
+const NOWHERE: u32 = u32::MAX;
+
+/// The right answer of a scan of the image, counting units of `unit` bytes when given.
+///
+/// # Errors
+/// The kind of error that the scan must end with.
+pub(crate) fn scan(
+    image: &(impl Bytes + ?Sized),
+    unit: Option<NonZeroU64>,
+) -> Result<AllocationSummary, ScanErrorKind> {
+    let footer = believed_footer(image)?;
+    if field(&footer, 12..16) != VERSION {
+        return Err(Unsupported);
+    }
+    let features = field(&footer, 8..12);
+    if features & 2 == 0 {
+        return Err(Corrupt);
+    }
+    let disk_type = field(&footer, 60..64);
+    if disk_type != FIXED && disk_type != DYNAMIC {
+        return Err(Unsupported);
+    }
+    let size = disk_size(&footer)?;
+    let mut data = Data::new(size, unit);
+    if disk_type == FIXED {
+        if !image.contains(size, FOOTER) {
+            return Err(Corrupt);
+        }
+        data.add(0, size);
+    } else {
+        add_blocks(image, size, field(&footer, 16..24), &mut data)?;
+    }
+    Ok(data.summary())
+}
+
+/// What the footer, and for a dynamic disk the header, say of the image.
+///
+/// # Errors
+/// When there is no footer, or it is of a disk that is too large.
+pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
+    let footer = believed_footer(image)?;
+    let is_dynamic = field(&footer, 60..64) == DYNAMIC;
+    let header: [u8; 1024] = image.array(field(&footer, 16..24));
+    Ok(Facts {
+        virtual_size: disk_size(&footer)?,
+        unit: is_dynamic.then(|| field(&header, 32..36)),
+        ..Facts::default()
+    })
+}
+
+/// The footer that counts: the copy at the start if it is sound, or else the one at the end. Only a
+/// disk that is not fixed has a copy.
+fn believed_footer(image: &(impl Bytes + ?Sized)) -> Result<[u8; 512], ScanErrorKind> {
+    const COOKIE: &[u8] = b"conectix";
+    let end = image.length().checked_sub(FOOTER).ok_or(NotThisFormat)?;
+    let [copy, last] = [0, end].map(|at| image.array::<512>(at));
+    let is_sound = |footer: &[u8]| footer.starts_with(COOKIE) && has_right_checksum(footer, 64..68);
+    if is_sound(&copy) && field(&copy, 60..64) != FIXED {
+        Ok(copy)
+    } else if is_sound(&last) {
+        Ok(last)
+    } else if copy.starts_with(COOKIE) || last.starts_with(COOKIE) {
+        Err(Corrupt)
+    } else {
+        Err(NotThisFormat)
+    }
+}
+
+/// The disk's size in bytes. Virtual PC and QEMU go by cylinders, heads and sectors a track, everybody
+/// else by the current size.
+fn disk_size(footer: &[u8; 512]) -> Result<u64, ScanErrorKind> {
+    let geometry = field(footer, 56..58) * field(footer, 58..59) * field(footer, 59..60);
+    let goes_by_geometry = matches!(&footer[28..32], b"vpc " | b"qemu");
+    let sectors = match goes_by_geometry {
+        true if geometry != LARGEST_GEOMETRY => geometry,
+        _ => field(footer, 48..56) / 512,
+    };
+    if sectors > LARGEST_DISK {
+        return Err(Unsupported);
+    }
+    Ok(512 * sectors)
+}
+
+/// Adds the blocks of a dynamic disk of `size` bytes whose header is at byte `header_at`.
+fn add_blocks(
+    image: &(impl Bytes + ?Sized),
+    size: u64,
+    header_at: u64,
+    data: &mut Data,
+) -> Result<(), ScanErrorKind> {
+    if header_at < FOOTER || !image.contains(header_at, HEADER) {
+        return Err(Corrupt);
+    }
+    let header: [u8; 1024] = image.array(header_at);
+    if !header.starts_with(b"cxsparse") || !has_right_checksum(&header, 36..40) {
+        return Err(Corrupt);
+    }
+    if field(&header, 24..28) != VERSION {
+        return Err(Unsupported);
+    }
+    let block = field(&header, 32..36);
+    if block < 512 || block.count_ones() != 1 {
+        return Err(Corrupt);
+    }
+
+    let (table_at, table_entries) = (field(&header, 16..24), field(&header, 28..32));
+    let blocks = size.div_ceil(block);
+    if table_entries < blocks || !image.contains(table_at, 4 * table_entries) {
+        return Err(Corrupt);
+    }
+    let header = header_at..header_at + HEADER;
+    let table = table_at..table_at + 4 * table_entries;
+    if overlap(&table, &(0..FOOTER)) || overlap(&table, &header) {
+        return Err(Corrupt);
+    }
+
+    // A bit for each sector, in whole sectors: both are powers of two.
+    let bitmap = (block / 512 / 8).max(512);
+    let mut seen = 0;
+    entries(image, table_at, blocks, |number, entry: [u8; 4]| {
+        seen += 1;
+        let sector = u32::from_be_bytes(entry);
+        if sector == NOWHERE {
+            return Ok(());
+        }
+        let start = 512 * u64::from(sector);
+        let place = start..start + bitmap + block;
+        if place.end > image.length() || overlap(&place, &header) || overlap(&place, &table) {
+            return Err(Corrupt);
+        }
+        data.add(number * block, block);
+        Ok(())
+    })?;
+    // An entry that is left out is zero, which puts a block over the footer's copy.
+    if seen != blocks {
+        return Err(Corrupt);
+    }
+    Ok(())
+}
+
+/// Whether two places in the file have a byte in common. A table without entries has none.
+fn overlap(a: &Range<u64>, b: &Range<u64>) -> bool {
+    !a.is_empty() && !b.is_empty() && a.start < b.end && b.start < a.end
+}
+
+/// Whether the checksum at `field_at` and all other bytes add up to 2^32 - 1: it is the ones'
+/// complement of their sum.
+fn has_right_checksum(bytes: &[u8], field_at: Range<usize>) -> bool {
+    // Fewer than 2^24 bytes never wrap; said so, adding them up takes no test a byte.
+    let sum = |bytes: &[u8]| {
+        let each = bytes.iter().map(|&byte| u32::from(byte));
+        each.fold(0, u32::wrapping_add)
+    };
+    let others = sum(&bytes[..field_at.start]) + sum(&bytes[field_at.end..]);
+    u64::from(others) + field(bytes, field_at) == u64::from(u32::MAX)
+}
+
+/// The number in a field of at most eight bytes.
+fn field(bytes: &[u8], at: Range<usize>) -> u64 {
+    bytes[at]
+        .iter()
+        .fold(0, |number, &byte| number << 8 | u64::from(byte))
+}

@@ -1,0 +1,344 @@
+//! How much of a VHDX image holds data.
+//!
+//! After Microsoft's MS-VHDX (its sections are named below), and QEMU's block/vhdx.c, seen from
+//! outside, where that is more lenient. All fields are little-endian.
+//!
+//! A payload block that the block allocation table (BAT) says is fully present counts whole, up to the
+//! disk's end. Entries of sector bitmaps are for differencing disks and mean nothing here.
+
+use std::num::NonZeroU64;
+use std::ops::Range;
+
+use types::{AllocationSummary, Facts, ScanErrorKind};
+
+use crate::data::{Data, entries};
+use sparse::Bytes;
+use sparse::crc32c::Crc32c;
+use types::ScanErrorKind::{Corrupt, NotThisFormat, Unsupported};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const TIB: u64 = 1 << 40;
+
+/// The length of a region table and of a metadata table.
+const TABLE: u64 = 64 * KIB;
+/// The most entries of either.
+const MOST_ENTRIES: u64 = 2047;
+
+/// How many places in the file the scanner under test keeps apart: the header section, the log and
+/// the regions, as far as they are not empty. More, which no known writer makes, it does not support.
+const MOST_PLACES: usize = 32;
+
+const BAT: [u8; 16] = guid("2DC27766-F623-4200-9D64-115E9BFD4A08");
+const METADATA: [u8; 16] = guid("8B7CA206-4790-4B9A-B8FE-575F050F886E");
+
+/// The metadata items that no file is without, and their lengths: file parameters, virtual disk size,
+/// logical sector size, physical sector size, virtual disk id (MS-VHDX 2.6.2).
+const ITEMS: [([u8; 16], u64); 5] = [
+    (guid("CAA16737-FA36-4D43-B3B6-33F0AA44E76B"), 8),
+    (guid("2FA54224-CD1B-4876-B211-5DBED83BF4B8"), 8),
+    (guid("8141BF1D-A96F-4709-BA47-F233A8FAAB5F"), 4),
+    (guid("CDA348C7-445D-4471-9CC9-E9885251C556"), 4),
+    (guid("BECA12AB-B2E6-4523-93EF-C309E000C746"), 16),
+];
+const PARENT_LOCATOR: [u8; 16] = guid("A8D35F2D-B30B-454D-ABF7-D3D84834AB0C");
+
+/// The right answer of a scan of the image, counting units of `unit` bytes when given.
+///
+/// # Errors
+/// The kind of error that the scan must end with.
+pub(crate) fn scan(
+    image: &(impl Bytes + ?Sized),
+    unit: Option<NonZeroU64>,
+) -> Result<AllocationSummary, ScanErrorKind> {
+    if image.array(0) != *b"vhdxfile" {
+        return Err(NotThisFormat);
+    }
+    let mut taken = Taken::new();
+    taken.take(log(image)?)?;
+    let [bat, metadata] = regions(image, &mut taken)?;
+    let disk = disk(image, &metadata)?;
+    let mut data = Data::new(disk.size, unit);
+    add_blocks(image, &disk, &bat, &taken, &mut data)?;
+    Ok(data.summary())
+}
+
+/// What the metadata say of the image.
+///
+/// # Errors
+/// When a structure until there is not sound.
+pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
+    let [_, metadata] = regions(image, &mut Taken::new())?;
+    let disk = disk(image, &metadata)?;
+    Ok(Facts {
+        virtual_size: disk.size,
+        unit: Some(disk.block),
+        logical_sector_size: u32::try_from(disk.sector).ok(),
+        ..Facts::default()
+    })
+}
+
+/// Places in the file that do not overlap. All begin at a whole MiB.
+struct Taken(Vec<Range<u64>>);
+
+impl Taken {
+    /// The header section: the first MiB (MS-VHDX 2.2).
+    fn new() -> Self {
+        let mut taken = Vec::with_capacity(MOST_PLACES);
+        taken.push(0..MIB);
+        Self(taken)
+    }
+
+    fn has_byte_of(&self, place: &Range<u64>) -> bool {
+        self.0
+            .iter()
+            .any(|taken| taken.start.max(place.start) < taken.end.min(place.end))
+    }
+
+    fn take(&mut self, place: Range<u64>) -> Result<(), ScanErrorKind> {
+        if place.is_empty() {
+            return Ok(());
+        }
+        if self.has_byte_of(&place) {
+            return Err(Corrupt);
+        }
+        if self.0.len() == MOST_PLACES {
+            return Err(Unsupported);
+        }
+        self.0.push(place);
+        Ok(())
+    }
+}
+
+/// Where the log is, by the current header (MS-VHDX 2.2.2): it has to be empty of changes, and need
+/// not be inside the file.
+fn log(image: &(impl Bytes + ?Sized)) -> Result<Range<u64>, ScanErrorKind> {
+    let sound_header = |at| has_right_checksum(image, at, 4 * KIB, b"head");
+    // All of a header that is not reserved, when it is sound.
+    let [first, second] =
+        [64 * KIB, 128 * KIB].map(|at| sound_header(at).then(|| image.array::<80>(at)));
+    let header = match (first, second) {
+        (None, None) => return Err(Corrupt),
+        (Some(only), None) | (None, Some(only)) => only,
+        (Some(first), Some(second)) => {
+            let sequence_number = |header| field(header, 8..16);
+            match sequence_number(&first).cmp(&sequence_number(&second)) {
+                std::cmp::Ordering::Greater => first,
+                std::cmp::Ordering::Less => second,
+                std::cmp::Ordering::Equal if first == second => first,
+                std::cmp::Ordering::Equal => return Err(Corrupt),
+            }
+        }
+    };
+    let version = field(&header, 66..68);
+    let log_guid = &header[48..64];
+    if version != 1 || log_guid.iter().any(|&byte| byte != 0) {
+        return Err(Unsupported);
+    }
+    let (length, start) = (field(&header, 68..72), field(&header, 72..80));
+    if start == 0 || !start.is_multiple_of(MIB) || !length.is_multiple_of(MIB) {
+        return Err(Corrupt);
+    }
+    Ok(start..start.saturating_add(length))
+}
+
+/// Where the BAT and the metadata are, by the first sound region table (MS-VHDX 2.2.3). All its
+/// regions are taken.
+fn regions(
+    image: &(impl Bytes + ?Sized),
+    taken: &mut Taken,
+) -> Result<[Range<u64>; 2], ScanErrorKind> {
+    let table = [192 * KIB, 256 * KIB]
+        .into_iter()
+        .find(|&at| has_right_checksum(image, at, TABLE, b"regi"))
+        .ok_or(Corrupt)?;
+    let count = field(&image.array::<4>(table + 8), 0..4);
+    if count > MOST_ENTRIES {
+        return Err(Corrupt);
+    }
+    let [mut bat, mut metadata] = [None, None];
+    // An entry of zeros is an empty region that is not required.
+    entries(image, table + 16, count, |_, entry: [u8; 32]| {
+        let (start, length) = (field(&entry, 16..24), field(&entry, 24..28));
+        let is_required = field(&entry, 28..32) & 1 == 1;
+        let place = start..start.saturating_add(length);
+        let id = &entry[..16];
+        let twice = if id == BAT {
+            bat.replace(place.clone()).is_some()
+        } else if id == METADATA {
+            metadata.replace(place.clone()).is_some()
+        } else if is_required {
+            return Err(Unsupported);
+        } else {
+            false
+        };
+        let is_aligned = start.is_multiple_of(MIB) && length.is_multiple_of(MIB);
+        if twice || !is_aligned || !image.contains(start, length) {
+            return Err(Corrupt);
+        }
+        taken.take(place)
+    })?;
+    match (bat, metadata) {
+        (Some(bat), Some(metadata)) => Ok([bat, metadata]),
+        _ => Err(Corrupt),
+    }
+}
+
+/// What the metadata say about the disk, in bytes.
+struct Disk {
+    size: u64,
+    block: u64,
+    sector: u64,
+}
+
+/// Reads the metadata (MS-VHDX 2.6): a table, and items behind it in the same `region`.
+fn disk(image: &(impl Bytes + ?Sized), region: &Range<u64>) -> Result<Disk, ScanErrorKind> {
+    let length = region.end - region.start;
+    if length < TABLE || image.array(region.start) != *b"metadata" {
+        return Err(Corrupt);
+    }
+    let count = field(&image.array::<2>(region.start + 10), 0..2);
+    if count > MOST_ENTRIES {
+        return Err(Corrupt);
+    }
+    let mut items = [None; ITEMS.len()];
+    // An entry of zeros is an item that nobody knows and that is not required.
+    entries(image, region.start + 32, count, |_, entry: [u8; 32]| {
+        let id = &entry[..16];
+        let Some(known) = ITEMS.iter().position(|(item, _)| id == item) else {
+            let is_required = field(&entry, 24..28) & 4 != 0;
+            return if is_required || id == PARENT_LOCATOR {
+                Err(Unsupported)
+            } else {
+                Ok(())
+            };
+        };
+        let item = field(&entry, 16..20);
+        let item_length = field(&entry, 20..24);
+        let is_inside = item >= TABLE && item + item_length <= length;
+        let is_first = items[known].replace(region.start + item).is_none();
+        if item_length != ITEMS[known].1 || !is_inside || !is_first {
+            return Err(Corrupt);
+        }
+        Ok(())
+    })?;
+    let [Some(parameters), Some(size), Some(sector), Some(_), Some(_)] = items else {
+        return Err(Corrupt);
+    };
+    let parameters: [u8; 8] = image.array(parameters);
+    let has_parent = field(&parameters, 4..8) & 2 != 0;
+    if has_parent {
+        return Err(Unsupported);
+    }
+    let disk = Disk {
+        size: u64::from_le_bytes(image.array(size)),
+        block: field(&parameters, 0..4),
+        sector: u32::from_le_bytes(image.array(sector)).into(),
+    };
+    let is_sound = (0..=8).any(|power| disk.block == MIB << power)
+        && [512, 4096].contains(&disk.sector)
+        && disk.size.is_multiple_of(disk.sector)
+        && disk.size <= 64 * TIB;
+    if is_sound { Ok(disk) } else { Err(Corrupt) }
+}
+
+/// Adds the disk's present blocks, by the BAT in `region` (MS-VHDX 2.5).
+fn add_blocks(
+    image: &(impl Bytes + ?Sized),
+    disk: &Disk,
+    region: &Range<u64>,
+    taken: &Taken,
+    data: &mut Data,
+) -> Result<(), ScanErrorKind> {
+    // A sector bitmap is 1 MiB and has a bit for each sector of as many blocks as that makes; its entry
+    // comes after theirs.
+    let chunk_ratio = 8 * MIB * disk.sector / disk.block;
+    let blocks = disk.size.div_ceil(disk.block);
+    let bitmaps_between = match blocks {
+        0 => 0,
+        _ => (blocks - 1) / chunk_ratio,
+    };
+    let count = blocks + bitmaps_between;
+    if 8 * count > region.end - region.start {
+        return Err(Corrupt);
+    }
+    // An entry of zeros is a block that is not present.
+    entries(image, region.start, count, |number, entry: [u8; 8]| {
+        let chunk = number / (chunk_ratio + 1);
+        if number % (chunk_ratio + 1) == chunk_ratio {
+            return Ok(());
+        }
+        let entry = u64::from_le_bytes(entry);
+        match entry & 7 {
+            // Not present, undefined, zero, unmapped.
+            0..=3 => return Ok(()),
+            // Fully present.
+            6 => (),
+            // Partially present, which needs a parent; 4 and 5 mean nothing.
+            _ => return Err(Corrupt),
+        }
+        let in_disk = (number - chunk) * disk.block;
+        let in_file = entry >> 20 << 20;
+        let length = disk.block.min(disk.size - in_disk);
+        let place = in_file..in_file.saturating_add(disk.block);
+        if !image.contains(in_file, length) || taken.has_byte_of(&place) {
+            return Err(Corrupt);
+        }
+        data.add(in_disk, length);
+        Ok(())
+    })
+}
+
+/// Whether `length` bytes at byte `at` lie in the file, begin with the signature, and have a right
+/// CRC-32C behind it, itself taken as zeros.
+fn has_right_checksum(
+    image: &(impl Bytes + ?Sized),
+    at: u64,
+    length: u64,
+    signature: &[u8; 4],
+) -> bool {
+    let start: [u8; 8] = image.array(at);
+    if !image.contains(at, length) || !start.starts_with(signature) {
+        return false;
+    }
+    let mut crc = Crc32c::new();
+    crc.update(signature);
+    crc.skip_zeros(4);
+    let (rest, rest_length) = (at + 8, length - 8);
+    crc.update_pieces(rest, rest_length, image.pieces(rest, rest_length));
+    u64::from(crc.finish()) == field(&start, 4..8)
+}
+
+/// The number in a field of at most eight bytes.
+fn field(bytes: &[u8], at: Range<usize>) -> u64 {
+    bytes[at]
+        .iter()
+        .rev()
+        .fold(0, |number, &byte| number << 8 | u64::from(byte))
+}
+
+/// A GUID as it lies in a file: the bytes of its first three groups in reverse (MS-DTYP 2.3.4.2).
+const fn guid(text: &str) -> [u8; 16] {
+    /// The byte whose two digits are the `n`-th pair in the text lies here.
+    const PLACES: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+    let text = text.as_bytes();
+    let mut guid = [0; 16];
+    let (mut at, mut pair) = (0, 0);
+    while pair < PLACES.len() {
+        if text[at] == b'-' {
+            at += 1;
+        }
+        guid[PLACES[pair]] = hex_digit(text[at]) << 4 | hex_digit(text[at + 1]);
+        at += 2;
+        pair += 1;
+    }
+    guid
+}
+
+const fn hex_digit(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'A'..=b'F' => digit - b'A' + 10,
+        _ => panic!("a hexadecimal digit"),
+    }
+}

@@ -1,0 +1,186 @@
+//! How much of a VMDK image holds data.
+//!
+//! Written from VMware's "Virtual Disk Format 5.0", with the choices of `qemu-img map`. All numbers are
+//! little-endian; on disk, offsets and sizes are in sectors of 512 bytes. An image is one sparse
+//! extent: a header, a directory of tables, and tables of grains.
+
+use std::num::NonZeroU64;
+
+use types::{AllocationSummary, Facts};
+
+use crate::data::{Data, Tables, entries};
+use sparse::Bytes;
+use types::ScanErrorKind::{self, Corrupt, NotThisFormat, Unsupported};
+
+const SECTOR: u64 = 512;
+/// Grains that a table maps, and its length in bytes.
+const GRAINS_A_TABLE: u64 = 512;
+const TABLE: u64 = 4 * GRAINS_A_TABLE;
+/// The flag "an entry of 1 is a grain of zeros".
+const ZEROED_GRAINS: u32 = 1 << 2;
+/// The place of a directory that only the footer knows.
+const IN_FOOTER: u64 = u64::MAX;
+
+/// The right answer of a scan of the image, counting units of `unit` bytes when given.
+///
+/// # Errors
+/// The kind of error that the scan must end with.
+pub(crate) fn scan(
+    image: &(impl Bytes + ?Sized),
+    unit: Option<NonZeroU64>,
+) -> Result<AllocationSummary, ScanErrorKind> {
+    let extent = Extent::of(&header(image)?, image.length())?;
+    let mut data = Data::new(extent.size, unit);
+    extent.mapped(image, &mut data)?;
+    Ok(data.summary())
+}
+
+/// What the header that counts says of the image: flags (bit 16: grains are compressed), and where the
+/// descriptor is, in sectors.
+///
+/// # Errors
+/// When there is no header.
+pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
+    let header = header(image)?;
+    let in_bytes = |sectors: u64| u128::from(sectors) * u128::from(SECTOR);
+    let start = in_bytes(header.u64(28));
+    let end = start + in_bytes(header.u64(36));
+    Ok(Facts {
+        virtual_size: header.u64(12).saturating_mul(SECTOR),
+        unit: header.u64(20).checked_mul(SECTOR),
+        is_compressed: Some(header.u32(8) >> 16 & 1 == 1),
+        named: match (u64::try_from(start), u64::try_from(end)) {
+            (Ok(start), Ok(end)) if start > 0 && start < end => Some(start..end),
+            _ => None,
+        },
+        ..Facts::default()
+    })
+}
+
+/// The fields of a header, or of the marker before and behind a footer: a sector.
+struct Sector([u8; 512]);
+
+impl Sector {
+    fn u32(&self, at: usize) -> u32 {
+        u32::from_le_bytes(std::array::from_fn(|nth| self.0[at + nth]))
+    }
+
+    fn u64(&self, at: usize) -> u64 {
+        u64::from_le_bytes(std::array::from_fn(|nth| self.0[at + nth]))
+    }
+
+    /// Whether it is a marker of that type. A marker has a value, a size, which is 0 because a grain
+    /// would follow otherwise, and a type.
+    fn is_marker(&self, kind: u32) -> bool {
+        (self.u32(8), self.u32(12)) == (0, kind)
+    }
+}
+
+/// The header that counts: the one in the footer, if the one at the file's start says so.
+fn header(image: &(impl Bytes + ?Sized)) -> Result<Sector, ScanErrorKind> {
+    let sector_at = |offset| Sector(image.array(offset));
+    let first = sector_at(0);
+    if first.0.starts_with(b"# Disk DescriptorFile") || first.0.starts_with(b"COWD") {
+        return Err(Unsupported);
+    }
+    if !first.0.starts_with(b"KDMV") {
+        return Err(NotThisFormat);
+    }
+    if !image.contains(0, SECTOR) {
+        return Err(Corrupt);
+    }
+    let (capacity, descriptor) = (first.u64(12), first.u64(28));
+    if capacity == 0 && descriptor != 0 {
+        return Err(Unsupported);
+    }
+    if first.u64(56) != IN_FOOTER {
+        return Ok(first);
+    }
+    let before = image.length().checked_sub(3 * SECTOR).ok_or(Corrupt)?;
+    let [marker, footer, end] = [0, 1, 2].map(|nth| sector_at(before + nth * SECTOR));
+    let is_footer = marker.is_marker(3)
+        && footer.0.starts_with(b"KDMV")
+        && footer.u64(56) != IN_FOOTER
+        && end.is_marker(0)
+        && end.u64(0) == 0;
+    if is_footer { Ok(footer) } else { Err(Corrupt) }
+}
+
+/// What a header that is sound says; in bytes.
+struct Extent {
+    size: u64,
+    grain: u64,
+    directory: u64,
+    has_zeroed_grains: bool,
+}
+
+impl Extent {
+    /// The extent that `header` describes, in a file of `file` bytes.
+    fn of(header: &Sector, file: u64) -> Result<Self, ScanErrorKind> {
+        let (version, grain, grains_a_table) = (header.u32(4), header.u64(20), header.u32(44));
+        let known = matches!(version, 1..=3)
+            && matches!(grain, 1 | 2 | 4 | 8 | 16 | 32 | 64 | 128)
+            && u64::from(grains_a_table) == GRAINS_A_TABLE;
+        if !known {
+            return Err(Unsupported);
+        }
+        let in_bytes = |at| u128::from(header.u64(at)) * u128::from(SECTOR);
+        let (size, directory, overhead) = (in_bytes(12), in_bytes(56), in_bytes(64));
+        let extent = Self {
+            size: u64::try_from(size).map_err(|_| Corrupt)?,
+            grain: grain * SECTOR,
+            directory: u64::try_from(directory).map_err(|_| Corrupt)?,
+            has_zeroed_grains: header.u32(8) & ZEROED_GRAINS != 0,
+        };
+        let directory_end = directory + u128::from(extent.tables()) * 4;
+        let is_sound = size < 1 << 63
+            && overhead <= u128::from(file).next_multiple_of(u128::from(SECTOR))
+            && directory_end <= u128::from(file);
+        if is_sound { Ok(extent) } else { Err(Corrupt) }
+    }
+
+    /// How many bytes of the disk a table maps.
+    fn coverage(&self) -> u64 {
+        GRAINS_A_TABLE * self.grain
+    }
+
+    /// How many tables the disk needs.
+    fn tables(&self) -> u64 {
+        self.size.div_ceil(self.coverage())
+    }
+
+    /// Adds to `data` what the directory maps.
+    fn mapped(&self, image: &(impl Bytes + ?Sized), data: &mut Data) -> Result<(), ScanErrorKind> {
+        let mut tables = Tables::new(image.length());
+        entries(image, self.directory, self.tables(), |number, entry| {
+            let table = u64::from(u32::from_le_bytes(entry)) * SECTOR;
+            if !image.contains(table, TABLE) {
+                return Err(Corrupt);
+            }
+            tables.name(TABLE)?;
+            self.mapped_by_table(image, table, number * self.coverage(), data)
+        })
+    }
+
+    /// Adds to `data` what the table at byte `table` maps, from byte `start` of the disk on.
+    fn mapped_by_table(
+        &self,
+        image: &(impl Bytes + ?Sized),
+        table: u64,
+        start: u64,
+        data: &mut Data,
+    ) -> Result<(), ScanErrorKind> {
+        let on_disk = (self.size - start).div_ceil(self.grain);
+        entries(
+            image,
+            table,
+            on_disk.min(GRAINS_A_TABLE),
+            |number, entry| {
+                if !(self.has_zeroed_grains && u32::from_le_bytes(entry) == 1) {
+                    data.add(start + number * self.grain, self.grain);
+                }
+                Ok(())
+            },
+        )
+    }
+}
