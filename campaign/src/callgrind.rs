@@ -12,7 +12,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-use anyhow::{Context, Error, Result, bail, ensure};
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use worker::batch::Inputs;
 use worker::protocol::{Command as Ask, Reply, Response, Verdict};
 
@@ -28,7 +28,7 @@ pub fn count(worker: &Path, target: &str, inputs: &[PathBuf]) -> Result<u64> {
     ensure!(!inputs.is_empty(), "{target} has no inputs");
     let mut batch = Inputs::default();
     for input in inputs {
-        let content = fs::read(input).with_context(|| input.display().to_string())?;
+        let content = fs::read(input).map_err(|why| anyhow!("{}: {why}", input.display()))?;
         let append = |bytes: &mut Vec<u8>| {
             bytes.extend_from_slice(&content);
             Ok(())

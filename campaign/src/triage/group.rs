@@ -5,11 +5,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use worker::{Layer, Place, Violation};
+use worker::{Layer, Violation};
 
 use super::collect::{Find, Sighting, time_shown};
 use super::judge::Outcome;
-use super::key::{Key, What, place};
+use super::key::{Key, What};
 
 /// The version of `triage.json`: it changes when a field changes its meaning or goes away.
 pub const VERSION: u32 = 2;
@@ -112,13 +112,6 @@ pub struct Group {
     pub must_hold: String,
     /// The target of its reproducer.
     pub target: String,
-    /// Where a panic was.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub place: Option<Place>,
-    /// How many inputs fail each check.
-    pub checks: BTreeMap<String, usize>,
-    /// How many inputs are of each target.
-    pub targets: BTreeMap<String, usize>,
     /// The engines that found it.
     pub engines: BTreeMap<String, Seen>,
     /// How many inputs passed at first, and failed when replayed again.
@@ -157,9 +150,6 @@ impl Group {
             check: UNREPRODUCED.to_owned(),
             must_hold: String::new(),
             target: String::new(),
-            place: None,
-            checks: BTreeMap::new(),
-            targets: BTreeMap::new(),
             engines: BTreeMap::new(),
             at_times: 0,
             not_waited_for: 0,
@@ -169,8 +159,6 @@ impl Group {
     }
 
     fn add(&mut self, input: Input) {
-        *self.checks.entry(input.check.clone()).or_default() += 1;
-        *self.targets.entry(input.target.clone()).or_default() += 1;
         let mut engines: BTreeMap<&str, Seen> = BTreeMap::new();
         for sighting in &input.sightings {
             let seen = engines.entry(&sighting.engine).or_default();
@@ -281,7 +269,6 @@ pub fn group(
     finds: &[Find],
     outcomes: &[(usize, Outcome)],
     before: Option<&Report>,
-    root: &Path,
 ) -> (Vec<Group>, Vec<String>) {
     let failed_before = failed_before(before);
     let shown: BTreeSet<&Key> = outcomes
@@ -343,9 +330,6 @@ pub fn group(
             Outcome::FailsAtTimes(_) => group.at_times += 1,
             Outcome::Slow(_) => group.not_waited_for += 1,
             _ => {}
-        }
-        if let Outcome::Fails(failure) = outcome {
-            group.place = place(&failure.violation, root).or(group.place.take());
         }
         group.add(input);
     }

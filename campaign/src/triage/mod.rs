@@ -60,7 +60,7 @@ pub fn sort(
     budget: Budget,
 ) -> Result<Sorted> {
     let outcomes = replay_all(bench, finds)?;
-    let (mut groups, troubles) = group::group(finds, &outcomes, last, &bench.root);
+    let (mut groups, troubles) = group::group(finds, &outcomes, last);
     let before = Before { report: last, out };
     let reproduced = reproduce_all(bench, &groups, before, budget)?;
     for (group, reproduced) in groups.iter_mut().zip(&reproduced) {

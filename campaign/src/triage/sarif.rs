@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::group::{Group, Report, Status};
 use super::issue::title;
+use super::key;
 
 /// The log of a report; `root` is the project's folder, below which places are looked for.
 #[must_use]
@@ -93,11 +94,14 @@ fn result(report: &Report, group: &Group, rule: usize, root: &Path) -> Value {
 
 /// The file and line of a group: of the panic, or else the target's first line, as the project has it.
 fn place(group: &Group, root: &Path) -> (String, u32) {
-    if let Some(place) = &group.place
+    let reproducer = group.reproducer.as_ref();
+    let violation = reproducer.and_then(|reproducer| reproducer.violation.as_ref());
+    let panicked = violation.and_then(|violation| key::place(violation, root));
+    if let Some(place) = panicked
         && root.join(&place.file).is_file()
         && !Path::new(&place.file).is_absolute()
     {
-        return (place.file.clone(), place.line.max(1));
+        return (place.file, place.line.max(1));
     }
     let target = format!("libfuzzer-targets/fuzz_targets/{}.rs", group.target);
     let is_there = root.join(&target).is_file();
