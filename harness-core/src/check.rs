@@ -136,7 +136,7 @@ pub fn id_of_panic(message: &str) -> &str {
 
 /// From now on no check but those of [`Layer::Invariant`] fails in this process, whatever is found. A
 /// panic of the code under test is still one. What planted faults the invariants miss shows what the
-/// other layers are for (`campaign faults`).
+/// other layers are for (`cargo lab faults`).
 pub fn only_invariants() {
     for check in ALL.iter().filter(|check| check.layer != Layer::Invariant) {
         check.muted.store(true, Relaxed);

@@ -1,13 +1,13 @@
 //! One engine on one target, or several at once that give each other what they find: started, watched,
 //! stopped, and read.
 //!
-//! Each engine reads others' inputs by its own means ([`inbox`]). AFL++'s instances among themselves, and
-//! libFuzzer's workers, exchange without us. Everything that any of them keeps goes into one [`pool`] as soon as
+//! Each engine reads others' inputs by its own means (`inbox`). AFL++'s instances among themselves, and
+//! libFuzzer's workers, exchange without us. Everything that any of them keeps goes into one `pool` as soon as
 //! it is seen. Shortly before the end there is a last exchange.
 //!
-//! - [`allocation`]: which engine gets how many cores, and whose turn it is.
-//! - [`member`]: one engine: its processes, restarts, files.
-//! - [`outcome`]: what became of all of it.
+//! - `allocation`: which engine gets how many cores, and whose turn it is.
+//! - `member`: one engine: its processes, restarts, files.
+//! - `outcome`: what became of all of it.
 
 mod allocation;
 mod inbox;

@@ -115,7 +115,7 @@ pub struct Recipe {
 /// What a recipe makes.
 #[derive(Debug)]
 pub struct Built {
-    /// The image file: what `campaign recipe --write-image` writes.
+    /// The image file: what `cargo images recipe --write-image` writes.
     pub image: SparseImage,
     /// What is true of the image; `None` when it is damaged.
     pub truth: Option<Truth>,
