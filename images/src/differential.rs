@@ -236,7 +236,11 @@ fn step<T>(what: &str, work: impl FnOnce() -> T) -> T {
 /// Judges the cases of one kind for one format. When some are inconclusive, or refused, or differ as is
 /// known, more are drawn: what is asked for is cases that agree.
 fn run_group(plan: &Plan, format: FormatRef, kind: Kind) -> Result<Group> {
-    let mut group = Group::new(format, kind);
+    let mut group = Group {
+        format: format.name(),
+        kind: kind.name(),
+        ..Group::default()
+    };
     let mut different: BTreeMap<String, (u64, Case, String)> = BTreeMap::new();
     let mut met: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut first = 0;

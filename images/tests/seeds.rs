@@ -173,7 +173,7 @@ fn ones_own_images_become_seeds_that_say_what_the_images_say() {
     let target = targets::find("fuzz_measure_scan").unwrap();
     for image in fs::read_dir(&images).unwrap() {
         let image = image.unwrap().file_name().into_string().unwrap();
-        let scanned = tool(&images, &format!("scan --output json {image}"));
+        let scanned = tool(&images, &["scan", "--output", "json", &*image]);
         let prefix = format!("imported-{}-", image.replace(' ', "-"));
         let (name, input) = written
             .iter()

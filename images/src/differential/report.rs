@@ -1,13 +1,12 @@
-//! What a differential run has to say.
+//! The report of a differential run.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use super::{Kind, known};
-use crate::format::FormatRef;
+use super::known;
 
 /// What came of a run.
 #[derive(Debug, Serialize)]
@@ -26,15 +25,13 @@ pub struct Report {
 }
 
 /// What came of the cases of one kind for one format.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Group {
     /// The format.
-    #[serde(serialize_with = "format_name")]
-    pub format: FormatRef,
+    pub format: &'static str,
     /// The kind.
-    #[serde(serialize_with = "kind_name")]
-    pub kind: Kind,
+    pub kind: &'static str,
     /// In how many cases all gave the same numbers.
     pub agree: u64,
     /// In how many all refused.
@@ -73,32 +70,7 @@ pub struct Found {
 /// How many reasons of inconclusive cases are kept.
 const MOST_REASONS: usize = 5;
 
-fn format_name<S: Serializer>(format: &FormatRef, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(format.name())
-}
-
-fn kind_name<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(kind.name())
-}
-
 impl Group {
-    /// Nothing yet.
-    #[must_use]
-    pub fn new(format: FormatRef, kind: Kind) -> Self {
-        Self {
-            format,
-            kind,
-            agree: 0,
-            refused_by_all: 0,
-            known: BTreeMap::new(),
-            examples: BTreeMap::new(),
-            inconclusive: 0,
-            why_inconclusive: Vec::new(),
-            differ: 0,
-            found: Vec::new(),
-        }
-    }
-
     /// Counts a case that says nothing.
     pub(super) fn inconclusive(&mut self, why: String) {
         self.inconclusive += 1;
@@ -136,8 +108,7 @@ impl Report {
             .map(|group| {
                 format!(
                     "{}: not one {} case was conclusive",
-                    group.format.name(),
-                    group.kind.name()
+                    group.format, group.kind
                 )
             })
             .collect()
@@ -164,8 +135,8 @@ impl Report {
             let _ = writeln!(
                 text,
                 "{:<7} {:<11} {:>7} {:>14} {:>16} {:>13} {:>7}",
-                group.format.name(),
-                group.kind.name(),
+                group.format,
+                group.kind,
                 group.agree,
                 group.refused_by_all,
                 of_group,
@@ -191,8 +162,8 @@ impl Report {
                 let _ = writeln!(
                     text,
                     "\n{}, {}: {} inconclusive{}, such as",
-                    group.format.name(),
-                    group.kind.name(),
+                    group.format,
+                    group.kind,
                     group.inconclusive,
                     if group.is_doubtful() {
                         " (more than 5 %: the figures are doubtful)"

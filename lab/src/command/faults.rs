@@ -318,8 +318,10 @@ fn try_all(
             trials.run(task, &copies[place.nth], place.core.unwrap_or(place.nth))
         });
         if let Ok(result) = &result {
-            let left = queue.left(since.elapsed()).map(rounded);
-            let left = left.map_or_else(String::new, |left| format!("about {left} left: "));
+            let left = queue.left(since.elapsed()).filter(|left| !left.is_zero());
+            let left = left.map_or_else(String::new, |left| {
+                format!("about {} left: ", rounded(left))
+            });
             trials
                 .progress
                 .say(&format!("{left}{}: {}", result.fault, describe(result)));

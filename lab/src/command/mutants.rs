@@ -97,12 +97,13 @@ impl Set {
 }
 
 /// What the fate of a mutant depends on.
-const DEPENDS_ON: [&str; 6] = [
+const DEPENDS_ON: [&str; 7] = [
     ".cargo",
     "crates",
     "harness-core",
     "oracle",
     "subjects",
+    "worker",
     "corpus",
 ];
 /// The package and the name of the test.

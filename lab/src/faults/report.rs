@@ -210,7 +210,7 @@ fn hunt(hunt: &Hunt) -> String {
     }
 }
 
-/// How many hunts caught the fault, and the median time when that is more than half of them.
+/// How many hunts caught the fault, and the median time when at least half of them did.
 fn several_hunts(hunts: &[Hunt]) -> String {
     let count = |which: fn(&Hunt) -> bool| hunts.iter().filter(|&hunt| which(hunt)).count();
     let mut text = format!(
@@ -224,7 +224,7 @@ fn several_hunts(hunts: &[Hunt]) -> String {
         .map(|hunt| hunt.find.as_ref().map(|_| hunt.time_ms))
         .collect();
     times.sort_by_key(|time| time.unwrap_or(u64::MAX));
-    if let Some(Some(median)) = times.get(times.len() / 2) {
+    if let Some(Some(median)) = times.get(times.len().saturating_sub(1) / 2) {
         let _ = write!(text, ", median {}", seconds(*median));
     }
     text
