@@ -34,130 +34,27 @@
 //! `calc.*` of [`check::ALL`]: that the answer is the reference model's, in value and in kind of
 //! error; what holds for every answer without a model; and how the answers to two questions relate.
 
+mod tables;
+
 use types::{AllocationSummary, Options, TouchedUnits};
-use types::{
-    MeasureOutput, Preallocation, Qcow2Opts, VhdOpts, VhdSubformat, VhdxOpts, VmdkOpts,
-    VmdkSubformat,
-};
+use types::{MeasureOutput, Qcow2Opts, VhdOpts, VhdxOpts, VmdkOpts};
 use worker::{Checks, Describe, Outcome, Part};
 
 use crate::answers;
 use crate::check;
-use crate::options;
+use crate::formats;
 use crate::subject::{Calculators, Measured};
 use recipes::Positional;
+use tables::{
+    BLOCK_SIZES, BOUNDARY_SIZES, BOUNDARY_STEPS, CLUSTER_SIZES, GRAIN_SIZES, PREALLOCATIONS,
+    REFCOUNT_BITS, VHD_SUBFORMATS, VMDK_SUBFORMATS,
+};
 
 /// The shortest input that is a case, in bytes.
 pub const MIN_INPUT: usize = 42;
 
 /// The longest input that is read whole, in bytes.
 pub const MAX_INPUT: usize = 68;
-
-const REFCOUNT_BITS: [u8; 8] = [1, 2, 4, 8, 16, 32, 64, 0xff];
-
-const PREALLOCATIONS: [Preallocation; 4] = [
-    Preallocation::Off,
-    Preallocation::Metadata,
-    Preallocation::Falloc,
-    Preallocation::Full,
-];
-const VMDK_SUBFORMATS: [VmdkSubformat; 3] = [
-    VmdkSubformat::MonolithicSparse,
-    VmdkSubformat::StreamOptimized,
-    VmdkSubformat::MonolithicFlat,
-];
-const VHD_SUBFORMATS: [VhdSubformat; 2] = [VhdSubformat::Dynamic, VhdSubformat::Fixed];
-
-/// Legal qcow2 cluster sizes, and the nearest that are not.
-const CLUSTER_SIZES: [u32; 16] = [
-    1 << 9,
-    1 << 10,
-    1 << 11,
-    1 << 12,
-    1 << 13,
-    1 << 14,
-    1 << 15,
-    1 << 16,
-    1 << 17,
-    1 << 18,
-    1 << 19,
-    1 << 20,
-    1 << 21,
-    1 << 22,
-    1 << 8,
-    65535,
-];
-/// Legal VMDK grain sizes, and the nearest that are not.
-const GRAIN_SIZES: [u32; 8] = [
-    1 << 12,
-    1 << 13,
-    1 << 14,
-    1 << 15,
-    1 << 16,
-    1 << 17,
-    1 << 11,
-    65537,
-];
-/// Legal VHD and VHDX block sizes, and the nearest that are not.
-const BLOCK_SIZES: [u32; 16] = [
-    0,
-    1 << 19,
-    1 << 20,
-    1 << 21,
-    1 << 22,
-    1 << 23,
-    1 << 24,
-    1 << 25,
-    1 << 26,
-    1 << 27,
-    1 << 28,
-    1 << 29,
-    1 << 30,
-    1 << 31,
-    1 << 18,
-    3 << 20,
-];
-/// Around these sizes the formats change their mind: limits of qcow2's L1 table for each cluster
-/// size, of VHD's geometries and sectors, of VHDX's block sizes, of VMDK's grain numbers, and of the
-/// integers themselves.
-const BOUNDARY_SIZES: [u64; 32] = [
-    0,
-    512,
-    1 << 16,
-    1 << 20,
-    1 << 26,
-    504 << 20,
-    1 << 30,
-    100 << 30,
-    65535 * 16 * 63 * 512,
-    65535 * 16 * 255 * 512,
-    1 << 31,
-    1 << 32,
-    1 << 37,
-    1 << 38,
-    1 << 39,
-    0xff00_0000 << 9,
-    1 << 40,
-    1 << 41,
-    32 << 40,
-    1 << 43,
-    1 << 44,
-    64 << 40,
-    1 << 45,
-    (1 << 48) - (1 << 16),
-    1 << 50,
-    1 << 51,
-    1 << 53,
-    1 << 56,
-    1 << 62,
-    (1 << 63) - 1,
-    1 << 63,
-    u64::MAX,
-];
-
-/// How far apart the sizes beside a boundary are, in bytes: a byte and a sector, then units of the formats
-/// (a grain or cluster, a table's worth of small ones, blocks), and a VHDX chunk.
-const BOUNDARY_STEPS: [u64; 8] = [1, 512, 1 << 12, 1 << 16, 1 << 20, 1 << 21, 1 << 25, 1 << 32];
 
 /// A decoded input: what is asked, of which calculator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -437,8 +334,8 @@ fn evaluate_invariants(case: &CalcCase, answer: Measured, checks: &mut Checks) {
         touched,
     } = case.summary;
     let is_raw = case.options == Options::Raw;
-    let has_metadata = options::has_metadata(&case.options);
-    let is_preallocated = options::is_preallocated(&case.options);
+    let has_metadata = formats::has_metadata(&case.options);
+    let is_preallocated = formats::is_preallocated(&case.options);
     let units_fit = touched.is_none_or(|TouchedUnits { unit, count }| {
         unit != 0 && count <= virtual_size.div_ceil(unit)
     });
@@ -494,15 +391,14 @@ fn evaluate_relation(
         first == second,
     );
     if let (Ok(first), Ok(second)) = (first, second) {
-        let default_block_size = case.options == Options::Vhdx(VhdxOpts { block_size: 0 });
-        // A VHDX of no bytes takes more than a small one: see `measure_vhdx`.
+        let chooses_its_unit = formats::chooses_its_unit(&case.options);
         let grows_from_nothing =
-            matches!(case.options, Options::Vhdx(_)) && case.summary.virtual_size == 0;
+            formats::is_large_when_empty(&case.options) && case.summary.virtual_size == 0;
         checks.evaluate_if(
             matches!(case.probe, Probe::LargerDisk(_)) && !grows_from_nothing,
             &check::CALC_MONOTONE_IN_VIRTUAL_SIZE,
             first.fully_allocated <= second.fully_allocated
-                && (default_block_size || first.required <= second.required),
+                && (chooses_its_unit || first.required <= second.required),
         );
         checks.evaluate_if(
             matches!(case.probe, Probe::MoreData(_)),
@@ -536,41 +432,7 @@ impl Describe for CalcCase {
             allocated_bytes,
             touched,
         } = self.summary;
-        let mut words = match &self.options {
-            Options::Raw => "raw".to_owned(),
-            Options::Qcow2(opts) => format!(
-                "qcow2 compat {}, cluster_size {}, refcount_bits {}, preallocation {:?}{}{}{}{}",
-                if opts.compat_v3 { "1.1" } else { "0.10" },
-                opts.cluster_size,
-                opts.refcount_bits,
-                opts.preallocation,
-                if opts.extended_l2 {
-                    ", extended_l2"
-                } else {
-                    ""
-                },
-                if opts.lazy_refcounts {
-                    ", lazy_refcounts"
-                } else {
-                    ""
-                },
-                if opts.compress { ", compress" } else { "" },
-                opts.luks_header_overhead
-                    .map_or_else(String::new, |bytes| format!(
-                        ", LUKS header of {bytes} bytes"
-                    )),
-            ),
-            Options::Vmdk(opts) => {
-                format!("VMDK {:?}, grain_size {}", opts.subformat, opts.grain_size)
-            }
-            Options::Vhd(opts) => format!(
-                "VHD {:?}, block_size {}{}",
-                opts.subformat,
-                opts.block_size,
-                if opts.force_size { ", force_size" } else { "" },
-            ),
-            Options::Vhdx(opts) => format!("VHDX, block_size {}", opts.block_size),
-        };
+        let mut words = formats::in_words(&self.options);
         words += &format!("; a disk of {virtual_size} bytes of which {allocated_bytes} hold data");
         if let Some(TouchedUnits { unit, count }) = touched {
             words += &format!(" in {count} units of {unit} bytes");
@@ -593,37 +455,7 @@ impl Describe for CalcCase {
         let touched = touched.map_or_else(String::new, |TouchedUnits { unit, count }| {
             format!(".with_touched({unit}, {count})")
         });
-        let call = match &self.options {
-            Options::Raw => "measure::measure_raw(&summary)".to_owned(),
-            Options::Qcow2(opts) => format!(
-                "measure::measure_qcow2(&summary, &measure::Qcow2Opts {{ cluster_size: {}, \
-                 refcount_bits: {}, compat_v3: {}, extended_l2: {}, lazy_refcounts: {}, \
-                 compress: {}, preallocation: measure::Preallocation::{:?}, \
-                 luks_header_overhead: {:?} }})",
-                opts.cluster_size,
-                opts.refcount_bits,
-                opts.compat_v3,
-                opts.extended_l2,
-                opts.lazy_refcounts,
-                opts.compress,
-                opts.preallocation,
-                opts.luks_header_overhead,
-            ),
-            Options::Vmdk(opts) => format!(
-                "measure::measure_vmdk(&summary, &measure::VmdkOpts {{ subformat: \
-                 measure::VmdkSubformat::{:?}, grain_size: {} }})",
-                opts.subformat, opts.grain_size,
-            ),
-            Options::Vhd(opts) => format!(
-                "measure::measure_vhd(&summary, &measure::VhdOpts {{ subformat: \
-                 measure::VhdSubformat::{:?}, block_size: {}, force_size: {} }})",
-                opts.subformat, opts.block_size, opts.force_size,
-            ),
-            Options::Vhdx(opts) => format!(
-                "measure::measure_vhdx(&summary, &measure::VhdxOpts {{ block_size: {} }})",
-                opts.block_size,
-            ),
-        };
+        let call = formats::as_rust(&self.options);
         format!(
             "let summary = shared::AllocationSummary::new({virtual_size}, {allocated_bytes}){touched};\n\
              {call}\n"

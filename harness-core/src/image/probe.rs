@@ -2,15 +2,13 @@
 
 use std::num::NonZeroU64;
 
-use types::{
-    AllocationSummary, Options, Preallocation, Qcow2Opts, ScanError, VhdOpts, VhdSubformat,
-    VhdxOpts, VmdkOpts, VmdkSubformat,
-};
+use types::{AllocationSummary, Options, ScanError};
 
 use worker::{Checks, Violation};
 
 use crate::answers;
 use crate::check;
+use crate::formats;
 use crate::subject::{Calculators, Measured, ScanAnswer, Scanner};
 use recipes::conditions::SECTOR_SIZES;
 use recipes::{Recipe, unit_of_selector};
@@ -274,7 +272,7 @@ fn all_calculators(calculators: &(impl Calculators + ?Sized), first: First, case
         summary.touched = None;
     }
     let empty = AllocationSummary::new(summary.virtual_size, 0);
-    for options in options_for(summary) {
+    for options in formats::with_unit_of(summary) {
         let answer = calculators.measure(&summary, &options);
         let expected = model::calculators::measure(&summary, &options);
         let of_empty = calculators.measure(&empty, &options);
@@ -314,40 +312,6 @@ fn calculated(
         )
         .with("scanned", answers::of_summary(*summary).to_string())
         .with("options", format!("{options:?}"))
-}
-
-/// Options of every format, whose unit is the summary's where that is possible.
-fn options_for(summary: AllocationSummary) -> [Options; 5] {
-    let unit = summary.touched.map(|units| units.unit);
-    let size = |default: u32| {
-        unit.and_then(|unit| u32::try_from(unit).ok())
-            .unwrap_or(default)
-    };
-    [
-        Options::Raw,
-        Options::Qcow2(Qcow2Opts {
-            cluster_size: size(65536),
-            refcount_bits: 16,
-            compat_v3: true,
-            extended_l2: false,
-            lazy_refcounts: false,
-            compress: false,
-            preallocation: Preallocation::Off,
-            luks_header_overhead: None,
-        }),
-        Options::Vmdk(VmdkOpts {
-            subformat: VmdkSubformat::MonolithicSparse,
-            grain_size: size(65536),
-        }),
-        Options::Vhd(VhdOpts {
-            subformat: VhdSubformat::Dynamic,
-            block_size: size(2 << 20),
-            force_size: true,
-        }),
-        Options::Vhdx(VhdxOpts {
-            block_size: size(0),
-        }),
-    ]
 }
 
 /// What the calculator of the image's own format requires, against its file.
