@@ -10,7 +10,6 @@ use harness_core::image::ImageCase;
 use harness_core::subject::ScanErrorKind;
 use model;
 use recipes::Recipe;
-use recipes::conditions::End;
 use serde::Serialize;
 use shared::AllocationSummary;
 
@@ -117,19 +116,15 @@ pub fn run(args: &RecipeArgs) -> Result<ExitCode> {
     let refused = |why: &str| anyhow!("{}: {why}", shown(&args.file));
     let case = ImageCase::decode(&data).map_err(refused)?;
     let recipe = Recipe::decode(&data).map_err(refused)?;
-    let built = recipe.build();
-    let mut image = built.image;
-    image.set_capacity(recipe.conditions.capacity(image.capacity()));
+    let built = recipe.build().on_device(&recipe.conditions);
+    let image = built.image;
     if let Some(path) = &args.write_image {
         sparse_file::write(&image, path)?;
     }
     if args.write_image.is_some() && !args.describe && !args.json {
         return Ok(ExitCode::SUCCESS);
     }
-    let truth = built
-        .truth
-        .filter(|_| recipe.conditions.end == End::OfFile)
-        .and_then(|truth| truth.answer(recipe.unit));
+    let truth = built.truth.and_then(|truth| truth.answer(recipe.unit));
     let answer = Answer {
         case: case.in_words(),
         file: image.capacity(),

@@ -5,7 +5,6 @@ use std::path::Path;
 use built_in::BuiltIn;
 use harness_core::device::MockDevice;
 use harness_core::subject::{ScanErrorKind, ScanRequest, Scanner as _};
-use recipes::conditions::End;
 use recipes::truth::Truth;
 use recipes::{Built, Recipe};
 use shared::{AllocationSummary, ScanError};
@@ -25,9 +24,8 @@ pub fn judge(bytes: &[u8], qemu: &Qemu, folder: &Path) -> Verdict {
 
 fn try_judge(bytes: &[u8], qemu: &Qemu, folder: &Path) -> Result<Verdict, Inconclusive> {
     let recipe = Recipe::decode(bytes).map_err(|why| Inconclusive(why.to_owned()))?;
-    let Built {
-        mut image, truth, ..
-    } = match guarded(|| recipe.build()) {
+    let Built { image, truth, .. } = match guarded(|| recipe.build().on_device(&recipe.conditions))
+    {
         Ok(built) => built,
         Err(panic) => {
             return Ok(Verdict::differs(
@@ -36,8 +34,6 @@ fn try_judge(bytes: &[u8], qemu: &Qemu, folder: &Path) -> Result<Verdict, Inconc
             ));
         }
     };
-    image.set_capacity(recipe.conditions.capacity(image.capacity()));
-    let truth = truth.filter(|_| recipe.conditions.end == End::OfFile);
 
     let model = model::scanners::scan(recipe.format, &image, recipe.unit);
     let ours = match guarded(|| scan(&recipe, &image)) {

@@ -83,7 +83,7 @@ pub fn knobs(format: ScanFormat) -> &'static [Knob] {
 /// What a recipe makes.
 #[derive(Debug)]
 pub struct Built {
-    /// The image file: what `campaign recipe --write-image` writes.
+    /// The image file: what the recipe makes, before a device cuts or extends it.
     pub image: SparseImage,
     /// What is true of the image; `None` when it is damaged.
     pub truth: Option<Truth>,
