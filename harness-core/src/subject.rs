@@ -2,7 +2,7 @@
 //!
 //! The harness never names the calculators or scanners that it tests: it is handed a [`Subject`]. A
 //! disk-image library implements [`Calculators`] and [`Scanner`] and gets every target, check and tool.
-//! `subjects/built-in` does so for this workspace's own crates, `examples/other-subject` for another library.
+//! `subjects/built-in` does so for this workspace's own crates, `subjects/example` for another library.
 
 use std::num::NonZeroU64;
 

@@ -1,0 +1,389 @@
+//! The three engines: how each is built, started, watched, and read.
+//!
+//! One module an engine holds all that is peculiar to it. [`session`] runs one or several on one target;
+//! [`growing`] reads files that they write to for weeks.
+//! An engine's exit code is never trusted: what it did is read from its files.
+
+pub mod afl;
+pub mod growing;
+pub mod honggfuzz;
+pub mod libfuzzer;
+pub mod session;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::corpus::files_in;
+use crate::project::{ENGINE_PACKAGES, Project};
+
+/// A fuzzing engine.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    clap::ValueEnum,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// AFL++, through cargo-afl.
+    Afl,
+    /// libFuzzer, through cargo-fuzz.
+    Libfuzzer,
+    /// honggfuzz, through cargo-hfuzz.
+    Honggfuzz,
+}
+
+impl Engine {
+    /// Every engine.
+    pub const ALL: [Self; 3] = [Self::Afl, Self::Libfuzzer, Self::Honggfuzz];
+
+    /// The name on the command line, in folders and in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Afl => "afl",
+            Self::Libfuzzer => "libfuzzer",
+            Self::Honggfuzz => "honggfuzz",
+        }
+    }
+
+    /// The name as its authors write it.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Afl => "AFL++",
+            Self::Libfuzzer => "libFuzzer",
+            Self::Honggfuzz => "honggfuzz",
+        }
+    }
+
+    /// The folder and package of its targets.
+    #[must_use]
+    pub const fn package(self) -> &'static str {
+        ENGINE_PACKAGES[self as usize]
+    }
+
+    /// The package of its cargo front end, and the version that the workspace pins.
+    #[must_use]
+    pub fn front_end(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Afl => ("cargo-afl", pinned("afl")),
+            Self::Libfuzzer => ("cargo-fuzz", pinned("cargo-fuzz")),
+            Self::Honggfuzz => ("honggfuzz", pinned("honggfuzz")),
+        }
+    }
+
+    /// The command that prints the version of its cargo front end.
+    #[must_use]
+    pub fn version_command(self) -> Command {
+        let mut cargo = Command::new("cargo");
+        match self {
+            Self::Afl => cargo.args(["afl", "--version"]),
+            Self::Libfuzzer => cargo.args(["fuzz", "--version"]),
+            Self::Honggfuzz => cargo.args(["hfuzz", "version"]),
+        };
+        cargo
+    }
+
+    /// Builds a target for this engine.
+    ///
+    /// # Errors
+    /// When the build fails, with the end of what it printed and the command.
+    pub fn build(self, project: &Project, target: &str, sanitizer: Sanitizer) -> Result<Build> {
+        let build = match self {
+            Self::Afl => afl::build(project, target),
+            Self::Libfuzzer => libfuzzer::build(project, target, sanitizer),
+            Self::Honggfuzz => honggfuzz::build(project, target),
+        }?;
+        for file in std::iter::once(&build.binary).chain(&build.launcher) {
+            if !file.is_file() {
+                bail!(
+                    "the build of {target} for {} succeeded but left no {}",
+                    self.title(),
+                    file.display()
+                );
+            }
+        }
+        Ok(build)
+    }
+
+    /// The command of the process at `place` among those of a task, which ends by itself after `time`. What
+    /// it needs of folders is made.
+    fn command(self, build: &Build, task: &Task, place: usize, time: Duration) -> Result<Command> {
+        let mut command = match self {
+            Self::Afl => afl::command(build, task, place, time)?,
+            Self::Libfuzzer => libfuzzer::command(build, task, time)?,
+            Self::Honggfuzz => honggfuzz::command(build, task, time)?,
+        };
+        command.envs(&build.env);
+        Ok(command)
+    }
+
+    /// How many inputs it read to begin with, by its log.
+    fn seeds_read(self, log: &str, task: &Task) -> Option<u64> {
+        match self {
+            Self::Afl => afl::seeds_read(log),
+            Self::Libfuzzer => libfuzzer::seeds_read(log, task),
+            Self::Honggfuzz => honggfuzz::seeds_read(log, task),
+        }
+    }
+
+    /// The folders in which it keeps inputs.
+    fn queues(self, task: &Task) -> Vec<PathBuf> {
+        match self {
+            Self::Afl => task.instances.iter().map(|one| task.queue(one)).collect(),
+            Self::Libfuzzer | Self::Honggfuzz => vec![task.output.clone()],
+        }
+    }
+
+    /// The files with inputs that failed.
+    fn finds(self, task: &Task) -> Result<Vec<PathBuf>> {
+        match self {
+            Self::Afl => afl::finds(task),
+            Self::Libfuzzer | Self::Honggfuzz => artifacts(&task.artifacts()),
+        }
+    }
+}
+
+/// The finds in a folder of libFuzzer's or honggfuzz's.
+fn artifacts(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut finds = files_in(folder)?;
+    // libFuzzer remarks on slow inputs: they are no finds.
+    finds.retain(|path| {
+        let name = path.file_name().unwrap_or_default();
+        !name.as_encoded_bytes().starts_with(b"slow-unit-")
+    });
+    Ok(finds)
+}
+
+/// What an engine left in its folder when it was interrupted or killed: inputs kept, and finds. AFL++'s
+/// instances are those below `output`.
+///
+/// # Errors
+/// When a folder cannot be read.
+fn left_in(folder: &Path, output: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+    let mut kept = files_in(&folder.join("output"))?;
+    let mut finds = artifacts(&folder.join("finds"))?;
+    for instance in afl::instances_in(output)? {
+        kept.extend(files_in(&instance.join("queue"))?);
+        finds.extend(afl::instance_finds(&instance)?);
+    }
+    Ok((kept, finds))
+}
+
+/// Several engines, as a command line names them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineSet(pub BTreeSet<Engine>);
+
+impl std::str::FromStr for EngineSet {
+    type Err = String;
+
+    /// Names with commas between them, or `all`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            return Ok(Self(Engine::ALL.into()));
+        }
+        let engine = |name| <Engine as clap::ValueEnum>::from_str(name, false);
+        let engines = text.split(',').map(engine).collect::<Result<_, _>>();
+        engines.map(Self).map_err(|error| {
+            let names = Engine::ALL.map(Engine::name).join(", ");
+            format!("{error}; there are {names}, and `all`")
+        })
+    }
+}
+
+impl std::fmt::Display for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The version that the workspace's manifest pins for `package`: versions are there, and only there.
+fn pinned(package: &str) -> &'static str {
+    include_str!("../../../Cargo.toml")
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix(package)?
+                .strip_prefix(" = \"=")?
+                .split('"')
+                .next()
+        })
+        .expect("the workspace pins every engine")
+}
+
+/// The sanitizer of a libFuzzer build. AFL++ and honggfuzz run without one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Sanitizer {
+    /// AddressSanitizer when a nightly toolchain is there, which it needs; none otherwise.
+    Auto,
+    /// AddressSanitizer; needs a nightly toolchain.
+    Address,
+    /// No sanitizer: stable Rust, and the fastest.
+    None,
+}
+
+/// What a build made.
+#[derive(Debug, Clone)]
+pub struct Build {
+    /// The instrumented target.
+    pub binary: PathBuf,
+    /// The engine itself, where it is a program of its own that the build makes.
+    pub launcher: Option<PathBuf>,
+    /// What the engine's environment has beside the tool's.
+    pub env: BTreeMap<String, String>,
+}
+
+/// What one engine is to do, in one process or several.
+#[derive(Debug, Clone)]
+struct Task {
+    /// The longest input to make, in bytes.
+    max_input: usize,
+    /// The folder of inputs to begin from. The engine does not write there.
+    inputs: PathBuf,
+    /// The folder that belongs to this engine: it writes here and nowhere else, but for `output`.
+    folder: PathBuf,
+    /// Where it keeps its inputs. AFL++'s may be shared with other machines.
+    output: PathBuf,
+    /// The dictionary.
+    dictionary: Option<PathBuf>,
+    /// Whether the target lets engines see comparisons (see
+    /// [`compare_tracing`](worker::TargetInfo::compare_tracing)).
+    compare_tracing: bool,
+    /// How many fuzzing processes or threads.
+    workers: usize,
+    /// Whether it reads what other engines found.
+    reads_others: bool,
+    /// AFL++'s instances, one a worker; none of other engines.
+    instances: Vec<afl::Instance>,
+}
+
+impl Task {
+    /// What the process at `place` prints.
+    fn log(&self, place: usize) -> PathBuf {
+        match place {
+            0 => self.folder.join("log.txt"),
+            _ => self.folder.join(format!("log-{}.txt", place + 1)),
+        }
+    }
+
+    /// Where the engine puts finds, when it can be chosen.
+    fn artifacts(&self) -> PathBuf {
+        self.folder.join("finds")
+    }
+
+    /// Where AFL++ and honggfuzz read what other engines found.
+    fn import(&self) -> PathBuf {
+        self.folder.join("import")
+    }
+
+    fn queue(&self, instance: &afl::Instance) -> PathBuf {
+        self.output.join(&instance.name).join("queue")
+    }
+}
+
+/// Runs a build command and turns its failure into an error with the end of what it printed.
+fn run_build(command: &mut Command) -> Result<()> {
+    let shown = shown(command);
+    let output = command
+        .stdin(std::process::Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run `{shown}`"))?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<&str> = text.lines().collect();
+        let end = lines[lines.len().saturating_sub(25)..].join("\n");
+        bail!(
+            "`{shown}` failed ({}); `cargo campaign doctor` says what is missing. It said:\n{end}",
+            output.status
+        );
+    }
+    Ok(())
+}
+
+/// A command as a person would type it.
+#[must_use]
+pub fn shown(command: &Command) -> String {
+    std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|part| part.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// The platform of this machine, as rustc names it.
+fn host_triple() -> Result<String> {
+    let output = Command::new("rustc")
+        .arg("-vV")
+        .output()
+        .context("cannot run rustc")?;
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .map(str::to_owned)
+        .context("rustc -vV names no host")
+}
+
+/// The last lines of a log.
+fn end_of(log: &Path) -> String {
+    let text = growing::end(log).unwrap_or_default();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    lines[lines.len().saturating_sub(12)..].join("\n")
+}
+
+/// The number after `key` in `text`, at its first occurrence.
+pub(crate) fn number_after(text: &str, key: &str) -> Option<u64> {
+    let rest = text.split_once(key)?.1.trim_start();
+    let digits = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
+    rest[..digits].parse().ok()
+}
+
+/// A task, for tests.
+#[cfg(test)]
+fn task() -> Task {
+    Task {
+        max_input: 192,
+        inputs: "inputs".into(),
+        folder: "folder".into(),
+        output: "folder/output".into(),
+        dictionary: None,
+        compare_tracing: true,
+        workers: 1,
+        reads_others: false,
+        instances: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engines_are_named_singly_or_all_at_once() {
+        let parse = |text: &str| text.parse::<EngineSet>().map(|set| set.0.len());
+        assert_eq!(parse("all"), Ok(3));
+        assert_eq!(parse("afl,honggfuzz,afl"), Ok(2));
+        let error = parse("afl,klee").unwrap_err();
+        assert!(
+            error.contains("libfuzzer") && error.contains("`all`"),
+            "{error}"
+        );
+        assert!(parse("").is_err());
+    }
+}

@@ -1,0 +1,255 @@
+//! What a project has: its folders, its targets and checks, and the folders of what a campaign makes.
+//!
+//! A project is a folder with the three engine crates, seeds, and a `replay_worker` binary. This
+//! workspace is one; a project with other code under test, as in `subjects/example`, is
+//! another, and `--project` names it. The replay worker knows the targets and the checks: it is built when one
+//! of them is first asked for.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, bail};
+use worker::TargetInfo;
+use worker::protocol::{CheckInfo, Hello};
+
+use crate::replay::{build_worker, hello_of};
+use crate::supervisor::{self, Claim};
+
+/// The packages of the engines' targets, which are also their folders.
+pub const ENGINE_PACKAGES: [&str; 3] = ["afl-targets", "libfuzzer-targets", "hfuzz-targets"];
+
+/// A project with targets.
+#[derive(Debug, Clone)]
+pub struct Project {
+    root: PathBuf,
+    /// As it was named on the command line.
+    named: Option<PathBuf>,
+    worker: OnceLock<Worker>,
+}
+
+/// A replay worker, and what it serves.
+#[derive(Debug, Clone)]
+struct Worker {
+    binary: PathBuf,
+    hello: Hello,
+}
+
+impl Project {
+    /// The project at `explicit`, or else the one that the current folder lies in.
+    ///
+    /// # Errors
+    /// When the folder is no project, or no folder above the current one is.
+    pub fn open(explicit: Option<&Path>) -> Result<Self> {
+        if let Some(folder) = explicit {
+            let root = folder
+                .canonicalize()
+                .with_context(|| format!("{} cannot be opened", folder.display()))?;
+            if !is_project(&root) {
+                bail!(
+                    "{} is no project: it has no folders {}",
+                    folder.display(),
+                    ENGINE_PACKAGES.join(", ")
+                );
+            }
+            return Ok(Self {
+                root,
+                named: Some(folder.to_owned()),
+                worker: OnceLock::new(),
+            });
+        }
+        let here = std::env::current_dir().context("the current folder is not known")?;
+        match here.ancestors().find(|folder| is_project(folder)) {
+            Some(root) => Ok(Self {
+                root: root.to_owned(),
+                named: None,
+                worker: OnceLock::new(),
+            }),
+            None => bail!(
+                "neither this folder nor one above it is a project; name it with --project DIR"
+            ),
+        }
+    }
+
+    /// The beginning of a command line that uses this project.
+    #[must_use]
+    pub fn command(&self) -> String {
+        match &self.named {
+            Some(folder) => format!("cargo campaign --project {}", folder.display()),
+            None => "cargo campaign".to_owned(),
+        }
+    }
+
+    /// The project's root.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of the code under test, from the root: coverage counts the files below it. The
+    /// manifest says it, as `code-under-test` under `[workspace.metadata.campaign]`.
+    ///
+    /// # Errors
+    /// When cargo cannot read the manifest, or it does not say so.
+    pub fn code_under_test(&self) -> Result<String> {
+        let output = Command::new("cargo")
+            .args(["metadata", "--no-deps", "--format-version", "1"])
+            .current_dir(&self.root)
+            .output()
+            .context("cannot run cargo")?;
+        let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("cargo cannot read {}/Cargo.toml", self.root.display()))?;
+        metadata["metadata"]["campaign"]["code-under-test"]
+            .as_str()
+            .map(str::to_owned)
+            .with_context(|| {
+                format!(
+                    "{}/Cargo.toml has no `code-under-test` under [workspace.metadata.campaign]",
+                    self.root.display()
+                )
+            })
+    }
+
+    /// The replay worker: see [`build_worker`].
+    ///
+    /// # Errors
+    /// When it cannot be built or started, or is of another version than this tool.
+    pub fn worker(&self) -> Result<&Path> {
+        Ok(&self.built()?.binary)
+    }
+
+    /// Every target.
+    ///
+    /// # Errors
+    /// As [`worker`](Self::worker).
+    pub fn targets(&self) -> Result<&[TargetInfo]> {
+        Ok(&self.built()?.hello.targets)
+    }
+
+    /// Every check.
+    ///
+    /// # Errors
+    /// As [`worker`](Self::worker).
+    pub fn checks(&self) -> Result<&[CheckInfo]> {
+        Ok(&self.built()?.hello.checks)
+    }
+
+    /// The targets that campaigns fuzz: all but the base line, which measures an engine's own cost.
+    ///
+    /// # Errors
+    /// As [`worker`](Self::worker).
+    pub fn fuzzed(&self) -> Result<Vec<&TargetInfo>> {
+        let targets = self.targets()?.iter();
+        Ok(targets.filter(|target| !target.is_baseline).collect())
+    }
+
+    /// The target of that name.
+    ///
+    /// # Errors
+    /// When there is none, and as [`worker`](Self::worker).
+    pub fn target(&self, name: &str) -> Result<&TargetInfo> {
+        let mut targets = self.targets()?.iter();
+        match targets.find(|target| target.name == name) {
+            Some(target) => Ok(target),
+            None => bail!(
+                "no target is called {name:?}; there are {}",
+                names(self.fuzzed()?).join(", ")
+            ),
+        }
+    }
+
+    fn built(&self) -> Result<&Worker> {
+        if let Some(worker) = self.worker.get() {
+            return Ok(worker);
+        }
+        let binary = build_worker(&self.root, &self.builds("replay"))?;
+        let hello = hello_of(&binary)?;
+        Ok(self.worker.get_or_init(|| Worker { binary, hello }))
+    }
+
+    /// Seeds that are checked in, of a target.
+    #[must_use]
+    pub fn seeds(&self, target: &str) -> PathBuf {
+        self.root.join("corpus/seeds").join(target)
+    }
+
+    /// The shipped corpora: a zip a target.
+    #[must_use]
+    pub fn shipped(&self) -> PathBuf {
+        self.root.join("corpus/shipped")
+    }
+
+    /// Past finds that are checked in and must not come back, of a target.
+    #[must_use]
+    pub fn regressions(&self, target: &str) -> PathBuf {
+        self.root.join("corpus/regressions").join(target)
+    }
+
+    /// The dictionary of a target.
+    #[must_use]
+    pub fn dictionary(&self, target: &TargetInfo) -> Option<PathBuf> {
+        let path = self.root.join(target.dictionary.as_ref()?);
+        Some(path).filter(|path| path.is_file())
+    }
+
+    /// Everything that campaigns make: it is not checked in.
+    #[must_use]
+    pub fn results(&self) -> PathBuf {
+        self.root.join("results")
+    }
+
+    /// The corpus of a target: what all engines found worth keeping, named by content.
+    #[must_use]
+    pub fn corpus(&self, target: &str) -> PathBuf {
+        self.results().join("corpus").join(target)
+    }
+
+    /// The finds of an engine on a target, named by content.
+    #[must_use]
+    pub fn finds(&self, target: &str, engine: &str) -> PathBuf {
+        self.results().join("finds").join(target).join(engine)
+    }
+
+    /// The folder in which an engine runs on a target, or `ensemble` for several.
+    #[must_use]
+    pub fn run_folder(&self, target: &str, engine: &str) -> PathBuf {
+        self.results().join("run").join(target).join(engine)
+    }
+
+    /// Takes the folder of a run for this process, until the lock is dropped.
+    ///
+    /// # Errors
+    /// When another process has it: two runs in one folder would destroy each other's results.
+    pub fn lock(&self, run_folder: &Path) -> Result<File> {
+        supervisor::lock(&run_folder.with_extension("lock"), run_folder)
+    }
+
+    /// As [`lock`](Self::lock), for a run that starts engines there: see [`Claim::take`].
+    ///
+    /// # Errors
+    /// As [`Claim::take`].
+    pub fn claim(&self, run_folder: &Path) -> Result<Claim> {
+        Claim::take(run_folder, &run_folder.with_extension("lock"))
+    }
+
+    /// The folder of builds for `purpose`. Each has one of its own, because the flags differ.
+    #[must_use]
+    pub fn builds(&self, purpose: &str) -> PathBuf {
+        self.root.join("target").join("campaign").join(purpose)
+    }
+}
+
+/// The names of targets.
+#[must_use]
+pub fn names<'a>(targets: impl IntoIterator<Item = &'a TargetInfo>) -> Vec<&'a str> {
+    let targets = targets.into_iter();
+    targets.map(|target| target.name.as_str()).collect()
+}
+
+fn is_project(folder: &Path) -> bool {
+    folder.join("Cargo.toml").is_file()
+        && ENGINE_PACKAGES
+            .iter()
+            .all(|package| folder.join(package).join("Cargo.toml").is_file())
+}

@@ -1,0 +1,390 @@
+//! `campaign compare`: a trial with a stand-in for the engine, what is refused, and a comparison that is killed.
+
+mod stand_in;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use campaign::atomic::write_json;
+use campaign::comparison::contestant::Contestant;
+use campaign::comparison::folder::Folder;
+use campaign::comparison::machine;
+use campaign::comparison::order::TrialId;
+use campaign::comparison::plan::{self, Plan};
+use campaign::comparison::trial::{Ended, Running, Trial};
+use campaign::corpus::content_name;
+use campaign::engine::Engine;
+use campaign::supervisor;
+use report::Comparison;
+use worker::TargetInfo;
+
+const TARGET: &str = "fuzz_measure_calc";
+const LIBFUZZER: Contestant = Contestant::Alone(Engine::Libfuzzer);
+
+fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn id(number: usize) -> TrialId {
+    TrialId {
+        target: TARGET.into(),
+        engine: LIBFUZZER,
+        number,
+    }
+}
+
+fn script(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, format!("#!/bin/sh\n{text}")).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A worker on which inputs that begin with `F` fail.
+const WORKER: &str = r#"
+run() {
+    case $(head -c 1 "$1") in
+    F) fails calc.stand_in invariant '"part":{"name":"calculator"}' ;;
+    *) pass ;;
+    esac
+}
+"#;
+
+/// Prints like libFuzzer, keeps two inputs half a second apart, reports one that fails, and runs until its end.
+const ENGINE: &str = r#"
+for argument; do
+    case $argument in
+    -artifact_prefix=*) artifacts=${argument#*=} ;;
+    -*) ;;
+    */output) output=$argument ;;
+    */inputs) echo "INFO: $(ls "$argument" | wc -l) files found in $argument" ;;
+    esac
+done
+echo 'INFO: Running with entropic power schedule'
+printf first >"$output/first"
+sleep 0.5
+printf second >"$output/second"
+printf Fails >"${artifacts}crash-1"
+echo '#100 NEW'
+trap 'echo "stat::number_of_executed_units: 1000"; exit' INT
+while :; do sleep 0.1; done
+"#;
+
+/// A comparison's folder with stand-ins, and two seeds.
+fn stand_ins(engine: &str) -> (tempfile::TempDir, Folder) {
+    let out = tempfile::tempdir().unwrap();
+    let folder = Folder::open(out.path()).unwrap();
+    script(&folder.builds().join("libfuzzer").join(TARGET), engine);
+    stand_in::write_worker(&folder.worker(), WORKER);
+    let seeds = out.path().join("seeds").join(TARGET);
+    fs::create_dir_all(&seeds).unwrap();
+    for seed in ["one", "two"] {
+        fs::write(seeds.join(seed), seed).unwrap();
+    }
+    (out, folder)
+}
+
+fn run(folder: &Folder, id: &TrialId, seconds: u64) -> Ended {
+    try_to_run(folder, id, seconds).unwrap()
+}
+
+fn try_to_run(folder: &Folder, id: &TrialId, seconds: u64) -> anyhow::Result<Ended> {
+    folder.begin(id).unwrap();
+    let running = Running {
+        folder,
+        contestants: &[LIBFUZZER],
+        time: Duration::from_secs(seconds),
+        snapshot: Duration::from_millis(200),
+        system: "a system",
+    };
+    let target = TargetInfo::new(TARGET, "a stand-in", 100);
+    running.run(id, &target, None, &mut |_| {})
+}
+
+#[test]
+fn a_trial_is_whole_once_its_file_is_there_and_says_what_came_when() {
+    let (_out, folder) = stand_ins(ENGINE);
+    folder.begin(&id(1)).unwrap();
+    assert_eq!(Trial::read(&folder, &id(1)).unwrap(), None);
+    let Ended::Whole(trial) = run(&folder, &id(1), 2) else {
+        panic!("it is not whole");
+    };
+    assert_eq!(
+        Trial::read(&folder, &id(1)).unwrap().as_ref(),
+        Some(&*trial)
+    );
+    assert_eq!(trial.failure, None);
+    assert_eq!((trial.seeds_read, trial.executions), (2, 1000));
+    assert_eq!(trial.corpus, 2);
+    let kept: Vec<&str> = trial.kept.iter().map(|kept| kept.file.as_str()).collect();
+    let pool = |content: &[u8]| format!("run/pool/{}", content_name(content));
+    assert_eq!(kept, [pool(b"first"), pool(b"second")]);
+    assert!(
+        trial.kept[1].time_ms >= trial.kept[0].time_ms + 400,
+        "{trial:?}"
+    );
+    assert!(trial.kept[1].executions <= 1000);
+    let [find] = trial.finds.as_slice() else {
+        panic!("{:?}", trial.finds);
+    };
+    assert_eq!(find.check, "calc.stand_in");
+    assert!((400..2500).contains(&find.time_ms), "{find:?}");
+    let input = folder.trial(&id(1)).join(&find.file);
+    assert_eq!(fs::read_to_string(input).unwrap(), "Fails");
+
+    // A folder that is another trial's is not taken for this one.
+    let other = folder.trial(&id(2));
+    fs::create_dir_all(&other).unwrap();
+    fs::copy(
+        folder.trial(&id(1)).join("trial.json"),
+        other.join("trial.json"),
+    )
+    .unwrap();
+    assert!(Trial::read(&folder, &id(2)).is_err());
+}
+
+#[test]
+fn an_engine_that_dies_makes_a_trial_that_does_not_count() {
+    let (_out, folder) = stand_ins("echo 'out of luck'; exit 7");
+    let Ended::Whole(trial) = run(&folder, &id(1), 5) else {
+        panic!("it is not whole");
+    };
+    let why = trial.failure.unwrap();
+    assert!(why.contains("out of luck"), "{why}");
+    // What cannot even be started is an error, and leaves no whole trial.
+    fs::remove_file(folder.builds().join("libfuzzer").join(TARGET)).unwrap();
+    assert!(try_to_run(&folder, &id(2), 1).is_err());
+    assert_eq!(Trial::read(&folder, &id(2)).unwrap(), None);
+}
+
+fn compare(out: &Path, more: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_campaign"));
+    command
+        .arg("--project")
+        .arg(project())
+        .arg("compare")
+        .arg("--out")
+        .arg(out)
+        .args(more)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn refused(output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    said
+}
+
+#[test]
+fn a_comparison_goes_on_only_as_it_was_begun() {
+    let (out, folder) = stand_ins(ENGINE);
+    let plan = Plan {
+        version: plan::VERSION,
+        started: "2026-01-01T00:00:00Z".into(),
+        targets: vec![TARGET.into()],
+        engines: vec![LIBFUZZER],
+        trials: 3,
+        time_seconds: 60,
+        snapshot_seconds: 1,
+        cores: 1,
+        order_seed: 7,
+        machine: machine::describe(&[Engine::Libfuzzer].into(), 1, 1),
+        code: None,
+        files: folder.kept().unwrap(),
+    };
+    write_json(&folder.plan(), &plan).unwrap();
+    let differently = ["--time", "30s", "--trials", "2", "--engines", "all"];
+    let said = refused(&compare(out.path(), &differently).output().unwrap());
+    for part in [
+        "--time: it has 60 s, and asked for is 30 s",
+        "--trials: it has 3, and asked for is 2",
+        "--engines: it has libfuzzer, and asked for is afl, libfuzzer, honggfuzz",
+    ] {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+    assert!(!said.contains("--seed"), "{said}");
+
+    fs::write(out.path().join("seeds").join(TARGET).join("one"), "changed").unwrap();
+    let said = refused(&compare(out.path(), &[]).output().unwrap());
+    let file = format!("seeds/{TARGET}/one: it is not the file");
+    assert!(said.contains(&file), "{said}");
+
+    let lock = supervisor::lock(&folder.lock(), out.path()).unwrap();
+    let said = refused(&compare(out.path(), &[]).output().unwrap());
+    assert!(said.contains("another run is under way"), "{said}");
+    drop(lock);
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::write(elsewhere.path().join("precious"), "x").unwrap();
+    let said = refused(&compare(elsewhere.path(), &[]).output().unwrap());
+    assert!(said.contains("precious"), "{said}");
+}
+
+#[test]
+fn trials_of_run_are_trials_of_compare_now() {
+    let mut run = Command::new(env!("CARGO_BIN_EXE_campaign"));
+    let arguments = ["run", "--engines", "all", TARGET, "--trials", "3"];
+    let output = run.args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("compare TARGET --engines all,ensemble"),
+        "{said}"
+    );
+}
+
+/// The whole trials, each with the bytes of its file.
+fn whole(out: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut whole = BTreeMap::new();
+    let mut folders = vec![out.join("trials")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.file_name().is_some_and(|name| name == "trial.json") {
+                whole.insert(path.clone(), fs::read(&path).unwrap());
+            } else if path.is_dir() && !path.ends_with("run") {
+                folders.push(path);
+            }
+        }
+    }
+    whole
+}
+
+/// The processes whose command line names the folder, by number.
+fn processes_of(out: &Path) -> Vec<String> {
+    let out = out.canonicalize().unwrap().display().to_string();
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let ours = |entry: &fs::DirEntry| {
+        let arguments = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&arguments).contains(&out)
+    };
+    let ours = entries.filter(ours);
+    ours.map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+fn wait_for(what: &str, within: Duration, mut is_there: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_there() {
+        assert!(start.elapsed() < within, "{what}: not within {within:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn kill(mut child: Child, out: &Path) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // The engines are ended without another start.
+    wait_for("no engine is left", Duration::from_secs(5), || {
+        processes_of(out).is_empty()
+    });
+}
+
+#[test]
+#[ignore = "needs the engines; scripts/test runs it"]
+fn killed_at_any_moment_it_goes_on_with_every_trial_whole_and_none_twice() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("out");
+    let arguments = [
+        TARGET, "--trials", "2", "--time", "3s", "--seed", "11", "--cores", "2",
+    ];
+    let start = || {
+        let mut command = compare(&out, &arguments);
+        // Nobody reads what is said until the last start.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    };
+    // While the first trials run.
+    let child = start();
+    wait_for("the plan", Duration::from_secs(900), || {
+        out.join("plan.json").exists()
+    });
+    std::thread::sleep(Duration::from_millis(1500));
+    kill(child, &out);
+    assert_eq!(whole(&out).len(), 0);
+    // As soon as a trial is whole, and is being measured.
+    let child = start();
+    wait_for("a whole trial", Duration::from_secs(60), || {
+        !whole(&out).is_empty()
+    });
+    kill(child, &out);
+    let first = whole(&out);
+    // While others run, one of them for the second time.
+    let child = start();
+    wait_for("another whole trial", Duration::from_secs(60), || {
+        whole(&out).len() > first.len()
+    });
+    std::thread::sleep(Duration::from_millis(900));
+    kill(child, &out);
+    let second = whole(&out);
+    assert!(second.len() < 6, "there is something left to do");
+
+    let output = compare(&out, &[]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let all = whole(&out);
+    assert_eq!(all.len(), 6, "{said}");
+    for (path, bytes) in first.iter().chain(&second) {
+        assert_eq!(&all[path], bytes, "{} was run again", path.display());
+    }
+    let report = fs::read_to_string(out.join("report.json")).unwrap();
+    let report: Comparison = serde_json::from_str(&report).unwrap();
+    let [target] = report.targets.as_slice() else {
+        panic!("{} targets", report.targets.len());
+    };
+    for engine in &target.engines {
+        let numbers: Vec<usize> = engine.trials.iter().map(|trial| trial.trial).collect();
+        assert_eq!(numbers, [1, 2], "{}", engine.engine);
+        for trial in engine.counting() {
+            assert!((2.0..9.0).contains(&trial.seconds), "{}", trial.seconds);
+            let last = trial.growth.last().unwrap();
+            assert_eq!(
+                (last.regions, last.lines, last.functions),
+                (
+                    trial.reach.regions,
+                    trial.reach.lines,
+                    trial.reach.functions
+                )
+            );
+            assert!(trial.reach.regions >= target.seeds.reach.regions);
+        }
+        assert_eq!(engine.counting().count(), 2, "{engine:?}");
+    }
+    let rows = fs::read_to_string(out.join("series.csv")).unwrap();
+    let points: usize = target
+        .engines
+        .iter()
+        .flat_map(|engine| &engine.trials)
+        .map(|trial| trial.growth.len())
+        .sum();
+    assert_eq!(rows.lines().count(), points + 1);
+    // Each kill left at least one half trial, which was moved aside and not thrown away.
+    let aside = fs::read_dir(out.join("unfinished")).unwrap().count();
+    assert!((3..=6).contains(&aside), "{aside}");
+
+    // What was measured is not replayed again: the corpora may go.
+    for trial in all.keys() {
+        fs::remove_dir_all(trial.with_file_name("run")).unwrap();
+    }
+    let again = compare(&out, &[]).output().unwrap();
+    assert_eq!(again.status.code(), Some(0));
+    let report_again = fs::read_to_string(out.join("report.json")).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Comparison>(&report_again).unwrap(),
+        report
+    );
+    // Without that, what is gone is said, and the trial does not count.
+    let afl = out
+        .join("trials")
+        .join(TARGET)
+        .join("afl/002/measured.json");
+    fs::remove_file(afl).unwrap();
+    let said = refused(&compare(&out, &[]).output().unwrap());
+    assert!(said.contains("could not be read"), "{said}");
+}

@@ -1,0 +1,79 @@
+//! The small program of `tests/coverage.rs`, built for coverage, whose regions are known by hand.
+
+use campaign::coverage::{Input, NeutralBuild, Replay, SourceMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+pub(crate) const FILE: &str = "crates/code/src/lib.rs";
+
+/// The small program, written and built once for all tests of a file.
+pub(crate) struct Fixture {
+    pub(crate) root: PathBuf,
+    pub(crate) binary: PathBuf,
+    pub(crate) map: SourceMap,
+}
+
+pub(crate) fn fixture() -> &'static Fixture {
+    static FIXTURE: OnceLock<Fixture> = OnceLock::new();
+    FIXTURE.get_or_init(|| {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("coverage_fixture");
+        // The crate that a project's worker is made with, at the versions of this workspace.
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let worker = project.join("worker").canonicalize().unwrap();
+        let manifest = include_str!("worker.toml").replace("WORKER", worker.to_str().unwrap());
+        let lock = fs::read_to_string(project.join("Cargo.lock")).unwrap();
+        let files = [
+            ("Cargo.toml", manifest.as_str()),
+            ("Cargo.lock", lock.as_str()),
+            ("src/main.rs", include_str!("worker.rs")),
+            ("crates/code/Cargo.toml", include_str!("code.toml")),
+            (FILE, include_str!("code.rs")),
+        ];
+        for (name, text) in files {
+            let path = root.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let binary = build(&root).build().unwrap();
+        let map = SourceMap::of_worker(&binary, &root, "crates/").unwrap();
+        Fixture { root, binary, map }
+    })
+}
+
+pub(crate) fn build(root: &Path) -> NeutralBuild {
+    NeutralBuild {
+        manifest: root.join("Cargo.toml"),
+        binary: "fixture_worker".into(),
+        target_dir: root.join("target"),
+    }
+}
+
+impl Fixture {
+    pub(crate) fn replay(&self) -> Replay<'_> {
+        Replay {
+            binary: &self.binary,
+            map: &self.map,
+            target: "fixture",
+            timeout: Duration::from_secs(2),
+        }
+    }
+
+    #[allow(dead_code, reason = "not every file of tests needs it")]
+    /// Inputs in a folder of this test's own, 10 ms and 100 executions apart.
+    pub(crate) fn inputs(&self, test: &str, inputs: &[&[u8]]) -> Vec<Input> {
+        let folder = self.root.join("inputs").join(test);
+        fs::create_dir_all(&folder).unwrap();
+        let write = |(index, bytes): (usize, &&[u8])| {
+            let path = folder.join(index.to_string());
+            fs::write(&path, bytes).unwrap();
+            Input {
+                path,
+                time_ms: index as u64 * 10,
+                executions: index as u64 * 100,
+            }
+        };
+        inputs.iter().enumerate().map(write).collect()
+    }
+}

@@ -1,0 +1,328 @@
+//! Several engines at once, with real engines: what one knows, the others read, and no find ends an engine.
+//!
+//! These tests build targets for the three engines and fuzz for about a minute, so they need the engines:
+//! `scripts/test` runs them, with `cargo test --package campaign --test ensemble -- --ignored`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use campaign::cores;
+use campaign::corpora::{pack, zip_of};
+use campaign::corpus::{content_name, files_in};
+use campaign::engine::afl::Sharing;
+use campaign::engine::session::{self, Session, Setup, View};
+use campaign::engine::{Engine, Sanitizer};
+use campaign::project::Project;
+use worker::TargetInfo;
+
+/// Engines have the machine's cores for themselves: one test at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The project, and the target of scanners.
+fn scan() -> (Project, TargetInfo) {
+    let project = Project::open(Some(&root())).unwrap();
+    let target = project.target("fuzz_measure_scan").unwrap().clone();
+    (project, target)
+}
+
+/// Runs `engines` on the scan target in `folder`, on two cores, until `look` has seen enough.
+fn run(
+    engines: &[Engine],
+    folder: &Path,
+    inputs: &[PathBuf],
+    seconds: u64,
+    sharing: Option<Sharing>,
+    mut look: impl FnMut(&View<'_>) -> bool,
+) -> Session {
+    let (project, target) = scan();
+    let builds: BTreeMap<_, _> = engines
+        .iter()
+        .map(|&engine| {
+            let build = engine.build(&project, &target.name, Sanitizer::None);
+            (engine, build.unwrap())
+        })
+        .collect();
+    // The other machine's instance has the other core.
+    let cores = cores::first(Some(if sharing.is_some() { 1 } else { 2 })).expect("two cores");
+    let setup = Setup {
+        dictionary: project.dictionary(&target),
+        at_once: cores.len(),
+        cores,
+        sharing,
+        ..Setup::new(
+            &target,
+            &builds,
+            inputs,
+            folder.to_owned(),
+            Duration::from_secs(seconds),
+        )
+    };
+    session::run(&setup, &mut |view| match look(view) {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    })
+    .unwrap()
+}
+
+fn seeds() -> Vec<PathBuf> {
+    let (project, target) = scan();
+    let seeds = files_in(&project.seeds(&target.name)).unwrap();
+    assert!(seeds.len() > 20, "{} seeds", seeds.len());
+    seeds
+}
+
+fn log(run: &Path, engine: Engine) -> String {
+    let log = run.join(engine.name()).join("log.txt");
+    String::from_utf8_lossy(&fs::read(log).unwrap()).into_owned()
+}
+
+/// The names of the files in an AFL++ queue.
+fn queue(instance: &Path) -> Vec<String> {
+    let files = files_in(&instance.join("queue")).unwrap().into_iter();
+    files
+        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+        .collect()
+}
+
+#[test]
+#[ignore = "needs the three engines; scripts/test runs it"]
+fn what_one_engine_knows_the_others_read() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("run");
+    // Inputs that nobody could find in seconds: those of the shipped corpus. honggfuzz seems to have found
+    // them, as they appear in its folder.
+    let known: BTreeSet<String> = seeds()
+        .iter()
+        .map(|seed| content_name(&fs::read(seed).unwrap()))
+        .collect();
+    let shipped = pack::read(&zip_of(&root().join("corpus/shipped"), &scan().1)).unwrap();
+    let secret: Vec<Vec<u8>> = shipped
+        .into_values()
+        .filter(|content| !content.is_empty() && !known.contains(&content_name(content)))
+        .take(200)
+        .collect();
+    assert_eq!(secret.len(), 200);
+    let mut is_placed = false;
+    let outcome = run(&Engine::ALL, &folder, &seeds(), 30, None, |view| {
+        let output = folder.join("honggfuzz/output");
+        if !is_placed && view.elapsed > Duration::from_secs(6) && output.is_dir() {
+            is_placed = true;
+            for content in &secret {
+                fs::write(
+                    output.join(format!("!secret-{}", content_name(content))),
+                    content,
+                )
+                .unwrap();
+            }
+        }
+        // To the end: AFL++ reads in the last exchange.
+        false
+    });
+    assert!(is_placed, "honggfuzz did not start in time");
+    for one in &outcome.engines {
+        let (figures, engine) = (&one.figures, one.figures.engine);
+        assert_eq!(figures.failure, None);
+        assert!(figures.executions > 0 && one.seeds_read > 0, "{engine}");
+        assert!(figures.core_seconds > 0.0, "{engine}");
+        assert!(figures.given > 0, "{engine} was given nothing");
+    }
+    let names: BTreeSet<String> = secret.iter().map(|content| content_name(content)).collect();
+    let of_honggfuzz = outcome
+        .kept
+        .iter()
+        .filter(|kept| kept.engine == Engine::Honggfuzz && names.contains(&kept.name));
+    assert!(of_honggfuzz.count() > 20, "others found the same first");
+
+    // libFuzzer read them, and some were news to it.
+    let given = files_in(&folder.join("libfuzzer/output")).unwrap();
+    let given = given.iter().filter(|path| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        let name = name.strip_prefix("from-honggfuzz-");
+        name.is_some_and(|name| names.contains(name))
+    });
+    assert!(given.count() > 20, "libFuzzer was given few");
+    let said = log(&folder, Engine::Libfuzzer);
+    assert!(said.lines().any(|line| line.contains("RELOAD")), "{said}");
+    // AFL++ took some into its queue, each under the name of where it came from.
+    let imported = queue(&folder.join("afl/output/main"))
+        .into_iter()
+        .filter_map(|name| {
+            let (_, from) = name.split_once(",sync:import_0,src:")?;
+            let from: String = from.chars().take_while(char::is_ascii_hexdigit).collect();
+            Some(names.iter().any(|name| name.starts_with(&from)))
+        })
+        .collect::<Vec<bool>>();
+    assert!(
+        imported.contains(&true),
+        "AFL++ imported {}",
+        imported.len()
+    );
+    // honggfuzz read what the others gave it.
+    let said = log(&folder, Engine::Honggfuzz);
+    let loaded = said.matches("Loading dynamic input file:").count();
+    assert!(loaded > 0, "honggfuzz loaded nothing");
+}
+
+/// Copies an instance's folder as rsync does: new files are written beside their place and then moved.
+fn copy_as_rsync_does(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let there = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_as_rsync_does(&path, &there);
+        } else if path.is_file() {
+            let beside = to.join(".copying");
+            // It may vanish meanwhile, as rsync says of such files.
+            if fs::copy(&path, &beside).is_ok() {
+                fs::rename(&beside, &there).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs the three engines; scripts/test runs it"]
+fn afl_on_two_machines_reads_what_the_other_found() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    let sharing = |shared: &str, name: &str, is_main| Sharing {
+        folder: place(shared),
+        name: name.to_owned(),
+        is_main,
+    };
+    for shared in ["shared-here", "shared-there"] {
+        fs::create_dir(place(shared)).unwrap();
+    }
+    // Each begins from seeds that the other does not have.
+    let (here, there): (Vec<_>, Vec<_>) = seeds()
+        .into_iter()
+        .enumerate()
+        .partition(|(place, _)| place % 2 == 0);
+    let inputs = |seeds: Vec<(usize, PathBuf)>| seeds.into_iter().map(|(_, path)| path).collect();
+    let (here, there): (Vec<PathBuf>, Vec<PathBuf>) = (inputs(here), inputs(there));
+    // Each runs until it has read what the other found, or, the first, until it has found something.
+    let imported = |instance: &str, from: &str| {
+        let names = queue(&place(instance)).into_iter();
+        let from = format!(",sync:{from},");
+        names.filter(|name| name.contains(&from)).count()
+    };
+    let afl = |inputs: &[PathBuf], run_folder: &str, sharing: Sharing, from: &str| {
+        let instance = sharing.folder.join(&sharing.name);
+        let outcome = run(
+            &[Engine::Afl],
+            &place(run_folder),
+            inputs,
+            40,
+            Some(sharing),
+            |view| {
+                let instance = instance.to_str().unwrap();
+                match from {
+                    "" => !view.pool.kept().is_empty(),
+                    from => imported(instance, from) > 0,
+                }
+            },
+        );
+        assert_eq!(outcome.failure(), None);
+        outcome
+    };
+    afl(
+        &there,
+        "run-there",
+        sharing("shared-there", "there", false),
+        "",
+    );
+    copy_as_rsync_does(&place("shared-there/there"), &place("shared-here/there"));
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (from, to) = (place("shared-here/here"), place("shared-there/here"));
+            while !is_over.load(Ordering::SeqCst) {
+                if from.join("queue").is_dir() {
+                    copy_as_rsync_does(&from, &to);
+                }
+                std::thread::sleep(Duration::from_millis(500));
+            }
+        });
+        let sharing = sharing("shared-here", "here", true);
+        afl(&here, "run-here", sharing, "there");
+        is_over.store(true, Ordering::SeqCst);
+    });
+    assert!(imported("shared-here/here", "there") > 0);
+    let outcome = afl(
+        &there,
+        "run-there",
+        sharing("shared-there", "there", false),
+        "here",
+    );
+    assert!(imported("shared-there/there", "here") > 0);
+    // It went on where it was, and what came from the other machine is ours too.
+    assert!(!outcome.kept.is_empty());
+}
+
+#[test]
+#[ignore = "needs the three engines; scripts/test runs it"]
+fn no_find_ends_an_engine() {
+    let _alone = alone();
+    let example = root().join("subjects/example");
+    let output = Command::new(env!("CARGO_BIN_EXE_campaign"))
+        .arg("--project")
+        .arg(&example)
+        .args([
+            "run",
+            "--engines",
+            "all",
+            "fuzz_measure_calc",
+            "--time",
+            "10s",
+        ])
+        .args([
+            "--sanitizer",
+            "none",
+            "--seeds-only",
+            "--cores",
+            "2",
+            "--json",
+        ])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("they take turns"), "{said}");
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let written = fs::read(example.join("results/run/fuzz_measure_calc/status.json")).unwrap();
+    let written: serde_json::Value = serde_json::from_slice(&written).unwrap();
+    assert_eq!(status, written);
+    assert_eq!(status["state"], "ended");
+    let finds = status["finds"].as_array().unwrap();
+    assert!(
+        finds
+            .iter()
+            .any(|find| find["check"] == "calc.raw_covers_virtual_size"),
+        "{finds:?}"
+    );
+    for engine in status["engines"].as_array().unwrap() {
+        assert!(engine["failure"].is_null(), "{engine}");
+        // libFuzzer ends at each find: two are two starts at least.
+        let finds = engine["finds"].as_u64().unwrap();
+        assert!(engine["engine"] != "libfuzzer" || finds >= 2, "{engine}");
+    }
+    let reached = status["regions"]["reached"].as_u64().unwrap();
+    let total = status["regions"]["total"].as_u64().unwrap();
+    assert!(0 < reached && reached <= total, "{reached} of {total}");
+}

@@ -1,0 +1,392 @@
+//! `lab faults`: how strong the oracle is, by faults that are planted in a copy.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use campaign::atomic;
+use campaign::comparison::contestant::{self, Contestant};
+use campaign::comparison::folder::Folder;
+use campaign::comparison::hunts;
+use campaign::comparison::machine;
+use campaign::comparison::plan::Plan;
+use campaign::cores;
+use campaign::engine::{Engine, session};
+use campaign::progress::Progress;
+use campaign::project::Project;
+use campaign::schedule::{Queue, rounded};
+use campaign::supervisor::Claim;
+use cli::output::from_here;
+use cli::{INTERRUPTED, outln, parse_time};
+
+use crate::faults::FOLDER;
+use crate::faults::copy::{Copy, Sources};
+use crate::faults::inputs::Inputs;
+use crate::faults::patch::{self, Fault};
+use crate::faults::report::{FaultResult, MEASURES, Report, markdown};
+use crate::faults::trial::{Task, Trials};
+
+/// The exit code that says that a fault escaped the corpora.
+const ESCAPED: u8 = 3;
+
+/// Plant each fault of tools/lab/faults/ in a copy, and see what notices
+///
+/// This shows how strong the oracle is. It ranks no engine: the faults are no sample of real ones. For
+/// each fault the shipped corpora are replayed, once with all checks and once with the invariants alone.
+/// Then each engine fuzzes from the seeds, on one core, until a find that fails in a replay too. Seeds
+/// that the fault makes fail are kept from the engine: the time is that of an input of its own making.
+///
+/// Faults in the calculators are hunted on fuzz_measure_calc, all others on fuzz_measure_image and then
+/// on fuzz_measure_scan. The time is for all targets of a fault together, in equal parts.
+///
+/// The project itself is not changed. The copies, one a core, stay in target/campaign/faults with their
+/// builds. Results are reused while the patch, the sources and the inputs are the same, so a run that was
+/// interrupted resumes where it was.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+With --into:
+  The engines of a comparison hunt each fault as often as it has trials, at most as long as a trial takes, each
+  fault on the first of the comparison's targets that drives it. The comparison's folder keeps the hunts. When the
+  report is made again (cargo campaign compare --out DIR), it shows how soon each fault was caught.
+
+Exit codes:
+  0  the shipped corpora catch every fault
+  1  something could not be done: a patch does not apply, a build fails, an engine
+     died, or the corpora fail without any fault
+  2  the command line is wrong
+  3  a fault escaped the shipped corpora
+130  it was interrupted; what was done is kept
+
+Examples:
+  cargo lab faults --corpus-only
+  cargo lab faults --time 5m --cores 1 --json faults.json
+  cargo lab faults --engine libfuzzer --fault vhdx-header-tie-accepted --time 30s --trials 5
+  cargo lab faults --corpus-only --corpora results/corpus
+  cargo lab faults --into results/compare/october && cargo campaign compare --out results/compare/october")]
+pub struct Faults {
+    /// An engine that hunts; all when none is given. May be given more than once
+    #[arg(
+        long = "engine",
+        value_enum,
+        value_name = "E",
+        conflicts_with = "corpus_only"
+    )]
+    engines: Vec<Engine>,
+    /// A fault, by the name of its patch; all when none is given. May be given more than once
+    #[arg(long = "fault", value_name = "NAME")]
+    faults: Vec<String>,
+    /// How long an engine has for a fault: 30s, 5m
+    #[arg(long, default_value = "5m", value_parser = parse_time)]
+    time: Duration,
+    /// How often each engine hunts each fault
+    #[arg(long, value_name = "N", default_value = "1")]
+    trials: NonZeroUsize,
+    /// Only replay the corpora: no engine is needed
+    #[arg(long)]
+    corpus_only: bool,
+    /// How many faults are tried at once, each on a core of its own; by default as many as there are cores
+    #[arg(long, value_name = "K")]
+    cores: Option<NonZeroUsize>,
+    /// Where the corpora are: TARGET_seed_corpus.zip or a folder TARGET for each target; by default the
+    /// shipped ones, in corpus/shipped/
+    #[arg(long, value_name = "DIR")]
+    corpora: Option<PathBuf>,
+    /// Also write the report to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Where results are kept: report.json, table.md, finds, and files for each fault; by default
+    /// results/faults
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Add hunts to the comparison in this folder, by its engines, time and trials; no corpora are replayed
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with_all = ["engines", "time", "trials", "corpus_only", "corpora", "out"]
+    )]
+    into: Option<PathBuf>,
+}
+
+/// What to find out.
+struct Asked {
+    tasks: Vec<Task>,
+    contestants: Vec<Contestant>,
+    count: usize,
+    order_seed: u64,
+    time: Duration,
+    corpora: Option<PathBuf>,
+    at_once: usize,
+    out: PathBuf,
+    /// Holds the folder for this process.
+    _claim: Claim,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When something could not be done; see the exit codes in the help.
+pub fn run(args: &Faults, project: &Project) -> Result<ExitCode> {
+    session::stop_on_ctrl_c()?;
+    let faults = chosen(&args.faults, patch::all(&project.root().join(FOLDER))?)?;
+    let mut asked = match &args.into {
+        Some(comparison) => asked_by_comparison(args, faults, comparison)?,
+        None => asked_by_arguments(args, faults, project)?,
+    };
+    if let Some(cores) = args.cores {
+        asked.at_once = cores.get();
+    }
+    let report = find_out(asked, args, project)?;
+    if let Some(comparison) = &args.into {
+        outln!(
+            "the page with them: {} compare --out {}",
+            project.command(),
+            from_here(comparison).display()
+        );
+    }
+    Ok(report)
+}
+
+fn asked_by_arguments(args: &Faults, faults: Vec<Fault>, project: &Project) -> Result<Asked> {
+    let contestants = match (args.corpus_only, &args.engines[..]) {
+        (true, _) => Vec::new(),
+        (false, []) => Contestant::ENGINES.to_vec(),
+        (false, named) => {
+            let mut named: Vec<_> = named.iter().copied().map(Contestant::Alone).collect();
+            named.sort();
+            named.dedup();
+            named
+        }
+    };
+    let out = match &args.out {
+        Some(folder) => std::path::absolute(folder)?,
+        None => project.results().join("faults"),
+    };
+    let corpora = args.corpora.clone();
+    Ok(Asked {
+        tasks: faults.into_iter().map(Task::on_all_targets).collect(),
+        contestants,
+        count: args.trials.get(),
+        order_seed: 0,
+        time: args.time,
+        corpora: Some(corpora.unwrap_or_else(|| project.shipped())),
+        at_once: cores::count(),
+        _claim: project.claim(&out)?,
+        out,
+    })
+}
+
+fn asked_by_comparison(args: &Faults, faults: Vec<Fault>, comparison: &Path) -> Result<Asked> {
+    let none = || {
+        format!(
+            "{} is no comparison: cargo campaign compare --out makes one",
+            comparison.display()
+        )
+    };
+    ensure!(comparison.join("plan.json").is_file(), none());
+    let folder = Folder::open(comparison)?;
+    let claim = Claim::take(folder.root(), &folder.lock())?;
+    let plan = Plan::read(&folder.plan())?.with_context(none)?;
+    let must_be_driven = !args.faults.is_empty();
+    let mut tasks = Vec::new();
+    for fault in faults {
+        match Task::on_first_target(fault, &plan.targets) {
+            Ok(task) => tasks.push(task),
+            Err(why) if must_be_driven => return Err(why),
+            Err(_) => {}
+        }
+    }
+    ensure!(
+        !tasks.is_empty(),
+        "no fault is driven by the comparison's targets"
+    );
+    Ok(Asked {
+        tasks,
+        contestants: plan.engines,
+        count: plan.trials,
+        order_seed: plan.order_seed,
+        time: Duration::from_secs(plan.time_seconds),
+        corpora: None,
+        at_once: plan.cores,
+        out: hunts::folder(&folder),
+        _claim: claim,
+    })
+}
+
+/// The faults of these names; all when there is none.
+fn chosen(names: &[String], all: Vec<Fault>) -> Result<Vec<Fault>> {
+    for name in names {
+        if !all.iter().any(|fault| fault.name == *name) {
+            let known: Vec<&str> = all.iter().map(|fault| fault.name.as_str()).collect();
+            bail!(
+                "no fault is called {name:?}; there are {}",
+                known.join(", ")
+            );
+        }
+    }
+    Ok(all
+        .into_iter()
+        .filter(|fault| names.is_empty() || names.contains(&fault.name))
+        .collect())
+}
+
+/// Tries every fault, writes the report, and decides what the whole is worth.
+fn find_out(asked: Asked, args: &Faults, project: &Project) -> Result<ExitCode> {
+    let progress = Progress::new();
+    let copies = project.builds("faults");
+    let _lock = project.lock(&copies)?;
+    let sources = Sources::read(project.root())?;
+    let corpora = asked.corpora.as_deref();
+    let trials = Trials {
+        project,
+        sources_digest: sources.digest(),
+        sources: &sources,
+        corpora: corpora
+            .map(|folder| Inputs::corpora(project, folder, &copies.join("inputs")))
+            .transpose()?,
+        seeds: Inputs::seeds(project)?,
+        contestants: asked.contestants,
+        count: asked.count,
+        order_seed: asked.order_seed,
+        time: asked.time,
+        out: asked.out,
+        progress,
+    };
+    let results = try_all(&trials, &asked.tasks, &copies, asked.at_once)?;
+    let corpora = trials.corpora.iter().flat_map(Inputs::iter);
+    let report = Report {
+        measures: MEASURES.to_owned(),
+        made: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+        machine: machine::describe(
+            &contestant::engines(&trials.contestants),
+            cores::count(),
+            asked.at_once,
+        ),
+        corpus_inputs: corpora
+            .map(|(target, files)| (target.to_owned(), files.len()))
+            .collect(),
+        time_seconds: trials.time.as_secs(),
+        trials: trials.count,
+        engines: trials.contestants.clone(),
+        faults: results,
+    };
+    let text = serde_json::to_string_pretty(&report)?;
+    atomic::write(&trials.out.join("table.md"), markdown(&report).as_bytes())?;
+    atomic::write(&trials.out.join("report.json"), text.as_bytes())?;
+    if let Some(path) = &args.json {
+        atomic::write(path, text.as_bytes())?;
+    }
+    conclude(&report, &trials.out, asked.tasks.len())
+}
+
+/// Tries every fault, one on each core at a time. Returns the results by name; faults that were not begun
+/// before Ctrl-C have none.
+fn try_all(
+    trials: &Trials<'_>,
+    tasks: &[Task],
+    copies: &Path,
+    at_once: usize,
+) -> Result<Vec<FaultResult>> {
+    let (mut results, mut open) = (Vec::new(), Vec::new());
+    for task in tasks {
+        let known = trials.known(task)?;
+        if trials.is_complete(&known) {
+            results.push(known);
+        } else {
+            open.push(task);
+        }
+    }
+    let inputs = trials.corpora.as_ref().map_or(0, Inputs::count);
+    trials.progress.say(&format!(
+        "{} faults, {} of them known from before; {at_once} at once; {inputs} inputs in the corpora",
+        tasks.len(),
+        results.len(),
+    ));
+    if open.is_empty() {
+        return Ok(results);
+    }
+    let places = cores::of_each(at_once.min(open.len()));
+    let copies = (0..places.len())
+        .map(|nth| Copy::of(trials.sources, &copies.join(format!("core-{nth}"))))
+        .collect::<Result<Vec<Copy>>>()?;
+    trials.check_sound(&copies[0])?;
+    let (found, _) = Queue::new(open, &places).run(|queue, task, place| {
+        let since = Instant::now();
+        // Builds too are on the core, so that they do not slow down an engine on another one.
+        let result = cores::on(place.core, || {
+            trials.run(task, &copies[place.nth], place.core.unwrap_or(place.nth))
+        });
+        if let Ok(result) = &result {
+            let left = queue.left(since.elapsed()).filter(|left| !left.is_zero());
+            let left = left.map_or_else(String::new, |left| {
+                format!("about {} left: ", rounded(left))
+            });
+            trials
+                .progress
+                .say(&format!("{left}{}: {}", result.fault, describe(result)));
+        }
+        result
+    });
+    for result in found {
+        results.push(result?);
+    }
+    results.sort_by(|a, b| a.fault.cmp(&b.fault));
+    Ok(results)
+}
+
+/// What came of a fault, on a line.
+fn describe(result: &FaultResult) -> String {
+    if let Some(failure) = &result.failure {
+        return failure.clone();
+    }
+    let mut parts = Vec::new();
+    parts.push(match &result.corpora {
+        Some(corpora) if !corpora.caught.is_empty() => {
+            format!("caught by {}", corpora.checks().join(", "))
+        }
+        Some(_) => "escaped the corpora".to_owned(),
+        None => "not replayed".to_owned(),
+    });
+    for (engine, hunts) in &result.engines {
+        parts.extend(hunts.iter().map(|hunt| {
+            let what = match (&hunt.find, &hunt.failure) {
+                (Some(find), _) => format!("in {} ms by {}", hunt.time_ms, find.check),
+                (None, Some(_)) => "failed".to_owned(),
+                (None, None) if hunt.every_seed_fails() => "has no seed that passes".to_owned(),
+                (None, None) => format!("not in {} ms", hunt.time_ms),
+            };
+            format!("{} {what}", engine.title())
+        }));
+    }
+    parts.join("; ")
+}
+
+/// Prints the table, and decides what the whole is worth.
+fn conclude(report: &Report, out: &Path, asked_for: usize) -> Result<ExitCode> {
+    outln!("{}", markdown(report));
+    outln!("results: {}", from_here(out).display());
+    let mut failures: Vec<String> = Vec::new();
+    let mut is_escaped = false;
+    for fault in &report.faults {
+        let hunts = fault.engines.values().flatten();
+        let of_hunts = hunts.filter_map(|hunt| hunt.failure.as_ref());
+        let all = fault.failure.iter().chain(of_hunts);
+        failures.extend(all.map(|why| format!("{}: {why}", fault.fault)));
+        if fault.failure.is_none() && fault.corpora.is_some() && !fault.caught_by_corpora() {
+            outln!("ESCAPED {}: {}", fault.fault, fault.sentence);
+            is_escaped = true;
+        }
+    }
+    if !failures.is_empty() {
+        bail!("{}", failures.join("\n"));
+    }
+    if report.faults.len() < asked_for || session::interrupted() {
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    Ok(if is_escaped {
+        ExitCode::from(ESCAPED)
+    } else {
+        ExitCode::SUCCESS
+    })
+}

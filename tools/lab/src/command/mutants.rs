@@ -1,0 +1,324 @@
+//! `lab mutants`: how many small changes of the code the shipped corpora tell.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::mutants::{Fate, Outcome, Record, fingerprint};
+use campaign::atomic::{read_json, write_json};
+use campaign::project::Project;
+use campaign::reasons::{List, Place};
+use cli::outln;
+
+/// Score the shipped corpora by mutants: the small changes of the code that they notice
+///
+/// cargo-mutants changes the code under test in one place after the other; each change is built, and the
+/// only test is the replay of what is checked in: seeds, shipped corpora, regressions. A mutant that no
+/// input notices survives. Survivors are listed in tools/lab/mutants/survivors.toml, each with the reason why it is
+/// equivalent, or why no target can reach it. A run that was interrupted goes on where it ended, as long as
+/// nothing has changed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes:
+  0  the score is as high as asked for, and the survivors are exactly those listed
+  1  it is not, or they are not; or something could not be done
+  2  the command line is wrong
+
+Examples:
+  cargo lab mutants --jobs 2            the code under test
+  cargo lab mutants --retry             once more those that survived, after inputs were added
+  cargo lab mutants --set harness       the decoders and the recipe writer: no score is asked for
+  cargo lab mutants --set harness --sample 20
+                                             every twentieth of them: there are thousands
+  cargo lab mutants --score-only        what the last run found")]
+pub struct Mutants {
+    /// What is changed.
+    #[arg(long, value_enum, default_value_t = Set::Crates)]
+    set: Set,
+    /// Only every Nth mutant, from the first to the last file. The score is then an estimate, and survivors
+    /// are held against the list no further than the sample goes. Its results are kept beside those of the whole.
+    #[arg(long, value_name = "N")]
+    sample: Option<NonZeroUsize>,
+    /// How many are built and tested at once; each takes about one core.
+    #[arg(long, value_name = "N", default_value = "2")]
+    jobs: NonZeroUsize,
+    /// Keep what was caught although something has changed since: only survivors are tested again.
+    #[arg(long)]
+    retry: bool,
+    /// Run nothing: score what earlier runs found.
+    #[arg(long)]
+    score_only: bool,
+    /// The least score in percent; 97 for the code under test, and otherwise none.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(..=100))]
+    least: Option<u8>,
+}
+
+/// What is changed by mutants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Set {
+    /// The code under test.
+    Crates,
+    /// The harness's decoders, its mock device and its recipe writer.
+    Harness,
+}
+
+impl Set {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Crates => "crates",
+            Self::Harness => "harness",
+        }
+    }
+
+    const fn config(self) -> &'static str {
+        match self {
+            Self::Crates => ".cargo/mutants.toml",
+            Self::Harness => ".cargo/mutants-harness.toml",
+        }
+    }
+
+    const fn survivors(self) -> &'static str {
+        match self {
+            Self::Crates => "tools/lab/mutants/survivors.toml",
+            Self::Harness => "tools/lab/mutants/survivors-harness.toml",
+        }
+    }
+
+    const fn least(self) -> Option<u8> {
+        match self {
+            Self::Crates => Some(97),
+            Self::Harness => None,
+        }
+    }
+}
+
+/// What the fate of a mutant depends on.
+const DEPENDS_ON: [&str; 7] = [
+    ".cargo",
+    "crates",
+    "harness-core",
+    "oracle",
+    "subjects",
+    "worker",
+    "corpus",
+];
+/// The package and the name of the test.
+const TEST: [&str; 4] = ["--package", "measure-fuzz-built-in", "--test", "shipped"];
+/// How long cargo may take for one mutant, in seconds. The test has a clock of its own for each input.
+const TIME_OUT: &str = "120";
+
+/// Runs the command.
+///
+/// # Errors
+/// When the score is too low, survivors are not as listed, or something cannot be done.
+pub fn run(args: &Mutants, project: &Project) -> Result<ExitCode> {
+    let root = project.root();
+    let folder = root.join("target/mutants").join(match args.sample {
+        None => args.set.name().to_owned(),
+        Some(nth) => format!("{}-every-{nth}", args.set.name()),
+    });
+    let (kept, latest) = (
+        folder.join("record.json"),
+        folder.join("mutants.out/outcomes.json"),
+    );
+    let now = fingerprint(root, &DEPENDS_ON)?;
+    let mut record: Record = read_json(&kept)?.unwrap_or_default();
+    if !args.score_only {
+        // An interrupted run has written, and was not taken over.
+        if record.fingerprint == now || args.retry {
+            record.take(&latest)?;
+        } else {
+            if !record.outcomes.is_empty() {
+                eprintln!("something has changed since the last run: all mutants are tested again");
+            }
+            record = Record::default();
+            for name in ["mutants.out", "mutants.out.old"] {
+                let old = folder.join(name);
+                if old.exists() {
+                    fs::remove_dir_all(&old)
+                        .with_context(|| format!("{} cannot be removed", old.display()))?;
+                }
+            }
+        }
+        record.fingerprint.clone_from(&now);
+        write_json(&kept, &record)?;
+        baseline(root)?;
+        test(args, root, &folder)?;
+        record.take(&latest)?;
+        let names = names(args, root)?;
+        record.outcomes.retain(|name, _| names.contains(name));
+        write_json(&kept, &record)?;
+        let missing = names.len() - record.outcomes.len();
+        ensure!(
+            missing == 0,
+            "{missing} of {} mutants were not tested: run it again, it goes on",
+            names.len()
+        );
+    } else if record.fingerprint != now {
+        eprintln!("something has changed since this was found");
+    }
+    ensure!(!record.outcomes.is_empty(), "no mutant was tested yet");
+    score(args, root, &record)
+}
+
+/// Without a change everything passes; otherwise every mutant would be caught.
+fn baseline(root: &Path) -> Result<()> {
+    let status = Command::new("cargo")
+        .args(["test", "--quiet", "--profile", "mutants"])
+        .args(TEST)
+        .current_dir(root)
+        .status()
+        .context("cannot run cargo")?;
+    ensure!(status.success(), "an input fails without any mutant");
+    Ok(())
+}
+
+/// cargo-mutants, with what every call of it needs.
+fn cargo_mutants(args: &Mutants, root: &Path) -> Command {
+    let mut command = Command::new("cargo");
+    command
+        .args(["mutants", "--workspace", "--config", args.set.config()])
+        .current_dir(root);
+    if let Some(nth) = args.sample {
+        command.args(["--sharding", "round-robin", "--shard", &format!("0/{nth}")]);
+    }
+    command
+}
+
+fn test(args: &Mutants, root: &Path, folder: &Path) -> Result<()> {
+    let status = cargo_mutants(args, root)
+        .args(["--baseline", "skip", "--iterate", "--timeout", TIME_OUT])
+        .args(["--jobs", &args.jobs.to_string(), "--output"])
+        .arg(folder)
+        .status()
+        .context("cannot run cargo mutants; scripts/setup --mutants installs it")?;
+    // Its exit codes: 0 all caught, 2 some missed, 3 some timed out.
+    match status.code() {
+        Some(0 | 2 | 3) => Ok(()),
+        _ => bail!("cargo mutants did not come to its end: {status}"),
+    }
+}
+
+/// The names of all mutants that there are to test.
+fn names(args: &Mutants, root: &Path) -> Result<BTreeSet<String>> {
+    let output = cargo_mutants(args, root)
+        .args(["--list", "--colors", "never"])
+        .output()
+        .context("cannot run cargo mutants")?;
+    ensure!(
+        output.status.success(),
+        "cargo mutants cannot list mutants: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout).context("names that are not UTF-8")?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+fn score(args: &Mutants, root: &Path, record: &Record) -> Result<ExitCode> {
+    let packages: BTreeSet<&str> = record
+        .outcomes
+        .values()
+        .map(|outcome| outcome.package.as_str())
+        .collect();
+    let headings = [
+        "package",
+        "mutants",
+        "unviable",
+        "caught",
+        "of these hung",
+        "survived",
+        "score",
+    ];
+    let mut rows = vec![headings.map(str::to_owned).to_vec()];
+    let mut total = (0, 0);
+    for package in packages.into_iter().map(Some).chain([None]) {
+        let count = |fate| record.count(package, fate);
+        let (hung, missed, unviable) = (
+            count(Fate::Timeout),
+            count(Fate::Missed),
+            count(Fate::Unviable),
+        );
+        let caught = count(Fate::Caught) + hung;
+        total = (caught, caught + missed);
+        let counts = [caught + missed + unviable, unviable, caught, hung, missed];
+        let counts = counts.map(|count| count.to_string());
+        let name = package.unwrap_or("all").to_owned();
+        let score = percent(caught, caught + missed);
+        rows.push([vec![name], counts.to_vec(), vec![score]].concat());
+    }
+    outln!("{}", report::markdown::table(&rows, 1).trim_end());
+    let survivors: Vec<&Outcome> = record
+        .outcomes
+        .values()
+        .filter(|outcome| outcome.fate == Fate::Missed)
+        .collect();
+    let places: Vec<Place> = survivors
+        .iter()
+        .map(|outcome| outcome.place(root))
+        .collect::<Result<_>>()?;
+    let list = List::read(&root.join(args.set.survivors()))?;
+    let mut unlisted = 0;
+    for (outcome, place) in survivors.iter().zip(&places) {
+        let reason = list.reason(place);
+        unlisted += usize::from(reason.is_none());
+        outln!(
+            "survivor: {}:{}:{} {place}\n    {}",
+            outcome.file,
+            outcome.line,
+            outcome.column,
+            reason.unwrap_or("NOT LISTED")
+        );
+    }
+    let stale = match args.sample {
+        None => list.stale(&places),
+        // What is listed may be outside.
+        Some(_) => Vec::new(),
+    };
+    for wrong in &stale {
+        outln!("WRONG: {wrong}");
+    }
+    let unknown = record.count(None, Fate::Unknown);
+    ensure!(
+        unknown == 0,
+        "of {unknown} mutants it is not known what became"
+    );
+    let (caught, viable) = total;
+    if let Some(least) = args.least.or(args.set.least()) {
+        ensure!(
+            caught * 100 >= viable * usize::from(least),
+            "{caught} of {viable} viable mutants are caught, which is less than {least} %"
+        );
+        ensure!(
+            unlisted == 0 && stale.is_empty(),
+            "{unlisted} survivors are not listed in {}, {} entries are wrong",
+            args.set.survivors(),
+            stale.len()
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// With one digit after the point, rounded down.
+fn percent(part: usize, of: usize) -> String {
+    match (part * 1000).checked_div(of) {
+        Some(tenths) => format!("{}.{} %", tenths / 10, tenths % 10),
+        None => "–".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_score_is_never_rounded_up() {
+        assert_eq!(percent(969, 1000), "96.9 %");
+        assert_eq!(percent(9699, 10000), "96.9 %");
+        assert_eq!(percent(5, 5), "100.0 %");
+        assert_eq!(percent(0, 0), "–");
+    }
+}

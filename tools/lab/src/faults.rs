@@ -1,0 +1,21 @@
+//! Planted faults: how strong the oracle is.
+//!
+//! `tools/lab/faults/` holds mistakes as patches against the code under test. Each is applied to a copy of the
+//! project. Do the shipped corpora notice, and by which check? Do the invariants alone? How soon does an
+//! engine find it from the seeds?
+//!
+//! - [`patch`]: the faults in `tools/lab/faults/`, and what each says about itself.
+//! - [`copy`]: the sources as they are now, and copies of them to plant faults in.
+//! - [`inputs`]: the shipped corpora and the seeds, as files to replay.
+//! - [`trial`]: one fault against the corpora and the engines; [`hunt`]: one engine that looks for it.
+//! - [`report`]: the results as a table and as JSON.
+
+pub mod copy;
+pub mod hunt;
+pub mod inputs;
+pub mod patch;
+pub mod report;
+pub mod trial;
+
+/// The folder of the patches, from the project's root.
+pub const FOLDER: &str = "tools/lab/faults";

@@ -1,0 +1,160 @@
+//! The faults in `tools/lab/faults/`: patches with a header.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use campaign::corpus::{content_name, files_in};
+
+/// A mistake to plant.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// The file's name, without its ending.
+    pub name: String,
+    /// What is wrong, in a sentence.
+    pub sentence: String,
+    /// The mistake or behaviour that it is modelled on.
+    pub modelled_on: String,
+    /// The ids of the checks that should fire, most likely first: a guess.
+    pub expected: Vec<String>,
+    /// The patch.
+    pub path: PathBuf,
+    /// The patch's content by name.
+    pub digest: String,
+    /// The crates that it changes, by folder.
+    pub crates: BTreeSet<String>,
+}
+
+/// Every fault in `folder`, by name.
+///
+/// # Errors
+/// When there is none, or one is not as it should be.
+pub fn all(folder: &Path) -> Result<Vec<Fault>> {
+    let faults: Vec<Fault> = files_in(folder)?
+        .iter()
+        .filter(|path| path.extension().is_some_and(|ending| ending == "patch"))
+        .map(|path| Fault::read(path))
+        .collect::<Result<_>>()?;
+    ensure!(
+        !faults.is_empty(),
+        "there are no patches in {}",
+        folder.display()
+    );
+    Ok(faults)
+}
+
+impl Fault {
+    /// Reads a patch.
+    ///
+    /// # Errors
+    /// When it cannot be read, lacks a line of its header, or changes something else than files below
+    /// `crates/`.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("{} cannot be read", path.display()))?;
+        Self::parse(path, &text).with_context(|| format!("{} is no fault", path.display()))
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self> {
+        let (header, diff) = text
+            .split_once("\n--- a/")
+            .context("it has no header above a diff")?;
+        let field = |key: &str| {
+            header
+                .lines()
+                .find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))
+                .filter(|value| !value.trim().is_empty())
+                .map(str::to_owned)
+                .with_context(|| format!("its header has no line `{key}: …`"))
+        };
+        let mut crates = BTreeSet::new();
+        let first = diff.lines().next().unwrap_or_default();
+        for changed in std::iter::once(first)
+            .chain(diff.lines().filter_map(|line| line.strip_prefix("+++ b/")))
+        {
+            match changed.split('/').collect::<Vec<_>>()[..] {
+                ["crates", name, "src", ..] => crates.insert(name.to_owned()),
+                _ => bail!("it changes {changed}, and may change crates/*/src/ only"),
+            };
+        }
+        Ok(Self {
+            name: path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            sentence: field("Fault")?,
+            modelled_on: field("Modelled-on")?,
+            expected: field("Expected-check")?
+                .split(", ")
+                .map(str::to_owned)
+                .collect(),
+            path: path.to_owned(),
+            digest: content_name(text.as_bytes()),
+            crates,
+        })
+    }
+
+    /// The names of the targets that drive what it changes, in the order in which an engine tries them: the
+    /// calculators have one, everything else is scanned.
+    #[must_use]
+    pub fn targets(&self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        if self.crates.contains("measure") {
+            names.push("fuzz_measure_calc");
+        }
+        if self.crates.iter().any(|name| name != "measure") {
+            names.extend(["fuzz_measure_image", "fuzz_measure_scan"]);
+        }
+        names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "Fault: a\nModelled-on: b\nExpected-check: calc.x, calc.y\n";
+
+    fn parse(text: &str) -> Result<Fault> {
+        Fault::parse(Path::new("faults/some-thing.patch"), text)
+    }
+
+    #[test]
+    fn a_patch_says_what_it_is_and_which_targets_see_it() {
+        let diff = "--- a/crates/measure/src/raw.rs\n+++ b/crates/measure/src/raw.rs\n@@ -1 +1 @@\n-a\n+b\n";
+        let fault = parse(&format!("{HEADER}\n{diff}")).unwrap();
+        assert_eq!(fault.name, "some-thing");
+        assert_eq!(fault.sentence, "a");
+        assert_eq!(fault.expected, ["calc.x", "calc.y"]);
+        assert_eq!(fault.targets(), ["fuzz_measure_calc"]);
+
+        let both = diff.replace("measure", "vhd") + diff;
+        let fault = parse(&format!("{HEADER}\n{both}")).unwrap();
+        assert_eq!(fault.crates.len(), 2);
+        assert_eq!(fault.targets().last().unwrap(), &"fuzz_measure_scan");
+    }
+
+    #[test]
+    fn what_lacks_a_header_or_changes_something_else_is_refused() {
+        let diff = "--- a/crates/vhd/src/lib.rs\n+++ b/crates/vhd/src/lib.rs\n@@ -1 +1 @@\n";
+        for header in [
+            "",
+            "Fault: a\n",
+            "Fault: \nModelled-on: b\nExpected-check: c\n",
+        ] {
+            assert!(parse(&format!("{header}\n{diff}")).is_err(), "{header}");
+        }
+        for other in [
+            "harness-core/src/lib.rs",
+            "crates/vhd/tests/a.rs",
+            "/etc/passwd",
+        ] {
+            let diff = diff.replace("crates/vhd/src/lib.rs", other);
+            let error = parse(&format!("{HEADER}\n{diff}")).unwrap_err().to_string();
+            assert!(error.contains("crates/*/src/ only"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Twelve faults planted at once, and finds of them as the engines lay them down: twelve groups, no more, no
+//! fewer, and each is of one fault.
+
+mod planted;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use built_in::SUBJECT;
+use campaign::corpus::content_name;
+use campaign::project::Project;
+use campaign::triage::group::{Report, Status};
+use harness_core::project::replay;
+use harness_core::targets;
+use lab::faults::copy::{Copy, Sources};
+use lab::faults::patch::Fault;
+
+use planted::{FAULTS, Known};
+use worker::Verdict;
+
+fn triage(project: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--locked", "--package", "campaign", "--"])
+        .arg("--project")
+        .arg(project)
+        .arg("triage")
+        .args(arguments)
+        .output()
+        .expect("campaign runs")
+}
+
+fn text(output: &Output) -> String {
+    let [out, err] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    format!("{out}\n{err}")
+}
+
+/// Where the nth find of a target goes, by the engine that it is to be from.
+fn place(folder: &Path, nth: usize, find: &Known) -> PathBuf {
+    let name = content_name(&find.content);
+    let target = &find.target;
+    folder.join(match nth % 4 {
+        0 => format!(
+            "afl/{target}/default/crashes/id:{nth:06},sig:06,src:000001,time:{nth}500,execs:77,op:havoc,rep:2"
+        ),
+        1 => format!("libfuzzer/{target}/crash-{}", &name[..40]),
+        2 => format!(
+            "hfuzz_workspace/{target}/SIGABRT.PC.7ffff7e3eeec.STACK.{nth}.CODE.-6.ADDR.0.INSTR.mov____%eax,%ebp.fuzz"
+        ),
+        _ => format!("ours/{target}/honggfuzz/{name}"),
+    })
+}
+
+fn lay(path: &Path, content: &[u8]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+#[test]
+#[ignore = "builds the replay worker with twelve faults; scripts/test runs it"]
+fn twelve_faults_are_twelve_groups() {
+    let root = planted::root();
+    let sources = Sources::read(&root).unwrap();
+    let builds = Project::open(Some(&root)).unwrap().builds("triage");
+    let copy = Copy::of(&sources, &builds).unwrap();
+    for (fault, _) in FAULTS {
+        let fault = Fault::read(&root.join(format!("tools/lab/faults/{fault}.patch"))).unwrap();
+        copy.plant(&fault).unwrap();
+    }
+
+    let finds = planted::read();
+    let folder = tempfile::tempdir().unwrap();
+    let (laid, out) = (folder.path().join("finds"), folder.path().join("out"));
+    let mut truth: BTreeMap<String, &Known> = BTreeMap::new();
+    for (nth, find) in finds.iter().enumerate() {
+        lay(&place(&laid, nth, find), &find.content);
+        truth.insert(content_name(&find.content), find);
+    }
+    for target in ["fuzz_measure_calc", "fuzz_measure_image"] {
+        let instance = laid.join("afl").join(target).join("default");
+        lay(
+            &instance.join("fuzzer_stats"),
+            b"start_time        : 1790000000\n",
+        );
+        lay(&instance.join("crashes/README.txt"), b"Command line used\n");
+        lay(
+            &instance.join("queue/id:000000,time:0,execs:0,orig:seed"),
+            b"x",
+        );
+    }
+    let (laid, out_text) = (laid.to_str().unwrap(), out.to_str().unwrap());
+    let arguments = ["--only", "--finds", laid, "--out", out_text];
+    let first = triage(&builds, &arguments);
+    let said = text(&first);
+    assert_eq!(first.status.code(), Some(3), "{said}");
+
+    let report = Report::read(&out).expect("a report");
+    assert_eq!(report.replayed, truth.len());
+    assert!(report.troubles.is_empty(), "{:?}", report.troubles);
+    let titles: Vec<String> = report.groups.iter().map(|group| group.title()).collect();
+    let expected: BTreeSet<&str> = FAULTS.iter().map(|(_, group)| *group).collect();
+    assert_eq!(titles.len(), 12, "{titles:#?}");
+    assert_eq!(
+        titles.iter().map(String::as_str).collect::<BTreeSet<_>>(),
+        expected
+    );
+    for group in &report.groups {
+        assert_eq!(group.status, Status::Fails);
+        let title = group.title();
+        let (fault, _) = FAULTS.iter().find(|(_, group)| *group == title).unwrap();
+        for input in &group.inputs {
+            let shows = &truth[&input.name].faults;
+            assert!(
+                shows.iter().any(|shown| shown == fault),
+                "{} is in {title:?} and shows {shows:?}",
+                input.name
+            );
+        }
+        let reproducer = group.reproducer.as_ref().unwrap();
+        let file = out
+            .join("regressions")
+            .join(&group.target)
+            .join(&reproducer.file);
+        let content = fs::read(&file).unwrap();
+        assert!(reproducer.complete && content.len() <= reproducer.original_size);
+        // Without the faults it passes, so it can be kept as a regression.
+        let target = targets::find(&group.target).unwrap();
+        let verdict = replay(&SUBJECT, target, &content);
+        assert!(
+            matches!(verdict, Verdict::Pass | Verdict::Rejected { .. }),
+            "{}: {verdict:?}",
+            file.display()
+        );
+        assert!(said.contains(&title), "{said}");
+    }
+    let engines: BTreeSet<&str> = report
+        .groups
+        .iter()
+        .flat_map(|group| group.engines.keys().map(String::as_str))
+        .collect();
+    assert_eq!(engines, BTreeSet::from(["afl", "honggfuzz", "libfuzzer"]));
+
+    // Again: the same groups, with the same reproducers, none of which is minimised again.
+    let second = triage(&builds, &arguments);
+    assert_eq!(second.status.code(), Some(3), "{}", text(&second));
+    assert_eq!(Report::read(&out).unwrap().groups, report.groups);
+
+    // A find that passes is an error, and a group of its own beside the twelve.
+    let passes = folder.path().join("passes/fuzz_measure_calc/crash-0");
+    lay(&passes, &[0; 42]);
+    let alone = folder.path().join("alone");
+    let passes = passes.to_str().unwrap();
+    let third = triage(
+        &builds,
+        &[
+            "--only",
+            "--finds",
+            passes,
+            "--out",
+            alone.to_str().unwrap(),
+        ],
+    );
+    let said = text(&third);
+    assert_eq!(third.status.code(), Some(1), "{said}");
+    assert!(said.contains("1 of the finds do not reproduce"), "{said}");
+    let both = triage(
+        &builds,
+        &[
+            "--only", "--finds", laid, "--finds", passes, "--out", out_text,
+        ],
+    );
+    assert_eq!(both.status.code(), Some(3), "{}", text(&both));
+    let report = Report::read(&out).unwrap();
+    assert_eq!(report.of(Status::Fails).count(), 12);
+    assert_eq!(report.of(Status::Unreproduced).count(), 1);
+}
