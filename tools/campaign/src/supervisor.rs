@@ -7,21 +7,22 @@
 //!
 //! SIGKILL ends a run before it can end its engines. A small process therefore waits beside it: it reads
 //! from a pipe that only the run holds. When the pipe ends without a word, the run is dead, and the small
-//! process ends its engines. Should that be killed too, the next [`Claim::take`] does the same.
+//! process ends its engines. It holds the run's lock too, so no other run begins before it has finished.
+//! Should that be killed as well, the next [`Claim::take`] does the same.
 
 mod times;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal,
@@ -35,8 +36,6 @@ pub use times::Times;
 const MARK: &str = "CAMPAIGN_WORKS_IN";
 /// How long killed processes may take to go.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long the watcher of a dead run may take to end what it left.
-const WATCHER_PATIENCE: Duration = Duration::from_secs(30);
 /// How long what a process has started may outlive it before it is killed.
 const GROUP_ENDS: Duration = Duration::from_secs(5);
 
@@ -44,38 +43,36 @@ const GROUP_ENDS: Duration = Duration::from_secs(5);
 const WATCH: &str = "--watch-run";
 /// This program, even when its file was replaced by another build meanwhile.
 const THIS_PROGRAM: &str = "/proc/self/exe";
-/// What the watcher prints when it watches.
-const READY: &str = "ready";
-/// What it reads when there is nothing left to do.
+/// What the watcher reads when there is nothing left to do.
 const DONE: &[u8] = b"done";
+/// How long the lock may stay taken when a run was killed: so long its watcher may take to end what it left.
+const WATCHER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What stands before a command in a log, where a process was started.
+pub const STARTED: &str = "=== started: ";
 
 /// Takes a file's lock for this process, until it is dropped. `folder` is what the lock stands for.
 ///
 /// # Errors
 /// When another process has it.
 pub fn lock(file: &Path, folder: &Path) -> Result<File> {
-    let lock = open(file)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => bail!(
-            "another run is under way in {}; wait for it, or stop it",
-            folder.display()
-        ),
-        Err(TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("{} cannot be locked", file.display()))
+    let why = || format!("{} cannot be locked", file.display());
+    let lock = fs::create_dir_all(file.parent().unwrap_or(file))
+        .and_then(|()| File::options().create(true).append(true).open(file))
+        .with_context(why)?;
+    let since = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::Error(error)) => return Err(error).with_context(why),
+            Err(TryLockError::WouldBlock) => ensure!(
+                since.elapsed() < WATCHER_PATIENCE,
+                "another run is under way in {}; wait for it, or stop it",
+                folder.display()
+            ),
         }
+        std::thread::sleep(Duration::from_millis(50));
     }
-}
-
-fn open(lock: &Path) -> Result<File> {
-    fs::create_dir_all(lock.parent().unwrap_or(lock))
-        .and_then(|()| File::options().create(true).append(true).open(lock))
-        .with_context(|| format!("{} cannot be written", lock.display()))
-}
-
-/// The file that a watcher locks as long as it lives.
-fn watchers(lock: &Path) -> PathBuf {
-    lock.with_extension("watch")
 }
 
 /// A folder that this process has to itself, with a watcher. Dropping it ends the watcher.
@@ -93,23 +90,22 @@ impl Claim {
     /// # Errors
     /// When another process has the folder, or the watcher cannot be started.
     pub fn take(folder: &Path, lock: &Path) -> Result<Self> {
-        let file = self::lock(lock, folder)?;
-        // The watcher of a run that was killed just now might end what is started next.
-        let former = open(&watchers(lock))?;
-        let since = Instant::now();
-        while former.try_lock().is_err() {
-            ensure!(
-                since.elapsed() < WATCHER_PATIENCE,
-                "the watcher of a former run in {} does not end",
-                folder.display()
-            );
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        drop(former);
+        let lock = self::lock(lock, folder)?;
+        let ended = end(folder)?;
+        let watcher = Command::new(THIS_PROGRAM)
+            .args([WATCH.as_ref(), folder.as_os_str()])
+            .stdin(Stdio::piped())
+            // It prints nothing. This keeps the lock for as long as it lives.
+            .stdout(lock.try_clone().context("the lock cannot be shared")?)
+            .stderr(Stdio::null())
+            // Ctrl-C on the terminal is not for it.
+            .process_group(0)
+            .spawn()
+            .context("the watcher cannot be started")?;
         Ok(Self {
-            ended: end(folder)?,
-            watcher: start_watcher(folder, lock)?,
-            _lock: file,
+            watcher,
+            _lock: lock,
+            ended,
         })
     }
 }
@@ -124,50 +120,21 @@ impl Drop for Claim {
     }
 }
 
-fn start_watcher(folder: &Path, lock: &Path) -> Result<Child> {
-    let mut child = Command::new(THIS_PROGRAM)
-        .args([WATCH.as_ref(), folder.as_os_str(), lock.as_os_str()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        // Ctrl-C on the terminal is not for it.
-        .process_group(0)
-        .spawn()
-        .context("the watcher cannot be started")?;
-    let mut answer = String::new();
-    if let Some(output) = child.stdout.take() {
-        // The check below sees what it does not print.
-        let _ = BufReader::new(output).read_line(&mut answer);
-    }
-    ensure!(answer.trim_end() == READY, "the watcher did not start");
-    Ok(child)
-}
-
-/// Whether this process was started to watch; then it does. A program that takes a [`Claim`] asks this
-/// first.
+/// Whether this process was started to watch; then it does: it waits until standard input ends, and ends the
+/// run's engines unless the run reported that it is done. A program that takes a [`Claim`] asks this first.
 ///
 /// # Errors
-/// When the lock cannot be taken, or an engine does not go.
+/// When an engine does not go.
 pub fn watch_if_asked(mut arguments: impl Iterator<Item = OsString>) -> Option<Result<()>> {
     let is_asked = arguments.nth(1)? == WATCH;
-    let (folder, lock) = is_asked.then(|| Some((arguments.next()?, arguments.next()?)))??;
-    Some(watch(Path::new(&folder), Path::new(&lock)))
-}
-
-/// Waits until standard input ends. Ends the run's engines, unless the run reported that it is done.
-fn watch(folder: &Path, lock: &Path) -> Result<()> {
-    let lock = open(&watchers(lock))?;
-    lock.lock().context("the watcher's lock cannot be taken")?;
-    let mut output = std::io::stdout();
-    writeln!(output, "{READY}")?;
-    output.flush()?;
+    let folder = is_asked.then(|| arguments.next())??;
     let mut read = Vec::new();
     // A pipe that breaks has ended too.
     let _ = std::io::stdin().read_to_end(&mut read);
-    if read != DONE {
-        end(folder)?;
-    }
-    Ok(())
+    Some(match read == DONE {
+        true => Ok(()),
+        false => end(Path::new(&folder)).map(|_| ()),
+    })
 }
 
 /// Kills the processes that work in `folder` or below, and those whose program lies there, until there is
@@ -248,15 +215,17 @@ impl Group {
         let place = folder
             .canonicalize()
             .with_context(|| format!("{} cannot be opened", folder.display()))?;
-        let log = File::options()
+        let why = || format!("{} cannot be written", log.display());
+        let mut log = File::options()
             .create(true)
             .append(true)
             .open(log)
-            .with_context(|| format!("{} cannot be written", log.display()))?;
+            .with_context(why)?;
+        writeln!(log, "{STARTED}{command:?}").with_context(why)?;
         let child = command
             .env(MARK, place)
             .stdin(Stdio::null())
-            .stdout(log.try_clone().context("the log cannot be shared")?)
+            .stdout(log.try_clone().with_context(why)?)
             .stderr(log)
             // Ctrl-C on the terminal reaches us alone.
             .process_group(0)

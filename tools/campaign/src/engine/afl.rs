@@ -105,12 +105,11 @@ pub(super) fn build(project: &Project, target: &str) -> Result<Build> {
     Ok(Build {
         binary: folder.join("release").join(target),
         launcher: None,
-        env: std::collections::BTreeMap::new(),
     })
 }
 
 /// The command of the instance at `place`. One that was there before goes on where it was.
-pub(super) fn command(build: &Build, task: &Task, place: usize, time: Duration) -> Result<Command> {
+pub(super) fn command(build: &Build, task: &Task, place: usize, time: Duration) -> Command {
     let instance = &task.instances[place];
     let mut command = options(task, time);
     if instance.role != Role::Alone {
@@ -121,16 +120,15 @@ pub(super) fn command(build: &Build, task: &Task, place: usize, time: Duration) 
             .env("AFL_SYNC_TIME", SYNC_MINUTES)
             .env("AFL_IMPORT_FIRST", "1")
             .env("AFL_AUTORESUME", "1");
-        if is_main && task.reads_others {
-            fs::create_dir_all(task.import())?;
-            command.arg("-F").arg(task.import());
+        if let Some(pool) = task.pool.as_ref().filter(|_| is_main) {
+            command.arg("-F").arg(pool);
         }
     }
     if let Some(schedule) = instance.schedule {
         command.args(["-p", schedule]);
     }
     command.arg("--").arg(&build.binary);
-    Ok(command)
+    command
 }
 
 /// Everything but what names the instance and the target.
@@ -171,30 +169,31 @@ pub(super) fn seeds_read(log: &str) -> Option<u64> {
     number_after(log, "Loaded a total of ")
 }
 
-/// Executions of all instances, and the stability of the least stable one, in percent.
-pub(super) fn figures(task: &Task) -> (u64, Option<f64>) {
-    let each = task.instances.iter().map(|instance| {
-        let file = task.output.join(&instance.name).join("fuzzer_stats");
-        figures_of(&fs::read_to_string(file).unwrap_or_default())
-    });
-    each.fold((0, None), |(executions, least), (more, stability)| {
-        let least = stability.map_or(least, |one: f64| {
-            Some(least.map_or(one, |least| one.min(least)))
-        });
-        (executions + more, least)
-    })
+/// Executions of the instance at `place`, those before it was started again included.
+pub(super) fn executions(task: &Task, place: usize) -> Option<u64> {
+    figure(&statistics(task, place), "execs_done")?.parse().ok()
 }
 
-fn figures_of(fuzzer_stats: &str) -> (u64, Option<f64>) {
-    let value = |key: &str| {
-        fuzzer_stats.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            (name.trim() == key).then(|| value.trim())
-        })
-    };
-    let stability = value("stability").and_then(|text| text.trim_end_matches('%').parse().ok());
-    let executions = value("execs_done").and_then(|text| text.parse().ok());
-    (executions.unwrap_or(0), stability)
+/// The stability of the least stable instance, in percent.
+pub(super) fn stability(task: &Task) -> Option<f64> {
+    let each = (0..task.instances.len()).filter_map(|place| {
+        let statistics = statistics(task, place);
+        let percent = figure(&statistics, "stability")?.strip_suffix('%')?;
+        percent.parse::<f64>().ok()
+    });
+    each.reduce(f64::min)
+}
+
+fn statistics(task: &Task, place: usize) -> String {
+    let folder = task.output.join(&task.instances[place].name);
+    fs::read_to_string(folder.join("fuzzer_stats")).unwrap_or_default()
+}
+
+fn figure<'a>(fuzzer_stats: &'a str, key: &str) -> Option<&'a str> {
+    fuzzer_stats.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        (name.trim() == key).then(|| value.trim())
+    })
 }
 
 /// When an input came, and after how many executions of its instance, by the name of its file.
@@ -244,17 +243,12 @@ fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
     if !folder.exists() {
         return Ok(Vec::new());
     }
-    let entries =
-        fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+    let why = || format!("{} cannot be read", folder.display());
     let mut folders = Vec::new();
-    for entry in entries {
-        let path = entry
-            .with_context(|| format!("{} cannot be read", folder.display()))?
-            .path();
-        if path.is_dir() {
-            folders.push(path);
-        }
+    for entry in fs::read_dir(folder).with_context(why)? {
+        folders.push(entry.with_context(why)?.path());
     }
+    folders.retain(|path| path.is_dir());
     folders.sort();
     Ok(folders)
 }
@@ -265,21 +259,32 @@ mod tests {
 
     #[test]
     fn its_own_figures_are_read() {
-        let figures = figures_of(
-            "start_time        : 1795361632\nexecs_done        : 294936\n\
-             execs_per_sec     : 29487.70\ncorpus_count      : 83\nstability         : 99.45%\n",
-        );
-        assert_eq!(figures, (294_936, Some(99.45)));
+        let folder = tempfile::tempdir().unwrap();
+        let task = Task {
+            output: folder.path().to_owned(),
+            instances: instances(2, true, None),
+            ..super::super::task()
+        };
+        assert_eq!((executions(&task, 0), stability(&task)), (None, None));
+        for (name, percent) in [("main", "99.45"), ("secondary-1", "100.00")] {
+            let folder = folder.path().join(name);
+            fs::create_dir(&folder).unwrap();
+            let text = format!(
+                "start_time        : 1795361632\nexecs_done        : 294936\n\
+                 execs_per_sec     : 29487.70\nstability         : {percent}%\n"
+            );
+            fs::write(folder.join("fuzzer_stats"), text).unwrap();
+        }
+        assert_eq!(executions(&task, 1), Some(294_936));
+        assert_eq!(stability(&task), Some(99.45), "of the least stable one");
         let (time, executions) = arrival("id:000083,src:000003,time:1500,execs:4711,op:havoc");
         assert_eq!(
             (time, executions),
             (Some(Duration::from_millis(1500)), Some(4711))
         );
-        assert_eq!(arrival("id:000084,sync:import_0,src:000001"), (None, None));
-        assert_eq!(
-            seeds_read("[*] x\n[+] Loaded a total of 5 seeds.\n"),
-            Some(5)
-        );
+        assert_eq!(arrival("id:000084,sync:pool_0,src:000001"), (None, None));
+        let loaded = seeds_read("[*] x\n[+] Loaded a total of 5 seeds.\n");
+        assert_eq!(loaded, Some(5));
         assert_eq!(seeds_read("[-] PROGRAM ABORT"), None);
     }
 

@@ -1,19 +1,17 @@
 //! One engine on one target, or several at once that give each other what they find: started, watched,
 //! stopped, and read.
 //!
-//! Each engine reads others' inputs by its own means (`inbox`). AFL++'s instances among themselves, and
-//! libFuzzer's workers, exchange without us. Everything that any of them keeps goes into one `pool` as soon as
-//! it is seen. Shortly before the end there is a last exchange.
+//! Each engine reads others' inputs by its own means (`exchange`). AFL++'s instances among themselves, and
+//! libFuzzer's workers, exchange without us.
 //!
 //! - `allocation`: which engine gets how many cores, and whose turn it is.
 //! - `member`: one engine: its processes, restarts, files.
 //! - `outcome`: what became of all of it.
 
 mod allocation;
-mod inbox;
+mod exchange;
 mod member;
 mod outcome;
-mod pool;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,26 +25,19 @@ use rustix::process::Signal;
 use worker::TargetInfo;
 
 use super::afl::Sharing;
-use super::{Build, Engine, Task, afl, left_in};
+use super::{Build, Engine, Task, afl, artifacts};
 use crate::corpus::{content_name, files_in};
 use crate::supervisor::{self, Times};
+pub use exchange::{Kept, Pool};
 use member::Member;
 pub use outcome::{Figures, Outcome, Sample, Session};
-pub use pool::{Kept, Pool};
 
 /// How often processes are looked after.
 const TICK: Duration = Duration::from_millis(100);
-/// How often figures are read when nothing else is asked for, and how often inputs are exchanged.
-pub const LOOK: Duration = Duration::from_secs(1);
+/// How often figures are read when nothing else is asked for. Several engines exchange inputs at least as often.
+const LOOK: Duration = Duration::from_secs(1);
 /// How often a process that dies is started again in a session of several engines.
 pub const RESTARTS: u32 = 3;
-/// How long an exchange of several engines may take of each second, so that processes are looked after
-/// meanwhile; what it has not come to has its turn a second later.
-const EXCHANGE: Duration = Duration::from_millis(500);
-/// How long the last exchange may take, and copying into the pool where there is one engine.
-const LAST_EXCHANGE: Duration = Duration::from_secs(3);
-/// How long engines have to read what they are given last when the session is interrupted.
-const LAST_READING: Duration = Duration::from_millis(2500);
 /// How long a process may take to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(15);
 
@@ -154,10 +145,8 @@ pub fn run(setup: &Setup<'_>, look: Look<'_>) -> Result<Session> {
     lay_out(setup.inputs, &inputs)?;
     let pool = Pool::new(&setup.folder.join("pool"), setup.inputs)?;
     let mut running = Running {
+        setup,
         members: members(setup, &inputs)?,
-        at_once: setup.at_once.max(1),
-        folder: setup.folder.clone(),
-        snapshot: setup.snapshot,
         turn: None,
         pool,
         start: SystemTime::now(),
@@ -166,7 +155,7 @@ pub fn run(setup: &Setup<'_>, look: Look<'_>) -> Result<Session> {
         was_cut: false,
         events: Vec::new(),
     };
-    let ended = running.until_the_end(setup.time, look);
+    let ended = running.until_the_end(look);
     // Whatever happened, no engine is left running.
     let stopped = running.stop();
     ended.and(stopped)?;
@@ -182,15 +171,6 @@ fn members(setup: &Setup<'_>, inputs: &Path) -> Result<Vec<Member>> {
     let engines: Vec<Engine> = setup.builds.keys().copied().collect();
     let alone = engines.len() == 1;
     let shares = allocation::allocate(&engines, setup.at_once.max(1), &setup.cores);
-    let readers: Vec<Engine> = engines
-        .iter()
-        .copied()
-        .filter(|&engine| {
-            // Only AFL++'s main instance reads a folder of others.
-            let sharing = setup.sharing.as_ref().filter(|_| engine == Engine::Afl);
-            !alone && sharing.is_none_or(|sharing| sharing.is_main)
-        })
-        .collect();
     let member = |(engine, workers): (Engine, Vec<Vec<usize>>)| {
         let sharing = setup.sharing.as_ref().filter(|_| engine == Engine::Afl);
         let folder = match alone {
@@ -199,6 +179,8 @@ fn members(setup: &Setup<'_>, inputs: &Path) -> Result<Vec<Member>> {
         };
         fs::create_dir_all(&folder)
             .with_context(|| format!("{} cannot be made", folder.display()))?;
+        // Only AFL++'s main instance reads a folder of others.
+        let reads_others = !alone && sharing.is_none_or(|sharing| sharing.is_main);
         let task = Task {
             max_input: setup.max_input,
             inputs: inputs.to_owned(),
@@ -207,26 +189,22 @@ fn members(setup: &Setup<'_>, inputs: &Path) -> Result<Vec<Member>> {
             dictionary: setup.dictionary.clone(),
             compare_tracing: setup.compare_tracing,
             workers: workers.len(),
-            reads_others: readers.contains(&engine),
+            pool: reads_others.then(|| setup.folder.join("pool")),
             instances: match engine {
                 Engine::Afl => afl::instances(workers.len(), alone, sharing),
                 Engine::Libfuzzer | Engine::Honggfuzz => Vec::new(),
             },
         };
         let build = &setup.builds[&engine];
-        let mut member = Member::new(engine, build, task, workers, setup.restarts);
-        member.has_readers = readers.iter().any(|&reader| reader != engine);
-        Ok(member)
+        Ok(Member::new(engine, build, task, workers, setup.restarts))
     };
     shares.into_iter().map(member).collect()
 }
 
 #[derive(Debug)]
-struct Running {
+struct Running<'a> {
+    setup: &'a Setup<'a>,
     members: Vec<Member>,
-    at_once: usize,
-    folder: PathBuf,
-    snapshot: Duration,
     /// The turn that it is.
     turn: Option<usize>,
     pool: Pool,
@@ -239,58 +217,30 @@ struct Running {
     events: Vec<String>,
 }
 
-impl Running {
-    fn until_the_end(&mut self, time: Duration, look: Look<'_>) -> Result<()> {
-        let is_alone = self.members.len() == 1;
-        let (exchange_every, budget) = match is_alone {
-            true => (self.snapshot, LAST_EXCHANGE),
-            false => (LOOK, EXCHANGE),
+impl Running<'_> {
+    fn until_the_end(&mut self, look: Look<'_>) -> Result<()> {
+        let (time, snapshot) = (self.setup.time, self.setup.snapshot);
+        let every = match self.members.len() {
+            1 => snapshot,
+            _ => snapshot.min(LOOK),
         };
-        let mut next_look = self.snapshot;
-        let mut next_exchange = exchange_every;
-        let mut end = time;
-        let mut last_exchange_at = time.saturating_sub(last_exchange(time));
-        let mut was_last_exchange = is_alone;
+        let mut next = every;
         loop {
             let elapsed = self.clock.elapsed();
-            if elapsed >= end || self.members.iter().all(Member::is_dead) {
-                return Ok(());
-            }
-            match was_last_exchange {
-                false => self.take_turns(elapsed),
-                // All run, on the cores that they have, so that all can read; AFL++ has to start for it.
-                true => self.members.iter_mut().for_each(|one| one.pause(false)),
-            }
-            for member in &mut self.members {
-                self.events.extend(member.tend(end - elapsed)?);
-            }
             self.was_cut |= interrupted();
-            if self.was_cut && is_alone {
+            if self.was_cut || elapsed >= time || self.members.iter().all(Member::is_dead) {
                 return Ok(());
             }
-            if self.was_cut && !was_last_exchange {
-                // Once more, and then a moment to read it.
-                end = end.min(elapsed + LAST_READING);
-                last_exchange_at = elapsed;
+            self.take_turns(elapsed);
+            for member in &mut self.members {
+                self.events.extend(member.tend(time - elapsed)?);
             }
-            if elapsed >= last_exchange_at && !was_last_exchange {
-                was_last_exchange = true;
-                if end == time {
-                    // While they end, what they are to read is put in place.
-                    for member in &mut self.members {
-                        member.pause(false);
-                        member.read_others_once_more();
-                    }
-                }
-                self.exchange(LAST_EXCHANGE)?;
-            }
-            if elapsed >= next_exchange {
-                self.exchange(budget)?;
-                next_exchange = self.clock.elapsed() + exchange_every;
-            }
-            if elapsed >= next_look {
+            if elapsed >= next {
+                // Half of the time at most, so that processes are looked after meanwhile; the rest has its turn
+                // the next time.
+                self.exchange(every / 2)?;
                 self.was_cut |= self.look(look)?.is_break();
-                next_look = self.clock.elapsed() + self.snapshot;
+                next = self.clock.elapsed() + every;
             }
             sleep(TICK);
         }
@@ -305,7 +255,7 @@ impl Running {
         self.turn = Some(turn);
         let mut alive: Vec<&mut Member> = self.members.iter_mut().collect();
         alive.retain(|member| !member.is_dead());
-        let running = allocation::running(turn, alive.len(), self.at_once);
+        let running = allocation::running(turn, alive.len(), self.setup.at_once.max(1));
         // Who has to wait makes room first.
         for waits in [true, false] {
             for (place, member) in alive.iter_mut().enumerate() {
@@ -371,7 +321,7 @@ impl Running {
             sleep(TICK);
         }
         // What an engine started in sessions of their own may outlive it. It is no trouble of this run if one does.
-        let _ = supervisor::end(&self.folder);
+        let _ = supervisor::end(&self.setup.folder);
         Ok(())
     }
 
@@ -386,18 +336,11 @@ impl Running {
         Ok(Session {
             start: self.start,
             elapsed,
-            interrupted: interrupted(),
             engines,
             kept: self.pool.into_kept(),
             files,
         })
     }
-}
-
-/// How long before the end the last exchange is: time enough for AFL++ to start again and read.
-fn last_exchange(time: Duration) -> Duration {
-    let usual = (time / 20).clamp(Duration::from_secs(8), Duration::from_secs(30));
-    usual.min(time / 3)
 }
 
 /// Makes `folder` empty for a new session. It is the caller's part to have saved what was there.
@@ -413,7 +356,7 @@ fn empty(folder: &Path) -> Result<()> {
 /// has not fuzzed what we mean.
 fn lay_out(files: &[PathBuf], folder: &Path) -> Result<()> {
     if files.is_empty() {
-        bail!("there are no seeds to begin from; make some with `cargo images seeds`");
+        bail!("there are no inputs to begin from: corpus/seeds has a folder for each target");
     }
     fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     for file in files {
@@ -444,28 +387,27 @@ pub fn left_behind(
     alone: Option<Engine>,
     sharing: Option<&Sharing>,
 ) -> Result<(Vec<PathBuf>, Vec<(Engine, PathBuf)>)> {
-    let mut inputs = files_in(&folder.join("pool"))?;
-    let mut finds = Vec::new();
     let engines = match alone {
         Some(engine) => vec![(engine, folder.to_owned())],
-        None => Engine::ALL
-            .map(|engine| (engine, folder.join(engine.name())))
-            .to_vec(),
+        None => Vec::from(Engine::ALL.map(|engine| (engine, folder.join(engine.name())))),
     };
-    let mut add = |engine: Engine, (kept, found): (Vec<PathBuf>, Vec<PathBuf>)| {
-        inputs.extend(kept);
-        finds.extend(found.into_iter().map(|path| (engine, path)));
-    };
+    let mut inputs = files_in(&folder.join("pool"))?;
+    let (mut finds, mut instances) = (Vec::new(), Vec::new());
     for (engine, folder) in engines {
-        add(engine, left_in(&folder, &folder.join("output"))?);
+        let output = folder.join("output");
+        inputs.extend(files_in(&output)?);
+        let found = artifacts(&folder.join("finds"))?.into_iter();
+        finds.extend(found.map(|path| (engine, path)));
+        instances.extend(afl::instances_in(&output)?);
     }
     if let Some(sharing) = sharing {
-        for instance in afl::instances_in(&sharing.folder)? {
-            if sharing.has(&instance) {
-                let queue = files_in(&instance.join("queue"))?;
-                add(Engine::Afl, (queue, afl::instance_finds(&instance)?));
-            }
-        }
+        let shared = afl::instances_in(&sharing.folder)?.into_iter();
+        instances.extend(shared.filter(|instance| sharing.has(instance)));
+    }
+    for instance in instances {
+        inputs.extend(files_in(&instance.join("queue"))?);
+        let found = afl::instance_finds(&instance)?.into_iter();
+        finds.extend(found.map(|path| (Engine::Afl, path)));
     }
     Ok((inputs, finds))
 }
@@ -473,12 +415,6 @@ pub fn left_behind(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_last_exchange_leaves_time_to_read() {
-        let at = |seconds| last_exchange(Duration::from_secs(seconds)).as_secs();
-        assert_eq!([9, 30, 200, 86_400].map(at), [3, 8, 10, 30]);
-    }
 
     #[test]
     fn two_inputs_of_one_name_are_both_laid_out_and_none_is_an_error() {

@@ -161,7 +161,7 @@ impl Pair<'_> {
             ControlFlow::Continue(())
         })?;
         line.done();
-        if session.interrupted {
+        if session::interrupted() {
             bail!("interrupted");
         }
         match session.failure() {

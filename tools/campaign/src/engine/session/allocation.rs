@@ -22,26 +22,25 @@ pub(super) type Share = (Engine, Vec<Vec<usize>>);
 
 /// Divides so many workers among `engines`, each of which is named once, and `cores` among them.
 pub(super) fn allocate(engines: &[Engine], at_once: usize, cores: &[usize]) -> Vec<Share> {
-    let mut shares: Vec<Share> = engines.iter().map(|&one| (one, Vec::new())).collect();
-    if at_once < engines.len() {
-        for (_, workers) in &mut shares {
-            workers.push(cores.to_vec());
-        }
-        return shares;
-    }
-    for place in 0..at_once {
-        let core = cores.get(place).copied().into_iter().collect();
-        shares[place % engines.len()].1.push(core);
-    }
-    shares
+    let takes_turns = at_once < engines.len();
+    let workers_of = |nth: usize| match takes_turns {
+        true => vec![cores.to_vec()],
+        false => (nth..at_once)
+            .step_by(engines.len())
+            .map(|place| cores.get(place).copied().into_iter().collect())
+            .collect(),
+    };
+    let each = engines.iter().enumerate();
+    each.map(|(nth, &engine)| (engine, workers_of(nth)))
+        .collect()
 }
 
 /// Which of `engines`, by place, run in turn number `turn` when `places` can run at once.
 pub(super) fn running(turn: usize, engines: usize, places: usize) -> Vec<usize> {
-    if engines <= places {
-        return (0..engines).collect();
-    }
-    (0..places).map(|place| (turn + place) % engines).collect()
+    let first = if engines <= places { 0 } else { turn };
+    (0..places.min(engines))
+        .map(|place| (first + place) % engines)
+        .collect()
 }
 
 #[cfg(test)]
