@@ -5,7 +5,7 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
 use worker::TargetInfo;
@@ -250,7 +250,17 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
         finds: &finds,
     };
     let status_file = folder.with_file_name(status_file);
-    let mut status = Status::new(&target.name, args.time, at_once, neutral.map.all().len());
+    let mut status = Status {
+        target: target.name.clone(),
+        started: SystemTime::now(),
+        elapsed: Duration::ZERO,
+        time: args.time,
+        state: State::Running,
+        cores: at_once,
+        regions: neutral.map.all().len(),
+        engines: Vec::new(),
+        measured: Measured::default(),
+    };
     let (fuzzed, measured) = meter.beside(|feed| {
         let fuzzed = watch(
             &job,
@@ -268,8 +278,10 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
             true => State::Interrupted,
             false => State::Ended,
         };
-        status.update(session.elapsed, session.figures(), &measured);
-        atomic::write_json(&status_file, &status)?;
+        status.elapsed = session.elapsed;
+        status.engines = session.figures().cloned().collect();
+        status.measured = measured;
+        atomic::write_json(&status_file, &status.json())?;
         summarise(args, session, &status, &corpus)?;
     }
     let failure = failure(args, target, project.checks()?, &fuzzed);
@@ -296,9 +308,10 @@ fn watch(
         for event in view.events {
             progress.say(event);
         }
-        let measured: Measured = feed.feed(view);
-        status.update(view.elapsed, view.engines, &measured);
-        if let Err(error) = atomic::write_json(status_file, &status)
+        status.elapsed = view.elapsed;
+        status.engines = view.engines.to_vec();
+        status.measured = feed.feed(view);
+        if let Err(error) = atomic::write_json(status_file, &status.json())
             && !std::mem::replace(&mut cannot_write, true)
         {
             // What the engines find matters more than who can look at it.
@@ -316,7 +329,7 @@ fn summarise(args: &Run, session: &Session, status: &Status, corpus: &Store) -> 
     // Some are shortened since they were seen first.
     corpus.add_files(session.files.iter().map(PathBuf::as_path))?;
     if args.json {
-        outln!("{}", serde_json::to_string_pretty(&status)?);
+        outln!("{}", serde_json::to_string_pretty(&status.json())?);
         return Ok(());
     }
     outln!("{}", status.summary());

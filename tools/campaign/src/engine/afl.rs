@@ -41,24 +41,14 @@ impl Sharing {
     }
 }
 
-/// What an instance is to the others with its output folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    /// There are no others.
-    Alone,
-    /// `-M`: it reads everybody's queue, and the folder with what other engines found.
-    Main,
-    /// `-S`: it reads the main instance's queue.
-    Secondary,
-}
-
 /// One instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Instance {
     /// Its name, and that of its folder below the output folder.
     pub(super) name: String,
-    /// What it is to the others.
-    pub(super) role: Role,
+    /// What it is to the others with its output folder, if there are any: `-M` reads everybody's queue, and the
+    /// folder with what other engines found; `-S` reads the queue of that one.
+    role: Option<&'static str>,
     /// Its power schedule (`-p`), when it is not the usual one.
     schedule: Option<&'static str>,
 }
@@ -66,29 +56,29 @@ pub(super) struct Instance {
 /// The instances of so many workers. The first is the main one, unless another machine has that. `alone` means
 /// that there is no other engine.
 pub(super) fn instances(workers: usize, alone: bool, sharing: Option<&Sharing>) -> Vec<Instance> {
+    if alone && workers == 1 && sharing.is_none() {
+        return vec![Instance {
+            name: "default".to_owned(),
+            role: None,
+            schedule: None,
+        }];
+    }
+    let (first, has_main) = sharing.map_or(("main", true), |one| (&*one.name, one.is_main));
+    // Machines that know nothing of each other get different schedules by their names.
+    let offset = match has_main {
+        true => 0,
+        false => first.bytes().map(usize::from).sum(),
+    };
     let of = |place: usize| {
-        let role = match (place, sharing) {
-            (0, None) if alone && workers == 1 => Role::Alone,
-            (0, None) => Role::Main,
-            (0, Some(sharing)) if sharing.is_main => Role::Main,
-            _ => Role::Secondary,
-        };
-        // Machines that know nothing of each other get different schedules by their names.
-        let offset: usize = match sharing {
-            Some(sharing) if !sharing.is_main => sharing.name.bytes().map(usize::from).sum(),
-            Some(_) | None => 0,
-        };
+        let is_main = has_main && place == 0;
         let schedule = SCHEDULES[(offset + place.saturating_sub(1)) % SCHEDULES.len()];
         Instance {
-            name: match (sharing, place) {
-                (None, 0) if role == Role::Alone => "default".to_owned(),
-                (None, 0) => "main".to_owned(),
-                (None, _) => format!("secondary-{place}"),
-                (Some(sharing), 0) => sharing.name.clone(),
-                (Some(sharing), _) => format!("{}-{}", sharing.name, place + 1),
+            name: match place {
+                0 => first.to_owned(),
+                _ => format!("{first}-{}", place + 1),
             },
-            schedule: (role == Role::Secondary).then_some(schedule),
-            role,
+            role: Some(if is_main { "-M" } else { "-S" }),
+            schedule: (!is_main).then_some(schedule),
         }
     };
     (0..workers).map(of).collect()
@@ -112,15 +102,13 @@ pub(super) fn build(project: &Project, target: &str) -> Result<Build> {
 pub(super) fn command(build: &Build, task: &Task, place: usize, time: Duration) -> Command {
     let instance = &task.instances[place];
     let mut command = options(task, time);
-    if instance.role != Role::Alone {
-        let is_main = instance.role == Role::Main;
+    if let Some(role) = instance.role {
         command
-            .arg(if is_main { "-M" } else { "-S" })
-            .arg(&instance.name)
+            .args([role, &instance.name])
             .env("AFL_SYNC_TIME", SYNC_MINUTES)
             .env("AFL_IMPORT_FIRST", "1")
             .env("AFL_AUTORESUME", "1");
-        if let Some(pool) = task.pool.as_ref().filter(|_| is_main) {
+        if let Some(pool) = task.pool.as_ref().filter(|_| role == "-M") {
             command.arg("-F").arg(pool);
         }
     }
@@ -308,18 +296,15 @@ mod tests {
     #[test]
     fn one_instance_is_the_main_one_and_the_others_differ_in_their_schedules() {
         let all = instances(8, true, None);
-        assert_eq!((all[0].role, all[0].schedule), (Role::Main, None));
-        assert_eq!([&all[0].name, &all[1].name], ["main", "secondary-1"]);
+        assert_eq!((all[0].role, all[0].schedule), (Some("-M"), None));
+        assert_eq!([&all[0].name, &all[1].name], ["main", "main-2"]);
         let schedules: std::collections::HashSet<_> =
             all.iter().map(|instance| instance.schedule).collect();
         assert_eq!(schedules.len(), 8);
-        assert!(all[1..].iter().all(|one| one.role == Role::Secondary));
+        assert!(all[1..].iter().all(|one| one.role == Some("-S")));
         let alone = instances(1, true, None);
-        assert_eq!(
-            (alone[0].name.as_str(), alone[0].role),
-            ("default", Role::Alone)
-        );
-        assert_eq!(instances(1, false, None)[0].role, Role::Main);
+        assert_eq!((&*alone[0].name, alone[0].role), ("default", None));
+        assert_eq!(instances(1, false, None)[0].role, Some("-M"));
     }
 
     #[test]
@@ -330,13 +315,13 @@ mod tests {
             is_main,
         };
         let here = instances(1, true, Some(&sharing(true)));
-        assert_eq!((here[0].name.as_str(), here[0].role), ("here", Role::Main));
+        assert_eq!((&*here[0].name, here[0].role), ("here", Some("-M")));
         let there = instances(2, true, Some(&sharing(false)));
         assert_eq!([&there[0].name, &there[1].name], ["here", "here-2"]);
         assert!(
             there
                 .iter()
-                .all(|one| one.role == Role::Secondary && one.schedule.is_some())
+                .all(|one| one.role == Some("-S") && one.schedule.is_some())
         );
         let is_ours = |name: &str| sharing(true).has(&Path::new("/shared").join(name));
         assert!(is_ours("here") && is_ours("here-2"));

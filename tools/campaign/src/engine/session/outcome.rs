@@ -44,6 +44,25 @@ pub struct Figures {
     pub failure: Option<String>,
 }
 
+impl Figures {
+    /// Those of an engine that has not begun.
+    #[must_use]
+    pub const fn new(engine: Engine, workers: usize) -> Self {
+        Self {
+            engine,
+            workers,
+            executions: 0,
+            executions_per_second: 0.0,
+            kept: 0,
+            given: 0,
+            finds: 0,
+            core_seconds: 0.0,
+            stability: None,
+            failure: None,
+        }
+    }
+}
+
 /// What became of one engine.
 #[derive(Debug)]
 pub struct Outcome {
@@ -172,16 +191,9 @@ mod tests {
             .collect();
         Outcome {
             figures: Figures {
-                engine,
-                workers: 1,
                 executions: samples.last().map_or(0, |sample| sample.executions),
-                executions_per_second: 0.0,
-                kept: 0,
-                given: 0,
-                finds: 0,
                 core_seconds: 3.0,
-                stability: None,
-                failure: None,
+                ..Figures::new(engine, 1)
             },
             command: engine.name().to_owned(),
             seeds_read,
