@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::corpus::files_in;
 use crate::project::Project;
 use crate::supervisor::STARTED;
+use afl::Sharing;
 
 /// How much of a file's end is read, in bytes: engines may write to it for weeks.
 const END: u64 = 64 << 10;
@@ -116,12 +117,11 @@ impl Engine {
         Ok(build)
     }
 
-    /// The command of the process at `place` among those of a task, which ends by itself after `time`. What
-    /// it needs of folders is made.
+    /// The command of the process at `place` among those of a task, which ends by itself after `time`.
     fn command(self, build: &Build, task: &Task, place: usize, time: Duration) -> Result<Command> {
         match self {
             Self::Afl => Ok(afl::command(build, task, place, time)),
-            Self::Libfuzzer => libfuzzer::command(build, task, time),
+            Self::Libfuzzer => Ok(libfuzzer::command(build, task, time)),
             Self::Honggfuzz => honggfuzz::command(build, task, time),
         }
     }
@@ -145,32 +145,28 @@ impl Engine {
         };
         executions.unwrap_or(0)
     }
-
-    /// The folders in which it keeps inputs.
-    fn queues(self, task: &Task) -> Vec<PathBuf> {
-        match self {
-            Self::Afl => task.instances.iter().map(|one| task.queue(one)).collect(),
-            Self::Libfuzzer | Self::Honggfuzz => vec![task.output.clone()],
-        }
-    }
-
-    /// The files with inputs that failed.
-    fn finds(self, task: &Task) -> Result<Vec<PathBuf>> {
-        match self {
-            Self::Afl => afl::finds(task),
-            Self::Libfuzzer | Self::Honggfuzz => artifacts(&task.artifacts()),
-        }
-    }
 }
 
-/// The finds in a folder of libFuzzer's or honggfuzz's.
-fn artifacts(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut finds = files_in(folder)?;
+/// The inputs that an engine keeps in its folder; AFL++ keeps them in a folder of each instance.
+fn kept_in(folder: &Path, sharing: Option<&Sharing>) -> Result<Vec<PathBuf>> {
+    let mut kept = files_in(&folder.join("output"))?;
+    for instance in afl::instances_of(folder, sharing)? {
+        kept.extend(files_in(&instance.join("queue"))?);
+    }
+    Ok(kept)
+}
+
+/// The inputs that failed, likewise.
+fn finds_in(folder: &Path, sharing: Option<&Sharing>) -> Result<Vec<PathBuf>> {
+    let mut finds = files_in(&folder.join("finds"))?;
     // libFuzzer remarks on slow inputs: they are no finds.
     finds.retain(|path| {
         let name = path.file_name().unwrap_or_default();
         !name.as_encoded_bytes().starts_with(b"slow-unit-")
     });
+    for instance in afl::instances_of(folder, sharing)? {
+        finds.extend(afl::instance_finds(&instance)?);
+    }
     Ok(finds)
 }
 
@@ -220,10 +216,10 @@ struct Task {
     max_input: usize,
     /// The folder of inputs to begin from. The engine does not write there.
     inputs: PathBuf,
-    /// The folder that belongs to this engine: it writes here and nowhere else, but for `output`.
+    /// The folder that belongs to this engine: it writes here and, when AFL++'s output is shared, there.
     folder: PathBuf,
-    /// Where it keeps its inputs. AFL++'s may be shared with other machines.
-    output: PathBuf,
+    /// AFL++'s output folder that is shared with other machines, when there is one.
+    sharing: Option<Sharing>,
     /// The dictionary.
     dictionary: Option<PathBuf>,
     /// Whether the target lets engines see comparisons (see
@@ -246,6 +242,12 @@ impl Task {
         }
     }
 
+    /// Where it keeps its inputs.
+    fn output(&self) -> PathBuf {
+        let sharing = self.sharing.as_ref();
+        sharing.map_or_else(|| self.folder.join("output"), |one| one.folder.clone())
+    }
+
     /// Where the engine puts finds, when it can be chosen.
     fn artifacts(&self) -> PathBuf {
         self.folder.join("finds")
@@ -254,10 +256,6 @@ impl Task {
     /// Where honggfuzz reads what other engines found.
     fn import(&self) -> PathBuf {
         self.folder.join("import")
-    }
-
-    fn queue(&self, instance: &afl::Instance) -> PathBuf {
-        self.output.join(&instance.name).join("queue")
     }
 }
 
@@ -343,7 +341,7 @@ fn task() -> Task {
         max_input: 192,
         inputs: "inputs".into(),
         folder: "folder".into(),
-        output: "folder/output".into(),
+        sharing: None,
         dictionary: None,
         compare_tracing: true,
         workers: 1,

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use report::format::grouped;
+use report::format::{grouped, rounded};
 
 use crate::engine::session::View;
 
@@ -87,8 +87,6 @@ impl Progress {
             name: format!("{title:<9} {target}"),
             time,
             text: self.text(),
-            executions: 0,
-            at: Duration::ZERO,
         }
     }
 
@@ -139,38 +137,27 @@ pub struct SessionLine {
     name: String,
     time: Duration,
     text: Text,
-    /// The executions that the engine reported last, and when. honggfuzz reports them with each input that it
-    /// keeps, libFuzzer also when they have doubled. Until then their rate is as it was.
-    executions: u64,
-    at: Duration,
 }
 
 impl SessionLine {
     /// Shows where the session is.
     pub fn show(&mut self, view: &View<'_>) {
-        self.update(view.executions(), view.elapsed);
-        let line = format!(
-            "{}: {} of {} s, {}, kept {}, finds {}",
+        let executions = view.engines.iter().map(|one| one.executions).sum();
+        let rate = view
+            .engines
+            .iter()
+            .map(|one| one.executions_per_second)
+            .sum();
+        let finds: usize = view.engines.iter().map(|one| one.finds).sum();
+        self.text.show(format!(
+            "{}: {} of {} s, {} executions, {}/s, kept {}, finds {finds}",
             self.name,
             view.elapsed.as_secs(),
             self.time.as_secs(),
-            self.executions(),
+            grouped(executions),
+            rounded(rate),
             view.pool.kept().len(),
-            view.find_count(),
-        );
-        self.text.show(line);
-    }
-
-    fn update(&mut self, executions: u64, elapsed: Duration) {
-        if executions != self.executions {
-            (self.executions, self.at) = (executions, elapsed);
-        }
-    }
-
-    fn executions(&self) -> String {
-        let rate = u128::from(self.executions) * 1000 / self.at.as_millis().max(1);
-        let rate = grouped(u64::try_from(rate).unwrap_or(u64::MAX));
-        format!("{} executions, {rate}/s", grouped(self.executions))
+        ));
     }
 
     /// Takes the line away.
@@ -225,23 +212,6 @@ impl CountedLine {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_rate_is_that_of_the_latest_report() {
-        let seconds = Duration::from_secs;
-        let progress = Progress { bars: None };
-        let mut line = progress.session("AFL++", "fuzz_x", seconds(900));
-        assert_eq!(line.executions(), "0 executions, 0/s");
-        for (executions, elapsed, text) in [
-            (500, 100, "500 executions, 5/s"),
-            // Nothing new is reported.
-            (500, 800, "500 executions, 5/s"),
-            (900, 900, "900 executions, 1/s"),
-        ] {
-            line.update(executions, seconds(elapsed));
-            assert_eq!(line.executions(), text);
-        }
-    }
 
     #[test]
     fn a_line_shows_what_is_left() {

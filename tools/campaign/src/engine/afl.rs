@@ -101,38 +101,13 @@ pub(super) fn build(project: &Project, target: &str) -> Result<Build> {
 /// The command of the instance at `place`. One that was there before goes on where it was.
 pub(super) fn command(build: &Build, task: &Task, place: usize, time: Duration) -> Command {
     let instance = &task.instances[place];
-    let mut command = options(task, time);
-    if let Some(role) = instance.role {
-        command
-            .args([role, &instance.name])
-            .env("AFL_SYNC_TIME", SYNC_MINUTES)
-            .env("AFL_IMPORT_FIRST", "1")
-            .env("AFL_AUTORESUME", "1");
-        if let Some(pool) = task.pool.as_ref().filter(|_| role == "-M") {
-            command.arg("-F").arg(pool);
-        }
-    }
-    if let Some(schedule) = instance.schedule {
-        command.args(["-p", schedule]);
-    }
-    command.arg("--").arg(&build.binary);
-    command
-}
-
-/// Everything but what names the instance and the target.
-fn options(task: &Task, time: Duration) -> Command {
     let mut command = Command::new("cargo");
     command
-        .args([
-            "afl",
-            "fuzz",
-            "-V",
-            &time.as_secs().max(1).to_string(),
-            "-i",
-        ])
+        .args(["afl", "fuzz", "-V", &time.as_secs().max(1).to_string()])
+        .arg("-i")
         .arg(&task.inputs)
         .arg("-o")
-        .arg(&task.output)
+        .arg(task.output())
         .args(["-G", &task.max_input.to_string(), "-t", "5000"])
         // No window on a terminal; no questions about the machine's set-up, which `doctor` answers.
         .env("AFL_NO_UI", "1")
@@ -150,6 +125,20 @@ fn options(task: &Task, time: Duration) -> Command {
         // cargo-afl asks for CmpLog, which takes its time for every input even where it sees nothing.
         command.args(["-c", "-"]);
     }
+    if let Some(role) = instance.role {
+        command
+            .args([role, &instance.name])
+            .env("AFL_SYNC_TIME", SYNC_MINUTES)
+            .env("AFL_IMPORT_FIRST", "1")
+            .env("AFL_AUTORESUME", "1");
+        if let Some(pool) = task.pool.as_ref().filter(|_| role == "-M") {
+            command.arg("-F").arg(pool);
+        }
+    }
+    if let Some(schedule) = instance.schedule {
+        command.args(["-p", schedule]);
+    }
+    command.arg("--").arg(&build.binary);
     command
 }
 
@@ -173,7 +162,7 @@ pub(super) fn stability(task: &Task) -> Option<f64> {
 }
 
 fn statistics(task: &Task, place: usize) -> String {
-    let folder = task.output.join(&task.instances[place].name);
+    let folder = task.output().join(&task.instances[place].name);
     fs::read_to_string(folder.join("fuzzer_stats")).unwrap_or_default()
 }
 
@@ -192,18 +181,8 @@ pub(super) fn arrival(name: &str) -> (Option<Duration>, Option<u64>) {
     )
 }
 
-/// The finds of all instances.
-pub(super) fn finds(task: &Task) -> Result<Vec<PathBuf>> {
-    let each = task.instances.iter();
-    let each = each.map(|instance| instance_finds(&task.output.join(&instance.name)));
-    Ok(each.collect::<Result<Vec<_>>>()?.concat())
-}
-
 /// The finds of the instance in `folder`, those of before it was started again included: AFL++ then gives
 /// their folders another name.
-///
-/// # Errors
-/// When a folder cannot be read.
 pub(super) fn instance_finds(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut finds = Vec::new();
     for folder in folders_in(folder)? {
@@ -216,15 +195,15 @@ pub(super) fn instance_finds(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(finds)
 }
 
-/// The folders of all instances below an output folder.
-///
-/// # Errors
-/// When it is there and cannot be read.
-pub(super) fn instances_in(output: &Path) -> Result<Vec<PathBuf>> {
-    let folders = folders_in(output)?.into_iter();
-    Ok(folders
-        .filter(|folder| folder.join("queue").is_dir())
-        .collect())
+/// The folders of all instances that this machine has: in `folder`, and in the shared output folder.
+pub(super) fn instances_of(folder: &Path, sharing: Option<&Sharing>) -> Result<Vec<PathBuf>> {
+    let mut instances = folders_in(&folder.join("output"))?;
+    if let Some(sharing) = sharing {
+        let shared = folders_in(&sharing.folder)?.into_iter();
+        instances.extend(shared.filter(|instance| sharing.has(instance)));
+    }
+    instances.retain(|instance| instance.join("queue").is_dir());
+    Ok(instances)
 }
 
 fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -249,14 +228,14 @@ mod tests {
     fn its_own_figures_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let task = Task {
-            output: folder.path().to_owned(),
+            folder: folder.path().to_owned(),
             instances: instances(2, true, None),
             ..super::super::task()
         };
         assert_eq!((executions(&task, 0), stability(&task)), (None, None));
-        for (name, percent) in [("main", "99.45"), ("secondary-1", "100.00")] {
-            let folder = folder.path().join(name);
-            fs::create_dir(&folder).unwrap();
+        for (name, percent) in [("main", "99.45"), ("main-2", "100.00")] {
+            let folder = folder.path().join("output").join(name);
+            fs::create_dir_all(&folder).unwrap();
             let text = format!(
                 "start_time        : 1795361632\nexecs_done        : 294936\n\
                  execs_per_sec     : 29487.70\nstability         : {percent}%\n"
@@ -278,19 +257,21 @@ mod tests {
 
     #[test]
     fn comparisons_are_solved_where_they_are_seen() {
-        let asked = |compare_tracing| {
+        let is_off = |compare_tracing| {
             let task = Task {
                 compare_tracing,
+                instances: instances(1, true, None),
                 ..super::super::task()
             };
-            let command = options(&task, Duration::from_secs(1));
-            let asked: Vec<String> = command
-                .get_args()
-                .map(|argument| argument.to_string_lossy().into_owned())
-                .collect();
-            asked.windows(2).any(|pair| pair == ["-c", "-"])
+            let build = Build {
+                binary: "target".into(),
+                launcher: None,
+            };
+            let command = command(&build, &task, 0, Duration::from_secs(1));
+            let arguments: Vec<_> = command.get_args().collect();
+            arguments.windows(2).any(|pair| pair == ["-c", "-"])
         };
-        assert!(asked(false) && !asked(true));
+        assert!(is_off(false) && !is_off(true));
     }
 
     #[test]
@@ -339,13 +320,12 @@ mod tests {
             "main/hangs/id:000000",
             "other/x",
         ] {
-            let file = folder.path().join(file);
+            let file = folder.path().join("output").join(file);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file, "").unwrap();
         }
-        let instances = instances_in(folder.path()).unwrap();
-        assert_eq!(instances, [folder.path().join("main")]);
+        let instances = instances_of(folder.path(), None).unwrap();
+        assert_eq!(instances, [folder.path().join("output/main")]);
         assert_eq!(instance_finds(&instances[0]).unwrap().len(), 3);
-        assert_eq!(instances_in(&folder.path().join("gone")).unwrap().len(), 0);
     }
 }

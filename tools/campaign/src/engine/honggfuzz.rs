@@ -25,12 +25,9 @@ pub(super) fn build(project: &Project, target: &str) -> Result<Build> {
     })
 }
 
-/// The command, whose folders are made. honggfuzz itself is started: `cargo hfuzz run` would build again, and
+/// The command. honggfuzz itself is started: `cargo hfuzz run` would build again, and
 /// split arguments at blanks. It reads files that appear in the import folder, and takes them away from there.
 pub(super) fn command(build: &Build, task: &Task, time: Duration) -> Result<Command> {
-    for folder in [&task.output, &task.artifacts()] {
-        fs::create_dir_all(folder)?;
-    }
     // Those of before it was started again.
     let _ = fs::remove_file(statistics(task));
     let launcher = build.launcher.as_ref().context("honggfuzz was not built")?;
@@ -43,7 +40,7 @@ pub(super) fn command(build: &Build, task: &Task, time: Duration) -> Result<Comm
         .arg("--input")
         .arg(&task.inputs)
         .arg("--output")
-        .arg(&task.output)
+        .arg(task.output())
         .arg("--statsfile")
         .arg(statistics(task))
         .args(["--persistent", "--verbose", "--timeout", "5"])
@@ -54,7 +51,6 @@ pub(super) fn command(build: &Build, task: &Task, time: Duration) -> Result<Comm
         command.arg("--dict").arg(dictionary);
     }
     if task.pool.is_some() {
-        fs::create_dir_all(task.import())?;
         command.arg("--dynamic_input").arg(task.import());
     }
     command.arg("--").arg(&build.binary);

@@ -1,6 +1,5 @@
 //! libFuzzer, through cargo-fuzz.
 
-use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -56,12 +55,9 @@ pub fn has_nightly() -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// The command of a process, whose folder is made. libFuzzer stops at a find. Every second it reads what
-/// appears in its output folder, from other processes and from other engines.
-pub(super) fn command(build: &Build, task: &Task, time: Duration) -> Result<Command> {
-    for folder in [&task.output, &task.artifacts()] {
-        fs::create_dir_all(folder)?;
-    }
+/// The command of a process. libFuzzer stops at a find. Every second it reads what appears in its output folder,
+/// from other processes and from other engines.
+pub(super) fn command(build: &Build, task: &Task, time: Duration) -> Command {
     let mut command = Command::new(&build.binary);
     command
         .arg(format!("-max_total_time={}", time.as_secs().max(1)))
@@ -72,8 +68,8 @@ pub(super) fn command(build: &Build, task: &Task, time: Duration) -> Result<Comm
     if let Some(dictionary) = &task.dictionary {
         command.arg(format!("-dict={}", dictionary.display()));
     }
-    command.arg(&task.output).arg(&task.inputs);
-    Ok(command)
+    command.arg(task.output()).arg(&task.inputs);
+    command
 }
 
 /// What the folder of inputs held: libFuzzer reports each folder, the output's first.

@@ -20,13 +20,13 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use worker::TargetInfo;
 
 use super::afl::Sharing;
-use super::{Build, Engine, Task, afl, artifacts};
-use crate::corpus::{content_name, files_in};
+use super::{Build, Engine, Task, afl, finds_in, kept_in};
+use crate::corpus::files_in;
 use crate::supervisor::{self, Times};
 pub use exchange::{Kept, Pool};
 use member::Member;
@@ -115,24 +115,10 @@ pub struct View<'a> {
     pub events: &'a [String],
 }
 
-impl View<'_> {
-    /// Executions of all engines.
-    #[must_use]
-    pub fn executions(&self) -> u64 {
-        self.engines.iter().map(|one| one.executions).sum()
-    }
-
-    /// How many files with finds there are.
-    #[must_use]
-    pub fn find_count(&self) -> usize {
-        self.engines.iter().map(|one| one.finds).sum()
-    }
-}
-
 /// What is called with each [`View`]; it decides whether to go on.
 pub type Look<'a> = &'a mut dyn FnMut(&View<'_>) -> ControlFlow<()>;
 
-/// Runs engines for the time given. `look` is called about once every `snapshot`, and once when all has
+/// Runs engines for the time given. What was in their folder is thrown away. `look` is called about once every `snapshot`, and once when all has
 /// ended.
 ///
 /// # Errors
@@ -140,10 +126,18 @@ pub type Look<'a> = &'a mut dyn FnMut(&View<'_>) -> ControlFlow<()>;
 /// dies is no error: see [`Session::failure`].
 pub fn run(setup: &Setup<'_>, look: Look<'_>) -> Result<Session> {
     ensure!(!setup.builds.is_empty(), "a session needs an engine");
-    empty(&setup.folder)?;
-    let inputs = setup.folder.join("inputs");
-    lay_out(setup.inputs, &inputs)?;
-    let pool = Pool::new(&setup.folder.join("pool"), setup.inputs)?;
+    // An engine without seeds has not fuzzed what we mean.
+    ensure!(
+        !setup.inputs.is_empty(),
+        "a session needs inputs to begin from"
+    );
+    let folder = &setup.folder;
+    if folder.exists() {
+        fs::remove_dir_all(folder)
+            .with_context(|| format!("{} cannot be removed", folder.display()))?;
+    }
+    let inputs = folder.join("inputs");
+    let pool = Pool::new(&folder.join("pool"), &inputs, setup.inputs)?;
     let mut running = Running {
         setup,
         members: members(setup, &inputs)?,
@@ -177,14 +171,12 @@ fn members(setup: &Setup<'_>, inputs: &Path) -> Result<Vec<Member>> {
             true => setup.folder.clone(),
             false => setup.folder.join(engine.name()),
         };
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("{} cannot be made", folder.display()))?;
         // Only AFL++'s main instance reads a folder of others.
         let reads_others = !alone && sharing.is_none_or(|sharing| sharing.is_main);
         let task = Task {
             max_input: setup.max_input,
             inputs: inputs.to_owned(),
-            output: sharing.map_or_else(|| folder.join("output"), |sharing| sharing.folder.clone()),
+            sharing: sharing.cloned(),
             folder,
             dictionary: setup.dictionary.clone(),
             compare_tracing: setup.compare_tracing,
@@ -196,7 +188,7 @@ fn members(setup: &Setup<'_>, inputs: &Path) -> Result<Vec<Member>> {
             },
         };
         let build = &setup.builds[&engine];
-        Ok(Member::new(engine, build, task, workers, setup.restarts))
+        Member::new(engine, build, task, workers, setup.restarts)
     };
     shares.into_iter().map(member).collect()
 }
@@ -343,36 +335,6 @@ impl Running<'_> {
     }
 }
 
-/// Makes `folder` empty for a new session. It is the caller's part to have saved what was there.
-fn empty(folder: &Path) -> Result<()> {
-    if folder.exists() {
-        fs::remove_dir_all(folder)
-            .with_context(|| format!("{} cannot be removed", folder.display()))?;
-    }
-    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))
-}
-
-/// Copies `files` into `folder` for engines to begin from. An empty list is an error: an engine without seeds
-/// has not fuzzed what we mean.
-fn lay_out(files: &[PathBuf], folder: &Path) -> Result<()> {
-    if files.is_empty() {
-        bail!("there are no inputs to begin from: corpus/seeds has a folder for each target");
-    }
-    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    for file in files {
-        let content =
-            fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        let mut place = folder.join(file.file_name().unwrap_or_default());
-        if place.exists() {
-            // Two folders may use one name for two inputs.
-            place = folder.join(content_name(&content));
-        }
-        fs::write(&place, content)
-            .with_context(|| format!("{} cannot be written", place.display()))?;
-    }
-    Ok(())
-}
-
 /// What a session in `folder` that was interrupted or killed left: inputs that any engine kept, and each
 /// engine's finds. `alone` names its only engine, if it had one.
 ///
@@ -392,22 +354,12 @@ pub fn left_behind(
         None => Vec::from(Engine::ALL.map(|engine| (engine, folder.join(engine.name())))),
     };
     let mut inputs = files_in(&folder.join("pool"))?;
-    let (mut finds, mut instances) = (Vec::new(), Vec::new());
+    let mut finds = Vec::new();
     for (engine, folder) in engines {
-        let output = folder.join("output");
-        inputs.extend(files_in(&output)?);
-        let found = artifacts(&folder.join("finds"))?.into_iter();
+        let sharing = sharing.filter(|_| engine == Engine::Afl);
+        inputs.extend(kept_in(&folder, sharing)?);
+        let found = finds_in(&folder, sharing)?.into_iter();
         finds.extend(found.map(|path| (engine, path)));
-        instances.extend(afl::instances_in(&output)?);
-    }
-    if let Some(sharing) = sharing {
-        let shared = afl::instances_in(&sharing.folder)?.into_iter();
-        instances.extend(shared.filter(|instance| sharing.has(instance)));
-    }
-    for instance in instances {
-        inputs.extend(files_in(&instance.join("queue"))?);
-        let found = afl::instance_finds(&instance)?.into_iter();
-        finds.extend(found.map(|path| (Engine::Afl, path)));
     }
     Ok((inputs, finds))
 }
@@ -415,21 +367,6 @@ pub fn left_behind(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn two_inputs_of_one_name_are_both_laid_out_and_none_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let files = ["a", "b"].map(|name| {
-            let file = folder.path().join(name).join("same");
-            fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(&file, name).unwrap();
-            file
-        });
-        let out = folder.path().join("out");
-        lay_out(&files, &out).unwrap();
-        assert_eq!(files_in(&out).unwrap().len(), 2);
-        assert!(lay_out(&[], &out).is_err());
-    }
 
     #[test]
     fn what_a_killed_session_left_is_found_and_other_machines_instances_are_not_ours() {
@@ -463,7 +400,7 @@ mod tests {
         let run = folder.path().join("run");
         let (inputs, finds) = left_behind(&run, None, Some(&sharing)).unwrap();
         assert_eq!((inputs.len(), finds.len()), (6, 3));
-        assert_eq!(finds[2].0, Engine::Afl);
+        assert_eq!(finds[0].0, Engine::Afl);
         let alone = folder.path().join("alone");
         let (inputs, finds) = left_behind(&alone, Some(Engine::Afl), None).unwrap();
         assert_eq!((inputs.len(), finds.len()), (2, 1));

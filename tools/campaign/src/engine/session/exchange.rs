@@ -53,15 +53,17 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// An empty pool in `folder`. What the session begins from is known, and never kept.
+    /// An empty pool in `folder`. The `inputs` that the session begins from are copied to `begin`; they are known,
+    /// and never kept.
     ///
     /// # Errors
-    /// When the folder cannot be made or an input cannot be read.
-    pub(super) fn new(folder: &Path, inputs: &[PathBuf]) -> Result<Self> {
-        let mut known = HashSet::new();
+    /// When a folder cannot be made or written to, or an input cannot be read.
+    pub(super) fn new(folder: &Path, begin: &Path, inputs: &[PathBuf]) -> Result<Self> {
+        let (begin, mut known) = (Store::open(begin)?, HashSet::new());
         for path in inputs {
             let content =
                 fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            begin.add(&content)?;
             known.insert(content_name(&content));
         }
         Ok(Self {
@@ -147,10 +149,6 @@ impl Inbox {
     /// # Errors
     /// When a file cannot be written.
     pub(super) fn give(&mut self, pool: &Pool, until: Instant) -> Result<()> {
-        for folder in [&self.folder, &self.outside] {
-            fs::create_dir_all(folder)
-                .with_context(|| format!("{} cannot be made", folder.display()))?;
-        }
         // Later than whatever libFuzzer has seen of the folder within this second.
         let time = SystemTime::now() + Duration::from_secs(1);
         let (empty, before) = (content_name(b""), self.given);
@@ -188,11 +186,12 @@ fn set_time(file: &Path, time: SystemTime) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::corpus::files_in;
 
     fn pool(folder: &Path, contents: &[(Engine, &[u8], u64)]) -> Pool {
         let seed = folder.join("seed");
         fs::write(&seed, b"seed").unwrap();
-        let mut pool = Pool::new(&folder.join("pool"), &[seed]).unwrap();
+        let mut pool = Pool::new(&folder.join("pool"), &folder.join("inputs"), &[seed]).unwrap();
         for &(engine, content, seconds) in contents {
             let arrival = (Duration::from_secs(seconds), None);
             pool.add(engine, content, arrival).unwrap();
@@ -213,6 +212,7 @@ mod tests {
             ],
         );
         assert_eq!(fs::read(&pool.kept()[0].path).unwrap(), b"a");
+        assert_eq!(files_in(&folder.path().join("inputs")).unwrap().len(), 1);
         assert_eq!((pool.of(Engine::Afl), pool.of(Engine::Libfuzzer)), (1, 0));
         let times = [0, 1].map(|nth| pool.kept[nth].path.metadata().unwrap().modified().unwrap());
         assert!(times[1] >= times[0] + Duration::from_secs(1), "{times:?}");
@@ -240,6 +240,9 @@ mod tests {
             forgot: 0,
             given: 0,
         };
+        for folder in [&inbox.folder, &inbox.outside] {
+            fs::create_dir(folder).unwrap();
+        }
         let late = Instant::now() + Duration::from_secs(60);
         inbox.give(&pool, late).unwrap();
         let given = place("output").join(format!("{GIVEN}{}", content_name(b"a")));

@@ -11,8 +11,8 @@ use rustix::process::Signal;
 
 use super::exchange::{GIVEN, Inbox, Pool};
 use super::outcome::{Figures, Outcome, Sample, rate};
-use crate::corpus::{content_name, files_in};
-use crate::engine::{Build, Engine, Task, afl, last_lines, shown};
+use crate::corpus::content_name;
+use crate::engine::{Build, Engine, Task, afl, finds_in, kept_in, last_lines, shown};
 use crate::supervisor::{Group, Times};
 
 /// How long after its first death a process is started again; twice as long after each further one.
@@ -24,8 +24,6 @@ const RAN_WELL: Duration = Duration::from_secs(3600);
 const MARGIN: Duration = Duration::from_secs(10);
 /// So shortly before the end nothing is started again.
 const TOO_LATE: Duration = Duration::from_secs(1);
-/// Speed is measured over so many of the last samples.
-const SPEED_OVER: usize = 10;
 /// A file that was written less than this ago may not be whole.
 const SETTLED: Duration = Duration::from_millis(200);
 
@@ -93,7 +91,7 @@ impl Member {
         task: Task,
         workers: Vec<Vec<usize>>,
         restarts: u32,
-    ) -> Self {
+    ) -> Result<Self> {
         // honggfuzz has its workers in one process.
         let places = match engine {
             Engine::Honggfuzz => vec![workers.concat()],
@@ -104,33 +102,40 @@ impl Member {
             start_at: Some(Instant::now()),
             ..Process::default()
         };
-        let inbox = |folder| Inbox {
+        let inbox = Inbox {
             engine,
-            folder,
+            folder: match engine {
+                Engine::Libfuzzer => task.output(),
+                Engine::Afl | Engine::Honggfuzz => task.import(),
+            },
             outside: task.folder.join("incoming"),
             offered: 0,
             forgot: 0,
             given: 0,
         };
-        let folder = match engine {
-            _ if task.pool.is_none() => None,
-            Engine::Afl => None,
-            Engine::Libfuzzer => Some(task.output.clone()),
-            Engine::Honggfuzz => Some(task.import()),
-        };
-        Self {
+        for folder in [
+            &task.output(),
+            &task.artifacts(),
+            &task.import(),
+            &inbox.outside,
+        ] {
+            fs::create_dir_all(folder)
+                .with_context(|| format!("{} cannot be made", folder.display()))?;
+        }
+        let is_given = task.pool.is_some() && engine != Engine::Afl;
+        Ok(Self {
             engine,
             build: build.clone(),
             restarts,
             processes: places.into_iter().map(process).collect(),
-            inbox: folder.map(inbox),
+            inbox: is_given.then_some(inbox),
             is_paused: false,
             scanned: HashSet::new(),
             seen_finds: HashSet::new(),
             command: String::new(),
             samples: Vec::new(),
             task,
-        }
+        })
     }
 
     /// Looks after the processes: what has ended is started again, as far as the rules go. `left` is how long
@@ -231,7 +236,7 @@ impl Member {
             let its_own = find.file_name().unwrap_or_default().to_string_lossy();
             let its_own = its_own.split_once('-').map(|(_, name)| name.to_owned());
             let in_output = [format!("{GIVEN}{by_content}")].into_iter().chain(its_own);
-            let files = in_output.map(|name| self.task.output.join(name));
+            let files = in_output.map(|name| self.task.output().join(name));
             for file in files.chain([self.task.inputs.join(&by_content)]) {
                 if file.exists() {
                     fs::rename(&file, aside.join(&by_content))
@@ -319,13 +324,11 @@ impl Member {
 
     /// All files that it keeps, as they are now.
     pub(super) fn files(&self) -> Result<Vec<PathBuf>> {
-        let folders = self.engine.queues(&self.task).into_iter();
-        let files = folders.map(|folder| files_in(&folder));
-        Ok(files.collect::<Result<Vec<_>>>()?.concat())
+        kept_in(&self.task.folder, self.task.sharing.as_ref())
     }
 
     fn find_files(&self) -> Result<Vec<PathBuf>> {
-        self.engine.finds(&self.task)
+        finds_in(&self.task.folder, self.task.sharing.as_ref())
     }
 
     /// The files with finds that were not there the last time.
@@ -363,16 +366,16 @@ impl Member {
         let times = self.processes.iter();
         let times = times.map(|one| one.time_of_ended + one.time_of_running);
         let latest = self.samples.last().copied().unwrap_or_default();
-        let before = self.samples.iter().rev().nth(SPEED_OVER).copied();
-        let before = before.unwrap_or_default();
+        // honggfuzz reports executions with each input that it keeps, libFuzzer also when they have doubled. Until
+        // then their rate is as it was.
+        let is_older = |sample: &Sample| sample.executions < latest.executions;
+        let reported = self.samples.get(self.samples.partition_point(is_older));
+        let reported = reported.copied().unwrap_or_default();
         Figures {
             engine: self.engine,
             workers: self.task.workers,
             executions: latest.executions,
-            executions_per_second: rate(
-                latest.executions - before.executions,
-                latest.time.saturating_sub(before.time),
-            ),
+            executions_per_second: rate(latest.executions, reported.time),
             kept,
             given: match (&self.inbox, &self.task.pool) {
                 (Some(inbox), _) => inbox.given,

@@ -26,7 +26,7 @@ pub struct Figures {
     pub workers: usize,
     /// Executions of the target.
     pub executions: u64,
-    /// Executions a second, of late; of the whole time when it has ended.
+    /// Executions a second until the latest report; of the whole time when it has ended.
     pub executions_per_second: f64,
     /// How many inputs it was the first to keep.
     pub kept: usize,
