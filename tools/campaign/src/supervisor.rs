@@ -1,7 +1,7 @@
 //! Folders that one run has to itself, and the processes of engines in them.
 //!
 //! A run takes its folder with [`Claim::take`]. An engine is started as a [`Group`], which marks it and
-//! all that it starts with the folder in which it works: an environment variable, which processes inherit.
+//! all that it starts with its log in the folder in which it works: an environment variable, which is inherited.
 //! So whatever a killed run left is found by its mark, also what has left the process group, and also
 //! what was started a moment before the kill.
 //!
@@ -10,10 +10,8 @@
 //! process ends its engines. It holds the run's lock too, so no other run begins before it has finished.
 //! Should that be killed as well, the next [`Claim::take`] does the same.
 
-mod times;
-
-use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -30,9 +28,8 @@ use rustix::process::{
 };
 
 use crate::cores;
-pub use times::Times;
 
-/// The variable that names the folder in which a process works.
+/// The variable that names the log, in the folder in which a process works.
 const MARK: &str = "CAMPAIGN_WORKS_IN";
 /// How long killed processes may take to go.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -150,12 +147,15 @@ pub fn end(folder: &Path) -> Result<usize> {
     let mut killed = BTreeSet::new();
     loop {
         let mut is_any = false;
-        for pid in times::pids().filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+        for pid in pids() {
             // Opened first: should the process end now and another get its number, the signal reaches nobody.
             let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {
                 continue;
             };
-            if works_in(pid, &folder) {
+            // A process that has ended and was not waited for yet has neither; others' cannot be read.
+            let program = fs::read_link(proc(pid).join("exe")).ok();
+            let mut places = program.into_iter().chain(mark_of(pid));
+            if places.any(|place| place.starts_with(&folder)) {
                 is_any = true;
                 killed.insert(pid.as_raw_nonzero());
                 // It may have ended just now.
@@ -174,17 +174,53 @@ pub fn end(folder: &Path) -> Result<usize> {
     }
 }
 
-fn works_in(pid: Pid, folder: &Path) -> bool {
-    let process = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
-    // A process that has ended and was not waited for yet has neither; others' cannot be read.
-    let program = fs::read_link(process.join("exe"));
-    let environment = fs::read(process.join("environ")).unwrap_or_default();
-    let mark = environment.split(|&byte| byte == 0).find_map(|variable| {
+/// The numbers of all processes.
+fn pids() -> impl Iterator<Item = Pid> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
+}
+
+fn proc(pid: Pid) -> PathBuf {
+    PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()))
+}
+
+/// What the variable [`MARK`] of a process is.
+fn mark_of(pid: Pid) -> Option<PathBuf> {
+    let environment = fs::read(proc(pid).join("environ")).ok()?;
+    environment.split(|&byte| byte == 0).find_map(|variable| {
         let value = variable.strip_prefix(MARK.as_bytes())?.strip_prefix(b"=")?;
-        Some(Path::new(std::ffi::OsStr::from_bytes(value)))
-    });
-    program.is_ok_and(|program| program.starts_with(folder))
-        || mark.is_some_and(|place| place.starts_with(folder))
+        Some(OsStr::from_bytes(value).into())
+    })
+}
+
+/// The processor time that processes have used, by their marks.
+#[derive(Debug)]
+pub struct Times(BTreeMap<PathBuf, Duration>);
+
+impl Times {
+    /// That of all processes that run now, with their ended children's.
+    #[must_use]
+    pub fn now() -> Self {
+        let mut times = BTreeMap::new();
+        for pid in pids() {
+            if let Some(mark) = mark_of(pid)
+                && let Ok(stat) = fs::read_to_string(proc(pid).join("stat"))
+            {
+                *times.entry(mark).or_default() += time_in(&stat).unwrap_or_default();
+            }
+        }
+        Self(times)
+    }
+}
+
+/// The processor time in what the system counts of a process (`proc_pid_stat(5)`).
+fn time_in(stat: &str) -> Option<Duration> {
+    // The second field is the program's name in parentheses, and may itself have blanks and parentheses.
+    let fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    // From the 14th field on: its own time and its ended children's, in user mode and in the system, in ticks.
+    let ticks: u64 = fields.skip(11).take(4).flat_map(str::parse::<u64>).sum();
+    let ticks_a_second = rustix::param::clock_ticks_per_second().max(1);
+    Some(Duration::from_millis(ticks * 1000 / ticks_a_second))
 }
 
 /// A process with all that it starts, which is over when all of that is.
@@ -194,6 +230,8 @@ fn works_in(pid: Pid, folder: &Path) -> bool {
 #[derive(Debug)]
 pub struct Group {
     id: Pid,
+    /// What it and all that it starts are marked with.
+    mark: PathBuf,
     child: Option<Child>,
     /// Since when the process itself has ended.
     ended: Option<Instant>,
@@ -201,32 +239,22 @@ pub struct Group {
 }
 
 impl Group {
-    /// Starts a command that works in `folder`, which is there, on the `cores` named, or on any when none
-    /// is. What it prints is appended to `log`.
+    /// Starts a command on the `cores` named, or on any when none is. What it prints is appended to `log`, in the
+    /// folder in which it works.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(
-        command: &mut Command,
-        folder: &Path,
-        log: &Path,
-        cores: &[usize],
-    ) -> Result<Self> {
-        let place = folder
-            .canonicalize()
-            .with_context(|| format!("{} cannot be opened", folder.display()))?;
+    pub fn start(command: &mut Command, log: &Path, cores: &[usize]) -> Result<Self> {
         let why = || format!("{} cannot be written", log.display());
-        let mut log = File::options()
-            .create(true)
-            .append(true)
-            .open(log)
-            .with_context(why)?;
-        writeln!(log, "{STARTED}{command:?}").with_context(why)?;
+        let file = File::options().create(true).append(true).open(log);
+        let mut file = file.with_context(why)?;
+        writeln!(file, "{STARTED}{command:?}").with_context(why)?;
+        let mark = log.canonicalize().with_context(why)?;
         let child = command
-            .env(MARK, place)
+            .env(MARK, &mark)
             .stdin(Stdio::null())
-            .stdout(log.try_clone().with_context(why)?)
-            .stderr(log)
+            .stdout(file.try_clone().with_context(why)?)
+            .stderr(file)
             // Ctrl-C on the terminal reaches us alone.
             .process_group(0)
             .spawn()
@@ -239,6 +267,7 @@ impl Group {
         }
         Ok(Self {
             id,
+            mark,
             child: Some(child),
             ended: None,
             is_over: false,
@@ -284,11 +313,13 @@ impl Group {
         }
     }
 
-    /// The processor time that it and all below it have used; none once it has ended.
+    /// The processor time that what runs of it has used.
     #[must_use]
     pub fn time(&self, times: &Times) -> Duration {
-        let child = self.child.as_ref();
-        child.map_or(Duration::ZERO, |child| times.below(child.id()))
+        // Once it has ended, what it has started and what is left has been counted.
+        let is_running = self.child.is_some();
+        let time = times.0.get(&self.mark).filter(|_| is_running);
+        time.copied().unwrap_or_default()
     }
 }
 
@@ -307,7 +338,7 @@ mod tests {
     fn shell(folder: &Path, script: &str) -> Group {
         let mut command = Command::new("sh");
         let log = folder.join("log");
-        Group::start(command.args(["-c", script]), folder, &log, &[]).unwrap()
+        Group::start(command.args(["-c", script]), &log, &[]).unwrap()
     }
 
     #[test]
@@ -338,6 +369,22 @@ mod tests {
             group.is_over()
         });
         assert!(started.elapsed() >= Duration::from_millis(900));
+    }
+
+    #[test]
+    fn the_time_of_a_process_is_that_of_all_that_it_starts() {
+        let line = "17 (a (b) c) S 3 17 17 0 -1 0 0 0 0 0 5 6 7 8 20 0 1 0 999 1 2";
+        let second = rustix::param::clock_ticks_per_second();
+        let time = Duration::from_millis(26 * 1000 / second);
+        assert_eq!((time_in(line), time_in("17 (a")), (Some(time), None));
+        let folder = tempfile::tempdir().unwrap();
+        let mut group = shell(
+            folder.path(),
+            "setsid sh -c 'while :; do :; done' & sleep 600",
+        );
+        until(|| group.time(&Times::now()) > Duration::from_millis(100));
+        assert_eq!(end(folder.path()).unwrap(), 3);
+        until(|| group.poll().unwrap().is_some());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -14,11 +14,11 @@ use worker::protocol::CheckInfo;
 use super::{FINDS, INTERRUPTED, Neutral, parse_time};
 use crate::corpus::{Store, files_in};
 use crate::engine::afl::Sharing;
-use crate::engine::session::{self, RESTARTS, Session, Setup, View, interrupted};
+use crate::engine::session::{self, Session, Setup, View, interrupted};
 use crate::engine::{Engine, Sanitizer};
 use crate::fuzz::{self, Find, Fuzzed, Job};
 use crate::monitor::status::{State, Status};
-use crate::monitor::{Feed, Measured, Meter};
+use crate::monitor::{Measured, Meter};
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
@@ -190,9 +190,8 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
     session::stop_on_ctrl_c()?;
     let (cores, sharing) = (args.cores()?, args.sharing()?);
-    let at_once = cores.len().max(1);
-    if at_once < args.engines.len() {
-        let engines = args.engines.len();
+    let (engines, at_once) = (args.engines.len(), cores.len().max(1));
+    if at_once < engines {
         progress.say(&format!(
             "{engines} engines on {at_once} of the machine's cores: they take turns"
         ));
@@ -225,7 +224,6 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
     }
     let neutral = Neutral::build(project, &progress)?;
     let shipped = fuzz::shipped(project, target)?;
-
     let job = Job {
         target,
         setup: Setup {
@@ -233,11 +231,6 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
             at_once,
             cores,
             sharing,
-            restarts: if at_once.max(builds.len()) == 1 {
-                0
-            } else {
-                RESTARTS
-            },
             ..Setup::new(target, &builds, &inputs, folder.clone(), args.time)
         },
         finds: &finds,
@@ -261,18 +254,28 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
         engines: Vec::new(),
         measured: Measured::default(),
     };
+    let mut text = progress.text();
+    let mut cannot_write = false;
     let (fuzzed, measured) = meter.beside(|feed| {
-        let fuzzed = watch(
-            &job,
-            &mut replayer,
-            feed,
-            &mut status,
-            &status_file,
-            &progress,
-        )?;
+        let fuzzed = job.run(&mut replayer, &mut |view: &View<'_>| {
+            for event in view.events {
+                progress.say(event);
+            }
+            status.elapsed = view.elapsed;
+            status.engines = view.engines.to_vec();
+            status.measured = feed.feed(view);
+            if let Err(error) = atomic::write_json(&status_file, &status.json())
+                && !std::mem::replace(&mut cannot_write, true)
+            {
+                // What the engines find matters more than who can look at it.
+                progress.say(&format!("{error:#}; the engines go on"));
+            }
+            text.show(status.screen());
+        })?;
         progress.say("the engines have ended; what is left is measured");
         Ok(fuzzed)
     })?;
+    text.done();
     if let Some(session) = &fuzzed.session {
         status.state = match interrupted() {
             true => State::Interrupted,
@@ -291,36 +294,6 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
             .with_context(|| format!("{} cannot be removed", folder.display()))?;
     }
     conclude(args, &fuzzed.finds, failure, project)
-}
-
-/// Runs the job, and shows and writes how it stands.
-fn watch(
-    job: &Job<'_>,
-    replayer: &mut Replayer,
-    feed: &mut Feed<'_>,
-    status: &mut Status,
-    status_file: &Path,
-    progress: &Progress,
-) -> Result<Fuzzed> {
-    let mut text = progress.text();
-    let mut cannot_write = false;
-    let fuzzed = job.run(replayer, &mut |view: &View<'_>| {
-        for event in view.events {
-            progress.say(event);
-        }
-        status.elapsed = view.elapsed;
-        status.engines = view.engines.to_vec();
-        status.measured = feed.feed(view);
-        if let Err(error) = atomic::write_json(status_file, &status.json())
-            && !std::mem::replace(&mut cannot_write, true)
-        {
-            // What the engines find matters more than who can look at it.
-            progress.say(&format!("{error:#}; the engines go on"));
-        }
-        text.show(status.screen());
-    });
-    text.done();
-    fuzzed
 }
 
 /// Keeps what the engines kept, and prints how they stand at the end.

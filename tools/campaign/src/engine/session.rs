@@ -36,8 +36,8 @@ pub use outcome::{Figures, Outcome, Sample, Session};
 const TICK: Duration = Duration::from_millis(100);
 /// How often figures are read when nothing else is asked for. Several engines exchange inputs at least as often.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often a process that dies is started again in a session of several engines.
-pub const RESTARTS: u32 = 3;
+/// How often a process that dies is started again in a session of several: the others go on meanwhile.
+const RESTARTS: u32 = 3;
 /// How long a process may take to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(15);
 
@@ -60,14 +60,12 @@ pub struct Setup<'a> {
     pub folder: PathBuf,
     /// The cores to use, by the system's numbers; any when there is none.
     pub cores: Vec<usize>,
-    /// How many engines, or workers of engines, run at once. When there are more engines, they take turns.
+    /// How many engines, or workers of engines, run at once: one or more. When there are more engines, they take turns.
     pub at_once: usize,
     /// How long.
     pub time: Duration,
     /// How often figures are read, and inputs that an engine may replace are preserved.
     pub snapshot: Duration,
-    /// How often a process that dies is started again before it is given up.
-    pub restarts: u32,
     /// The folder in which AFL++ works with other machines' instances, if it does.
     pub sharing: Option<Sharing>,
 }
@@ -93,8 +91,6 @@ impl<'a> Setup<'a> {
             at_once: 1,
             time,
             snapshot: LOOK,
-            // Among several, the others go on without one that died.
-            restarts: if builds.len() == 1 { 0 } else { RESTARTS },
             sharing: None,
         }
     }
@@ -164,7 +160,12 @@ pub fn run(setup: &Setup<'_>, look: Look<'_>) -> Result<Session> {
 fn members(setup: &Setup<'_>, inputs: &Path) -> Result<Vec<Member>> {
     let engines: Vec<Engine> = setup.builds.keys().copied().collect();
     let alone = engines.len() == 1;
-    let shares = allocation::allocate(&engines, setup.at_once.max(1), &setup.cores);
+    let restarts = if engines.len().max(setup.at_once) == 1 {
+        0
+    } else {
+        RESTARTS
+    };
+    let shares = allocation::allocate(&engines, setup.at_once, &setup.cores);
     let member = |(engine, workers): (Engine, Vec<Vec<usize>>)| {
         let sharing = setup.sharing.as_ref().filter(|_| engine == Engine::Afl);
         let folder = match alone {
@@ -188,7 +189,7 @@ fn members(setup: &Setup<'_>, inputs: &Path) -> Result<Vec<Member>> {
             },
         };
         let build = &setup.builds[&engine];
-        Member::new(engine, build, task, workers, setup.restarts)
+        Member::new(engine, build, task, workers, restarts)
     };
     shares.into_iter().map(member).collect()
 }
@@ -247,7 +248,7 @@ impl Running<'_> {
         self.turn = Some(turn);
         let mut alive: Vec<&mut Member> = self.members.iter_mut().collect();
         alive.retain(|member| !member.is_dead());
-        let running = allocation::running(turn, alive.len(), self.setup.at_once.max(1));
+        let running = allocation::running(turn, alive.len(), self.setup.at_once);
         // Who has to wait makes room first.
         for waits in [true, false] {
             for (place, member) in alive.iter_mut().enumerate() {

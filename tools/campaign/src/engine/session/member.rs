@@ -182,8 +182,8 @@ impl Member {
         if self.engine != Engine::Afl {
             process.executions_before += std::mem::take(&mut process.executions);
         }
-        let (log, cores) = (task.log(place), &process.cores);
-        process.group = Some(Group::start(&mut command, &task.folder, &log, cores)?);
+        let group = Group::start(&mut command, &task.log(place), &process.cores)?;
+        process.group = Some(group);
         process.started = Some(Instant::now());
         process.finds_before = finds;
         Ok(())
