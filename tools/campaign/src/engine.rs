@@ -9,7 +9,7 @@ pub mod libfuzzer;
 pub mod session;
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -267,12 +267,10 @@ fn run_build(command: &mut Command) -> Result<()> {
         .output()
         .with_context(|| format!("cannot run `{shown}`"))?;
     if !output.status.success() {
-        let text = String::from_utf8_lossy(&output.stderr);
-        let lines: Vec<&str> = text.lines().collect();
-        let end = lines[lines.len().saturating_sub(25)..].join("\n");
         bail!(
-            "`{shown}` failed ({}); `cargo campaign doctor` shows what is missing. The end of its output:\n{end}",
-            output.status
+            "`{shown}` failed ({}); `cargo campaign doctor` shows what is missing. The end of its output:\n{}",
+            output.status,
+            last_lines(&String::from_utf8_lossy(&output.stderr), 25)
         );
     }
     Ok(())
@@ -301,28 +299,28 @@ fn host_triple() -> Result<String> {
         .context("rustc -vV names no host")
 }
 
-/// The last 64 KiB of a file. Its first line may be cut.
-fn end_of(file: &Path) -> io::Result<String> {
-    let mut file = File::open(file)?;
-    let before = file.metadata()?.len().saturating_sub(END);
-    file.seek(SeekFrom::Start(before))?;
+/// The last 64 KiB of a file, of which the first line may be cut; nothing when it cannot be read.
+fn end_of(file: &Path) -> String {
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let _ = File::open(file).and_then(|mut file| {
+        let before = file.metadata()?.len().saturating_sub(END);
+        file.seek(SeekFrom::Start(before))?;
+        file.read_to_end(&mut bytes)
+    });
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// What a process has printed since its last start, or the end of that.
 fn latest_start(log: &Path) -> String {
-    let end = end_of(log).unwrap_or_default();
+    let end = end_of(log);
     end.rsplit(STARTED).next().unwrap_or_default().to_owned()
 }
 
-/// The last lines of a log.
-fn last_lines(log: &Path) -> String {
-    let text = end_of(log).unwrap_or_default();
+/// The last lines of a text that are not empty.
+fn last_lines(text: &str, count: usize) -> String {
     let mut lines: Vec<&str> = text.lines().collect();
     lines.retain(|line| !line.trim().is_empty());
-    lines[lines.len().saturating_sub(12)..].join("\n")
+    lines[lines.len().saturating_sub(count)..].join("\n")
 }
 
 /// The number after `key` in `text`, at its first occurrence.
@@ -365,7 +363,8 @@ mod tests {
         assert_eq!(latest_start(&log), "target\n#7 NEW\n");
         let line = "x".repeat(99);
         fs::write(&log, format!("{line}\n").repeat(1000)).unwrap();
-        assert_eq!(end_of(&log).unwrap().len(), 65536);
-        assert_eq!(last_lines(&log).len(), 1199);
+        let end = end_of(&log);
+        assert_eq!(end.len(), 65536);
+        assert_eq!(last_lines(&end, 12).len(), 1199);
     }
 }

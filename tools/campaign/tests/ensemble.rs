@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use campaign::cores;
@@ -167,7 +166,7 @@ fn what_one_engine_knows_the_others_read() {
 /// Copies an instance's folder as rsync does: new files are written beside their place and then moved.
 fn copy_as_rsync_does(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
+    for entry in fs::read_dir(from).into_iter().flatten() {
         let path = entry.unwrap().path();
         let there = to.join(path.file_name().unwrap());
         if path.is_dir() {
@@ -188,11 +187,6 @@ fn afl_on_two_machines_reads_what_the_other_found() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name);
-    let sharing = |shared: &str, name: &str, is_main| Sharing {
-        folder: place(shared),
-        name: name.to_owned(),
-        is_main,
-    };
     for shared in ["shared-here", "shared-there"] {
         fs::create_dir(place(shared)).unwrap();
     }
@@ -203,60 +197,34 @@ fn afl_on_two_machines_reads_what_the_other_found() {
         .partition(|(place, _)| place % 2 == 0);
     let inputs = |seeds: Vec<(usize, PathBuf)>| seeds.into_iter().map(|(_, path)| path).collect();
     let (here, there): (Vec<PathBuf>, Vec<PathBuf>) = (inputs(here), inputs(there));
-    // Each runs until it has read what the other found, or, the first, until it has found something.
     let imported = |instance: &str, from: &str| {
         let names = queue(&place(instance)).into_iter();
         let from = format!(",sync:{from},");
         names.filter(|name| name.contains(&from)).count()
     };
-    let afl = |inputs: &[PathBuf], run_folder: &str, sharing: Sharing, from: &str| {
-        let instance = sharing.folder.join(&sharing.name);
-        let outcome = run(
-            &[Engine::Afl],
-            &place(run_folder),
-            inputs,
-            40,
-            Some(sharing),
-            |view| {
-                let instance = instance.to_str().unwrap();
-                match from {
-                    "" => !view.pool.kept().is_empty(),
-                    from => imported(instance, from) > 0,
-                }
-            },
-        );
+    let afl = |inputs: &[PathBuf], name: &str, is_over: &dyn Fn(&View<'_>) -> bool| {
+        let sharing = Sharing {
+            folder: place(&format!("shared-{name}")),
+            name: name.to_owned(),
+            is_main: name == "here",
+        };
+        let folder = place(&format!("run-{name}"));
+        let outcome = run(&[Engine::Afl], &folder, inputs, 40, Some(sharing), is_over);
         assert_eq!(outcome.failure(), None);
         outcome
     };
-    afl(
-        &there,
-        "run-there",
-        sharing("shared-there", "there", false),
-        "",
-    );
+    // Each runs until it has read what the other found, or, the first, until it has found something.
+    afl(&there, "there", &|view| !view.pool.kept().is_empty());
     copy_as_rsync_does(&place("shared-there/there"), &place("shared-here/there"));
-    let is_over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let (from, to) = (place("shared-here/here"), place("shared-there/here"));
-            while !is_over.load(Ordering::SeqCst) {
-                if from.join("queue").is_dir() {
-                    copy_as_rsync_does(&from, &to);
-                }
-                std::thread::sleep(Duration::from_millis(500));
-            }
-        });
-        let sharing = sharing("shared-here", "here", true);
-        afl(&here, "run-here", sharing, "there");
-        is_over.store(true, Ordering::SeqCst);
+    afl(&here, "here", &|_| {
+        // While it runs: its folder then shows that it is the main one.
+        copy_as_rsync_does(&place("shared-here/here"), &place("shared-there/here"));
+        imported("shared-here/here", "there") > 0
     });
     assert!(imported("shared-here/here", "there") > 0);
-    let outcome = afl(
-        &there,
-        "run-there",
-        sharing("shared-there", "there", false),
-        "here",
-    );
+    let outcome = afl(&there, "there", &|_| {
+        imported("shared-there/there", "here") > 0
+    });
     assert!(imported("shared-there/there", "here") > 0);
     // It went on where it was, and what came from the other machine is ours too.
     assert!(!outcome.kept.is_empty());

@@ -209,21 +209,61 @@ fn measure_speeds(
             engine.build(project, &target.name, Sanitizer::None)
         })
     };
+    let run = |engine: Engine, build: &Build, target: &TargetInfo, files: &[PathBuf]| {
+        let folder = project.results().join("run").join("bench");
+        let _claim = project.claim(&folder)?;
+        let builds = [(engine, build.clone())].into();
+        let setup = Setup {
+            max_input: longest(target, args),
+            dictionary: project.dictionary(target),
+            cores: vec![0],
+            ..Setup::new(target, &builds, files, folder, args.time)
+        };
+        let mut line = progress.session(engine.title(), &target.name, args.time);
+        let session = session::run(&setup, &mut |view| {
+            line.show(view);
+            ControlFlow::Continue(())
+        })?;
+        line.done();
+        match session.failure() {
+            _ if session::interrupted() => bail!("interrupted"),
+            Some(why) => bail!("{why}"),
+            None => Ok(session.executions_per_second()),
+        }
+    };
     let mut rows = Vec::new();
     for &engine in &args.engines {
-        let of_baseline = build(engine, baseline)?;
+        let baseline = build(engine, baseline)?;
         for &target in targets {
-            let of_target = build(engine, target)?;
+            let build = build(engine, target)?;
             let inputs = Inputs::of(project, target)?;
-            let pair = Pair {
-                args,
-                project,
-                engine,
-                target,
-                files: short(&inputs.files, args.largest.into())?,
-                progress,
-            };
-            rows.push(pair.measure(&of_target, &of_baseline, &inputs.from, load_before)?);
+            let files = short(&inputs.files, args.largest.into())?;
+            // In turn, and each first as often as the other, so that a drift of the machine evens out.
+            let mut speeds = [Vec::new(), Vec::new()];
+            for round in 0..args.rounds.get() {
+                for which in [round % 2, 1 - round % 2] {
+                    let build = [&build, &baseline][which];
+                    speeds[which].push(run(engine, build, target, &files)?);
+                }
+            }
+            let [speeds, of_baseline] = speeds;
+            let pairs = speeds.iter().zip(&of_baseline);
+            let ratios: Vec<f64> = pairs.map(|(speed, baseline)| speed / baseline).collect();
+            let median = |values: &[f64]| median(values).unwrap_or(f64::NAN);
+            rows.push(Speed {
+                target: target.name.clone(),
+                engine: engine.name(),
+                executions_per_second: median(&speeds),
+                baseline_per_second: median(&of_baseline),
+                ratio: median(&ratios),
+                ratio_min: ratios.iter().copied().fold(f64::INFINITY, f64::min),
+                ratio_max: ratios.iter().copied().fold(0.0, f64::max),
+                rounds: ratios.len(),
+                inputs: files.len(),
+                inputs_from: inputs.from,
+                max_input: longest(target, args),
+                load_before,
+            });
         }
     }
     Ok(rows)
@@ -233,6 +273,11 @@ fn measure_speeds(
 fn load_average() -> Option<f64> {
     let text = fs::read_to_string("/proc/loadavg").ok()?;
     text.split(' ').next()?.parse().ok()
+}
+
+/// The longest input that an engine makes.
+fn longest(target: &TargetInfo, args: &Bench) -> usize {
+    target.max_input.min(args.largest as usize)
 }
 
 /// The inputs that are at most `largest` bytes long.
@@ -246,86 +291,6 @@ fn short(files: &[PathBuf], largest: u64) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(short)
-}
-
-/// A target and the baseline under one engine.
-struct Pair<'a> {
-    args: &'a Bench,
-    project: &'a Project,
-    engine: Engine,
-    target: &'a TargetInfo,
-    files: Vec<PathBuf>,
-    progress: &'a Progress,
-}
-
-impl Pair<'_> {
-    fn measure(
-        &self,
-        target: &Build,
-        baseline: &Build,
-        inputs_from: &str,
-        load_before: Option<f64>,
-    ) -> Result<Speed> {
-        let (mut of_target, mut of_baseline) = (Vec::new(), Vec::new());
-        for round in 0..self.args.rounds.get() {
-            // In turn, and each first as often as the other, so that a drift of the machine evens out.
-            if round % 2 == 0 {
-                of_target.push(self.run(target)?);
-                of_baseline.push(self.run(baseline)?);
-            } else {
-                of_baseline.push(self.run(baseline)?);
-                of_target.push(self.run(target)?);
-            }
-        }
-        let pairs = of_target.iter().zip(&of_baseline);
-        let ratios: Vec<f64> = pairs.map(|(target, baseline)| target / baseline).collect();
-        let median = |values: &[f64]| median(values).unwrap_or(f64::NAN);
-        Ok(Speed {
-            target: self.target.name.clone(),
-            engine: self.engine.name(),
-            executions_per_second: median(&of_target),
-            baseline_per_second: median(&of_baseline),
-            ratio: median(&ratios),
-            ratio_min: ratios.iter().copied().fold(f64::INFINITY, f64::min),
-            ratio_max: ratios.iter().copied().fold(0.0, f64::max),
-            rounds: ratios.len(),
-            inputs: self.files.len(),
-            inputs_from: inputs_from.to_owned(),
-            max_input: self.max_input(),
-            load_before,
-        })
-    }
-
-    fn max_input(&self) -> usize {
-        self.target.max_input.min(self.args.largest as usize)
-    }
-
-    /// Executions a second of one run.
-    fn run(&self, build: &Build) -> Result<f64> {
-        let folder = self.project.results().join("run").join("bench");
-        let _claim = self.project.claim(&folder)?;
-        let builds = [(self.engine, build.clone())].into();
-        let setup = Setup {
-            max_input: self.max_input(),
-            dictionary: self.project.dictionary(self.target),
-            cores: vec![0],
-            ..Setup::new(self.target, &builds, &self.files, folder, self.args.time)
-        };
-        let (engine, target) = (self.engine.title(), &self.target.name);
-        let mut line = self.progress.session(engine, target, self.args.time);
-        let session = session::run(&setup, &mut |view| {
-            line.show(view);
-            ControlFlow::Continue(())
-        })?;
-        line.done();
-        if session::interrupted() {
-            bail!("interrupted");
-        }
-        match session.failure() {
-            Some(why) => bail!("{why}"),
-            None => Ok(session.executions_per_second()),
-        }
-    }
 }
 
 fn print_speeds(speeds: &[Speed]) -> Result<()> {

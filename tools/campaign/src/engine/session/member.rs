@@ -10,9 +10,9 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 
 use super::exchange::{GIVEN, Inbox, Pool};
-use super::outcome::{Figures, Outcome, Sample, rate};
+use super::outcome::{Figures, Outcome, Sample, latest_report, rate};
 use crate::corpus::content_name;
-use crate::engine::{Build, Engine, Task, afl, finds_in, kept_in, last_lines, shown};
+use crate::engine::{Build, Engine, Task, afl, end_of, finds_in, kept_in, last_lines, shown};
 use crate::supervisor::{Group, Times};
 
 /// How long after its first death a process is started again; twice as long after each further one.
@@ -24,6 +24,8 @@ const RAN_WELL: Duration = Duration::from_secs(3600);
 const MARGIN: Duration = Duration::from_secs(10);
 /// So shortly before the end nothing is started again.
 const TOO_LATE: Duration = Duration::from_secs(1);
+/// So many of a log's last lines are shown when an engine fails.
+const LINES: usize = 12;
 /// A file that was written less than this ago may not be whole.
 const SETTLED: Duration = Duration::from_millis(200);
 
@@ -210,7 +212,7 @@ impl Member {
         if process.deaths > self.restarts {
             let why = format!(
                 "{name} ended early ({status}) and is given up; the end of its log:\n{}",
-                last_lines(&log)
+                last_lines(&end_of(&log), LINES)
             );
             process.dead = Some(why.clone());
             return Ok(Some(why));
@@ -365,17 +367,12 @@ impl Member {
         let kept = pool.of(self.engine);
         let times = self.processes.iter();
         let times = times.map(|one| one.time_of_ended + one.time_of_running);
-        let latest = self.samples.last().copied().unwrap_or_default();
-        // honggfuzz reports executions with each input that it keeps, libFuzzer also when they have doubled. Until
-        // then their rate is as it was.
-        let is_older = |sample: &Sample| sample.executions < latest.executions;
-        let reported = self.samples.get(self.samples.partition_point(is_older));
-        let reported = reported.copied().unwrap_or_default();
+        let reported = latest_report(&self.samples);
         Figures {
             engine: self.engine,
             workers: self.task.workers,
-            executions: latest.executions,
-            executions_per_second: rate(latest.executions, reported.time),
+            executions: reported.executions,
+            executions_per_second: rate(reported.executions, reported.time),
             kept,
             given: match (&self.inbox, &self.task.pool) {
                 (Some(inbox), _) => inbox.given,
@@ -416,7 +413,7 @@ impl Member {
         };
         let useless = useless.map(|what| {
             let (name, log) = (self.engine.title(), self.task.log(0));
-            let end = last_lines(&log);
+            let end = last_lines(&end_of(&log), LINES);
             format!("{name} {what}; the end of {}:\n{end}", log.display())
         });
         figures.failure = figures.failure.or(useless);

@@ -78,6 +78,14 @@ pub struct Outcome {
     pub finds: Vec<(PathBuf, Duration)>,
 }
 
+/// The sample in which the latest figure appeared: honggfuzz reports executions with each input that it keeps,
+/// libFuzzer also when they have doubled. Until then their rate is as it was.
+pub(super) fn latest_report(samples: &[Sample]) -> Sample {
+    let latest = samples.last().copied().unwrap_or_default();
+    let first = samples.partition_point(|sample| sample.executions < latest.executions);
+    samples.get(first).copied().unwrap_or_default()
+}
+
 /// So many in some time, a second.
 pub(super) fn rate(executions: u64, time: Duration) -> f64 {
     #[allow(clippy::cast_precision_loss, reason = "a rate, to be printed")]
@@ -219,5 +227,16 @@ mod tests {
         assert_eq!(session.core_seconds(), 6.0);
         assert_eq!(session.command(), "afl\nhonggfuzz");
         assert_eq!(session.failure(), None);
+    }
+
+    #[test]
+    fn the_rate_is_that_until_the_latest_report() {
+        assert_eq!(latest_report(&[]), Sample::default());
+        let of = |executions, seconds| Sample {
+            time: Duration::from_secs(seconds),
+            executions,
+        };
+        let samples = [of(0, 1), of(500, 100), of(500, 200)];
+        assert_eq!(latest_report(&samples), samples[1]);
     }
 }
