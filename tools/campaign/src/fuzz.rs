@@ -112,23 +112,37 @@ impl Job<'_> {
                 executions: 0,
             });
         }
-        if sound.is_empty() && !finds.is_empty() {
-            return Ok(Fuzzed {
-                session: None,
-                finds,
-                evaluations: replayer.evaluations()?,
-            });
+        let every_input_fails = sound.is_empty() && !finds.is_empty();
+        let session = match every_input_fails {
+            true => None,
+            false => Some(self.session(&sound, replayer, look)?),
+        };
+        if let Some(session) = &session {
+            self.judge(session, replayer, &mut finds)?;
         }
-        let mut fails = |path: &PathBuf| verdict(self.target, path, replayer);
+        Ok(Fuzzed {
+            session,
+            finds,
+            evaluations: replayer.evaluations()?,
+        })
+    }
+
+    /// Runs the engines from these inputs.
+    fn session(
+        &self,
+        inputs: &[PathBuf],
+        replayer: &mut Replayer,
+        look: &mut dyn FnMut(&View<'_>),
+    ) -> Result<Session> {
         let mut trouble = Ok(());
         let setup = Setup {
-            inputs: &sound,
+            inputs,
             ..self.setup.clone()
         };
         let session = session::run(&setup, &mut |view| {
             look(view);
             for (_, path) in view.finds.iter().filter(|_| self.is_over_at_find) {
-                match fails(path) {
+                match verdict(self.target, path, replayer) {
                     Ok(None) => continue,
                     Ok(Some(_)) => {}
                     Err(error) => trouble = Err(error),
@@ -137,13 +151,7 @@ impl Job<'_> {
             }
             ControlFlow::Continue(())
         })?;
-        trouble?;
-        self.judge(&session, replayer, &mut finds)?;
-        Ok(Fuzzed {
-            session: Some(session),
-            finds,
-            evaluations: replayer.evaluations()?,
-        })
+        trouble.map(|()| session)
     }
 
     /// Replays what the engines kept and found. What fails is kept, and what an engine reported in any case.

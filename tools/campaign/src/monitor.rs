@@ -70,21 +70,22 @@ impl Measured {
     /// How many regions `engine` reaches, with those of the beginning.
     #[must_use]
     pub fn of(&self, engine: Engine) -> usize {
-        let own = self.engines.get(&engine).into_iter().flatten();
-        self.beginnings.len() + own.filter(|one| !self.beginnings.contains(one)).count()
+        self.beginnings.len() + self.own(engine).count()
     }
 
     /// How many regions `engine` reaches and no other, nor the inputs to begin from.
     #[must_use]
     pub fn only(&self, engine: Engine) -> usize {
-        let others = self.engines.iter().filter(|(other, _)| **other != engine);
-        let others: Vec<&BTreeSet<usize>> = others.map(|(_, regions)| regions).collect();
+        let is_others = |region| {
+            let mut all = self.engines.iter();
+            all.any(|(other, regions)| *other != engine && regions.contains(region))
+        };
+        self.own(engine).filter(|region| !is_others(region)).count()
+    }
+
+    fn own(&self, engine: Engine) -> impl Iterator<Item = &usize> {
         let own = self.engines.get(&engine).into_iter().flatten();
-        own.filter(|region| {
-            let is_of_beginnings = self.beginnings.contains(region);
-            !is_of_beginnings && !others.iter().any(|other| other.contains(region))
-        })
-        .count()
+        own.filter(|region| !self.beginnings.contains(region))
     }
 
     fn add(&mut self, engine: Engine, time: Duration, regions: BTreeSet<usize>) {

@@ -342,17 +342,6 @@ mod tests {
     }
 
     #[test]
-    fn two_runs_do_not_share_a_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("run.lock");
-        let held = lock(&file, folder.path()).unwrap();
-        let error = lock(&file, folder.path()).unwrap_err().to_string();
-        assert!(error.contains("another run is under way"), "{error}");
-        drop(held);
-        lock(&file, folder.path()).unwrap();
-    }
-
-    #[test]
     fn a_group_is_over_when_all_that_it_started_is() {
         let folder = tempfile::tempdir().unwrap();
         let started = Instant::now();
