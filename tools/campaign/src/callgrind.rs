@@ -8,11 +8,10 @@
 //! Where the instructions are spent, callgrind's own tool shows: `callgrind_annotate`.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::Command;
 
-use anyhow::{Context, Error, Result, anyhow, bail, ensure};
+use anyhow::{Context, Error, Result, bail, ensure};
 use worker::batch::Inputs;
 use worker::protocol::{Command as Ask, Reply, Response, Verdict};
 
@@ -28,7 +27,7 @@ pub fn count(worker: &Path, target: &str, inputs: &[PathBuf]) -> Result<u64> {
     ensure!(!inputs.is_empty(), "{target} has no inputs");
     let mut batch = Inputs::default();
     for input in inputs {
-        let content = fs::read(input).map_err(|why| anyhow!("{}: {why}", input.display()))?;
+        let content = fs::read(input).with_context(|| input.display().to_string())?;
         let append = |bytes: &mut Vec<u8>| {
             bytes.extend_from_slice(&content);
             Ok(())
@@ -45,9 +44,7 @@ pub fn count(worker: &Path, target: &str, inputs: &[PathBuf]) -> Result<u64> {
 fn run(worker: &Path, requests: &[u8]) -> Result<(u64, String)> {
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let at = |name: &str| folder.path().join(name);
-    File::create(at("requests"))
-        .and_then(|mut file| file.write_all(requests))
-        .context("the requests cannot be written")?;
+    fs::write(at("requests"), requests).context("the requests cannot be written")?;
     let output = Command::new("valgrind")
         .args(["--quiet", "--tool=callgrind"])
         .arg(format!("--callgrind-out-file={}", at("counts").display()))
@@ -55,37 +52,23 @@ fn run(worker: &Path, requests: &[u8]) -> Result<(u64, String)> {
         .env(NO_BYTEWISE_COPIES.0, NO_BYTEWISE_COPIES.1)
         .stdin(File::open(at("requests"))?)
         .output()
-        .map_err(cannot_run)?;
-    ended(output.status, &output.stderr)?;
+        .context("valgrind cannot be run: `campaign doctor` shows how to install it")?;
+    ensure!(
+        output.status.success(),
+        "valgrind failed ({}):\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
     let counts = fs::read_to_string(at("counts")).context("callgrind wrote no counts")?;
     let answers = String::from_utf8_lossy(&output.stdout).into_owned();
     Ok((total(&counts)?, answers))
 }
 
-fn ended(status: ExitStatus, messages: &[u8]) -> Result<()> {
-    let messages = String::from_utf8_lossy(messages);
-    ensure!(status.success(), "valgrind failed ({status}):\n{messages}");
-    Ok(())
-}
-
-fn cannot_run(error: std::io::Error) -> anyhow::Error {
-    if error.kind() == std::io::ErrorKind::NotFound {
-        anyhow::anyhow!(
-            "instructions cannot be counted without valgrind: \
-             apt-get install valgrind (the Debian package valgrind), or scripts/setup --test"
-        )
-    } else {
-        anyhow::Error::new(error).context("valgrind cannot be run")
-    }
-}
-
 /// The total at the end of callgrind's file (Valgrind's manual, "Callgrind Format Specification").
 fn total(counts: &str) -> Result<u64> {
     let value = |key| {
-        counts
-            .lines()
-            .find_map(|line| line.strip_prefix(key))
-            .map(str::trim)
+        let mut lines = counts.lines();
+        lines.find_map(|line| line.strip_prefix(key)).map(str::trim)
     };
     ensure!(
         value("events:") == Some("Ir"),
@@ -123,20 +106,6 @@ fn judge(answers: &str, inputs: &[PathBuf]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn without_valgrind_the_package_is_named() {
-        let error = cannot_run(std::io::ErrorKind::NotFound.into()).to_string();
-        assert!(error.contains("apt-get install valgrind"), "{error}");
-        let error = cannot_run(std::io::ErrorKind::PermissionDenied.into()).to_string();
-        assert_eq!(error, "valgrind cannot be run");
-        let failed = std::os::unix::process::ExitStatusExt::from_raw(256);
-        let error = ended(failed, b"no such tool").unwrap_err().to_string();
-        assert!(
-            error.contains("exit status: 1") && error.contains("no such tool"),
-            "{error}"
-        );
-    }
 
     #[test]
     fn an_input_that_fails_is_an_error() {

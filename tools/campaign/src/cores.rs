@@ -10,15 +10,14 @@ pub fn count() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The cores that this process may use, ascending; none where the system does not report them.
-#[must_use]
-pub fn allowed() -> Vec<usize> {
-    let Ok(set) = sched_getaffinity(None) else {
-        return Vec::new();
-    };
-    (0..CpuSet::MAX_CPU)
-        .filter(|&core| set.is_set(core))
-        .collect()
+/// The cores that this process may use, ascending. A system that does not report them has cores all the same.
+fn allowed() -> Vec<usize> {
+    match sched_getaffinity(None) {
+        Ok(set) => (0..CpuSet::MAX_CPU)
+            .filter(|&core| set.is_set(core))
+            .collect(),
+        Err(_) => (0..count()).collect(),
+    }
 }
 
 /// The first `count` of the cores that this process may use; all when `None`.
@@ -27,10 +26,6 @@ pub fn allowed() -> Vec<usize> {
 /// When there are fewer.
 pub fn first(count: Option<usize>) -> Result<Vec<usize>> {
     let mut cores = allowed();
-    if cores.is_empty() {
-        // A system that does not pin has cores all the same.
-        cores = (0..self::count()).collect();
-    }
     let count = count.unwrap_or(cores.len());
     ensure!(
         (1..=cores.len()).contains(&count),
@@ -42,8 +37,7 @@ pub fn first(count: Option<usize>) -> Result<Vec<usize>> {
 }
 
 /// Whether the system pins to that core: it is tried, by a thread that ends then.
-#[must_use]
-pub fn pins(core: usize) -> bool {
+fn pins(core: usize) -> bool {
     let pinned = std::thread::spawn(move || pin(None, &[core]) && allowed() == [core]);
     pinned.join().unwrap_or(false)
 }

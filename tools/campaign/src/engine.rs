@@ -1,25 +1,29 @@
-//! The three engines: how each is built, started, watched, and read.
+//! The three engines: how each is built, started and read.
 //!
-//! One module an engine holds all that is peculiar to it. [`session`] runs one or several on one target;
-//! [`growing`] reads files that they write to for weeks.
+//! One module an engine holds all that is peculiar to it. [`session`] runs one or several on one target.
 //! An engine's exit code is never trusted: what it did is read from its files.
 
 pub mod afl;
-pub mod growing;
 pub mod honggfuzz;
 pub mod libfuzzer;
 pub mod session;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::files_in;
-use crate::project::{ENGINE_PACKAGES, Project};
+use crate::project::Project;
+use crate::supervisor::STARTED;
+use afl::Sharing;
+
+/// How much of a file's end is read, in bytes: engines may write to it for weeks.
+const END: u64 = 64 << 10;
 
 /// A fuzzing engine.
 #[derive(
@@ -69,12 +73,6 @@ impl Engine {
         }
     }
 
-    /// The folder and package of its targets.
-    #[must_use]
-    pub const fn package(self) -> &'static str {
-        ENGINE_PACKAGES[self as usize]
-    }
-
     /// The package of its cargo front end, and the version that the workspace pins.
     #[must_use]
     pub fn front_end(self) -> (&'static str, &'static str) {
@@ -119,16 +117,13 @@ impl Engine {
         Ok(build)
     }
 
-    /// The command of the process at `place` among those of a task, which ends by itself after `time`. What
-    /// it needs of folders is made.
+    /// The command of the process at `place` among those of a task, which ends by itself after `time`.
     fn command(self, build: &Build, task: &Task, place: usize, time: Duration) -> Result<Command> {
-        let mut command = match self {
-            Self::Afl => afl::command(build, task, place, time)?,
-            Self::Libfuzzer => libfuzzer::command(build, task, time)?,
-            Self::Honggfuzz => honggfuzz::command(build, task, time)?,
-        };
-        command.envs(&build.env);
-        Ok(command)
+        match self {
+            Self::Afl => Ok(afl::command(build, task, place, time)),
+            Self::Libfuzzer => Ok(libfuzzer::command(build, task, time)),
+            Self::Honggfuzz => honggfuzz::command(build, task, time),
+        }
     }
 
     /// How many inputs it read to begin with, by its log.
@@ -140,68 +135,39 @@ impl Engine {
         }
     }
 
-    /// The folders in which it keeps inputs.
-    fn queues(self, task: &Task) -> Vec<PathBuf> {
-        match self {
-            Self::Afl => task.instances.iter().map(|one| task.queue(one)).collect(),
-            Self::Libfuzzer | Self::Honggfuzz => vec![task.output.clone()],
-        }
-    }
-
-    /// The files with inputs that failed.
-    fn finds(self, task: &Task) -> Result<Vec<PathBuf>> {
-        match self {
-            Self::Afl => afl::finds(task),
-            Self::Libfuzzer | Self::Honggfuzz => artifacts(&task.artifacts()),
-        }
+    /// Executions of the process at `place` since its last start, as far as its files show. AFL++ alone also
+    /// counts those of earlier starts.
+    fn executions(self, task: &Task, place: usize) -> u64 {
+        let executions = match self {
+            Self::Afl => afl::executions(task, place),
+            Self::Libfuzzer => libfuzzer::executions(&latest_start(&task.log(place))),
+            Self::Honggfuzz => honggfuzz::executions(task),
+        };
+        executions.unwrap_or(0)
     }
 }
 
-/// The finds in a folder of libFuzzer's or honggfuzz's.
-fn artifacts(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut finds = files_in(folder)?;
+/// The inputs that an engine keeps in its folder; AFL++ keeps them in a folder of each instance.
+fn kept_in(folder: &Path, sharing: Option<&Sharing>) -> Result<Vec<PathBuf>> {
+    let mut kept = files_in(&folder.join("output"))?;
+    for instance in afl::instances_of(folder, sharing)? {
+        kept.extend(files_in(&instance.join("queue"))?);
+    }
+    Ok(kept)
+}
+
+/// The inputs that failed, likewise.
+fn finds_in(folder: &Path, sharing: Option<&Sharing>) -> Result<Vec<PathBuf>> {
+    let mut finds = files_in(&folder.join("finds"))?;
     // libFuzzer remarks on slow inputs: they are no finds.
     finds.retain(|path| {
         let name = path.file_name().unwrap_or_default();
         !name.as_encoded_bytes().starts_with(b"slow-unit-")
     });
-    Ok(finds)
-}
-
-/// What an engine left in its folder when it was interrupted or killed: inputs kept, and finds. AFL++'s
-/// instances are those below `output`.
-///
-/// # Errors
-/// When a folder cannot be read.
-fn left_in(folder: &Path, output: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-    let mut kept = files_in(&folder.join("output"))?;
-    let mut finds = artifacts(&folder.join("finds"))?;
-    for instance in afl::instances_in(output)? {
-        kept.extend(files_in(&instance.join("queue"))?);
+    for instance in afl::instances_of(folder, sharing)? {
         finds.extend(afl::instance_finds(&instance)?);
     }
-    Ok((kept, finds))
-}
-
-/// Several engines, as a command line names them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EngineSet(pub BTreeSet<Engine>);
-
-impl std::str::FromStr for EngineSet {
-    type Err = String;
-
-    /// Names with commas between them, or `all`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "all" {
-            return Ok(Self(Engine::ALL.into()));
-        }
-        let engine = |name| <Engine as clap::ValueEnum>::from_str(name, false);
-        let engines = text.split(',').map(engine).collect::<Result<_, _>>();
-        engines.map(Self).map_err(|error| {
-            let names = Engine::ALL.map(Engine::name).join(", ");
-            format!("{error}; there are {names}, and `all`")
-        })
-    }
+    Ok(finds)
 }
 
 impl std::fmt::Display for Engine {
@@ -241,8 +207,6 @@ pub struct Build {
     pub binary: PathBuf,
     /// The engine itself, where it is a program of its own that the build makes.
     pub launcher: Option<PathBuf>,
-    /// What the engine's environment has beside the tool's.
-    pub env: BTreeMap<String, String>,
 }
 
 /// What one engine is to do, in one process or several.
@@ -252,10 +216,10 @@ struct Task {
     max_input: usize,
     /// The folder of inputs to begin from. The engine does not write there.
     inputs: PathBuf,
-    /// The folder that belongs to this engine: it writes here and nowhere else, but for `output`.
+    /// The folder that belongs to this engine: it writes here and, when AFL++'s output is shared, there.
     folder: PathBuf,
-    /// Where it keeps its inputs. AFL++'s may be shared with other machines.
-    output: PathBuf,
+    /// AFL++'s output folder that is shared with other machines, when there is one.
+    sharing: Option<Sharing>,
     /// The dictionary.
     dictionary: Option<PathBuf>,
     /// Whether the target lets engines see comparisons (see
@@ -263,8 +227,8 @@ struct Task {
     compare_tracing: bool,
     /// How many fuzzing processes or threads.
     workers: usize,
-    /// Whether it reads what other engines found.
-    reads_others: bool,
+    /// The folder with what all engines kept, when this one reads what others found.
+    pool: Option<PathBuf>,
     /// AFL++'s instances, one a worker; none of other engines.
     instances: Vec<afl::Instance>,
 }
@@ -278,18 +242,20 @@ impl Task {
         }
     }
 
+    /// Where it keeps its inputs.
+    fn output(&self) -> PathBuf {
+        let sharing = self.sharing.as_ref();
+        sharing.map_or_else(|| self.folder.join("output"), |one| one.folder.clone())
+    }
+
     /// Where the engine puts finds, when it can be chosen.
     fn artifacts(&self) -> PathBuf {
         self.folder.join("finds")
     }
 
-    /// Where AFL++ and honggfuzz read what other engines found.
+    /// Where honggfuzz reads what other engines found.
     fn import(&self) -> PathBuf {
         self.folder.join("import")
-    }
-
-    fn queue(&self, instance: &afl::Instance) -> PathBuf {
-        self.output.join(&instance.name).join("queue")
     }
 }
 
@@ -297,16 +263,14 @@ impl Task {
 fn run_build(command: &mut Command) -> Result<()> {
     let shown = shown(command);
     let output = command
-        .stdin(std::process::Stdio::null())
+        .stdin(Stdio::null())
         .output()
         .with_context(|| format!("cannot run `{shown}`"))?;
     if !output.status.success() {
-        let text = String::from_utf8_lossy(&output.stderr);
-        let lines: Vec<&str> = text.lines().collect();
-        let end = lines[lines.len().saturating_sub(25)..].join("\n");
         bail!(
-            "`{shown}` failed ({}); `cargo campaign doctor` says what is missing. It said:\n{end}",
-            output.status
+            "`{shown}` failed ({}); `cargo campaign doctor` shows what is missing. The end of its output:\n{}",
+            output.status,
+            last_lines(&String::from_utf8_lossy(&output.stderr), 25)
         );
     }
     Ok(())
@@ -335,14 +299,28 @@ fn host_triple() -> Result<String> {
         .context("rustc -vV names no host")
 }
 
-/// The last lines of a log.
-fn end_of(log: &Path) -> String {
-    let text = growing::end(log).unwrap_or_default();
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    lines[lines.len().saturating_sub(12)..].join("\n")
+/// The last 64 KiB of a file, of which the first line may be cut; nothing when it cannot be read.
+fn end_of(file: &Path) -> String {
+    let mut bytes = Vec::new();
+    let _ = File::open(file).and_then(|mut file| {
+        let before = file.metadata()?.len().saturating_sub(END);
+        file.seek(SeekFrom::Start(before))?;
+        file.read_to_end(&mut bytes)
+    });
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What a process has printed since its last start, or the end of that.
+fn latest_start(log: &Path) -> String {
+    let end = end_of(log);
+    end.rsplit(STARTED).next().unwrap_or_default().to_owned()
+}
+
+/// The last lines of a text that are not empty.
+fn last_lines(text: &str, count: usize) -> String {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.retain(|line| !line.trim().is_empty());
+    lines[lines.len().saturating_sub(count)..].join("\n")
 }
 
 /// The number after `key` in `text`, at its first occurrence.
@@ -361,11 +339,11 @@ fn task() -> Task {
         max_input: 192,
         inputs: "inputs".into(),
         folder: "folder".into(),
-        output: "folder/output".into(),
+        sharing: None,
         dictionary: None,
         compare_tracing: true,
         workers: 1,
-        reads_others: false,
+        pool: None,
         instances: Vec::new(),
     }
 }
@@ -373,17 +351,20 @@ fn task() -> Task {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
-    fn engines_are_named_singly_or_all_at_once() {
-        let parse = |text: &str| text.parse::<EngineSet>().map(|set| set.0.len());
-        assert_eq!(parse("all"), Ok(3));
-        assert_eq!(parse("afl,honggfuzz,afl"), Ok(2));
-        let error = parse("afl,klee").unwrap_err();
-        assert!(
-            error.contains("libfuzzer") && error.contains("`all`"),
-            "{error}"
-        );
-        assert!(parse("").is_err());
+    fn of_a_long_log_the_end_is_read_and_of_that_the_last_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        assert_eq!(latest_start(&log), "");
+        let start = format!("{STARTED}target\n");
+        fs::write(&log, format!("{start}#5 NEW\n{start}#7 NEW\n")).unwrap();
+        assert_eq!(latest_start(&log), "target\n#7 NEW\n");
+        let line = "x".repeat(99);
+        fs::write(&log, format!("{line}\n").repeat(1000)).unwrap();
+        let end = end_of(&log);
+        assert_eq!(end.len(), 65536);
+        assert_eq!(last_lines(&end, 12).len(), 1199);
     }
 }

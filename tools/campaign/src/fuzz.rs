@@ -6,17 +6,19 @@
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
+use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use tempfile::TempDir;
 use worker::TargetInfo;
 use worker::protocol::CheckInfo;
 
+use crate::corpora::{pack, zip_of};
 use crate::corpus::{Store, files_in};
 use crate::engine::Engine;
-use crate::engine::afl::Sharing;
 use crate::engine::session::{self, Session, Setup, View};
 use crate::project::Project;
 use crate::replay::{Replayer, Verdict};
@@ -96,12 +98,9 @@ impl Job<'_> {
         let (mut finds, mut sound) = (Vec::new(), Vec::new());
         let first = self.setup.builds.keys().next().copied();
         for input in self.setup.inputs {
-            let (check, message) = match verdict(self.target, input, replayer)? {
-                Some(failed) => failed,
-                None => {
-                    sound.push(input.clone());
-                    continue;
-                }
+            let Some((check, message)) = verdict(self.target, input, replayer)? else {
+                sound.push(input.clone());
+                continue;
             };
             let store = Store::open(&(self.finds)(first.unwrap_or(Engine::Afl)))?;
             finds.push(Find {
@@ -113,42 +112,46 @@ impl Job<'_> {
                 executions: 0,
             });
         }
-        if sound.is_empty() && !finds.is_empty() {
-            return Ok(Fuzzed {
-                session: None,
-                finds,
-                evaluations: replayer.evaluations()?,
-            });
+        let every_input_fails = sound.is_empty() && !finds.is_empty();
+        let session = match every_input_fails {
+            true => None,
+            false => Some(self.session(&sound, replayer, look)?),
+        };
+        if let Some(session) = &session {
+            self.judge(session, replayer, &mut finds)?;
         }
+        Ok(Fuzzed {
+            session,
+            finds,
+            evaluations: replayer.evaluations()?,
+        })
+    }
+
+    /// Runs the engines from these inputs.
+    fn session(
+        &self,
+        inputs: &[PathBuf],
+        replayer: &mut Replayer,
+        look: &mut dyn FnMut(&View<'_>),
+    ) -> Result<Session> {
         let mut trouble = Ok(());
         let setup = Setup {
-            inputs: &sound,
+            inputs,
             ..self.setup.clone()
         };
         let session = session::run(&setup, &mut |view| {
             look(view);
-            if !self.is_over_at_find {
-                return ControlFlow::Continue(());
-            }
-            for (_, path) in view.finds {
+            for (_, path) in view.finds.iter().filter(|_| self.is_over_at_find) {
                 match verdict(self.target, path, replayer) {
-                    Ok(None) => {}
-                    Ok(Some(_)) => return ControlFlow::Break(()),
+                    Ok(None) => continue,
+                    Ok(Some(_)) => {}
                     Err(error) => trouble = Err(error),
                 }
+                return ControlFlow::Break(());
             }
-            match trouble {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            }
+            ControlFlow::Continue(())
         })?;
-        trouble?;
-        self.judge(&session, replayer, &mut finds)?;
-        Ok(Fuzzed {
-            session: Some(session),
-            finds,
-            evaluations: replayer.evaluations()?,
-        })
+        trouble.map(|()| session)
     }
 
     /// Replays what the engines kept and found. What fails is kept, and what an engine reported in any case.
@@ -181,15 +184,12 @@ impl Job<'_> {
         };
         for one in &session.engines {
             let engine = one.figures.engine;
-            let reported = || {
-                let what = format!(
-                    "{} reported this input, and it passes when replayed",
-                    engine.title()
-                );
-                (UNREPRODUCED.to_owned(), what)
-            };
             for (path, time) in &one.finds {
-                let failed = verdict(self.target, path, replayer)?.unwrap_or_else(reported);
+                let failed = verdict(self.target, path, replayer)?.unwrap_or_else(|| {
+                    let name = engine.title();
+                    let what = format!("{name} reported this input, and it passes when replayed");
+                    (UNREPRODUCED.to_owned(), what)
+                });
                 add(engine, path, *time, session.executions_at(*time), failed)?;
             }
         }
@@ -219,36 +219,50 @@ fn verdict(
     })
 }
 
-/// Saves what a session in `folder` that was interrupted or killed left, before a new one empties it: see
-/// [`session::left_behind`]. Returns the inputs, and how many inputs and finds were new to the stores.
-///
-/// # Errors
-/// When something cannot be read or written.
-pub fn save_left_behind(
-    folder: &Path,
-    alone: Option<Engine>,
-    sharing: Option<&Sharing>,
-    corpus: &Store,
-    finds: &dyn Fn(Engine) -> PathBuf,
-) -> Result<(Vec<PathBuf>, usize, usize)> {
-    let (inputs, found) = session::left_behind(folder, alone, sharing)?;
-    let mut new_finds = 0;
-    for (engine, path) in &found {
-        new_finds += Store::open(&finds(*engine))?.add_files([path.as_path()])?;
-    }
-    let new = corpus.add_files(inputs.iter().map(PathBuf::as_path))?;
-    Ok((inputs, new, new_finds))
-}
-
 /// The inputs to begin from: the seeds that are checked in, past regressions, and the corpus so far.
 ///
 /// # Errors
 /// When a folder cannot be read.
 pub fn beginnings(project: &Project, target: &TargetInfo) -> Result<Vec<PathBuf>> {
-    let mut inputs = files_in(&project.seeds(&target.name))?;
-    inputs.extend(files_in(&project.regressions(&target.name))?);
-    inputs.extend(files_in(&project.corpus(&target.name))?);
-    Ok(inputs)
+    let name = &target.name;
+    let folders = [
+        project.seeds(name),
+        project.regressions(name),
+        project.corpus(name),
+    ];
+    let inputs = folders.iter().map(|folder| files_in(folder));
+    Ok(inputs.collect::<Result<Vec<_>>>()?.concat())
+}
+
+/// Inputs that were unpacked from a zip, for as long as this is there.
+#[derive(Debug)]
+pub struct Unpacked {
+    /// The files.
+    pub files: Vec<PathBuf>,
+    _folder: TempDir,
+}
+
+/// The inputs of the target's shipped corpus; `None` where the project ships none.
+///
+/// # Errors
+/// When the zip cannot be read or unpacked.
+pub fn shipped(project: &Project, target: &TargetInfo) -> Result<Option<Unpacked>> {
+    let zip = zip_of(&project.shipped(), target);
+    if !zip.is_file() {
+        return Ok(None);
+    }
+    let folder = tempfile::tempdir().context("no temporary folder")?;
+    let mut files = Vec::new();
+    for (name, content) in pack::read(&zip)? {
+        let file = folder.path().join(name);
+        fs::write(&file, content)
+            .with_context(|| format!("{} cannot be written", file.display()))?;
+        files.push(file);
+    }
+    Ok(Some(Unpacked {
+        files,
+        _folder: folder,
+    }))
 }
 
 /// The ids of those `checks` of `target` that were never evaluated, by `evaluations`.

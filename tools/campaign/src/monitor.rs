@@ -2,30 +2,26 @@
 //!
 //! A thread of its own replays each input once, on the neutral coverage build, soon after it was kept. After each
 //! batch it waits nine times as long as the batch took, so that measuring takes a tenth of one core at most; what
-//! it has not come to is counted, and measured when the engines have ended. Finds go first: they are replayed at
-//! once, and kept at once.
+//! it has not come to is counted, and measured when the engines have ended. Finds go first, and are kept.
 //!
-//! - [`status`]: how it all stands, in JSON; [`screen`]: the same for people.
+//! [`status`]: how it all stands, in JSON and for people.
 
-pub mod screen;
 pub mod status;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use worker::TargetInfo;
+use anyhow::Result;
 
-use crate::corpora::pack;
 use crate::corpus::Store;
-use crate::coverage::{Replay, SourceMap};
+use crate::coverage::Replay;
 use crate::engine::Engine;
-use crate::engine::session::{Kept, View};
+use crate::engine::session::View;
 use crate::fuzz::UNREPRODUCED;
-use crate::replay::{Replayer, TIME_OUT, Verdict};
+use crate::replay::Verdict;
 
 /// How many times as long as it measured the thread waits: it takes a tenth of a core.
 const WAIT: u32 = 9;
@@ -36,16 +32,10 @@ const IDLE: Duration = Duration::from_millis(250);
 
 /// With what is measured.
 pub struct Meter<'a> {
-    /// The target.
-    pub target: &'a TargetInfo,
-    /// The worker that was built for coverage.
-    pub neutral: &'a Path,
-    /// Its regions.
-    pub map: &'a SourceMap,
-    /// The worker that replays.
-    pub worker: &'a Path,
-    /// The zip of the target's shipped corpus, when there is one: what it reaches is known to be reachable.
-    pub shipped: Option<PathBuf>,
+    /// The neutral coverage build, on the target.
+    pub replay: Replay<'a>,
+    /// The inputs of the target's shipped corpus, when there is one: what they reach is known to be reachable.
+    pub shipped: Option<&'a [PathBuf]>,
     /// What the engines begin from.
     pub inputs: &'a [PathBuf],
     /// The folder in which an engine's finds are kept.
@@ -67,8 +57,6 @@ pub struct Measured {
     pub waiting: usize,
     /// What fails: the check, the engine, and where the input is kept.
     pub finds: BTreeSet<(String, Engine, PathBuf)>,
-    /// How long measuring took, of one core.
-    pub took: Duration,
 }
 
 impl Measured {
@@ -82,22 +70,22 @@ impl Measured {
     /// How many regions `engine` reaches, with those of the beginning.
     #[must_use]
     pub fn of(&self, engine: Engine) -> usize {
-        let own = self.engines.get(&engine).into_iter().flatten();
-        let own = own.filter(|region| !self.beginnings.contains(region));
-        self.beginnings.len() + own.count()
+        self.beginnings.len() + self.own(engine).count()
     }
 
     /// How many regions `engine` reaches and no other, nor the inputs to begin from.
     #[must_use]
     pub fn only(&self, engine: Engine) -> usize {
-        let others = self.engines.iter().filter(|(other, _)| **other != engine);
-        let others: Vec<&BTreeSet<usize>> = others.map(|(_, regions)| regions).collect();
+        let is_others = |region| {
+            let mut all = self.engines.iter();
+            all.any(|(other, regions)| *other != engine && regions.contains(region))
+        };
+        self.own(engine).filter(|region| !is_others(region)).count()
+    }
+
+    fn own(&self, engine: Engine) -> impl Iterator<Item = &usize> {
         let own = self.engines.get(&engine).into_iter().flatten();
-        own.filter(|region| {
-            let is_of_beginnings = self.beginnings.contains(region);
-            !is_of_beginnings && !others.iter().any(|other| other.contains(region))
-        })
-        .count()
+        own.filter(|region| !self.beginnings.contains(region))
     }
 
     fn add(&mut self, engine: Engine, time: Duration, regions: BTreeSet<usize>) {
@@ -114,38 +102,54 @@ impl Measured {
 }
 
 /// Something to measure.
-#[derive(Debug, PartialEq)]
-enum Job {
-    Kept(Kept),
-    Find(Engine, PathBuf),
+#[derive(Debug)]
+struct Input {
+    engine: Engine,
+    path: PathBuf,
+    /// When it was kept, since the start; none for a find.
+    kept: Option<Duration>,
+}
+
+/// What the thread that measures shares with the one that feeds it.
+#[derive(Debug, Default)]
+struct Shared {
+    measured: Measured,
+    waiting: VecDeque<Input>,
+    is_over: bool,
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Hands what is new to the thread that measures it, and returns what that has found out.
 #[derive(Debug)]
 pub struct Feed<'a> {
-    jobs: Sender<Job>,
-    measured: &'a Mutex<Measured>,
+    shared: &'a Mutex<Shared>,
     fed: usize,
 }
 
 impl Feed<'_> {
     /// Hands over what is new in `view`. Returns what was measured so far.
     pub fn feed(&mut self, view: &View<'_>) -> Measured {
+        let mut shared = lock(self.shared);
         let new = &view.pool.kept()[self.fed..];
-        lock(self.measured).waiting += new.len();
         self.fed += new.len();
-        let finds = view.finds.iter().cloned();
-        let finds = finds.map(|(engine, path)| Job::Find(engine, path));
-        for job in finds.chain(new.iter().cloned().map(Job::Kept)) {
-            // When the thread is gone it has failed, which is seen when it is joined.
-            let _ = self.jobs.send(job);
+        shared.waiting.extend(new.iter().map(|kept| Input {
+            engine: kept.engine,
+            path: kept.path.clone(),
+            kept: Some(kept.time),
+        }));
+        for (engine, path) in view.finds {
+            shared.waiting.push_front(Input {
+                engine: *engine,
+                path: path.clone(),
+                kept: None,
+            });
         }
-        lock(self.measured).clone()
+        shared.measured.waiting += new.len() + view.finds.len();
+        shared.measured.clone()
     }
-}
-
-fn lock(measured: &Mutex<Measured>) -> MutexGuard<'_, Measured> {
-    measured.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Meter<'_> {
@@ -161,124 +165,85 @@ impl Meter<'_> {
         &self,
         work: impl FnOnce(&mut Feed<'_>) -> Result<T>,
     ) -> Result<(T, Measured)> {
-        let measured = Mutex::new(Measured::default());
-        let (jobs, receiver) = channel();
+        let shared = &Mutex::new(Shared::default());
         let done = std::thread::scope(|scope| {
-            let shared = &measured;
-            let thread = scope.spawn(move || self.measure(&receiver, shared));
-            let mut feed = Feed {
-                jobs,
-                measured: shared,
-                fed: 0,
-            };
-            let done = work(&mut feed);
-            drop(feed);
-            thread
-                .join()
+            let thread = scope.spawn(|| self.measure(shared));
+            let done = work(&mut Feed { shared, fed: 0 });
+            lock(shared).is_over = true;
+            let measured = thread.join();
+            measured
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
                 .and(done)
         })?;
-        let measured = measured.into_inner();
-        Ok((done, measured.unwrap_or_else(PoisonError::into_inner)))
+        let measured = std::mem::take(&mut lock(shared).measured);
+        Ok((done, measured))
     }
 
-    fn measure(&self, jobs: &Receiver<Job>, measured: &Mutex<Measured>) -> Result<()> {
+    fn measure(&self, shared: &Mutex<Shared>) -> Result<()> {
         let beginnings = self.reached_by(self.inputs)?;
-        lock(measured).beginnings = beginnings;
-        if let Some(zip) = &self.shipped {
-            let shipped = self.reached_by_shipped(zip)?;
-            lock(measured).shipped = Some(shipped);
+        lock(shared).measured.beginnings = beginnings;
+        if let Some(inputs) = self.shipped {
+            let reached = self.reached_by(inputs)?;
+            lock(shared).measured.shipped = Some(reached);
         }
-        let mut replayer = Replayer::new(self.worker.to_owned());
-        let mut waiting: Vec<Kept> = Vec::new();
         let mut not_before = Instant::now();
         loop {
-            let first = jobs.recv_timeout(IDLE);
-            let is_over = first == Err(RecvTimeoutError::Disconnected);
-            for job in first.into_iter().chain(jobs.try_iter()) {
-                match job {
-                    Job::Kept(kept) => waiting.push(kept),
-                    Job::Find(engine, path) => {
-                        let check = match replayer.verdict(&self.target.name, &path)? {
-                            Verdict::Fail(violation) => violation.check,
-                            _ => UNREPRODUCED.to_owned(),
-                        };
-                        self.keep_find(check, engine, &path, measured)?;
-                    }
+            let mut there = lock(shared);
+            let is_over = there.is_over;
+            let count = match is_over || Instant::now() >= not_before {
+                true => there.waiting.len().min(BATCH),
+                false => 0,
+            };
+            let batch: Vec<Input> = there.waiting.drain(..count).collect();
+            drop(there);
+            if batch.is_empty() {
+                if is_over {
+                    return Ok(());
                 }
+                sleep(IDLE);
+                continue;
             }
-            while !waiting.is_empty() && (is_over || Instant::now() >= not_before) {
-                let took = self.batch(&mut waiting, measured)?;
-                not_before = Instant::now() + took * WAIT;
-            }
-            if is_over {
-                return Ok(());
-            }
+            let began = Instant::now();
+            self.batch(&batch, shared)?;
+            not_before = Instant::now() + began.elapsed() * WAIT;
         }
     }
 
-    fn keep_find(
-        &self,
-        check: String,
-        engine: Engine,
-        path: &Path,
-        measured: &Mutex<Measured>,
-    ) -> Result<()> {
-        let (kept, _) = Store::open(&(self.finds)(engine))?.add_file(path)?;
-        lock(measured).finds.insert((check, engine, kept));
-        Ok(())
-    }
-
-    /// Measures the first of those that wait. Returns how long it took.
-    fn batch(&self, waiting: &mut Vec<Kept>, measured: &Mutex<Measured>) -> Result<Duration> {
-        let began = Instant::now();
-        let batch: Vec<Kept> = waiting.drain(..waiting.len().min(BATCH)).collect();
-        let paths: Vec<&Path> = batch.iter().map(|kept| kept.path.as_path()).collect();
-        self.replay().each(&paths, |reached| {
-            let kept = &batch[reached.input];
-            // An engine keeps what is sound to it; the checks are the judge of that.
-            if let Verdict::Fail(violation) = reached.verdict {
-                self.keep_find(violation.check, kept.engine, &kept.path, measured)?;
+    fn batch(&self, batch: &[Input], shared: &Mutex<Shared>) -> Result<()> {
+        let paths: Vec<&Path> = batch.iter().map(|input| input.path.as_path()).collect();
+        self.replay.each(&paths, |reached| {
+            let Input { engine, path, kept } = &batch[reached.input];
+            let check = match reached.verdict {
+                // An engine keeps what is sound to it; the checks are the judge of that.
+                Verdict::Fail(violation) => Some(violation.check),
+                _ if kept.is_none() => Some(UNREPRODUCED.to_owned()),
+                _ => None,
+            };
+            let find = match check {
+                Some(check) => {
+                    let (path, _) = Store::open(&(self.finds)(*engine))?.add_file(path)?;
+                    Some((check, *engine, path))
+                }
+                None => None,
+            };
+            let measured = &mut lock(shared).measured;
+            measured.finds.extend(find);
+            if let Some(time) = *kept {
+                measured.add(*engine, time, reached.regions);
             }
-            let mut measured = lock(measured);
-            measured.add(kept.engine, kept.time, reached.regions);
             measured.waiting = measured.waiting.saturating_sub(1);
             Ok(())
-        })?;
-        let took = began.elapsed();
-        lock(measured).took += took;
-        Ok(took)
-    }
-
-    fn replay(&self) -> Replay<'_> {
-        Replay {
-            binary: self.neutral,
-            map: self.map,
-            target: &self.target.name,
-            timeout: TIME_OUT,
-        }
+        })
     }
 
     fn reached_by(&self, paths: &[PathBuf]) -> Result<BTreeSet<usize>> {
         let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
         let mut regions = BTreeSet::new();
-        self.replay().each(&paths, |reached| {
+        self.replay.each(&paths, |reached| {
             regions.extend(reached.regions);
             Ok(())
         })?;
         Ok(regions)
-    }
-
-    fn reached_by_shipped(&self, zip: &Path) -> Result<BTreeSet<usize>> {
-        let folder = tempfile::tempdir().context("no temporary folder")?;
-        let mut paths = Vec::new();
-        for (name, content) in pack::read(zip)? {
-            let path = folder.path().join(name);
-            std::fs::write(&path, content)
-                .with_context(|| format!("{} cannot be written", path.display()))?;
-            paths.push(path);
-        }
-        self.reached_by(&paths)
     }
 }
 

@@ -1,27 +1,26 @@
 //! Folders that one run has to itself, and the processes of engines in them.
 //!
 //! A run takes its folder with [`Claim::take`]. An engine is started as a [`Group`], which marks it and
-//! all that it starts with the folder in which it works: an environment variable, which processes inherit.
+//! all that it starts with its log in the folder in which it works: an environment variable, which is inherited.
 //! So whatever a killed run left is found by its mark, also what has left the process group, and also
 //! what was started a moment before the kill.
 //!
 //! SIGKILL ends a run before it can end its engines. A small process therefore waits beside it: it reads
 //! from a pipe that only the run holds. When the pipe ends without a word, the run is dead, and the small
-//! process ends its engines. Should that be killed too, the next [`Claim::take`] does the same.
+//! process ends its engines. It holds the run's lock too, so no other run begins before it has finished.
+//! Should that be killed as well, the next [`Claim::take`] does the same.
 
-mod times;
-
-use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, TryLockError};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal,
@@ -29,14 +28,11 @@ use rustix::process::{
 };
 
 use crate::cores;
-pub use times::Times;
 
-/// The variable that names the folder in which a process works.
+/// The variable that names the log, in the folder in which a process works.
 const MARK: &str = "CAMPAIGN_WORKS_IN";
 /// How long killed processes may take to go.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long the watcher of a dead run may take to end what it left.
-const WATCHER_PATIENCE: Duration = Duration::from_secs(30);
 /// How long what a process has started may outlive it before it is killed.
 const GROUP_ENDS: Duration = Duration::from_secs(5);
 
@@ -44,38 +40,36 @@ const GROUP_ENDS: Duration = Duration::from_secs(5);
 const WATCH: &str = "--watch-run";
 /// This program, even when its file was replaced by another build meanwhile.
 const THIS_PROGRAM: &str = "/proc/self/exe";
-/// What the watcher prints when it watches.
-const READY: &str = "ready";
-/// What it reads when there is nothing left to do.
+/// What the watcher reads when there is nothing left to do.
 const DONE: &[u8] = b"done";
+/// How long the lock may stay taken when a run was killed: so long its watcher may take to end what it left.
+const WATCHER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What stands before a command in a log, where a process was started.
+pub const STARTED: &str = "=== started: ";
 
 /// Takes a file's lock for this process, until it is dropped. `folder` is what the lock stands for.
 ///
 /// # Errors
 /// When another process has it.
 pub fn lock(file: &Path, folder: &Path) -> Result<File> {
-    let lock = open(file)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => bail!(
-            "another run is under way in {}; wait for it, or stop it",
-            folder.display()
-        ),
-        Err(TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("{} cannot be locked", file.display()))
+    let why = || format!("{} cannot be locked", file.display());
+    let lock = fs::create_dir_all(file.parent().unwrap_or(file))
+        .and_then(|()| File::options().create(true).append(true).open(file))
+        .with_context(why)?;
+    let since = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::Error(error)) => return Err(error).with_context(why),
+            Err(TryLockError::WouldBlock) => ensure!(
+                since.elapsed() < WATCHER_PATIENCE,
+                "another run is under way in {}; wait for it, or stop it",
+                folder.display()
+            ),
         }
+        std::thread::sleep(Duration::from_millis(50));
     }
-}
-
-fn open(lock: &Path) -> Result<File> {
-    fs::create_dir_all(lock.parent().unwrap_or(lock))
-        .and_then(|()| File::options().create(true).append(true).open(lock))
-        .with_context(|| format!("{} cannot be written", lock.display()))
-}
-
-/// The file that a watcher locks as long as it lives.
-fn watchers(lock: &Path) -> PathBuf {
-    lock.with_extension("watch")
 }
 
 /// A folder that this process has to itself, with a watcher. Dropping it ends the watcher.
@@ -93,23 +87,22 @@ impl Claim {
     /// # Errors
     /// When another process has the folder, or the watcher cannot be started.
     pub fn take(folder: &Path, lock: &Path) -> Result<Self> {
-        let file = self::lock(lock, folder)?;
-        // The watcher of a run that was killed just now might end what is started next.
-        let former = open(&watchers(lock))?;
-        let since = Instant::now();
-        while former.try_lock().is_err() {
-            ensure!(
-                since.elapsed() < WATCHER_PATIENCE,
-                "the watcher of a former run in {} does not end",
-                folder.display()
-            );
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        drop(former);
+        let lock = self::lock(lock, folder)?;
+        let ended = end(folder)?;
+        let watcher = Command::new(THIS_PROGRAM)
+            .args([WATCH.as_ref(), folder.as_os_str()])
+            .stdin(Stdio::piped())
+            // It prints nothing. This keeps the lock for as long as it lives.
+            .stdout(lock.try_clone().context("the lock cannot be shared")?)
+            .stderr(Stdio::null())
+            // Ctrl-C on the terminal is not for it.
+            .process_group(0)
+            .spawn()
+            .context("the watcher cannot be started")?;
         Ok(Self {
-            ended: end(folder)?,
-            watcher: start_watcher(folder, lock)?,
-            _lock: file,
+            watcher,
+            _lock: lock,
+            ended,
         })
     }
 }
@@ -124,50 +117,21 @@ impl Drop for Claim {
     }
 }
 
-fn start_watcher(folder: &Path, lock: &Path) -> Result<Child> {
-    let mut child = Command::new(THIS_PROGRAM)
-        .args([WATCH.as_ref(), folder.as_os_str(), lock.as_os_str()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        // Ctrl-C on the terminal is not for it.
-        .process_group(0)
-        .spawn()
-        .context("the watcher cannot be started")?;
-    let mut answer = String::new();
-    if let Some(output) = child.stdout.take() {
-        // The check below sees what it does not print.
-        let _ = BufReader::new(output).read_line(&mut answer);
-    }
-    ensure!(answer.trim_end() == READY, "the watcher did not start");
-    Ok(child)
-}
-
-/// Whether this process was started to watch; then it does. A program that takes a [`Claim`] asks this
-/// first.
+/// Whether this process was started to watch; then it does: it waits until standard input ends, and ends the
+/// run's engines unless the run reported that it is done. A program that takes a [`Claim`] asks this first.
 ///
 /// # Errors
-/// When the lock cannot be taken, or an engine does not go.
+/// When an engine does not go.
 pub fn watch_if_asked(mut arguments: impl Iterator<Item = OsString>) -> Option<Result<()>> {
     let is_asked = arguments.nth(1)? == WATCH;
-    let (folder, lock) = is_asked.then(|| Some((arguments.next()?, arguments.next()?)))??;
-    Some(watch(Path::new(&folder), Path::new(&lock)))
-}
-
-/// Waits until standard input ends. Ends the run's engines, unless the run reported that it is done.
-fn watch(folder: &Path, lock: &Path) -> Result<()> {
-    let lock = open(&watchers(lock))?;
-    lock.lock().context("the watcher's lock cannot be taken")?;
-    let mut output = std::io::stdout();
-    writeln!(output, "{READY}")?;
-    output.flush()?;
+    let folder = is_asked.then(|| arguments.next())??;
     let mut read = Vec::new();
     // A pipe that breaks has ended too.
     let _ = std::io::stdin().read_to_end(&mut read);
-    if read != DONE {
-        end(folder)?;
-    }
-    Ok(())
+    Some(match read == DONE {
+        true => Ok(()),
+        false => end(Path::new(&folder)).map(|_| ()),
+    })
 }
 
 /// Kills the processes that work in `folder` or below, and those whose program lies there, until there is
@@ -183,12 +147,15 @@ pub fn end(folder: &Path) -> Result<usize> {
     let mut killed = BTreeSet::new();
     loop {
         let mut is_any = false;
-        for pid in times::pids().filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+        for pid in pids() {
             // Opened first: should the process end now and another get its number, the signal reaches nobody.
             let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {
                 continue;
             };
-            if works_in(pid, &folder) {
+            // A process that has ended and was not waited for yet has neither; others' cannot be read.
+            let program = fs::read_link(proc(pid).join("exe")).ok();
+            let mut places = program.into_iter().chain(mark_of(pid));
+            if places.any(|place| place.starts_with(&folder)) {
                 is_any = true;
                 killed.insert(pid.as_raw_nonzero());
                 // It may have ended just now.
@@ -207,17 +174,53 @@ pub fn end(folder: &Path) -> Result<usize> {
     }
 }
 
-fn works_in(pid: Pid, folder: &Path) -> bool {
-    let process = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
-    // A process that has ended and was not waited for yet has neither; others' cannot be read.
-    let program = fs::read_link(process.join("exe"));
-    let environment = fs::read(process.join("environ")).unwrap_or_default();
-    let mark = environment.split(|&byte| byte == 0).find_map(|variable| {
+/// The numbers of all processes.
+fn pids() -> impl Iterator<Item = Pid> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
+}
+
+fn proc(pid: Pid) -> PathBuf {
+    PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()))
+}
+
+/// What the variable [`MARK`] of a process is.
+fn mark_of(pid: Pid) -> Option<PathBuf> {
+    let environment = fs::read(proc(pid).join("environ")).ok()?;
+    environment.split(|&byte| byte == 0).find_map(|variable| {
         let value = variable.strip_prefix(MARK.as_bytes())?.strip_prefix(b"=")?;
-        Some(Path::new(std::ffi::OsStr::from_bytes(value)))
-    });
-    program.is_ok_and(|program| program.starts_with(folder))
-        || mark.is_some_and(|place| place.starts_with(folder))
+        Some(OsStr::from_bytes(value).into())
+    })
+}
+
+/// The processor time that processes have used, by their marks.
+#[derive(Debug)]
+pub struct Times(BTreeMap<PathBuf, Duration>);
+
+impl Times {
+    /// That of all processes that run now, with their ended children's.
+    #[must_use]
+    pub fn now() -> Self {
+        let mut times = BTreeMap::new();
+        for pid in pids() {
+            if let Some(mark) = mark_of(pid)
+                && let Ok(stat) = fs::read_to_string(proc(pid).join("stat"))
+            {
+                *times.entry(mark).or_default() += time_in(&stat).unwrap_or_default();
+            }
+        }
+        Self(times)
+    }
+}
+
+/// The processor time in what the system counts of a process (`proc_pid_stat(5)`).
+fn time_in(stat: &str) -> Option<Duration> {
+    // The second field is the program's name in parentheses, and may itself have blanks and parentheses.
+    let fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    // From the 14th field on: its own time and its ended children's, in user mode and in the system, in ticks.
+    let ticks: u64 = fields.skip(11).take(4).flat_map(str::parse::<u64>).sum();
+    let ticks_a_second = rustix::param::clock_ticks_per_second().max(1);
+    Some(Duration::from_millis(ticks * 1000 / ticks_a_second))
 }
 
 /// A process with all that it starts, which is over when all of that is.
@@ -227,6 +230,8 @@ fn works_in(pid: Pid, folder: &Path) -> bool {
 #[derive(Debug)]
 pub struct Group {
     id: Pid,
+    /// What it and all that it starts are marked with.
+    mark: PathBuf,
     child: Option<Child>,
     /// Since when the process itself has ended.
     ended: Option<Instant>,
@@ -234,30 +239,22 @@ pub struct Group {
 }
 
 impl Group {
-    /// Starts a command that works in `folder`, which is there, on the `cores` named, or on any when none
-    /// is. What it prints is appended to `log`.
+    /// Starts a command on the `cores` named, or on any when none is. What it prints is appended to `log`, in the
+    /// folder in which it works.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(
-        command: &mut Command,
-        folder: &Path,
-        log: &Path,
-        cores: &[usize],
-    ) -> Result<Self> {
-        let place = folder
-            .canonicalize()
-            .with_context(|| format!("{} cannot be opened", folder.display()))?;
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(log)
-            .with_context(|| format!("{} cannot be written", log.display()))?;
+    pub fn start(command: &mut Command, log: &Path, cores: &[usize]) -> Result<Self> {
+        let why = || format!("{} cannot be written", log.display());
+        let file = File::options().create(true).append(true).open(log);
+        let mut file = file.with_context(why)?;
+        writeln!(file, "{STARTED}{command:?}").with_context(why)?;
+        let mark = log.canonicalize().with_context(why)?;
         let child = command
-            .env(MARK, place)
+            .env(MARK, &mark)
             .stdin(Stdio::null())
-            .stdout(log.try_clone().context("the log cannot be shared")?)
-            .stderr(log)
+            .stdout(file.try_clone().with_context(why)?)
+            .stderr(file)
             // Ctrl-C on the terminal reaches us alone.
             .process_group(0)
             .spawn()
@@ -270,6 +267,7 @@ impl Group {
         }
         Ok(Self {
             id,
+            mark,
             child: Some(child),
             ended: None,
             is_over: false,
@@ -315,11 +313,13 @@ impl Group {
         }
     }
 
-    /// The processor time that it and all below it have used; none once it has ended.
+    /// The processor time that what runs of it has used.
     #[must_use]
     pub fn time(&self, times: &Times) -> Duration {
-        let child = self.child.as_ref();
-        child.map_or(Duration::ZERO, |child| times.below(child.id()))
+        // Once it has ended, what it has started and what is left has been counted.
+        let is_running = self.child.is_some();
+        let time = times.0.get(&self.mark).filter(|_| is_running);
+        time.copied().unwrap_or_default()
     }
 }
 
@@ -338,18 +338,7 @@ mod tests {
     fn shell(folder: &Path, script: &str) -> Group {
         let mut command = Command::new("sh");
         let log = folder.join("log");
-        Group::start(command.args(["-c", script]), folder, &log, &[]).unwrap()
-    }
-
-    #[test]
-    fn two_runs_do_not_share_a_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("run.lock");
-        let held = lock(&file, folder.path()).unwrap();
-        let error = lock(&file, folder.path()).unwrap_err().to_string();
-        assert!(error.contains("another run is under way"), "{error}");
-        drop(held);
-        lock(&file, folder.path()).unwrap();
+        Group::start(command.args(["-c", script]), &log, &[]).unwrap()
     }
 
     #[test]
@@ -369,6 +358,22 @@ mod tests {
             group.is_over()
         });
         assert!(started.elapsed() >= Duration::from_millis(900));
+    }
+
+    #[test]
+    fn the_time_of_a_process_is_that_of_all_that_it_starts() {
+        let line = "17 (a (b) c) S 3 17 17 0 -1 0 0 0 0 0 5 6 7 8 20 0 1 0 999 1 2";
+        let second = rustix::param::clock_ticks_per_second();
+        let time = Duration::from_millis(26 * 1000 / second);
+        assert_eq!((time_in(line), time_in("17 (a")), (Some(time), None));
+        let folder = tempfile::tempdir().unwrap();
+        let mut group = shell(
+            folder.path(),
+            "setsid sh -c 'while :; do :; done' & sleep 600",
+        );
+        until(|| group.time(&Times::now()) > Duration::from_millis(100));
+        assert_eq!(end(folder.path()).unwrap(), 3);
+        until(|| group.poll().unwrap().is_some());
     }
 
     #[test]

@@ -3,13 +3,12 @@
 //! These tests build targets for the three engines and fuzz for about a minute, so they need the engines:
 //! `scripts/test` runs them, with `cargo test --package campaign --test ensemble -- --ignored`.
 
+mod running;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use campaign::cores;
@@ -19,17 +18,8 @@ use campaign::engine::afl::Sharing;
 use campaign::engine::session::{self, Session, Setup, View};
 use campaign::engine::{Engine, Sanitizer};
 use campaign::project::Project;
+use running::{alone, example, root};
 use worker::TargetInfo;
-
-/// Engines have the machine's cores for themselves: one test at a time.
-fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
 
 /// The project, and the target of scanners.
 fn scan() -> (Project, TargetInfo) {
@@ -110,26 +100,23 @@ fn what_one_engine_knows_the_others_read() {
         .map(|seed| content_name(&fs::read(seed).unwrap()))
         .collect();
     let shipped = pack::read(&zip_of(&root().join("corpus/shipped"), &scan().1)).unwrap();
-    let secret: Vec<Vec<u8>> = shipped
+    let secret: BTreeMap<String, Vec<u8>> = shipped
         .into_values()
-        .filter(|content| !content.is_empty() && !known.contains(&content_name(content)))
+        .map(|content| (content_name(&content), content))
+        .filter(|(name, content)| !content.is_empty() && !known.contains(name))
         .take(200)
         .collect();
     assert_eq!(secret.len(), 200);
     let mut is_placed = false;
-    let outcome = run(&Engine::ALL, &folder, &seeds(), 30, None, |view| {
+    // AFL++ reads what others found after half a minute.
+    let outcome = run(&Engine::ALL, &folder, &seeds(), 50, None, |view| {
         let output = folder.join("honggfuzz/output");
         if !is_placed && view.elapsed > Duration::from_secs(6) && output.is_dir() {
             is_placed = true;
-            for content in &secret {
-                fs::write(
-                    output.join(format!("!secret-{}", content_name(content))),
-                    content,
-                )
-                .unwrap();
+            for (name, content) in &secret {
+                fs::write(output.join(format!("!secret-{name}")), content).unwrap();
             }
         }
-        // To the end: AFL++ reads in the last exchange.
         false
     });
     assert!(is_placed, "honggfuzz did not start in time");
@@ -140,47 +127,46 @@ fn what_one_engine_knows_the_others_read() {
         assert!(figures.core_seconds > 0.0, "{engine}");
         assert!(figures.given > 0, "{engine} was given nothing");
     }
-    let names: BTreeSet<String> = secret.iter().map(|content| content_name(content)).collect();
     let of_honggfuzz = outcome
         .kept
         .iter()
-        .filter(|kept| kept.engine == Engine::Honggfuzz && names.contains(&kept.name));
+        .filter(|kept| kept.engine == Engine::Honggfuzz && secret.contains_key(&kept.name));
     assert!(of_honggfuzz.count() > 20, "others found the same first");
 
     // libFuzzer read them, and some were news to it.
     let given = files_in(&folder.join("libfuzzer/output")).unwrap();
     let given = given.iter().filter(|path| {
         let name = path.file_name().unwrap().to_string_lossy();
-        let name = name.strip_prefix("from-honggfuzz-");
-        name.is_some_and(|name| names.contains(name))
+        let name = name.strip_prefix("from-");
+        name.is_some_and(|name| secret.contains_key(name))
     });
     assert!(given.count() > 20, "libFuzzer was given few");
-    let said = log(&folder, Engine::Libfuzzer);
-    assert!(said.lines().any(|line| line.contains("RELOAD")), "{said}");
+    let text = log(&folder, Engine::Libfuzzer);
+    assert!(text.lines().any(|line| line.contains("RELOAD")), "{text}");
     // AFL++ took some into its queue, each under the name of where it came from.
-    let imported = queue(&folder.join("afl/output/main"))
+    let imported: Vec<bool> = queue(&folder.join("afl/output/main"))
         .into_iter()
         .filter_map(|name| {
-            let (_, from) = name.split_once(",sync:import_0,src:")?;
+            let (_, from) = name.split_once(",sync:pool_0,src:")?;
             let from: String = from.chars().take_while(char::is_ascii_hexdigit).collect();
-            Some(names.iter().any(|name| name.starts_with(&from)))
+            Some(secret.keys().any(|name| name.starts_with(&from)))
         })
-        .collect::<Vec<bool>>();
+        .collect();
     assert!(
         imported.contains(&true),
         "AFL++ imported {}",
         imported.len()
     );
     // honggfuzz read what the others gave it.
-    let said = log(&folder, Engine::Honggfuzz);
-    let loaded = said.matches("Loading dynamic input file:").count();
+    let text = log(&folder, Engine::Honggfuzz);
+    let loaded = text.matches("Loading dynamic input file:").count();
     assert!(loaded > 0, "honggfuzz loaded nothing");
 }
 
 /// Copies an instance's folder as rsync does: new files are written beside their place and then moved.
 fn copy_as_rsync_does(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
+    for entry in fs::read_dir(from).into_iter().flatten() {
         let path = entry.unwrap().path();
         let there = to.join(path.file_name().unwrap());
         if path.is_dir() {
@@ -201,11 +187,6 @@ fn afl_on_two_machines_reads_what_the_other_found() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name);
-    let sharing = |shared: &str, name: &str, is_main| Sharing {
-        folder: place(shared),
-        name: name.to_owned(),
-        is_main,
-    };
     for shared in ["shared-here", "shared-there"] {
         fs::create_dir(place(shared)).unwrap();
     }
@@ -216,60 +197,34 @@ fn afl_on_two_machines_reads_what_the_other_found() {
         .partition(|(place, _)| place % 2 == 0);
     let inputs = |seeds: Vec<(usize, PathBuf)>| seeds.into_iter().map(|(_, path)| path).collect();
     let (here, there): (Vec<PathBuf>, Vec<PathBuf>) = (inputs(here), inputs(there));
-    // Each runs until it has read what the other found, or, the first, until it has found something.
     let imported = |instance: &str, from: &str| {
         let names = queue(&place(instance)).into_iter();
         let from = format!(",sync:{from},");
         names.filter(|name| name.contains(&from)).count()
     };
-    let afl = |inputs: &[PathBuf], run_folder: &str, sharing: Sharing, from: &str| {
-        let instance = sharing.folder.join(&sharing.name);
-        let outcome = run(
-            &[Engine::Afl],
-            &place(run_folder),
-            inputs,
-            40,
-            Some(sharing),
-            |view| {
-                let instance = instance.to_str().unwrap();
-                match from {
-                    "" => !view.pool.kept().is_empty(),
-                    from => imported(instance, from) > 0,
-                }
-            },
-        );
+    let afl = |inputs: &[PathBuf], name: &str, is_over: &dyn Fn(&View<'_>) -> bool| {
+        let sharing = Sharing {
+            folder: place(&format!("shared-{name}")),
+            name: name.to_owned(),
+            is_main: name == "here",
+        };
+        let folder = place(&format!("run-{name}"));
+        let outcome = run(&[Engine::Afl], &folder, inputs, 40, Some(sharing), is_over);
         assert_eq!(outcome.failure(), None);
         outcome
     };
-    afl(
-        &there,
-        "run-there",
-        sharing("shared-there", "there", false),
-        "",
-    );
+    // Each runs until it has read what the other found, or, the first, until it has found something.
+    afl(&there, "there", &|view| !view.pool.kept().is_empty());
     copy_as_rsync_does(&place("shared-there/there"), &place("shared-here/there"));
-    let is_over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let (from, to) = (place("shared-here/here"), place("shared-there/here"));
-            while !is_over.load(Ordering::SeqCst) {
-                if from.join("queue").is_dir() {
-                    copy_as_rsync_does(&from, &to);
-                }
-                std::thread::sleep(Duration::from_millis(500));
-            }
-        });
-        let sharing = sharing("shared-here", "here", true);
-        afl(&here, "run-here", sharing, "there");
-        is_over.store(true, Ordering::SeqCst);
+    afl(&here, "here", &|_| {
+        // While it runs: its folder then shows that it is the main one.
+        copy_as_rsync_does(&place("shared-here/here"), &place("shared-there/here"));
+        imported("shared-here/here", "there") > 0
     });
     assert!(imported("shared-here/here", "there") > 0);
-    let outcome = afl(
-        &there,
-        "run-there",
-        sharing("shared-there", "there", false),
-        "here",
-    );
+    let outcome = afl(&there, "there", &|_| {
+        imported("shared-there/there", "here") > 0
+    });
     assert!(imported("shared-there/there", "here") > 0);
     // It went on where it was, and what came from the other machine is ours too.
     assert!(!outcome.kept.is_empty());
@@ -279,43 +234,21 @@ fn afl_on_two_machines_reads_what_the_other_found() {
 #[ignore = "needs the three engines; scripts/test runs it"]
 fn no_find_ends_an_engine() {
     let _alone = alone();
-    let example = root().join("subjects/example");
-    let output = Command::new(env!("CARGO_BIN_EXE_campaign"))
-        .arg("--project")
-        .arg(&example)
-        .args([
-            "run",
-            "--engines",
-            "all",
-            "fuzz_measure_calc",
-            "--time",
-            "10s",
-        ])
-        .args([
-            "--sanitizer",
-            "none",
-            "--seeds-only",
-            "--cores",
-            "2",
-            "--json",
-        ])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains("they take turns"), "{said}");
+    let arguments = ["run", "--engines", "all", "fuzz_measure_calc", "--time"];
+    let options = ["10s", "--sanitizer", "none", "--seeds-only", "--cores", "2"];
+    let mut command = running::campaign(&arguments);
+    let output = command.args(options).arg("--json").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("they take turns"), "{text}");
     let status: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let written = fs::read(example.join("results/run/fuzz_measure_calc/status.json")).unwrap();
+    let written = fs::read(example().join("results/run/fuzz_measure_calc/status.json")).unwrap();
     let written: serde_json::Value = serde_json::from_slice(&written).unwrap();
     assert_eq!(status, written);
     assert_eq!(status["state"], "ended");
     let finds = status["finds"].as_array().unwrap();
-    assert!(
-        finds
-            .iter()
-            .any(|find| find["check"] == "calc.raw_covers_virtual_size"),
-        "{finds:?}"
-    );
+    let is_known = |find: &serde_json::Value| find["check"] == "calc.raw_covers_virtual_size";
+    assert!(finds.iter().any(is_known), "{finds:?}");
     for engine in status["engines"].as_array().unwrap() {
         assert!(engine["failure"].is_null(), "{engine}");
         // libFuzzer ends at each find: two are two starts at least.

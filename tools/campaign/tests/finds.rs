@@ -1,36 +1,20 @@
 //! A find of any engine fails in a replay with the same check, without the engine.
 //!
-//! The code under test is that of `subjects/example`, which has a mistake for each target. These
-//! tests build it for the three engines and fuzz it, so they need the engines: `scripts/test` runs
+//! These tests build the example for the three engines and fuzz it, so they need the engines: `scripts/test` runs
 //! them, with `cargo test --package campaign --test finds -- --ignored`.
 
+mod running;
+
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::PathBuf;
 
-fn campaign(arguments: &[&str]) -> Output {
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../subjects/example");
-    Command::new(env!("CARGO_BIN_EXE_campaign"))
-        .arg("--project")
-        .arg(example)
-        .args(arguments)
-        .output()
-        .expect("campaign runs")
-}
+use running::{campaign, printed};
 
-fn text(output: &Output) -> String {
-    format!(
-        "{}\n{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
-}
-
-/// The checks that a run says fail, each with the file that reproduces it.
-fn finds_of(said: &str) -> Vec<(String, PathBuf)> {
+/// The checks that fail by a run's output, each with the file that reproduces it.
+fn finds_of(text: &str) -> Vec<(String, PathBuf)> {
     let mut finds = Vec::new();
     let mut check = None;
-    for line in said.lines() {
+    for line in text.lines() {
         if let Some(rest) = line.strip_prefix("FIND ") {
             check = rest.split_once(": ").map(|(check, _)| check.to_owned());
         } else if let Some((_, file)) = line.split_once(" replay ") {
@@ -46,23 +30,20 @@ fn every_engine_finds(target: &str, checks: &[&str]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for engine in ["afl", "libfuzzer", "honggfuzz"] {
         let arguments = ["run", "--engine", engine, target, "--time", "5s"];
-        let run = campaign(&[&arguments[..], &["--sanitizer", "none", "--seeds-only"]].concat());
-        let said = text(&run);
-        assert_eq!(run.status.code(), Some(3), "{engine} on {target}: {said}");
-        let finds = finds_of(&said);
-        assert!(!finds.is_empty(), "{said}");
+        let options = ["--sanitizer", "none", "--seeds-only"];
+        let run = campaign(&arguments).args(options).output().unwrap();
+        let text = printed(3, run);
+        let finds = finds_of(&text);
+        assert!(!finds.is_empty(), "{text}");
         for (check, file) in finds {
             assert!(checks.contains(&check.as_str()), "{check} under {engine}");
             let folder = format!("results/finds/{target}/{engine}");
             assert!(file.parent().is_some_and(|parent| parent.ends_with(folder)));
-            let replay = campaign(&["replay", file.to_str().unwrap()]);
-            let said = text(&replay);
-            assert_eq!(replay.status.code(), Some(3), "{said}");
-            assert!(said.contains(&format!("check: {check}\n")), "{said}");
-            assert!(
-                said.contains("  case: ") && said.contains("  as Rust:\n"),
-                "{said}"
-            );
+            let replay = campaign(&["replay", file.to_str().unwrap()]).output();
+            let text = printed(3, replay.unwrap());
+            for part in [&*format!("check: {check}\n"), "  case: ", "  as Rust:\n"] {
+                assert!(text.contains(part), "{text}");
+            }
             found.insert(check);
         }
     }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use serde::Serialize;
+use serde_json::json;
 
 use crate::engine::Engine;
 use crate::output::outln;
@@ -21,7 +21,7 @@ Examples:
   cargo campaign list
   cargo campaign list --json")]
 pub struct List {
-    /// Print JSON: `targets` (name, drives, max-input, dictionary) and `engines`.
+    /// Print JSON: `targets` (name, drives, max-input, dictionary from the root) and `engines`.
     #[arg(long)]
     json: bool,
     /// Also list the baseline, which measures an engine's own cost.
@@ -29,43 +29,30 @@ pub struct List {
     all: bool,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Listed<'a> {
-    name: &'a str,
-    drives: &'a str,
-    max_input: usize,
-    /// From the project's root.
-    dictionary: Option<&'a str>,
-}
-
 /// Runs the command.
 ///
 /// # Errors
 /// When the replay worker cannot be built.
 pub fn run(args: &List, project: &Project) -> Result<ExitCode> {
-    let targets: Vec<Listed<'_>> = project
-        .targets()?
-        .iter()
-        .filter(|target| args.all || !target.is_baseline)
-        .map(|target| Listed {
-            name: &target.name,
-            drives: &target.drives,
-            max_input: target.max_input,
-            dictionary: target.dictionary.as_deref(),
-        })
-        .collect();
+    let targets = project.targets()?.iter();
+    let targets = targets.filter(|target| args.all || !target.is_baseline);
+    let engines = Engine::ALL.map(Engine::name);
     if args.json {
-        let list = serde_json::json!({
-            "targets": targets,
-            "engines": Engine::ALL.map(Engine::name),
+        let targets = targets.map(|target| {
+            json!({
+                "name": target.name,
+                "drives": target.drives,
+                "max-input": target.max_input,
+                "dictionary": target.dictionary,
+            })
         });
+        let list = json!({ "targets": targets.collect::<Vec<_>>(), "engines": engines });
         outln!("{}", serde_json::to_string_pretty(&list)?);
     } else {
         for target in targets {
             outln!("{:<18} {}", target.name, target.drives);
         }
-        outln!("\nengines: {}", Engine::ALL.map(Engine::name).join(", "));
+        outln!("\nengines: {}", engines.join(", "));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,44 +1,41 @@
 //! `campaign run`: one engine on one target, or several at once that give each other what they find.
 
-mod watched;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
-use report::format::{grouped, rounded};
 use worker::TargetInfo;
 use worker::protocol::CheckInfo;
 
-use super::{FINDS, INTERRUPTED, parse_time};
-use crate::cores;
-use crate::corpus::Store;
+use super::{FINDS, INTERRUPTED, Neutral, parse_time};
+use crate::corpus::{Store, files_in};
 use crate::engine::afl::Sharing;
-use crate::engine::session::{self, RESTARTS, Session, Setup};
-use crate::engine::{Engine, EngineSet, Sanitizer};
+use crate::engine::session::{self, Session, Setup, View, interrupted};
+use crate::engine::{Engine, Sanitizer};
 use crate::fuzz::{self, Find, Fuzzed, Job};
+use crate::monitor::status::{State, Status};
+use crate::monitor::{Measured, Meter};
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::Replayer;
-use watched::Watched;
+use crate::{atomic, cores};
 
 /// Fuzz one target: build, seed, run, keep what is new, name what fails.
 ///
-/// With --engine one engine runs. With --engines several run at once and give each other what they find, while a
-/// screen (or, without a terminal, some lines a minute) shows how each stands; results/run/TARGET/status.json has
-/// the same for machines. Every engine has a core; further cores go to AFL++, libFuzzer and honggfuzz in turn; with
-/// fewer cores than engines they take turns. See docs/campaigns.md.
+/// Several engines run at once and give each other what they find. A screen (or, without a terminal, some lines a
+/// minute) shows how each stands; results/run/TARGET/status.json (of one engine, status-ENGINE.json) has the same
+/// for machines. Every engine has a core; further cores go to AFL++, libFuzzer and honggfuzz in turn; with fewer
+/// cores than engines they take turns. See docs/campaigns.md.
 ///
 /// The corpus is kept in results/corpus/TARGET under names by content; the next run, of any engine,
 /// begins from it. Finds are kept in results/finds/TARGET/ENGINE and replayed, so that each has the name
 /// of the check that fails. Ctrl-C stops the engines and keeps everything.
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("which").required(true).args(["engine", "engines"]))]
 #[command(after_help = "\
 Exit codes:
   0  clean
@@ -55,12 +52,9 @@ Examples:
   cargo campaign run --engines afl,honggfuzz fuzz_measure_image --time 30m --json > run.json
   cargo campaign run --engine afl fuzz_measure_scan --time 7d --cores 8 --sync-dir /shared/scan --instance-name host1 --main")]
 pub struct Run {
-    /// The engine.
-    #[arg(long, value_enum)]
-    engine: Option<Engine>,
-    /// Several engines at once: names with commas between them, or `all`.
-    #[arg(long)]
-    engines: Option<EngineSet>,
+    /// The engines: names with commas between them, or `all`.
+    #[arg(long, visible_alias = "engine", value_parser = parse_engines)]
+    engines: BTreeSet<Engine>,
     /// The target: see `campaign list`.
     target: String,
     /// How long: 30s, 10m, 1h.
@@ -75,7 +69,7 @@ pub struct Run {
     /// Begin from the checked-in seeds alone, without the corpus of earlier runs.
     #[arg(long)]
     seeds_only: bool,
-    /// How many cores to use; with --engines all of the machine by default, and with --engine one, unpinned.
+    /// How many cores to use; by default all of the machine's, and for one engine one of the system's choice.
     #[arg(long, value_name = "K")]
     cores: Option<NonZeroUsize>,
     /// AFL++'s output folder, where its instances on several machines read each other's queues.
@@ -100,6 +94,19 @@ fn trials_are_gone(_: &str) -> Result<String, String> {
         .to_owned())
 }
 
+/// Names of engines with commas between them, or `all`.
+fn parse_engines(text: &str) -> Result<BTreeSet<Engine>, String> {
+    if text == "all" {
+        return Ok(Engine::ALL.into());
+    }
+    let engine = |name| <Engine as clap::ValueEnum>::from_str(name, false);
+    let engines = text.split(',').map(engine).collect::<Result<_, _>>();
+    engines.map_err(|error| {
+        let names = Engine::ALL.map(Engine::name).join(", ");
+        format!("{error}; there are {names}, and `all`")
+    })
+}
+
 /// A name that AFL++ takes for an instance.
 fn parse_instance_name(text: &str) -> Result<String, String> {
     let is_fine = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -110,44 +117,33 @@ fn parse_instance_name(text: &str) -> Result<String, String> {
 }
 
 impl Run {
-    /// Whether it is one engine alone, without anything that a live status is for.
-    const fn is_single(&self) -> bool {
-        self.engine.is_some() && self.cores.is_none() && self.sync_dir.is_none() && !self.json
-    }
-
-    fn engines(&self) -> BTreeSet<Engine> {
-        match &self.engines {
-            Some(engines) => engines.0.clone(),
-            None => self.engine.into_iter().collect(),
-        }
+    /// The only engine, when there is one.
+    fn alone(&self) -> Option<Engine> {
+        let first = self.engines.first().copied();
+        first.filter(|_| self.engines.len() == 1)
     }
 
     /// The cores to run on, by the system's numbers; none for any.
     fn cores(&self) -> Result<Vec<usize>> {
-        if self.is_single() {
-            return Ok(Vec::new());
+        match (self.cores, self.alone()) {
+            (None, Some(_)) => Ok(Vec::new()),
+            (cores, _) => cores::first(cores.map(NonZeroUsize::get)),
         }
-        cores::first(match (self.cores, &self.engines) {
-            (Some(cores), _) => Some(cores.get()),
-            (None, Some(_)) => None,
-            (None, None) => Some(1),
-        })
     }
 
     /// The inputs to begin from.
     fn inputs(&self, project: &Project, target: &TargetInfo) -> Result<Vec<PathBuf>> {
-        let inputs = if self.seeds_only {
-            crate::corpus::files_in(&project.seeds(&target.name))?
-        } else {
-            fuzz::beginnings(project, target)?
+        let seeds = project.seeds(&target.name);
+        let inputs = match self.seeds_only {
+            true => files_in(&seeds)?,
+            false => fuzz::beginnings(project, target)?,
         };
-        if inputs.is_empty() {
-            bail!(
-                "{} has no seeds in {}; make some with `cargo images seeds`",
-                target.name,
-                project.seeds(&target.name).display()
-            );
-        }
+        ensure!(
+            !inputs.is_empty(),
+            "{} has no seeds: they belong in {}",
+            target.name,
+            seeds.display()
+        );
         Ok(inputs)
     }
 
@@ -156,13 +152,12 @@ impl Run {
         let (Some(folder), Some(name)) = (&self.sync_dir, &self.instance_name) else {
             return Ok(None);
         };
-        let engines = self.engines();
         ensure!(
-            engines.contains(&Engine::Afl),
+            self.engines.contains(&Engine::Afl),
             "--sync-dir is for AFL++, which is not among the engines"
         );
         ensure!(
-            self.main || engines.len() == 1,
+            self.main || self.alone().is_some(),
             "only AFL++'s main instance reads from other engines: add --main here, or let AFL++ run alone"
         );
         fs::create_dir_all(folder)
@@ -176,13 +171,12 @@ impl Run {
         }))
     }
 
-    /// The folder's name, and that of the file with the status. Instances with names of their own have places
-    /// of their own, as they may run side by side.
+    /// The folder's name, and that of the file with the status. What may run side by side has places of its own.
     fn places(&self) -> (String, String) {
-        match (&self.instance_name, self.engine) {
+        match (&self.instance_name, self.alone()) {
             (Some(name), _) => (format!("ensemble-{name}"), format!("status-{name}.json")),
-            (None, Some(engine)) if self.is_single() => (engine.name().to_owned(), String::new()),
-            _ => ("ensemble".to_owned(), "status.json".to_owned()),
+            (None, Some(engine)) => (engine.name().to_owned(), format!("status-{engine}.json")),
+            (None, None) => ("ensemble".to_owned(), "status.json".to_owned()),
         }
     }
 }
@@ -195,22 +189,24 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
     let target = project.target(&args.target)?;
     let progress = Progress::new();
     session::stop_on_ctrl_c()?;
-    let (engines, cores, sharing) = (args.engines(), args.cores()?, args.sharing()?);
-    if !cores.is_empty() && cores.len() < engines.len() {
+    let (cores, sharing) = (args.cores()?, args.sharing()?);
+    let (engines, at_once) = (args.engines.len(), cores.len().max(1));
+    if at_once < engines {
         progress.say(&format!(
-            "{} engines on {} of the machine's cores: they take turns",
-            engines.len(),
-            cores.len()
+            "{engines} engines on {at_once} of the machine's cores: they take turns"
         ));
     }
-    let (name, status) = args.places();
+    let (name, status_file) = args.places();
     let folder = project.run_folder(&target.name, &name);
     let claim = project.claim(&folder)?;
     let corpus = Store::open(&project.corpus(&target.name))?;
     let finds = |engine: Engine| project.finds(&target.name, engine.name());
-    let alone = args.engine.filter(|_| engines.len() == 1);
-    let (_, saved, saved_finds) =
-        fuzz::save_left_behind(&folder, alone, sharing.as_ref(), &corpus, &finds)?;
+    let (inputs, found) = session::left_behind(&folder, args.alone(), sharing.as_ref())?;
+    let saved = corpus.add_files(inputs.iter().map(PathBuf::as_path))?;
+    let mut saved_finds = 0;
+    for (engine, path) in &found {
+        saved_finds += Store::open(&finds(*engine))?.add_files([path.as_path()])?;
+    }
     if saved + saved_finds + claim.ended > 0 {
         progress.say(&format!(
             "saved {saved} inputs and {saved_finds} finds of a run that did not end; {} of its processes \
@@ -219,78 +215,106 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
         ));
     }
     let inputs = args.inputs(project, target)?;
-    let worker = project.worker()?;
+    let mut replayer = Replayer::new(project.worker()?.to_owned());
     let mut builds = BTreeMap::new();
-    for engine in engines {
+    for &engine in &args.engines {
         let what = format!("build {} for {}", target.name, engine.title());
-        let build = progress.step(&what, || {
-            engine.build(project, &target.name, args.sanitizer)
-        })?;
-        builds.insert(engine, build);
+        let build = || engine.build(project, &target.name, args.sanitizer);
+        builds.insert(engine, progress.step(&what, build)?);
     }
-
-    let mut replayer = Replayer::new(worker.to_owned());
+    let neutral = Neutral::build(project, &progress)?;
+    let shipped = fuzz::shipped(project, target)?;
     let job = Job {
         target,
         setup: Setup {
             dictionary: project.dictionary(target),
-            at_once: cores.len().max(1),
+            at_once,
             cores,
             sharing,
-            restarts: if args.is_single() { 0 } else { RESTARTS },
             ..Setup::new(target, &builds, &inputs, folder.clone(), args.time)
         },
         finds: &finds,
         is_over_at_find: false,
     };
-    let fuzzed = if args.is_single() {
-        let title = args.engine.map_or("", Engine::title);
-        let mut line = progress.session(title, &target.name, args.time);
-        let fuzzed = job.run(&mut replayer, &mut |view| line.show(view))?;
-        line.done();
-        summarise_one(title, &fuzzed, &corpus, target)?;
-        fuzzed
-    } else {
-        let watched = Watched {
-            job: &job,
-            worker,
-            status_file: folder.with_file_name(status),
-            json: args.json,
-        };
-        watched.run(&mut replayer, project, &corpus, &progress)?
+    let meter = Meter {
+        replay: neutral.replay(&target.name),
+        shipped: shipped.as_ref().map(|shipped| &*shipped.files),
+        inputs: &inputs,
+        finds: &finds,
     };
+    let status_file = folder.with_file_name(status_file);
+    let mut status = Status {
+        target: target.name.clone(),
+        started: SystemTime::now(),
+        elapsed: Duration::ZERO,
+        time: args.time,
+        state: State::Running,
+        cores: at_once,
+        regions: neutral.map.all().len(),
+        engines: Vec::new(),
+        measured: Measured::default(),
+    };
+    let mut text = progress.text();
+    let mut cannot_write = false;
+    let (fuzzed, measured) = meter.beside(|feed| {
+        let fuzzed = job.run(&mut replayer, &mut |view: &View<'_>| {
+            for event in view.events {
+                progress.say(event);
+            }
+            status.elapsed = view.elapsed;
+            status.engines = view.engines.to_vec();
+            status.measured = feed.feed(view);
+            if let Err(error) = atomic::write_json(&status_file, &status.json())
+                && !std::mem::replace(&mut cannot_write, true)
+            {
+                // What the engines find matters more than who can look at it.
+                progress.say(&format!("{error:#}; the engines go on"));
+            }
+            text.show(status.screen());
+        })?;
+        progress.say("the engines have ended; what is left is measured");
+        Ok(fuzzed)
+    })?;
+    text.done();
+    if let Some(session) = &fuzzed.session {
+        status.state = match interrupted() {
+            true => State::Interrupted,
+            false => State::Ended,
+        };
+        status.elapsed = session.elapsed;
+        status.engines = session.figures().cloned().collect();
+        status.measured = measured;
+        atomic::write_json(&status_file, &status.json())?;
+        summarise(args, session, &status, &corpus)?;
+    }
     let failure = failure(args, target, project.checks()?, &fuzzed);
     if failure.is_none() && folder.exists() {
         // All of it is in the corpus and among the finds now; after a failure the logs are of use.
         fs::remove_dir_all(&folder)
             .with_context(|| format!("{} cannot be removed", folder.display()))?;
     }
-    conclude(args, &fuzzed, failure, project)
+    conclude(args, &fuzzed.finds, failure, project)
 }
 
-/// Keeps what `session` kept. Returns how many inputs were new to the corpus.
-fn keep(session: &Session, corpus: &Store) -> Result<usize> {
+/// Keeps what the engines kept, and prints how they stand at the end.
+fn summarise(args: &Run, session: &Session, status: &Status, corpus: &Store) -> Result<()> {
     let new = corpus.add_files(session.kept.iter().map(|kept| kept.path.as_path()))?;
     // Some are shortened since they were seen first.
     corpus.add_files(session.files.iter().map(PathBuf::as_path))?;
-    Ok(new)
-}
-
-fn summarise_one(title: &str, fuzzed: &Fuzzed, corpus: &Store, target: &TargetInfo) -> Result<()> {
-    let Some(session) = &fuzzed.session else {
+    if args.json {
+        outln!("{}", serde_json::to_string_pretty(&status.json())?);
         return Ok(());
-    };
-    let new = keep(session, corpus)?;
-    let stability = session.stability();
+    }
+    outln!("{}", status.summary());
     outln!(
-        "{title} on {}: {} s, {} seeds read, {} executions ({}/s), {new} new inputs of {}{}",
-        target.name,
-        session.elapsed.as_secs(),
+        "seeds read: {}; inputs kept: {}, new to the corpus: {new}{}",
         session.seeds_read(),
-        grouped(session.executions()),
-        rounded(session.executions_per_second()),
         session.kept.len(),
-        stability.map_or_else(String::new, |percent| format!(", stability {percent:.2} %")),
+        session
+            .stability()
+            .map_or_else(String::new, |percent| format!(
+                "; stability: {percent:.2} %"
+            ))
     );
     Ok(())
 }
@@ -304,15 +328,15 @@ fn failure(
 ) -> Option<String> {
     let session = fuzzed.session.as_ref()?;
     let mut failures: Vec<String> = session.failure().into_iter().collect();
-    if session.interrupted {
+    if interrupted() {
         return failures.pop();
     }
-    for one in &session.engines {
-        let executions = one.figures.executions;
-        if one.figures.failure.is_none() && executions < args.min_executions {
+    for one in session.figures() {
+        if one.failure.is_none() && one.executions < args.min_executions {
             failures.push(format!(
-                "{}: {executions} executions are fewer than the {} asked for",
-                one.figures.engine.title(),
+                "{}: {} executions are fewer than the {} asked for",
+                one.engine.title(),
+                one.executions,
                 args.min_executions
             ));
         }
@@ -326,13 +350,11 @@ fn failure(
 
 fn conclude(
     args: &Run,
-    fuzzed: &Fuzzed,
+    finds: &[Find],
     failure: Option<String>,
     project: &Project,
 ) -> Result<ExitCode> {
-    let (session, finds) = (fuzzed.session.as_ref(), &fuzzed.finds);
-    let interrupted = session.is_some_and(|session| session.interrupted);
-    if interrupted {
+    if interrupted() {
         eprintln!("interrupted: everything found so far is kept");
     }
     if !args.json {
@@ -343,7 +365,7 @@ fn conclude(
         Some(why) => eprintln!("{why}"),
         None => {}
     }
-    Ok(match (finds.is_empty(), interrupted) {
+    Ok(match (finds.is_empty(), interrupted()) {
         (false, _) => ExitCode::from(FINDS),
         (true, true) => ExitCode::from(INTERRUPTED),
         (true, false) => ExitCode::SUCCESS,
@@ -367,4 +389,22 @@ fn show(finds: &[Find], project: &Project) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engines_are_named_singly_or_all_at_once() {
+        let parse = |text: &str| parse_engines(text).map(|engines| engines.len());
+        assert_eq!(parse("all"), Ok(3));
+        assert_eq!(parse("afl,honggfuzz,afl"), Ok(2));
+        let error = parse("afl,klee").unwrap_err();
+        assert!(
+            error.contains("libfuzzer") && error.contains("`all`"),
+            "{error}"
+        );
+        assert!(parse("").is_err());
+    }
 }

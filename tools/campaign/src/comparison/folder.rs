@@ -102,7 +102,6 @@ impl Folder {
         Build {
             binary: folder.join(target),
             launcher: Some(folder.join("launcher")).filter(|launcher| launcher.exists()),
-            env: BTreeMap::new(),
         }
     }
 

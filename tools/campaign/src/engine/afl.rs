@@ -41,24 +41,14 @@ impl Sharing {
     }
 }
 
-/// What an instance is to the others with its output folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    /// There are no others.
-    Alone,
-    /// `-M`: it reads everybody's queue, and the folder with what other engines found.
-    Main,
-    /// `-S`: it reads the main instance's queue.
-    Secondary,
-}
-
 /// One instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Instance {
     /// Its name, and that of its folder below the output folder.
     pub(super) name: String,
-    /// What it is to the others.
-    pub(super) role: Role,
+    /// What it is to the others with its output folder, if there are any: `-M` reads everybody's queue, and the
+    /// folder with what other engines found; `-S` reads the queue of that one.
+    role: Option<&'static str>,
     /// Its power schedule (`-p`), when it is not the usual one.
     schedule: Option<&'static str>,
 }
@@ -66,29 +56,29 @@ pub(super) struct Instance {
 /// The instances of so many workers. The first is the main one, unless another machine has that. `alone` means
 /// that there is no other engine.
 pub(super) fn instances(workers: usize, alone: bool, sharing: Option<&Sharing>) -> Vec<Instance> {
+    if alone && workers == 1 && sharing.is_none() {
+        return vec![Instance {
+            name: "default".to_owned(),
+            role: None,
+            schedule: None,
+        }];
+    }
+    let (first, has_main) = sharing.map_or(("main", true), |one| (&*one.name, one.is_main));
+    // Machines that know nothing of each other get different schedules by their names.
+    let offset = match has_main {
+        true => 0,
+        false => first.bytes().map(usize::from).sum(),
+    };
     let of = |place: usize| {
-        let role = match (place, sharing) {
-            (0, None) if alone && workers == 1 => Role::Alone,
-            (0, None) => Role::Main,
-            (0, Some(sharing)) if sharing.is_main => Role::Main,
-            _ => Role::Secondary,
-        };
-        // Machines that know nothing of each other get different schedules by their names.
-        let offset: usize = match sharing {
-            Some(sharing) if !sharing.is_main => sharing.name.bytes().map(usize::from).sum(),
-            Some(_) | None => 0,
-        };
+        let is_main = has_main && place == 0;
         let schedule = SCHEDULES[(offset + place.saturating_sub(1)) % SCHEDULES.len()];
         Instance {
-            name: match (sharing, place) {
-                (None, 0) if role == Role::Alone => "default".to_owned(),
-                (None, 0) => "main".to_owned(),
-                (None, _) => format!("secondary-{place}"),
-                (Some(sharing), 0) => sharing.name.clone(),
-                (Some(sharing), _) => format!("{}-{}", sharing.name, place + 1),
+            name: match place {
+                0 => first.to_owned(),
+                _ => format!("{first}-{}", place + 1),
             },
-            schedule: (role == Role::Secondary).then_some(schedule),
-            role,
+            role: Some(if is_main { "-M" } else { "-S" }),
+            schedule: (!is_main).then_some(schedule),
         }
     };
     (0..workers).map(of).collect()
@@ -105,48 +95,19 @@ pub(super) fn build(project: &Project, target: &str) -> Result<Build> {
     Ok(Build {
         binary: folder.join("release").join(target),
         launcher: None,
-        env: std::collections::BTreeMap::new(),
     })
 }
 
 /// The command of the instance at `place`. One that was there before goes on where it was.
-pub(super) fn command(build: &Build, task: &Task, place: usize, time: Duration) -> Result<Command> {
+pub(super) fn command(build: &Build, task: &Task, place: usize, time: Duration) -> Command {
     let instance = &task.instances[place];
-    let mut command = options(task, time);
-    if instance.role != Role::Alone {
-        let is_main = instance.role == Role::Main;
-        command
-            .arg(if is_main { "-M" } else { "-S" })
-            .arg(&instance.name)
-            .env("AFL_SYNC_TIME", SYNC_MINUTES)
-            .env("AFL_IMPORT_FIRST", "1")
-            .env("AFL_AUTORESUME", "1");
-        if is_main && task.reads_others {
-            fs::create_dir_all(task.import())?;
-            command.arg("-F").arg(task.import());
-        }
-    }
-    if let Some(schedule) = instance.schedule {
-        command.args(["-p", schedule]);
-    }
-    command.arg("--").arg(&build.binary);
-    Ok(command)
-}
-
-/// Everything but what names the instance and the target.
-fn options(task: &Task, time: Duration) -> Command {
     let mut command = Command::new("cargo");
     command
-        .args([
-            "afl",
-            "fuzz",
-            "-V",
-            &time.as_secs().max(1).to_string(),
-            "-i",
-        ])
+        .args(["afl", "fuzz", "-V", &time.as_secs().max(1).to_string()])
+        .arg("-i")
         .arg(&task.inputs)
         .arg("-o")
-        .arg(&task.output)
+        .arg(task.output())
         .args(["-G", &task.max_input.to_string(), "-t", "5000"])
         // No window on a terminal; no questions about the machine's set-up, which `doctor` answers.
         .env("AFL_NO_UI", "1")
@@ -164,6 +125,20 @@ fn options(task: &Task, time: Duration) -> Command {
         // cargo-afl asks for CmpLog, which takes its time for every input even where it sees nothing.
         command.args(["-c", "-"]);
     }
+    if let Some(role) = instance.role {
+        command
+            .args([role, &instance.name])
+            .env("AFL_SYNC_TIME", SYNC_MINUTES)
+            .env("AFL_IMPORT_FIRST", "1")
+            .env("AFL_AUTORESUME", "1");
+        if let Some(pool) = task.pool.as_ref().filter(|_| role == "-M") {
+            command.arg("-F").arg(pool);
+        }
+    }
+    if let Some(schedule) = instance.schedule {
+        command.args(["-p", schedule]);
+    }
+    command.arg("--").arg(&build.binary);
     command
 }
 
@@ -171,30 +146,31 @@ pub(super) fn seeds_read(log: &str) -> Option<u64> {
     number_after(log, "Loaded a total of ")
 }
 
-/// Executions of all instances, and the stability of the least stable one, in percent.
-pub(super) fn figures(task: &Task) -> (u64, Option<f64>) {
-    let each = task.instances.iter().map(|instance| {
-        let file = task.output.join(&instance.name).join("fuzzer_stats");
-        figures_of(&fs::read_to_string(file).unwrap_or_default())
-    });
-    each.fold((0, None), |(executions, least), (more, stability)| {
-        let least = stability.map_or(least, |one: f64| {
-            Some(least.map_or(one, |least| one.min(least)))
-        });
-        (executions + more, least)
-    })
+/// Executions of the instance at `place`, those before it was started again included.
+pub(super) fn executions(task: &Task, place: usize) -> Option<u64> {
+    figure(&statistics(task, place), "execs_done")?.parse().ok()
 }
 
-fn figures_of(fuzzer_stats: &str) -> (u64, Option<f64>) {
-    let value = |key: &str| {
-        fuzzer_stats.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            (name.trim() == key).then(|| value.trim())
-        })
-    };
-    let stability = value("stability").and_then(|text| text.trim_end_matches('%').parse().ok());
-    let executions = value("execs_done").and_then(|text| text.parse().ok());
-    (executions.unwrap_or(0), stability)
+/// The stability of the least stable instance, in percent.
+pub(super) fn stability(task: &Task) -> Option<f64> {
+    let each = (0..task.instances.len()).filter_map(|place| {
+        let statistics = statistics(task, place);
+        let percent = figure(&statistics, "stability")?.strip_suffix('%')?;
+        percent.parse::<f64>().ok()
+    });
+    each.reduce(f64::min)
+}
+
+fn statistics(task: &Task, place: usize) -> String {
+    let folder = task.output().join(&task.instances[place].name);
+    fs::read_to_string(folder.join("fuzzer_stats")).unwrap_or_default()
+}
+
+fn figure<'a>(fuzzer_stats: &'a str, key: &str) -> Option<&'a str> {
+    fuzzer_stats.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        (name.trim() == key).then(|| value.trim())
+    })
 }
 
 /// When an input came, and after how many executions of its instance, by the name of its file.
@@ -205,18 +181,8 @@ pub(super) fn arrival(name: &str) -> (Option<Duration>, Option<u64>) {
     )
 }
 
-/// The finds of all instances.
-pub(super) fn finds(task: &Task) -> Result<Vec<PathBuf>> {
-    let each = task.instances.iter();
-    let each = each.map(|instance| instance_finds(&task.output.join(&instance.name)));
-    Ok(each.collect::<Result<Vec<_>>>()?.concat())
-}
-
 /// The finds of the instance in `folder`, those of before it was started again included: AFL++ then gives
 /// their folders another name.
-///
-/// # Errors
-/// When a folder cannot be read.
 pub(super) fn instance_finds(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut finds = Vec::new();
     for folder in folders_in(folder)? {
@@ -229,32 +195,27 @@ pub(super) fn instance_finds(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(finds)
 }
 
-/// The folders of all instances below an output folder.
-///
-/// # Errors
-/// When it is there and cannot be read.
-pub(super) fn instances_in(output: &Path) -> Result<Vec<PathBuf>> {
-    let folders = folders_in(output)?.into_iter();
-    Ok(folders
-        .filter(|folder| folder.join("queue").is_dir())
-        .collect())
+/// The folders of all instances that this machine has: in `folder`, and in the shared output folder.
+pub(super) fn instances_of(folder: &Path, sharing: Option<&Sharing>) -> Result<Vec<PathBuf>> {
+    let mut instances = folders_in(&folder.join("output"))?;
+    if let Some(sharing) = sharing {
+        let shared = folders_in(&sharing.folder)?.into_iter();
+        instances.extend(shared.filter(|instance| sharing.has(instance)));
+    }
+    instances.retain(|instance| instance.join("queue").is_dir());
+    Ok(instances)
 }
 
 fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
     if !folder.exists() {
         return Ok(Vec::new());
     }
-    let entries =
-        fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+    let why = || format!("{} cannot be read", folder.display());
     let mut folders = Vec::new();
-    for entry in entries {
-        let path = entry
-            .with_context(|| format!("{} cannot be read", folder.display()))?
-            .path();
-        if path.is_dir() {
-            folders.push(path);
-        }
+    for entry in fs::read_dir(folder).with_context(why)? {
+        folders.push(entry.with_context(why)?.path());
     }
+    folders.retain(|path| path.is_dir());
     folders.sort();
     Ok(folders)
 }
@@ -265,56 +226,66 @@ mod tests {
 
     #[test]
     fn its_own_figures_are_read() {
-        let figures = figures_of(
-            "start_time        : 1795361632\nexecs_done        : 294936\n\
-             execs_per_sec     : 29487.70\ncorpus_count      : 83\nstability         : 99.45%\n",
-        );
-        assert_eq!(figures, (294_936, Some(99.45)));
+        let folder = tempfile::tempdir().unwrap();
+        let task = Task {
+            folder: folder.path().to_owned(),
+            instances: instances(2, true, None),
+            ..super::super::task()
+        };
+        assert_eq!((executions(&task, 0), stability(&task)), (None, None));
+        for (name, percent) in [("main", "99.45"), ("main-2", "100.00")] {
+            let folder = folder.path().join("output").join(name);
+            fs::create_dir_all(&folder).unwrap();
+            let text = format!(
+                "start_time        : 1795361632\nexecs_done        : 294936\n\
+                 execs_per_sec     : 29487.70\nstability         : {percent}%\n"
+            );
+            fs::write(folder.join("fuzzer_stats"), text).unwrap();
+        }
+        assert_eq!(executions(&task, 1), Some(294_936));
+        assert_eq!(stability(&task), Some(99.45), "of the least stable one");
         let (time, executions) = arrival("id:000083,src:000003,time:1500,execs:4711,op:havoc");
         assert_eq!(
             (time, executions),
             (Some(Duration::from_millis(1500)), Some(4711))
         );
-        assert_eq!(arrival("id:000084,sync:import_0,src:000001"), (None, None));
-        assert_eq!(
-            seeds_read("[*] x\n[+] Loaded a total of 5 seeds.\n"),
-            Some(5)
-        );
+        assert_eq!(arrival("id:000084,sync:pool_0,src:000001"), (None, None));
+        let loaded = seeds_read("[*] x\n[+] Loaded a total of 5 seeds.\n");
+        assert_eq!(loaded, Some(5));
         assert_eq!(seeds_read("[-] PROGRAM ABORT"), None);
     }
 
     #[test]
     fn comparisons_are_solved_where_they_are_seen() {
-        let asked = |compare_tracing| {
+        let is_off = |compare_tracing| {
             let task = Task {
                 compare_tracing,
+                instances: instances(1, true, None),
                 ..super::super::task()
             };
-            let command = options(&task, Duration::from_secs(1));
-            let asked: Vec<String> = command
-                .get_args()
-                .map(|argument| argument.to_string_lossy().into_owned())
-                .collect();
-            asked.windows(2).any(|pair| pair == ["-c", "-"])
+            let build = Build {
+                binary: "target".into(),
+                launcher: None,
+            };
+            let command = command(&build, &task, 0, Duration::from_secs(1));
+            let arguments: Vec<_> = command.get_args().collect();
+            arguments.windows(2).any(|pair| pair == ["-c", "-"])
         };
-        assert!(asked(false) && !asked(true));
+        assert!(is_off(false) && !is_off(true));
     }
 
     #[test]
     fn one_instance_is_the_main_one_and_the_others_differ_in_their_schedules() {
         let all = instances(8, true, None);
-        assert_eq!((all[0].role, all[0].schedule), (Role::Main, None));
-        assert_eq!([&all[0].name, &all[1].name], ["main", "secondary-1"]);
+        assert_eq!((all[0].role, all[0].schedule), (Some("-M"), None));
+        assert_eq!([&all[0].name, &all[1].name], ["main", "main-2"]);
         let schedules: std::collections::HashSet<_> =
             all.iter().map(|instance| instance.schedule).collect();
         assert_eq!(schedules.len(), 8);
-        assert!(all[1..].iter().all(|one| one.role == Role::Secondary));
+        assert!(all[1..].iter().all(|one| one.role == Some("-S")));
         let alone = instances(1, true, None);
-        assert_eq!(
-            (alone[0].name.as_str(), alone[0].role),
-            ("default", Role::Alone)
-        );
-        assert_eq!(instances(1, false, None)[0].role, Role::Main);
+        assert_eq!((&*alone[0].name, alone[0].role), ("default", None));
+        assert_eq!(instances(1, false, None)[0].role, Some("-M"));
     }
 
     #[test]
@@ -325,13 +296,13 @@ mod tests {
             is_main,
         };
         let here = instances(1, true, Some(&sharing(true)));
-        assert_eq!((here[0].name.as_str(), here[0].role), ("here", Role::Main));
+        assert_eq!((&*here[0].name, here[0].role), ("here", Some("-M")));
         let there = instances(2, true, Some(&sharing(false)));
         assert_eq!([&there[0].name, &there[1].name], ["here", "here-2"]);
         assert!(
             there
                 .iter()
-                .all(|one| one.role == Role::Secondary && one.schedule.is_some())
+                .all(|one| one.role == Some("-S") && one.schedule.is_some())
         );
         let is_ours = |name: &str| sharing(true).has(&Path::new("/shared").join(name));
         assert!(is_ours("here") && is_ours("here-2"));
@@ -349,13 +320,12 @@ mod tests {
             "main/hangs/id:000000",
             "other/x",
         ] {
-            let file = folder.path().join(file);
+            let file = folder.path().join("output").join(file);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file, "").unwrap();
         }
-        let instances = instances_in(folder.path()).unwrap();
-        assert_eq!(instances, [folder.path().join("main")]);
+        let instances = instances_of(folder.path(), None).unwrap();
+        assert_eq!(instances, [folder.path().join("output/main")]);
         assert_eq!(instance_finds(&instances[0]).unwrap().len(), 3);
-        assert_eq!(instances_in(&folder.path().join("gone")).unwrap().len(), 0);
     }
 }

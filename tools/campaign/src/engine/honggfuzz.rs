@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{Build, Task, growing, host_triple, number_after, run_build};
+use super::{Build, Task, end_of, host_triple, latest_start, number_after, run_build};
 use crate::corpus::files_in;
 use crate::project::Project;
 
@@ -22,16 +22,14 @@ pub(super) fn build(project: &Project, target: &str) -> Result<Build> {
     Ok(Build {
         binary: folder.join(host_triple()?).join("release").join(target),
         launcher: Some(folder.join("honggfuzz")),
-        env: std::collections::BTreeMap::new(),
     })
 }
 
-/// The command, whose folders are made. honggfuzz itself is started: `cargo hfuzz run` would build again, and
+/// The command. honggfuzz itself is started: `cargo hfuzz run` would build again, and
 /// split arguments at blanks. It reads files that appear in the import folder, and takes them away from there.
 pub(super) fn command(build: &Build, task: &Task, time: Duration) -> Result<Command> {
-    for folder in [&task.output, &task.artifacts()] {
-        fs::create_dir_all(folder)?;
-    }
+    // Those of before it was started again.
+    let _ = fs::remove_file(statistics(task));
     let launcher = build.launcher.as_ref().context("honggfuzz was not built")?;
     let mut command = Command::new(launcher);
     command
@@ -42,7 +40,7 @@ pub(super) fn command(build: &Build, task: &Task, time: Duration) -> Result<Comm
         .arg("--input")
         .arg(&task.inputs)
         .arg("--output")
-        .arg(&task.output)
+        .arg(task.output())
         .arg("--statsfile")
         .arg(statistics(task))
         .args(["--persistent", "--verbose", "--timeout", "5"])
@@ -52,8 +50,7 @@ pub(super) fn command(build: &Build, task: &Task, time: Duration) -> Result<Comm
     if let Some(dictionary) = &task.dictionary {
         command.arg("--dict").arg(dictionary);
     }
-    if task.reads_others {
-        fs::create_dir_all(task.import())?;
+    if task.pool.is_some() {
         command.arg("--dynamic_input").arg(task.import());
     }
     command.arg("--").arg(&build.binary);
@@ -61,7 +58,7 @@ pub(super) fn command(build: &Build, task: &Task, time: Duration) -> Result<Comm
 }
 
 /// The file with a row for each input kept.
-pub(super) fn statistics(task: &Task) -> PathBuf {
+fn statistics(task: &Task) -> PathBuf {
     task.folder.join("statistics.csv")
 }
 
@@ -72,12 +69,13 @@ pub(super) fn seeds_read(log: &str, task: &Task) -> Option<u64> {
         .map(|files| files.len() as u64)
 }
 
-/// The executions since its start: the statistics have a row for each input kept, the log's last line has the
-/// final figures.
-pub(super) fn executions(task: &Task) -> u64 {
-    let log = growing::end(&task.log(0)).unwrap_or_default();
-    let rows = growing::end(&statistics(task)).unwrap_or_default();
-    number_after(&log, "Summary iterations:")
-        .or_else(|| rows.lines().last()?.split(", ").nth(2)?.parse().ok())
-        .unwrap_or(0)
+/// The statistics have a row for each input kept, and the log's last line has the final figure.
+pub(super) fn executions(task: &Task) -> Option<u64> {
+    let final_figure = number_after(&latest_start(&task.log(0)), "Summary iterations:");
+    final_figure.or_else(|| {
+        let rows = end_of(&statistics(task));
+        // The first is the title, and the last may be half written.
+        let row = rows.rsplit_once('\n')?.0.lines().last()?;
+        row.split(", ").nth(2)?.parse().ok()
+    })
 }

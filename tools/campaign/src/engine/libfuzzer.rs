@@ -1,13 +1,10 @@
 //! libFuzzer, through cargo-fuzz.
 
-use std::fs;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Result;
 
-use super::growing::ReadTo;
 use super::{Build, Sanitizer, Task, host_triple, number_after, run_build};
 use crate::project::Project;
 
@@ -44,7 +41,6 @@ pub(super) fn build(project: &Project, target: &str, sanitizer: Sanitizer) -> Re
     Ok(Build {
         binary: folder.join(host_triple()?).join("release").join(target),
         launcher: None,
-        env: std::collections::BTreeMap::new(),
     })
 }
 
@@ -59,12 +55,9 @@ pub fn has_nightly() -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// The command of a process, whose folder is made. libFuzzer stops at a find. Every second it reads what
-/// appears in its output folder, from other processes and from other engines.
-pub(super) fn command(build: &Build, task: &Task, time: Duration) -> Result<Command> {
-    for folder in [&task.output, &task.artifacts()] {
-        fs::create_dir_all(folder)?;
-    }
+/// The command of a process. libFuzzer stops at a find. Every second it reads what appears in its output folder,
+/// from other processes and from other engines.
+pub(super) fn command(build: &Build, task: &Task, time: Duration) -> Command {
     let mut command = Command::new(&build.binary);
     command
         .arg(format!("-max_total_time={}", time.as_secs().max(1)))
@@ -75,8 +68,8 @@ pub(super) fn command(build: &Build, task: &Task, time: Duration) -> Result<Comm
     if let Some(dictionary) = &task.dictionary {
         command.arg(format!("-dict={}", dictionary.display()));
     }
-    command.arg(&task.output).arg(&task.inputs);
-    Ok(command)
+    command.arg(task.output()).arg(&task.inputs);
+    command
 }
 
 /// What the folder of inputs held: libFuzzer reports each folder, the output's first.
@@ -88,35 +81,13 @@ pub(super) fn seeds_read(log: &str, task: &Task) -> Option<u64> {
     })
 }
 
-/// The executions in a log, `#123` or the final figure, of every start there was.
-#[derive(Debug, Default)]
-pub(super) struct Executions {
-    read_to: ReadTo,
-    of_earlier_starts: u64,
-    latest: u64,
-}
-
-impl Executions {
-    /// Reads what is new in the log, and returns the sum; what cannot be read adds nothing.
-    pub(super) fn read(&mut self, log: &Path) -> u64 {
-        let mut read_to = self.read_to;
-        let _ = read_to.new_lines(log, |line| self.take(line));
-        self.read_to = read_to;
-        self.of_earlier_starts + self.latest
-    }
-
-    fn take(&mut self, line: &str) {
-        let figure = line
-            .strip_prefix("stat::number_of_executed_units:")
-            .and_then(|rest| rest.trim().parse().ok())
-            .or_else(|| number_after(line.strip_prefix('#').map(|_| line)?, "#"));
-        if line.starts_with("INFO: Running with entropic") {
-            self.of_earlier_starts += self.latest;
-            self.latest = 0;
-        } else if let Some(figure) = figure {
-            self.latest = self.latest.max(figure);
-        }
-    }
+/// The executions in what a start has printed: the last `#123` of a whole line, or the final figure.
+pub(super) fn executions(printed: &str) -> Option<u64> {
+    let whole_lines = printed.rsplit_once('\n')?.0;
+    whole_lines.lines().rev().find_map(|line| {
+        number_after(line, "stat::number_of_executed_units:")
+            .or_else(|| number_after(line.strip_prefix('#').map(|_| line)?, "#"))
+    })
 }
 
 #[cfg(test)]
@@ -124,31 +95,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn executions_of_every_start_are_added_up() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = folder.path().join("log.txt");
-        let mut executions = Executions::default();
-        assert_eq!(executions.read(&log), 0, "there is none yet");
-        let mut text = String::new();
-        for (more, sum) in [
+    fn executions_are_those_of_the_last_whole_line() {
+        for (printed, expected) in [
+            ("", None),
+            ("INFO: Seed: 5\n", None),
+            ("#6\tINITED cov: 77\n#4096\tpul", Some(6)),
+            ("#4096\tpulse\nthread panicked\n", Some(4096)),
             (
-                "INFO: Running with entropic power schedule\n#6\tINITED cov: 77\n#4096\tpul",
-                6,
-            ),
-            (
-                "se\nthread panicked\nstat::number_of_executed_units: 5000\n",
-                5000,
-            ),
-            (
-                "INFO: Running with entropic power schedule\n#12\tNEW cov: 3\n",
-                5012,
+                "#12\tNEW cov: 3\nstat::number_of_executed_units: 5000\n",
+                Some(5000),
             ),
         ] {
-            text += more;
-            fs::write(&log, &text).unwrap();
-            assert_eq!(executions.read(&log), sum);
+            assert_eq!(executions(printed), expected, "{printed}");
         }
-        assert_eq!(Executions::default().read(&log), 5012, "all at once");
     }
 
     #[test]

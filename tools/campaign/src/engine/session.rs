@@ -1,19 +1,17 @@
 //! One engine on one target, or several at once that give each other what they find: started, watched,
 //! stopped, and read.
 //!
-//! Each engine reads others' inputs by its own means (`inbox`). AFL++'s instances among themselves, and
-//! libFuzzer's workers, exchange without us. Everything that any of them keeps goes into one `pool` as soon as
-//! it is seen. Shortly before the end there is a last exchange.
+//! Each engine reads others' inputs by its own means (`exchange`). AFL++'s instances among themselves, and
+//! libFuzzer's workers, exchange without us.
 //!
 //! - `allocation`: which engine gets how many cores, and whose turn it is.
 //! - `member`: one engine: its processes, restarts, files.
 //! - `outcome`: what became of all of it.
 
 mod allocation;
-mod inbox;
+mod exchange;
 mod member;
 mod outcome;
-mod pool;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,31 +20,24 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use worker::TargetInfo;
 
 use super::afl::Sharing;
-use super::{Build, Engine, Task, afl, left_in};
-use crate::corpus::{content_name, files_in};
+use super::{Build, Engine, Task, afl, finds_in, kept_in};
+use crate::corpus::files_in;
 use crate::supervisor::{self, Times};
+pub use exchange::{Kept, Pool};
 use member::Member;
 pub use outcome::{Figures, Outcome, Sample, Session};
-pub use pool::{Kept, Pool};
 
 /// How often processes are looked after.
 const TICK: Duration = Duration::from_millis(100);
-/// How often figures are read when nothing else is asked for, and how often inputs are exchanged.
-pub const LOOK: Duration = Duration::from_secs(1);
-/// How often a process that dies is started again in a session of several engines.
-pub const RESTARTS: u32 = 3;
-/// How long an exchange of several engines may take of each second, so that processes are looked after
-/// meanwhile; what it has not come to has its turn a second later.
-const EXCHANGE: Duration = Duration::from_millis(500);
-/// How long the last exchange may take, and copying into the pool where there is one engine.
-const LAST_EXCHANGE: Duration = Duration::from_secs(3);
-/// How long engines have to read what they are given last when the session is interrupted.
-const LAST_READING: Duration = Duration::from_millis(2500);
+/// How often figures are read when nothing else is asked for. Several engines exchange inputs at least as often.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often a process that dies is started again in a session of several: the others go on meanwhile.
+const RESTARTS: u32 = 3;
 /// How long a process may take to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(15);
 
@@ -69,14 +60,12 @@ pub struct Setup<'a> {
     pub folder: PathBuf,
     /// The cores to use, by the system's numbers; any when there is none.
     pub cores: Vec<usize>,
-    /// How many engines, or workers of engines, run at once. When there are more engines, they take turns.
+    /// How many engines, or workers of engines, run at once: one or more. When there are more engines, they take turns.
     pub at_once: usize,
     /// How long.
     pub time: Duration,
     /// How often figures are read, and inputs that an engine may replace are preserved.
     pub snapshot: Duration,
-    /// How often a process that dies is started again before it is given up.
-    pub restarts: u32,
     /// The folder in which AFL++ works with other machines' instances, if it does.
     pub sharing: Option<Sharing>,
 }
@@ -102,8 +91,6 @@ impl<'a> Setup<'a> {
             at_once: 1,
             time,
             snapshot: LOOK,
-            // Among several, the others go on without one that died.
-            restarts: if builds.len() == 1 { 0 } else { RESTARTS },
             sharing: None,
         }
     }
@@ -124,24 +111,10 @@ pub struct View<'a> {
     pub events: &'a [String],
 }
 
-impl View<'_> {
-    /// Executions of all engines.
-    #[must_use]
-    pub fn executions(&self) -> u64 {
-        self.engines.iter().map(|one| one.executions).sum()
-    }
-
-    /// How many files with finds there are.
-    #[must_use]
-    pub fn find_count(&self) -> usize {
-        self.engines.iter().map(|one| one.finds).sum()
-    }
-}
-
 /// What is called with each [`View`]; it decides whether to go on.
 pub type Look<'a> = &'a mut dyn FnMut(&View<'_>) -> ControlFlow<()>;
 
-/// Runs engines for the time given. `look` is called about once every `snapshot`, and once when all has
+/// Runs engines for the time given. What was in their folder is thrown away. `look` is called about once every `snapshot`, and once when all has
 /// ended.
 ///
 /// # Errors
@@ -149,15 +122,21 @@ pub type Look<'a> = &'a mut dyn FnMut(&View<'_>) -> ControlFlow<()>;
 /// dies is no error: see [`Session::failure`].
 pub fn run(setup: &Setup<'_>, look: Look<'_>) -> Result<Session> {
     ensure!(!setup.builds.is_empty(), "a session needs an engine");
-    empty(&setup.folder)?;
-    let inputs = setup.folder.join("inputs");
-    lay_out(setup.inputs, &inputs)?;
-    let pool = Pool::new(&setup.folder.join("pool"), setup.inputs)?;
+    // An engine without seeds has not fuzzed what we mean.
+    ensure!(
+        !setup.inputs.is_empty(),
+        "a session needs inputs to begin from"
+    );
+    let folder = &setup.folder;
+    if folder.exists() {
+        fs::remove_dir_all(folder)
+            .with_context(|| format!("{} cannot be removed", folder.display()))?;
+    }
+    let inputs = folder.join("inputs");
+    let pool = Pool::new(&folder.join("pool"), &inputs, setup.inputs)?;
     let mut running = Running {
+        setup,
         members: members(setup, &inputs)?,
-        at_once: setup.at_once.max(1),
-        folder: setup.folder.clone(),
-        snapshot: setup.snapshot,
         turn: None,
         pool,
         start: SystemTime::now(),
@@ -166,7 +145,7 @@ pub fn run(setup: &Setup<'_>, look: Look<'_>) -> Result<Session> {
         was_cut: false,
         events: Vec::new(),
     };
-    let ended = running.until_the_end(setup.time, look);
+    let ended = running.until_the_end(look);
     // Whatever happened, no engine is left running.
     let stopped = running.stop();
     ended.and(stopped)?;
@@ -181,52 +160,44 @@ pub fn run(setup: &Setup<'_>, look: Look<'_>) -> Result<Session> {
 fn members(setup: &Setup<'_>, inputs: &Path) -> Result<Vec<Member>> {
     let engines: Vec<Engine> = setup.builds.keys().copied().collect();
     let alone = engines.len() == 1;
-    let shares = allocation::allocate(&engines, setup.at_once.max(1), &setup.cores);
-    let readers: Vec<Engine> = engines
-        .iter()
-        .copied()
-        .filter(|&engine| {
-            // Only AFL++'s main instance reads a folder of others.
-            let sharing = setup.sharing.as_ref().filter(|_| engine == Engine::Afl);
-            !alone && sharing.is_none_or(|sharing| sharing.is_main)
-        })
-        .collect();
+    let restarts = if engines.len().max(setup.at_once) == 1 {
+        0
+    } else {
+        RESTARTS
+    };
+    let shares = allocation::allocate(&engines, setup.at_once, &setup.cores);
     let member = |(engine, workers): (Engine, Vec<Vec<usize>>)| {
         let sharing = setup.sharing.as_ref().filter(|_| engine == Engine::Afl);
         let folder = match alone {
             true => setup.folder.clone(),
             false => setup.folder.join(engine.name()),
         };
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("{} cannot be made", folder.display()))?;
+        // Only AFL++'s main instance reads a folder of others.
+        let reads_others = !alone && sharing.is_none_or(|sharing| sharing.is_main);
         let task = Task {
             max_input: setup.max_input,
             inputs: inputs.to_owned(),
-            output: sharing.map_or_else(|| folder.join("output"), |sharing| sharing.folder.clone()),
+            sharing: sharing.cloned(),
             folder,
             dictionary: setup.dictionary.clone(),
             compare_tracing: setup.compare_tracing,
             workers: workers.len(),
-            reads_others: readers.contains(&engine),
+            pool: reads_others.then(|| setup.folder.join("pool")),
             instances: match engine {
                 Engine::Afl => afl::instances(workers.len(), alone, sharing),
                 Engine::Libfuzzer | Engine::Honggfuzz => Vec::new(),
             },
         };
         let build = &setup.builds[&engine];
-        let mut member = Member::new(engine, build, task, workers, setup.restarts);
-        member.has_readers = readers.iter().any(|&reader| reader != engine);
-        Ok(member)
+        Member::new(engine, build, task, workers, restarts)
     };
     shares.into_iter().map(member).collect()
 }
 
 #[derive(Debug)]
-struct Running {
+struct Running<'a> {
+    setup: &'a Setup<'a>,
     members: Vec<Member>,
-    at_once: usize,
-    folder: PathBuf,
-    snapshot: Duration,
     /// The turn that it is.
     turn: Option<usize>,
     pool: Pool,
@@ -239,58 +210,30 @@ struct Running {
     events: Vec<String>,
 }
 
-impl Running {
-    fn until_the_end(&mut self, time: Duration, look: Look<'_>) -> Result<()> {
-        let is_alone = self.members.len() == 1;
-        let (exchange_every, budget) = match is_alone {
-            true => (self.snapshot, LAST_EXCHANGE),
-            false => (LOOK, EXCHANGE),
+impl Running<'_> {
+    fn until_the_end(&mut self, look: Look<'_>) -> Result<()> {
+        let (time, snapshot) = (self.setup.time, self.setup.snapshot);
+        let every = match self.members.len() {
+            1 => snapshot,
+            _ => snapshot.min(LOOK),
         };
-        let mut next_look = self.snapshot;
-        let mut next_exchange = exchange_every;
-        let mut end = time;
-        let mut last_exchange_at = time.saturating_sub(last_exchange(time));
-        let mut was_last_exchange = is_alone;
+        let mut next = every;
         loop {
             let elapsed = self.clock.elapsed();
-            if elapsed >= end || self.members.iter().all(Member::is_dead) {
-                return Ok(());
-            }
-            match was_last_exchange {
-                false => self.take_turns(elapsed),
-                // All run, on the cores that they have, so that all can read; AFL++ has to start for it.
-                true => self.members.iter_mut().for_each(|one| one.pause(false)),
-            }
-            for member in &mut self.members {
-                self.events.extend(member.tend(end - elapsed)?);
-            }
             self.was_cut |= interrupted();
-            if self.was_cut && is_alone {
+            if self.was_cut || elapsed >= time || self.members.iter().all(Member::is_dead) {
                 return Ok(());
             }
-            if self.was_cut && !was_last_exchange {
-                // Once more, and then a moment to read it.
-                end = end.min(elapsed + LAST_READING);
-                last_exchange_at = elapsed;
+            self.take_turns(elapsed);
+            for member in &mut self.members {
+                self.events.extend(member.tend(time - elapsed)?);
             }
-            if elapsed >= last_exchange_at && !was_last_exchange {
-                was_last_exchange = true;
-                if end == time {
-                    // While they end, what they are to read is put in place.
-                    for member in &mut self.members {
-                        member.pause(false);
-                        member.read_others_once_more();
-                    }
-                }
-                self.exchange(LAST_EXCHANGE)?;
-            }
-            if elapsed >= next_exchange {
-                self.exchange(budget)?;
-                next_exchange = self.clock.elapsed() + exchange_every;
-            }
-            if elapsed >= next_look {
+            if elapsed >= next {
+                // Half of the time at most, so that processes are looked after meanwhile; the rest has its turn
+                // the next time.
+                self.exchange(every / 2)?;
                 self.was_cut |= self.look(look)?.is_break();
-                next_look = self.clock.elapsed() + self.snapshot;
+                next = self.clock.elapsed() + every;
             }
             sleep(TICK);
         }
@@ -305,7 +248,7 @@ impl Running {
         self.turn = Some(turn);
         let mut alive: Vec<&mut Member> = self.members.iter_mut().collect();
         alive.retain(|member| !member.is_dead());
-        let running = allocation::running(turn, alive.len(), self.at_once);
+        let running = allocation::running(turn, alive.len(), self.setup.at_once);
         // Who has to wait makes room first.
         for waits in [true, false] {
             for (place, member) in alive.iter_mut().enumerate() {
@@ -371,7 +314,7 @@ impl Running {
             sleep(TICK);
         }
         // What an engine started in sessions of their own may outlive it. It is no trouble of this run if one does.
-        let _ = supervisor::end(&self.folder);
+        let _ = supervisor::end(&self.setup.folder);
         Ok(())
     }
 
@@ -386,48 +329,11 @@ impl Running {
         Ok(Session {
             start: self.start,
             elapsed,
-            interrupted: interrupted(),
             engines,
             kept: self.pool.into_kept(),
             files,
         })
     }
-}
-
-/// How long before the end the last exchange is: time enough for AFL++ to start again and read.
-fn last_exchange(time: Duration) -> Duration {
-    let usual = (time / 20).clamp(Duration::from_secs(8), Duration::from_secs(30));
-    usual.min(time / 3)
-}
-
-/// Makes `folder` empty for a new session. It is the caller's part to have saved what was there.
-fn empty(folder: &Path) -> Result<()> {
-    if folder.exists() {
-        fs::remove_dir_all(folder)
-            .with_context(|| format!("{} cannot be removed", folder.display()))?;
-    }
-    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))
-}
-
-/// Copies `files` into `folder` for engines to begin from. An empty list is an error: an engine without seeds
-/// has not fuzzed what we mean.
-fn lay_out(files: &[PathBuf], folder: &Path) -> Result<()> {
-    if files.is_empty() {
-        bail!("there are no seeds to begin from; make some with `cargo images seeds`");
-    }
-    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    for file in files {
-        let content =
-            fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        let mut place = folder.join(file.file_name().unwrap_or_default());
-        if place.exists() {
-            // Two folders may use one name for two inputs.
-            place = folder.join(content_name(&content));
-        }
-        fs::write(&place, content)
-            .with_context(|| format!("{} cannot be written", place.display()))?;
-    }
-    Ok(())
 }
 
 /// What a session in `folder` that was interrupted or killed left: inputs that any engine kept, and each
@@ -444,28 +350,17 @@ pub fn left_behind(
     alone: Option<Engine>,
     sharing: Option<&Sharing>,
 ) -> Result<(Vec<PathBuf>, Vec<(Engine, PathBuf)>)> {
-    let mut inputs = files_in(&folder.join("pool"))?;
-    let mut finds = Vec::new();
     let engines = match alone {
         Some(engine) => vec![(engine, folder.to_owned())],
-        None => Engine::ALL
-            .map(|engine| (engine, folder.join(engine.name())))
-            .to_vec(),
+        None => Vec::from(Engine::ALL.map(|engine| (engine, folder.join(engine.name())))),
     };
-    let mut add = |engine: Engine, (kept, found): (Vec<PathBuf>, Vec<PathBuf>)| {
-        inputs.extend(kept);
-        finds.extend(found.into_iter().map(|path| (engine, path)));
-    };
+    let mut inputs = files_in(&folder.join("pool"))?;
+    let mut finds = Vec::new();
     for (engine, folder) in engines {
-        add(engine, left_in(&folder, &folder.join("output"))?);
-    }
-    if let Some(sharing) = sharing {
-        for instance in afl::instances_in(&sharing.folder)? {
-            if sharing.has(&instance) {
-                let queue = files_in(&instance.join("queue"))?;
-                add(Engine::Afl, (queue, afl::instance_finds(&instance)?));
-            }
-        }
+        let sharing = sharing.filter(|_| engine == Engine::Afl);
+        inputs.extend(kept_in(&folder, sharing)?);
+        let found = finds_in(&folder, sharing)?.into_iter();
+        finds.extend(found.map(|path| (engine, path)));
     }
     Ok((inputs, finds))
 }
@@ -473,27 +368,6 @@ pub fn left_behind(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_last_exchange_leaves_time_to_read() {
-        let at = |seconds| last_exchange(Duration::from_secs(seconds)).as_secs();
-        assert_eq!([9, 30, 200, 86_400].map(at), [3, 8, 10, 30]);
-    }
-
-    #[test]
-    fn two_inputs_of_one_name_are_both_laid_out_and_none_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let files = ["a", "b"].map(|name| {
-            let file = folder.path().join(name).join("same");
-            fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(&file, name).unwrap();
-            file
-        });
-        let out = folder.path().join("out");
-        lay_out(&files, &out).unwrap();
-        assert_eq!(files_in(&out).unwrap().len(), 2);
-        assert!(lay_out(&[], &out).is_err());
-    }
 
     #[test]
     fn what_a_killed_session_left_is_found_and_other_machines_instances_are_not_ours() {
@@ -527,7 +401,7 @@ mod tests {
         let run = folder.path().join("run");
         let (inputs, finds) = left_behind(&run, None, Some(&sharing)).unwrap();
         assert_eq!((inputs.len(), finds.len()), (6, 3));
-        assert_eq!(finds[2].0, Engine::Afl);
+        assert_eq!(finds[0].0, Engine::Afl);
         let alone = folder.path().join("alone");
         let (inputs, finds) = left_behind(&alone, Some(Engine::Afl), None).unwrap();
         assert_eq!((inputs.len(), finds.len()), (2, 1));

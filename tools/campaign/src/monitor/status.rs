@@ -1,241 +1,255 @@
-//! How engines that run together stand: what the engines report and what was measured, as JSON.
+//! How engines on a target stand: what they report and what was measured, as JSON and for people.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use report::format::{NONE, grouped, rounded, span};
+use report::markdown::table;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::Measured;
 use crate::engine::session::Figures;
 use crate::output::from_here;
 
-/// How engines that run together stand. The JSON of `status.json` and of `--json`.
-#[derive(Debug, Clone, Serialize)]
+/// How engines on a target stand.
+#[derive(Debug)]
 pub struct Status {
-    /// The version of this layout.
-    pub version: u32,
     /// The target.
     pub target: String,
-    /// What it is doing.
+    /// When the engines began.
+    pub started: SystemTime,
+    /// How long they have run.
+    pub elapsed: Duration,
+    /// How long they are to run.
+    pub time: Duration,
+    /// What they are doing.
     pub state: State,
-    /// When it began, in RFC 3339.
-    pub started: String,
-    /// How long it has run, in seconds.
-    pub elapsed_seconds: f64,
-    /// How long it is to run, in seconds.
-    pub time_seconds: u64,
-    /// How many cores it may use.
+    /// How many cores they may use.
     pub cores: usize,
-    /// Processor time that the engines have used, in seconds.
-    pub core_seconds: f64,
-    /// Of how many regions of the code under test.
-    pub regions: Regions,
-    /// How many kept inputs are not measured yet.
-    pub not_measured: usize,
+    /// All source regions of the code under test, those of other targets and unreachable ones included.
+    pub regions: usize,
     /// Each engine.
-    pub engines: Vec<EngineStatus>,
-    /// What fails, by check.
-    pub finds: Vec<FindStatus>,
+    pub engines: Vec<Figures>,
+    /// What was measured so far.
+    pub measured: Measured,
 }
 
-/// What is going on.
+/// What engines are doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// The engines run.
+    /// They run.
     Running,
     /// They have ended.
     Ended,
-    /// They were ended by Ctrl-C.
+    /// Ctrl-C ended them.
     Interrupted,
 }
 
-/// Source regions of the code under test, on the neutral build.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Regions {
-    /// Reached by the inputs that all began from.
-    pub beginnings: usize,
-    /// Reached by these and by whatever any engine kept.
-    pub reached: usize,
-    /// Reached by the shipped corpus: known to be reachable. `null` while it is not measured.
-    pub shipped: Option<usize>,
-    /// All there are in the code under test, those of other targets and unreachable ones included.
-    pub total: usize,
-}
-
-/// How one engine stands.
-#[derive(Debug, Clone, Serialize)]
-pub struct EngineStatus {
-    /// What it did.
-    #[serde(flatten)]
-    pub figures: Figures,
-    /// Regions that its own inputs reach, with those of the beginning.
-    pub regions: usize,
-    /// Regions that no other engine's inputs reach.
-    pub regions_only_here: usize,
-    /// When an input of it was the first to reach some region, in seconds since the start.
-    pub last_new_seconds: Option<f64>,
-}
-
 /// What fails one check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FindStatus {
-    /// The check.
-    pub check: String,
-    /// How many inputs.
-    pub inputs: usize,
-    /// The engines that found some.
-    pub engines: Vec<String>,
-    /// The shortest.
-    pub example: PathBuf,
+#[derive(Serialize)]
+struct Group<'a> {
+    check: &'a str,
+    inputs: usize,
+    engines: Vec<&'a str>,
+    /// The shortest input.
+    example: &'a Path,
 }
 
-/// What stays as it is while engines run.
-#[derive(Debug)]
-pub struct Campaign {
-    /// The target.
-    pub target: String,
-    /// When it began.
-    pub started: SystemTime,
-    /// How long it is to run.
-    pub time: Duration,
-    /// How many cores it may use.
-    pub cores: usize,
-    /// All regions of the code under test.
-    pub regions_total: usize,
-}
+impl Status {
+    fn core_seconds(&self) -> f64 {
+        self.engines.iter().map(|one| one.core_seconds).sum()
+    }
 
-impl Campaign {
-    /// How it stands `elapsed` after the start.
-    pub fn status<'a>(
-        &self,
-        state: State,
-        elapsed: Duration,
-        engines: impl Iterator<Item = &'a Figures>,
-        measured: &Measured,
-    ) -> Status {
-        let engines: Vec<EngineStatus> = engines
-            .map(|figures| EngineStatus {
-                regions: measured.of(figures.engine),
-                regions_only_here: measured.only(figures.engine),
-                last_new_seconds: measured
-                    .last_new
-                    .get(&figures.engine)
-                    .map(Duration::as_secs_f64),
-                figures: figures.clone(),
-            })
-            .collect();
-        Status {
-            version: 1,
-            target: self.target.clone(),
-            state,
-            started: humantime::format_rfc3339_seconds(self.started).to_string(),
-            elapsed_seconds: elapsed.as_secs_f64(),
-            time_seconds: self.time.as_secs(),
-            cores: self.cores,
-            core_seconds: engines.iter().map(|one| one.figures.core_seconds).sum(),
-            regions: Regions {
-                beginnings: measured.beginnings.len(),
-                reached: measured.reached().len(),
-                shipped: measured.shipped.as_ref().map(|shipped| shipped.len()),
-                total: self.regions_total,
+    /// The JSON of `status.json` and of `--json`. Times are in seconds; regions are source regions of the code
+    /// under test on the neutral build.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let measured = &self.measured;
+        let engines = self.engines.iter().map(|figures| {
+            let last_new = measured.last_new.get(&figures.engine);
+            let mut json = json!(figures);
+            json["regions"] = json!(measured.of(figures.engine));
+            json["regions_only_here"] = json!(measured.only(figures.engine));
+            json["last_new_seconds"] = json!(last_new.map(Duration::as_secs_f64));
+            json
+        });
+        json!({
+            "version": 2,
+            "target": self.target,
+            "state": self.state,
+            "started": humantime::format_rfc3339_seconds(self.started).to_string(),
+            "elapsed_seconds": self.elapsed.as_secs_f64(),
+            "time_seconds": self.time.as_secs(),
+            "cores": self.cores,
+            "core_seconds": self.core_seconds(),
+            "regions": {
+                "beginnings": measured.beginnings.len(),
+                "reached": measured.reached().len(),
+                "shipped": measured.shipped.as_ref().map(|shipped| shipped.len()),
+                "total": self.regions,
             },
-            not_measured: measured.waiting,
-            engines,
-            finds: groups(measured),
-        }
+            "not_measured": measured.waiting,
+            "engines": engines.collect::<Vec<_>>(),
+            "finds": self.finds(),
+        })
     }
-}
 
-fn groups(measured: &Measured) -> Vec<FindStatus> {
-    let mut groups: Vec<FindStatus> = Vec::new();
-    let mut shortest = u64::MAX;
-    // They are sorted by check, and then by engine.
-    for (check, engine, path) in &measured.finds {
-        let length = path.metadata().map_or(u64::MAX, |file| file.len());
-        let example = from_here(path).to_owned();
-        let engine = engine.name().to_owned();
-        match groups.last_mut().filter(|group| group.check == *check) {
-            None => {
-                groups.push(FindStatus {
-                    check: check.clone(),
-                    inputs: 1,
-                    engines: vec![engine],
-                    example,
-                });
-                shortest = length;
+    fn finds(&self) -> Vec<Group<'_>> {
+        let length = |path: &PathBuf| path.metadata().map_or(u64::MAX, |file| file.len());
+        // They are sorted by check, and then by engine.
+        let finds: Vec<_> = self.measured.finds.iter().collect();
+        let groups = finds.chunk_by(|a, b| a.0 == b.0).map(|group| {
+            let mut engines: Vec<&str> = group.iter().map(|find| find.1.name()).collect();
+            engines.dedup();
+            let shortest = group.iter().min_by_key(|find| length(&find.2));
+            Group {
+                check: &group[0].0,
+                inputs: group.len(),
+                engines,
+                example: from_here(&shortest.unwrap_or(&group[0]).2),
             }
-            Some(group) => {
-                group.inputs += 1;
-                group.engines.push(engine);
-                group.engines.dedup();
-                if length < shortest {
-                    (group.example, shortest) = (example, length);
-                }
-            }
-        }
+        });
+        groups.collect()
     }
-    groups
-}
 
-/// A status, for tests.
-#[cfg(test)]
-pub(super) fn sample() -> Status {
-    use crate::engine::Engine;
+    /// Where it stands as a whole, and a Markdown table of the engines.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let measured = &self.measured;
+        let left = self.time.saturating_sub(self.elapsed);
+        let state = match self.state {
+            State::Running => format!("{} left", span(left.as_secs())),
+            State::Ended => "ended".to_owned(),
+            State::Interrupted => "interrupted".to_owned(),
+        };
+        let shipped = measured.shipped.as_ref().map_or_else(String::new, |all| {
+            format!(", the shipped corpus reaches {}", all.len())
+        });
+        let waiting = match measured.waiting {
+            0 => String::new(),
+            waiting => format!("; {} inputs not measured yet", grouped(waiting as u64)),
+        };
+        format!(
+            "{}: {} of {}, {state}; cores: {}, core-seconds used: {:.0}\n\
+             {} regions of {} reached, {} to begin with{shipped}{waiting}\n{}",
+            self.target,
+            span(self.elapsed.as_secs()),
+            span(self.time.as_secs()),
+            self.cores,
+            self.core_seconds(),
+            measured.reached().len(),
+            self.regions,
+            measured.beginnings.len(),
+            self.table(),
+        )
+    }
 
-    let campaign = Campaign {
-        target: "fuzz_x".to_owned(),
-        started: SystemTime::UNIX_EPOCH,
-        time: Duration::from_secs(30),
-        cores: 2,
-        regions_total: 100,
-    };
-    let find = |engine, path: &str| ("a.check".to_owned(), engine, path.into());
-    let measured = Measured {
-        beginnings: (0..10).collect(),
-        shipped: Some((0..90).collect()),
-        waiting: 3,
-        finds: [
-            find(Engine::Afl, "gone"),
-            find(Engine::Honggfuzz, "gone"),
-            find(Engine::Honggfuzz, "other"),
-        ]
-        .into(),
-        ..Measured::default()
-    };
-    let figures = Figures {
-        engine: Engine::Afl,
-        workers: 1,
-        executions: 1_234_567,
-        executions_per_second: 1e5,
-        kept: 5,
-        gave: 0,
-        given: 0,
-        finds: 0,
-        core_seconds: 11.6,
-        stability: None,
-        failure: None,
-    };
-    let elapsed = Duration::from_secs(12);
-    campaign.status(State::Running, elapsed, [figures].iter(), &measured)
+    fn table(&self) -> String {
+        let heading = [
+            "engine",
+            "executions",
+            "/s",
+            "kept",
+            "given",
+            "regions",
+            "only here",
+            "last new",
+            "finds",
+        ];
+        let mut rows = vec![heading.map(str::to_owned).to_vec()];
+        rows.extend(self.engines.iter().map(|figures| {
+            let last_new = self.measured.last_new.get(&figures.engine);
+            vec![
+                figures.engine.title().to_owned(),
+                grouped(figures.executions),
+                rounded(figures.executions_per_second),
+                figures.kept.to_string(),
+                figures.given.to_string(),
+                self.measured.of(figures.engine).to_string(),
+                self.measured.only(figures.engine).to_string(),
+                last_new.map_or_else(|| NONE.to_owned(), |time| span(time.as_secs())),
+                figures.finds.to_string(),
+            ]
+        }));
+        table(&rows, 1)
+    }
+
+    /// The summary and what fails, for a terminal or a log.
+    #[must_use]
+    pub fn screen(&self) -> String {
+        let mut screen = self.summary();
+        for find in self.finds() {
+            let (check, inputs, from) = (find.check, find.inputs, find.engines.join(", "));
+            screen += &format!("FIND {check}: {inputs} inputs, from {from}\n");
+        }
+        screen.trim_end().to_owned()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Engine;
 
     #[test]
-    fn its_json_has_figures_and_finds_by_check() {
-        let json = serde_json::to_value(sample()).unwrap();
+    fn figures_and_finds_by_check_are_shown_in_json_and_to_people() {
+        let find = |engine, path: &str| ("a.check".to_owned(), engine, path.into());
+        let status = Status {
+            target: "fuzz_x".to_owned(),
+            started: SystemTime::UNIX_EPOCH,
+            elapsed: Duration::from_secs(12),
+            time: Duration::from_secs(30),
+            state: State::Running,
+            cores: 2,
+            regions: 100,
+            engines: vec![Figures {
+                executions: 1_234_567,
+                executions_per_second: 1e5,
+                core_seconds: 11.6,
+                ..Figures::new(Engine::Afl, 1)
+            }],
+            measured: Measured {
+                beginnings: (0..10).collect(),
+                shipped: Some((0..90).collect()),
+                waiting: 3,
+                finds: [
+                    find(Engine::Afl, "gone"),
+                    find(Engine::Honggfuzz, "gone"),
+                    find(Engine::Honggfuzz, "other"),
+                ]
+                .into(),
+                ..Measured::default()
+            },
+        };
+        let json = status.json();
         assert_eq!(json["state"], "running");
         assert_eq!(json["engines"][0]["engine"], "afl");
         assert_eq!(json["engines"][0]["executions"], 1_234_567);
         assert_eq!(json["engines"][0]["regions"], 10);
         assert_eq!(json["regions"]["shipped"], 90);
-        let finds = json["finds"].as_array().unwrap();
-        assert_eq!(finds.len(), 1);
-        let (inputs, example) = (&finds[0]["inputs"], &finds[0]["example"]);
-        assert_eq!((inputs, example), (&3.into(), &"gone".into()));
-        assert_eq!(finds[0]["engines"].as_array().unwrap().len(), 2);
+        let find = json!({
+            "check": "a.check",
+            "inputs": 3,
+            "engines": ["afl", "honggfuzz"],
+            "example": "gone",
+        });
+        assert_eq!(json["finds"], json!([find]));
+
+        let screen = status.screen().replace('\u{a0}', " ");
+        let lines: Vec<&str> = screen.lines().collect();
+        assert_eq!(
+            lines[0],
+            "fuzz_x: 12 s of 30 s, 18 s left; cores: 2, core-seconds used: 12"
+        );
+        assert_eq!(
+            lines[1],
+            "10 regions of 100 reached, 10 to begin with, the shipped corpus reaches 90; \
+             3 inputs not measured yet"
+        );
+        assert!(lines[4].starts_with("| AFL++"), "{screen}");
+        assert_eq!(lines[5], "FIND a.check: 3 inputs, from afl, honggfuzz");
+        assert!(lines.iter().all(|line| line.chars().count() <= 110));
     }
 }

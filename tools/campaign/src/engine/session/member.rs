@@ -9,24 +9,23 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result};
 use rustix::process::Signal;
 
-use super::inbox::{GIVEN, Inbox};
-use super::outcome::{Figures, Outcome, Sample, rate};
-use super::pool::Pool;
-use crate::corpus::{content_name, files_in};
-use crate::engine::{Build, Engine, Task, afl, end_of, honggfuzz, libfuzzer, shown};
+use super::exchange::{GIVEN, Inbox, Pool};
+use super::outcome::{Figures, Outcome, Sample, latest_report, rate};
+use crate::corpus::content_name;
+use crate::engine::{Build, Engine, Task, afl, end_of, finds_in, kept_in, last_lines, shown};
 use crate::supervisor::{Group, Times};
 
 /// How long after its first death a process is started again; twice as long after each further one.
 const BACK_OFF: Duration = Duration::from_secs(1);
-/// One that ran so long before it died has a clean sheet.
+/// The deaths of one that ran so long before it died are forgotten.
 const RAN_WELL: Duration = Duration::from_secs(3600);
 /// An engine's own limit is so much later than the end of the session, which ends it. The limit is for an
 /// engine that nobody looks after any more.
 const MARGIN: Duration = Duration::from_secs(10);
 /// So shortly before the end nothing is started again.
 const TOO_LATE: Duration = Duration::from_secs(1);
-/// Speed is measured over so many of the last samples.
-const SPEED_OVER: usize = 10;
+/// So many of a log's last lines are shown when an engine fails.
+const LINES: usize = 12;
 /// A file that was written less than this ago may not be whole.
 const SETTLED: Duration = Duration::from_millis(200);
 
@@ -36,7 +35,6 @@ struct Process {
     /// The cores that it may use; none for any.
     cores: Vec<usize>,
     group: Option<Group>,
-    executions: libfuzzer::Executions,
     started: Option<Instant>,
     /// Finds there were when it was started.
     finds_before: usize,
@@ -44,10 +42,11 @@ struct Process {
     deaths: u32,
     /// When to start it, while it does not run.
     start_at: Option<Instant>,
-    /// Whether it was asked to end, to be started again.
-    is_restarted: bool,
     /// Why it was given up.
     dead: Option<String>,
+    /// Executions of the starts before, where the engine counts anew, and of the latest.
+    executions_before: u64,
+    executions: u64,
     /// Processor time of those that have ended, and of the one that runs.
     time_of_ended: Duration,
     time_of_running: Duration,
@@ -56,10 +55,6 @@ struct Process {
 impl Process {
     fn is_over(&self) -> bool {
         self.group.as_ref().is_none_or(Group::is_over)
-    }
-
-    fn is_due(&self) -> bool {
-        self.is_over() && self.start_at.is_some_and(|at| at <= Instant::now())
     }
 
     fn signal(&self, signal: Signal) {
@@ -78,22 +73,15 @@ pub(super) struct Member {
     /// How often a process that dies is started again before it is given up.
     restarts: u32,
     processes: Vec<Process>,
-    /// Inputs, by content, that it kept or was given.
-    has: HashSet<String>,
-    /// Through what it reads others' inputs, if it does.
+    /// Through what it is given others' inputs; AFL++ reads the pool itself.
     inbox: Option<Inbox>,
-    /// Whether others read its inputs.
-    pub(super) has_readers: bool,
     /// Whether it waits for its turn.
     is_paused: bool,
     /// The files that were read.
     scanned: HashSet<PathBuf>,
     /// The files with finds that were seen.
     seen_finds: HashSet<PathBuf>,
-    /// Executions of honggfuzz before it was started again.
-    executions_before: u64,
     command: String,
-    stability: Option<f64>,
     samples: Vec<Sample>,
 }
 
@@ -105,15 +93,10 @@ impl Member {
         task: Task,
         workers: Vec<Vec<usize>>,
         restarts: u32,
-    ) -> Self {
+    ) -> Result<Self> {
         // honggfuzz has its workers in one process.
         let places = match engine {
-            Engine::Honggfuzz => {
-                let mut cores = workers.concat();
-                cores.sort_unstable();
-                cores.dedup();
-                vec![cores]
-            }
+            Engine::Honggfuzz => vec![workers.concat()],
             Engine::Afl | Engine::Libfuzzer => workers,
         };
         let process = |cores| Process {
@@ -121,28 +104,40 @@ impl Member {
             start_at: Some(Instant::now()),
             ..Process::default()
         };
-        let folder = match engine {
-            Engine::Libfuzzer => task.output.clone(),
-            Engine::Afl | Engine::Honggfuzz => task.import(),
+        let inbox = Inbox {
+            engine,
+            folder: match engine {
+                Engine::Libfuzzer => task.output(),
+                Engine::Afl | Engine::Honggfuzz => task.import(),
+            },
+            outside: task.folder.join("incoming"),
+            offered: 0,
+            forgot: 0,
+            given: 0,
         };
-        let inbox = || Inbox::new(engine, folder, task.folder.join("incoming"));
-        Self {
+        for folder in [
+            &task.output(),
+            &task.artifacts(),
+            &task.import(),
+            &inbox.outside,
+        ] {
+            fs::create_dir_all(folder)
+                .with_context(|| format!("{} cannot be made", folder.display()))?;
+        }
+        let is_given = task.pool.is_some() && engine != Engine::Afl;
+        Ok(Self {
             engine,
             build: build.clone(),
             restarts,
             processes: places.into_iter().map(process).collect(),
-            has: HashSet::new(),
-            inbox: task.reads_others.then(inbox),
-            has_readers: false,
+            inbox: is_given.then_some(inbox),
             is_paused: false,
             scanned: HashSet::new(),
             seen_finds: HashSet::new(),
-            executions_before: 0,
             command: String::new(),
-            stability: None,
             samples: Vec::new(),
             task,
-        }
+        })
     }
 
     /// Looks after the processes: what has ended is started again, as far as the rules go. `left` is how long
@@ -151,19 +146,17 @@ impl Member {
         let mut events = Vec::new();
         for place in 0..self.processes.len() {
             let process = &mut self.processes[place];
-            let ended = match &mut process.group {
-                Some(group) => group.poll()?,
-                None => None,
-            };
-            if let Some(status) = ended {
+            let ended = process.group.as_mut().map(Group::poll).transpose()?;
+            if let Some(status) = ended.flatten() {
                 process.time_of_ended += std::mem::take(&mut process.time_of_running);
                 if left > TOO_LATE {
                     events.extend(self.ended(place, status)?);
                 }
             }
             let process = &mut self.processes[place];
+            let is_due = process.start_at.is_some_and(|at| at <= Instant::now());
             let is_in_time = left > TOO_LATE || process.started.is_none();
-            if !self.is_paused && is_in_time && process.is_due() {
+            if is_due && is_in_time && process.is_over() && !self.is_paused {
                 process.start_at = None;
                 if let Err(error) = self.start(place, left) {
                     if self.restarts == 0 {
@@ -179,6 +172,7 @@ impl Member {
     }
 
     fn start(&mut self, place: usize, left: Duration) -> Result<()> {
+        self.count(place);
         let (task, finds) = (&self.task, self.find_files()?.len());
         let mut command = self
             .engine
@@ -187,13 +181,11 @@ impl Member {
             self.command = shown(&command);
         }
         let process = &mut self.processes[place];
-        let log = task.log(place);
-        process.group = Some(Group::start(
-            &mut command,
-            &task.folder,
-            &log,
-            &process.cores,
-        )?);
+        if self.engine != Engine::Afl {
+            process.executions_before += std::mem::take(&mut process.executions);
+        }
+        let group = Group::start(&mut command, &task.log(place), &process.cores)?;
+        process.group = Some(group);
         process.started = Some(Instant::now());
         process.finds_before = finds;
         Ok(())
@@ -201,17 +193,14 @@ impl Member {
 
     /// Decides what follows the early end of a process. Returns what should be reported of it.
     fn ended(&mut self, place: usize, status: ExitStatus) -> Result<Option<String>> {
-        let has_found_more = self.find_files()?.len() > self.processes[place].finds_before;
-        let process = &mut self.processes[place];
-        let now = Instant::now();
-        if std::mem::take(&mut process.is_restarted) {
-            process.start_at = Some(now);
-            return Ok(None);
-        }
-        // libFuzzer stops at a find; as long as each start brings a new one, it goes on.
-        if self.engine == Engine::Libfuzzer && has_found_more {
-            process.start_at = Some(now);
+        let finds = self.find_files()?.len();
+        if self.engine == Engine::Libfuzzer {
             self.set_aside()?;
+        }
+        let process = &mut self.processes[place];
+        // libFuzzer stops at a find; as long as each start brings a new one, it goes on.
+        if self.engine == Engine::Libfuzzer && finds > process.finds_before {
+            process.start_at = Some(Instant::now());
             return Ok(None);
         }
         if process.started.is_some_and(|at| at.elapsed() > RAN_WELL) {
@@ -223,36 +212,17 @@ impl Member {
         if process.deaths > self.restarts {
             let why = format!(
                 "{name} ended early ({status}) and is given up; the end of its log:\n{}",
-                end_of(&log)
+                last_lines(&end_of(&log), LINES)
             );
             process.dead = Some(why.clone());
             return Ok(Some(why));
         }
-        process.start_at = Some(now + BACK_OFF * 2_u32.pow(process.deaths - 1));
-        match self.engine {
-            Engine::Afl => {}
-            Engine::Libfuzzer => self.set_aside()?,
-            Engine::Honggfuzz => self.begin_new_statistics()?,
-        }
-        Ok(Some(format!("{name} died ({status}); it is started again")))
-    }
-
-    /// honggfuzz started again counts from 0 and knows only what it began from: its figures so far are added,
-    /// and all that it had is given to it once more.
-    fn begin_new_statistics(&mut self) -> Result<()> {
-        self.executions_before += honggfuzz::executions(&self.task);
-        if let Some(inbox) = &mut self.inbox {
+        process.start_at = Some(Instant::now() + BACK_OFF * 2_u32.pow(process.deaths - 1));
+        if let (Engine::Honggfuzz, Some(inbox)) = (self.engine, &mut self.inbox) {
+            // It will know only what it began from.
             inbox.forget();
         }
-        let statistics = honggfuzz::statistics(&self.task);
-        let number = (1..).find(|n| !old(&statistics, *n).exists()).unwrap_or(1);
-        for file in [statistics, self.task.log(0)] {
-            if file.exists() {
-                fs::rename(&file, old(&file, number))
-                    .with_context(|| format!("{} cannot be renamed", file.display()))?;
-            }
-        }
-        Ok(())
+        Ok(Some(format!("{name} died ({status}); it is started again")))
     }
 
     /// Inputs that end libFuzzer are finds, and are taken from what it begins from; it could not begin
@@ -267,9 +237,8 @@ impl Member {
             let by_content = content_name(&content);
             let its_own = find.file_name().unwrap_or_default().to_string_lossy();
             let its_own = its_own.split_once('-').map(|(_, name)| name.to_owned());
-            let given = Engine::ALL.map(|from| format!("{GIVEN}{from}-{by_content}"));
-            let in_output = given.into_iter().chain(its_own);
-            let files = in_output.map(|name| self.task.output.join(name));
+            let in_output = [format!("{GIVEN}{by_content}")].into_iter().chain(its_own);
+            let files = in_output.map(|name| self.task.output().join(name));
             for file in files.chain([self.task.inputs.join(&by_content)]) {
                 if file.exists() {
                     fs::rename(&file, aside.join(&by_content))
@@ -280,25 +249,12 @@ impl Member {
         Ok(())
     }
 
-    /// Asks AFL++'s main instance to end and start again: it reads the others' inputs at its start, and not
-    /// when it ends, even with `AFL_FINAL_SYNC`.
-    pub(super) fn read_others_once_more(&mut self) {
-        if self.engine == Engine::Afl && self.inbox.is_some() {
-            let main = &mut self.processes[0];
-            if !main.is_over() {
-                main.is_restarted = true;
-                main.signal(Signal::INT);
-            }
-        }
-    }
-
     /// Stops all processes where they are, or lets them go on.
     pub(super) fn pause(&mut self, waits: bool) {
         if std::mem::replace(&mut self.is_paused, waits) != waits {
             let how = if waits { Signal::STOP } else { Signal::CONT };
-            self.processes
-                .iter()
-                .for_each(|process| process.signal(how));
+            let processes = self.processes.iter();
+            processes.for_each(|process| process.signal(how));
         }
     }
 
@@ -348,18 +304,15 @@ impl Member {
             let Some(content) = is_whole.then(|| fs::read(&path).ok()).flatten() else {
                 continue;
             };
-            let by_content = content_name(&content);
-            if self.has.insert(by_content.clone()) {
-                // AFL++ writes an input anew when it shortens it, and keeps the name.
-                let (time, executions) = match self.engine {
-                    Engine::Afl => afl::arrival(&name),
-                    Engine::Libfuzzer | Engine::Honggfuzz => (None, None),
-                };
-                let time = time.unwrap_or_else(|| since(written, start));
-                let is_whole_count = self.processes.len() == 1;
-                let arrival = (time, executions.filter(|_| is_whole_count));
-                pool.add(self.engine, &by_content, &content, arrival)?;
-            }
+            // AFL++ writes an input anew when it shortens it, and keeps the name, which has the time.
+            let (time, executions) = match self.engine {
+                Engine::Afl => afl::arrival(&name),
+                Engine::Libfuzzer | Engine::Honggfuzz => (None, None),
+            };
+            let time = time.unwrap_or_else(|| since(written, start));
+            let is_whole_count = self.processes.len() == 1;
+            let arrival = (time, executions.filter(|_| is_whole_count));
+            pool.add(self.engine, &content, arrival)?;
             self.scanned.insert(path);
         }
         Ok(())
@@ -367,21 +320,17 @@ impl Member {
 
     /// Gives it what the others have kept, until some moment.
     pub(super) fn give(&mut self, pool: &Pool, until: Instant) -> Result<()> {
-        match &mut self.inbox {
-            Some(inbox) => inbox.give(pool, &mut self.has, until),
-            None => Ok(()),
-        }
+        let inbox = self.inbox.as_mut();
+        inbox.map_or(Ok(()), |inbox| inbox.give(pool, until))
     }
 
     /// All files that it keeps, as they are now.
     pub(super) fn files(&self) -> Result<Vec<PathBuf>> {
-        let folders = self.engine.queues(&self.task).into_iter();
-        let files = folders.map(|folder| files_in(&folder));
-        Ok(files.collect::<Result<Vec<_>>>()?.concat())
+        kept_in(&self.task.folder, self.task.sharing.as_ref())
     }
 
     fn find_files(&self) -> Result<Vec<PathBuf>> {
-        self.engine.finds(&self.task)
+        finds_in(&self.task.folder, self.task.sharing.as_ref())
     }
 
     /// The files with finds that were not there the last time.
@@ -391,58 +340,51 @@ impl Member {
         Ok(new)
     }
 
-    /// Reads the figures, as of `elapsed`.
+    /// Reads the executions of a process. While an engine writes its figures anew, they are as they were.
+    fn count(&mut self, place: usize) {
+        let read = self.engine.executions(&self.task, place);
+        let executions = &mut self.processes[place].executions;
+        *executions = read.max(*executions);
+    }
+
+    /// Takes a sample, as of `elapsed`.
     pub(super) fn look(&mut self, times: &Times, elapsed: Duration) {
-        for process in &mut self.processes {
-            if let Some(group) = &process.group {
-                process.time_of_running = process.time_of_running.max(group.time(times));
-            }
+        for place in 0..self.processes.len() {
+            self.count(place);
+            let process = &mut self.processes[place];
+            let time = process.group.as_ref().map(|group| group.time(times));
+            process.time_of_running = process.time_of_running.max(time.unwrap_or_default());
         }
-        let task = &self.task;
-        let (executions, stability) = match self.engine {
-            Engine::Afl => afl::figures(task),
-            Engine::Libfuzzer => {
-                let each = self.processes.iter_mut().enumerate();
-                let each = each.map(|(place, process)| process.executions.read(&task.log(place)));
-                (each.sum(), None)
-            }
-            Engine::Honggfuzz => (self.executions_before + honggfuzz::executions(task), None),
-        };
-        self.stability = stability.or(self.stability);
-        let before = self.samples.last().map_or(0, |sample| sample.executions);
+        let each = self.processes.iter();
         self.samples.push(Sample {
             time: elapsed,
-            // An engine that starts again writes its figures anew.
-            executions: executions.max(before),
+            executions: each.map(|one| one.executions_before + one.executions).sum(),
         });
     }
 
     /// How it stands.
     pub(super) fn figures(&self, pool: &Pool) -> Figures {
         let kept = pool.of(self.engine);
-        let processes = self.processes.iter();
-        let times = processes.map(|one| one.time_of_ended + one.time_of_running);
-        let start = Sample {
-            time: Duration::ZERO,
-            executions: 0,
-        };
-        let latest = self.samples.last().copied().unwrap_or(start);
-        let before = self.samples.iter().rev().nth(SPEED_OVER).copied();
-        let before = before.unwrap_or(start);
+        let times = self.processes.iter();
+        let times = times.map(|one| one.time_of_ended + one.time_of_running);
+        let reported = latest_report(&self.samples);
         Figures {
             engine: self.engine,
             workers: self.task.workers,
-            executions: latest.executions,
-            executions_per_second: rate(
-                latest.executions - before.executions,
-                latest.time.saturating_sub(before.time),
-            ),
+            executions: reported.executions,
+            executions_per_second: rate(reported.executions, reported.time),
             kept,
-            gave: if self.has_readers { kept } else { 0 },
-            given: self.inbox.as_ref().map_or(0, |inbox| inbox.given),
+            given: match (&self.inbox, &self.task.pool) {
+                (Some(inbox), _) => inbox.given,
+                (None, Some(_)) => pool.kept().len() - kept,
+                (None, None) => 0,
+            },
             finds: self.seen_finds.len(),
             core_seconds: times.sum::<Duration>().as_secs_f64(),
-            stability: self.stability,
+            stability: match self.engine {
+                Engine::Afl => afl::stability(&self.task),
+                Engine::Libfuzzer | Engine::Honggfuzz => None,
+            },
             failure: self.processes.iter().find_map(|one| one.dead.clone()),
         }
     }
@@ -454,16 +396,13 @@ impl Member {
         (start, elapsed): (SystemTime, Duration),
         was_cut: bool,
     ) -> Result<Outcome> {
-        let log = self.task.log(0);
-        let logs = [old(&log, 1), log.clone()].into_iter();
-        let mut logs = logs.chain((1..self.processes.len()).map(|place| self.task.log(place)));
-        let seeds_read = logs
-            .find_map(|log| {
-                let text = fs::read(log).unwrap_or_default();
-                let text = String::from_utf8_lossy(&text);
-                self.engine.seeds_read(&text, &self.task)
-            })
-            .unwrap_or(0);
+        let mut logs = (0..self.processes.len()).map(|place| self.task.log(place));
+        let seeds_read = logs.find_map(|log| {
+            let text = fs::read(log).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            self.engine.seeds_read(&text, &self.task)
+        });
+        let seeds_read = seeds_read.unwrap_or(0);
         let mut figures = self.figures(pool);
         figures.executions_per_second = rate(figures.executions, elapsed);
         let useless = match (figures.executions, seeds_read) {
@@ -473,7 +412,8 @@ impl Member {
             _ => None,
         };
         let useless = useless.map(|what| {
-            let (name, end) = (self.engine.title(), end_of(&log));
+            let (name, log) = (self.engine.title(), self.task.log(0));
+            let end = last_lines(&end_of(&log), LINES);
             format!("{name} {what}; the end of {}:\n{end}", log.display())
         });
         figures.failure = figures.failure.or(useless);
@@ -501,9 +441,4 @@ fn arrival(find: &Path, start: SystemTime) -> Duration {
 
 fn since(time: SystemTime, start: SystemTime) -> Duration {
     time.duration_since(start).unwrap_or_default()
-}
-
-/// The name of a log or of statistics of before honggfuzz was started again.
-fn old(file: &Path, number: usize) -> PathBuf {
-    file.with_extension(format!("{number}.old"))
 }

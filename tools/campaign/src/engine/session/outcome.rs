@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use super::pool::Kept;
+use super::exchange::Kept;
 use crate::engine::Engine;
 
 /// What an engine had executed at some time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sample {
     /// Since the session's start.
     pub time: Duration,
@@ -26,12 +26,10 @@ pub struct Figures {
     pub workers: usize,
     /// Executions of the target.
     pub executions: u64,
-    /// Executions a second, of late; of the whole time when it has ended.
+    /// Executions a second until the latest report; of the whole time when it has ended.
     pub executions_per_second: f64,
     /// How many inputs it was the first to keep.
     pub kept: usize,
-    /// How many of these others were given.
-    pub gave: usize,
     /// How many inputs of others it was given.
     pub given: usize,
     /// How many files with finds it left.
@@ -44,6 +42,25 @@ pub struct Figures {
     /// Why its result does not count: it died, read no seeds, or executed nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+}
+
+impl Figures {
+    /// Those of an engine that has not begun.
+    #[must_use]
+    pub const fn new(engine: Engine, workers: usize) -> Self {
+        Self {
+            engine,
+            workers,
+            executions: 0,
+            executions_per_second: 0.0,
+            kept: 0,
+            given: 0,
+            finds: 0,
+            core_seconds: 0.0,
+            stability: None,
+            failure: None,
+        }
+    }
 }
 
 /// What became of one engine.
@@ -61,6 +78,14 @@ pub struct Outcome {
     pub finds: Vec<(PathBuf, Duration)>,
 }
 
+/// The sample in which the latest figure appeared: honggfuzz reports executions with each input that it keeps,
+/// libFuzzer also when they have doubled. Until then their rate is as it was.
+pub(super) fn latest_report(samples: &[Sample]) -> Sample {
+    let latest = samples.last().copied().unwrap_or_default();
+    let first = samples.partition_point(|sample| sample.executions < latest.executions);
+    samples.get(first).copied().unwrap_or_default()
+}
+
 /// So many in some time, a second.
 pub(super) fn rate(executions: u64, time: Duration) -> f64 {
     #[allow(clippy::cast_precision_loss, reason = "a rate, to be printed")]
@@ -75,8 +100,6 @@ pub struct Session {
     pub start: SystemTime,
     /// How long it ran.
     pub elapsed: Duration,
-    /// Whether Ctrl-C ended it.
-    pub interrupted: bool,
     /// Each engine.
     pub engines: Vec<Outcome>,
     /// All that was kept, in the order in which it came.
@@ -89,10 +112,7 @@ impl Outcome {
     /// The executions until `time`: between two samples, in proportion.
     #[must_use]
     pub fn executions_at(&self, time: Duration) -> u64 {
-        let mut before = Sample {
-            time: Duration::ZERO,
-            executions: 0,
-        };
+        let mut before = Sample::default();
         for &sample in &self.samples {
             if sample.time >= time {
                 let span = (sample.time - before.time).as_millis().max(1);
@@ -124,8 +144,7 @@ impl Session {
     /// Executions of all engines.
     #[must_use]
     pub fn executions(&self) -> u64 {
-        let each = self.engines.iter();
-        each.map(|one| one.figures.executions).sum()
+        self.figures().map(|one| one.executions).sum()
     }
 
     /// Executions a second, over the whole session.
@@ -143,24 +162,26 @@ impl Session {
     /// AFL++'s stability in percent, where it ran.
     #[must_use]
     pub fn stability(&self) -> Option<f64> {
-        self.engines.iter().find_map(|one| one.figures.stability)
+        self.figures().find_map(|one| one.stability)
     }
 
     /// The processor time of all engines, in seconds.
     #[must_use]
     pub fn core_seconds(&self) -> f64 {
-        let each = self.engines.iter();
-        each.map(|one| one.figures.core_seconds).sum()
+        self.figures().map(|one| one.core_seconds).sum()
     }
 
     /// Why the result does not count, when it does not.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
-        let each = self.engines.iter();
-        let failures: Vec<&str> = each
-            .filter_map(|one| one.figures.failure.as_deref())
-            .collect();
-        (!failures.is_empty()).then(|| failures.join("\n"))
+        let failures = self.figures().filter_map(|one| one.failure.as_deref());
+        let failures = failures.collect::<Vec<_>>().join("\n");
+        Some(failures).filter(|failures| !failures.is_empty())
+    }
+
+    /// The figures of each engine.
+    pub fn figures(&self) -> impl Iterator<Item = &Figures> {
+        self.engines.iter().map(|one| &one.figures)
     }
 }
 
@@ -178,17 +199,9 @@ mod tests {
             .collect();
         Outcome {
             figures: Figures {
-                engine,
-                workers: 1,
                 executions: samples.last().map_or(0, |sample| sample.executions),
-                executions_per_second: 0.0,
-                kept: 0,
-                gave: 0,
-                given: 0,
-                finds: 0,
                 core_seconds: 3.0,
-                stability: None,
-                failure: None,
+                ..Figures::new(engine, 1)
             },
             command: engine.name().to_owned(),
             seeds_read,
@@ -205,7 +218,6 @@ mod tests {
         let session = Session {
             start: SystemTime::UNIX_EPOCH,
             elapsed: Duration::from_secs(20),
-            interrupted: false,
             engines: vec![afl, outcome(Engine::Honggfuzz, &[(5, 40)], 5)],
             kept: Vec::new(),
             files: Vec::new(),
@@ -215,5 +227,16 @@ mod tests {
         assert_eq!(session.core_seconds(), 6.0);
         assert_eq!(session.command(), "afl\nhonggfuzz");
         assert_eq!(session.failure(), None);
+    }
+
+    #[test]
+    fn the_rate_is_that_until_the_latest_report() {
+        assert_eq!(latest_report(&[]), Sample::default());
+        let of = |executions, seconds| Sample {
+            time: Duration::from_secs(seconds),
+            executions,
+        };
+        let samples = [of(0, 1), of(500, 100), of(500, 200)];
+        assert_eq!(latest_report(&samples), samples[1]);
     }
 }
