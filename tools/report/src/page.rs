@@ -3,13 +3,11 @@
 //! The page needs no network, no script and no mouse: its style is in it, and charts are SVG. `maud` escapes every text
 //! that comes from outside.
 //!
-//! `target` is the section of one target, `finds` and `conditions` are the last sections. `curves` and `boxes` draw, on
-//! `axis` and `svg`; `parts` has what sections share.
+//! `target` is the section of one target, `finds` and `conditions` are the last sections. `chart` draws, with what is in
+//! `svg`; `parts` has what sections share.
 
-mod axis;
-mod boxes;
+mod chart;
 mod conditions;
-mod curves;
 mod finds;
 mod parts;
 mod svg;
@@ -59,7 +57,7 @@ pub fn html(comparison: &Comparison) -> String {
                     @for (number, target) in comparison.targets.iter().enumerate() {
                         (target::section(comparison, &engines, target, number))
                     }
-                    (finds::section(comparison, &engines))
+                    (finds::section(comparison))
                     (conditions::section(comparison))
                 }
             }
@@ -165,11 +163,11 @@ fn table_of_results(comparison: &Comparison, engines: &Engines<'_>) -> Markup {
                         th scope="row" { "seeds alone" }
                         @for text in results::seeds(target) { td { (text) } }
                     }
-                    @for engine in &target.engines {
+                    @for (place, engine) in target.engines.iter().enumerate() {
                         @let failed = engine.counting().next().is_none();
                         tr.failed[failed] {
                             th scope="row" { (engines.key(&engine.engine)) (results::name(engine)) }
-                            @for text in results::engine(target, engine, comparison.trials) {
+                            @for text in results::engine(target, place, comparison.trials) {
                                 td { (cell(&text)) }
                             }
                         }

@@ -1,7 +1,8 @@
 //! The table of results, as text: the same figures on a terminal, in Markdown and on the page.
 
-use crate::format::{NONE, count, estimate, median, rounded};
-use crate::{EngineResult, TargetResult};
+use crate::format::{NONE, count, estimate, median, median_time, milliseconds, rounded};
+use crate::sentences::title;
+use crate::{EngineResult, Survival, TargetResult};
 
 /// The columns after the name.
 pub(crate) const COLUMNS: [&str; 8] = [
@@ -30,14 +31,14 @@ pub(crate) fn seeds(target: &TargetResult) -> [String; COLUMNS.len()] {
     cells
 }
 
-/// An engine's row; `trials` of each engine were asked for.
+/// The row of the engine at `place`; `trials` of each engine were asked for.
 pub(crate) fn engine(
     target: &TargetResult,
-    engine: &EngineResult,
+    place: usize,
     trials: usize,
 ) -> [String; COLUMNS.len()] {
+    let engine = &target.engines[place];
     let counting = engine.counting().count();
-    #[allow(clippy::cast_precision_loss, reason = "exact below 2^53")]
     let seeds = target.seeds.reach.regions as f64;
     let beyond = engine
         .regions
@@ -52,7 +53,7 @@ pub(crate) fn engine(
         estimate(engine.regions, median),
         beyond.map_or_else(|| NONE.to_owned(), median),
         count(engine.reach.regions),
-        count(engine.only_here.len()),
+        count(target.only_here(place).count()),
         count(inputs),
         estimate(engine.executions_per_second, rounded),
         estimate(engine.corpus, median),
@@ -66,4 +67,29 @@ pub(crate) fn name(engine: &EngineResult) -> String {
     } else {
         engine.title.clone()
     }
+}
+
+/// The columns of times to finds and planted faults.
+pub(crate) const SURVIVALS: [&str; 5] = [
+    "what",
+    "engine",
+    "caught in",
+    "first",
+    "half of the trials by",
+];
+
+/// A row for each survival of a target.
+pub(crate) fn survivals(target: &TargetResult) -> Vec<Vec<String>> {
+    let row = |survival: &Survival| {
+        let first = survival.steps.first();
+        let first = first.map(|step| milliseconds(step.time_ms));
+        vec![
+            survival.of.clone(),
+            title(target, &survival.engine).to_owned(),
+            format!("{} of {}", survival.caught, survival.trials),
+            first.unwrap_or_else(|| NONE.to_owned()),
+            median_time(survival.median_ms),
+        ]
+    };
+    target.survivals.iter().map(row).collect()
 }

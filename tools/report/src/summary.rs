@@ -40,10 +40,24 @@ pub fn markdown(comparison: &Comparison) -> String {
             rows.push(names.into_iter().chain(cells).collect());
         };
         row("(seeds)".to_owned(), results::seeds(target));
-        for engine in &target.engines {
-            let cells = results::engine(target, engine, comparison.trials);
+        for (place, engine) in target.engines.iter().enumerate() {
+            let cells = results::engine(target, place, comparison.trials);
             row(results::name(engine), cells);
         }
     }
-    text + &markdown::table(&rows, 2) + &format!("\n{}\n", results::READING)
+    text += &format!("{}\n{}\n", markdown::table(&rows, 2), results::READING);
+    let mut rows = vec![markdown::heading(&["target"])];
+    rows[0].extend(results::SURVIVALS.map(str::to_owned));
+    for target in &comparison.targets {
+        let survivals = results::survivals(target).into_iter();
+        rows.extend(survivals.map(|cells| [vec![target.target.clone()], cells].concat()));
+    }
+    if rows.len() > 1 {
+        text += &format!(
+            "\n## How long mistakes went unnoticed\n\n{}\n\n{}",
+            sentences::FAULTS,
+            markdown::table(&rows, 6)
+        );
+    }
+    text
 }

@@ -203,13 +203,6 @@ impl Folder {
             .with_context(|| format!("{} cannot be made", folder.display()))?;
         Ok(moved)
     }
-
-    /// How many bytes are free on its disk, for us.
-    #[must_use]
-    pub fn free(&self) -> Option<u64> {
-        let disk = rustix::fs::statvfs(&self.root).ok()?;
-        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
-    }
 }
 
 /// Keeps a copy of a file.

@@ -226,41 +226,6 @@ fn notes(hunts: &[HuntTrial]) -> Vec<String> {
     notes
 }
 
-/// The hunts as a table.
-#[must_use]
-pub fn markdown(comparison: &Comparison) -> String {
-    let headings = ["target", "planted fault", "engine", "caught", "median time"];
-    let mut rows = vec![headings.map(str::to_owned).to_vec()];
-    for target in &comparison.targets {
-        let faults = target
-            .survivals
-            .iter()
-            .filter(|survival| survival.kind == SurvivalKind::Fault);
-        rows.extend(faults.map(|survival| {
-            let engine = target
-                .engines
-                .iter()
-                .find(|engine| engine.engine == survival.engine);
-            vec![
-                target.target.clone(),
-                survival.of.clone(),
-                engine
-                    .map_or(&survival.engine, |engine| &engine.title)
-                    .clone(),
-                format!("{} of {}", survival.caught, survival.trials),
-                report::format::median_time(survival.median_ms),
-            ]
-        }));
-    }
-    if rows.len() == 1 {
-        return String::new();
-    }
-    format!(
-        "## Planted faults: the oracle's strength, and no ranking of engines\n\n{}",
-        report::markdown::table(&rows, 3)
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,11 +6,12 @@
 //! that is given more trials later has the same beginning.
 
 use fastrand::Rng;
+use serde::{Deserialize, Serialize};
 
 use super::contestant::Contestant;
 
 /// A trial: an engine on a target, for the `number`th time.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TrialId {
     /// The target's name.
     pub target: String,

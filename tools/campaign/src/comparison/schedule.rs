@@ -11,7 +11,7 @@ use anyhow::Result;
 use report::format::grouped;
 use worker::TargetInfo;
 
-use super::measured::{Measured, Measuring};
+use super::measured::{self, Measured};
 use super::order::TrialId;
 use super::trial::{self, Ended, LEAST_FREE, Running, Trial};
 use crate::cores;
@@ -24,35 +24,33 @@ use crate::schedule::{Queue, rounded};
 const OVERHEAD: Duration = Duration::from_secs(2);
 
 /// What it takes to run trials.
-#[derive(Debug)]
-pub struct Schedule<'a> {
+pub(crate) struct Schedule<'a> {
     /// How each is run, and where.
-    pub running: Running<'a>,
+    pub(crate) running: Running<'a>,
     /// The targets, by name.
-    pub targets: &'a BTreeMap<String, TargetInfo>,
+    pub(crate) targets: &'a BTreeMap<String, TargetInfo>,
     /// For each engine that runs at once, its core; `None` when the system does not pin.
-    pub cores: Vec<Option<usize>>,
+    pub(crate) cores: Vec<Option<usize>>,
     /// The map of the coverage build.
-    pub map: &'a SourceMap,
+    pub(crate) map: &'a SourceMap,
     /// Where it reports how far it is.
-    pub progress: &'a Progress,
+    pub(crate) progress: &'a Progress,
 }
 
 /// What came of all trials.
 #[derive(Debug, Default)]
-pub struct Trials {
+pub(crate) struct Trials {
     /// Those that are whole.
-    pub whole: BTreeMap<TrialId, (Trial, Measured)>,
+    pub(crate) whole: BTreeMap<TrialId, (Trial, Measured)>,
     /// Those that could not be run or measured, and why. They are run again when the comparison goes on.
-    pub lost: BTreeMap<TrialId, String>,
+    pub(crate) lost: BTreeMap<TrialId, String>,
     /// How many were not started, or were interrupted.
-    pub not_begun: usize,
+    pub(crate) not_begun: usize,
 }
 
 impl Schedule<'_> {
     /// Runs those of `order` that are not whole, and measures those that are not measured.
-    #[must_use]
-    pub fn run(&self, order: Vec<TrialId>) -> Trials {
+    pub(crate) fn run(&self, order: Vec<TrialId>) -> Trials {
         let total = order.len();
         let is_whole = |id: &TrialId| trial::file(&self.running.folder.trial(id)).exists();
         let (whole, waiting): (Vec<TrialId>, Vec<TrialId>) = order.into_iter().partition(is_whole);
@@ -60,7 +58,7 @@ impl Schedule<'_> {
         self.announce(whole.len(), &waiting);
         let (mut came, not_measured) = Queue::new(whole, &self.cores).run(|_, id, place| {
             let came = match Trial::read(self.running.folder, &id) {
-                Ok(Some(trial)) => self.measure(place.core, &id, trial),
+                Ok(Some(trial)) => self.measure(place.core, trial),
                 Ok(None) => Came::Lost("its trial.json has just vanished".to_owned()),
                 Err(error) => Came::Lost(format!("{error:#}")),
             };
@@ -128,23 +126,18 @@ impl Schedule<'_> {
     /// Runs a trial and measures it.
     fn attempt(&self, core: Option<usize>, id: &TrialId) -> Came {
         match self.run_one(core, id) {
-            Ok(Ended::Whole(trial)) => self.measure(core, id, *trial),
+            Ok(Ended::Whole(trial)) => self.measure(core, *trial),
             Ok(Ended::Interrupted) => Came::Interrupted,
-            Ok(Ended::Lost(why)) => Came::DiskFull(why),
-            Err(error)
-                if self
-                    .running
-                    .folder
-                    .free()
-                    .is_some_and(|free| free < LEAST_FREE) =>
-            {
+            Ok(Ended::Lost(why)) => Came::Lost(why),
+            Ok(Ended::DiskFull(why)) => Came::DiskFull(why),
+            Err(error) if self.running.free() < LEAST_FREE => {
                 Came::DiskFull(format!("the disk is full: {error:#}"))
             }
             Err(error) => Came::Lost(format!("{error:#}")),
         }
     }
 
-    fn run_one(&self, core: Option<usize>, id: &TrialId) -> Result<Ended> {
+    fn run_one(&self, core: Option<usize>, id: &TrialId) -> Result<Ended<Trial>> {
         if let Some(moved) = self.running.folder.begin(id)? {
             self.progress.say(&format!(
                 "{id}: it did not end before and is run again; what it left is in {}",
@@ -161,12 +154,9 @@ impl Schedule<'_> {
         ended
     }
 
-    fn measure(&self, core: Option<usize>, id: &TrialId, mut trial: Trial) -> Came {
-        let measuring = Measuring {
-            folder: self.running.folder,
-            map: self.map,
-        };
-        match cores::on(core, || measuring.trial(id, &trial)) {
+    fn measure(&self, core: Option<usize>, mut trial: Trial) -> Came {
+        let folder = self.running.folder;
+        match cores::on(core, || measured::trial(folder, self.map, &trial)) {
             Ok(measured) => {
                 trial.forget_kept();
                 Came::Whole(Box::new((trial, measured)))
@@ -176,13 +166,8 @@ impl Schedule<'_> {
     }
 }
 
-/// What came of an attempt.
-enum Came {
-    Whole(Box<(Trial, Measured)>),
-    Interrupted,
-    Lost(String),
-    DiskFull(String),
-}
+/// A trial, and what it reached.
+type Came = Ended<(Trial, Measured)>;
 
 fn describe(id: &TrialId, came: &Came) -> String {
     match came {

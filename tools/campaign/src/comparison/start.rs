@@ -1,14 +1,14 @@
 //! How a comparison is started, and how it is resumed.
 
-use crate::comparison::machine;
 use std::process::Command;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
 use worker::TargetInfo;
 
 use super::contestant::{self, Contestant};
 use super::folder::{Folder, keep};
+use super::machine;
 use super::plan::{self, Asked, Plan};
 use crate::atomic::write_json;
 use crate::cores;
@@ -18,14 +18,11 @@ use crate::engine::Sanitizer;
 use crate::progress::Progress;
 use crate::project::Project;
 
-/// The time of a trial when none is asked for, in seconds.
-const TIME: u64 = 60;
+/// The time of a trial when none is asked for.
+const TIME: Duration = Duration::from_secs(60);
 
 /// Builds everything, keeps it in the folder, and writes the plan.
-///
-/// # Errors
-/// When a target has no seeds, or something cannot be built or written.
-pub fn start(
+pub(crate) fn start(
     asked: &Asked,
     targets: &[&TargetInfo],
     project: &Project,
@@ -33,8 +30,11 @@ pub fn start(
     progress: &Progress,
 ) -> Result<Plan> {
     let started = SystemTime::now();
-    let contestants = asked.engines.clone();
-    let contestants = contestants.unwrap_or_else(|| Contestant::ENGINES.to_vec());
+    let asked_engines = asked.engines.iter().flat_map(|engines| &engines.0);
+    let mut contestants: Vec<Contestant> = asked_engines.copied().collect();
+    if contestants.is_empty() {
+        contestants.extend(Contestant::ENGINES);
+    }
     let engines = contestant::engines(&contestants);
     folder.forget_kept()?;
     for target in targets {
@@ -66,8 +66,8 @@ pub fn start(
             folder.keep_build(engine, &target.name, &build)?;
         }
     }
-    let time_seconds = asked.time_seconds.unwrap_or(TIME);
-    let cores = asked.cores.unwrap_or_else(cores::count);
+    let time_seconds = asked.time.unwrap_or(TIME).as_secs();
+    let cores = asked.cores.map_or_else(cores::count, usize::from);
     let by_clock = started
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |time| u64::from(time.subsec_nanos()) ^ time.as_secs());
@@ -76,13 +76,13 @@ pub fn start(
         started: humantime::format_rfc3339_seconds(started).to_string(),
         targets: targets.iter().map(|target| target.name.clone()).collect(),
         engines: contestants,
-        trials: asked.trials.unwrap_or(1),
+        trials: asked.trials.map_or(1, usize::from),
         time_seconds,
         snapshot_seconds: asked
-            .snapshot_seconds
-            .unwrap_or((time_seconds / 600).clamp(1, 60)),
+            .snapshot
+            .map_or((time_seconds / 600).clamp(1, 60), |time| time.as_secs()),
         cores,
-        order_seed: asked.order_seed.unwrap_or(by_clock),
+        order_seed: asked.seed.unwrap_or(by_clock),
         machine: machine::describe(&engines, cores::count(), cores),
         code: commit(project),
         files: folder.kept()?,
@@ -91,12 +91,9 @@ pub fn start(
     Ok(plan)
 }
 
-/// Resumes a comparison, with more trials when more are asked for.
-///
-/// # Errors
-/// When its trials would not be comparable with those that it has: something else is asked for, or the machine
-/// or a kept file is another.
-pub fn resume(mut plan: Plan, asked: &Asked, folder: &Folder) -> Result<Plan> {
+/// Resumes a comparison, with more trials when more are asked for. Refuses when its trials would not be comparable with
+/// those that it has: something else is asked for, or the machine or a kept file is another.
+pub(crate) fn resume(mut plan: Plan, asked: &Asked, folder: &Folder) -> Result<Plan> {
     let engines = contestant::engines(&plan.engines);
     let here = machine::describe(&engines, plan.machine.cores, plan.cores);
     let mut differences = plan.differences(asked, &here);
@@ -118,7 +115,8 @@ pub fn resume(mut plan: Plan, asked: &Asked, folder: &Folder) -> Result<Plan> {
             differences.join("\n  ")
         );
     }
-    if let Some(more) = asked.trials.filter(|&trials| trials > plan.trials) {
+    let trials = asked.trials.map(usize::from);
+    if let Some(more) = trials.filter(|&trials| trials > plan.trials) {
         plan.trials = more;
         write_json(&folder.plan(), &plan)?;
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use worker::TargetInfo;
 
@@ -34,12 +34,9 @@ pub const LEAST_FREE: u64 = 32 << 20;
 pub struct Trial {
     /// The version of this format.
     pub version: u32,
-    /// The target's name.
-    pub target: String,
-    /// The engine, or the ensemble.
-    pub engine: Contestant,
-    /// The trial's number, from 1.
-    pub number: usize,
+    /// Which trial it is.
+    #[serde(flatten)]
+    pub id: TrialId,
     /// When it was started, in UTC, as RFC 3339.
     pub started: String,
     /// The operating system and its version.
@@ -93,15 +90,17 @@ pub struct Find {
     pub time_ms: u64,
 }
 
-/// What came of running a trial.
+/// What came of a trial.
 #[derive(Debug)]
-pub enum Ended {
+pub enum Ended<T> {
     /// It is whole, and on disk; it may not count all the same.
-    Whole(Box<Trial>),
+    Whole(Box<T>),
     /// Ctrl-C ended it before its time. It is as if it had not been started.
     Interrupted,
     /// An infrastructure failure, not the engine's: it is run again when the comparison is resumed.
     Lost(String),
+    /// As [`Lost`](Self::Lost), and no other trial can be run.
+    DiskFull(String),
 }
 
 /// What it takes to run trials.
@@ -130,10 +129,10 @@ impl Running<'_> {
         target: &TargetInfo,
         core: Option<usize>,
         look: &mut dyn FnMut(&View<'_>),
-    ) -> Result<Ended> {
+    ) -> Result<Ended<Trial>> {
         let mut least_free = self.free();
         if least_free < LEAST_FREE {
-            return Ok(Ended::Lost(disk_full(least_free)));
+            return Ok(Ended::DiskFull(disk_full(least_free)));
         }
         let folder = self.folder.trial(id);
         let started = SystemTime::now();
@@ -162,7 +161,7 @@ impl Running<'_> {
             return Ok(Ended::Interrupted);
         }
         if least_free < LEAST_FREE {
-            return Ok(Ended::Lost(disk_full(least_free)));
+            return Ok(Ended::DiskFull(disk_full(least_free)));
         }
         let mut trial = record(id, &folder, started, &fuzzed);
         trial.system = self.system.to_owned();
@@ -171,8 +170,10 @@ impl Running<'_> {
         Ok(Ended::Whole(Box::new(trial)))
     }
 
-    fn free(&self) -> u64 {
-        self.folder.free().unwrap_or(u64::MAX)
+    /// How many bytes are free on the disk, for us.
+    pub(crate) fn free(&self) -> u64 {
+        let disk = rustix::fs::statvfs(self.folder.root());
+        disk.map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 }
 
@@ -186,9 +187,7 @@ fn record(id: &TrialId, folder: &Path, started: SystemTime, fuzzed: &Fuzzed) -> 
     });
     let mut trial = Trial {
         version: VERSION,
-        target: id.target.clone(),
-        engine: id.engine,
-        number: id.number,
+        id: id.clone(),
         started: humantime::format_rfc3339_seconds(started).to_string(),
         system: String::new(),
         core: None,
@@ -224,6 +223,7 @@ fn record(id: &TrialId, folder: &Path, started: SystemTime, fuzzed: &Fuzzed) -> 
     }
     trial
 }
+
 fn disk_full(free: u64) -> String {
     format!(
         "the disk is full: {} MiB are free, and a trial needs {} at all times",
@@ -248,10 +248,8 @@ impl Trial {
         let Some(trial) = read_json::<Self>(&path)? else {
             return Ok(None);
         };
-        let is_it = trial.version == VERSION
-            && (&trial.target, trial.engine, trial.number) == (&id.target, id.engine, id.number);
-        anyhow::ensure!(
-            is_it,
+        ensure!(
+            trial.version == VERSION && trial.id == *id,
             "{} is not of {id}, or of another version of this tool; remove its folder to have it run again",
             path.display()
         );
@@ -261,14 +259,6 @@ impl Trial {
     /// Makes room: a long trial keeps much, and a comparison has many.
     pub fn forget_kept(&mut self) {
         self.kept = Vec::new();
-    }
-
-    /// Executions a second.
-    #[must_use]
-    pub fn executions_per_second(&self) -> f64 {
-        #[allow(clippy::cast_precision_loss, reason = "a rate, to be printed")]
-        let executions = self.executions as f64;
-        executions / self.seconds.max(0.001)
     }
 }
 

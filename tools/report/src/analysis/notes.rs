@@ -1,6 +1,6 @@
 //! What a reader must know before any figure: in plain sentences, and nothing more certain than it is.
 
-use statistics::{ALPHA, mann_whitney};
+use statistics::{ALPHA, groups};
 
 use super::TESTED_FROM;
 use crate::format::{counted, grouped, p_value, span};
@@ -84,7 +84,7 @@ fn few_trials(comparison: &Comparison) -> Option<String> {
     } else {
         format!("Each engine has {trials}")
     };
-    let smallest = mann_whitney::smallest_p(fewest, fewest);
+    let smallest = groups::smallest_p(fewest, fewest);
     let then = if fewest < TESTED_FROM {
         "A single trial is not tested against another: a difference may be chance.".to_owned()
     } else {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::parts::{Engines, table};
+use super::parts::table;
 use crate::format::{NONE, count, milliseconds};
 use crate::{Comparison, EngineResult, FindGroup, UNREPRODUCED, sentences};
 
 /// The section.
-pub(super) fn section(comparison: &Comparison, engines: &Engines<'_>) -> Markup {
+pub(super) fn section(comparison: &Comparison) -> Markup {
     let mut groups: BTreeMap<(&str, &str), Vec<(&EngineResult, &FindGroup)>> = BTreeMap::new();
     for target in &comparison.targets {
         for engine in &target.engines {
@@ -38,13 +38,12 @@ pub(super) fn section(comparison: &Comparison, engines: &Engines<'_>) -> Markup 
                              under the engine."
                         }
                     }
-                    (who(engines, check, target, found))
+                    (who(check, target, found))
                     @for (engine, group) in found {
                         p { (engine.title) ", the shortest:" }
                         pre {
                             code {
-                                "cargo campaign replay --target " (shell_word(target)) " "
-                                (shell_word(&group.example))
+                                "cargo campaign replay --target " (target) " " (quoted(&group.example))
                             }
                         }
                     }
@@ -54,26 +53,19 @@ pub(super) fn section(comparison: &Comparison, engines: &Engines<'_>) -> Markup 
     }
 }
 
-fn who(
-    engines: &Engines<'_>,
-    check: &str,
-    target: &str,
-    found: &[(&EngineResult, &FindGroup)],
-) -> Markup {
-    let none = || NONE.to_owned();
-    let rows: Vec<Vec<Markup>> = found
+fn who(check: &str, target: &str, found: &[(&EngineResult, &FindGroup)]) -> Markup {
+    let rows: Vec<Vec<String>> = found
         .iter()
         .map(|(engine, group)| {
             let first = group.trials.iter().map(|first| first.time_ms).min();
             let each = group.trials.iter();
             let each = each.map(|one| format!("{} ({})", milliseconds(one.time_ms), one.trial));
-            let each: Vec<String> = each.collect();
             vec![
-                html! { (engines.key(&engine.engine)) (engine.title) },
-                html! { (count(group.inputs)) },
-                html! { (group.trials.len()) " of " (engine.trials.len()) },
-                html! { (first.map_or_else(none, milliseconds)) },
-                html! { (each.join(", ")) },
+                engine.title.clone(),
+                count(group.inputs),
+                format!("{} of {}", group.trials.len(), engine.trials.len()),
+                first.map_or_else(|| NONE.to_owned(), milliseconds),
+                each.collect::<Vec<_>>().join(", "),
             ]
         })
         .collect();
@@ -92,26 +84,7 @@ fn who(
     )
 }
 
-/// `word` as one word of a POSIX shell, quoted only when it must be.
-fn shell_word(word: &str) -> String {
-    let is_plain =
-        |character: char| character.is_ascii_alphanumeric() || "-_./:=+,@%".contains(character);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
+/// `word` as one word of a POSIX shell.
+fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shell_reads_one_word() {
-        assert_eq!(shell_word("results/finds/0f3e"), "results/finds/0f3e");
-        assert_eq!(shell_word("my file"), "'my file'");
-        assert_eq!(shell_word("it's; rm"), r"'it'\''s; rm'");
-        assert_eq!(shell_word("~x"), "'~x'");
-        assert_eq!(shell_word(""), "''");
-    }
 }

@@ -49,7 +49,7 @@ pub(super) fn table(
     label: &str,
     headings: &[&str],
     words: &[usize],
-    rows: &[Vec<Markup>],
+    rows: &[Vec<String>],
 ) -> Markup {
     let is_word = |column: usize| words.contains(&column);
     let table = html! {
@@ -68,7 +68,7 @@ pub(super) fn table(
                             @if column == 0 {
                                 th scope="row" { (content) }
                             } @else {
-                                td.word[is_word(column)] { (content) }
+                                td.word[is_word(column)] { (cell(content)) }
                             }
                         }
                     }

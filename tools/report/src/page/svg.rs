@@ -1,4 +1,4 @@
-//! What all drawings share: a frame with a title and a description, texts, marks, and labels that keep apart.
+//! What drawings are made of: lines, paths, texts, marks, and labels that keep apart.
 //!
 //! Colours come from the page's style, so that they follow its theme. A shape, a dash pattern or a figure repeats
 //! whatever a colour shows.
@@ -20,32 +20,6 @@ const MARKS: [&str; STYLES] = [
     "m0 5l5 -8.5h-10z",
     "m-5 -2h3v-3h4v3h3v4h-3v3h-4v-3h-3z",
 ];
-
-/// What a drawing is and shows.
-pub(super) struct Frame<'a> {
-    /// Unique on the page.
-    pub(super) id: &'a str,
-    /// The size, in units that are CSS pixels at scale 1.
-    pub(super) width: f64,
-    pub(super) height: f64,
-    pub(super) title: &'a str,
-    /// The whole drawing in words, for readers who cannot see it.
-    pub(super) words: &'a str,
-}
-
-impl Frame<'_> {
-    pub(super) fn around(&self, content: &Markup) -> Markup {
-        let (id, width, height) = (self.id, px(self.width), px(self.height));
-        html! {
-            svg.plot width=(width) viewBox=(format!("0 0 {width} {height}")) role="img"
-                aria-labelledby=(format!("{id}-title {id}-text")) {
-                title id=(format!("{id}-title")) { (self.title) }
-                desc id=(format!("{id}-text")) { (self.words) }
-                (content)
-            }
-        }
-    }
-}
 
 pub(super) fn line(class: &str, from: (f64, f64), to: (f64, f64)) -> Markup {
     html! { line class=(class) x1=(px(from.0)) y1=(px(from.1)) x2=(px(to.0)) y2=(px(to.1)) {} }
