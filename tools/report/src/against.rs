@@ -113,13 +113,8 @@ pub fn markdown(runs: [&Comparison; 2], names: [&str; 2]) -> String {
 
 /// The engines that both runs have on the same target.
 fn pairs<'a>([old, new]: [&'a Comparison; 2]) -> Vec<Both<'a>> {
-    let engines = |run: &'a Comparison| {
-        let targets = run.targets.iter();
-        targets.flat_map(|target| target.engines.iter().map(move |engine| (target, engine)))
-    };
     let pair = |(target, engine): (&'a TargetResult, &'a EngineResult)| {
-        let mut before = engines(old);
-        let (old_target, old_engine) = before.find(|(old_target, old_engine)| {
+        let (old_target, old_engine) = old.engines().find(|(old_target, old_engine)| {
             (&old_target.target, &old_engine.engine) == (&target.target, &engine.engine)
         })?;
         Some(Both {
@@ -127,7 +122,7 @@ fn pairs<'a>([old, new]: [&'a Comparison; 2]) -> Vec<Both<'a>> {
             engines: [old_engine, engine],
         })
     };
-    engines(new).filter_map(pair).collect()
+    new.engines().filter_map(pair).collect()
 }
 
 impl Both<'_> {

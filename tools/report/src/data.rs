@@ -44,6 +44,14 @@ pub struct Comparison {
     pub notes: Vec<String>,
 }
 
+impl Comparison {
+    /// Every engine on every target.
+    pub fn engines(&self) -> impl Iterator<Item = (&TargetResult, &EngineResult)> {
+        let targets = self.targets.iter();
+        targets.flat_map(|target| target.engines.iter().map(move |engine| (target, engine)))
+    }
+}
+
 /// The machine and the tools.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {

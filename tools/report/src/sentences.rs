@@ -132,8 +132,7 @@ pub(crate) fn only_here(target: &TargetResult) -> Option<String> {
 /// How many inputs fail which check.
 pub(crate) fn finds(comparison: &Comparison) -> String {
     let mut inputs: BTreeMap<&str, usize> = BTreeMap::new();
-    let engines = comparison.targets.iter().flat_map(|target| &target.engines);
-    for group in engines.flat_map(|engine| &engine.finds) {
+    for group in comparison.engines().flat_map(|(_, engine)| &engine.finds) {
         *inputs.entry(&group.check).or_default() += group.inputs;
     }
     if inputs.is_empty() {

@@ -135,7 +135,7 @@ fn pairs_are_compared_at_the_end_and_at_equal_executions() {
     assert_eq!(regions.magnitude, Magnitude::Large);
     assert_eq!(regions.verdict, Verdict::Lower);
     // After 100 executions the fast one is where it began, at 10 regions in every trial.
-    let equal = pair.at_equal_executions.unwrap();
+    let equal = pair.at_equal_executions;
     assert_eq!(
         (equal.first, equal.second, equal.exact),
         (10.0, 32.0, false)

@@ -30,7 +30,6 @@ impl Contestant {
     ];
 
     /// The name on the command line, in folders and in JSON.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Alone(engine) => engine.name(),
@@ -39,7 +38,6 @@ impl Contestant {
     }
 
     /// The name in reports.
-    #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
             Self::Alone(engine) => engine.title(),
@@ -48,7 +46,6 @@ impl Contestant {
     }
 
     /// Its engines, where it takes part beside `all`.
-    #[must_use]
     pub fn engines(self, all: &[Self]) -> BTreeSet<Engine> {
         match self {
             Self::Alone(engine) => [engine].into(),
@@ -71,7 +68,6 @@ impl Contestant {
 }
 
 /// The engines of `all` contestants.
-#[must_use]
 pub fn engines(all: &[Contestant]) -> BTreeSet<Engine> {
     all.iter().flat_map(|one| one.engines(all)).collect()
 }

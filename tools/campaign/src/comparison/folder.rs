@@ -50,25 +50,21 @@ impl Folder {
     }
 
     /// Its path, without symbolic links.
-    #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
     /// The file that a comparison under way locks.
-    #[must_use]
     pub fn lock(&self) -> PathBuf {
         self.root.join(LOCKS[0])
     }
 
     /// The plan's file.
-    #[must_use]
     pub fn plan(&self) -> PathBuf {
         self.root.join("plan.json")
     }
 
     /// The folder of a trial.
-    #[must_use]
     pub fn trial(&self, trial: &TrialId) -> PathBuf {
         self.root
             .join("trials")
@@ -78,25 +74,21 @@ impl Folder {
     }
 
     /// The folder of the builds.
-    #[must_use]
     pub fn builds(&self) -> PathBuf {
         self.root.join("builds")
     }
 
     /// The worker that replays.
-    #[must_use]
     pub fn worker(&self) -> PathBuf {
         self.builds().join("replay_worker")
     }
 
     /// The worker that was built for coverage.
-    #[must_use]
     pub fn neutral(&self) -> PathBuf {
         self.builds().join("coverage_worker")
     }
 
     /// An engine's build of a target.
-    #[must_use]
     pub fn build(&self, engine: Engine, target: &str) -> Build {
         let folder = self.builds().join(engine.name());
         Build {
@@ -107,19 +99,16 @@ impl Folder {
     }
 
     /// The folder of a target's seeds.
-    #[must_use]
     pub fn seeds(&self, target: &str) -> PathBuf {
         self.root.join("seeds").join(target)
     }
 
     /// The dictionary of a target, when it has one.
-    #[must_use]
     pub fn dictionary(&self, target: &str) -> Option<PathBuf> {
         Some(self.dictionaries().join(target)).filter(|path| path.exists())
     }
 
     /// The folder of the dictionaries.
-    #[must_use]
     pub fn dictionaries(&self) -> PathBuf {
         self.root.join("dictionaries")
     }

@@ -78,7 +78,6 @@ pub struct HuntTrial {
 
 impl HuntTrial {
     /// The trial as survival data; none when it does not count.
-    #[must_use]
     pub fn observation(&self) -> Option<Observation> {
         let hunt = &self.hunt;
         let caught = |time_ms, happened| Some(Observation { time_ms, happened });
@@ -95,19 +94,16 @@ impl HuntTrial {
 impl Hunt {
     /// Whether the engine notices the fault: by a find of its own, or because a seed fails, which is the
     /// first thing that it executes.
-    #[must_use]
     pub fn caught(&self) -> bool {
         self.find.is_some() || self.seed_fails.is_some()
     }
 
     /// Whether the engine was left nothing to start from.
-    #[must_use]
     pub fn every_seed_fails(&self) -> bool {
         self.seed_fails.is_some() && self.executions == 0 && self.time_ms == 0
     }
 
     /// Whether this still says what a hunt of `time` would: it found something, or had as long.
-    #[must_use]
     pub fn answers(&self, time: Duration) -> bool {
         self.failure.is_none()
             && (self.find.is_some() || u128::from(self.limit_ms) >= time.as_millis())
@@ -115,13 +111,11 @@ impl Hunt {
 }
 
 /// Where hunts and what belongs to them are.
-#[must_use]
 pub fn folder(folder: &Folder) -> PathBuf {
     folder.root().join("faults")
 }
 
 /// The file of a hunt that came to its end, in the folder `faults` of all hunts.
-#[must_use]
 pub fn file(faults: &Path, fault: &str, id: &TrialId) -> PathBuf {
     let engine = id.engine.name();
     let name = format!("{:03}.json", id.number);
@@ -176,7 +170,6 @@ pub fn add_to(comparison: &mut Comparison, hunts: &[HuntTrial]) {
 }
 
 /// The hunts that do not count, in sentences.
-#[must_use]
 pub fn lost(hunts: &[HuntTrial]) -> Vec<String> {
     let lost = hunts.iter().filter(|hunt| hunt.observation().is_none());
     lost.map(|hunt| {

@@ -29,7 +29,6 @@ impl std::fmt::Display for TrialId {
 }
 
 /// All trials in the order in which they are run.
-#[must_use]
 pub fn of(targets: &[String], engines: &[Contestant], trials: usize, seed: u64) -> Vec<TrialId> {
     let mut order = Vec::with_capacity(targets.len() * engines.len() * trials);
     let mut seeds = Rng::with_seed(seed);

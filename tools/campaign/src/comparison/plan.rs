@@ -100,7 +100,6 @@ impl Plan {
 
     /// Why a comparison with this plan cannot go on with what is asked for now, on `machine`: a sentence each.
     /// More trials than planned are no difference.
-    #[must_use]
     pub fn differences(&self, asked: &Asked, machine: &Machine) -> Vec<String> {
         let mut differences = Vec::new();
         let mut check = |what: &str, there: String, asked: Option<String>| {

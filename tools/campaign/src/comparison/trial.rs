@@ -233,7 +233,6 @@ fn disk_full(free: u64) -> String {
 }
 
 /// The file that makes a trial whole.
-#[must_use]
 pub fn file(trial: &Path) -> PathBuf {
     trial.join("trial.json")
 }

@@ -66,23 +66,19 @@ pub(super) fn pairs(target: &TargetResult) -> Vec<Pair> {
             };
             let both = first.counting().chain(second.counting());
             let least = both.map(|trial| trial.executions).min().unwrap_or(0);
-            if let Some(regions) = compare(&|trial| trial.reach.regions) {
+            let at_least = |trial: &TrialResult| curves::regions_at_executions(trial, least);
+            let regions = compare(&|trial| trial.reach.regions);
+            if let (Some(regions), Some(at_equal_executions)) = (regions, compare(&at_least)) {
                 pairs.push(Pair {
                     first: first.engine.clone(),
                     second: second.engine.clone(),
                     regions,
-                    at_equal_executions: compare(&|trial| {
-                        curves::regions_at_executions(trial, least)
-                    }),
+                    at_equal_executions,
                 });
             }
         }
     }
     adjust(pairs.iter_mut().map(|pair| &mut pair.regions));
-    adjust(
-        pairs
-            .iter_mut()
-            .filter_map(|pair| pair.at_equal_executions.as_mut()),
-    );
+    adjust(pairs.iter_mut().map(|pair| &mut pair.at_equal_executions));
     pairs
 }

@@ -43,8 +43,7 @@ pub struct Pair {
     /// Regions at the end of the time.
     pub regions: Contrast,
     /// Regions when each had executed as much as the trial that executed least.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub at_equal_executions: Option<Contrast>,
+    pub at_equal_executions: Contrast,
 }
 
 /// A comparison of two groups of trials.

@@ -11,12 +11,10 @@ use crate::{Comparison, EngineResult, FindGroup, UNREPRODUCED, sentences};
 /// The section.
 pub(super) fn section(comparison: &Comparison) -> Markup {
     let mut groups: BTreeMap<(&str, &str), Vec<(&EngineResult, &FindGroup)>> = BTreeMap::new();
-    for target in &comparison.targets {
-        for engine in &target.engines {
-            for group in &engine.finds {
-                let key = (group.check.as_str(), target.target.as_str());
-                groups.entry(key).or_default().push((engine, group));
-            }
+    for (target, engine) in comparison.engines() {
+        for group in &engine.finds {
+            let key = (group.check.as_str(), target.target.as_str());
+            groups.entry(key).or_default().push((engine, group));
         }
     }
     html! {

@@ -11,7 +11,7 @@ pub(super) struct Engines<'a>(Vec<(&'a str, &'a str)>);
 impl<'a> Engines<'a> {
     pub(super) fn of(comparison: &'a Comparison) -> Self {
         let mut engines: Vec<(&str, &str)> = Vec::new();
-        for engine in comparison.targets.iter().flat_map(|target| &target.engines) {
+        for (_, engine) in comparison.engines() {
             if !engines.iter().any(|(name, _)| *name == engine.engine) {
                 engines.push((&engine.engine, &engine.title));
             }

@@ -146,9 +146,11 @@ fn pairs(target: &TargetResult) -> Markup {
         let (first, second) = (title(target, &pair.first), title(target, &pair.second));
         let names = format!("{first} – {second}");
         rows.push(row(&names, "at equal time", &pair.regions));
-        if let Some(contrast) = &pair.at_equal_executions {
-            rows.push(row(&names, "at equal executions", contrast));
-        }
+        rows.push(row(
+            &names,
+            "at equal executions",
+            &pair.at_equal_executions,
+        ));
     }
     let headings = [
         "pair", "compared", "medians", "U", "p", "adjusted", "A12", "effect", "verdict",
