@@ -15,7 +15,7 @@ use campaign::comparison::folder::Folder;
 use campaign::comparison::machine;
 use campaign::comparison::order::TrialId;
 use campaign::comparison::plan::{self, Plan};
-use campaign::comparison::trial::{Ended, Running, Trial};
+use campaign::comparison::trial::{self, Ended, Trial};
 use campaign::corpus::content_name;
 use campaign::engine::Engine;
 use campaign::supervisor;
@@ -86,21 +86,32 @@ fn stand_ins(engine: &str) -> (tempfile::TempDir, Folder) {
     (out, folder)
 }
 
-fn run(folder: &Folder, id: &TrialId, seconds: u64) -> Ended<Trial> {
-    try_to_run(folder, id, seconds).unwrap()
+/// A plan for the stand-ins.
+fn plan(folder: &Folder, time_seconds: u64) -> Plan {
+    Plan {
+        version: plan::VERSION,
+        started: "2026-01-01T00:00:00Z".into(),
+        targets: vec![TARGET.into()],
+        engines: vec![LIBFUZZER],
+        trials: 3,
+        time_seconds,
+        snapshot_seconds: 1,
+        cores: 1,
+        order_seed: 7,
+        machine: machine::describe(&[Engine::Libfuzzer].into(), 1, 1),
+        code: None,
+        files: folder.kept().unwrap(),
+    }
 }
 
-fn try_to_run(folder: &Folder, id: &TrialId, seconds: u64) -> anyhow::Result<Ended<Trial>> {
+fn run(folder: &Folder, id: &TrialId, seconds: u64) -> anyhow::Result<Trial> {
     folder.begin(id).unwrap();
-    let running = Running {
-        folder,
-        contestants: &[LIBFUZZER],
-        time: Duration::from_secs(seconds),
-        snapshot: Duration::from_millis(200),
-        system: "a system",
-    };
+    let plan = plan(folder, seconds);
     let target = TargetInfo::new(TARGET, "a stand-in", 100);
-    running.run(id, &target, None, &mut |_| {})
+    match trial::run(folder, &plan, id, &target, None, &mut |_| {})? {
+        Ended::Whole(trial) => Ok(*trial),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -108,13 +119,9 @@ fn a_trial_is_whole_once_its_file_is_there_and_records_what_came_when() {
     let (_out, folder) = stand_ins(ENGINE);
     folder.begin(&id(1)).unwrap();
     assert_eq!(Trial::read(&folder, &id(1)).unwrap(), None);
-    let Ended::Whole(trial) = run(&folder, &id(1), 2) else {
-        panic!("it is not whole");
-    };
-    assert_eq!(
-        Trial::read(&folder, &id(1)).unwrap().as_ref(),
-        Some(&*trial)
-    );
+    let trial = run(&folder, &id(1), 2).unwrap();
+    let read = Trial::read(&folder, &id(1)).unwrap();
+    assert_eq!(read.as_ref(), Some(&trial));
     assert_eq!(trial.failure, None);
     assert_eq!((trial.seeds_read, trial.executions), (2, 1000));
     assert_eq!(trial.corpus, 2);
@@ -148,14 +155,12 @@ fn a_trial_is_whole_once_its_file_is_there_and_records_what_came_when() {
 #[test]
 fn an_engine_that_dies_makes_a_trial_that_does_not_count() {
     let (_out, folder) = stand_ins("echo 'out of luck'; exit 7");
-    let Ended::Whole(trial) = run(&folder, &id(1), 5) else {
-        panic!("it is not whole");
-    };
+    let trial = run(&folder, &id(1), 5).unwrap();
     let why = trial.failure.unwrap();
     assert!(why.contains("out of luck"), "{why}");
     // What cannot even be started is an error, and leaves no whole trial.
     fs::remove_file(folder.builds().join("libfuzzer").join(TARGET)).unwrap();
-    assert!(try_to_run(&folder, &id(2), 1).is_err());
+    assert!(run(&folder, &id(2), 1).is_err());
     assert_eq!(Trial::read(&folder, &id(2)).unwrap(), None);
 }
 
@@ -185,21 +190,7 @@ fn stderr(mut compare: Command, code: i32) -> String {
 #[test]
 fn a_comparison_is_resumed_only_as_it_was_started() {
     let (out, folder) = stand_ins(ENGINE);
-    let plan = Plan {
-        version: plan::VERSION,
-        started: "2026-01-01T00:00:00Z".into(),
-        targets: vec![TARGET.into()],
-        engines: vec![LIBFUZZER],
-        trials: 3,
-        time_seconds: 60,
-        snapshot_seconds: 1,
-        cores: 1,
-        order_seed: 7,
-        machine: machine::describe(&[Engine::Libfuzzer].into(), 1, 1),
-        code: None,
-        files: folder.kept().unwrap(),
-    };
-    write_json(&folder.plan(), &plan).unwrap();
+    write_json(&folder.plan(), &plan(&folder, 60)).unwrap();
     let differently = ["--time", "30s", "--trials", "2", "--engines", "all"];
     let output = stderr(compare(out.path(), &differently), 1);
     for part in [

@@ -1,5 +1,7 @@
 //! Hunts of planted faults, as survival data and in the report.
 
+use std::time::Duration;
+
 use campaign::atomic::write_json;
 use campaign::comparison::contestant::Contestant;
 use campaign::comparison::folder::Folder;
@@ -75,6 +77,22 @@ fn a_hunt_without_a_find_is_censored_and_one_that_died_does_not_count() {
         seen(60_000, true),
         "it died, but of the find"
     );
+}
+
+#[test]
+fn a_hunt_is_reused_when_it_found_something_or_had_as_long() {
+    let minute = Duration::from_secs(60);
+    for (is_caught, limit_ms, is_answer) in [
+        (true, 1, true),
+        (false, 60_000, true),
+        (false, 59_999, false),
+    ] {
+        let mut hunt = hunt(Engine::Afl, 1, 1, is_caught).hunt;
+        hunt.limit_ms = limit_ms;
+        assert_eq!(hunt.answers(minute), is_answer, "{hunt:?}");
+        hunt.failure = Some("it died".to_owned());
+        assert!(!hunt.answers(minute));
+    }
 }
 
 #[test]

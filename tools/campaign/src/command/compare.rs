@@ -1,34 +1,27 @@
 //! `campaign compare`: all engines on the same oracle, from the same seeds, for the same time, as often as asked.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use report::{Comparison, against, summary};
-use worker::TargetInfo;
-use worker::protocol::Hello;
 
 use super::{FINDS, INTERRUPTED, chosen_targets};
 use crate::atomic;
 use crate::comparison::folder::Folder;
 use crate::comparison::hunts as hunted;
-use crate::comparison::machine;
 use crate::comparison::order::{self, TrialId};
-use crate::comparison::plan::{Asked, Plan};
+use crate::comparison::plan::Asked;
 use crate::comparison::reporting::{self, Reporting};
 use crate::comparison::schedule::{Schedule, Trials};
-use crate::comparison::start;
-use crate::comparison::trial::{self, Running, Trial};
-use crate::cores;
-use crate::coverage::SourceMap;
+use crate::comparison::start::{self, Opened};
+use crate::comparison::trial::{self, Trial};
 use crate::engine::session;
 use crate::fuzz::never_evaluated_in_words;
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::replay::hello_of;
 use crate::supervisor::Claim;
 
 /// Compare the engines: same oracle, same seeds, same profile, same time, one core each.
@@ -105,18 +98,12 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     asked.targets.dedup();
     let old = args.against.as_deref().map(report::read).transpose()?;
     let folder = output_folder(args.out.as_deref(), project)?;
-    if !folder.join("plan.json").exists() {
-        // No folder is made for a target that is not there. One that is resumed has its own worker to ask.
-        chosen_targets(project, &asked.targets)?;
-    }
-    let folder = Folder::open(&folder)?;
-    let is_here = |from: &PathBuf| {
-        let from = from.canonicalize().unwrap_or_else(|_| from.clone());
-        from == folder.root() || from.parent() == Some(folder.root())
+    // No folder is made for a target that is not there. One that is resumed has its own targets.
+    let targets = match folder.join("plan.json").exists() {
+        true => Vec::new(),
+        false => chosen_targets(project, &asked.targets)?,
     };
-    if args.against.as_ref().is_some_and(is_here) {
-        bail!("--against names the comparison itself; name an earlier one");
-    }
+    let folder = Folder::open(&folder)?;
     let claim = Claim::take(folder.root(), &folder.lock())?;
     if claim.ended > 0 {
         progress.say(&format!(
@@ -124,67 +111,24 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
             claim.ended
         ));
     }
-    let plan = match Plan::read(&folder.plan())? {
-        Some(plan) => start::resume(plan, &asked, &folder)?,
-        None => {
-            let targets = chosen_targets(project, &asked.targets)?;
-            start::start(&asked, &targets, project, &folder, &progress)?
-        }
-    };
-
-    // The project may have changed since the start, and the kept worker has not.
-    let Hello {
-        targets, checks, ..
-    } = hello_of(&folder.worker())?;
-    let targets: BTreeMap<String, TargetInfo> = targets
-        .into_iter()
-        .map(|target| (target.name.clone(), target))
-        .collect();
-    for name in &plan.targets {
-        let worker = folder.worker();
-        ensure!(
-            targets.contains_key(name),
-            "{} has no target {name}",
-            worker.display()
-        );
-    }
-    let map = SourceMap::of_worker(
-        &folder.neutral(),
-        project.root(),
-        &project.code_under_test()?,
-    )?;
+    let opened = start::open(&asked, &targets, project, folder, &progress)?;
+    let Opened { folder, plan, .. } = &opened;
     let order = order::of(&plan.targets, &plan.engines, plan.trials, plan.order_seed);
     if args.retry {
-        retry(&folder, &order, &progress)?;
+        retry(folder, &order, &progress)?;
     }
-    let time = Duration::from_secs(plan.time_seconds);
     let schedule = Schedule {
-        running: Running {
-            folder: &folder,
-            contestants: &plan.engines,
-            time,
-            snapshot: Duration::from_secs(plan.snapshot_seconds),
-            system: &machine::system(),
-        },
-        targets: &targets,
-        cores: cores::of_each(plan.cores),
-        map: &map,
+        opened: &opened,
         progress: &progress,
     };
     let trials = schedule.run(order);
-    let hunts = hunted::read(&folder)?;
-    let comparison = progress.step("report", || {
-        let reporting = Reporting {
-            plan: &plan,
-            folder: &folder,
-            map: &map,
-            targets: &targets,
-            checks: &checks,
-            trials: &trials,
-            hunts: &hunts,
-        };
-        reporting.comparison()
-    })?;
+    let hunts = hunted::read(folder)?;
+    let reporting = Reporting {
+        opened: &opened,
+        trials: &trials,
+        hunts: &hunts,
+    };
+    let comparison = progress.step("report", || reporting.comparison())?;
     // Printed first: on a full disk it is all that there will be.
     outln!("{}", summary::markdown(&comparison));
     reporting::write(&comparison, folder.root())?;
@@ -198,7 +142,7 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
         outln!("{text}");
     }
     let lost = hunted::lost(&hunts);
-    conclude(&comparison, &trials, &folder, project, lost)
+    conclude(&comparison, &trials, folder, project, lost)
 }
 
 /// The folder to write to, and to go on in.
@@ -236,36 +180,29 @@ fn conclude(
 ) -> Result<ExitCode> {
     let command = project.command();
     let mut has_finds = false;
-    for target in &comparison.targets {
-        for engine in &target.engines {
-            for group in &engine.finds {
-                has_finds = true;
-                outln!(
-                    "FIND {} ({}, {}): {} inputs; reproduce: {command} replay --target {} {}",
-                    group.check,
-                    target.target,
-                    engine.title,
-                    group.inputs,
-                    target.target,
-                    group.example
-                );
-            }
-            for trial in &engine.trials {
-                if let Some(failure) = &trial.failure {
-                    let (name, number) = (&target.target, trial.trial);
-                    failures.push(format!(
-                        "{name}, {}, trial {number}: {failure}",
-                        engine.title
-                    ));
-                }
+    for (target, engine) in comparison.engines() {
+        let (name, title) = (&target.target, &engine.title);
+        for group in &engine.finds {
+            has_finds = true;
+            outln!(
+                "FIND {} ({name}, {title}): {} inputs; reproduce: {command} replay --target {name} {}",
+                group.check,
+                group.inputs,
+                group.example
+            );
+        }
+        for trial in &engine.trials {
+            if let Some(failure) = &trial.failure {
+                failures.push(format!("{name}, {title}, trial {}: {failure}", trial.trial));
             }
         }
-        if !target.never_evaluated.is_empty() && trials.not_begun == 0 {
-            failures.push(format!(
-                "{}: {}",
-                target.target,
-                never_evaluated_in_words(&target.target, &target.never_evaluated)
-            ));
+    }
+    for target in &comparison.targets {
+        let missed = &target.never_evaluated;
+        if !missed.is_empty() && trials.not_begun == 0 {
+            let name = &target.target;
+            let words = never_evaluated_in_words(name, missed);
+            failures.push(format!("{name}: {words}"));
         }
     }
     outln!(

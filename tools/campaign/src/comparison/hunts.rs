@@ -186,17 +186,17 @@ pub fn lost(hunts: &[HuntTrial]) -> Vec<String> {
 }
 
 fn notes(hunts: &[HuntTrial]) -> Vec<String> {
-    let faults: BTreeSet<&str> = hunts.iter().map(|hunt| hunt.fault.as_str()).collect();
-    let hunted = counted(faults.len(), "planted fault was", "planted faults were");
+    let faults = |which: fn(&&HuntTrial) -> bool| -> BTreeSet<&str> {
+        let hunts = hunts.iter().filter(which);
+        hunts.map(|hunt| hunt.fault.as_str()).collect()
+    };
+    let hunted = faults(|_| true).len();
+    let hunted = counted(hunted, "planted fault was", "planted faults were");
     let mut notes = vec![format!(
         "{hunted} hunted. How soon each is caught shows how strong the oracle is on such mistakes; they \
          are no sample of real ones, and rank no engine."
     )];
-    let by_seeds: BTreeSet<&str> = hunts
-        .iter()
-        .filter(|hunt| hunt.hunt.seed_fails.is_some())
-        .map(|hunt| hunt.fault.as_str())
-        .collect();
+    let by_seeds = faults(|hunt| hunt.hunt.seed_fails.is_some());
     if !by_seeds.is_empty() {
         let names: Vec<&str> = by_seeds.into_iter().collect();
         notes.push(format!(
@@ -205,11 +205,8 @@ fn notes(hunts: &[HuntTrial]) -> Vec<String> {
         ));
     }
     notes.extend(lost(hunts));
-    let bases: BTreeSet<(&str, &str)> = hunts
-        .iter()
-        .map(|hunt| (hunt.of.sources.as_str(), hunt.of.seeds.as_str()))
-        .collect();
-    if bases.len() > 1 {
+    let bases = hunts.iter().map(|hunt| (&hunt.of.sources, &hunt.of.seeds));
+    if bases.collect::<BTreeSet<_>>().len() > 1 {
         notes.push(
             "Planted faults were hunted with more than one state of the sources or seeds; `cargo lab faults --into` \
              this folder runs the older ones again."
@@ -217,29 +214,4 @@ fn notes(hunts: &[HuntTrial]) -> Vec<String> {
         );
     }
     notes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hunt_is_reused_when_it_found_something_or_had_as_long() {
-        let hunt = |found: bool, limit_ms| Hunt {
-            find: found.then(|| Find {
-                target: String::new(),
-                check: String::new(),
-                input: String::new(),
-            }),
-            time_ms: 1,
-            executions: 1,
-            limit_ms,
-            seed_fails: None,
-            failure: None,
-        };
-        let minute = std::time::Duration::from_secs(60);
-        assert!(hunt(true, 1).answers(minute));
-        assert!(hunt(false, 60_000).answers(minute));
-        assert!(!hunt(false, 59_999).answers(minute));
-    }
 }

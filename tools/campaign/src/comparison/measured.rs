@@ -88,23 +88,17 @@ fn replay(folder: &Folder, map: &SourceMap, target: &str, inputs: &[Input]) -> R
         version: VERSION,
         inputs: inputs.len(),
         vanished: unread.map(|find| find.path.display().to_string()).collect(),
-        growth: thinned(&replayed.growth.points),
+        growth: thinned(replayed.growth.points),
         regions: map.numbers(&replayed.covered),
     })
 }
 
 /// One point for each moment: the last.
-fn thinned(points: &[GrowthPoint]) -> Vec<GrowthPoint> {
-    let mut thinned: Vec<GrowthPoint> = Vec::new();
-    for &point in points {
-        match thinned.last_mut() {
-            Some(last) if (last.time_ms, last.executions) == (point.time_ms, point.executions) => {
-                *last = point;
-            }
-            _ => thinned.push(point),
-        }
-    }
-    thinned
+fn thinned(mut points: Vec<GrowthPoint>) -> Vec<GrowthPoint> {
+    points.reverse();
+    points.dedup_by_key(|point| (point.time_ms, point.executions));
+    points.reverse();
+    points
 }
 
 #[cfg(test)]
@@ -113,23 +107,15 @@ mod tests {
 
     #[test]
     fn a_moment_has_one_point() {
-        let point = |time_ms, executions, regions| GrowthPoint {
+        let point = |(time_ms, executions, regions)| GrowthPoint {
             time_ms,
             executions,
             regions,
             lines: regions,
             functions: 1,
         };
-        let points = [
-            point(0, 0, 1),
-            point(0, 0, 5),
-            point(0, 3, 6),
-            point(9, 3, 7),
-            point(9, 3, 8),
-        ];
-        assert_eq!(
-            thinned(&points),
-            [point(0, 0, 5), point(0, 3, 6), point(9, 3, 8)]
-        );
+        let points = [(0, 0, 1), (0, 0, 5), (0, 3, 6), (9, 3, 7), (9, 3, 8)].map(point);
+        let last = [(0, 0, 5), (0, 3, 6), (9, 3, 8)].map(point);
+        assert_eq!(thinned(points.into()), last);
     }
 }

@@ -66,17 +66,13 @@ mod tests {
         assert_eq!(order.len(), 7 * 6);
         for (block, trials) in order.chunks(6).enumerate() {
             assert!(trials.iter().all(|trial| trial.number == block + 1));
-            let pairs: BTreeSet<_> = trials
-                .iter()
-                .map(|trial| (&trial.target, trial.engine))
-                .collect();
-            assert_eq!(pairs.len(), 6);
+            let different: BTreeSet<&TrialId> = trials.iter().collect();
+            assert_eq!(different.len(), 6);
         }
     }
 
     #[test]
     fn the_seed_decides_and_more_trials_begin_alike() {
-        assert_eq!(order(5, 1), order(5, 1));
         assert_ne!(order(5, 1), order(5, 2));
         assert_eq!(order(9, 1)[..5 * 6], order(5, 1));
     }

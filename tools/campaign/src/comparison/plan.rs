@@ -31,7 +31,8 @@ pub struct Plan {
     pub trials: usize,
     /// How long a trial takes, in seconds.
     pub time_seconds: u64,
-    /// How often a running engine's files are looked at, in seconds.
+    /// How often a running engine's files are looked at, in seconds: executions are noted, and inputs that libFuzzer
+    /// may replace are preserved.
     pub snapshot_seconds: u64,
     /// How many engines run at once.
     pub cores: usize,
@@ -65,17 +66,17 @@ pub struct Asked {
     /// How many engines run at once, each on a core of its own; by default as many as there are cores.
     #[arg(long, value_name = "K", alias = "jobs")]
     pub cores: Option<NonZeroUsize>,
-    /// How often a running engine's files are looked at: executions are noted, and inputs that libFuzzer may replace
-    /// are preserved. By default every second, and in trials of more than ten minutes a 600th of their time, up to a
-    /// minute.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub snapshot: Option<Duration>,
     /// The seed of the order in which trials are run; by default another each time.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 }
 
 impl Plan {
+    /// How long a trial takes.
+    pub(crate) const fn time(&self) -> Duration {
+        Duration::from_secs(self.time_seconds)
+    }
+
     /// Reads a plan; none when there is no such file.
     ///
     /// # Errors
@@ -114,8 +115,6 @@ impl Plan {
         check("--engines", listed(&self.engines), engines);
         let time = asked.time.map(|time| seconds(time.as_secs()));
         check("--time", seconds(self.time_seconds), time);
-        let snapshot = asked.snapshot.map(|time| seconds(time.as_secs()));
-        check("--snapshot", seconds(self.snapshot_seconds), snapshot);
         let cores = asked.cores.map(|cores| cores.to_string());
         check("--cores", self.cores.to_string(), cores);
         let seed = asked.seed.map(|seed| seed.to_string());
@@ -185,7 +184,6 @@ mod tests {
             engines: engines(&plan.engines),
             trials: NonZeroUsize::new(9),
             time: Some(Duration::from_secs(60)),
-            snapshot: Some(Duration::from_secs(1)),
             cores: NonZeroUsize::new(2),
             seed: Some(7),
         };
@@ -196,7 +194,6 @@ mod tests {
         asked.engines = engines(&plan.engines[..1]);
         asked.trials = NonZeroUsize::new(4);
         asked.time = Some(Duration::from_secs(30));
-        asked.snapshot = Some(Duration::from_secs(2));
         asked.cores = NonZeroUsize::new(1);
         asked.seed = Some(8);
         here.processor = "Q".into();
@@ -207,7 +204,6 @@ mod tests {
                 "the targets: it has fuzz_a, fuzz_b, and asked for is fuzz_a",
                 "--engines: it has afl, honggfuzz, and asked for is afl",
                 "--time: it has 60 s, and asked for is 30 s",
-                "--snapshot: it has 1 s, and asked for is 2 s",
                 "--cores: it has 2, and asked for is 1",
                 "--seed: it has 7, and asked for is 8",
                 "--trials: it has 5, and asked for is 4, which are fewer",
@@ -224,14 +220,9 @@ mod tests {
         assert_eq!(Plan::read(&path).unwrap(), None);
         std::fs::write(&path, serde_json::to_string(&plan()).unwrap()).unwrap();
         assert_eq!(Plan::read(&path).unwrap(), Some(plan()));
-        let future = Plan {
-            version: VERSION + 1,
-            ..plan()
-        };
-        for text in [
-            serde_json::to_string(&future).unwrap(),
-            "{\"version\": 1".into(),
-        ] {
+        let mut future = plan();
+        future.version += 1;
+        for text in [&*serde_json::to_string(&future).unwrap(), "{\"version\": 1"] {
             std::fs::write(&path, text).unwrap();
             let error = format!("{:#}", Plan::read(&path).unwrap_err());
             assert!(error.contains("--out"), "{error}");

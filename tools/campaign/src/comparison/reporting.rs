@@ -9,35 +9,24 @@ use report::{
     Comparison, EngineResult, FindGroup, FirstFind, Machine, Reach, RegionReach, SeedsResult,
     TargetResult, TrialResult, VERSION, analysis, page, series, summary,
 };
-use worker::TargetInfo;
-use worker::protocol::CheckInfo;
 
 use super::contestant::Contestant;
-use super::folder::Folder;
 use super::hunts::{self, HuntTrial};
 use super::measured::{self, Measured};
 use super::order::TrialId;
-use super::plan::Plan;
 use super::schedule::Trials;
+use super::start::Opened;
 use super::trial::Trial;
 use crate::atomic;
-use crate::coverage::{SourceMap, Tally};
+use crate::coverage::Tally;
 use crate::engine::session;
 use crate::fuzz;
 use crate::output::from_here;
 
 /// What a report is made of.
 pub(crate) struct Reporting<'a> {
-    /// What was asked.
-    pub(crate) plan: &'a Plan,
-    /// Where it is.
-    pub(crate) folder: &'a Folder,
-    /// The map of its coverage build.
-    pub(crate) map: &'a SourceMap,
-    /// The targets, by name.
-    pub(crate) targets: &'a BTreeMap<String, TargetInfo>,
-    /// All checks.
-    pub(crate) checks: &'a [CheckInfo],
+    /// The comparison.
+    pub(crate) opened: &'a Opened,
     /// The trials of all targets.
     pub(crate) trials: &'a Trials,
     /// The hunts of planted faults.
@@ -56,7 +45,7 @@ struct OfEngine<'a> {
 impl Reporting<'_> {
     /// The report, with every statistic. Fails when what the seeds reach cannot be measured.
     pub(crate) fn comparison(&self) -> Result<Comparison> {
-        let plan = self.plan;
+        let plan = &self.opened.plan;
         let mut machine = plan.machine.clone();
         let code = plan.code.iter();
         let code = code.map(|code| ("the project".to_owned(), code.clone()));
@@ -81,9 +70,12 @@ impl Reporting<'_> {
 
     /// A target's data. What follows from the trials is left empty.
     fn target(&self, name: &str) -> Result<TargetResult> {
-        let target = &self.targets[name];
-        let seeds = measured::seeds(self.folder, self.map, name)?;
-        let engines = self.plan.engines.iter();
+        let Opened {
+            folder, plan, map, ..
+        } = self.opened;
+        let target = &self.opened.targets[name];
+        let seeds = measured::seeds(folder, map, name)?;
+        let engines = plan.engines.iter();
         let engines: Vec<OfEngine<'_>> = engines.map(|&engine| self.engine(name, engine)).collect();
         let reached = engines.iter().flat_map(|engine| &engine.reached);
         let mut evaluations = BTreeMap::new();
@@ -98,8 +90,8 @@ impl Reporting<'_> {
             target: name.to_owned(),
             drives: target.drives.clone(),
             max_input: target.max_input,
-            dictionary: self.folder.dictionary(name).is_some(),
-            total: self.reach(0..self.map.regions().len()),
+            dictionary: folder.dictionary(name).is_some(),
+            total: self.reach(0..map.regions().len()),
             union: self.reach(reached.chain(&seeds.regions).copied()),
             seeds: SeedsResult {
                 inputs: seeds.inputs,
@@ -107,13 +99,13 @@ impl Reporting<'_> {
             },
             regions: self.regions(&seeds, &engines),
             engines: engines.into_iter().map(|engine| engine.result).collect(),
-            never_evaluated: fuzz::never_evaluated(target, self.checks, &evaluations),
+            never_evaluated: fuzz::never_evaluated(target, &self.opened.checks, &evaluations),
             ..TargetResult::default()
         })
     }
 
     fn reach(&self, regions: impl IntoIterator<Item = usize>) -> Reach {
-        let mut tally = Tally::new(self.map);
+        let mut tally = Tally::new(&self.opened.map);
         tally.add(regions);
         Reach {
             regions: tally.regions().len(),
@@ -196,7 +188,7 @@ impl Reporting<'_> {
                     trials: Vec::new(),
                 });
                 group.inputs += 1;
-                let path = self.folder.trial(&trial.id).join(&find.file);
+                let path = self.opened.folder.trial(&trial.id).join(&find.file);
                 let length = path.metadata().map_or(u64::MAX, |file| file.len());
                 let least = shortest.entry(&find.check).or_insert(u64::MAX);
                 if group.example.is_empty() || length < *least {
@@ -229,7 +221,7 @@ impl Reporting<'_> {
             })
             .collect();
         let trials = |of: &BTreeMap<usize, usize>, number| of.get(&number).copied().unwrap_or(0);
-        let regions = self.map.regions().iter().enumerate();
+        let regions = self.opened.map.regions().iter().enumerate();
         regions
             .map(|(number, region)| RegionReach {
                 file: region.file.clone(),

@@ -1,10 +1,12 @@
 //! How a comparison is started, and how it is resumed.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
 use worker::TargetInfo;
+use worker::protocol::CheckInfo;
 
 use super::contestant::{self, Contestant};
 use super::folder::{Folder, keep};
@@ -13,16 +15,58 @@ use super::plan::{self, Asked, Plan};
 use crate::atomic::write_json;
 use crate::cores;
 use crate::corpus::files_in;
-use crate::coverage::NeutralBuild;
+use crate::coverage::{NeutralBuild, SourceMap};
 use crate::engine::Sanitizer;
 use crate::progress::Progress;
 use crate::project::Project;
+use crate::replay::hello_of;
+
+/// A comparison under way.
+pub(crate) struct Opened {
+    /// Where it is.
+    pub(crate) folder: Folder,
+    /// What is compared.
+    pub(crate) plan: Plan,
+    /// The targets, by name: those of the kept worker, for the project may have changed.
+    pub(crate) targets: BTreeMap<String, TargetInfo>,
+    /// All checks.
+    pub(crate) checks: Vec<CheckInfo>,
+    /// The map of the coverage build.
+    pub(crate) map: SourceMap,
+}
 
 /// The time of a trial when none is asked for.
 const TIME: Duration = Duration::from_secs(60);
 
+/// Starts a comparison of `targets`, or resumes the one in the folder.
+pub(crate) fn open(
+    asked: &Asked,
+    targets: &[&TargetInfo],
+    project: &Project,
+    folder: Folder,
+    progress: &Progress,
+) -> Result<Opened> {
+    let plan = match Plan::read(&folder.plan())? {
+        Some(plan) => resume(plan, asked, &folder)?,
+        None => start(asked, targets, project, &folder, progress)?,
+    };
+    let hello = hello_of(&folder.worker())?;
+    let code = project.code_under_test()?;
+    let map = SourceMap::of_worker(&folder.neutral(), project.root(), &code)?;
+    let targets = hello.targets.into_iter();
+    Ok(Opened {
+        folder,
+        plan,
+        targets: targets
+            .map(|target| (target.name.clone(), target))
+            .collect(),
+        checks: hello.checks,
+        map,
+    })
+}
+
 /// Builds everything, keeps it in the folder, and writes the plan.
-pub(crate) fn start(
+fn start(
     asked: &Asked,
     targets: &[&TargetInfo],
     project: &Project,
@@ -78,9 +122,7 @@ pub(crate) fn start(
         engines: contestants,
         trials: asked.trials.map_or(1, usize::from),
         time_seconds,
-        snapshot_seconds: asked
-            .snapshot
-            .map_or((time_seconds / 600).clamp(1, 60), |time| time.as_secs()),
+        snapshot_seconds: (time_seconds / 600).clamp(1, 60),
         cores,
         order_seed: asked.seed.unwrap_or(by_clock),
         machine: machine::describe(&engines, cores::count(), cores),
@@ -93,7 +135,7 @@ pub(crate) fn start(
 
 /// Resumes a comparison, with more trials when more are asked for. Refuses when its trials would not be comparable with
 /// those that it has: something else is asked for, or the machine or a kept file is another.
-pub(crate) fn resume(mut plan: Plan, asked: &Asked, folder: &Folder) -> Result<Plan> {
+fn resume(mut plan: Plan, asked: &Asked, folder: &Folder) -> Result<Plan> {
     let engines = contestant::engines(&plan.engines);
     let here = machine::describe(&engines, plan.machine.cores, plan.cores);
     let mut differences = plan.differences(asked, &here);
