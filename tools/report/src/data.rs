@@ -250,14 +250,10 @@ pub struct FirstFind {
 pub struct RegionReach {
     /// The file, from the project's root.
     pub file: String,
-    /// The first line, from 1.
-    pub start_line: usize,
-    /// The first column, from 1, in bytes.
-    pub start_column: usize,
-    /// The last line.
-    pub end_line: usize,
-    /// The column after the last.
-    pub end_column: usize,
+    /// Its first line, from 1.
+    pub line: usize,
+    /// Its first column, from 1, in bytes.
+    pub column: usize,
     /// Whether the seeds reach it.
     pub seeds: bool,
     /// In how many of its trials that count each engine reached it, in the order of

@@ -3,14 +3,13 @@
 //! The page needs no network, no script and no mouse: its style is in it, and charts are SVG. `maud` escapes every text
 //! that comes from outside.
 //!
-//! `target` is the section of one target, `finds` and `conditions` are the last sections. `chart` draws, with what is in
-//! `svg`; `parts` has what sections share.
+//! `target` is the section of one target, `finds` and `conditions` are the last sections. `chart` draws, and
+//! `parts` has what sections share.
 
 mod chart;
 mod conditions;
 mod finds;
 mod parts;
-mod svg;
 mod target;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};

@@ -197,8 +197,8 @@ fn tables_hold_the_figures() {
             "AFL++ 6 of 7 900 ms 9.0 s",
             "scan.reads_bounded find",
             "planted fault",
-            "AFL++ 1 234 2 of 7 0 2.3 s (1), 0 (4)",
-            "AFL++, the shortest: cargo campaign replay --target fuzz_ill 'results/plain'",
+            "scan.reads_bounded fuzz_ill AFL++ 1 234 2 of 7 0 2.3 s (1), 0 (4)",
+            "unreproduced , AFL++: cargo campaign replay --target fuzz_ill 'results/plain'",
             // One word for a shell, whatever the path holds.
             r#"--target fuzz_ill 'results/a "b" '\''c'\'' </code><script>"#,
             "AFL++ 3 (failed) –",

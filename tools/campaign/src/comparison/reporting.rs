@@ -225,10 +225,8 @@ impl Reporting<'_> {
         regions
             .map(|(number, region)| RegionReach {
                 file: region.file.clone(),
-                start_line: region.start_line,
-                start_column: region.start_column,
-                end_line: region.end_line,
-                end_column: region.end_column,
+                line: region.start_line,
+                column: region.start_column,
                 seeds: by_seeds.contains(&number),
                 by: by_engine.iter().map(|of| trials(of, number)).collect(),
             })

@@ -67,16 +67,13 @@ pub(super) struct Grids {
 
 impl Grids {
     pub(super) fn of(target: &TargetResult) -> Self {
-        let longest = target
-            .engines
-            .iter()
-            .flat_map(EngineResult::counting)
-            .map(duration_ms)
-            .max();
-        let most = target.engines.iter().filter_map(least_executions).max();
+        let engines = target.engines.iter();
+        let times = engines.clone().flat_map(EngineResult::counting);
+        let longest = times.map(duration_ms).max().unwrap_or(0);
+        let most = engines.filter_map(least_executions).max().unwrap_or(0);
         Self {
-            time: grid(longest.unwrap_or(0)),
-            executions: grid(most.unwrap_or(0)),
+            time: grid(longest),
+            executions: grid(most),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Charts of step curves with bands around them, over logarithmic time or executions: growth of coverage, and survival.
+//!
+//! Colours come from the page's style, so that they follow its theme. A shape or a dash pattern repeats whatever a
+//! colour shows.
 
 use maud::{Markup, html};
 
-use super::svg::{LABEL_HEIGHT, line, mark, path, px, spread, text};
 use crate::Band;
 use crate::format::{measured, median, short, span};
 
@@ -10,9 +12,22 @@ use crate::format::{measured, median, short, span};
 const WIDTH: f64 = 480.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 46.0;
-const RIGHT: f64 = 104.0;
+const RIGHT: f64 = 16.0;
 const TOP: f64 = 28.0;
 const BOTTOM: f64 = 44.0;
+
+/// How many engines have looks of their own; after that, styles come again.
+pub(super) const STYLES: usize = 6;
+
+/// The marks of the styles, around the place that a path has moved to.
+const MARKS: [&str; STYLES] = [
+    "m-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0z",
+    "m-4 -4h8v8h-8z",
+    "m0 -5l5 8.5h-10z",
+    "m0 -5.5l5.5 5.5l-5.5 5.5l-5.5 -5.5z",
+    "m0 5l5 -8.5h-10z",
+    "m-5 -2h3v-3h4v3h3v4h-3v3h-4v-3h-3z",
+];
 
 /// Decades that the horizontal axis has at most; what is earlier is drawn at its beginning.
 const MOST_DECADES: i32 = 5;
@@ -225,7 +240,12 @@ impl Chart<'_> {
                 @for curve in self.curves {
                     (path("curve", curve.style, &through(&curve.corners(&x, &y, |step| step.median))))
                 }
-                (self.names(&x, &y))
+                @for curve in self.curves {
+                    (mark(curve.style, (x.place(curve.end), y.place(curve.last().median))))
+                }
+            }
+            p.legend {
+                @for curve in self.curves { span { (key(curve.style)) (curve.name) } }
             }
         }
     }
@@ -274,25 +294,37 @@ impl Chart<'_> {
             }
         }
     }
+}
 
-    /// A mark where each curve ends, and the engine's name at the right, as near to its line as the other names allow.
-    fn names(&self, x: &Scale, y: &Scale) -> Markup {
-        let place = |curve: &Curve<'_>| (x.place(curve.end), y.place(curve.last().median));
-        let ends: Vec<(f64, f64)> = self.curves.iter().map(place).collect();
-        let wanted: Vec<f64> = ends.iter().map(|&(_, at)| at).collect();
-        let labels = spread(&wanted, LABEL_HEIGHT, y.end, y.start);
-        let beside = x.end + 16.0;
-        html! {
-            @for ((curve, &(end, at)), label) in self.curves.iter().zip(&ends).zip(labels) {
-                @let (from, to) = (px(end.max(x.end)), px(beside - 6.0));
-                @let leader = format!("M{} {}H{from}L{to} {}", px(end), px(at), px(label));
-                (path("leader", curve.style, &leader))
-                (mark(curve.style, (beside, label)))
-                (text("name", (beside + 9.0, label + 4.0), "start", curve.name))
-                (mark(curve.style, (end, at)))
-            }
-        }
+fn line(class: &str, from: (f64, f64), to: (f64, f64)) -> Markup {
+    html! { line class=(class) x1=(px(from.0)) y1=(px(from.1)) x2=(px(to.0)) y2=(px(to.1)) {} }
+}
+
+fn path(class: &str, style: usize, path: &str) -> Markup {
+    html! { path class=(format!("{class} style{style}")) d=(path) {} }
+}
+
+fn text(class: &str, (x, y): (f64, f64), anchor: &str, text: &str) -> Markup {
+    html! { text class=(class) x=(px(x)) y=(px(y)) text-anchor=(anchor) { (text) } }
+}
+
+/// The mark of an engine: a disc, a square, a triangle, and so on.
+fn mark(style: usize, (x, y): (f64, f64)) -> Markup {
+    let shape = MARKS[style % STYLES];
+    path("mark", style, &format!("M{} {}{shape}", px(x), px(y)))
+}
+
+/// An engine's mark as a drawing of its own, to stand before the engine's name in a text.
+pub(super) fn key(style: usize) -> Markup {
+    html! {
+        svg.key.plot viewBox="0 0 12 12" aria-hidden="true" { (mark(style, (6.0, 6.0))) }
     }
+}
+
+/// A length or place with at most one decimal.
+fn px(value: f64) -> String {
+    let tenths = (value * 10.0).round() / 10.0 + 0.0;
+    tenths.to_string()
 }
 
 #[cfg(test)]

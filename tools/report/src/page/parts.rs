@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::svg::{STYLES, key};
+use super::chart::{STYLES, key};
 use crate::Comparison;
 
 /// The engines, in the order in which they first appear: names as on the command line, and titles.

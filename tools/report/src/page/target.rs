@@ -271,7 +271,7 @@ fn who_reached_what(target: &TargetResult) -> Markup {
                     ul.places {
                         @for region in target.only_here(place) {
                             li {
-                                code { (region.file) ":" (region.start_line) ":" (region.start_column) } " "
+                                code { (region.file) ":" (region.line) ":" (region.column) } " "
                                 span.aside { "in " (region.by[place]) " of " (engine.counting().count()) }
                             }
                         }

@@ -163,10 +163,8 @@ fn lifelike_target(name: &str, engines: Vec<EngineResult>) -> TargetResult {
             16 => format!("crates/{NASTY}.rs"),
             _ => "crates/vhd/src/footer.rs".to_owned(),
         },
-        start_line: line,
-        start_column: 1,
-        end_line: line,
-        end_column: 9,
+        line,
+        column: 1,
         seeds: line.is_multiple_of(5),
         by: (0..=last).map(|at| by(line, at)).collect(),
     };
