@@ -2,10 +2,11 @@
 
 use crate::format::{NONE, count, estimate, median, median_time, milliseconds, rounded};
 use crate::sentences::title;
-use crate::{EngineResult, Survival, TargetResult};
+use crate::{Survival, TargetResult};
 
-/// The columns after the name.
-pub(crate) const COLUMNS: [&str; 8] = [
+/// The columns.
+pub(crate) const COLUMNS: [&str; 9] = [
+    "engine",
     "trials",
     "regions",
     "beyond seeds",
@@ -23,28 +24,28 @@ pub(crate) const READING: &str = "Regions are source regions of the code under t
     trials” is what an engine's trials reached together, and “only here” are regions that no other engine reached in \
     any trial. Engines are in no order of merit.";
 
-/// The seeds' row.
-pub(crate) fn seeds(target: &TargetResult) -> [String; COLUMNS.len()] {
-    let mut cells = [NONE; COLUMNS.len()].map(str::to_owned);
-    cells[1] = count(target.seeds.reach.regions);
-    cells[7] = count(target.seeds.inputs);
-    cells
+/// A row for the seeds, and one for each engine; `trials` of each engine were asked for.
+pub(crate) fn rows(target: &TargetResult, trials: usize) -> Vec<Vec<String>> {
+    let mut seeds = [NONE; COLUMNS.len()].map(str::to_owned);
+    seeds[0] = "seeds alone".to_owned();
+    seeds[2] = count(target.seeds.reach.regions);
+    seeds[8] = count(target.seeds.inputs);
+    let mut rows = vec![seeds.to_vec()];
+    rows.extend((0..target.engines.len()).map(|place| row(target, place, trials)));
+    rows
 }
 
-/// The row of the engine at `place`; `trials` of each engine were asked for.
-pub(crate) fn engine(
-    target: &TargetResult,
-    place: usize,
-    trials: usize,
-) -> [String; COLUMNS.len()] {
+fn row(target: &TargetResult, place: usize, trials: usize) -> Vec<String> {
     let engine = &target.engines[place];
     let counting = engine.counting().count();
+    let failed = if counting == 0 { " (failed)" } else { "" };
     let seeds = target.seeds.reach.regions as f64;
     let beyond = engine
         .regions
         .map(|regions| (regions.median - seeds).max(0.0));
     let inputs: usize = engine.finds.iter().map(|group| group.inputs).sum();
-    [
+    vec![
+        format!("{}{failed}", engine.title),
         if counting < trials {
             format!("{counting} of {trials}")
         } else {
@@ -58,15 +59,6 @@ pub(crate) fn engine(
         estimate(engine.executions_per_second, rounded),
         estimate(engine.corpus, median),
     ]
-}
-
-/// An engine's name, with a word when none of its trials counts.
-pub(crate) fn name(engine: &EngineResult) -> String {
-    if engine.counting().next().is_none() {
-        format!("{} (failed)", engine.title)
-    } else {
-        engine.title.clone()
-    }
 }
 
 /// The columns of times to finds and planted faults.

@@ -181,7 +181,8 @@ fn tables_hold_the_figures() {
         &text,
         &[
             // Results.
-            "fuzz_well 2 873 source regions seeds alone – 1 006 – – – – – 3",
+            "fuzz_well 2 873 source regions engine trials regions",
+            "corpus seeds alone – 1 006 – – – – – 3",
             "AFL++ 10 1 338 [1 332, 1 346] 331.5 1 350 4 0 25 541 [24 284, 27 513] 75.5 [73, 78]",
             "AFL++ 6 of 10 1 008 [1 006, 1 015]",
             "honggfuzz (failed) 0 of 10 – –",

@@ -315,7 +315,7 @@ fn mark(style: usize, (x, y): (f64, f64)) -> Markup {
 }
 
 /// An engine's mark as a drawing of its own, to stand before the engine's name in a text.
-pub(super) fn key(style: usize) -> Markup {
+fn key(style: usize) -> Markup {
     html! {
         svg.key.plot viewBox="0 0 12 12" aria-hidden="true" { (mark(style, (6.0, 6.0))) }
     }
