@@ -13,17 +13,17 @@
 //!     measured.json                    what it reached: a cache
 //! unfinished/                          what trials left that did not end: they were run again
 //! faults/                              hunts of planted faults, when there were some
-//! report.json  summary.md  index.html  series.csv  against.json  against.md  faults.md
+//! report.json  summary.md  index.html  series.csv  against.md
 //! ```
 //!
 //! - [`contestant`]: who takes part: an engine alone, or several together.
 //! - [`plan`]: what is compared, and whether a comparison can be resumed.
-//! - [`start`]: builds and copies; resuming what a killed comparison left.
+//! - `start`: builds and copies; resuming what a killed comparison left.
 //! - [`order`]: in which order trials are run.
-//! - [`trial`] and [`measured`]: one trial, run and measured.
-//! - [`schedule`]: trials side by side, each on a core of its own.
+//! - [`trial`] and `measured`: one trial, run and measured.
+//! - `schedule`: trials side by side, each on a core of its own.
 //! - [`hunts`]: hunts of planted faults, which `cargo lab faults --into` adds.
-//! - [`write_report`]: the report.
+//! - `reporting`: the report.
 //!
 //! Every file but an engine's own is written beside its place and renamed, so a kill at any moment leaves
 //! each trial either whole or to be run again, and never a mixture.
@@ -32,12 +32,10 @@ pub mod contestant;
 pub mod folder;
 pub mod hunts;
 pub mod machine;
-pub mod measured;
-pub mod measuring;
-pub mod notes;
+pub(crate) mod measured;
 pub mod order;
 pub mod plan;
-pub mod schedule;
-pub mod start;
+pub(crate) mod reporting;
+pub(crate) mod schedule;
+pub(crate) mod start;
 pub mod trial;
-pub mod write_report;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use campaign::atomic::write_json;
@@ -15,11 +15,10 @@ use campaign::comparison::folder::Folder;
 use campaign::comparison::machine;
 use campaign::comparison::order::TrialId;
 use campaign::comparison::plan::{self, Plan};
-use campaign::comparison::trial::{Ended, Running, Trial};
+use campaign::comparison::trial::{self, Ended, Trial};
 use campaign::corpus::content_name;
 use campaign::engine::Engine;
 use campaign::supervisor;
-use report::Comparison;
 use worker::TargetInfo;
 
 const TARGET: &str = "fuzz_measure_calc";
@@ -87,35 +86,42 @@ fn stand_ins(engine: &str) -> (tempfile::TempDir, Folder) {
     (out, folder)
 }
 
-fn run(folder: &Folder, id: &TrialId, seconds: u64) -> Ended {
-    try_to_run(folder, id, seconds).unwrap()
+/// A plan for the stand-ins.
+fn plan(folder: &Folder, time_seconds: u64) -> Plan {
+    Plan {
+        version: plan::VERSION,
+        started: "2026-01-01T00:00:00Z".into(),
+        targets: vec![TARGET.into()],
+        engines: vec![LIBFUZZER],
+        trials: 3,
+        time_seconds,
+        snapshot_seconds: 1,
+        cores: 1,
+        order_seed: 7,
+        machine: machine::describe(&[Engine::Libfuzzer].into(), 1, 1),
+        code: None,
+        files: folder.kept().unwrap(),
+    }
 }
 
-fn try_to_run(folder: &Folder, id: &TrialId, seconds: u64) -> anyhow::Result<Ended> {
+fn run(folder: &Folder, id: &TrialId, seconds: u64) -> anyhow::Result<Trial> {
     folder.begin(id).unwrap();
-    let running = Running {
-        folder,
-        contestants: &[LIBFUZZER],
-        time: Duration::from_secs(seconds),
-        snapshot: Duration::from_millis(200),
-        system: "a system",
-    };
+    let plan = plan(folder, seconds);
     let target = TargetInfo::new(TARGET, "a stand-in", 100);
-    running.run(id, &target, None, &mut |_| {})
+    match trial::run(folder, &plan, id, &target, None, &mut |_| {})? {
+        Ended::Whole(trial) => Ok(*trial),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
-fn a_trial_is_whole_once_its_file_is_there_and_says_what_came_when() {
+fn a_trial_is_whole_once_its_file_is_there_and_records_what_came_when() {
     let (_out, folder) = stand_ins(ENGINE);
     folder.begin(&id(1)).unwrap();
     assert_eq!(Trial::read(&folder, &id(1)).unwrap(), None);
-    let Ended::Whole(trial) = run(&folder, &id(1), 2) else {
-        panic!("it is not whole");
-    };
-    assert_eq!(
-        Trial::read(&folder, &id(1)).unwrap().as_ref(),
-        Some(&*trial)
-    );
+    let trial = run(&folder, &id(1), 2).unwrap();
+    let read = Trial::read(&folder, &id(1)).unwrap();
+    assert_eq!(read.as_ref(), Some(&trial));
     assert_eq!(trial.failure, None);
     assert_eq!((trial.seeds_read, trial.executions), (2, 1000));
     assert_eq!(trial.corpus, 2);
@@ -149,14 +155,12 @@ fn a_trial_is_whole_once_its_file_is_there_and_says_what_came_when() {
 #[test]
 fn an_engine_that_dies_makes_a_trial_that_does_not_count() {
     let (_out, folder) = stand_ins("echo 'out of luck'; exit 7");
-    let Ended::Whole(trial) = run(&folder, &id(1), 5) else {
-        panic!("it is not whole");
-    };
+    let trial = run(&folder, &id(1), 5).unwrap();
     let why = trial.failure.unwrap();
     assert!(why.contains("out of luck"), "{why}");
     // What cannot even be started is an error, and leaves no whole trial.
     fs::remove_file(folder.builds().join("libfuzzer").join(TARGET)).unwrap();
-    assert!(try_to_run(&folder, &id(2), 1).is_err());
+    assert!(run(&folder, &id(2), 1).is_err());
     assert_eq!(Trial::read(&folder, &id(2)).unwrap(), None);
 }
 
@@ -175,67 +179,53 @@ fn compare(out: &Path, more: &[&str]) -> Command {
     command
 }
 
-fn refused(output: &Output) -> String {
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    said
+/// What a comparison prints on its standard error, and that it ends with this code.
+fn stderr(mut compare: Command, code: i32) -> String {
+    let output = compare.output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    stderr
 }
 
 #[test]
-fn a_comparison_goes_on_only_as_it_was_begun() {
+fn a_comparison_is_resumed_only_as_it_was_started() {
     let (out, folder) = stand_ins(ENGINE);
-    let plan = Plan {
-        version: plan::VERSION,
-        started: "2026-01-01T00:00:00Z".into(),
-        targets: vec![TARGET.into()],
-        engines: vec![LIBFUZZER],
-        trials: 3,
-        time_seconds: 60,
-        snapshot_seconds: 1,
-        cores: 1,
-        order_seed: 7,
-        machine: machine::describe(&[Engine::Libfuzzer].into(), 1, 1),
-        code: None,
-        files: folder.kept().unwrap(),
-    };
-    write_json(&folder.plan(), &plan).unwrap();
+    write_json(&folder.plan(), &plan(&folder, 60)).unwrap();
     let differently = ["--time", "30s", "--trials", "2", "--engines", "all"];
-    let said = refused(&compare(out.path(), &differently).output().unwrap());
+    let output = stderr(compare(out.path(), &differently), 1);
     for part in [
         "--time: it has 60 s, and asked for is 30 s",
         "--trials: it has 3, and asked for is 2",
         "--engines: it has libfuzzer, and asked for is afl, libfuzzer, honggfuzz",
     ] {
-        assert!(said.contains(part), "{part}\n{said}");
+        assert!(output.contains(part), "{part}\n{output}");
     }
-    assert!(!said.contains("--seed"), "{said}");
+    assert!(!output.contains("--seed"), "{output}");
 
     fs::write(out.path().join("seeds").join(TARGET).join("one"), "changed").unwrap();
-    let said = refused(&compare(out.path(), &[]).output().unwrap());
+    let output = stderr(compare(out.path(), &[]), 1);
     let file = format!("seeds/{TARGET}/one: it is not the file");
-    assert!(said.contains(&file), "{said}");
+    assert!(output.contains(&file), "{output}");
 
     let lock = supervisor::lock(&folder.lock(), out.path()).unwrap();
-    let said = refused(&compare(out.path(), &[]).output().unwrap());
-    assert!(said.contains("another run is under way"), "{said}");
+    let output = stderr(compare(out.path(), &[]), 1);
+    assert!(output.contains("another run is under way"), "{output}");
     drop(lock);
 
     let elsewhere = tempfile::tempdir().unwrap();
     fs::write(elsewhere.path().join("precious"), "x").unwrap();
-    let said = refused(&compare(elsewhere.path(), &[]).output().unwrap());
-    assert!(said.contains("precious"), "{said}");
+    let output = stderr(compare(elsewhere.path(), &[]), 1);
+    assert!(output.contains("precious"), "{output}");
 }
 
 #[test]
 fn trials_of_run_are_trials_of_compare_now() {
     let mut run = Command::new(env!("CARGO_BIN_EXE_campaign"));
-    let arguments = ["run", "--engines", "all", TARGET, "--trials", "3"];
-    let output = run.args(arguments).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{said}");
+    run.args(["run", "--engines", "all", TARGET, "--trials", "3"]);
+    let output = stderr(run, 2);
     assert!(
-        said.contains("compare TARGET --engines all,ensemble"),
-        "{said}"
+        output.contains("compare TARGET --engines all,ensemble"),
+        "{output}"
     );
 }
 
@@ -288,7 +278,7 @@ fn kill(mut child: Child, out: &Path) {
 
 #[test]
 #[ignore = "needs the engines; scripts/test runs it"]
-fn killed_at_any_moment_it_goes_on_with_every_trial_whole_and_none_twice() {
+fn killed_at_any_moment_it_is_resumed_with_every_trial_whole_and_none_twice() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");
     let arguments = [
@@ -296,7 +286,7 @@ fn killed_at_any_moment_it_goes_on_with_every_trial_whole_and_none_twice() {
     ];
     let start = || {
         let mut command = compare(&out, &arguments);
-        // Nobody reads what is said until the last start.
+        // Nobody reads the output before the last start.
         command.stdout(Stdio::null()).stderr(Stdio::null());
         command.spawn().unwrap()
     };
@@ -325,16 +315,13 @@ fn killed_at_any_moment_it_goes_on_with_every_trial_whole_and_none_twice() {
     let second = whole(&out);
     assert!(second.len() < 6, "there is something left to do");
 
-    let output = compare(&out, &[]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    let output = stderr(compare(&out, &[]), 0);
     let all = whole(&out);
-    assert_eq!(all.len(), 6, "{said}");
+    assert_eq!(all.len(), 6, "{output}");
     for (path, bytes) in first.iter().chain(&second) {
         assert_eq!(&all[path], bytes, "{} was run again", path.display());
     }
-    let report = fs::read_to_string(out.join("report.json")).unwrap();
-    let report: Comparison = serde_json::from_str(&report).unwrap();
+    let report = report::read(&out).unwrap();
     let [target] = report.targets.as_slice() else {
         panic!("{} targets", report.targets.len());
     };
@@ -372,19 +359,14 @@ fn killed_at_any_moment_it_goes_on_with_every_trial_whole_and_none_twice() {
     for trial in all.keys() {
         fs::remove_dir_all(trial.with_file_name("run")).unwrap();
     }
-    let again = compare(&out, &[]).output().unwrap();
-    assert_eq!(again.status.code(), Some(0));
-    let report_again = fs::read_to_string(out.join("report.json")).unwrap();
-    assert_eq!(
-        serde_json::from_str::<Comparison>(&report_again).unwrap(),
-        report
-    );
-    // Without that, what is gone is said, and the trial does not count.
+    stderr(compare(&out, &[]), 0);
+    assert_eq!(report::read(&out).unwrap(), report);
+    // Without that, a trial whose inputs are gone does not count.
     let afl = out
         .join("trials")
         .join(TARGET)
         .join("afl/002/measured.json");
     fs::remove_file(afl).unwrap();
-    let said = refused(&compare(&out, &[]).output().unwrap());
-    assert!(said.contains("could not be read"), "{said}");
+    let output = stderr(compare(&out, &[]), 1);
+    assert!(output.contains("could not be read"), "{output}");
 }

@@ -4,194 +4,178 @@
 //! old ones by the same statistics as engines are with each other. The code under test may have changed too, so the
 //! share of its regions that was reached is tested, in percent. With the same code that equals a test of the regions.
 
-mod shown;
+use std::fmt::Write as _;
 
-use std::fs;
-use std::path::Path;
-
-use anyhow::{Context, Result};
-use serde::{Deserialize, Serialize};
 use statistics::{LEVEL, float, survival};
 
 use crate::analysis::{self, adjust, contrast, estimate, times_to_find};
 use crate::conditions::conditions;
-use crate::format::NONE;
-use crate::{Comparison, Contrast, EngineResult, Estimate, TargetResult, TrialResult};
+use crate::format::{self, NONE, median_time, moment, p_value, rounded};
+use crate::markdown::{heading, table};
+use crate::{Comparison, Contrast, EngineResult, TargetResult, TrialResult, Verdict, sentences};
 
-pub use shown::markdown;
-
-/// Two runs, compared.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Against {
-    /// The version of this format.
-    pub version: u32,
-    /// Both runs.
-    pub runs: Both<Side>,
-    /// What differs in their conditions; empty when nothing is known to.
-    pub differences: Vec<Difference>,
-    /// What a reader must know first, in sentences.
-    pub notes: Vec<String>,
-    /// The targets that both have.
-    pub targets: Vec<TargetAgainst>,
+/// An engine on a target in both runs: the old one, then the new one.
+struct Both<'a> {
+    targets: [&'a TargetResult; 2],
+    engines: [&'a EngineResult; 2],
 }
 
-/// Which run it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Side {
-    /// Its folder or file, as it was named.
-    pub from: String,
-    /// When it was started, in UTC, as RFC 3339.
-    pub started: String,
+/// A figure of a trial.
+struct Quantity {
+    title: &'static str,
+    of_trial: fn(&Both<'_>, &TargetResult, &TrialResult) -> f64,
+    show: fn(f64) -> String,
 }
 
-/// A figure in each of two runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Both<T> {
-    /// Before.
-    pub old: T,
-    /// Now.
-    pub new: T,
+const QUANTITIES: [Quantity; 3] = [
+    Quantity {
+        title: "Regions reached, in percent of all",
+        of_trial: |_, target, trial| share(trial.reach.regions, target),
+        show: |value| format!("{value:.2}"),
+    },
+    Quantity {
+        title: "Regions reached after equally many executions, in percent of all",
+        of_trial: |both, target, trial| {
+            let trials = both.engines.iter().flat_map(|engine| engine.counting());
+            let least = trials.map(|trial| trial.executions).min().unwrap_or(0);
+            share(analysis::regions_at_executions(trial, least), target)
+        },
+        show: |value| format!("{value:.2}"),
+    },
+    Quantity {
+        title: "Executions a second",
+        of_trial: |_, _, trial| trial.executions_per_second,
+        show: rounded,
+    },
+];
+
+/// Regions in percent of the target's.
+fn share(regions: usize, target: &TargetResult) -> f64 {
+    100.0 * float(regions) / float(target.total.regions.max(1))
 }
 
-impl<T> Both<T> {
-    /// Something of each.
-    pub fn map<U>(self, of: impl Fn(T) -> U) -> Both<U> {
-        Both {
-            old: of(self.old),
-            new: of(self.new),
-        }
-    }
-}
-
-/// A condition that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Difference {
-    /// What it is.
-    pub what: String,
-    /// What it was.
-    pub old: String,
-    /// What it is now.
-    pub new: String,
-}
-
-/// A target in both runs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TargetAgainst {
-    /// Its name.
-    pub target: String,
-    /// The regions of the code under test, before and now.
-    pub total: Both<usize>,
-    /// The regions that the seeds reach, before and now.
-    pub seeds: Both<usize>,
-    /// The engines that both have.
-    pub engines: Vec<EngineAgainst>,
-}
-
-/// An engine on a target in both runs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EngineAgainst {
-    /// The engine's name, as on the command line.
-    pub engine: String,
-    /// The engine's name, as its authors write it.
-    pub title: String,
-    /// How many trials count, before and now.
-    pub trials: Both<usize>,
-    /// Regions reached at the end of the time, in percent of all of the code under test.
-    pub percent: Quantity,
-    /// The percentage when each trial had executed as much as the trial of both runs that executed least.
-    pub percent_at_equal_executions: Quantity,
-    /// Executions a second.
-    pub executions_per_second: Quantity,
-    /// Checks that inputs of either run fail.
-    pub finds: Vec<FindAgainst>,
-}
-
-/// A figure in both runs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Quantity {
-    /// Before and now; none without a trial that counts.
-    pub estimates: Both<Option<Estimate>>,
+/// A quantity in both runs.
+struct Compared {
+    /// The medians with their intervals, as text, the old one first; none without a trial that counts.
+    medians: [Option<String>; 2],
     /// The new trials (first) against the old ones (second), adjusted over the engines of the target. None with a
     /// single trial on either side.
-    pub contrast: Option<Contrast>,
+    contrast: Option<Contrast>,
 }
 
-/// Time to a find in both runs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FindAgainst {
-    /// The check's id.
-    pub check: String,
-    /// In how many trials it was found, before and now.
-    pub caught: Both<usize>,
-    /// When half of the trials had it, in milliseconds, before and now.
-    pub median_ms: Both<Option<u64>>,
-    /// The log-rank test's p-value, not adjusted; none with a single trial on either side.
-    pub p: Option<f64>,
-}
-
-/// The version of [`Against`] that this code writes.
-pub const AGAINST_VERSION: u32 = 2;
-
-/// Compares two runs; `names` are where they came from.
+/// Two runs as Markdown whose tables also line up on a terminal. `names` are where they came from; the old run is
+/// first.
 #[must_use]
-pub fn against(old: &Comparison, new: &Comparison, names: Both<String>) -> Against {
-    let targets: Vec<TargetAgainst> = new
-        .targets
-        .iter()
-        .filter_map(|new| {
-            let mut before = old.targets.iter();
-            let old = before.find(|before| before.target == new.target)?;
-            Some(target_against(Both { old, new }))
+pub fn markdown(runs: [&Comparison; 2], names: [&str; 2]) -> String {
+    let [old, new] = runs;
+    let pairs = pairs(runs);
+    let mut text = format!(
+        "# {} against {}\n\nNew: {0}, started {}. Old: {1}, started {}.\n\n## What differs in the conditions\n\n",
+        names[1],
+        names[0],
+        moment(&new.started),
+        moment(&old.started)
+    );
+    let differences = differences(runs);
+    if differences.is_empty() {
+        text +=
+            "Nothing that the reports record. They do not record what else ran on the machine.\n";
+    }
+    for line in differences {
+        let _ = writeln!(text, "- {line}");
+    }
+    text.push('\n');
+    for note in notes(runs, &pairs) {
+        let _ = writeln!(text, "- {note}");
+    }
+    let [regions, ..] = &QUANTITIES;
+    text += "\n## What the trials show\n\n";
+    for (both, compared) in pairs.iter().zip(compare(&pairs, regions)) {
+        let [target, engine] = both.names();
+        let _ = writeln!(text, "- {target}, {engine}: {}", verdict(&compared));
+    }
+    for quantity in &QUANTITIES {
+        let _ = write!(
+            text,
+            "\n## {}\n\n{}",
+            quantity.title,
+            figures(&pairs, quantity)
+        );
+    }
+    text += &finds(&pairs);
+    let _ = writeln!(
+        text,
+        "\nThe new trials are the first group, the old ones the second. {}",
+        sentences::METHODS
+    );
+    text
+}
+
+/// The engines that both runs have on the same target.
+fn pairs<'a>([old, new]: [&'a Comparison; 2]) -> Vec<Both<'a>> {
+    let pair = |(target, engine): (&'a TargetResult, &'a EngineResult)| {
+        let (old_target, old_engine) = old.engines().find(|(old_target, old_engine)| {
+            (&old_target.target, &old_engine.engine) == (&target.target, &engine.engine)
+        })?;
+        Some(Both {
+            targets: [old_target, target],
+            engines: [old_engine, engine],
         })
-        .collect();
-    let side = |from, run: &Comparison| Side {
-        from,
-        started: run.started.clone(),
     };
-    Against {
-        version: AGAINST_VERSION,
-        runs: Both {
-            old: side(names.old, old),
-            new: side(names.new, new),
-        },
-        differences: differences(old, new),
-        notes: shown::notes(old, new, &targets),
-        targets,
+    new.engines().filter_map(pair).collect()
+}
+
+impl Both<'_> {
+    fn names(&self) -> [String; 2] {
+        [
+            self.targets[1].target.clone(),
+            self.engines[1].title.clone(),
+        ]
+    }
+
+    /// The quantity of every trial that counts, in each run.
+    fn values(&self, quantity: &Quantity) -> [Vec<f64>; 2] {
+        [0, 1].map(|run| {
+            let trials = self.engines[run].counting();
+            let value = |trial| (quantity.of_trial)(self, self.targets[run], trial);
+            trials.map(value).collect()
+        })
     }
 }
 
-/// Writes `against.json` and `against.md` into `folder`.
-///
-/// # Errors
-/// When one cannot be written.
-pub fn write(against: &Against, folder: &Path) -> Result<()> {
-    for (name, text) in [
-        ("against.json", serde_json::to_string_pretty(against)?),
-        ("against.md", markdown(against)),
-    ] {
-        let path = folder.join(name);
-        fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+fn compare(pairs: &[Both<'_>], quantity: &Quantity) -> Vec<Compared> {
+    let mut all = Vec::new();
+    for of_target in pairs.chunk_by(|one, next| one.targets[1].target == next.targets[1].target) {
+        let mut compared: Vec<Compared> = of_target
+            .iter()
+            .map(|both| {
+                let values = both.values(quantity);
+                let [old, new] = &values;
+                let contrast = contrast(new, old);
+                let medians = values.map(|values| {
+                    estimate(&values).map(|found| format::estimate(Some(found), quantity.show))
+                });
+                Compared { medians, contrast }
+            })
+            .collect();
+        adjust(compared.iter_mut().filter_map(|one| one.contrast.as_mut()));
+        all.append(&mut compared);
     }
-    Ok(())
+    all
 }
 
-/// Every condition that differs: machine, tools, times, targets, seeds, limits, commands.
-fn differences(old: &Comparison, new: &Comparison) -> Vec<Difference> {
-    let (before, now) = (conditions(old), conditions(new));
+/// Every condition that differs, a line each: machine, tools, times, targets, seeds, limits, commands.
+fn differences(runs: [&Comparison; 2]) -> Vec<String> {
+    let [before, now] = runs.map(conditions);
     let value = |conditions: &[(String, String)], what: &str| {
         let found = conditions.iter().find(|(name, _)| name == what);
         found.map_or_else(|| NONE.to_owned(), |(_, value)| without_folders(value))
     };
-    let is_new = |(name, _): &&(String, String)| !now.iter().any(|(there, _)| there == name);
-    let gone = before.iter().filter(is_new);
-    now.iter()
-        .chain(gone)
-        .map(|(what, _)| Difference {
-            what: what.clone(),
-            old: value(&before, what),
-            new: value(&now, what),
-        })
-        .filter(|difference| difference.old != difference.new)
+    let is_gone = |(name, _): &&(String, String)| !now.iter().any(|(there, _)| there == name);
+    let all = now.iter().chain(before.iter().filter(is_gone));
+    all.map(|(what, _)| (what, value(&before, what), value(&now, what)))
+        .filter(|(_, old, new)| old != new)
+        .map(|(what, old, new)| format!("{what}: {old} → {new}"))
         .collect()
 }
 
@@ -209,80 +193,121 @@ fn without_folders(command: &str) -> String {
     words.join(" ")
 }
 
-fn target_against(both: Both<&TargetResult>) -> TargetAgainst {
-    let totals = both.map(|target| target.total.regions);
-    let mut engines: Vec<EngineAgainst> = both
-        .new
-        .engines
-        .iter()
-        .filter_map(|new| {
-            let mut before = both.old.engines.iter();
-            let old = before.find(|before| before.engine == new.engine)?;
-            Some(engine_against(Both { old, new }, totals))
-        })
-        .collect();
-    let quantities: [fn(&mut EngineAgainst) -> &mut Quantity; 3] = [
-        |engine| &mut engine.percent,
-        |engine| &mut engine.percent_at_equal_executions,
-        |engine| &mut engine.executions_per_second,
-    ];
-    for quantity in quantities {
-        let tested = engines.iter_mut().map(quantity);
-        adjust(tested.filter_map(|quantity| quantity.contrast.as_mut()));
+/// What a reader must know first: the notes of both runs, and what makes them hard to compare.
+fn notes([old, new]: [&Comparison; 2], pairs: &[Both<'_>]) -> Vec<String> {
+    let has_changed = |both: &Both<'_>| both.targets[0].total != both.targets[1].total;
+    let mut notes = Vec::new();
+    for (applies, note) in [
+        (
+            pairs.is_empty(),
+            "The two runs have no engine on a target in common: there is nothing to compare.",
+        ),
+        (
+            pairs.iter().any(has_changed),
+            "The code under test has changed: shares of its regions are compared, and a share may change because \
+             the whole did.",
+        ),
+        (
+            old.time_seconds != new.time_seconds,
+            "The trials had different times, so their ends do not show what a change did. What they reached after \
+             equally many executions may.",
+        ),
+    ] {
+        notes.extend(applies.then(|| note.to_owned()));
     }
-    TargetAgainst {
-        target: both.new.target.clone(),
-        total: totals,
-        seeds: both.map(|target| target.seeds.reach.regions),
-        engines,
+    let both = new.notes.iter().filter(|note| old.notes.contains(note));
+    notes.extend(both.map(|note| format!("Both: {note}")));
+    for (side, run, other) in [("Old", old, new), ("New", new, old)] {
+        let of_side = run.notes.iter().filter(|note| !other.notes.contains(note));
+        notes.extend(of_side.map(|note| format!("{side}: {note}")));
     }
+    notes
 }
 
-fn engine_against(both: Both<&EngineResult>, totals: Both<usize>) -> EngineAgainst {
-    let percent = |regions: usize, total: usize| 100.0 * float(regions) / float(total.max(1));
-    let trials = both.old.counting().chain(both.new.counting());
-    let least = trials.map(|trial| trial.executions).min().unwrap_or(0);
-    let quantity = |value: &dyn Fn(&TrialResult, usize) -> f64| {
-        let over = |engine: &EngineResult, total| -> Vec<f64> {
-            let trials = engine.counting();
-            trials.map(|trial| value(trial, total)).collect()
-        };
-        let (old, new) = (over(both.old, totals.old), over(both.new, totals.new));
-        Quantity {
-            contrast: contrast(&new, &old),
-            estimates: Both { old, new }.map(|values| estimate(&values)),
+fn verdict(compared: &Compared) -> String {
+    let [Some(old), Some(new)] = &compared.medians else {
+        return "no trial counts on one of the sides.".to_owned();
+    };
+    let medians = format!("{old} % before, {new} % now");
+    let Some(contrast) = compared.contrast else {
+        return format!("not tested, as one trial on a side shows nothing ({medians}).");
+    };
+    let verdict = match contrast.verdict {
+        Verdict::Higher => "reaches more",
+        Verdict::Lower => "reaches less",
+        Verdict::NotShown => "no difference is shown, which does not show that there is none",
+        Verdict::TooFewTrials => "too few trials to show any difference at 5 %",
+    };
+    format!(
+        "{verdict} ({medians}; p {} adjusted, A12 {:.2}, {}).",
+        p_value(contrast.adjusted_p),
+        contrast.a12,
+        contrast.magnitude.word()
+    )
+}
+
+fn figures(pairs: &[Both<'_>], quantity: &Quantity) -> String {
+    let mut rows = vec![heading(&[
+        "target", "engine", "trials", "old", "new", "p", "adjusted", "A12", "effect",
+    ])];
+    for (both, compared) in pairs.iter().zip(compare(pairs, quantity)) {
+        let [old, new] = both.engines.map(|engine| engine.counting().count());
+        let mut row = both.names().to_vec();
+        row.push(format!("{old} / {new}"));
+        let or_none = |text: Option<String>| text.unwrap_or_else(|| NONE.to_owned());
+        row.extend(compared.medians.map(or_none));
+        row.extend(match compared.contrast {
+            None => [NONE; 4].map(str::to_owned),
+            Some(contrast) => [
+                p_value(contrast.p),
+                p_value(contrast.adjusted_p),
+                format!("{:.2}", contrast.a12),
+                contrast.magnitude.word().to_owned(),
+            ],
+        });
+        rows.push(row);
+    }
+    table(&rows, 2)
+}
+
+/// Times to finds, when there are any.
+fn finds(pairs: &[Both<'_>]) -> String {
+    let mut rows = vec![heading(&[
+        "target",
+        "engine",
+        "check",
+        "trials, old",
+        "trials, new",
+        "median time, old",
+        "median time, new",
+        "p",
+    ])];
+    for both in pairs {
+        for check in analysis::checks(both.engines) {
+            let times = both.engines.map(|engine| times_to_find(engine, check));
+            let [old, new] = &times;
+            let is_tested = old.len().min(new.len()) >= analysis::TESTED_FROM;
+            let test = survival::log_rank(old, new).filter(|_| is_tested);
+            let mut row = both.names().to_vec();
+            row.push(check.to_owned());
+            row.extend(times.each_ref().map(|trials| {
+                let caught = trials.iter().filter(|trial| trial.happened).count();
+                format!("{caught} of {}", trials.len())
+            }));
+            row.extend(times.each_ref().map(|trials| {
+                median_time(survival::median(&survival::kaplan_meier(trials, LEVEL)))
+            }));
+            row.push(test.map_or_else(|| NONE.to_owned(), |test| p_value(test.p)));
+            rows.push(row);
         }
-    };
-    EngineAgainst {
-        engine: both.new.engine.clone(),
-        title: both.new.title.clone(),
-        trials: both.map(|engine| engine.counting().count()),
-        percent: quantity(&|trial, total| percent(trial.reach.regions, total)),
-        percent_at_equal_executions: quantity(&|trial, total| {
-            percent(analysis::regions_at_executions(trial, least), total)
-        }),
-        executions_per_second: quantity(&|trial, _| trial.executions_per_second),
-        finds: analysis::checks([both.old, both.new])
-            .into_iter()
-            .map(|check| find_against(both, check))
-            .collect(),
     }
-}
-
-fn find_against(both: Both<&EngineResult>, check: &str) -> FindAgainst {
-    let times = both.map(|engine| times_to_find(engine, check));
-    let tested = times.old.len().min(times.new.len()) >= analysis::TESTED_FROM;
-    let test = survival::log_rank(&times.old, &times.new).filter(|_| tested);
-    let seen = Both {
-        old: &times.old,
-        new: &times.new,
-    };
-    FindAgainst {
-        check: check.to_owned(),
-        caught: seen.map(|trials| trials.iter().filter(|trial| trial.happened).count()),
-        median_ms: seen.map(|trials| survival::median(&survival::kaplan_meier(trials, LEVEL))),
-        p: test.map(|test| test.p),
+    if rows.len() == 1 {
+        return String::new();
     }
+    format!(
+        "\n## Finds\n\nThe median time is when half of the trials had it. p: log-rank test, not adjusted.\n\n{}",
+        table(&rows, 3)
+    )
 }
 
 #[cfg(test)]

@@ -7,15 +7,16 @@ mod contrasts;
 mod curves;
 mod notes;
 
-pub use contrasts::{TESTED_FROM, adjust, contrast};
-pub use curves::regions_at_executions;
+pub use contrasts::contrast;
+pub(crate) use contrasts::{TESTED_FROM, adjust};
+pub(crate) use curves::regions_at_executions;
 
 use statistics::survival::{self, Observation};
 use statistics::{LEVEL, bootstrap, float};
 
 use crate::{
-    Comparison, EngineResult, Estimate, Survival, SurvivalKind, SurvivalStep, TargetResult,
-    TrialResult, UNREPRODUCED,
+    Comparison, EngineResult, Estimate, Survival, SurvivalKind, TargetResult, TrialResult,
+    UNREPRODUCED,
 };
 
 /// Fills in what follows from the trials: estimates, bands, milestones, pairs, survival of finds, and notes. Notes that
@@ -48,11 +49,7 @@ pub fn analyse(comparison: &mut Comparison) {
 /// The median of the values with its 95 % bootstrap interval; of one value, that value. None without values.
 #[must_use]
 pub fn estimate(values: &[f64]) -> Option<Estimate> {
-    bootstrap::median_interval(values, LEVEL).map(|interval| Estimate {
-        median: interval.median,
-        low: interval.low,
-        high: interval.high,
-    })
+    bootstrap::median_interval(values, LEVEL)
 }
 
 /// How long something went unnoticed by an engine's trials, as a survival curve.
@@ -66,22 +63,12 @@ pub fn survival(of: &str, kind: SurvivalKind, engine: &str, trials: &[Observatio
         trials: trials.len(),
         caught: trials.iter().filter(|trial| trial.happened).count(),
         median_ms: survival::median(&steps),
-        steps: steps
-            .iter()
-            .map(|step| SurvivalStep {
-                time_ms: step.time_ms,
-                surviving: step.surviving,
-                low: step.low,
-                high: step.high,
-                at_risk: step.at_risk,
-            })
-            .collect(),
+        steps,
     }
 }
 
 /// When the engine's trials that count first had a find of this check, or until when they had none.
-#[must_use]
-pub fn times_to_find(engine: &EngineResult, check: &str) -> Vec<Observation> {
+pub(crate) fn times_to_find(engine: &EngineResult, check: &str) -> Vec<Observation> {
     let groups = || engine.finds.iter().filter(|group| group.check == check);
     engine
         .counting()
@@ -112,21 +99,15 @@ pub(crate) fn checks<'a>(engines: impl IntoIterator<Item = &'a EngineResult>) ->
 }
 
 fn estimate_figures(engine: &mut EngineResult) {
-    let over = |value: fn(&TrialResult) -> f64| {
+    let over = |engine: &EngineResult, value: fn(&TrialResult) -> f64| {
         estimate(&engine.counting().map(value).collect::<Vec<f64>>())
     };
-    let regions = over(|trial| float(trial.reach.regions));
-    let lines = over(|trial| float(trial.reach.lines));
-    let functions = over(|trial| float(trial.reach.functions));
-    let executions = over(|trial| curves::executions(trial.executions));
-    let executions_per_second = over(|trial| trial.executions_per_second);
-    let corpus = over(|trial| float(trial.corpus));
-    engine.regions = regions;
-    engine.lines = lines;
-    engine.functions = functions;
-    engine.executions = executions;
-    engine.executions_per_second = executions_per_second;
-    engine.corpus = corpus;
+    engine.regions = over(engine, |trial| float(trial.reach.regions));
+    engine.lines = over(engine, |trial| float(trial.reach.lines));
+    engine.functions = over(engine, |trial| float(trial.reach.functions));
+    engine.executions = over(engine, |trial| trial.executions as f64);
+    engine.executions_per_second = over(engine, |trial| trial.executions_per_second);
+    engine.corpus = over(engine, |trial| float(trial.corpus));
 }
 
 /// For each check that any engine has finds of, how long each engine's trials went without.

@@ -13,10 +13,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-pub use figures::{
-    Band, Contrast, Estimate, Magnitude, Milestone, Pair, Survival, SurvivalKind, SurvivalStep,
-    Verdict,
-};
+pub use figures::{Band, Contrast, Milestone, Pair, Survival, SurvivalKind, Verdict};
+pub use statistics::bootstrap::Estimate;
 
 /// The check of an input that an engine reports and that passes when it is replayed.
 pub const UNREPRODUCED: &str = "unreproduced";
@@ -40,12 +38,18 @@ pub struct Comparison {
     pub interrupted: bool,
     /// What it ran on.
     pub machine: Machine,
-    /// How much code under test there is, crate by crate.
-    pub code: Vec<CrateTotals>,
     /// The results, a target each.
     pub targets: Vec<TargetResult>,
     /// What a reader must know first, in sentences: few trials, short trials, lost trials.
     pub notes: Vec<String>,
+}
+
+impl Comparison {
+    /// Every engine on every target.
+    pub fn engines(&self) -> impl Iterator<Item = (&TargetResult, &EngineResult)> {
+        let targets = self.targets.iter();
+        targets.flat_map(|target| target.engines.iter().map(move |engine| (target, engine)))
+    }
 }
 
 /// The machine and the tools.
@@ -72,15 +76,6 @@ pub struct Reach {
     pub lines: usize,
     /// Functions and closures that have such a region.
     pub functions: usize,
-}
-
-/// How much code under test a crate has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CrateTotals {
-    /// The name of its folder.
-    pub name: String,
-    /// Everything in it.
-    pub total: Reach,
 }
 
 /// A target's results.
@@ -110,6 +105,16 @@ pub struct TargetResult {
     pub survivals: Vec<Survival>,
     /// Checks that no input of any engine evaluated.
     pub never_evaluated: Vec<String>,
+}
+
+impl TargetResult {
+    /// The regions that the engine at `place` reached in a trial that counts, and no other engine did.
+    pub fn only_here(&self, place: usize) -> impl Iterator<Item = &RegionReach> {
+        let reached = |region: &RegionReach, at: usize| region.by.get(at).is_some_and(|&by| by > 0);
+        self.regions.iter().filter(move |region| {
+            (0..region.by.len()).all(|at| reached(region, at) == (at == place))
+        })
+    }
 }
 
 /// What the seeds alone reach.
@@ -146,10 +151,6 @@ pub struct EngineResult {
     pub executions_per_second: Option<Estimate>,
     /// Inputs kept in a trial, seeds included where it keeps those.
     pub corpus: Option<Estimate>,
-    /// Source regions reached in a trial, crate by crate.
-    pub crates: Vec<CrateReach>,
-    /// Regions that some trial of this engine that counts reached, and no trial of any other.
-    pub only_here: Vec<OnlyHere>,
     /// When shares of the union of all engines were reached.
     pub milestones: Vec<Milestone>,
     /// Regions over time.
@@ -161,45 +162,10 @@ pub struct EngineResult {
 }
 
 impl EngineResult {
-    /// An engine's trials and what they reached together. All else is left empty: most of it is what
-    /// [`analyse`](crate::analysis::analyse) makes of the trials.
-    #[must_use]
-    pub fn of_trials(engine: &str, title: &str, trials: Vec<TrialResult>, reach: Reach) -> Self {
-        Self {
-            engine: engine.to_owned(),
-            title: title.to_owned(),
-            trials,
-            reach,
-            ..Self::default()
-        }
-    }
-
     /// The trials that count.
     pub fn counting(&self) -> impl Iterator<Item = &TrialResult> {
         self.trials.iter().filter(|trial| trial.counts())
     }
-}
-
-/// A crate's coverage in a trial.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CrateReach {
-    /// The name of the crate's folder.
-    pub name: String,
-    /// Source regions of it reached in a trial.
-    pub regions: Option<Estimate>,
-}
-
-/// A region that one engine only reached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OnlyHere {
-    /// The file, from the project's root.
-    pub file: String,
-    /// Its first line, from 1.
-    pub line: usize,
-    /// Its first column, from 1.
-    pub column: usize,
-    /// In how many trials it was reached.
-    pub trials: usize,
 }
 
 /// One trial of an engine on a target.
@@ -284,14 +250,10 @@ pub struct FirstFind {
 pub struct RegionReach {
     /// The file, from the project's root.
     pub file: String,
-    /// The first line, from 1.
-    pub start_line: usize,
-    /// The first column, from 1, in bytes.
-    pub start_column: usize,
-    /// The last line.
-    pub end_line: usize,
-    /// The column after the last.
-    pub end_column: usize,
+    /// Its first line, from 1.
+    pub line: usize,
+    /// Its first column, from 1, in bytes.
+    pub column: usize,
     /// Whether the seeds reach it.
     pub seeds: bool,
     /// In how many of its trials that count each engine reached it, in the order of
@@ -300,7 +262,7 @@ pub struct RegionReach {
 }
 
 /// The version of [`Comparison`] that this code writes.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Reads a comparison: the output folder of `campaign compare`, or its `report.json`.
 ///

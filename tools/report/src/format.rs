@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::Estimate;
 
 /// Stands where there is no number.
-pub const NONE: &str = "–";
+pub(crate) const NONE: &str = "–";
 
 /// A number with its thousands apart: `1 234 567`, with narrow no-break spaces.
 #[must_use]
@@ -24,8 +24,7 @@ pub fn grouped(number: u64) -> String {
 }
 
 /// A count, as [`grouped`] shows it.
-#[must_use]
-pub fn count(number: usize) -> String {
+pub(crate) fn count(number: usize) -> String {
     grouped(number as u64)
 }
 
@@ -37,11 +36,6 @@ pub fn counted(number: usize, one: &str, many: &str) -> String {
 
 /// A count or a rate to the nearest whole number, as [`grouped`] shows it.
 #[must_use]
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a count or a rate, not negative, rounded to be printed"
-)]
 pub fn rounded(number: f64) -> String {
     if number.is_finite() && number >= 0.0 {
         grouped(number.round() as u64)
@@ -51,8 +45,7 @@ pub fn rounded(number: f64) -> String {
 }
 
 /// A median of counts, which may lie between two: `1 343`, `12.5`.
-#[must_use]
-pub fn median(value: f64) -> String {
+pub(crate) fn median(value: f64) -> String {
     if (0.0..1000.0).contains(&value) && value.fract() != 0.0 {
         format!("{value:.1}")
     } else {
@@ -61,8 +54,7 @@ pub fn median(value: f64) -> String {
 }
 
 /// A median with its interval: `410 [405, 412]`. An interval without a width is left out.
-#[must_use]
-pub fn estimate(estimate: Option<Estimate>, show: impl Fn(f64) -> String) -> String {
+pub(crate) fn estimate(estimate: Option<Estimate>, show: impl Fn(f64) -> String) -> String {
     let Some(Estimate { median, low, high }) = estimate else {
         return NONE.to_owned();
     };
@@ -74,8 +66,7 @@ pub fn estimate(estimate: Option<Estimate>, show: impl Fn(f64) -> String) -> Str
 }
 
 /// A few characters for a count on an axis: `500`, `20k`, `1.5M`.
-#[must_use]
-pub fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     // Binary fractions leave noise behind the sixth digit.
     let round_off = |value: f64| (value * 1e6).round() / 1e6;
     for (unit, name) in [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")] {
@@ -87,9 +78,7 @@ pub fn short(value: f64) -> String {
 }
 
 /// `part` of `whole` in percent, with one decimal: `33.3 %`.
-#[must_use]
-#[allow(clippy::cast_precision_loss, reason = "rounded to be printed")]
-pub fn percent(part: usize, whole: usize) -> String {
+pub(crate) fn percent(part: usize, whole: usize) -> String {
     if whole == 0 {
         return NONE.to_owned();
     }
@@ -97,8 +86,7 @@ pub fn percent(part: usize, whole: usize) -> String {
 }
 
 /// A time in whole seconds: `8 s`, `1 min`, `1 h 30 min`.
-#[must_use]
-pub fn span(seconds: u64) -> String {
+pub(crate) fn span(seconds: u64) -> String {
     let parts = [
         (seconds / 3600, "h"),
         (seconds / 60 % 60, "min"),
@@ -116,8 +104,7 @@ pub fn span(seconds: u64) -> String {
 }
 
 /// A time as measured, in seconds: `58 ms`, `8.5 s`, `10 min 3 s`.
-#[must_use]
-pub fn measured(seconds: f64) -> String {
+pub(crate) fn measured(seconds: f64) -> String {
     let Ok(time) = Duration::try_from_secs_f64(seconds) else {
         return NONE.to_owned();
     };
@@ -132,9 +119,7 @@ pub fn measured(seconds: f64) -> String {
 }
 
 /// Milliseconds since the start, as [`measured`]; `0` for what the seeds have.
-#[must_use]
-#[allow(clippy::cast_precision_loss, reason = "rounded to be printed")]
-pub fn milliseconds(time_ms: u64) -> String {
+pub(crate) fn milliseconds(time_ms: u64) -> String {
     match time_ms {
         0 => "0".to_owned(),
         _ => measured(time_ms as f64 / 1000.0),
@@ -142,20 +127,17 @@ pub fn milliseconds(time_ms: u64) -> String {
 }
 
 /// When half of the trials had something, in milliseconds; or that fewer than half had it.
-#[must_use]
-pub fn median_time(median_ms: Option<u64>) -> String {
+pub(crate) fn median_time(median_ms: Option<u64>) -> String {
     median_ms.map_or_else(|| "not in half".to_owned(), milliseconds)
 }
 
 /// A moment in UTC, from RFC 3339: `2026-11-22 15:54:30 UTC`.
-#[must_use]
-pub fn moment(rfc3339: &str) -> String {
+pub(crate) fn moment(rfc3339: &str) -> String {
     rfc3339.replacen('T', " ", 1).replace('Z', " UTC")
 }
 
 /// A p-value with two significant digits: `1`, `0.33`, `0.0079`, `4.1e-5`.
-#[must_use]
-pub fn p_value(p: f64) -> String {
+pub(crate) fn p_value(p: f64) -> String {
     if p >= 0.995 {
         return "1".to_owned();
     }
@@ -169,8 +151,7 @@ pub fn p_value(p: f64) -> String {
 }
 
 /// `a`, `a and b`, `a, b and c`.
-#[must_use]
-pub fn listed(items: &[String]) -> String {
+pub(crate) fn listed(items: &[String]) -> String {
     match items {
         [] => String::new(),
         [only] => only.clone(),
@@ -182,66 +163,56 @@ pub fn listed(items: &[String]) -> String {
 mod tests {
     use super::*;
 
-    fn plain(text: &str) -> String {
-        text.replace(['\u{a0}', '\u{202f}'], " ")
-    }
-
     #[test]
-    fn counts() {
-        let shown = [0, 999, 1000, 1_234_567].map(|number| plain(&grouped(number)));
-        assert_eq!(shown, ["0", "999", "1 000", "1 234 567"]);
-        assert_eq!(counted(1, "input", "inputs"), "1 input");
-        assert_eq!(plain(&counted(1000, "input", "inputs")), "1 000 inputs");
-        let shown = [12.0, 12.5, 1342.5, f64::NAN, -1.0].map(|value| plain(&median(value)));
-        assert_eq!(shown, ["12", "12.5", "1 343", "–", "–"]);
-        let shown = [0.0, 500.0, 20_000.0, 1.5e6, 3e9, 0.1 * 6.0].map(short);
-        assert_eq!(shown, ["0", "500", "20k", "1.5M", "3G", "0.6"]);
-        assert_eq!(plain(&percent(1, 3)), "33.3 %");
-        assert_eq!(percent(0, 0), "–");
-        let items = ["a", "b", "c"].map(str::to_owned);
-        assert_eq!(listed(&items), "a, b and c");
-        assert_eq!(listed(&items[..1]), "a");
-    }
-
-    #[test]
-    fn an_interval_is_shown_where_it_has_a_width() {
-        let of = |low, median, high| estimate(Some(Estimate { median, low, high }), rounded);
-        assert_eq!(estimate(None, rounded), "–");
-        assert_eq!(of(410.0, 410.0, 410.0), "410");
-        assert_eq!(of(405.0, 410.4, 412.0), "410 [405, 412]");
-    }
-
-    #[test]
-    fn times() {
-        let shown = [0, 8, 90, 3600, 5400, 86_400].map(|seconds| plain(&span(seconds)));
-        assert_eq!(
-            shown,
-            ["0 s", "8 s", "1 min 30 s", "1 h", "1 h 30 min", "24 h"]
-        );
-        let shown = [0.058, 8.49, 99.96, 603.2, f64::NAN, -1.0].map(|time| plain(&measured(time)));
-        assert_eq!(
-            shown,
-            ["58 ms", "8.5 s", "1 min 40 s", "10 min 3 s", "–", "–"]
-        );
-        assert_eq!(milliseconds(0), "0");
-        assert_eq!(plain(&median_time(Some(1500))), "1.5 s");
-    }
-
-    #[test]
-    fn p_values_have_two_significant_digits() {
-        let p = [
-            1.0,
-            0.999,
-            0.99,
-            1.0 / 3.0,
-            0.1,
-            2.0 / 252.0,
-            0.000_149,
-            4.113e-5,
-        ];
-        let shown = [
-            "1", "1", "0.99", "0.33", "0.10", "0.0079", "0.00015", "4.1e-5",
-        ];
-        assert_eq!(p.map(p_value), shown);
+    fn numbers_are_texts_of_one_kind_each() {
+        let interval = |low, high| {
+            let median = 410.4;
+            estimate(Some(Estimate { low, median, high }), rounded)
+        };
+        let listed =
+            |items: &[&str]| listed(&items.iter().map(ToString::to_string).collect::<Vec<_>>());
+        for (text, expected) in [
+            (grouped(0), "0"),
+            (grouped(999), "999"),
+            (grouped(1_234_567), "1 234 567"),
+            (counted(1, "input", "inputs"), "1 input"),
+            (counted(1000, "input", "inputs"), "1 000 inputs"),
+            (median(12.0), "12"),
+            (median(12.5), "12.5"),
+            (median(1342.5), "1 343"),
+            (median(f64::NAN), "–"),
+            (median(-1.0), "–"),
+            (estimate(None, rounded), "–"),
+            (interval(410.0, 410.0), "410"),
+            (interval(405.0, 412.0), "410 [405, 412]"),
+            (short(500.0), "500"),
+            (short(20_000.0), "20k"),
+            (short(1.5e6), "1.5M"),
+            (short(0.1 * 6.0), "0.6"),
+            (percent(1, 3), "33.3 %"),
+            (percent(0, 0), "–"),
+            (span(0), "0 s"),
+            (span(90), "1 min 30 s"),
+            (span(5400), "1 h 30 min"),
+            (span(86_400), "24 h"),
+            (measured(0.058), "58 ms"),
+            (measured(8.49), "8.5 s"),
+            (measured(99.96), "1 min 40 s"),
+            (measured(603.2), "10 min 3 s"),
+            (measured(f64::NAN), "–"),
+            (milliseconds(0), "0"),
+            (median_time(Some(1500)), "1.5 s"),
+            (p_value(0.999), "1"),
+            (p_value(0.99), "0.99"),
+            (p_value(1.0 / 3.0), "0.33"),
+            (p_value(2.0 / 252.0), "0.0079"),
+            (p_value(0.000_149), "0.00015"),
+            (p_value(4.113e-5), "4.1e-5"),
+            (listed(&["a"]), "a"),
+            (listed(&["a", "b", "c"]), "a, b and c"),
+        ] {
+            let text = text.replace(['\u{a0}', '\u{202f}'], " ");
+            assert_eq!(text, expected);
+        }
     }
 }

@@ -3,21 +3,18 @@
 //! The page needs no network, no script and no mouse: its style is in it, and charts are SVG. `maud` escapes every text
 //! that comes from outside.
 //!
-//! `target` is the section of one target, `finds` and `conditions` are the last sections. `curves` and `boxes` draw, on
-//! `axis` and `svg`; `parts` has what sections share.
+//! `target` is the section of one target, `finds` and `conditions` are the last sections. `chart` draws, and
+//! `parts` has what sections share.
 
-mod axis;
-mod boxes;
+mod chart;
 mod conditions;
-mod curves;
 mod finds;
 mod parts;
-mod svg;
 mod target;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use self::parts::{Engines, cell, scroll, sentences as paragraphs};
+use self::parts::{Engines, table};
 use crate::format::{count, counted, listed, moment, span};
 use crate::{Comparison, TargetResult, results, sentences};
 
@@ -55,11 +52,11 @@ pub fn html(comparison: &Comparison) -> String {
                 (contents(comparison))
                 main {
                     (summary(comparison))
-                    (table_of_results(comparison, &engines))
+                    (results(comparison))
                     @for (number, target) in comparison.targets.iter().enumerate() {
                         (target::section(comparison, &engines, target, number))
                     }
-                    (finds::section(comparison, &engines))
+                    (finds::section(comparison))
                     (conditions::section(comparison))
                 }
             }
@@ -126,7 +123,7 @@ fn summary(comparison: &Comparison) -> Markup {
                     dt { (link(number, target)) }
                     dd {
                         p { (sentences::reached(target)) }
-                        (paragraphs(&sentences::differences(target)))
+                        p { (sentences::differences(target).join(" ")) }
                         @if let Some(only_here) = sentences::only_here(target) { p { (only_here) } }
                     }
                 }
@@ -140,48 +137,23 @@ fn summary(comparison: &Comparison) -> Markup {
     }
 }
 
-/// The table of results, a group of rows for each target.
-fn table_of_results(comparison: &Comparison, engines: &Engines<'_>) -> Markup {
-    let columns = results::COLUMNS;
-    let table = html! {
-        table.results {
-            thead {
-                tr {
-                    th scope="col" { "engine" }
-                    @for column in columns { th.figure scope="col" { (column) } }
-                }
-            }
-            @for (number, target) in comparison.targets.iter().enumerate() {
-                tbody {
-                    tr.target {
-                        th scope="rowgroup" colspan=(columns.len() + 1) {
-                            span.stay {
-                                (link(number, target)) " "
-                                span.aside { (count(target.total.regions)) " source regions" }
-                            }
-                        }
-                    }
-                    tr.seeds {
-                        th scope="row" { "seeds alone" }
-                        @for text in results::seeds(target) { td { (text) } }
-                    }
-                    @for engine in &target.engines {
-                        @let failed = engine.counting().next().is_none();
-                        tr.failed[failed] {
-                            th scope="row" { (engines.key(&engine.engine)) (results::name(engine)) }
-                            @for text in results::engine(target, engine, comparison.trials) {
-                                td { (cell(&text)) }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    };
+/// A table of results for each target.
+fn results(comparison: &Comparison) -> Markup {
     html! {
         section #results {
             h2 { "Results" }
-            (scroll("Table of results", &table))
+            @for (number, target) in comparison.targets.iter().enumerate() {
+                h3 {
+                    (link(number, target)) " "
+                    span.aside { (count(target.total.regions)) " source regions" }
+                }
+                (table(
+                    &format!("Results of {}", target.target),
+                    &results::COLUMNS,
+                    &[],
+                    &results::rows(target, comparison.trials),
+                ))
+            }
             p.note { (results::READING) }
         }
     }

@@ -1,10 +1,12 @@
 //! The table of results, as text: the same figures on a terminal, in Markdown and on the page.
 
-use crate::format::{NONE, count, estimate, median, rounded};
-use crate::{EngineResult, TargetResult};
+use crate::format::{NONE, count, estimate, median, median_time, milliseconds, rounded};
+use crate::sentences::title;
+use crate::{Survival, TargetResult};
 
-/// The columns after the name.
-pub(crate) const COLUMNS: [&str; 8] = [
+/// The columns.
+pub(crate) const COLUMNS: [&str; 9] = [
+    "engine",
     "trials",
     "regions",
     "beyond seeds",
@@ -22,28 +24,28 @@ pub(crate) const READING: &str = "Regions are source regions of the code under t
     trials” is what an engine's trials reached together, and “only here” are regions that no other engine reached in \
     any trial. Engines are in no order of merit.";
 
-/// The seeds' row.
-pub(crate) fn seeds(target: &TargetResult) -> [String; COLUMNS.len()] {
-    let mut cells = [NONE; COLUMNS.len()].map(str::to_owned);
-    cells[1] = count(target.seeds.reach.regions);
-    cells[7] = count(target.seeds.inputs);
-    cells
+/// A row for the seeds, and one for each engine; `trials` of each engine were asked for.
+pub(crate) fn rows(target: &TargetResult, trials: usize) -> Vec<Vec<String>> {
+    let mut seeds = [NONE; COLUMNS.len()].map(str::to_owned);
+    seeds[0] = "seeds alone".to_owned();
+    seeds[2] = count(target.seeds.reach.regions);
+    seeds[8] = count(target.seeds.inputs);
+    let mut rows = vec![seeds.to_vec()];
+    rows.extend((0..target.engines.len()).map(|place| row(target, place, trials)));
+    rows
 }
 
-/// An engine's row; `trials` of each engine were asked for.
-pub(crate) fn engine(
-    target: &TargetResult,
-    engine: &EngineResult,
-    trials: usize,
-) -> [String; COLUMNS.len()] {
+fn row(target: &TargetResult, place: usize, trials: usize) -> Vec<String> {
+    let engine = &target.engines[place];
     let counting = engine.counting().count();
-    #[allow(clippy::cast_precision_loss, reason = "exact below 2^53")]
+    let failed = if counting == 0 { " (failed)" } else { "" };
     let seeds = target.seeds.reach.regions as f64;
     let beyond = engine
         .regions
         .map(|regions| (regions.median - seeds).max(0.0));
     let inputs: usize = engine.finds.iter().map(|group| group.inputs).sum();
-    [
+    vec![
+        format!("{}{failed}", engine.title),
         if counting < trials {
             format!("{counting} of {trials}")
         } else {
@@ -52,18 +54,34 @@ pub(crate) fn engine(
         estimate(engine.regions, median),
         beyond.map_or_else(|| NONE.to_owned(), median),
         count(engine.reach.regions),
-        count(engine.only_here.len()),
+        count(target.only_here(place).count()),
         count(inputs),
         estimate(engine.executions_per_second, rounded),
         estimate(engine.corpus, median),
     ]
 }
 
-/// An engine's name, with a word when none of its trials counts.
-pub(crate) fn name(engine: &EngineResult) -> String {
-    if engine.counting().next().is_none() {
-        format!("{} (failed)", engine.title)
-    } else {
-        engine.title.clone()
-    }
+/// The columns of times to finds and planted faults.
+pub(crate) const SURVIVALS: [&str; 5] = [
+    "what",
+    "engine",
+    "caught in",
+    "first",
+    "half of the trials by",
+];
+
+/// A row for each survival of a target.
+pub(crate) fn survivals(target: &TargetResult) -> Vec<Vec<String>> {
+    let row = |survival: &Survival| {
+        let first = survival.steps.first();
+        let first = first.map(|step| milliseconds(step.time_ms));
+        vec![
+            survival.of.clone(),
+            title(target, &survival.engine).to_owned(),
+            format!("{} of {}", survival.caught, survival.trials),
+            first.unwrap_or_else(|| NONE.to_owned()),
+            median_time(survival.median_ms),
+        ]
+    };
+    target.survivals.iter().map(row).collect()
 }

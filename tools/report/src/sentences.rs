@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::format::{count, counted, estimate, listed, median, p_value, percent};
-use crate::{Comparison, EngineResult, Pair, TargetResult, UNREPRODUCED, Verdict};
+use crate::{Comparison, Pair, TargetResult, UNREPRODUCED, Verdict};
 
 /// How medians, intervals and tests are made, for a reader who knows statistics.
 pub(crate) const METHODS: &str = "Medians are over trials, with the 95 % percentile bootstrap interval of the \
@@ -15,6 +15,10 @@ pub(crate) const METHODS: &str = "Medians are over trials, with the 95 % percent
     trial of the first group is above one of the second (small from 0.56, medium from 0.64, large from 0.71, and the \
     same below one half). Survival curves are Kaplan and Meier's, with log-log Greenwood intervals at 95 %; two of \
     them are compared by the log-rank test.";
+
+/// What hunts of planted faults are for.
+pub(crate) const FAULTS: &str =
+    "Planted faults show how strong the oracle is; they do not rank engines.";
 
 /// An engine's name as its authors write it.
 pub(crate) fn title<'a>(target: &'a TargetResult, name: &'a str) -> &'a str {
@@ -112,10 +116,11 @@ pub(crate) fn only_here(target: &TargetResult) -> Option<String> {
     if target.engines.len() < 2 {
         return None;
     }
-    let has_some = |engine: &&EngineResult| !engine.only_here.is_empty();
-    let engines = target.engines.iter().filter(has_some);
-    let parts: Vec<String> = engines
-        .map(|engine| format!("{} by {}", count(engine.only_here.len()), engine.title))
+    let engines = target.engines.iter().enumerate();
+    let counts = engines.map(|(place, engine)| (target.only_here(place).count(), &engine.title));
+    let parts: Vec<String> = counts
+        .filter(|(regions, _)| *regions > 0)
+        .map(|(regions, title)| format!("{} by {title}", count(regions)))
         .collect();
     Some(if parts.is_empty() {
         "No region was reached by one engine only.".to_owned()
@@ -127,8 +132,7 @@ pub(crate) fn only_here(target: &TargetResult) -> Option<String> {
 /// How many inputs fail which check.
 pub(crate) fn finds(comparison: &Comparison) -> String {
     let mut inputs: BTreeMap<&str, usize> = BTreeMap::new();
-    let engines = comparison.targets.iter().flat_map(|target| &target.engines);
-    for group in engines.flat_map(|engine| &engine.finds) {
+    for group in comparison.engines().flat_map(|(_, engine)| &engine.finds) {
         *inputs.entry(&group.check).or_default() += group.inputs;
     }
     if inputs.is_empty() {

@@ -7,15 +7,13 @@ use crate::Comparison;
 #[must_use]
 pub fn csv(comparison: &Comparison) -> String {
     let mut text = String::from("target,engine,trial,time_ms,executions,regions,lines,functions\n");
-    for target in &comparison.targets {
-        for engine in &target.engines {
-            for trial in engine.counting() {
-                let of = format!("{},{},{}", target.target, engine.engine, trial.trial);
-                for point in &trial.growth {
-                    let reached = [point.regions, point.lines, point.functions];
-                    let reached = reached.map(|count| count.to_string()).join(",");
-                    text += &format!("{of},{},{},{reached}\n", point.time_ms, point.executions);
-                }
+    for (target, engine) in comparison.engines() {
+        for trial in engine.counting() {
+            let of = format!("{},{},{}", target.target, engine.engine, trial.trial);
+            for point in &trial.growth {
+                let reached = [point.regions, point.lines, point.functions];
+                let reached = reached.map(|count| count.to_string()).join(",");
+                text += &format!("{of},{},{},{reached}\n", point.time_ms, point.executions);
             }
         }
     }

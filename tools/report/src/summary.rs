@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::format::{counted, moment, span};
-use crate::{Comparison, markdown, results, sentences};
+use crate::{Comparison, TargetResult, markdown, results, sentences};
 
 /// The comparison as Markdown, fit for a CI job's page and for a terminal.
 #[must_use]
@@ -17,33 +17,33 @@ pub fn markdown(comparison: &Comparison) -> String {
         moment(&comparison.started),
     );
     for target in &comparison.targets {
-        let _ = write!(
-            text,
-            "- `{}`: {}",
-            target.target,
-            sentences::reached(target)
-        );
-        for sentence in sentences::differences(target) {
-            let _ = write!(text, " {sentence}");
-        }
-        text.push('\n');
+        let mut sentences = vec![sentences::reached(target)];
+        sentences.extend(sentences::differences(target));
+        let _ = writeln!(text, "- `{}`: {}", target.target, sentences.join(" "));
     }
     let _ = writeln!(text, "- {}\n", sentences::finds(comparison));
     for note in &comparison.notes {
         let _ = writeln!(text, "> {note}\n");
     }
-    let mut rows = vec![markdown::heading(&["target", "engine"])];
-    rows[0].extend(results::COLUMNS.map(str::to_owned));
-    for target in &comparison.targets {
-        let mut row = |name: String, cells: [String; results::COLUMNS.len()]| {
-            let names = [target.target.clone(), name];
-            rows.push(names.into_iter().chain(cells).collect());
-        };
-        row("(seeds)".to_owned(), results::seeds(target));
-        for engine in &target.engines {
-            let cells = results::engine(target, engine, comparison.trials);
-            row(results::name(engine), cells);
+    let table = |headings: &[&str], names, rows: fn(&TargetResult, usize) -> Vec<Vec<String>>| {
+        let mut all = vec![markdown::heading(&[&["target"], headings].concat())];
+        for target in &comparison.targets {
+            let rows = rows(target, comparison.trials).into_iter();
+            all.extend(rows.map(|cells| [vec![target.target.clone()], cells].concat()));
         }
+        (all.len() > 1).then(|| markdown::table(&all, names))
+    };
+    if let Some(table) = table(&results::COLUMNS, 2, results::rows) {
+        let _ = writeln!(text, "{table}\n{}", results::READING);
     }
-    text + &markdown::table(&rows, 2) + &format!("\n{}\n", results::READING)
+    if let Some(table) = table(&results::SURVIVALS, 6, |target, _| {
+        results::survivals(target)
+    }) {
+        let faults = sentences::FAULTS;
+        let _ = write!(
+            text,
+            "\n## How long mistakes went unnoticed\n\n{faults}\n\n{table}"
+        );
+    }
+    text
 }

@@ -4,31 +4,36 @@ mod sample;
 
 use std::fs;
 
-use report::against::{Against, Both, Difference, against, markdown, write};
-use report::{Comparison, Verdict, read};
+use report::against::markdown;
+use report::{Comparison, read};
 
 use sample::{comparison, engine, find, reach, target, trials as some};
 
-fn compared(old: &Comparison, new: &Comparison) -> Against {
-    let names = Both {
-        old: "before".to_owned(),
-        new: "after".to_owned(),
-    };
-    against(old, new, names)
+/// The text, with runs of blanks as one.
+fn compared(old: &Comparison, new: &Comparison) -> String {
+    let text = markdown([old, new], ["before", "after"]).replace(['\u{a0}', '\u{202f}'], " ");
+    let words = text.split(' ').filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
 }
 
-/// A run of one target with these regions under each engine.
+/// A run of one target with these regions under each engine, after so many executions.
+fn run_of(engines: &[(&str, &[usize])], executions: u64) -> Comparison {
+    let trials = engines.iter().map(|(_, regions)| regions.len());
+    let trials = trials.max().unwrap();
+    let engines = engines.iter();
+    let engines = engines.map(|(name, regions)| engine(name, some(regions, executions)));
+    comparison(trials, vec![target("t", engines.collect())])
+}
+
 fn run(engines: &[(&str, &[usize])]) -> Comparison {
-    let trials = engines
-        .iter()
-        .map(|(_, regions)| regions.len())
-        .max()
-        .unwrap();
-    let engines = engines
-        .iter()
-        .map(|(name, regions)| engine(name, some(regions, 1000)))
-        .collect();
-    comparison(trials, vec![target("t", engines)])
+    run_of(engines, 1000)
+}
+
+#[track_caller]
+fn shows(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
 }
 
 #[test]
@@ -43,68 +48,41 @@ fn new_trials_are_tested_against_old_ones_engine_by_engine() {
         ("b", &[10, 11, 12, 13, 14]),
         ("c", &[20; 5]),
     ]);
-    let found = compared(&old, &new);
-    let [a, b, c] = &found.targets[0].engines[..] else {
-        panic!("three engines");
-    };
-    let p = 2.0 / 252.0;
-    let contrast = a.percent.contrast.unwrap();
-    assert_eq!(
-        (contrast.first, contrast.second, contrast.a12),
-        (21.0, 11.0, 1.0)
+    // The exact p-value is 2 of 252; Holm multiplies it by three engines.
+    shows(
+        &compared(&old, &new),
+        &[
+            "Nothing that the reports record.",
+            "- t, A: reaches more (11.00 [10.00, 12.00] % before, 21.00 [20.00, 22.00] % now; p 0.024 adjusted, A12 \
+             1.00, large).",
+            "- t, B: reaches less (16.00 [15.00, 17.00] % before, 6.00 [5.00, 7.00] % now; p 0.024 adjusted, A12 0.00,",
+            "- t, C: no difference is shown, which does not show that there is none",
+            "| 5 / 5 | 11.00 [10.00, 12.00] | 21.00 [20.00, 22.00] | 0.0079 | 0.024 | 1.00 | large |",
+            "Both: Each engine has 5 trials",
+        ],
     );
-    assert!((contrast.p - p).abs() < 1e-12 && contrast.exact);
-    assert!(
-        (contrast.adjusted_p - 3.0 * p).abs() < 1e-12,
-        "Holm over three engines"
-    );
-    let verdicts = [a, b, c].map(|engine| engine.percent.contrast.unwrap().verdict);
-    assert_eq!(
-        verdicts,
-        [Verdict::Higher, Verdict::Lower, Verdict::NotShown]
-    );
-    assert_eq!(b.percent.contrast.unwrap().a12, 0.0);
-    assert_eq!(c.percent.contrast.unwrap().p, 1.0);
-    assert_eq!(a.trials, Both { old: 5, new: 5 });
-    assert!(found.differences.is_empty(), "{:?}", found.differences);
-    let text = markdown(&found);
-    assert!(
-        text.contains(
-            "- t, A: reaches more (11.00 % before, 21.00 % now; p 0.024 adjusted, A12 1.00, large)."
-        ),
-        "{text}"
-    );
-    assert!(
-        text.contains("- t, B: reaches less (16.00 % before, 6.00 % now;"),
-        "{text}"
-    );
-    assert!(
-        text.contains("- t, C: no difference is shown, which does not show that there is none"),
-        "{text}"
-    );
-    assert!(text.contains("Both: Each engine has 5 trials"), "{text}");
 }
 
 #[test]
-fn few_trials_say_that_they_are_too_few() {
-    let three = compared(&run(&[("a", &[20, 21, 22])]), &run(&[("a", &[40, 41, 42])]));
-    let contrast = three.targets[0].engines[0].percent.contrast.unwrap();
-    assert_eq!(contrast.verdict, Verdict::TooFewTrials);
-    assert!(markdown(&three).contains("too few trials to show any difference at 5 %"));
-    let one = compared(&run(&[("a", &[20])]), &run(&[("a", &[40, 41, 42])]));
-    let a = &one.targets[0].engines[0];
-    assert_eq!(a.percent.contrast, None);
-    assert!(markdown(&one).contains("not tested, as one trial on a side shows nothing"));
-
+fn few_trials_show_that_they_are_too_few() {
     let mut lost = run(&[("a", &[20, 21])]);
     for trial in &mut lost.targets[0].engines[0].trials {
         trial.failure = Some("it died".to_owned());
     }
-    let text = markdown(&compared(&lost, &run(&[("a", &[40, 41])])));
-    assert!(
-        text.contains("- t, A: no trial counts on one of the sides."),
-        "{text}"
-    );
+    let many = run(&[("a", &[40, 41, 42])]);
+    for (old, verdict) in [
+        (
+            run(&[("a", &[20, 21, 22])]),
+            "too few trials to show any difference at 5 %",
+        ),
+        (
+            run(&[("a", &[20])]),
+            "not tested, as one trial on a side shows nothing",
+        ),
+        (lost, "no trial counts on one of the sides."),
+    ] {
+        shows(&compared(&old, &many), &[&format!("- t, A: {verdict}")]);
+    }
 }
 
 #[test]
@@ -112,27 +90,19 @@ fn when_the_code_has_changed_shares_of_it_are_compared() {
     let old = run(&[("a", &[20, 21, 22, 23, 24])]);
     let mut new = run(&[("a", &[40, 42, 44, 46, 48])]);
     new.targets[0].total = reach(400);
-    let found = compared(&old, &new);
-    let a = &found.targets[0].engines[0];
-    assert_eq!(found.targets[0].total, Both { old: 200, new: 400 });
     // Twice as many regions of twice as many: the same shares, pair by pair.
-    let contrast = a.percent.contrast.unwrap();
-    assert_eq!((contrast.a12, contrast.verdict), (0.5, Verdict::NotShown));
-    assert!(
-        found.notes[0].starts_with("The code under test has changed"),
-        "{:?}",
-        found.notes
+    shows(
+        &compared(&old, &new),
+        &[
+            "- t: regions of the code under test: 200 → 400\n\n- The code under test has changed",
+            "A: no difference is shown, which does not show that there is none (11.00 [10.00, 12.00] % before, 11.00 \
+             [10.00, 12.00] % now; p 1 adjusted, A12 0.50, negligible).",
+        ],
     );
-    let regions = Difference {
-        what: "t: regions of the code under test".to_owned(),
-        old: "200".to_owned(),
-        new: "400".to_owned(),
-    };
-    assert_eq!(found.differences, [regions]);
 }
 
 #[test]
-fn what_differs_in_the_conditions_is_said_first() {
+fn what_differs_in_the_conditions_comes_first() {
     let old = run(&[("a", &[20, 21]), ("gone", &[20, 21])]);
     let mut new = run(&[("a", &[20, 21])]);
     new.time_seconds = 60;
@@ -140,65 +110,36 @@ fn what_differs_in_the_conditions_is_said_first() {
     new.machine.tools = vec![("rustc".to_owned(), "2".to_owned())];
     new.targets[0].seeds.inputs = 4;
     new.targets[0].engines[0].command = "/elsewhere/a run -V 60".to_owned();
-    let found = compared(&old, &new);
-    let what: Vec<&str> = found
-        .differences
-        .iter()
-        .map(|difference| difference.what.as_str())
-        .collect();
-    assert_eq!(
-        what,
-        [
-            "processor",
-            "rustc",
-            "time of a trial",
-            "t: seeds",
-            "t: command of A",
-            "t: command of GONE"
-        ]
-    );
-    assert_eq!(found.differences[1].old, "–");
-    let times = "The trials had different times";
-    assert!(found.notes[0].starts_with(times), "{:?}", found.notes);
-    assert_eq!(
-        found.differences[3].new,
-        "4, which reach 10 regions, 20 lines, 1 functions"
-    );
-    assert_eq!(found.targets[0].engines.len(), 1);
-    let text = markdown(&found);
+    let text = compared(&old, &new);
+    let differences = "## What differs in the conditions\n
+- processor: → another
+- rustc: – → 2
+- time of a trial: 24 h → 1 min
+- t: seeds: 3, which reach 10 regions, 20 lines, 1 functions → 4, which reach 10 regions, 20 lines, 1 functions
+- t: command of A: a run → …/a run -V 60
+- t: command of GONE: gone run → –
+
+- The trials had different times";
+    shows(&text, &[differences]);
+    assert!(!text.contains("| GONE"), "{text}");
     assert!(text.find("What differs").unwrap() < text.find("What the trials show").unwrap());
 
     let elsewhere = comparison(1, vec![target("other", vec![engine("a", some(&[20], 1))])]);
-    let nothing = compared(&old, &elsewhere);
-    assert!(nothing.targets.is_empty());
-    assert!(
-        nothing.notes[0].contains("there is nothing to compare"),
-        "{:?}",
-        nothing.notes
+    shows(
+        &compared(&old, &elsewhere),
+        &["there is nothing to compare"],
     );
 }
 
 #[test]
-fn speed_and_equal_executions_are_told_apart() {
-    let old = comparison(
-        2,
-        vec![target("t", vec![engine("a", some(&[30, 30], 1000))])],
-    );
-    let new = comparison(
-        2,
-        vec![target("t", vec![engine("a", some(&[30, 30], 100))])],
-    );
-    let a = &compared(&old, &new).targets[0].engines[0];
-    assert_eq!(a.percent.estimates.new, a.percent.estimates.old);
+fn speed_and_equal_executions_are_kept_apart() {
+    let old = run_of(&[("a", &[30, 30])], 1000);
+    let new = run_of(&[("a", &[30, 30])], 100);
     // After 100 executions the old trials were at 12 regions of 200.
-    let equal = a.percent_at_equal_executions.estimates;
-    assert_eq!(
-        equal.map(|estimate| estimate.unwrap().median),
-        Both {
-            old: 6.0,
-            new: 15.0
-        }
-    );
+    let text = compared(&old, &new);
+    let (first, second) = text.split_once("equally many executions").unwrap();
+    shows(first, &["| 2 / 2 | 15.00 | 15.00 |"]);
+    shows(second, &["| 2 / 2 | 6.00 | 15.00 |"]);
 }
 
 #[test]
@@ -207,68 +148,30 @@ fn times_to_finds_are_compared_as_survival() {
     let mut new = run(&[("a", &[20; 5])]);
     let firsts: Vec<(usize, u64)> = (1..=5).map(|trial| (trial, 1500)).collect();
     new.targets[0].engines[0].finds = vec![find("calc.x", 9, &firsts)];
-    let found = compared(&old, &new);
-    let find = &found.targets[0].engines[0].finds[0];
-    assert_eq!(
-        (find.caught, find.median_ms),
-        (
-            Both { old: 0, new: 5 },
-            Both {
-                old: None,
-                new: Some(1500)
-            }
-        )
-    );
-    // lifelines.statistics.logrank_test([100000] * 5, [1500] * 5, [False] * 5, [True] * 5)
-    assert!(
-        (find.p.unwrap() - 0.002_699_796_063).abs() < 1e-9,
-        "{find:?}"
-    );
-    let text = markdown(&found);
-    assert!(
-        text.contains("0 of 5") && text.contains("5 of 5") && text.contains("1.5\u{a0}s"),
-        "{text}"
-    );
-    assert!(
-        text.contains("not in half") && text.contains("0.0027"),
-        "{text}"
-    );
+    // lifelines.statistics.logrank_test([100000] * 5, [1500] * 5, [False] * 5, [True] * 5): 0.0026998
+    let row = "| calc.x | 0 of 5 | 5 of 5 | not in half | 1.5 s | 0.0027 |";
+    shows(&compared(&old, &new), &[row]);
 }
 
 #[test]
 fn a_report_is_read_from_its_folder_and_others_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report.json");
-    assert!(
-        read(folder.path())
-            .unwrap_err()
-            .to_string()
-            .contains("campaign compare")
-    );
-    fs::write(&report, "{}").unwrap();
-    assert!(
-        read(&report)
-            .unwrap_err()
-            .to_string()
-            .contains("is no report")
-    );
-    fs::write(&report, r#"{"version": 3, "targets": []}"#).unwrap();
-    let error = read(&report).unwrap_err().to_string();
-    assert!(
-        error.contains("is of version 3, and this program reads version 4"),
-        "{error}"
-    );
-
+    for (text, error) in [
+        (None, "campaign compare"),
+        (Some("{}"), "is no report"),
+        (
+            Some(r#"{"version": 4, "targets": []}"#),
+            "is of version 4, and this program reads version 5",
+        ),
+    ] {
+        if let Some(text) = text {
+            fs::write(&report, text).unwrap();
+        }
+        shows(&read(folder.path()).unwrap_err().to_string(), &[error]);
+    }
     let run = run(&[("a", &[20, 21])]);
     fs::write(&report, serde_json::to_string(&run).unwrap()).unwrap();
     assert_eq!(read(folder.path()).unwrap(), run);
     assert_eq!(read(&report).unwrap(), run);
-    let found = compared(&run, &run);
-    write(&found, folder.path()).unwrap();
-    let text = fs::read_to_string(folder.path().join("against.json")).unwrap();
-    assert_eq!(serde_json::from_str::<Against>(&text).unwrap(), found);
-    assert_eq!(
-        fs::read_to_string(folder.path().join("against.md")).unwrap(),
-        markdown(&found)
-    );
 }

@@ -3,63 +3,65 @@
 mod sample;
 
 use report::analysis::{analyse, contrast, estimate, survival};
-use report::{Estimate, Magnitude, SurvivalKind, Verdict};
+use report::{Band, Comparison, Estimate, SurvivalKind, Verdict};
+use statistics::groups::Magnitude;
 use statistics::survival::Observation;
 
 use sample::{comparison, engine, find, reach, target, trial, trials as some};
 
+fn between(low: f64, median: f64, high: f64) -> Option<Estimate> {
+    Some(Estimate { low, median, high })
+}
+
 fn exactly(value: f64) -> Option<Estimate> {
-    Some(Estimate {
-        median: value,
-        low: value,
-        high: value,
-    })
+    between(value, value, value)
+}
+
+/// A comparison of engines `a`, `b` and so on, on one target, whose trials of 100 executions reach these regions.
+fn of_regions(groups: &[&[usize]]) -> Comparison {
+    let engines = groups.iter().zip(["a", "b", "c"]);
+    let engines = engines.map(|(regions, name)| engine(name, some(regions, 100)));
+    comparison(groups[0].len(), vec![target("t", engines.collect())])
+}
+
+#[track_caller]
+fn has_note(comparison: &Comparison, note: &str) {
+    let notes = &comparison.notes;
+    assert!(notes.iter().any(|found| found == note), "{notes:?}");
 }
 
 #[test]
 fn an_engine_s_estimates_are_over_the_trials_that_count() {
     let mut of_first = some(&[20, 30, 40, 99], 1000);
-    of_first[3].failure = Some("it died".to_owned());
-    let comparison = comparison(4, vec![target("t", vec![engine("a", of_first)])]);
-    let a = &comparison.targets[0].engines[0];
-    let estimate = |median, low, high| Some(Estimate { median, low, high });
-    assert_eq!(a.regions, estimate(30.0, 20.0, 40.0));
-    assert_eq!(a.lines, estimate(60.0, 40.0, 80.0));
-    assert_eq!(a.functions, estimate(3.0, 2.0, 4.0));
-    assert_eq!(a.executions, exactly(1000.0));
-    assert_eq!(a.executions_per_second, estimate(60.0, 40.0, 80.0));
-    assert_eq!(a.corpus, estimate(90.0, 60.0, 120.0));
-    assert!(comparison.targets[0].pairs.is_empty());
-    let lost = "A lost 1 of 4 trials on t, which do not count: it died";
-    assert!(
-        comparison.notes.iter().any(|note| note == lost),
-        "{:?}",
-        comparison.notes
-    );
-}
-
-#[test]
-fn an_engine_without_a_trial_that_counts_has_no_figures() {
-    let mut dead = some(&[20], 1000);
-    dead[0].failure = Some("it died\nand said much".to_owned());
+    of_first[3].failure = Some("it died\nand wrote much".to_owned());
+    let mut dead = of_first[3..].to_vec();
     dead[0].core = None;
-    let engines = vec![engine("a", dead), engine("b", some(&[20], 1000))];
-    let comparison = comparison(1, vec![target("t", engines)]);
-    let a = &comparison.targets[0].engines[0];
-    assert_eq!((a.regions, a.executions), (None, None));
-    assert!(a.over_time.is_empty() && a.over_executions.is_empty());
-    assert!(
-        a.milestones
-            .iter()
-            .all(|m| m.trials == 0 && m.time_ms.is_none())
+    let engines = vec![engine("a", of_first), engine("b", dead)];
+    let comparison = comparison(4, vec![target("t", engines)]);
+    let [a, b] = &comparison.targets[0].engines[..] else {
+        panic!("two engines");
+    };
+    assert_eq!(a.regions, between(20.0, 30.0, 40.0));
+    assert_eq!(a.lines, between(40.0, 60.0, 80.0));
+    assert_eq!(a.functions, between(2.0, 3.0, 4.0));
+    assert_eq!(a.executions, exactly(1000.0));
+    assert_eq!(a.executions_per_second, between(40.0, 60.0, 80.0));
+    assert_eq!(a.corpus, between(60.0, 90.0, 120.0));
+    has_note(
+        &comparison,
+        "A lost 1 of 4 trials on t, which do not count: it died",
     );
-    let lost = "A lost 1 of 1 trial on t, which do not count: it died";
+
+    assert_eq!((b.regions, b.executions), (None, None));
+    assert!(b.over_time.is_empty() && b.over_executions.is_empty());
+    let mut shares = b.milestones.iter();
+    assert!(shares.all(|share| share.trials == 0 && share.time_ms.is_none()));
+    assert!(comparison.targets[0].pairs.is_empty());
+    has_note(
+        &comparison,
+        "B lost 1 of 1 trial on t, which do not count: it died",
+    );
     assert!(!comparison.notes.iter().any(|note| note.contains("pinned")));
-    assert!(
-        comparison.notes.iter().any(|note| note == lost),
-        "{:?}",
-        comparison.notes
-    );
 }
 
 #[test]
@@ -67,13 +69,12 @@ fn milestones_are_shares_of_the_union() {
     // The union is 40: 20, 36 and 38 regions, which are reached after 10, 26 and 28 s.
     let engines = vec![engine("a", some(&[36, 40, 20], 3000))];
     let comparison = comparison(3, vec![target("t", engines)]);
-    let found: Vec<(u32, usize, usize, Option<Estimate>)> = comparison.targets[0].engines[0]
-        .milestones
+    let milestones = &comparison.targets[0].engines[0].milestones;
+    let found = milestones
         .iter()
-        .map(|m| (m.percent, m.regions, m.trials, m.time_ms))
-        .collect();
+        .map(|share| (share.percent, share.regions, share.trials, share.time_ms));
     assert_eq!(
-        found,
+        found.collect::<Vec<_>>(),
         [
             (50, 20, 3, exactly(10_000.0)),
             (90, 36, 2, exactly(26_000.0)),
@@ -81,9 +82,7 @@ fn milestones_are_shares_of_the_union() {
         ]
     );
     // 3000 executions are over 26, 30 and 10 steps.
-    let executions = comparison.targets[0].engines[0].milestones[0]
-        .executions
-        .unwrap();
+    let executions = milestones[0].executions.unwrap();
     assert_eq!((executions.low, executions.high), (1000.0, 3000.0));
 }
 
@@ -97,37 +96,32 @@ fn bands_are_quartiles_on_a_grid_that_engines_share() {
     let [a, b] = &comparison.targets[0].engines[..] else {
         panic!("two engines");
     };
-    let places = |bands: &[report::Band]| bands.iter().map(|band| band.at).collect::<Vec<_>>();
+    let places = |bands: &[Band]| bands.iter().map(|band| band.at).collect::<Vec<_>>();
     assert_eq!(places(&a.over_time), places(&b.over_time));
     assert!(a.over_time.len() <= 200);
-    let (first, last) = (a.over_time[0], a.over_time.last().unwrap());
-    assert_eq!(
-        (first.at, first.low, first.median, first.high),
-        (0.0, 10.0, 10.0, 10.0)
-    );
-    assert_eq!(
-        (last.at, last.low, last.median, last.high),
-        (100_000.0, 25.0, 30.0, 35.0)
-    );
+    let band = |at, low, median, high| Band {
+        at,
+        low,
+        median,
+        high,
+    };
+    assert_eq!(a.over_time[0], band(0.0, 10.0, 10.0, 10.0));
+    let last = band(100_000.0, 25.0, 30.0, 35.0);
+    assert_eq!(a.over_time.last(), Some(&last));
     assert!(a.over_time.is_sorted_by_key(|band| band.median));
     // Over executions as far as each trial went, which need not be a place of the grid.
     assert_eq!(a.over_executions.last().unwrap().at, 1000.0);
-    assert_eq!(b.over_executions.last().unwrap().at, 90.0);
     // 90 executions end the first trial; the second is at 9 of its 30 steps.
-    assert_eq!(
-        b.over_executions.last().unwrap().median,
-        (40.0 + 19.0) / 2.0
-    );
+    let last = b.over_executions.last().unwrap();
+    assert_eq!((last.at, last.median), (90.0, (40.0 + 19.0) / 2.0));
 }
 
 #[test]
 fn pairs_are_compared_at_the_end_and_at_equal_executions() {
     let fast = some(&[20, 21, 22, 23, 24], 10_000);
     let slow = some(&[30, 31, 32, 33, 34], 100);
-    let comparison = comparison(
-        5,
-        vec![target("t", vec![engine("a", fast), engine("b", slow)])],
-    );
+    let engines = vec![engine("a", fast), engine("b", slow)];
+    let comparison = comparison(5, vec![target("t", engines)]);
     let [pair] = &comparison.targets[0].pairs[..] else {
         panic!("one pair");
     };
@@ -139,24 +133,17 @@ fn pairs_are_compared_at_the_end_and_at_equal_executions() {
     );
     assert!((regions.p - 2.0 / 252.0).abs() < 1e-12 && regions.exact);
     assert_eq!(regions.magnitude, Magnitude::Large);
+    assert_eq!(regions.verdict, Verdict::Lower);
     // After 100 executions the fast one is where it began, at 10 regions in every trial.
-    let equal = pair.at_equal_executions.unwrap();
+    let equal = pair.at_equal_executions;
     assert_eq!(
         (equal.first, equal.second, equal.exact),
         (10.0, 32.0, false)
     );
-    assert_eq!(regions.verdict, Verdict::Lower);
-    let note = "Each engine has 5 trials; evaluations ask for at least 10. The smallest p-value that 5 against 5 \
-        can give is 0.0079: a real difference may well not show.";
-    assert!(
-        comparison.notes.iter().any(|found| found == note),
-        "{:?}",
-        comparison.notes
-    );
 }
 
 #[test]
-fn one_trial_is_not_tested_and_no_trials_are_no_estimate() {
+fn few_trials_are_noted_and_one_is_not_tested() {
     assert_eq!(contrast(&[1.0], &[2.0, 3.0]), None);
     assert_eq!(contrast(&[], &[]), None);
     assert_eq!(estimate(&[]), None);
@@ -166,29 +153,27 @@ fn one_trial_is_not_tested_and_no_trials_are_no_estimate() {
         (equal.p, equal.a12, equal.magnitude),
         (1.0, 0.5, Magnitude::Negligible)
     );
-
-    let engines = vec![engine("a", some(&[20], 10)), engine("b", some(&[30], 10))];
-    let one = comparison(1, vec![target("t", engines)]);
+    let one = of_regions(&[&[20], &[30]]);
     assert!(one.targets[0].pairs.is_empty());
-    let note = "Each engine has 1 trial; evaluations ask for at least 10. A single trial is not tested against \
-        another: a difference may be chance.";
-    assert!(
-        one.notes.iter().any(|found| found == note),
-        "{:?}",
-        one.notes
-    );
-
-    let engines = vec![
-        engine("a", some(&[20, 21, 22], 10)),
-        engine("b", some(&[30, 31, 32], 10)),
-    ];
-    let three = comparison(3, vec![target("t", engines)]);
-    let note = "can give is 0.10: no difference can be significant at 5 %.";
-    assert!(
-        three.notes.iter().any(|found| found.ends_with(note)),
-        "{:?}",
-        three.notes
-    );
+    for (comparison, note) in [
+        (
+            one,
+            "Each engine has 1 trial; evaluations ask for at least 10. A single trial is not tested against another: a \
+             difference may be chance.",
+        ),
+        (
+            of_regions(&[&[20, 21, 22], &[30, 31, 32]]),
+            "Each engine has 3 trials; evaluations ask for at least 10. The smallest p-value that 3 against 3 can give \
+             is 0.10: no difference can be significant at 5 %.",
+        ),
+        (
+            of_regions(&[&[20, 21, 22, 23, 24], &[30, 31, 32, 33, 34]]),
+            "Each engine has 5 trials; evaluations ask for at least 10. The smallest p-value that 5 against 5 can give \
+             is 0.0079: a real difference may well not show.",
+        ),
+    ] {
+        has_note(&comparison, note);
+    }
 }
 
 #[test]
@@ -215,8 +200,8 @@ fn finds_are_survival_data_and_planted_faults_stay() {
         ("calc.x", SurvivalKind::Find, 3, 2)
     );
     assert_eq!(of_a.median_ms, Some(5000));
-    let steps: Vec<(u64, usize)> = of_a.steps.iter().map(|s| (s.time_ms, s.at_risk)).collect();
-    assert_eq!(steps, [(0, 3), (5000, 2)]);
+    let steps = of_a.steps.iter().map(|step| (step.time_ms, step.at_risk));
+    assert_eq!(steps.collect::<Vec<_>>(), [(0, 3), (5000, 2)]);
     assert_eq!((of_b.caught, of_b.trials, of_b.median_ms), (0, 2, None));
     assert!(of_b.steps.is_empty());
     assert_eq!(
@@ -226,48 +211,12 @@ fn finds_are_survival_data_and_planted_faults_stay() {
 }
 
 #[test]
-fn notes_say_what_weakens_a_comparison_and_nothing_else() {
-    let many: Vec<usize> = (20..30).collect();
-    let strong = || {
-        let engines = vec![engine("a", some(&many, 10)), engine("b", some(&many, 10))];
-        comparison(10, vec![target("t", engines)])
-    };
-    assert_eq!(strong().notes, [""; 0]);
-
-    let mut weak = strong();
-    weak.time_seconds = 90;
-    weak.interrupted = true;
-    weak.trials = 11;
-    weak.targets[0].seeds.reach = reach(29);
-    weak.targets[0].engines[0].trials[4].core = None;
-    weak.notes = vec!["The fan was loud.".to_owned()];
-    analyse(&mut weak);
-    assert_eq!(
-        weak.notes,
-        [
-            "It was interrupted: 20 of 22 trials are here. The same command with the same --out resumes it.",
-            "Each trial had 1\u{a0}min 30\u{a0}s, and not the 24 hours that evaluations ask for: which engine is ahead may \
-             change with more time.",
-            "A on t reached nothing that the seeds do not reach, in any trial.",
-            "B on t reached nothing that the seeds do not reach, in any trial.",
-            "1 of 20 trials ran without being pinned to a core.",
-            "The fan was loud.",
-        ]
-    );
-    let before = weak.clone();
-    analyse(&mut weak);
-    assert_eq!(weak, before, "a second time changes nothing");
-}
-
-#[test]
 fn a_difference_is_one_after_adjusting_for_all_pairs() {
     // U = 2: of the 252 ways to part ten trials, eight are as far apart or farther.
     let low: &[usize] = &[20, 21, 22, 23, 26];
     let high: &[usize] = &[24, 25, 27, 28, 29];
     let pairs = |groups: &[&[usize]]| {
-        let engines = groups.iter().zip(["a", "b", "c"]);
-        let engines = engines.map(|(regions, name)| engine(name, some(regions, 100)));
-        let found = comparison(groups[0].len(), vec![target("t", engines.collect())]);
+        let found = of_regions(groups);
         let pairs = found.targets[0].pairs.iter().map(|pair| pair.regions);
         pairs.collect::<Vec<_>>()
     };
@@ -279,30 +228,58 @@ fn a_difference_is_one_after_adjusting_for_all_pairs() {
     assert_eq!(among.p, p);
     assert!((among.adjusted_p - 3.0 * p).abs() < 1e-12);
     assert_eq!(among.verdict, Verdict::NotShown);
-    // No outcome of so few trials is significant; one trial is not tested.
+    // No outcome of so few trials is significant.
     let few = pairs(&[&[20, 21], &[90, 91]])[0];
     assert_eq!(few.verdict, Verdict::TooFewTrials);
-    assert!(pairs(&[&[20], &[90]]).is_empty());
 }
 
 #[test]
-fn what_is_odd_about_trials_is_noted() {
+fn notes_list_what_weakens_a_comparison_and_nothing_else() {
     let many: Vec<usize> = (20..30).collect();
     let engines = || vec![engine("a", some(&many, 10)), engine("b", some(&many, 10))];
-    let mut odd = comparison(10, vec![target("t", engines()), target("u", engines())]);
+    let strong = comparison(10, vec![target("t", engines()), target("u", engines())]);
+    assert_eq!(strong.notes, [""; 0]);
+
+    let mut weak = strong.clone();
+    weak.time_seconds = 90;
+    weak.interrupted = true;
+    weak.trials = 11;
+    weak.targets[0].seeds.reach = reach(29);
+    weak.targets[0].engines[0].trials[4].core = None;
+    weak.notes = vec!["The fan was loud.".to_owned()];
+    let mut odd = strong;
     odd.targets[0].engines[1].trials[0].seeds_read = 0;
     odd.targets[0].engines[1].trials[0].stability = Some(91.26);
     odd.targets[1].engines.truncate(1);
     odd.targets[1].never_evaluated = vec!["calc.x".to_owned()];
-    analyse(&mut odd);
-    assert_eq!(
-        odd.notes,
-        [
-            "B on t read 0 of 3 seeds in a trial.",
-            "B on t was 91.3\u{a0}% stable in its worst trial: some state outlives an input, or is initialised only \
-             once.",
-            "B was not run on u.",
-            "u: no input evaluated 1 check: calc.x.",
-        ]
-    );
+    for (mut comparison, notes) in [
+        (
+            weak,
+            &[
+                "It was interrupted: 40 of 44 trials are here. The same command with the same --out resumes it.",
+                "Each trial had 1\u{a0}min 30\u{a0}s, and not the 24 hours that evaluations ask for: which engine is ahead may \
+                 change with more time.",
+                "A on t reached nothing that the seeds do not reach, in any trial.",
+                "B on t reached nothing that the seeds do not reach, in any trial.",
+                "1 of 40 trials ran without being pinned to a core.",
+                "The fan was loud.",
+            ][..],
+        ),
+        (
+            odd,
+            &[
+                "B on t read 0 of 3 seeds in a trial.",
+                "B on t was 91.3\u{a0}% stable in its worst trial: some state outlives an input, or is initialised only \
+                 once.",
+                "B was not run on u.",
+                "u: no input evaluated 1 check: calc.x.",
+            ],
+        ),
+    ] {
+        analyse(&mut comparison);
+        assert_eq!(comparison.notes, notes);
+        let before = comparison.clone();
+        analyse(&mut comparison);
+        assert_eq!(comparison, before, "a second time changes nothing");
+    }
 }

@@ -31,7 +31,8 @@ fn look(html: &str, dark: bool) -> (Vec<Value>, String) {
              frame.document.querySelectorAll('details').forEach(one => {{ one.open = true; }});\
              return [closed, look(frame)];\
            }});\
-           document.title = encodeURIComponent(JSON.stringify(seen));\
+           const escape = one => '\\\\u' + one.charCodeAt(0).toString(16).padStart(4, '0');\
+           document.title = JSON.stringify(seen).replace(/[^ -%'-;=?-~]/g, escape);\
          }});</script>"
     );
     let start = folder.path().join("look.html");
@@ -59,10 +60,7 @@ fn look(html: &str, dark: bool) -> (Vec<Value>, String) {
         .lines()
         .filter(|line| line.contains("CONSOLE"))
         .collect();
-    (
-        serde_json::from_str(&decoded(title)).unwrap(),
-        console.join("\n"),
-    )
+    (serde_json::from_str(title).unwrap(), console.join("\n"))
 }
 
 fn browser(profile: &Path) -> Command {
@@ -88,24 +86,6 @@ fn browser(profile: &Path) -> Command {
             profile.join("profile").display()
         ));
     command
-}
-
-/// A text without its percent-encoding.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        if let (b'%', [high, low, after @ ..]) = (byte, after) {
-            let digits = [*high, *low];
-            let digits = std::str::from_utf8(&digits).unwrap();
-            bytes.push(u8::from_str_radix(digits, 16).unwrap());
-            rest = after;
-        } else {
-            bytes.push(byte);
-            rest = after;
-        }
-    }
-    String::from_utf8(bytes).unwrap()
 }
 
 /// What is wrong with a page in a window of this width.
@@ -153,7 +133,7 @@ fn the_page_in_a_browser() {
                 "{width}, dark: {dark}, opened: {opened}: {faults:#?}"
             );
             assert!(seen["texts"].as_u64() > Some(300), "{}", seen["texts"]);
-            assert!(seen["stops"].as_u64() > Some(25), "{}", seen["stops"]);
+            assert!(seen["stops"].as_u64() > Some(20), "{}", seen["stops"]);
             assert_eq!((&seen["nav"], &seen["tables"]), (&1.into(), &opened.into()));
         }
         let ids = seen[0]["sections"]

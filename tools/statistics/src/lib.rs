@@ -6,14 +6,11 @@
 //!
 //! - [`quantile`]: quantiles, as numpy has them.
 //! - [`bootstrap`]: the interval of a median.
-//! - [`mann_whitney`]: whether two groups differ; [`effect_size`]: how much.
-//! - [`holm`]: many tests at once.
+//! - [`groups`]: whether two groups differ, and how much; many such tests at once.
 //! - [`survival`]: times to an event that some trials never saw.
 
 pub mod bootstrap;
-pub mod effect_size;
-pub mod holm;
-pub mod mann_whitney;
+pub mod groups;
 pub mod quantile;
 pub mod survival;
 
@@ -24,7 +21,6 @@ pub const LEVEL: f64 = 0.95;
 pub const ALPHA: f64 = 0.05;
 
 /// A count as a number to calculate with: exact, as no campaign counts to 2⁵³.
-#[allow(clippy::cast_precision_loss, reason = "exact below 2^53")]
 #[must_use]
 pub fn float(count: usize) -> f64 {
     count as f64

@@ -1,8 +1,10 @@
 //! Times to an event that some trials never saw.
 //!
-//! A trial that ended without a find shows that the find takes longer, not that there is none: it is censored. [`kaplan_meier`] estimates from both kinds how many trials are still without the find at
-//! any time, [`log_rank`] whether two groups differ.
+//! A trial that ended without a find shows that the find takes longer, not that there is none: it is censored.
+//! [`kaplan_meier`] estimates from both kinds how many trials are still without the find at any time,
+//! [`log_rank`] whether two groups differ.
 
+use serde::{Deserialize, Serialize};
 use statrs::distribution::{ChiSquared, ContinuousCDF, Normal};
 
 use super::float;
@@ -17,7 +19,7 @@ pub struct Observation {
 }
 
 /// A step of a survival curve.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// When, in milliseconds.
     pub time_ms: u64,
@@ -142,77 +144,4 @@ fn at_risk(observations: &[Observation], time_ms: u64) -> usize {
 fn events(observations: &[Observation], time_ms: u64) -> usize {
     let now = |seen: &&Observation| seen.happened && seen.time_ms == time_ms;
     observations.iter().filter(now).count()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::LEVEL;
-
-    fn seen(time_ms: u64) -> Observation {
-        Observation {
-            time_ms,
-            happened: true,
-        }
-    }
-
-    fn ended(time_ms: u64) -> Observation {
-        Observation {
-            time_ms,
-            happened: false,
-        }
-    }
-
-    #[test]
-    fn a_censored_trial_is_at_risk_until_it_ends() {
-        let steps = kaplan_meier(
-            &[seen(10), ended(15), seen(20), ended(20), ended(30)],
-            LEVEL,
-        );
-        let plain: Vec<(u64, usize, usize)> = steps
-            .iter()
-            .map(|step| (step.time_ms, step.at_risk, step.events))
-            .collect();
-        assert_eq!(plain, [(10, 5, 1), (20, 3, 1)]);
-        assert!((steps[0].surviving - 0.8).abs() < 1e-12);
-        assert!((steps[1].surviving - 0.8 * 2.0 / 3.0).abs() < 1e-12);
-        for step in &steps {
-            assert!(0.0 < step.low && step.low < step.surviving, "{step:?}");
-            assert!(step.surviving < step.high && step.high < 1.0, "{step:?}");
-        }
-        assert_eq!(median(&steps), None);
-    }
-
-    #[test]
-    fn the_median_is_where_half_are_left() {
-        let steps = kaplan_meier(&[seen(4), seen(8), ended(9), ended(9)], LEVEL);
-        assert_eq!(median(&steps), Some(8));
-        assert_eq!(median(&[]), None);
-    }
-
-    #[test]
-    fn without_events_there_are_no_steps_and_with_all_the_curve_ends_at_zero() {
-        assert_eq!(kaplan_meier(&[], LEVEL), []);
-        assert_eq!(kaplan_meier(&[ended(5); 3], LEVEL), []);
-        let one = kaplan_meier(&[seen(0)], LEVEL);
-        assert_eq!((one[0].surviving, one[0].low, one[0].high), (0.0, 0.0, 1.0));
-        let two = kaplan_meier(&[seen(1), seen(2)], LEVEL);
-        assert_eq!(
-            (two[1].surviving, two[1].low, two[1].high),
-            (0.0, 0.0, two[0].high)
-        );
-        assert_eq!(median(&one), Some(0));
-    }
-
-    #[test]
-    fn the_log_rank_test_has_an_answer_where_nothing_happens() {
-        let none = LogRank {
-            chi_square: 0.0,
-            p: 1.0,
-        };
-        assert_eq!(log_rank(&[ended(5)], &[ended(5)]), Some(none));
-        assert_eq!(log_rank(&[], &[seen(5)]), None);
-        let apart = log_rank(&[seen(1); 8], &[ended(100); 8]).unwrap();
-        assert!(apart.p < 1e-3, "{apart:?}");
-    }
 }

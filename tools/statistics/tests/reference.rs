@@ -5,8 +5,9 @@
 //! scipy's draws everywhere else.
 
 use serde_json::Value;
+use statistics::groups::{self, Magnitude};
 use statistics::survival::{self, Observation};
-use statistics::{LEVEL, bootstrap, effect_size, holm, mann_whitney, quantile};
+use statistics::{LEVEL, bootstrap, quantile};
 
 /// How far a number may be from the reference, relative to it.
 const TOLERANCE: f64 = 1e-9;
@@ -53,9 +54,9 @@ fn same(found: f64, expected: &Value, case: &Value) {
 fn quartiles_equal_numpy() {
     for case in cases("quantiles", 30) {
         let found = quantile::quartiles(&numbers(&case["values"])).unwrap();
-        same(found.lower, &case["lower"], &case);
-        same(found.median, &case["median"], &case);
-        same(found.upper, &case["upper"], &case);
+        for (found, name) in found.into_iter().zip(["lower", "median", "upper"]) {
+            same(found, &case[name], &case);
+        }
     }
 }
 
@@ -106,13 +107,12 @@ fn mann_whitney_and_a12_equal_scipy() {
     let mut exact = 0;
     for case in cases("mann_whitney", 200) {
         let (first, second) = (numbers(&case["first"]), numbers(&case["second"]));
-        let found = mann_whitney::test(&first, &second).unwrap();
+        let found = groups::mann_whitney(&first, &second).unwrap();
         same(found.u, &case["u"], &case);
         same(found.p, &case["p"], &case);
         assert_eq!(found.exact, case["exact"], "{case}");
         exact += usize::from(found.exact);
-        let a12 = effect_size::a12(&first, &second).unwrap();
-        same(a12, &case["a12"], &case);
+        same(found.a12, &case["a12"], &case);
     }
     assert!(exact >= 50, "only {exact} exact ones");
 }
@@ -120,7 +120,7 @@ fn mann_whitney_and_a12_equal_scipy() {
 #[test]
 fn holm_adjustment_equals_statsmodels() {
     for case in cases("holm", 7) {
-        let found = holm::adjust(&numbers(&case["p"]));
+        let found = groups::holm(&numbers(&case["p"]));
         let expected = case["adjusted"].as_array().unwrap();
         assert_eq!(found.len(), expected.len());
         for (found, expected) in found.iter().zip(expected) {
@@ -158,5 +158,55 @@ fn log_rank_tests_equal_lifelines_and_scipy() {
         let found = survival::log_rank(&first, &second).unwrap();
         same(found.chi_square, &case["chi_square"], &case);
         same(found.p, &case["p"], &case);
+    }
+}
+
+#[test]
+fn data_without_an_answer_in_the_textbook_have_the_documented_one() {
+    let seen = |time_ms, happened| Observation { time_ms, happened };
+    assert_eq!(quantile::median(&[]), None);
+    assert_eq!(quantile::quartiles(&[]), None);
+    assert_eq!(bootstrap::median_interval(&[], LEVEL), None);
+    assert_eq!(groups::mann_whitney(&[], &[1.0]), None);
+    assert_eq!(groups::mann_whitney(&[1.0], &[]), None);
+    assert_eq!(groups::holm(&[]), [0.0; 0]);
+    assert_eq!(survival::log_rank(&[], &[seen(5, true)]), None);
+    let nothing = survival::log_rank(&[seen(5, false)], &[seen(5, false)]).unwrap();
+    assert_eq!((nothing.chi_square, nothing.p), (0.0, 1.0));
+    assert_eq!(survival::kaplan_meier(&[], LEVEL), []);
+    assert_eq!(survival::kaplan_meier(&[seen(5, false); 3], LEVEL), []);
+    // Where nothing is left, the upper end stays as it was.
+    let steps = survival::kaplan_meier(&[seen(1, true), seen(2, true)], LEVEL);
+    assert_eq!((steps[1].low, steps[1].high), (0.0, steps[0].high));
+    let step = survival::kaplan_meier(&[seen(0, true)], LEVEL)[0];
+    assert_eq!((step.surviving, step.low, step.high), (0.0, 0.0, 1.0));
+}
+
+#[test]
+fn groups_far_apart_have_the_smallest_p() {
+    for (m, n, p) in [(1, 1, 1.0), (2, 2, 1.0 / 3.0), (5, 5, 2.0 / 252.0)] {
+        let values = |from, count: i32| (from..from + count).map(f64::from).collect::<Vec<_>>();
+        let found = groups::mann_whitney(&values(100, m), &values(0, n)).unwrap();
+        assert!((found.p - p).abs() < 1e-12, "{m} and {n}: {found:?}");
+        let smallest = groups::smallest_p(m as usize, n as usize);
+        assert!((smallest - p).abs() < 1e-12, "{m} and {n}");
+    }
+    assert_eq!(groups::smallest_p(0, 5), 1.0);
+}
+
+#[test]
+fn magnitudes_begin_at_their_limits_on_both_sides() {
+    for (a12, word) in [
+        (0.5, "negligible"),
+        (0.559, "negligible"),
+        (0.56, "small"),
+        (0.639, "small"),
+        (0.64, "medium"),
+        (0.709, "medium"),
+        (0.71, "large"),
+        (1.0, "large"),
+    ] {
+        assert_eq!(Magnitude::of(a12).word(), word, "{a12}");
+        assert_eq!(Magnitude::of(1.0 - a12).word(), word, "1 - {a12}");
     }
 }

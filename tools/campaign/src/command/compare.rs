@@ -1,37 +1,27 @@
 //! `campaign compare`: all engines on the same oracle, from the same seeds, for the same time, as often as asked.
 
-use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use anyhow::{Result, bail, ensure};
-use report::against::{self, Both};
-use report::{Comparison, summary};
-use worker::TargetInfo;
-use worker::protocol::Hello;
+use anyhow::{Result, bail};
+use report::{Comparison, against, summary};
 
-use super::{FINDS, INTERRUPTED, chosen_targets, parse_time};
+use super::{FINDS, INTERRUPTED, chosen_targets};
 use crate::atomic;
-use crate::comparison::contestant::Contestants;
 use crate::comparison::folder::Folder;
 use crate::comparison::hunts as hunted;
-use crate::comparison::machine;
 use crate::comparison::order::{self, TrialId};
-use crate::comparison::plan::{Asked, Plan};
+use crate::comparison::plan::Asked;
+use crate::comparison::reporting::{self, Reporting};
 use crate::comparison::schedule::{Schedule, Trials};
-use crate::comparison::start;
-use crate::comparison::trial::{self, Running, Trial};
-use crate::comparison::write_report::{self, Reporting};
-use crate::cores;
-use crate::coverage::SourceMap;
+use crate::comparison::start::{self, Opened};
+use crate::comparison::trial::{self, Trial};
 use crate::engine::session;
 use crate::fuzz::never_evaluated_in_words;
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::replay::hello_of;
 use crate::supervisor::Claim;
 
 /// Compare the engines: same oracle, same seeds, same profile, same time, one core each.
@@ -74,38 +64,8 @@ Examples:
   cargo campaign compare --trials 10 --time 10m --engines all,ensemble
                                         together, or the best engine alone?")]
 pub struct Compare {
-    /// The targets; all when none is given.
-    targets: Vec<String>,
-    /// The targets, with commas between them: another way to name them.
-    #[arg(
-        long = "targets",
-        value_name = "TARGETS",
-        value_delimiter = ',',
-        conflicts_with = "targets"
-    )]
-    named: Vec<String>,
-    /// How often each engine runs on each target [default: 1].
-    #[arg(long, value_name = "N")]
-    trials: Option<NonZeroUsize>,
-    /// How long each trial takes: 30s, 10m, 24h [default: 1m].
-    #[arg(long, value_parser = parse_time)]
-    time: Option<Duration>,
-    /// The engines: names with commas between them, or `all` [default: all]. `ensemble` takes part like one: several
-    /// engines together, which take turns on their core and give each other what they find. It has the engines named
-    /// beside it when they are two or more, else all.
-    #[arg(long)]
-    engines: Option<Contestants>,
-    /// How many engines run at once, each on a core of its own; by default as many as there are cores.
-    #[arg(long, value_name = "K", alias = "jobs")]
-    cores: Option<NonZeroUsize>,
-    /// How often a running engine's files are looked at: executions are noted, and inputs that libFuzzer may replace
-    /// are preserved. By default every second, and in trials of more than ten minutes a 600th of their time, up to a
-    /// minute.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    snapshot: Option<Duration>,
-    /// The seed of the order in which trials are run; by default another each time.
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    #[command(flatten)]
+    asked: Asked,
     /// Where to write the result, and what to go on with; by default results/compare/ and the time of day.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -117,28 +77,9 @@ pub struct Compare {
     faults: Option<String>,
     /// Set the result side by side with an earlier one, for example of the seeds before a change: the folder
     /// that a comparison wrote, or its report.json. What differs in the conditions comes first. The folder gets
-    /// against.md and against.json too.
+    /// against.md too.
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
-}
-
-impl Compare {
-    fn asked(&self) -> Asked {
-        let mut names = self.targets.clone();
-        names.extend(self.named.iter().cloned());
-        names.sort();
-        names.dedup();
-        let engines = self.engines.as_ref();
-        Asked {
-            targets: (!names.is_empty()).then_some(names),
-            engines: engines.map(|engines| engines.0.iter().copied().collect()),
-            trials: self.trials.map(usize::from),
-            time_seconds: self.time.map(|time| time.as_secs()),
-            snapshot_seconds: self.snapshot.map(|time| time.as_secs()),
-            cores: self.cores.map(usize::from),
-            order_seed: self.seed,
-        }
-    }
 }
 
 /// Runs the command.
@@ -152,22 +93,17 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     }
     let progress = Progress::new();
     session::stop_on_ctrl_c()?;
-    let asked = args.asked();
+    let mut asked = args.asked.clone();
+    asked.targets.sort();
+    asked.targets.dedup();
     let old = args.against.as_deref().map(report::read).transpose()?;
     let folder = output_folder(args.out.as_deref(), project)?;
-    let names = asked.targets.as_deref().unwrap_or_default();
-    if !folder.join("plan.json").exists() {
-        // No folder is made for a target that is not there. One that is resumed has its own worker to ask.
-        chosen_targets(project, names)?;
-    }
-    let folder = Folder::open(&folder)?;
-    let is_here = |from: &PathBuf| {
-        let from = from.canonicalize().unwrap_or_else(|_| from.clone());
-        from == folder.root() || from.parent() == Some(folder.root())
+    // No folder is made for a target that is not there. One that is resumed has its own targets.
+    let targets = match folder.join("plan.json").exists() {
+        true => Vec::new(),
+        false => chosen_targets(project, &asked.targets)?,
     };
-    if args.against.as_ref().is_some_and(is_here) {
-        bail!("--against names the comparison itself; name an earlier one");
-    }
+    let folder = Folder::open(&folder)?;
     let claim = Claim::take(folder.root(), &folder.lock())?;
     if claim.ended > 0 {
         progress.say(&format!(
@@ -175,86 +111,38 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
             claim.ended
         ));
     }
-    let plan = match Plan::read(&folder.plan())? {
-        Some(plan) => start::resume(plan, &asked, &folder)?,
-        None => {
-            let targets = chosen_targets(project, names)?;
-            start::start(&asked, &targets, project, &folder, &progress)?
-        }
-    };
-
-    // The project may have changed since the start, and the kept worker has not.
-    let Hello {
-        targets, checks, ..
-    } = hello_of(&folder.worker())?;
-    let targets: BTreeMap<String, TargetInfo> = targets
-        .into_iter()
-        .map(|target| (target.name.clone(), target))
-        .collect();
-    for name in &plan.targets {
-        let worker = folder.worker();
-        ensure!(
-            targets.contains_key(name),
-            "{} has no target {name}",
-            worker.display()
-        );
-    }
-    let map = SourceMap::of_worker(
-        &folder.neutral(),
-        project.root(),
-        &project.code_under_test()?,
-    )?;
+    let opened = start::open(&asked, &targets, project, folder, &progress)?;
+    let Opened { folder, plan, .. } = &opened;
     let order = order::of(&plan.targets, &plan.engines, plan.trials, plan.order_seed);
     if args.retry {
-        retry(&folder, &order, &progress)?;
+        retry(folder, &order, &progress)?;
     }
-    let time = Duration::from_secs(plan.time_seconds);
     let schedule = Schedule {
-        running: Running {
-            folder: &folder,
-            contestants: &plan.engines,
-            time,
-            snapshot: Duration::from_secs(plan.snapshot_seconds),
-            system: &machine::system(),
-        },
-        targets: &targets,
-        cores: cores::of_each(plan.cores),
-        map: &map,
+        opened: &opened,
         progress: &progress,
     };
     let trials = schedule.run(order);
-    let hunts = hunted::read(&folder)?;
-    let comparison = progress.step("report", || {
-        let reporting = Reporting {
-            plan: &plan,
-            folder: &folder,
-            map: &map,
-            targets: &targets,
-            checks: &checks,
-            trials: &trials,
-            hunts: &hunts,
-        };
-        reporting.comparison()
-    })?;
+    let hunts = hunted::read(folder)?;
+    let reporting = Reporting {
+        opened: &opened,
+        trials: &trials,
+        hunts: &hunts,
+    };
+    let comparison = progress.step("report", || reporting.comparison())?;
     // Printed first: on a full disk it is all that there will be.
     outln!("{}", summary::markdown(&comparison));
-    write_report::write(&comparison, &folder)?;
+    reporting::write(&comparison, folder.root())?;
     if let (Some(old), Some(from)) = (&old, &args.against) {
-        let names = Both {
-            old: from.display().to_string(),
-            new: from_here(folder.root()).display().to_string(),
-        };
-        let against = against::against(old, &comparison, names);
-        against::write(&against, folder.root())?;
-        outln!("{}", against::markdown(&against));
-    }
-    let of_faults = hunted::markdown(&comparison);
-    if !of_faults.is_empty() {
-        atomic::write_durably(&folder.root().join("faults.md"), of_faults.as_bytes())?;
-        outln!("{of_faults}");
+        let names = [
+            &from.display().to_string(),
+            &from_here(folder.root()).display().to_string(),
+        ];
+        let text = against::markdown([old, &comparison], names.map(String::as_str));
+        atomic::write_durably(&folder.root().join("against.md"), text.as_bytes())?;
+        outln!("{text}");
     }
     let lost = hunted::lost(&hunts);
-    conclude(&comparison, &trials, &folder, project, lost)
+    conclude(&comparison, &trials, folder, project, lost)
 }
 
 /// The folder to write to, and to go on in.
@@ -292,36 +180,29 @@ fn conclude(
 ) -> Result<ExitCode> {
     let command = project.command();
     let mut has_finds = false;
-    for target in &comparison.targets {
-        for engine in &target.engines {
-            for group in &engine.finds {
-                has_finds = true;
-                outln!(
-                    "FIND {} ({}, {}): {} inputs; reproduce: {command} replay --target {} {}",
-                    group.check,
-                    target.target,
-                    engine.title,
-                    group.inputs,
-                    target.target,
-                    group.example
-                );
-            }
-            for trial in &engine.trials {
-                if let Some(failure) = &trial.failure {
-                    let (name, number) = (&target.target, trial.trial);
-                    failures.push(format!(
-                        "{name}, {}, trial {number}: {failure}",
-                        engine.title
-                    ));
-                }
+    for (target, engine) in comparison.engines() {
+        let (name, title) = (&target.target, &engine.title);
+        for group in &engine.finds {
+            has_finds = true;
+            outln!(
+                "FIND {} ({name}, {title}): {} inputs; reproduce: {command} replay --target {name} {}",
+                group.check,
+                group.inputs,
+                group.example
+            );
+        }
+        for trial in &engine.trials {
+            if let Some(failure) = &trial.failure {
+                failures.push(format!("{name}, {title}, trial {}: {failure}", trial.trial));
             }
         }
-        if !target.never_evaluated.is_empty() && trials.not_begun == 0 {
-            failures.push(format!(
-                "{}: {}",
-                target.target,
-                never_evaluated_in_words(&target.target, &target.never_evaluated)
-            ));
+    }
+    for target in &comparison.targets {
+        let missed = &target.never_evaluated;
+        if !missed.is_empty() && trials.not_begun == 0 {
+            let name = &target.target;
+            let words = never_evaluated_in_words(name, missed);
+            failures.push(format!("{name}: {words}"));
         }
     }
     outln!(

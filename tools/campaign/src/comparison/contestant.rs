@@ -30,7 +30,6 @@ impl Contestant {
     ];
 
     /// The name on the command line, in folders and in JSON.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Alone(engine) => engine.name(),
@@ -39,7 +38,6 @@ impl Contestant {
     }
 
     /// The name in reports.
-    #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
             Self::Alone(engine) => engine.title(),
@@ -48,7 +46,6 @@ impl Contestant {
     }
 
     /// Its engines, where it takes part beside `all`.
-    #[must_use]
     pub fn engines(self, all: &[Self]) -> BTreeSet<Engine> {
         match self {
             Self::Alone(engine) => [engine].into(),
@@ -71,7 +68,6 @@ impl Contestant {
 }
 
 /// The engines of `all` contestants.
-#[must_use]
 pub fn engines(all: &[Contestant]) -> BTreeSet<Engine> {
     all.iter().flat_map(|one| one.engines(all)).collect()
 }
@@ -126,12 +122,13 @@ impl FromStr for Contestants {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Vec<Contestant> {
+        let set: Contestants = text.parse().unwrap();
+        set.0.into_iter().collect()
+    }
+
     #[test]
     fn the_ensemble_has_the_engines_named_beside_it() {
-        let parse = |text: &str| {
-            let set: Contestants = text.parse().unwrap();
-            set.0.into_iter().collect::<Vec<_>>()
-        };
         assert_eq!(parse("all"), Contestant::ENGINES);
         let two = parse("ensemble,honggfuzz,afl,afl");
         assert_eq!(two.len(), 3);
@@ -139,23 +136,23 @@ mod tests {
         assert_eq!(Contestant::Ensemble.engines(&two), engines);
         assert_eq!(super::engines(&two), engines);
         for text in ["ensemble", "afl,ensemble", "all,ensemble"] {
-            let all = parse(text);
-            assert_eq!(Contestant::Ensemble.engines(&all), Engine::ALL.into());
+            let engines = Contestant::Ensemble.engines(&parse(text));
+            assert_eq!(engines, Engine::ALL.into(), "{text}");
         }
+    }
+
+    #[test]
+    fn contestants_are_their_names_and_there_are_no_others() {
+        let all = parse("libfuzzer,ensemble");
+        let text = serde_json::to_string(&all).unwrap();
+        assert_eq!(text, "[\"libfuzzer\",\"ensemble\"]");
+        assert_eq!(serde_json::from_str::<Vec<Contestant>>(&text).unwrap(), all);
+        assert!(serde_json::from_str::<Contestant>("\"klee\"").is_err());
         let error = "afl,klee".parse::<Contestants>().unwrap_err();
         assert!(
             error.contains("klee") && error.contains("ensemble"),
             "{error}"
         );
         assert!("".parse::<Contestants>().is_err());
-    }
-
-    #[test]
-    fn contestants_are_their_names_in_json() {
-        let all = [Contestant::Alone(Engine::Libfuzzer), Contestant::Ensemble];
-        let text = serde_json::to_string(&all).unwrap();
-        assert_eq!(text, "[\"libfuzzer\",\"ensemble\"]");
-        assert_eq!(serde_json::from_str::<[Contestant; 2]>(&text).unwrap(), all);
-        assert!(serde_json::from_str::<Contestant>("\"klee\"").is_err());
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use super::order::TrialId;
-use crate::corpus::{content_name, files_in};
+use crate::corpus::content_name;
 use crate::engine::{Build, Engine};
 
 /// What is kept for all trials.
@@ -27,15 +27,12 @@ impl Folder {
     /// # Errors
     /// When it cannot be made, or has files that are no comparison's.
     pub fn open(path: &Path) -> Result<Self> {
-        fs::create_dir_all(path).with_context(|| format!("{} cannot be made", path.display()))?;
-        let root = path
-            .canonicalize()
-            .with_context(|| format!("{} cannot be opened", path.display()))?;
+        make(path)?;
+        let why = || format!("{} cannot be read", path.display());
+        let root = path.canonicalize().with_context(why)?;
         let folder = Self { root };
         if !folder.plan().exists() {
-            let entries =
-                fs::read_dir(path).with_context(|| format!("{} cannot be read", path.display()))?;
-            for entry in entries {
+            for entry in fs::read_dir(path).with_context(why)? {
                 let name = entry?.file_name();
                 ensure!(
                     KEPT.iter().chain(&LOCKS).any(|known| name == **known),
@@ -50,25 +47,21 @@ impl Folder {
     }
 
     /// Its path, without symbolic links.
-    #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
     /// The file that a comparison under way locks.
-    #[must_use]
     pub fn lock(&self) -> PathBuf {
         self.root.join(LOCKS[0])
     }
 
     /// The plan's file.
-    #[must_use]
     pub fn plan(&self) -> PathBuf {
         self.root.join("plan.json")
     }
 
     /// The folder of a trial.
-    #[must_use]
     pub fn trial(&self, trial: &TrialId) -> PathBuf {
         self.root
             .join("trials")
@@ -78,25 +71,21 @@ impl Folder {
     }
 
     /// The folder of the builds.
-    #[must_use]
     pub fn builds(&self) -> PathBuf {
         self.root.join("builds")
     }
 
     /// The worker that replays.
-    #[must_use]
     pub fn worker(&self) -> PathBuf {
         self.builds().join("replay_worker")
     }
 
     /// The worker that was built for coverage.
-    #[must_use]
     pub fn neutral(&self) -> PathBuf {
         self.builds().join("coverage_worker")
     }
 
     /// An engine's build of a target.
-    #[must_use]
     pub fn build(&self, engine: Engine, target: &str) -> Build {
         let folder = self.builds().join(engine.name());
         Build {
@@ -106,19 +95,16 @@ impl Folder {
     }
 
     /// The folder of a target's seeds.
-    #[must_use]
     pub fn seeds(&self, target: &str) -> PathBuf {
         self.root.join("seeds").join(target)
     }
 
     /// The dictionary of a target, when it has one.
-    #[must_use]
     pub fn dictionary(&self, target: &str) -> Option<PathBuf> {
         Some(self.dictionaries().join(target)).filter(|path| path.exists())
     }
 
     /// The folder of the dictionaries.
-    #[must_use]
     pub fn dictionaries(&self) -> PathBuf {
         self.root.join("dictionaries")
     }
@@ -161,13 +147,17 @@ impl Folder {
         let mut folders = KEPT.map(|name| self.root.join(name)).to_vec();
         folders.retain(|folder| folder.exists());
         while let Some(folder) = folders.pop() {
-            for file in files_in(&folder)? {
-                let content = fs::read(&file)
-                    .with_context(|| format!("{} cannot be read", file.display()))?;
-                let name = file.strip_prefix(&self.root).unwrap_or(&file);
+            let why = || format!("{} cannot be read", folder.display());
+            for entry in fs::read_dir(&folder).with_context(why)? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let content = fs::read(&path).with_context(|| path.display().to_string())?;
+                let name = path.strip_prefix(&self.root).unwrap_or(&path);
                 kept.insert(name.display().to_string(), content_name(&content));
             }
-            folders.extend(folders_in(&folder)?);
         }
         Ok(kept)
     }
@@ -182,33 +172,23 @@ impl Folder {
         let mut moved = None;
         if folder.exists() {
             let unfinished = self.root.join("unfinished");
-            fs::create_dir_all(&unfinished)
-                .with_context(|| format!("{} cannot be made", unfinished.display()))?;
+            make(&unfinished)?;
             let name = format!("{}-{}-{:03}", trial.target, trial.engine, trial.number);
-            let place = (1..)
-                .map(|number| unfinished.join(format!("{name}.{number}")))
-                .find(|place| !place.exists())
-                .unwrap_or_default();
+            let mut places = (1..).map(|number| unfinished.join(format!("{name}.{number}")));
+            let place = places.find(|place| !place.exists()).unwrap_or_default();
             fs::rename(&folder, &place).with_context(|| {
-                format!(
-                    "{} cannot be moved to {}",
-                    folder.display(),
-                    place.display()
-                )
+                let (folder, place) = (folder.display(), place.display());
+                format!("{folder} cannot be moved to {place}")
             })?;
             moved = Some(place);
         }
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("{} cannot be made", folder.display()))?;
+        make(&folder)?;
         Ok(moved)
     }
+}
 
-    /// How many bytes are free on its disk, for us.
-    #[must_use]
-    pub fn free(&self) -> Option<u64> {
-        let disk = rustix::fs::statvfs(&self.root).ok()?;
-        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
-    }
+fn make(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))
 }
 
 /// Keeps a copy of a file.
@@ -216,20 +196,10 @@ impl Folder {
 /// # Errors
 /// When it cannot be copied.
 pub fn keep(from: &Path, to: &Path) -> Result<()> {
-    let folder = to.parent().unwrap_or(to);
-    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    make(to.parent().unwrap_or(to))?;
     fs::copy(from, to)
         .with_context(|| format!("{} cannot be copied to {}", from.display(), to.display()))?;
     Ok(())
-}
-
-fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries =
-        fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
-    let paths = entries.map(|entry| Ok(entry?.path()));
-    let mut paths = paths.collect::<Result<Vec<PathBuf>>>()?;
-    paths.retain(|path| path.is_dir());
-    Ok(paths)
 }
 
 #[cfg(test)]

@@ -78,7 +78,6 @@ pub struct HuntTrial {
 
 impl HuntTrial {
     /// The trial as survival data; none when it does not count.
-    #[must_use]
     pub fn observation(&self) -> Option<Observation> {
         let hunt = &self.hunt;
         let caught = |time_ms, happened| Some(Observation { time_ms, happened });
@@ -95,19 +94,16 @@ impl HuntTrial {
 impl Hunt {
     /// Whether the engine notices the fault: by a find of its own, or because a seed fails, which is the
     /// first thing that it executes.
-    #[must_use]
     pub fn caught(&self) -> bool {
         self.find.is_some() || self.seed_fails.is_some()
     }
 
     /// Whether the engine was left nothing to start from.
-    #[must_use]
     pub fn every_seed_fails(&self) -> bool {
         self.seed_fails.is_some() && self.executions == 0 && self.time_ms == 0
     }
 
     /// Whether this still says what a hunt of `time` would: it found something, or had as long.
-    #[must_use]
     pub fn answers(&self, time: Duration) -> bool {
         self.failure.is_none()
             && (self.find.is_some() || u128::from(self.limit_ms) >= time.as_millis())
@@ -115,13 +111,11 @@ impl Hunt {
 }
 
 /// Where hunts and what belongs to them are.
-#[must_use]
 pub fn folder(folder: &Folder) -> PathBuf {
     folder.root().join("faults")
 }
 
 /// The file of a hunt that came to its end, in the folder `faults` of all hunts.
-#[must_use]
 pub fn file(faults: &Path, fault: &str, id: &TrialId) -> PathBuf {
     let engine = id.engine.name();
     let name = format!("{:03}.json", id.number);
@@ -176,7 +170,6 @@ pub fn add_to(comparison: &mut Comparison, hunts: &[HuntTrial]) {
 }
 
 /// The hunts that do not count, in sentences.
-#[must_use]
 pub fn lost(hunts: &[HuntTrial]) -> Vec<String> {
     let lost = hunts.iter().filter(|hunt| hunt.observation().is_none());
     lost.map(|hunt| {
@@ -193,17 +186,17 @@ pub fn lost(hunts: &[HuntTrial]) -> Vec<String> {
 }
 
 fn notes(hunts: &[HuntTrial]) -> Vec<String> {
-    let faults: BTreeSet<&str> = hunts.iter().map(|hunt| hunt.fault.as_str()).collect();
-    let hunted = counted(faults.len(), "planted fault was", "planted faults were");
+    let faults = |which: fn(&&HuntTrial) -> bool| -> BTreeSet<&str> {
+        let hunts = hunts.iter().filter(which);
+        hunts.map(|hunt| hunt.fault.as_str()).collect()
+    };
+    let hunted = faults(|_| true).len();
+    let hunted = counted(hunted, "planted fault was", "planted faults were");
     let mut notes = vec![format!(
         "{hunted} hunted. How soon each is caught shows how strong the oracle is on such mistakes; they \
          are no sample of real ones, and rank no engine."
     )];
-    let by_seeds: BTreeSet<&str> = hunts
-        .iter()
-        .filter(|hunt| hunt.hunt.seed_fails.is_some())
-        .map(|hunt| hunt.fault.as_str())
-        .collect();
+    let by_seeds = faults(|hunt| hunt.hunt.seed_fails.is_some());
     if !by_seeds.is_empty() {
         let names: Vec<&str> = by_seeds.into_iter().collect();
         notes.push(format!(
@@ -212,11 +205,8 @@ fn notes(hunts: &[HuntTrial]) -> Vec<String> {
         ));
     }
     notes.extend(lost(hunts));
-    let bases: BTreeSet<(&str, &str)> = hunts
-        .iter()
-        .map(|hunt| (hunt.of.sources.as_str(), hunt.of.seeds.as_str()))
-        .collect();
-    if bases.len() > 1 {
+    let bases = hunts.iter().map(|hunt| (&hunt.of.sources, &hunt.of.seeds));
+    if bases.collect::<BTreeSet<_>>().len() > 1 {
         notes.push(
             "Planted faults were hunted with more than one state of the sources or seeds; `cargo lab faults --into` \
              this folder runs the older ones again."
@@ -224,64 +214,4 @@ fn notes(hunts: &[HuntTrial]) -> Vec<String> {
         );
     }
     notes
-}
-
-/// The hunts as a table.
-#[must_use]
-pub fn markdown(comparison: &Comparison) -> String {
-    let headings = ["target", "planted fault", "engine", "caught", "median time"];
-    let mut rows = vec![headings.map(str::to_owned).to_vec()];
-    for target in &comparison.targets {
-        let faults = target
-            .survivals
-            .iter()
-            .filter(|survival| survival.kind == SurvivalKind::Fault);
-        rows.extend(faults.map(|survival| {
-            let engine = target
-                .engines
-                .iter()
-                .find(|engine| engine.engine == survival.engine);
-            vec![
-                target.target.clone(),
-                survival.of.clone(),
-                engine
-                    .map_or(&survival.engine, |engine| &engine.title)
-                    .clone(),
-                format!("{} of {}", survival.caught, survival.trials),
-                report::format::median_time(survival.median_ms),
-            ]
-        }));
-    }
-    if rows.len() == 1 {
-        return String::new();
-    }
-    format!(
-        "## Planted faults: the oracle's strength, and no ranking of engines\n\n{}",
-        report::markdown::table(&rows, 3)
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hunt_is_reused_when_it_found_something_or_had_as_long() {
-        let hunt = |found: bool, limit_ms| Hunt {
-            find: found.then(|| Find {
-                target: String::new(),
-                check: String::new(),
-                input: String::new(),
-            }),
-            time_ms: 1,
-            executions: 1,
-            limit_ms,
-            seed_fails: None,
-            failure: None,
-        };
-        let minute = std::time::Duration::from_secs(60);
-        assert!(hunt(true, 1).answers(minute));
-        assert!(hunt(false, 60_000).answers(minute));
-        assert!(!hunt(false, 59_999).answers(minute));
-    }
 }

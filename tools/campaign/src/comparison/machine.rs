@@ -9,7 +9,6 @@ use report::Machine;
 use crate::engine::Engine;
 
 /// The machine and the tools, as far as the system reports them; `jobs` is how many engines run at once.
-#[must_use]
 pub fn describe(engines: &BTreeSet<Engine>, cores: usize, jobs: usize) -> Machine {
     let mut tools = vec![(
         "rustc".to_owned(),
@@ -40,7 +39,6 @@ pub fn describe(engines: &BTreeSet<Engine>, cores: usize, jobs: usize) -> Machin
 }
 
 /// The operating system and its version; empty when it is unknown.
-#[must_use]
 pub fn system() -> String {
     first_line(Command::new("uname").args(["-s", "-r", "-m"])).unwrap_or_default()
 }

@@ -1,14 +1,17 @@
 //! What a comparison is: everything that must stay as it is for its trials to be comparable.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use cli::parse_time;
+use report::Machine;
 use serde::{Deserialize, Serialize};
 
-use super::contestant::Contestant;
+use super::contestant::{Contestant, Contestants};
 use crate::atomic::read_json;
-use report::Machine;
 
 /// The version of `plan.json` that this code reads and writes. Version 1 counted seeds as kept, and had no ensemble.
 pub const VERSION: u32 = 2;
@@ -28,7 +31,8 @@ pub struct Plan {
     pub trials: usize,
     /// How long a trial takes, in seconds.
     pub time_seconds: u64,
-    /// How often a running engine's files are looked at, in seconds.
+    /// How often a running engine's files are looked at, in seconds: executions are noted, and inputs that libFuzzer
+    /// may replace are preserved.
     pub snapshot_seconds: u64,
     /// How many engines run at once.
     pub cores: usize,
@@ -43,26 +47,36 @@ pub struct Plan {
     pub files: BTreeMap<String, String>,
 }
 
-/// What the command line asks for; `None` where it leaves the choice.
-#[derive(Debug, Clone, Default)]
+/// What the command line asks for; what it leaves open is chosen at the start.
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct Asked {
-    /// The targets.
-    pub targets: Option<Vec<String>>,
-    /// The engines.
-    pub engines: Option<Vec<Contestant>>,
-    /// Trials of each engine on each target.
-    pub trials: Option<usize>,
-    /// The time of a trial, in seconds.
-    pub time_seconds: Option<u64>,
-    /// How often files are looked at, in seconds.
-    pub snapshot_seconds: Option<u64>,
-    /// How many engines run at once.
-    pub cores: Option<usize>,
-    /// The seed of the order.
-    pub order_seed: Option<u64>,
+    /// The targets; all when none is given.
+    pub targets: Vec<String>,
+    /// How often each engine runs on each target [default: 1].
+    #[arg(long, value_name = "N")]
+    pub trials: Option<NonZeroUsize>,
+    /// How long each trial takes: 30s, 10m, 24h [default: 1m].
+    #[arg(long, value_parser = parse_time)]
+    pub time: Option<Duration>,
+    /// The engines: names with commas between them, or `all` [default: all]. `ensemble` takes part like one: several
+    /// engines together, which take turns on their core and give each other what they find. It has the engines named
+    /// beside it when they are two or more, else all.
+    #[arg(long)]
+    pub engines: Option<Contestants>,
+    /// How many engines run at once, each on a core of its own; by default as many as there are cores.
+    #[arg(long, value_name = "K", alias = "jobs")]
+    pub cores: Option<NonZeroUsize>,
+    /// The seed of the order in which trials are run; by default another each time.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
 }
 
 impl Plan {
+    /// How long a trial takes.
+    pub(crate) const fn time(&self) -> Duration {
+        Duration::from_secs(self.time_seconds)
+    }
+
     /// Reads a plan; none when there is no such file.
     ///
     /// # Errors
@@ -87,58 +101,30 @@ impl Plan {
 
     /// Why a comparison with this plan cannot go on with what is asked for now, on `machine`: a sentence each.
     /// More trials than planned are no difference.
-    #[must_use]
     pub fn differences(&self, asked: &Asked, machine: &Machine) -> Vec<String> {
         let mut differences = Vec::new();
-        let seconds = |seconds: u64| format!("{seconds} s");
-        let fewer = asked.trials.filter(|&trials| trials < self.trials);
-        let asked = [
-            (
-                "the targets",
-                listed(&self.targets),
-                asked.targets.as_deref().map(listed),
-            ),
-            (
-                "--engines",
-                listed(&self.engines),
-                asked.engines.as_deref().map(listed),
-            ),
-            (
-                "--time",
-                seconds(self.time_seconds),
-                asked.time_seconds.map(seconds),
-            ),
-            (
-                "--snapshot",
-                seconds(self.snapshot_seconds),
-                asked.snapshot_seconds.map(seconds),
-            ),
-            (
-                "--cores",
-                self.cores.to_string(),
-                asked.cores.map(|cores| cores.to_string()),
-            ),
-            (
-                "--seed",
-                self.order_seed.to_string(),
-                asked.order_seed.map(|seed| seed.to_string()),
-            ),
-            (
-                "--trials",
-                self.trials.to_string(),
-                fewer.map(|trials| format!("{trials}, which are fewer")),
-            ),
-            (
-                "the processor",
-                self.machine.processor.clone(),
-                Some(machine.processor.clone()),
-            ),
-        ];
-        for (what, there, asked) in asked {
+        let mut check = |what: &str, there: String, asked: Option<String>| {
             if let Some(asked) = asked.filter(|asked| *asked != there) {
                 differences.push(format!("{what}: it has {there}, and asked for is {asked}"));
             }
-        }
+        };
+        let seconds = |seconds: u64| format!("{seconds} s");
+        let targets = (!asked.targets.is_empty()).then(|| listed(&asked.targets));
+        check("the targets", listed(&self.targets), targets);
+        let engines = asked.engines.as_ref().map(|engines| listed(&engines.0));
+        check("--engines", listed(&self.engines), engines);
+        let time = asked.time.map(|time| seconds(time.as_secs()));
+        check("--time", seconds(self.time_seconds), time);
+        let cores = asked.cores.map(|cores| cores.to_string());
+        check("--cores", self.cores.to_string(), cores);
+        let seed = asked.seed.map(|seed| seed.to_string());
+        check("--seed", self.order_seed.to_string(), seed);
+        let fewer = asked.trials.filter(|trials| trials.get() < self.trials);
+        let fewer = fewer.map(|trials| format!("{trials}, which are fewer"));
+        check("--trials", self.trials.to_string(), fewer);
+        let processor = &self.machine.processor;
+        let here = machine.processor.clone();
+        check("the processor", processor.clone(), Some(here));
         for (tool, version) in &self.machine.tools {
             let now = machine.tools.iter().find(|(name, _)| name == tool);
             let now = now.map_or("none", |(_, version)| version);
@@ -152,8 +138,8 @@ impl Plan {
     }
 }
 
-fn listed<T: ToString>(items: &[T]) -> String {
-    let items: Vec<String> = items.iter().map(T::to_string).collect();
+fn listed<'a, T: ToString + 'a>(items: impl IntoIterator<Item = &'a T>) -> String {
+    let items: Vec<String> = items.into_iter().map(T::to_string).collect();
     items.join(", ")
 }
 
@@ -188,53 +174,36 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_open_or_equal_or_more_trials_is_no_difference() {
+    fn every_difference_is_named_and_more_trials_are_none() {
         let plan = plan();
-        let mut elsewhere = plan.machine.clone();
-        elsewhere.system = "Linux 2".into();
-        assert_eq!(
-            plan.differences(&Asked::default(), &elsewhere),
-            Vec::<String>::new()
-        );
-        let asked = Asked {
-            targets: Some(plan.targets.clone()),
-            engines: Some(plan.engines.clone()),
-            trials: Some(9),
-            time_seconds: Some(60),
-            snapshot_seconds: Some(1),
-            cores: Some(2),
-            order_seed: Some(7),
+        let mut here = plan.machine.clone();
+        here.system = "Linux 2".into();
+        let engines = |all: &[Contestant]| Some(Contestants(all.iter().copied().collect()));
+        let mut asked = Asked {
+            targets: plan.targets.clone(),
+            engines: engines(&plan.engines),
+            trials: NonZeroUsize::new(9),
+            time: Some(Duration::from_secs(60)),
+            cores: NonZeroUsize::new(2),
+            seed: Some(7),
         };
+        for same in [&asked, &Asked::default()] {
+            assert_eq!(plan.differences(same, &here), [""; 0]);
+        }
+        asked.targets.pop();
+        asked.engines = engines(&plan.engines[..1]);
+        asked.trials = NonZeroUsize::new(4);
+        asked.time = Some(Duration::from_secs(30));
+        asked.cores = NonZeroUsize::new(1);
+        asked.seed = Some(8);
+        here.processor = "Q".into();
+        here.tools.clear();
         assert_eq!(
-            plan.differences(&asked, &plan.machine),
-            Vec::<String>::new()
-        );
-    }
-
-    #[test]
-    fn every_difference_is_named() {
-        let plan = plan();
-        let asked = Asked {
-            targets: Some(vec!["fuzz_a".into()]),
-            engines: Some(vec![Contestant::Alone(Engine::Afl)]),
-            trials: Some(4),
-            time_seconds: Some(30),
-            snapshot_seconds: Some(2),
-            cores: Some(1),
-            order_seed: Some(8),
-        };
-        let machine = Machine {
-            processor: "Q".into(),
-            tools: Vec::new(),
-            ..plan.machine.clone()
-        };
-        assert_eq!(
-            plan.differences(&asked, &machine),
+            plan.differences(&asked, &here),
             [
                 "the targets: it has fuzz_a, fuzz_b, and asked for is fuzz_a",
                 "--engines: it has afl, honggfuzz, and asked for is afl",
                 "--time: it has 60 s, and asked for is 30 s",
-                "--snapshot: it has 1 s, and asked for is 2 s",
                 "--cores: it has 2, and asked for is 1",
                 "--seed: it has 7, and asked for is 8",
                 "--trials: it has 5, and asked for is 4, which are fewer",
@@ -251,14 +220,9 @@ mod tests {
         assert_eq!(Plan::read(&path).unwrap(), None);
         std::fs::write(&path, serde_json::to_string(&plan()).unwrap()).unwrap();
         assert_eq!(Plan::read(&path).unwrap(), Some(plan()));
-        let future = Plan {
-            version: VERSION + 1,
-            ..plan()
-        };
-        for text in [
-            serde_json::to_string(&future).unwrap(),
-            "{\"version\": 1".into(),
-        ] {
+        let mut future = plan();
+        future.version += 1;
+        for text in [&*serde_json::to_string(&future).unwrap(), "{\"version\": 1"] {
             std::fs::write(&path, text).unwrap();
             let error = format!("{:#}", Plan::read(&path).unwrap_err());
             assert!(error.contains("--out"), "{error}");

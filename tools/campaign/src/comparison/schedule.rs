@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use report::format::grouped;
-use worker::TargetInfo;
 
-use super::measured::{Measured, Measuring};
+use super::measured::{self, Measured};
 use super::order::TrialId;
-use super::trial::{self, Ended, LEAST_FREE, Running, Trial};
+use super::start::Opened;
+use super::trial::{self, Ended, LEAST_FREE, Trial};
 use crate::cores;
-use crate::coverage::SourceMap;
 use crate::output::from_here;
 use crate::progress::Progress;
 use crate::schedule::{Queue, rounded};
@@ -23,44 +22,37 @@ use crate::schedule::{Queue, rounded};
 /// What a trial takes beside its time, before one was timed: starting, replaying, measuring.
 const OVERHEAD: Duration = Duration::from_secs(2);
 
-/// What it takes to run trials.
-#[derive(Debug)]
-pub struct Schedule<'a> {
-    /// How each is run, and where.
-    pub running: Running<'a>,
-    /// The targets, by name.
-    pub targets: &'a BTreeMap<String, TargetInfo>,
-    /// For each engine that runs at once, its core; `None` when the system does not pin.
-    pub cores: Vec<Option<usize>>,
-    /// The map of the coverage build.
-    pub map: &'a SourceMap,
+/// A comparison whose trials are run.
+pub(crate) struct Schedule<'a> {
+    /// The comparison.
+    pub(crate) opened: &'a Opened,
     /// Where it reports how far it is.
-    pub progress: &'a Progress,
+    pub(crate) progress: &'a Progress,
 }
 
 /// What came of all trials.
 #[derive(Debug, Default)]
-pub struct Trials {
+pub(crate) struct Trials {
     /// Those that are whole.
-    pub whole: BTreeMap<TrialId, (Trial, Measured)>,
+    pub(crate) whole: BTreeMap<TrialId, (Trial, Measured)>,
     /// Those that could not be run or measured, and why. They are run again when the comparison goes on.
-    pub lost: BTreeMap<TrialId, String>,
+    pub(crate) lost: BTreeMap<TrialId, String>,
     /// How many were not started, or were interrupted.
-    pub not_begun: usize,
+    pub(crate) not_begun: usize,
 }
 
 impl Schedule<'_> {
     /// Runs those of `order` that are not whole, and measures those that are not measured.
-    #[must_use]
-    pub fn run(&self, order: Vec<TrialId>) -> Trials {
+    pub(crate) fn run(&self, order: Vec<TrialId>) -> Trials {
         let total = order.len();
-        let is_whole = |id: &TrialId| trial::file(&self.running.folder.trial(id)).exists();
+        let (folder, cores) = (&self.opened.folder, cores::of_each(self.opened.plan.cores));
+        let is_whole = |id: &TrialId| trial::file(&folder.trial(id)).exists();
         let (whole, waiting): (Vec<TrialId>, Vec<TrialId>) = order.into_iter().partition(is_whole);
-        let waiting = Queue::new(waiting, &self.cores);
+        let waiting = Queue::new(waiting, &cores);
         self.announce(whole.len(), &waiting);
-        let (mut came, not_measured) = Queue::new(whole, &self.cores).run(|_, id, place| {
-            let came = match Trial::read(self.running.folder, &id) {
-                Ok(Some(trial)) => self.measure(place.core, &id, trial),
+        let (mut came, not_measured) = Queue::new(whole, &cores).run(|_, id, place| {
+            let came = match Trial::read(folder, &id) {
+                Ok(Some(trial)) => self.measure(place.core, trial),
                 Ok(None) => Came::Lost("its trial.json has just vanished".to_owned()),
                 Err(error) => Came::Lost(format!("{error:#}")),
             };
@@ -110,6 +102,7 @@ impl Schedule<'_> {
     }
 
     fn announce(&self, whole: usize, waiting: &Queue<TrialId>) {
+        let plan = &self.opened.plan;
         let so_far = match whole {
             0 => String::new(),
             whole => format!("{whole} trials are whole; "),
@@ -118,9 +111,9 @@ impl Schedule<'_> {
             0 => format!("{so_far}nothing is left to run"),
             waiting_count => format!(
                 "{so_far}{waiting_count} trials of {} s to run, {} at once: about {}",
-                self.running.time.as_secs(),
-                self.cores.len(),
-                rounded(waiting.left_at(self.running.time + OVERHEAD)),
+                plan.time_seconds,
+                plan.cores,
+                rounded(waiting.left_at(plan.time() + OVERHEAD)),
             ),
         });
     }
@@ -128,47 +121,39 @@ impl Schedule<'_> {
     /// Runs a trial and measures it.
     fn attempt(&self, core: Option<usize>, id: &TrialId) -> Came {
         match self.run_one(core, id) {
-            Ok(Ended::Whole(trial)) => self.measure(core, id, *trial),
+            Ok(Ended::Whole(trial)) => self.measure(core, *trial),
             Ok(Ended::Interrupted) => Came::Interrupted,
-            Ok(Ended::Lost(why)) => Came::DiskFull(why),
-            Err(error)
-                if self
-                    .running
-                    .folder
-                    .free()
-                    .is_some_and(|free| free < LEAST_FREE) =>
-            {
+            Ok(Ended::Lost(why)) => Came::Lost(why),
+            Ok(Ended::DiskFull(why)) => Came::DiskFull(why),
+            Err(error) if trial::free(&self.opened.folder) < LEAST_FREE => {
                 Came::DiskFull(format!("the disk is full: {error:#}"))
             }
             Err(error) => Came::Lost(format!("{error:#}")),
         }
     }
 
-    fn run_one(&self, core: Option<usize>, id: &TrialId) -> Result<Ended> {
-        if let Some(moved) = self.running.folder.begin(id)? {
+    fn run_one(&self, core: Option<usize>, id: &TrialId) -> Result<Ended<Trial>> {
+        let Opened { folder, plan, .. } = self.opened;
+        if let Some(moved) = folder.begin(id)? {
             self.progress.say(&format!(
                 "{id}: it did not end before and is run again; what it left is in {}",
                 from_here(&moved).display()
             ));
         }
         let title = id.engine.title();
-        let mut line = self.progress.session(title, &id.target, self.running.time);
-        let target = &self.targets[&id.target];
-        let ended = self
-            .running
-            .run(id, target, core, &mut |view| line.show(view));
+        let mut line = self.progress.session(title, &id.target, plan.time());
+        let target = &self.opened.targets[&id.target];
+        let ended = trial::run(folder, plan, id, target, core, &mut |view| line.show(view));
         line.done();
         ended
     }
 
-    fn measure(&self, core: Option<usize>, id: &TrialId, mut trial: Trial) -> Came {
-        let measuring = Measuring {
-            folder: self.running.folder,
-            map: self.map,
-        };
-        match cores::on(core, || measuring.trial(id, &trial)) {
+    fn measure(&self, core: Option<usize>, mut trial: Trial) -> Came {
+        let Opened { folder, map, .. } = self.opened;
+        match cores::on(core, || measured::trial(folder, map, &trial)) {
             Ok(measured) => {
-                trial.forget_kept();
+                // A long trial keeps much, and a comparison has many.
+                trial.kept = Vec::new();
                 Came::Whole(Box::new((trial, measured)))
             }
             Err(error) => Came::Lost(format!("it was run, but cannot be measured: {error:#}")),
@@ -176,13 +161,8 @@ impl Schedule<'_> {
     }
 }
 
-/// What came of an attempt.
-enum Came {
-    Whole(Box<(Trial, Measured)>),
-    Interrupted,
-    Lost(String),
-    DiskFull(String),
-}
+/// A trial, and what it reached.
+type Came = Ended<(Trial, Measured)>;
 
 fn describe(id: &TrialId, came: &Came) -> String {
     match came {

@@ -1,31 +1,72 @@
 //! How a comparison is started, and how it is resumed.
 
-use crate::comparison::machine;
+use std::collections::BTreeMap;
 use std::process::Command;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
 use worker::TargetInfo;
+use worker::protocol::CheckInfo;
 
 use super::contestant::{self, Contestant};
 use super::folder::{Folder, keep};
+use super::machine;
 use super::plan::{self, Asked, Plan};
 use crate::atomic::write_json;
 use crate::cores;
 use crate::corpus::files_in;
-use crate::coverage::NeutralBuild;
+use crate::coverage::{NeutralBuild, SourceMap};
 use crate::engine::Sanitizer;
 use crate::progress::Progress;
 use crate::project::Project;
+use crate::replay::hello_of;
 
-/// The time of a trial when none is asked for, in seconds.
-const TIME: u64 = 60;
+/// A comparison under way.
+pub(crate) struct Opened {
+    /// Where it is.
+    pub(crate) folder: Folder,
+    /// What is compared.
+    pub(crate) plan: Plan,
+    /// The targets, by name: those of the kept worker, for the project may have changed.
+    pub(crate) targets: BTreeMap<String, TargetInfo>,
+    /// All checks.
+    pub(crate) checks: Vec<CheckInfo>,
+    /// The map of the coverage build.
+    pub(crate) map: SourceMap,
+}
+
+/// The time of a trial when none is asked for.
+const TIME: Duration = Duration::from_secs(60);
+
+/// Starts a comparison of `targets`, or resumes the one in the folder.
+pub(crate) fn open(
+    asked: &Asked,
+    targets: &[&TargetInfo],
+    project: &Project,
+    folder: Folder,
+    progress: &Progress,
+) -> Result<Opened> {
+    let plan = match Plan::read(&folder.plan())? {
+        Some(plan) => resume(plan, asked, &folder)?,
+        None => start(asked, targets, project, &folder, progress)?,
+    };
+    let hello = hello_of(&folder.worker())?;
+    let code = project.code_under_test()?;
+    let map = SourceMap::of_worker(&folder.neutral(), project.root(), &code)?;
+    let targets = hello.targets.into_iter();
+    Ok(Opened {
+        folder,
+        plan,
+        targets: targets
+            .map(|target| (target.name.clone(), target))
+            .collect(),
+        checks: hello.checks,
+        map,
+    })
+}
 
 /// Builds everything, keeps it in the folder, and writes the plan.
-///
-/// # Errors
-/// When a target has no seeds, or something cannot be built or written.
-pub fn start(
+fn start(
     asked: &Asked,
     targets: &[&TargetInfo],
     project: &Project,
@@ -33,8 +74,11 @@ pub fn start(
     progress: &Progress,
 ) -> Result<Plan> {
     let started = SystemTime::now();
-    let contestants = asked.engines.clone();
-    let contestants = contestants.unwrap_or_else(|| Contestant::ENGINES.to_vec());
+    let asked_engines = asked.engines.iter().flat_map(|engines| &engines.0);
+    let mut contestants: Vec<Contestant> = asked_engines.copied().collect();
+    if contestants.is_empty() {
+        contestants.extend(Contestant::ENGINES);
+    }
     let engines = contestant::engines(&contestants);
     folder.forget_kept()?;
     for target in targets {
@@ -66,8 +110,8 @@ pub fn start(
             folder.keep_build(engine, &target.name, &build)?;
         }
     }
-    let time_seconds = asked.time_seconds.unwrap_or(TIME);
-    let cores = asked.cores.unwrap_or_else(cores::count);
+    let time_seconds = asked.time.unwrap_or(TIME).as_secs();
+    let cores = asked.cores.map_or_else(cores::count, usize::from);
     let by_clock = started
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |time| u64::from(time.subsec_nanos()) ^ time.as_secs());
@@ -76,13 +120,11 @@ pub fn start(
         started: humantime::format_rfc3339_seconds(started).to_string(),
         targets: targets.iter().map(|target| target.name.clone()).collect(),
         engines: contestants,
-        trials: asked.trials.unwrap_or(1),
+        trials: asked.trials.map_or(1, usize::from),
         time_seconds,
-        snapshot_seconds: asked
-            .snapshot_seconds
-            .unwrap_or((time_seconds / 600).clamp(1, 60)),
+        snapshot_seconds: (time_seconds / 600).clamp(1, 60),
         cores,
-        order_seed: asked.order_seed.unwrap_or(by_clock),
+        order_seed: asked.seed.unwrap_or(by_clock),
         machine: machine::describe(&engines, cores::count(), cores),
         code: commit(project),
         files: folder.kept()?,
@@ -91,12 +133,9 @@ pub fn start(
     Ok(plan)
 }
 
-/// Resumes a comparison, with more trials when more are asked for.
-///
-/// # Errors
-/// When its trials would not be comparable with those that it has: something else is asked for, or the machine
-/// or a kept file is another.
-pub fn resume(mut plan: Plan, asked: &Asked, folder: &Folder) -> Result<Plan> {
+/// Resumes a comparison, with more trials when more are asked for. Refuses when its trials would not be comparable with
+/// those that it has: something else is asked for, or the machine or a kept file is another.
+fn resume(mut plan: Plan, asked: &Asked, folder: &Folder) -> Result<Plan> {
     let engines = contestant::engines(&plan.engines);
     let here = machine::describe(&engines, plan.machine.cores, plan.cores);
     let mut differences = plan.differences(asked, &here);
@@ -118,7 +157,8 @@ pub fn resume(mut plan: Plan, asked: &Asked, folder: &Folder) -> Result<Plan> {
             differences.join("\n  ")
         );
     }
-    if let Some(more) = asked.trials.filter(|&trials| trials > plan.trials) {
+    let trials = asked.trials.map(usize::from);
+    if let Some(more) = trials.filter(|&trials| trials > plan.trials) {
         plan.trials = more;
         write_json(&folder.plan(), &plan)?;
     }

@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use worker::TargetInfo;
 
-use super::contestant::Contestant;
 use super::folder::Folder;
+use super::machine;
 use super::order::TrialId;
+use super::plan::Plan;
 use crate::atomic::{read_json, write_json};
 use crate::corpus::files_in;
 use crate::engine::session::{self, Setup, View};
@@ -27,19 +28,16 @@ const VERSION: u32 = 1;
 
 /// How much must be free on the disk for a trial to count, and for one to begin, in bytes: an engine that
 /// cannot write an input loses it without a word.
-pub const LEAST_FREE: u64 = 32 << 20;
+pub(crate) const LEAST_FREE: u64 = 32 << 20;
 
 /// What a whole trial did: `trial.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
     /// The version of this format.
     pub version: u32,
-    /// The target's name.
-    pub target: String,
-    /// The engine, or the ensemble.
-    pub engine: Contestant,
-    /// The trial's number, from 1.
-    pub number: usize,
+    /// Which trial it is.
+    #[serde(flatten)]
+    pub id: TrialId,
     /// When it was started, in UTC, as RFC 3339.
     pub started: String,
     /// The operating system and its version.
@@ -50,9 +48,6 @@ pub struct Trial {
     pub command: String,
     /// How long it ran, in seconds.
     pub seconds: f64,
-    /// The processor time that the engines used, in seconds. Trials of earlier versions have none.
-    #[serde(default)]
-    pub core_seconds: f64,
     /// The inputs that the engine read to begin with.
     pub seeds_read: u64,
     /// Executions of the target.
@@ -61,7 +56,7 @@ pub struct Trial {
     pub stability: Option<f64>,
     /// How many inputs the engine kept.
     pub corpus: usize,
-    /// What the engine kept, in the order in which it came; empty once [`Trial::forget_kept`] was called.
+    /// What the engine kept, in the order in which it came.
     pub kept: Vec<Kept>,
     /// Every input that fails.
     pub finds: Vec<Find>,
@@ -93,108 +88,97 @@ pub struct Find {
     pub time_ms: u64,
 }
 
-/// What came of running a trial.
+/// What came of a trial.
 #[derive(Debug)]
-pub enum Ended {
+pub enum Ended<T> {
     /// It is whole, and on disk; it may not count all the same.
-    Whole(Box<Trial>),
+    Whole(Box<T>),
     /// Ctrl-C ended it before its time. It is as if it had not been started.
     Interrupted,
     /// An infrastructure failure, not the engine's: it is run again when the comparison is resumed.
     Lost(String),
+    /// As [`Lost`](Self::Lost), and no other trial can be run.
+    DiskFull(String),
 }
 
-/// What it takes to run trials.
-#[derive(Debug)]
-pub struct Running<'a> {
-    /// The comparison's folder.
-    pub folder: &'a Folder,
-    /// All contestants: the engines of an ensemble depend on them.
-    pub contestants: &'a [Contestant],
-    /// How long a trial takes.
-    pub time: Duration,
-    /// How often the engines' files are looked at.
-    pub snapshot: Duration,
-    /// The operating system and its version.
-    pub system: &'a str,
+/// Runs a trial on a core, or on any, and writes `trial.json`.
+///
+/// # Errors
+/// When something cannot be started, read or written.
+pub fn run(
+    folder: &Folder,
+    plan: &Plan,
+    id: &TrialId,
+    target: &TargetInfo,
+    core: Option<usize>,
+    look: &mut dyn FnMut(&View<'_>),
+) -> Result<Ended<Trial>> {
+    let mut least_free = free(folder);
+    if least_free < LEAST_FREE {
+        return Ok(Ended::DiskFull(disk_full(least_free)));
+    }
+    let of_trial = folder.trial(id);
+    let started = SystemTime::now();
+    let build = |engine| (engine, folder.build(engine, &id.target));
+    let engines = id.engine.engines(&plan.engines);
+    let builds = engines.into_iter().map(build).collect();
+    let inputs = files_in(&folder.seeds(&id.target))?;
+    let run = of_trial.join("run");
+    let job = Job {
+        target,
+        setup: Setup {
+            dictionary: folder.dictionary(&id.target),
+            snapshot: Duration::from_secs(plan.snapshot_seconds),
+            cores: core.into_iter().collect(),
+            ..Setup::new(target, &builds, &inputs, run, plan.time())
+        },
+        finds: &|_| of_trial.join("finds"),
+        is_over_at_find: false,
+    };
+    let mut replayer = Replayer::new(folder.worker());
+    let fuzzed = job.run(&mut replayer, &mut |view| {
+        least_free = free(folder).min(least_free);
+        look(view);
+    })?;
+    least_free = free(folder).min(least_free);
+    if session::interrupted() {
+        return Ok(Ended::Interrupted);
+    }
+    if least_free < LEAST_FREE {
+        return Ok(Ended::DiskFull(disk_full(least_free)));
+    }
+    let mut trial = record(id, &of_trial, started, &fuzzed);
+    trial.core = core;
+    write_json(&file(&of_trial), &trial)?;
+    Ok(Ended::Whole(Box::new(trial)))
 }
 
-impl Running<'_> {
-    /// Runs a trial on a core, or on any, and writes `trial.json`.
-    ///
-    /// # Errors
-    /// When something cannot be started, read or written.
-    pub fn run(
-        &self,
-        id: &TrialId,
-        target: &TargetInfo,
-        core: Option<usize>,
-        look: &mut dyn FnMut(&View<'_>),
-    ) -> Result<Ended> {
-        let mut least_free = self.free();
-        if least_free < LEAST_FREE {
-            return Ok(Ended::Lost(disk_full(least_free)));
-        }
-        let folder = self.folder.trial(id);
-        let started = SystemTime::now();
-        let build = |engine| (engine, self.folder.build(engine, &id.target));
-        let engines = id.engine.engines(self.contestants);
-        let builds = engines.into_iter().map(build).collect();
-        let inputs = files_in(&self.folder.seeds(&id.target))?;
-        let job = Job {
-            target,
-            setup: Setup {
-                dictionary: self.folder.dictionary(&id.target),
-                snapshot: self.snapshot,
-                cores: core.into_iter().collect(),
-                ..Setup::new(target, &builds, &inputs, folder.join("run"), self.time)
-            },
-            finds: &|_| folder.join("finds"),
-            is_over_at_find: false,
-        };
-        let mut replayer = Replayer::new(self.folder.worker());
-        let fuzzed = job.run(&mut replayer, &mut |view| {
-            least_free = self.free().min(least_free);
-            look(view);
-        })?;
-        least_free = self.free().min(least_free);
-        if session::interrupted() {
-            return Ok(Ended::Interrupted);
-        }
-        if least_free < LEAST_FREE {
-            return Ok(Ended::Lost(disk_full(least_free)));
-        }
-        let mut trial = record(id, &folder, started, &fuzzed);
-        trial.system = self.system.to_owned();
-        trial.core = core;
-        write_json(&file(&folder), &trial)?;
-        Ok(Ended::Whole(Box::new(trial)))
-    }
-
-    fn free(&self) -> u64 {
-        self.folder.free().unwrap_or(u64::MAX)
-    }
+/// How many bytes are free on the folder's disk, for us.
+pub(crate) fn free(folder: &Folder) -> u64 {
+    let disk = rustix::fs::statvfs(folder.root());
+    disk.map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 fn record(id: &TrialId, folder: &Path, started: SystemTime, fuzzed: &Fuzzed) -> Trial {
+    let inside = |path: &Path| {
+        let file = path.strip_prefix(folder).unwrap_or(path);
+        file.display().to_string()
+    };
     let session = fuzzed.session.as_ref();
     let started = session.map_or(started, |session| session.start);
     let finds = fuzzed.finds.iter().map(|find| Find {
         check: find.check.clone(),
-        file: inside(&find.path, folder),
+        file: inside(&find.path),
         time_ms: millis(find.time),
     });
     let mut trial = Trial {
         version: VERSION,
-        target: id.target.clone(),
-        engine: id.engine,
-        number: id.number,
+        id: id.clone(),
         started: humantime::format_rfc3339_seconds(started).to_string(),
-        system: String::new(),
+        system: machine::system(),
         core: None,
         command: String::new(),
         seconds: 0.0,
-        core_seconds: 0.0,
         seeds_read: 0,
         executions: 0,
         stability: None,
@@ -207,13 +191,12 @@ fn record(id: &TrialId, folder: &Path, started: SystemTime, fuzzed: &Fuzzed) -> 
     if let Some(session) = session {
         trial.command = session.command();
         trial.seconds = session.elapsed.as_secs_f64();
-        trial.core_seconds = session.core_seconds();
         trial.seeds_read = session.seeds_read();
         trial.executions = session.executions();
         trial.stability = session.stability();
         trial.corpus = session.kept.len();
         let kept = session.kept.iter().map(|kept| Kept {
-            file: inside(&kept.path, folder),
+            file: inside(&kept.path),
             time_ms: millis(kept.time),
             executions: kept
                 .executions
@@ -224,6 +207,7 @@ fn record(id: &TrialId, folder: &Path, started: SystemTime, fuzzed: &Fuzzed) -> 
     }
     trial
 }
+
 fn disk_full(free: u64) -> String {
     format!(
         "the disk is full: {} MiB are free, and a trial needs {} at all times",
@@ -233,8 +217,7 @@ fn disk_full(free: u64) -> String {
 }
 
 /// The file that makes a trial whole.
-#[must_use]
-pub fn file(trial: &Path) -> PathBuf {
+pub(crate) fn file(trial: &Path) -> PathBuf {
     trial.join("trial.json")
 }
 
@@ -248,35 +231,13 @@ impl Trial {
         let Some(trial) = read_json::<Self>(&path)? else {
             return Ok(None);
         };
-        let is_it = trial.version == VERSION
-            && (&trial.target, trial.engine, trial.number) == (&id.target, id.engine, id.number);
-        anyhow::ensure!(
-            is_it,
+        ensure!(
+            trial.version == VERSION && trial.id == *id,
             "{} is not of {id}, or of another version of this tool; remove its folder to have it run again",
             path.display()
         );
         Ok(Some(trial))
     }
-
-    /// Makes room: a long trial keeps much, and a comparison has many.
-    pub fn forget_kept(&mut self) {
-        self.kept = Vec::new();
-    }
-
-    /// Executions a second.
-    #[must_use]
-    pub fn executions_per_second(&self) -> f64 {
-        #[allow(clippy::cast_precision_loss, reason = "a rate, to be printed")]
-        let executions = self.executions as f64;
-        executions / self.seconds.max(0.001)
-    }
-}
-
-fn inside(path: &Path, folder: &Path) -> String {
-    path.strip_prefix(folder)
-        .unwrap_or(path)
-        .display()
-        .to_string()
 }
 
 fn millis(time: Duration) -> u64 {
@@ -284,10 +245,7 @@ fn millis(time: Duration) -> u64 {
 }
 
 /// Marks a trial that failed, so that it is run again: its `trial.json` gets another name.
-///
-/// # Errors
-/// When it cannot be renamed.
-pub fn run_again(folder: &Folder, id: &TrialId) -> Result<()> {
+pub(crate) fn run_again(folder: &Folder, id: &TrialId) -> Result<()> {
     let path = file(&folder.trial(id));
     std::fs::rename(&path, path.with_extension("failed.json"))
         .with_context(|| format!("{} cannot be renamed", path.display()))

@@ -1,12 +1,13 @@
 //! Groups of trials against each other: the one place that decides whether they differ.
 
-use statistics::{ALPHA, effect_size, float, holm, mann_whitney, quantile};
+use statistics::groups::{self, Magnitude};
+use statistics::{ALPHA, float, quantile};
 
 use super::curves;
 use crate::{Contrast, EngineResult, Pair, TargetResult, TrialResult, Verdict};
 
 /// The fewest values of a group that are tested: one trial against another shows only that two runs differ.
-pub const TESTED_FROM: usize = 2;
+pub(crate) const TESTED_FROM: usize = 2;
 
 /// Two groups of values, compared on their own. None when one has fewer than [`TESTED_FROM`] values.
 #[must_use]
@@ -14,8 +15,7 @@ pub fn contrast(first: &[f64], second: &[f64]) -> Option<Contrast> {
     if first.len().min(second.len()) < TESTED_FROM {
         return None;
     }
-    let test = mann_whitney::test(first, second)?;
-    let a12 = effect_size::a12(first, second)?;
+    let test = groups::mann_whitney(first, second)?;
     let mut contrast = Contrast {
         trials: (first.len(), second.len()),
         first: quantile::median(first)?,
@@ -24,8 +24,8 @@ pub fn contrast(first: &[f64], second: &[f64]) -> Option<Contrast> {
         p: test.p,
         exact: test.exact,
         adjusted_p: test.p,
-        a12,
-        magnitude: effect_size::Magnitude::of(a12),
+        a12: test.a12,
+        magnitude: Magnitude::of(test.a12),
         verdict: Verdict::NotShown,
     };
     adjust([&mut contrast]);
@@ -33,14 +33,14 @@ pub fn contrast(first: &[f64], second: &[f64]) -> Option<Contrast> {
 }
 
 /// Adjusts the p-values of tests that are made together by Holm's method, and sets their verdicts.
-pub fn adjust<'a>(tests: impl IntoIterator<Item = &'a mut Contrast>) {
+pub(crate) fn adjust<'a>(tests: impl IntoIterator<Item = &'a mut Contrast>) {
     let mut tests: Vec<&mut Contrast> = tests.into_iter().collect();
     let p_values: Vec<f64> = tests.iter().map(|test| test.p).collect();
     let many = float(tests.len());
-    for (test, adjusted) in tests.iter_mut().zip(holm::adjust(&p_values)) {
+    for (test, adjusted) in tests.iter_mut().zip(groups::holm(&p_values)) {
         let (first, second) = test.trials;
         test.adjusted_p = adjusted;
-        test.verdict = if mann_whitney::smallest_p(first, second) * many >= ALPHA {
+        test.verdict = if groups::smallest_p(first, second) * many >= ALPHA {
             Verdict::TooFewTrials
         } else if adjusted >= ALPHA {
             Verdict::NotShown
@@ -66,23 +66,19 @@ pub(super) fn pairs(target: &TargetResult) -> Vec<Pair> {
             };
             let both = first.counting().chain(second.counting());
             let least = both.map(|trial| trial.executions).min().unwrap_or(0);
-            if let Some(regions) = compare(&|trial| trial.reach.regions) {
+            let at_least = |trial: &TrialResult| curves::regions_at_executions(trial, least);
+            let regions = compare(&|trial| trial.reach.regions);
+            if let (Some(regions), Some(at_equal_executions)) = (regions, compare(&at_least)) {
                 pairs.push(Pair {
                     first: first.engine.clone(),
                     second: second.engine.clone(),
                     regions,
-                    at_equal_executions: compare(&|trial| {
-                        curves::regions_at_executions(trial, least)
-                    }),
+                    at_equal_executions,
                 });
             }
         }
     }
     adjust(pairs.iter_mut().map(|pair| &mut pair.regions));
-    adjust(
-        pairs
-            .iter_mut()
-            .filter_map(|pair| pair.at_equal_executions.as_mut()),
-    );
+    adjust(pairs.iter_mut().map(|pair| &mut pair.at_equal_executions));
     pairs
 }

@@ -10,25 +10,13 @@ use crate::{Band, EngineResult, GrowthPoint, Milestone, TargetResult, TrialResul
 /// Shares of the union that milestones are at, in percent.
 const SHARES: [u32; 3] = [50, 90, 95];
 
-/// How many places a grid has, without 0: half of them at equal distances, and half at equal ratios, so that
-/// linear and logarithmic axes show smooth curves.
+/// How many places a grid has, without 0, at equal ratios: charts have logarithmic axes.
 const PLACES: u32 = 198;
 
-/// A grid at equal ratios begins at this part of its end: 100 ms of 17 minutes, 9 s of a day.
-const FIRST_PART: f64 = 1e-4;
-
-/// An execution count as a number to calculate with.
-#[allow(clippy::cast_precision_loss, reason = "exact below 2^53")]
-pub(super) fn executions(count: u64) -> f64 {
-    count as f64
-}
+/// A grid begins at this part of its end: 10 ms of 17 minutes, 0.9 s of a day.
+const FIRST_PART: f64 = 1e-5;
 
 /// How long a trial ran, in milliseconds.
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a time, which is not negative and less than 2^53 ms"
-)]
 pub(super) fn duration_ms(trial: &TrialResult) -> u64 {
     (trial.seconds.max(0.0) * 1000.0).round() as u64
 }
@@ -40,8 +28,7 @@ fn regions_while(trial: &TrialResult, before: impl Fn(&GrowthPoint) -> bool) -> 
 }
 
 /// The regions that a trial had reached after so many executions.
-#[must_use]
-pub fn regions_at_executions(trial: &TrialResult, executions: u64) -> usize {
+pub(crate) fn regions_at_executions(trial: &TrialResult, executions: u64) -> usize {
     regions_while(trial, |point| point.executions <= executions)
 }
 
@@ -56,11 +43,8 @@ pub(super) fn milestones(engine: &EngineResult, union: usize) -> Vec<Milestone> 
                 .filter_map(|trial| trial.growth.iter().find(|point| point.regions >= regions))
                 .collect();
             let over = |value: fn(&GrowthPoint) -> u64| {
-                let values: Vec<f64> = reached
-                    .iter()
-                    .map(|point| executions(value(point)))
-                    .collect();
-                estimate(&values)
+                let values = reached.iter().map(|point| value(point) as f64);
+                estimate(&values.collect::<Vec<f64>>())
             };
             Milestone {
                 percent,
@@ -83,35 +67,22 @@ pub(super) struct Grids {
 
 impl Grids {
     pub(super) fn of(target: &TargetResult) -> Self {
-        let longest = target
-            .engines
-            .iter()
-            .flat_map(EngineResult::counting)
-            .map(duration_ms)
-            .max();
-        let most = target.engines.iter().filter_map(least_executions).max();
+        let engines = target.engines.iter();
+        let times = engines.clone().flat_map(EngineResult::counting);
+        let longest = times.map(duration_ms).max().unwrap_or(0);
+        let most = engines.filter_map(least_executions).max().unwrap_or(0);
         Self {
-            time: grid(longest.unwrap_or(0)),
-            executions: grid(most.unwrap_or(0)),
+            time: grid(longest),
+            executions: grid(most),
         }
     }
 }
 
-/// Places from 0 to `end`, in order, each once, and none without an end.
+/// Places from 0 to `end`, in order, each once.
 fn grid(end: u64) -> Vec<f64> {
-    if end == 0 {
-        return Vec::new();
-    }
-    let end = executions(end);
-    let half = PLACES / 2;
-    let equal_distances = (0..=half).map(|at| end * f64::from(at) / f64::from(half));
-    let equal_ratios =
-        (0..half).map(|at| end * FIRST_PART.powf(1.0 - f64::from(at) / f64::from(half)));
-    let mut places: Vec<f64> = equal_distances
-        .chain(equal_ratios)
-        .map(f64::round)
-        .collect();
-    places.sort_by(f64::total_cmp);
+    let part = |at: u32| FIRST_PART.powf(1.0 - f64::from(at) / f64::from(PLACES));
+    let mut places = vec![0.0];
+    places.extend((0..=PLACES).map(|at| (end as f64 * part(at)).round()));
     places.dedup();
     places
 }
@@ -128,9 +99,10 @@ pub(super) fn over_time(engine: &EngineResult, grids: &Grids) -> Vec<Band> {
 
 /// Quartiles of the regions over executions, as far as every trial went.
 pub(super) fn over_executions(engine: &EngineResult, grids: &Grids) -> Vec<Band> {
-    let Some(end) = least_executions(engine).map(executions) else {
+    let Some(end) = least_executions(engine) else {
         return Vec::new();
     };
+    let end = end as f64;
     let places = grids.executions.iter().copied().filter(|&at| at < end);
     bands(engine, places.chain([end]), |point| point.executions)
 }
@@ -144,14 +116,14 @@ fn bands(
         .filter_map(|at| {
             let regions: Vec<f64> = engine
                 .counting()
-                .map(|trial| float(regions_while(trial, |point| executions(of(point)) <= at)))
+                .map(|trial| float(regions_while(trial, |point| of(point) as f64 <= at)))
                 .collect();
-            let quartiles = quantile::quartiles(&regions)?;
+            let [low, median, high] = quantile::quartiles(&regions)?;
             Some(Band {
                 at,
-                low: quartiles.lower,
-                median: quartiles.median,
-                high: quartiles.upper,
+                low,
+                median,
+                high,
             })
         })
         .collect()
@@ -163,21 +135,12 @@ mod tests {
 
     #[test]
     fn a_grid_runs_from_0_to_its_end_in_order_with_few_places() {
-        for end in [1, 7, 1000, 86_400_000, 10_u64.pow(12)] {
+        for end in [0, 1, 7, 1000, 86_400_000, 10_u64.pow(12)] {
             let places = grid(end);
             assert_eq!(places[0], 0.0);
-            assert_eq!(*places.last().unwrap(), executions(end));
+            assert_eq!(*places.last().unwrap(), end as f64);
             assert!(places.is_sorted_by(|one, next| one < next), "{end}");
             assert!(places.len() <= 200, "{end}: {}", places.len());
         }
-        assert!(grid(0).is_empty());
-        // A day: some of the places are in its first minutes.
-        assert!(
-            grid(86_400_000)
-                .iter()
-                .filter(|&&at| at < 300_000.0)
-                .count()
-                > 30
-        );
     }
 }

@@ -1,6 +1,6 @@
 //! What a reader must know before any figure: in plain sentences, and nothing more certain than it is.
 
-use statistics::{ALPHA, mann_whitney};
+use statistics::{ALPHA, groups};
 
 use super::TESTED_FROM;
 use crate::format::{counted, grouped, p_value, span};
@@ -21,59 +21,54 @@ pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
     if comparison.targets.is_empty() {
         notes.push("No target was run.".to_owned());
     }
-    notes.extend(interrupted(comparison));
-    let engines = || {
-        let targets = comparison.targets.iter();
-        targets.flat_map(|target| target.engines.iter().map(move |engine| (target, engine)))
-    };
-    notes.extend(engines().filter_map(|(target, engine)| lost_trials(target, engine)));
+    notes.extend(missing_trials(comparison));
+    let lost = |(target, engine)| lost_trials(target, engine);
+    notes.extend(comparison.engines().filter_map(lost));
     notes.extend(few_trials(comparison));
     notes.extend(short_trials(comparison));
-    notes.extend(engines().flat_map(|(target, engine)| odd_trials(target, engine)));
+    let odd = |(target, engine)| odd_trials(target, engine);
+    notes.extend(comparison.engines().flat_map(odd));
     notes.extend(not_run(comparison));
     notes.extend(comparison.targets.iter().filter_map(never_evaluated));
     notes.extend(unpinned(comparison));
     notes
 }
 
-fn interrupted(comparison: &Comparison) -> Option<String> {
-    let engines = || comparison.targets.iter().flat_map(|target| &target.engines);
-    let asked = engines().count() * comparison.trials;
-    let there: usize = engines().map(|engine| engine.trials.len()).sum();
+fn missing_trials(comparison: &Comparison) -> Option<String> {
+    let asked = comparison.engines().count() * comparison.trials;
+    let trials = comparison.engines().map(|(_, engine)| engine.trials.len());
+    let there: usize = trials.sum();
     let trials = counted(asked, "trial", "trials");
     if comparison.interrupted {
-        Some(format!(
+        return Some(format!(
             "It was interrupted: {there} of {trials} are here. The same command with the same --out resumes it."
-        ))
-    } else {
-        (there < asked).then(|| {
-            let missing = asked - there;
-            format!(
-                "{missing} of {trials} are missing. The same command with the same --out runs them."
-            )
-        })
+        ));
     }
+    let missing = asked.checked_sub(there).filter(|&missing| missing > 0)?;
+    Some(format!(
+        "{missing} of {trials} are missing. The same command with the same --out runs them."
+    ))
 }
 
 /// An engine that lost trials did worse than its other trials show.
 fn lost_trials(target: &TargetResult, engine: &EngineResult) -> Option<String> {
-    let failed = || {
-        let trials = engine.trials.iter();
-        trials.filter_map(|trial| trial.failure.as_deref())
-    };
-    let why = failed().next()?.lines().next().unwrap_or_default();
+    let failures = engine.trials.iter();
+    let failures = failures.filter_map(|trial| trial.failure.as_deref());
+    let failures: Vec<&str> = failures.collect();
+    let why = failures.first()?.lines().next().unwrap_or_default();
     Some(format!(
         "{} lost {} of {} on {}, which do not count: {why}",
         engine.title,
-        failed().count(),
+        failures.len(),
         counted(engine.trials.len(), "trial", "trials"),
         target.target
     ))
 }
 
 fn few_trials(comparison: &Comparison) -> Option<String> {
-    let engines = comparison.targets.iter().flat_map(|target| &target.engines);
-    let counting = engines.map(|engine| engine.counting().count());
+    let counting = comparison
+        .engines()
+        .map(|(_, engine)| engine.counting().count());
     let fewest = counting.filter(|&count| count > 0).min()?;
     if fewest >= TRIALS_ENOUGH {
         return None;
@@ -84,7 +79,7 @@ fn few_trials(comparison: &Comparison) -> Option<String> {
     } else {
         format!("Each engine has {trials}")
     };
-    let smallest = mann_whitney::smallest_p(fewest, fewest);
+    let smallest = groups::smallest_p(fewest, fewest);
     let then = if fewest < TESTED_FROM {
         "A single trial is not tested against another: a difference may be chance.".to_owned()
     } else {
@@ -141,17 +136,14 @@ fn odd_trials(target: &TargetResult, engine: &EngineResult) -> Vec<String> {
 }
 
 fn not_run(comparison: &Comparison) -> Vec<String> {
-    let mut titles: Vec<&str> = Vec::new();
-    for engine in comparison.targets.iter().flat_map(|target| &target.engines) {
-        if !titles.contains(&engine.title.as_str()) {
-            titles.push(&engine.title);
-        }
-    }
     let mut notes = Vec::new();
     for target in &comparison.targets {
         let ran = |title: &str| target.engines.iter().any(|engine| engine.title == title);
-        for title in titles.iter().filter(|title| !ran(title)) {
-            notes.push(format!("{title} was not run on {}.", target.target));
+        for (_, EngineResult { title, .. }) in comparison.engines() {
+            let note = format!("{title} was not run on {}.", target.target);
+            if !ran(title) && !notes.contains(&note) {
+                notes.push(note);
+            }
         }
     }
     notes
@@ -170,8 +162,11 @@ fn never_evaluated(target: &TargetResult) -> Option<String> {
 }
 
 fn unpinned(comparison: &Comparison) -> Option<String> {
-    let engines = || comparison.targets.iter().flat_map(|target| &target.engines);
-    let trials = || engines().flat_map(EngineResult::counting);
+    let trials = || {
+        comparison
+            .engines()
+            .flat_map(|(_, engine)| engine.counting())
+    };
     let free = trials().filter(|trial| trial.core.is_none()).count();
     (free > 0).then(|| {
         format!(

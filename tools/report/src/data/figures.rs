@@ -1,20 +1,9 @@
 //! What follows from the trials that count: estimates, bands, contrasts and survival.
 
 use serde::{Deserialize, Serialize};
-
-pub use statistics::effect_size::Magnitude;
-
-/// A median over trials, with the 95 % bootstrap interval of that median. With one trial all three are
-/// its value.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// The median.
-    pub median: f64,
-    /// The lower end of the interval.
-    pub low: f64,
-    /// Its upper end.
-    pub high: f64,
-}
+use statistics::bootstrap::Estimate;
+use statistics::groups::Magnitude;
+use statistics::survival::Step;
 
 /// Regions reached at some place of an axis: quartiles over trials.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -54,8 +43,7 @@ pub struct Pair {
     /// Regions at the end of the time.
     pub regions: Contrast,
     /// Regions when each had executed as much as the trial that executed least.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub at_equal_executions: Option<Contrast>,
+    pub at_equal_executions: Contrast,
 }
 
 /// A comparison of two groups of trials.
@@ -114,7 +102,7 @@ pub struct Survival {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub median_ms: Option<u64>,
     /// The estimate, a step for each time at which a trial caught it.
-    pub steps: Vec<SurvivalStep>,
+    pub steps: Vec<Step>,
 }
 
 /// What a [`Survival`] is of.
@@ -125,19 +113,4 @@ pub enum SurvivalKind {
     Find,
     /// A planted fault.
     Fault,
-}
-
-/// A step of a survival curve.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct SurvivalStep {
-    /// When.
-    pub time_ms: u64,
-    /// The share of trials that have not caught it after this time, 0 to 1.
-    pub surviving: f64,
-    /// The lower end of its 95 % interval.
-    pub low: f64,
-    /// The upper end of its 95 % interval.
-    pub high: f64,
-    /// How many trials ran on and had not caught it just before.
-    pub at_risk: usize,
 }

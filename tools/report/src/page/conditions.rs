@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::parts::{cell, details, table};
+use super::parts::{details, table};
 use crate::conditions::conditions;
 use crate::format::{NONE, count, grouped, measured, rounded};
 use crate::{Comparison, TargetResult, sentences};
@@ -59,7 +59,7 @@ fn trials(target: &TargetResult) -> Markup {
         for trial in &engine.trials {
             let none = || NONE.to_owned();
             let failed = if trial.counts() { "" } else { " (failed)" };
-            let cells = [
+            rows.push(vec![
                 format!("{} {}{failed}", engine.title, trial.trial),
                 trial.core.map_or_else(none, |core| core.to_string()),
                 grouped(trial.seeds_read),
@@ -74,8 +74,7 @@ fn trials(target: &TargetResult) -> Markup {
                     .stability
                     .map_or_else(none, |percent| format!("{percent:.1}\u{a0}%")),
                 trial.started.clone(),
-            ];
-            rows.push(cells.map(|text| cell(&text)).into());
+            ]);
         }
     }
     let headings = [

@@ -1,8 +1,8 @@
-//! What the sections share: the engines' looks, tables, figures, sentences.
+//! What the sections share: the engines' looks, tables, figures.
 
 use maud::{Markup, html};
 
-use super::svg::{STYLES, key};
+use super::chart::STYLES;
 use crate::Comparison;
 
 /// The engines, in the order in which they first appear: names as on the command line, and titles.
@@ -11,7 +11,7 @@ pub(super) struct Engines<'a>(Vec<(&'a str, &'a str)>);
 impl<'a> Engines<'a> {
     pub(super) fn of(comparison: &'a Comparison) -> Self {
         let mut engines: Vec<(&str, &str)> = Vec::new();
-        for engine in comparison.targets.iter().flat_map(|target| &target.engines) {
+        for (_, engine) in comparison.engines() {
             if !engines.iter().any(|(name, _)| *name == engine.engine) {
                 engines.push((&engine.engine, &engine.title));
             }
@@ -29,15 +29,10 @@ impl<'a> Engines<'a> {
         let place = self.0.iter().position(|(name, _)| *name == engine);
         place.unwrap_or(0) % STYLES
     }
-
-    /// The engine's mark, to stand before its name.
-    pub(super) fn key(&self, engine: &str) -> Markup {
-        key(self.style(engine))
-    }
 }
 
 /// A figure; an interval in brackets stands below it.
-pub(super) fn cell(text: &str) -> Markup {
+fn cell(text: &str) -> Markup {
     match text.split_once(" [") {
         None => html! { (text) },
         Some((figure, interval)) => html! { (figure) span.interval { " [" (interval) } },
@@ -49,48 +44,31 @@ pub(super) fn table(
     label: &str,
     headings: &[&str],
     words: &[usize],
-    rows: &[Vec<Markup>],
+    rows: &[Vec<String>],
 ) -> Markup {
     let is_word = |column: usize| words.contains(&column);
-    let table = html! {
-        table {
-            thead {
-                tr {
-                    @for (column, heading) in headings.iter().enumerate() {
-                        th.figure[column > 0 && !is_word(column)] scope="col" { (heading) }
+    html! {
+        // The Tab key reaches it.
+        div.scroll tabindex="0" role="region" aria-label=(label) {
+            table {
+                thead {
+                    tr {
+                        @for (column, heading) in headings.iter().enumerate() {
+                            th.figure[column > 0 && !is_word(column)] scope="col" { (heading) }
+                        }
                     }
                 }
-            }
-            tbody {
-                @for row in rows {
-                    tr {
-                        @for (column, content) in row.iter().enumerate() {
-                            @if column == 0 {
-                                th scope="row" { (content) }
-                            } @else {
-                                td.word[is_word(column)] { (content) }
+                tbody {
+                    @for row in rows {
+                        tr {
+                            th scope="row" { (row[0]) }
+                            @for (column, content) in row.iter().enumerate().skip(1) {
+                                td.word[is_word(column)] { (cell(content)) }
                             }
                         }
                     }
                 }
             }
-        }
-    };
-    scroll(label, &table)
-}
-
-/// Content that scrolls by itself, and that the Tab key reaches.
-pub(super) fn scroll(label: &str, content: &Markup) -> Markup {
-    html! { div.scroll tabindex="0" role="region" aria-label=(label) { (content) } }
-}
-
-/// Sentences as a list, or as a paragraph when there is but one.
-pub(super) fn sentences(sentences: &[String]) -> Markup {
-    html! {
-        @match sentences {
-            [] => {},
-            [only] => p { (only) },
-            many => ul { @for one in many { li { (one) } } },
         }
     }
 }

@@ -1,19 +1,18 @@
-//! One target's section: how coverage grew, where it ended, what was reached by whom.
+//! One target's section: how coverage grew, which engines differ, what was reached by whom.
 
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::axis::{Spacing, Tick, round_values};
-use super::boxes::{Boxes, Row};
-use super::curves::{Chart, Curve, Over, Step};
-use super::parts::{Engines, cell, details, table};
+use super::chart::{Chart, Curve, Over};
+use super::parts::{Engines, details, table};
 use crate::format::{
-    NONE, count, counted, estimate, listed, measured, median, median_time, milliseconds, p_value,
+    count, counted, estimate, listed, measured, median, median_time, milliseconds, p_value,
     percent, rounded,
 };
-use crate::sentences::title;
-use crate::{Comparison, Contrast, Survival, SurvivalKind, TargetResult, TrialResult, Verdict};
+use crate::results;
+use crate::sentences::{self, title};
+use crate::{Band, Comparison, Contrast, Survival, SurvivalKind, TargetResult, Verdict};
 
 /// The section.
 pub(super) fn section(
@@ -27,53 +26,31 @@ pub(super) fn section(
             h2 { code { (target.target) } }
             p { "Drives " (target.drives) ". Inputs have at most " (count(target.max_input)) " bytes." }
             (growth(engines, target, number))
-            (ends(engines, target, number))
             (pairs(target))
             (milestones(target))
-            (crates(comparison, target))
+            (folders(target))
             (who_reached_what(target))
             (survivals(comparison, engines, target, number))
         }
     }
 }
 
-/// The growth of coverage, over time and over executions, on linear and logarithmic axes.
+/// The growth of coverage, over time and over executions.
 fn growth(engines: &Engines<'_>, target: &TargetResult, number: usize) -> Markup {
     let seeds = target.seeds.reach.regions;
-    let charts = [
-        (Over::Time, Spacing::Linear, "time, linear axis"),
-        (Over::Time, Spacing::Logarithmic, "time, logarithmic axis"),
-        (Over::Executions, Spacing::Linear, "executions, linear axis"),
-        (
-            Over::Executions,
-            Spacing::Logarithmic,
-            "executions, logarithmic axis",
-        ),
-    ];
-    let charts = charts.into_iter().enumerate();
-    let charts = charts.filter_map(|(at, (over, spacing, axis))| {
+    let charts = [(Over::Time, "time"), (Over::Executions, "executions")];
+    let charts = charts.into_iter().filter_map(|(over, axis)| {
         let curves = growth_curves(engines, target, over);
         let most = curves.iter().map(|curve| curve.last().high);
         // From a little below the seeds, so that their label has room, to a little above the highest band.
         let room = (most.fold(0.0, f64::max) - seeds as f64).max(4.0);
         let (from, to) = (seeds as f64 - room * 0.12, seeds as f64 + room * 1.06);
-        let marks = round_values(from.max(0.0), to, 7, true);
-        let tick = |value| Tick {
-            value,
-            label: median(value),
-        };
         let chart = Chart {
-            id: &format!("growth-{number}-{at}"),
+            id: &format!("growth-{number}-{axis}"),
             title: &format!("Source regions of {} over {axis}", target.target),
             words: &growth_in_words(seeds, over, &curves),
             over,
-            spacing,
-            vertical: (
-                "source regions reached",
-                from,
-                to,
-                marks.into_iter().map(tick).collect(),
-            ),
+            vertical: ("source regions reached", from, to),
             base: Some((seeds as f64, format!("seeds alone: {}", count(seeds)))),
             curves: &curves,
         };
@@ -103,24 +80,16 @@ fn growth_curves<'a>(
     over: Over,
 ) -> Vec<Curve<'a>> {
     let curves = target.engines.iter().map(|engine| {
-        let (bands, unit) = match over {
-            Over::Time => (&engine.over_time, 1000.0),
-            Over::Executions => (&engine.over_executions, 1.0),
+        let bands = match over {
+            Over::Time => &engine.over_time,
+            Over::Executions => &engine.over_executions,
         };
         Curve {
             name: &engine.title,
             style: engines.style(&engine.engine),
             start: target.seeds.reach.regions as f64,
-            steps: bands
-                .iter()
-                .map(|band| Step {
-                    at: band.at / unit,
-                    low: band.low,
-                    middle: band.median,
-                    high: band.high,
-                })
-                .collect(),
-            end: bands.last().map_or(0.0, |band| band.at / unit),
+            steps: bands.clone(),
+            end: bands.last().map_or(0.0, |band| band.at),
         }
     });
     curves.filter(|curve| curve.end > 0.0).collect()
@@ -136,11 +105,11 @@ fn growth_in_words(seeds: usize, over: Over, curves: &[Curve<'_>]) -> String {
         format!(
             "{}: median {} in the end, quartiles {} and {}; the median rises last after {}.",
             curve.name,
-            median(last.middle),
+            median(last.median),
             median(last.low),
             median(last.high),
             match over {
-                Over::Time => measured(at),
+                Over::Time => measured(at / 1000.0),
                 Over::Executions => format!("{} executions", rounded(at)),
             }
         )
@@ -148,86 +117,40 @@ fn growth_in_words(seeds: usize, over: Over, curves: &[Curve<'_>]) -> String {
     words.join(" ")
 }
 
-/// Where the trials ended: regions, and executions a second.
-fn ends(engines: &Engines<'_>, target: &TargetResult, number: usize) -> Markup {
-    let rows = |value: fn(&TrialResult) -> f64| -> Vec<Row<'_>> {
-        let rows = target.engines.iter().map(|engine| Row {
-            name: &engine.title,
-            style: engines.style(&engine.engine),
-            values: engine
-                .counting()
-                .map(value)
-                .filter(|value| value.is_finite())
-                .collect(),
-        });
-        rows.collect()
-    };
-    let regions = rows(|trial| trial.reach.regions as f64);
-    let speed = rows(|trial| trial.executions_per_second);
-    if regions.iter().all(|row| row.values.is_empty()) {
-        return html! {};
-    }
-    let drawing = |name: &str, title: &str, axis, from_zero, rows: &[Row<'_>]| {
-        Boxes {
-            id: &format!("ends-{number}-{name}"),
-            title: &format!("{title} in each trial, on {}", target.target),
-            axis,
-            from_zero,
-            rows,
-        }
-        .svg()
-    };
-    html! {
-        h3 { "Where the trials ended" }
-        div.charts {
-            figure { (drawing("regions", "Regions reached", "source regions in the end", false, &regions)) }
-            figure { (drawing("speed", "Executions a second", "executions/s", true, &speed)) }
-        }
-        p.note {
-            "A point is a trial, the thick stroke the median. From five trials on there is a box from quartile to \
-             quartile, and whiskers to the outermost trials within one and a half boxes. The axis of regions does not \
-             begin at 0. The figures of every trial are under " a href="#conditions" { "Conditions" } "."
-        }
-    }
-}
-
 /// Every two engines, compared.
 fn pairs(target: &TargetResult) -> Markup {
     if target.pairs.is_empty() {
         return html! {};
     }
-    let row = |names: &str, compared: &str, contrast: &Contrast| -> Vec<Markup> {
+    let row = |names: &str, compared: &str, contrast: &Contrast| {
         let verdict = match contrast.verdict {
             Verdict::Higher | Verdict::Lower => "differ",
             Verdict::NotShown => "no difference shown",
             Verdict::TooFewTrials => "too few trials",
         };
-        [
-            names,
-            compared,
-            &format!("{} – {}", median(contrast.first), median(contrast.second)),
-            &contrast.u.to_string(),
-            &format!(
-                "{}{}",
-                p_value(contrast.p),
-                if contrast.exact { " exact" } else { "" }
-            ),
-            &p_value(contrast.adjusted_p),
-            &format!("{:.2}", contrast.a12),
-            contrast.magnitude.word(),
-            verdict,
+        let exact = if contrast.exact { " exact" } else { "" };
+        vec![
+            names.to_owned(),
+            compared.to_owned(),
+            format!("{} – {}", median(contrast.first), median(contrast.second)),
+            contrast.u.to_string(),
+            format!("{}{exact}", p_value(contrast.p)),
+            p_value(contrast.adjusted_p),
+            format!("{:.2}", contrast.a12),
+            contrast.magnitude.word().to_owned(),
+            verdict.to_owned(),
         ]
-        .map(cell)
-        .into()
     };
     let mut rows = Vec::new();
     for pair in &target.pairs {
         let (first, second) = (title(target, &pair.first), title(target, &pair.second));
         let names = format!("{first} – {second}");
         rows.push(row(&names, "at equal time", &pair.regions));
-        if let Some(contrast) = &pair.at_equal_executions {
-            rows.push(row(&names, "at equal executions", contrast));
-        }
+        rows.push(row(
+            &names,
+            "at equal executions",
+            &pair.at_equal_executions,
+        ));
     }
     let headings = [
         "pair", "compared", "medians", "U", "p", "adjusted", "A12", "effect", "verdict",
@@ -247,16 +170,14 @@ fn milestones(target: &TargetResult) -> Markup {
     let mut rows = Vec::new();
     for engine in &target.engines {
         for mark in &engine.milestones {
-            let trials = engine.counting().count();
-            let cells = [
+            rows.push(vec![
                 engine.title.clone(),
                 format!("{}\u{a0}%", mark.percent),
                 count(mark.regions),
-                format!("{} of {trials}", mark.trials),
-                estimate(mark.time_ms, |time| milliseconds(time.max(0.0) as u64)),
+                format!("{} of {}", mark.trials, engine.counting().count()),
+                estimate(mark.time_ms, |time| milliseconds(time as u64)),
                 estimate(mark.executions, median),
-            ];
-            rows.push(cells.map(|text| cell(&text)).into());
+            ]);
         }
     }
     if rows.is_empty() {
@@ -274,32 +195,36 @@ fn milestones(target: &TargetResult) -> Markup {
     }
 }
 
-/// The regions of each crate.
-fn crates(comparison: &Comparison, target: &TargetResult) -> Markup {
-    if comparison.code.is_empty() || target.engines.iter().all(|engine| engine.crates.is_empty()) {
+/// The regions of each crate: of each folder that has a `src`.
+fn folders(target: &TargetResult) -> Markup {
+    // All regions, those that the seeds reach, and those that each engine reaches.
+    let mut folders: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for region in &target.regions {
+        let folder = region.file.split("/src/").next().unwrap_or_default();
+        let counts = folders.entry(folder).or_default();
+        counts.resize(2 + target.engines.len(), 0);
+        let by_engine = region.by.iter().map(|&trials| trials > 0);
+        let reached = [true, region.seeds].into_iter().chain(by_engine);
+        for (count, is_reached) in counts.iter_mut().zip(reached) {
+            *count += usize::from(is_reached);
+        }
+    }
+    if folders.is_empty() {
         return html! {};
     }
-    let mut headings = vec!["crate", "regions"];
+    let rows = folders.iter().map(|(folder, counts)| {
+        let share = |&reached| format!("{} [{}]", count(reached), percent(reached, counts[0]));
+        let mut row = vec![(*folder).to_owned(), count(counts[0])];
+        row.extend(counts[1..].iter().map(share));
+        row
+    });
+    let mut headings = vec!["crate", "regions", "seeds"];
     headings.extend(target.engines.iter().map(|engine| engine.title.as_str()));
-    let rows: Vec<Vec<Markup>> = comparison
-        .code
-        .iter()
-        .map(|code| {
-            let total = code.total.regions;
-            let mut row = vec![html! { code { (code.name) } }, html! { (count(total)) }];
-            row.extend(target.engines.iter().map(|engine| {
-                let reached = engine.crates.iter().find(|reach| reach.name == code.name);
-                let regions = reached.and_then(|reach| reach.regions);
-                let share = regions.map(|regions| percent(regions.median.round() as usize, total));
-                html! { span.aside { (share.unwrap_or_default()) } " " (cell(&estimate(regions, median))) }
-            }));
-            row
-        })
-        .collect();
+    let label = format!("Regions of {} by crate", target.target);
     html! {
         h3 { "Crate by crate" }
-        p.note { "Regions that a trial reached: the median’s share of the crate, the median, its 95\u{a0}% interval." }
-        (table(&format!("Regions of {} by crate", target.target), &headings, &[], &rows))
+        p.note { "Regions that the trials of an engine that count reached together, and their share of the crate." }
+        (table(&label, &headings, &[], &rows.collect::<Vec<_>>()))
     }
 }
 
@@ -321,17 +246,13 @@ fn who_reached_what(target: &TargetResult) -> Markup {
     }
     let mut groups: Vec<(Vec<String>, usize)> = groups.into_iter().collect();
     groups.sort_by_key(|(names, regions)| (names.is_empty(), std::cmp::Reverse(*regions)));
-    let rows: Vec<Vec<Markup>> = groups
-        .iter()
-        .map(|(names, regions)| {
-            let names = if names.is_empty() {
-                "no engine".to_owned()
-            } else {
-                listed(names)
-            };
-            vec![html! { (names) }, html! { (count(*regions)) }]
-        })
-        .collect();
+    let rows = groups.iter().map(|(names, regions)| {
+        let names = match &names[..] {
+            [] => "no engine".to_owned(),
+            names => listed(names),
+        };
+        vec![names, count(*regions)]
+    });
     let label = format!(
         "Regions of {} by the engines that reached them",
         target.target
@@ -339,23 +260,24 @@ fn who_reached_what(target: &TargetResult) -> Markup {
     html! {
         h3 { "Who reached what" }
         p.note {
-            "All of an engine’s trials together. The regions that one engine only reached follow, with the number of \
-             trials that reached each."
+            "All of an engine’s trials that count together. The regions that one engine only reached follow, with the \
+             number of trials that reached each."
         }
-        (table(&label, &["reached by these and no others", "regions"], &[], &rows))
-        @for engine in target.engines.iter().filter(|engine| !engine.only_here.is_empty()) {
-            @let regions = counted(engine.only_here.len(), "region", "regions");
-            @let trials = engine.counting().count();
-            (details(&format!("{}: {regions} that no other engine reached", engine.title), &html! {
-                ul.places {
-                    @for place in &engine.only_here {
-                        li {
-                            code { (place.file) ":" (place.line) ":" (place.column) } " "
-                            span.aside { "in " (place.trials) " of " (trials) }
+        (table(&label, &["reached by these and no others", "regions"], &[], &rows.collect::<Vec<_>>()))
+        @for (place, engine) in target.engines.iter().enumerate() {
+            @let regions = counted(target.only_here(place).count(), "region", "regions");
+            @if target.only_here(place).next().is_some() {
+                (details(&format!("{}: {regions} that no other engine reached", engine.title), &html! {
+                    ul.places {
+                        @for region in target.only_here(place) {
+                            li {
+                                code { (region.file) ":" (region.line) ":" (region.column) } " "
+                                span.aside { "in " (region.by[place]) " of " (engine.counting().count()) }
+                            }
                         }
                     }
-                }
-            }))
+                }))
+            }
         }
     }
 }
@@ -375,31 +297,11 @@ fn survivals(
     if mistakes.is_empty() {
         return html! {};
     }
-    let mut rows = Vec::new();
-    for ((_, name), curves) in &mistakes {
-        for curve in curves {
-            let first = curve.steps.first().map(|step| milliseconds(step.time_ms));
-            rows.push(vec![
-                html! { code { (name) } },
-                html! { (title(target, &curve.engine)) },
-                html! { (curve.caught) " of " (curve.trials) },
-                html! { (first.unwrap_or_else(|| NONE.to_owned())) },
-                html! { (median_time(curve.median_ms)) },
-            ]);
-        }
-    }
-    let headings = [
-        "what",
-        "engine",
-        "caught in",
-        "first",
-        "half of the trials by",
-    ];
     html! {
         h3 { "How long mistakes went unnoticed" }
         p.note {
             "A curve falls when a trial catches the mistake; where it stays at 1, no trial did. The shade is the \
-             95\u{a0}% interval. Planted faults show how strong the oracle is; they do not rank engines."
+             95\u{a0}% interval. " (sentences::FAULTS)
         }
         div.charts {
             @for (at, ((is_fault, name), curves)) in mistakes.iter().enumerate() {
@@ -412,7 +314,7 @@ fn survivals(
                 }
             }
         }
-        (table(&format!("Time to catch on {}", target.target), &headings, &[1], &rows))
+        (table(&format!("Time to catch on {}", target.target), &results::SURVIVALS, &[1], &results::survivals(target)))
     }
 }
 
@@ -424,57 +326,42 @@ fn survival_chart(
     survivals: &[&Survival],
     id: &str,
 ) -> Markup {
-    let seconds = |time_ms: u64| time_ms as f64 / 1000.0;
     let steps = survivals.iter().flat_map(|survival| &survival.steps);
-    let latest = steps.map(|step| seconds(step.time_ms)).fold(0.0, f64::max);
-    let end = latest.max(comparison.time_seconds as f64);
-    let curves = survivals.iter().map(|&survival| Curve {
+    let latest = steps.map(|step| step.time_ms).max().unwrap_or(0);
+    let end = latest.max(comparison.time_seconds * 1000) as f64;
+    let curves = survivals.iter().map(|survival| Curve {
         name: title(target, &survival.engine),
         style: engines.style(&survival.engine),
         start: 1.0,
         steps: survival
             .steps
             .iter()
-            .map(|step| Step {
-                at: seconds(step.time_ms),
+            .map(|step| Band {
+                at: step.time_ms as f64,
                 low: step.low,
-                middle: step.surviving,
+                median: step.surviving,
                 high: step.high,
             })
             .collect(),
         end,
     });
-    let curves: Vec<Curve<'_>> = curves.collect();
-    let words: Vec<String> = survivals
-        .iter()
-        .map(|survival| {
-            format!(
-                "{}: caught in {} of {} trials, half of them by: {}.",
-                title(target, &survival.engine),
-                survival.caught,
-                survival.trials,
-                median_time(survival.median_ms)
-            )
-        })
-        .collect();
-    let tick = |value: f64| Tick {
-        value,
-        label: value.to_string(),
-    };
+    let words = survivals.iter().map(|survival| {
+        format!(
+            "{}: caught in {} of {} trials, half of them by: {}.",
+            title(target, &survival.engine),
+            survival.caught,
+            survival.trials,
+            median_time(survival.median_ms)
+        )
+    });
     Chart {
         id,
         title: &format!("Share of trials in which {name} is not caught, over time"),
-        words: &words.join(" "),
+        words: &words.collect::<Vec<_>>().join(" "),
         over: Over::Time,
-        spacing: Spacing::Linear,
-        vertical: (
-            "share of trials that have not caught it",
-            0.0,
-            1.0,
-            [0.0, 0.5, 1.0].map(tick).into(),
-        ),
+        vertical: ("share of trials that have not caught it", 0.0, 1.0),
         base: None,
-        curves: &curves,
+        curves: &curves.collect::<Vec<_>>(),
     }
     .svg()
 }

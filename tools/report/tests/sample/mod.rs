@@ -3,9 +3,8 @@
 
 use report::analysis::{analyse, survival};
 use report::{
-    Comparison, CrateReach, CrateTotals, EngineResult, Estimate, FindGroup, FirstFind, GrowthPoint,
-    Machine, OnlyHere, Reach, RegionReach, SeedsResult, SurvivalKind, TargetResult, TrialResult,
-    VERSION,
+    Comparison, EngineResult, FindGroup, FirstFind, GrowthPoint, Machine, Reach, RegionReach,
+    SeedsResult, SurvivalKind, TargetResult, TrialResult, VERSION,
 };
 use statistics::survival::Observation;
 
@@ -50,8 +49,11 @@ pub(crate) fn trials(regions: &[usize], executions: u64) -> Vec<TrialResult> {
 
 pub(crate) fn engine(name: &str, trials: Vec<TrialResult>) -> EngineResult {
     EngineResult {
+        engine: name.to_owned(),
+        title: name.to_uppercase(),
         command: format!("{name} run"),
-        ..EngineResult::of_trials(name, &name.to_uppercase(), trials, reach(0))
+        trials,
+        ..EngineResult::default()
     }
 }
 
@@ -104,67 +106,40 @@ fn jitter(trial: usize, what: usize) -> f64 {
 }
 
 /// An engine whose trials of 60 s reach `regions` and execute `per_second` a second, more or less; the growth slows down.
-fn lifelike(
-    name: &str,
-    title: &str,
-    regions: usize,
-    per_second: f64,
-    trials: usize,
-) -> EngineResult {
-    let trials: Vec<TrialResult> = (1..=trials)
-        .map(|number| {
-            let end = (regions as f64 + 12.0 * jitter(number, name.len())).max(1006.0);
-            let per_second = per_second * (1.0 + 0.1 * jitter(number, 3));
-            let speed = 5.0 + 3.0 * jitter(number, 1);
-            let point = |step: u32| {
-                let share = f64::from(step) / 50.0;
-                let part = (1.0 - (-speed * share).exp()) / (1.0 - (-speed).exp());
-                GrowthPoint {
-                    time_ms: (share * 60_000.0) as u64,
-                    executions: (share * per_second * 60.0) as u64,
-                    regions: 1006 + ((end - 1006.0) * part) as usize,
-                    lines: 0,
-                    functions: 0,
-                }
-            };
-            TrialResult {
-                trial: number,
-                core: (number % 3 != 0).then_some(number % 2),
-                started: "2026-11-22T15:54:30Z".to_owned(),
-                seconds: 60.5,
-                seeds_read: 3,
-                executions: (per_second * 60.0) as u64,
-                executions_per_second: per_second,
-                corpus: 70 + number,
-                reach: reach(end as usize),
-                stability: (name == "afl").then_some(99.5),
-                growth: (0..=50).map(point).collect(),
-                failure: None,
+fn lifelike(title: &str, regions: usize, per_second: f64, trials: usize) -> EngineResult {
+    let name = title.to_lowercase().replace('+', "");
+    let trial = |number| {
+        let end = (regions as f64 + 12.0 * jitter(number, name.len())).max(1006.0);
+        let per_second = per_second * (1.0 + 0.1 * jitter(number, 3));
+        let speed = 5.0 + 3.0 * jitter(number, 1);
+        let point = |step: u32| {
+            let share = f64::from(step) / 50.0;
+            let part = (1.0 - (-speed * share).exp()) / (1.0 - (-speed).exp());
+            GrowthPoint {
+                time_ms: (share * 60_000.0) as u64,
+                executions: (share * per_second * 60.0) as u64,
+                regions: 1006 + ((end - 1006.0) * part) as usize,
+                lines: 0,
+                functions: 0,
             }
-        })
-        .collect();
-    let most = trials.iter().map(|trial| trial.reach.regions).max();
-    let place = |file: &str, line, trials| OnlyHere {
-        file: file.to_owned(),
-        line,
-        column: 19,
-        trials,
+        };
+        TrialResult {
+            core: (number % 3 != 0).then_some(number % 2),
+            started: "2026-11-22T15:54:30Z".to_owned(),
+            seconds: 60.5,
+            executions_per_second: per_second,
+            corpus: 70 + number,
+            stability: (name == "afl").then_some(99.5),
+            growth: (0..=50).map(point).collect(),
+            ..self::trial(number, end as usize, (per_second * 60.0) as u64)
+        }
     };
+    let trials: Vec<TrialResult> = (1..=trials).map(trial).collect();
+    let most = trials.iter().map(|trial| trial.reach.regions).max();
     EngineResult {
-        command: format!("{name} --seconds 60 -- target"),
-        crates: vec![CrateReach {
-            name: "qcow2".to_owned(),
-            regions: Some(Estimate {
-                median: 352.5,
-                low: 340.0,
-                high: 360.0,
-            }),
-        }],
-        only_here: vec![
-            place("crates/vhd/src/footer.rs", 9, 3),
-            place(&format!("crates/{NASTY}.rs"), 7, 1),
-        ],
-        ..EngineResult::of_trials(name, title, trials, reach(most.unwrap_or(0)))
+        title: title.to_owned(),
+        reach: reach(most.unwrap_or(0)),
+        ..engine(&name, trials)
     }
 }
 
@@ -173,25 +148,25 @@ fn lifelike_target(name: &str, engines: Vec<EngineResult>) -> TargetResult {
         .iter()
         .map(|engine| engine.counting().count())
         .collect();
+    let last = engines.len() - 1;
     let most = engines.iter().map(|engine| engine.reach.regions).max();
-    // Reached by all, by the first engine, by the others, by none.
+    // Reached by all, by the first engine, by the others, by the last, by none.
+    let by = |line: usize, at: usize| match line % 5 {
+        0 => trials[at],
+        1 if at == 0 => trials[at].div_ceil(3),
+        2 if at > 0 => trials[at].div_ceil(2),
+        3 if at == last => trials[at],
+        _ => 0,
+    };
     let region = |line: usize| RegionReach {
-        file: "crates/vhd/src/footer.rs".to_owned(),
-        start_line: line,
-        start_column: 1,
-        end_line: line,
-        end_column: 9,
-        seeds: false,
-        by: trials
-            .iter()
-            .enumerate()
-            .map(|(at, &trials)| match line % 4 {
-                0 => trials,
-                1 if at == 0 => trials,
-                2 if at > 0 => trials.div_ceil(2),
-                _ => 0,
-            })
-            .collect(),
+        file: match line {
+            16 => format!("crates/{NASTY}.rs"),
+            _ => "crates/vhd/src/footer.rs".to_owned(),
+        },
+        line,
+        column: 1,
+        seeds: line.is_multiple_of(5),
+        by: (0..=last).map(|at| by(line, at)).collect(),
     };
     TargetResult {
         drives: "the scanners".to_owned(),
@@ -212,12 +187,12 @@ fn lifelike_target(name: &str, engines: Vec<EngineResult>) -> TargetResult {
 pub(crate) fn full() -> Comparison {
     let three = |[afl, libfuzzer, honggfuzz]: [usize; 3]| {
         vec![
-            lifelike("afl", "AFL++", afl, 26_000.0, 10),
-            lifelike("libfuzzer", "libFuzzer", libfuzzer, 180_000.0, 10),
-            lifelike("honggfuzz", "honggfuzz", honggfuzz, 46_000.0, 10),
+            lifelike("AFL++", afl, 26_000.0, 10),
+            lifelike("libFuzzer", libfuzzer, 180_000.0, 10),
+            lifelike("honggfuzz", honggfuzz, 46_000.0, 10),
         ]
     };
-    let mut afl = lifelike("afl", "AFL++", 1010, 118.0, 7);
+    let mut afl = lifelike("AFL++", 1010, 118.0, 7);
     afl.trials[2].failure = Some(format!("it died: {NASTY}"));
     afl.finds = vec![
         FindGroup {
@@ -226,7 +201,7 @@ pub(crate) fn full() -> Comparison {
         },
         find("unreproduced", 1, &[]),
     ];
-    let mut honggfuzz = lifelike("honggfuzz", "honggfuzz", 0, 0.0, 2);
+    let mut honggfuzz = lifelike("honggfuzz", 900, 0.0, 2);
     for trial in &mut honggfuzz.trials {
         trial.failure = Some(format!("it died too: {NASTY}"));
     }
@@ -238,18 +213,11 @@ pub(crate) fn full() -> Comparison {
         happened: time_ms < 60_000,
     });
     ill.survivals = vec![survival(NASTY, SurvivalKind::Fault, "afl", &caught)];
-    let code = |name: &str, regions| CrateTotals {
-        name: name.to_owned(),
-        total: reach(regions),
-    };
     let mut comparison = Comparison {
-        version: VERSION,
         started: "2026-11-22T15:54:30Z".to_owned(),
         time_seconds: 60,
         snapshot_seconds: 5,
-        trials: 10,
         order_seed: 42,
-        interrupted: false,
         machine: Machine {
             processor: format!("processor {NASTY}"),
             cores: 2,
@@ -257,13 +225,13 @@ pub(crate) fn full() -> Comparison {
             system: NASTY.to_owned(),
             tools: vec![("rustc".to_owned(), NASTY.to_owned())],
         },
-        code: vec![code("qcow2", 700), code("vhd", 400)],
         targets: vec![
             lifelike_target("fuzz_well", three([1340, 1382, 1408])),
             lifelike_target("fuzz_sound", three([1100, 1101, 1180])),
             ill,
         ],
         notes: vec![format!("A note: {NASTY}")],
+        ..comparison(10, Vec::new())
     };
     analyse(&mut comparison);
     comparison

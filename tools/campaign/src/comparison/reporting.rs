@@ -1,0 +1,290 @@
+//! From trials and hunts on disk to the report and its files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::Result;
+use report::format::counted;
+use report::{
+    Comparison, EngineResult, FindGroup, FirstFind, Machine, Reach, RegionReach, SeedsResult,
+    TargetResult, TrialResult, VERSION, analysis, page, series, summary,
+};
+
+use super::contestant::Contestant;
+use super::hunts::{self, HuntTrial};
+use super::measured::{self, Measured};
+use super::order::TrialId;
+use super::schedule::Trials;
+use super::start::Opened;
+use super::trial::Trial;
+use crate::atomic;
+use crate::coverage::Tally;
+use crate::engine::session;
+use crate::fuzz;
+use crate::output::from_here;
+
+/// What a report is made of.
+pub(crate) struct Reporting<'a> {
+    /// The comparison.
+    pub(crate) opened: &'a Opened,
+    /// The trials of all targets.
+    pub(crate) trials: &'a Trials,
+    /// The hunts of planted faults.
+    pub(crate) hunts: &'a [HuntTrial],
+}
+
+/// An engine's trials, with what each reached by numbers of regions.
+struct OfEngine<'a> {
+    result: EngineResult,
+    /// Of those that count.
+    counting: Vec<&'a Measured>,
+    /// What they reached together; all trials, when none counts.
+    reached: BTreeSet<usize>,
+}
+
+impl Reporting<'_> {
+    /// The report, with every statistic. Fails when what the seeds reach cannot be measured.
+    pub(crate) fn comparison(&self) -> Result<Comparison> {
+        let plan = &self.opened.plan;
+        let mut machine = plan.machine.clone();
+        let code = plan.code.iter();
+        let code = code.map(|code| ("the project".to_owned(), code.clone()));
+        machine.tools.extend(code);
+        let targets = plan.targets.iter().map(|name| self.target(name));
+        let mut comparison = Comparison {
+            version: VERSION,
+            started: plan.started.clone(),
+            time_seconds: plan.time_seconds,
+            snapshot_seconds: plan.snapshot_seconds,
+            trials: plan.trials,
+            order_seed: plan.order_seed,
+            interrupted: session::interrupted() && self.trials.not_begun > 0,
+            targets: targets.collect::<Result<_>>()?,
+            notes: notes(&machine, self.trials),
+            machine,
+        };
+        hunts::add_to(&mut comparison, self.hunts);
+        analysis::analyse(&mut comparison);
+        Ok(comparison)
+    }
+
+    /// A target's data. What follows from the trials is left empty.
+    fn target(&self, name: &str) -> Result<TargetResult> {
+        let Opened {
+            folder, plan, map, ..
+        } = self.opened;
+        let target = &self.opened.targets[name];
+        let seeds = measured::seeds(folder, map, name)?;
+        let engines = plan.engines.iter();
+        let engines: Vec<OfEngine<'_>> = engines.map(|&engine| self.engine(name, engine)).collect();
+        let reached = engines.iter().flat_map(|engine| &engine.reached);
+        let mut evaluations = BTreeMap::new();
+        for (trial, _) in self.trials.whole.values() {
+            if trial.id.target == name {
+                for (check, count) in &trial.evaluations {
+                    *evaluations.entry(check.clone()).or_insert(0) += count;
+                }
+            }
+        }
+        Ok(TargetResult {
+            target: name.to_owned(),
+            drives: target.drives.clone(),
+            max_input: target.max_input,
+            dictionary: folder.dictionary(name).is_some(),
+            total: self.reach(0..map.regions().len()),
+            union: self.reach(reached.chain(&seeds.regions).copied()),
+            seeds: SeedsResult {
+                inputs: seeds.inputs,
+                reach: self.reach(seeds.regions.iter().copied()),
+            },
+            regions: self.regions(&seeds, &engines),
+            engines: engines.into_iter().map(|engine| engine.result).collect(),
+            never_evaluated: fuzz::never_evaluated(target, &self.opened.checks, &evaluations),
+            ..TargetResult::default()
+        })
+    }
+
+    fn reach(&self, regions: impl IntoIterator<Item = usize>) -> Reach {
+        let mut tally = Tally::new(&self.opened.map);
+        tally.add(regions);
+        Reach {
+            regions: tally.regions().len(),
+            lines: tally.lines(),
+            functions: tally.functions(),
+        }
+    }
+
+    fn engine(&self, target: &str, engine: Contestant) -> OfEngine<'_> {
+        let is_here = |id: &TrialId| id.target == target && id.engine == engine;
+        let whole = self.trials.whole.iter().filter(|(id, _)| is_here(id));
+        let whole: Vec<&(Trial, Measured)> = whole.map(|(_, whole)| whole).collect();
+        let lost = self.trials.lost.iter().filter(|(id, _)| is_here(id));
+        let lost = lost.map(|(id, why)| TrialResult {
+            trial: id.number,
+            failure: Some(why.clone()),
+            ..TrialResult::default()
+        });
+        let mut trials: Vec<TrialResult> = whole
+            .iter()
+            .map(|(trial, measured)| self.trial(trial, measured))
+            .chain(lost)
+            .collect();
+        trials.sort_by_key(|trial| trial.trial);
+        let counting: Vec<&Measured> = whole
+            .iter()
+            .filter(|(trial, measured)| failure(trial, measured).is_none())
+            .map(|(_, measured)| measured)
+            .collect();
+        let together = match &counting[..] {
+            [] => whole.iter().map(|(_, measured)| measured).collect(),
+            _ => counting.clone(),
+        };
+        let regions = together.iter().flat_map(|measured| &measured.regions);
+        let reached: BTreeSet<usize> = regions.copied().collect();
+        let commands = whole.iter().map(|(trial, _)| &trial.command);
+        let commands = commands.filter(|command| !command.is_empty());
+        let command = commands.min_by_key(|command| command.len());
+        OfEngine {
+            result: EngineResult {
+                engine: engine.name().to_owned(),
+                title: engine.title().to_owned(),
+                command: command.cloned().unwrap_or_default(),
+                trials,
+                reach: self.reach(reached.iter().copied()),
+                finds: self.finds(&whole),
+                ..EngineResult::default()
+            },
+            counting,
+            reached,
+        }
+    }
+
+    fn trial(&self, trial: &Trial, measured: &Measured) -> TrialResult {
+        TrialResult {
+            trial: trial.id.number,
+            core: trial.core,
+            started: trial.started.clone(),
+            seconds: trial.seconds,
+            seeds_read: trial.seeds_read,
+            executions: trial.executions,
+            executions_per_second: trial.executions as f64 / trial.seconds.max(0.001),
+            corpus: trial.corpus,
+            reach: self.reach(measured.regions.iter().copied()),
+            stability: trial.stability,
+            growth: measured.growth.clone(),
+            failure: failure(trial, measured),
+        }
+    }
+
+    fn finds(&self, whole: &[&(Trial, Measured)]) -> Vec<FindGroup> {
+        let mut groups: BTreeMap<&str, FindGroup> = BTreeMap::new();
+        let mut shortest: BTreeMap<&str, u64> = BTreeMap::new();
+        for (trial, _) in whole {
+            for find in &trial.finds {
+                let group = groups.entry(&find.check).or_insert_with(|| FindGroup {
+                    check: find.check.clone(),
+                    inputs: 0,
+                    example: String::new(),
+                    trials: Vec::new(),
+                });
+                group.inputs += 1;
+                let path = self.opened.folder.trial(&trial.id).join(&find.file);
+                let length = path.metadata().map_or(u64::MAX, |file| file.len());
+                let least = shortest.entry(&find.check).or_insert(u64::MAX);
+                if group.example.is_empty() || length < *least {
+                    *least = length;
+                    group.example = from_here(&path).display().to_string();
+                }
+                let (trial, time_ms) = (trial.id.number, find.time_ms);
+                match group.trials.last_mut() {
+                    Some(first) if first.trial == trial => {
+                        first.time_ms = first.time_ms.min(time_ms);
+                    }
+                    _ => group.trials.push(FirstFind { trial, time_ms }),
+                }
+            }
+        }
+        groups.into_values().collect()
+    }
+
+    fn regions(&self, seeds: &Measured, engines: &[OfEngine<'_>]) -> Vec<RegionReach> {
+        let by_seeds: BTreeSet<usize> = seeds.regions.iter().copied().collect();
+        // In how many trials that count each region was reached.
+        let by_engine: Vec<BTreeMap<usize, usize>> = engines
+            .iter()
+            .map(|engine| {
+                let mut trials = BTreeMap::new();
+                for region in engine.counting.iter().flat_map(|trial| &trial.regions) {
+                    *trials.entry(*region).or_default() += 1;
+                }
+                trials
+            })
+            .collect();
+        let trials = |of: &BTreeMap<usize, usize>, number| of.get(&number).copied().unwrap_or(0);
+        let regions = self.opened.map.regions().iter().enumerate();
+        regions
+            .map(|(number, region)| RegionReach {
+                file: region.file.clone(),
+                line: region.start_line,
+                column: region.start_column,
+                seeds: by_seeds.contains(&number),
+                by: by_engine.iter().map(|of| trials(of, number)).collect(),
+            })
+            .collect()
+    }
+}
+
+/// Why a whole trial does not count, when it does not.
+fn failure(trial: &Trial, measured: &Measured) -> Option<String> {
+    trial.failure.clone().or_else(|| {
+        let first = measured.vanished.first()?;
+        Some(format!(
+            "{} of the {} inputs to replay could not be read, the first of them {first}: \
+             what they reached is not known",
+            measured.vanished.len(),
+            measured.inputs,
+        ))
+    })
+}
+
+/// What a reader must know of how the trials ran, beside what follows from their results.
+fn notes(machine: &Machine, trials: &Trials) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !trials.lost.is_empty() {
+        notes.push(format!(
+            "The machine lost {}, and not an engine: the same command with the same --out runs what is \
+             missing again.",
+            counted(trials.lost.len(), "trial", "trials")
+        ));
+    }
+    if machine.jobs > machine.cores {
+        notes.push(format!(
+            "{} engines ran at once on {}: they took time from each other.",
+            machine.jobs,
+            counted(machine.cores, "core", "cores")
+        ));
+    }
+    let whole = trials.whole.values().map(|(trial, _)| trial);
+    let systems: BTreeSet<&str> = whole.map(|trial| trial.system.as_str()).collect();
+    if systems.len() > 1 {
+        let systems: Vec<&str> = systems.into_iter().collect();
+        notes.push(format!(
+            "Trials ran under more than one system: {}.",
+            systems.join("; ")
+        ));
+    }
+    notes
+}
+
+/// Writes the report's files: words, table, page, and those for machines.
+pub(crate) fn write(comparison: &Comparison, folder: &Path) -> Result<()> {
+    for (name, text) in [
+        ("summary.md", summary::markdown(comparison)),
+        ("series.csv", series::csv(comparison)),
+        ("index.html", page::html(comparison)),
+        ("report.json", serde_json::to_string_pretty(comparison)?),
+    ] {
+        atomic::write_durably(&folder.join(name), text.as_bytes())?;
+    }
+    Ok(())
+}
