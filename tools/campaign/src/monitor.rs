@@ -234,14 +234,15 @@ impl Meter<'_> {
         let began = Instant::now();
         let batch: Vec<Kept> = waiting.drain(..waiting.len().min(BATCH)).collect();
         let paths: Vec<&Path> = batch.iter().map(|kept| kept.path.as_path()).collect();
-        self.replay().each(&paths, |reached| {
-            let kept = &batch[reached.input];
+        self.replay().regions(&paths.as_slice(), |hits| {
+            let kept = &batch[hits.input];
+            let regions = hits.numbers().collect();
             // An engine keeps what is sound to it; the checks are the judge of that.
-            if let Verdict::Fail(violation) = reached.verdict {
+            if let Verdict::Fail(violation) = hits.verdict {
                 self.keep_find(violation.check, kept.engine, &kept.path, measured)?;
             }
             let mut measured = lock(measured);
-            measured.add(kept.engine, kept.time, reached.regions);
+            measured.add(kept.engine, kept.time, regions);
             measured.waiting = measured.waiting.saturating_sub(1);
             Ok(())
         })?;
@@ -260,10 +261,9 @@ impl Meter<'_> {
     }
 
     fn reached_by(&self, paths: &[PathBuf]) -> Result<BTreeSet<usize>> {
-        let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
         let mut regions = BTreeSet::new();
-        self.replay().each(&paths, |reached| {
-            regions.extend(reached.regions);
+        self.replay().regions(&paths, |hits| {
+            regions.extend(hits.numbers());
             Ok(())
         })?;
         Ok(regions)

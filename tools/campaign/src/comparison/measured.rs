@@ -103,13 +103,13 @@ impl Measuring<'_> {
         let unread = replayed
             .finds
             .iter()
-            .filter(|find| matches!(find.verdict, Verdict::Error { .. }));
+            .filter(|(_, verdict)| matches!(verdict, Verdict::Error { .. }));
         Ok(Measured {
             version: VERSION,
             inputs: inputs.len(),
-            vanished: unread.map(|find| find.path.display().to_string()).collect(),
-            growth: thinned(&replayed.growth.points),
-            regions: self.map.numbers(&replayed.covered),
+            vanished: unread.map(|(path, _)| path.display().to_string()).collect(),
+            growth: thinned(&replayed.growth),
+            regions: replayed.covered.into_iter().collect(),
         })
     }
 }

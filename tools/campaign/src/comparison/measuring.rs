@@ -41,7 +41,7 @@ pub struct OfTarget<'a> {
 /// How much code under test each crate has.
 #[must_use]
 pub fn code(map: &SourceMap) -> Vec<CrateTotals> {
-    let crates = map.summary_by_crate(&map.all());
+    let crates = map.summary_by_crate(&BTreeSet::new());
     crates
         .iter()
         .map(|(name, summary)| CrateTotals {
@@ -109,11 +109,7 @@ impl OfTarget<'_> {
     fn reach(&self, regions: impl IntoIterator<Item = usize>) -> Reach {
         let mut tally = Tally::new(self.map);
         tally.add(regions);
-        Reach {
-            regions: tally.regions().len(),
-            lines: tally.lines(),
-            functions: tally.functions(),
-        }
+        tally.reach()
     }
 
     fn engine(&self, engine: Contestant) -> OfEngine<'_> {

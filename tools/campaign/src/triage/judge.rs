@@ -18,7 +18,8 @@ use super::key::Key;
 use super::pool;
 use crate::engine::session;
 use crate::progress::Progress;
-use crate::replay::{NO_HANG, Replayer, Verdict, hung};
+use crate::replay::process::hung;
+use crate::replay::{NO_HANG, Replayer, Verdict};
 
 /// After so many hangs of a target, no other input of it is waited for in full.
 const ENOUGH_HANGS: usize = 10;

@@ -9,7 +9,7 @@ use super::keep;
 use crate::atomic;
 use crate::corpora::zip_of;
 use crate::corpus::Store;
-use crate::coverage::{NeutralBuild, SourceMap};
+use crate::coverage::{SourceMap, build_worker};
 use crate::engine::session::{Figures, View};
 use crate::fuzz::{Fuzzed, Job};
 use crate::monitor::status::{Campaign, State};
@@ -43,7 +43,9 @@ impl Watched<'_> {
         progress: &Progress,
     ) -> Result<Fuzzed> {
         let (target, setup) = (self.job.target, &self.job.setup);
-        let neutral = progress.step("build for coverage", || NeutralBuild::of(project).build())?;
+        let neutral = progress.step("build for coverage", || {
+            build_worker(project.root(), &project.builds("coverage"))
+        })?;
         let map = SourceMap::of_worker(&neutral, project.root(), &project.code_under_test()?)?;
         let meter = Meter {
             target,
@@ -59,7 +61,7 @@ impl Watched<'_> {
             started: SystemTime::now(),
             time: setup.time,
             cores: setup.at_once,
-            regions_total: map.all().len(),
+            regions_total: map.regions().len(),
         };
         let (fuzzed, measured) = meter.beside(|feed| {
             let fuzzed = self.watch(replayer, feed, &campaign, progress)?;
