@@ -8,16 +8,14 @@ use std::time::{Duration, Instant};
 
 use campaign::progress::Progress;
 use campaign::triage::collect::collect;
-use campaign::triage::group::{Environment, Group, Report, Status, VERSION};
+use campaign::triage::group::{Group, Report, Status};
 use campaign::triage::judge::Bench;
 use campaign::triage::minimise::Budget;
-use campaign::triage::output::{Kept, keep, write};
-use campaign::triage::sort;
+use campaign::triage::output::{Kept, keep};
+use campaign::triage::triage;
 use worker::TargetInfo;
 
-const CALC: [&str; 1] = ["fuzz_measure_calc"];
-
-/// Judges an input by its first letter, and counts what it is asked to run.
+/// Judges an input by its first letter, and counts the runs.
 const WORKER: &str = r#"
 words='"case":{"words":"VHDX, as the script has it","rust":"fn main() {}"}'
 vhdx='"part":{"name":"calculator","format":"vhdx"}'
@@ -48,11 +46,6 @@ run() {
 
 /// A worker on which every input passes.
 const PASSES: &str = "run() { pass; }\n";
-
-const BUDGET: Budget = Budget {
-    tries: 200,
-    time: Duration::from_secs(2),
-};
 
 struct Place {
     folder: tempfile::TempDir,
@@ -107,42 +100,35 @@ impl Place {
         self.sort_of(&["finds"])
     }
 
-    /// Sorts what is at these places.
+    /// Sorts the finds at these places.
     fn sort_of(&self, places: &[&str]) -> Report {
         let places: Vec<PathBuf> = places
             .iter()
             .map(|place| self.folder.path().join(place))
             .collect();
-        let collected = collect(&places, &CALC, &CALC).unwrap();
-        let bench = Bench {
+        let calc = calc();
+        let collected = collect(&places, &[&calc], &[&calc]).unwrap();
+        triage(&self.bench(), collected, &self.out()).unwrap()
+    }
+
+    fn bench(&self) -> Bench {
+        Bench {
             worker: self.worker(),
             root: self.root(),
+            command: "cargo campaign".to_owned(),
             time_out: Duration::from_secs(1),
+            budget: Budget {
+                tries: 200,
+                time: Duration::from_secs(2),
+            },
             cores: 8,
             progress: Progress::new(),
-        };
-        let last = Report::read(&self.out());
-        let sorted = sort(&bench, &collected.finds, &self.out(), last.as_ref(), BUDGET).unwrap();
-        let report = Report {
-            version: VERSION,
-            made: "2026-01-01T00:00:00Z".into(),
-            environment: Environment {
-                commit: "abc".into(),
-                rustc: "rustc 1".into(),
-                system: "Linux".into(),
-            },
-            command: "cargo campaign".into(),
-            time_out_seconds: 1.0,
-            interrupted: false,
-            finds: collected.finds.len(),
-            replayed: sorted.replayed,
-            troubles: sorted.troubles,
-            groups: sorted.groups,
-            earlier: sorted.earlier,
-        };
-        write(&report, &sorted.reproduced, &self.out(), &self.root(), None).unwrap();
-        report
+        }
     }
+}
+
+fn calc() -> TargetInfo {
+    TargetInfo::new("fuzz_measure_calc", "calculators", 4096)
 }
 
 fn group<'a>(report: &'a Report, key: &str) -> &'a Group {
@@ -203,7 +189,7 @@ fn finds_that_fail_alike_are_a_group_with_a_small_reproducer() {
         "vhdx calculator: an answer where InvalidOption is due",
     );
     assert_eq!(accepts.inputs.len(), 2);
-    assert_eq!(accepts.inputs[0].size, 2);
+    assert_eq!(accepts.inputs[0].find.size, 2);
     let issue = fs::read_to_string(place.out().join(format!("issues/{}.md", accepts.id))).unwrap();
     for part in [
         "# vhdx calculator: an answer where InvalidOption is due (`calc.answer_is_exact`)",
@@ -216,7 +202,7 @@ fn finds_that_fail_alike_are_a_group_with_a_small_reproducer() {
         "cargo campaign replay --target fuzz_measure_calc",
         "| libFuzzer | 2 |",
         "InvalidSize where InvalidOption is due: 1 input\n",
-        "- Commit: abc",
+        "- Commit: unknown (no git repository)",
     ] {
         assert!(issue.contains(part), "{part:?} is not in:\n{issue}");
     }
@@ -229,14 +215,10 @@ fn finds_that_fail_alike_are_a_group_with_a_small_reproducer() {
 
 #[test]
 fn hangs_take_bounded_time() {
-    let names: Vec<String> = (0..20).map(|nth| format!("timeout-{nth}")).collect();
-    let contents: Vec<String> = (0..20).map(|nth| format!("H{nth}")).collect();
-    let finds: Vec<(&str, &str)> = names
-        .iter()
-        .map(String::as_str)
-        .zip(contents.iter().map(String::as_str))
-        .collect();
-    let place = Place::new(&finds);
+    let place = Place::new(&[]);
+    for nth in 0..20 {
+        place.add(&format!("timeout-{nth}"), &format!("H{nth}"));
+    }
     let started = Instant::now();
     let report = place.sort();
     // Each sleeps for a minute.
@@ -259,7 +241,7 @@ fn what_does_not_reproduce_is_a_group_and_what_was_mended_is_another() {
     let report = place.sort();
     let passes = group(&report, "fuzz_measure_calc: does not reproduce");
     assert_eq!(passes.status, Status::Unreproduced);
-    assert_eq!((passes.inputs.len(), passes.inputs[0].size), (1, 1));
+    assert_eq!((passes.inputs.len(), passes.inputs[0].find.size), (1, 1));
     assert!(passes.reproducer.is_none());
     let at_times = report.of(Status::Fails).find(|group| group.at_times == 1);
     assert_eq!(at_times.unwrap().check, "scan.reads_bounded");
@@ -278,7 +260,7 @@ fn what_does_not_reproduce_is_a_group_and_what_was_mended_is_another() {
     assert_eq!(again.of(Status::Mended).count(), 2, "it is not forgotten");
 
     // The reproducer that is kept is still there, and goes where regressions are.
-    let targets = CALC.map(|name| TargetInfo::new(name, "calculators", 4096));
+    let targets = [calc()];
     let kept = keep(&again, &place.out(), &place.root(), &targets).unwrap();
     assert_eq!((kept.new.len(), kept.too_long.len()), (2, 0));
     let regressions = place.root().join("corpus/regressions");
@@ -306,7 +288,7 @@ fn what_one_triage_does_not_look_at_is_not_forgotten() {
     assert_eq!(only_first.earlier.len(), 1);
     place.works_like(PASSES);
     assert_eq!(place.sort().of(Status::Mended).count(), 2);
-    // Files that are gone are nobody's business any more.
+    // Files that no longer exist are not remembered.
     fs::remove_file(there).unwrap();
     assert!(place.sort().earlier.is_empty());
 }
@@ -335,28 +317,18 @@ fn a_reproducer_is_not_minimised_twice() {
 #[test]
 fn a_find_that_vanishes_is_reported_and_the_rest_continues() {
     let place = Place::new(&[("crash-1", "Pyy"), ("crash-2", "Q")]);
-    let finds = collect(&[place.folder.path().join("finds")], &CALC, &CALC)
-        .unwrap()
-        .finds;
-    let gone = finds.iter().find(|find| find.size == 1).unwrap().path();
-    fs::remove_file(gone).unwrap();
-    let bench = Bench {
-        worker: place.folder.path().join("vanishes"),
-        root: place.root(),
-        time_out: Duration::from_secs(1),
-        cores: 1,
-        progress: Progress::new(),
-    };
-    let gone = "run() {\n    [ -e \"$1\" ] || { reply '{\"error\":\"gone\"}'; return; }\n";
-    stand_in::write_worker(&bench.worker, &WORKER.replace("run() {\n", gone));
-    let sorted = sort(&bench, &finds, &place.out(), None, BUDGET).unwrap();
-    assert_eq!(sorted.troubles.len(), 1);
-    assert!(
-        sorted.troubles[0].contains("crash-2: No such file"),
-        "{:?}",
-        sorted.troubles
-    );
-    assert_eq!(sorted.groups.len(), 1);
+    let calc = calc();
+    let finds = [place.folder.path().join("finds")];
+    let collected = collect(&finds, &[&calc], &[&calc]).unwrap();
+    let vanishes = collected.finds.iter().find(|find| find.size == 1);
+    fs::remove_file(vanishes.unwrap().path()).unwrap();
+    let reads = "run() {\n    [ -e \"$1\" ] || { reply '{\"error\":\"missing\"}'; return; }\n";
+    place.works_like(&WORKER.replace("run() {\n", reads));
+    let report = triage(&place.bench(), collected, &place.out()).unwrap();
+    assert_eq!(report.troubles.len(), 1);
+    let trouble = &report.troubles[0];
+    assert!(trouble.contains("crash-2: No such file"), "{trouble}");
+    assert_eq!(report.groups.len(), 1);
 }
 
 /// What SARIF 2.1.0 requires of a log, and code scanning of a result.
@@ -403,11 +375,11 @@ fn the_sarif_log_has_what_the_standard_requires() {
         assert_eq!(result["ruleId"].as_str().unwrap(), ids[index]);
         assert_eq!(result["level"], "error");
         assert!(!result["message"]["text"].as_str().unwrap().is_empty());
-        let place_told = &result["locations"][0]["physicalLocation"];
-        let uri = place_told["artifactLocation"]["uri"].as_str().unwrap();
+        let location = &result["locations"][0]["physicalLocation"];
+        let uri = location["artifactLocation"]["uri"].as_str().unwrap();
         assert!(place.root().join(uri).is_file(), "{uri}");
         assert!(!Path::new(uri).is_absolute());
-        let line = place_told["region"]["startLine"].as_u64().unwrap();
+        let line = location["region"]["startLine"].as_u64().unwrap();
         if ids[index] == "subject.no_panic" {
             assert_eq!((uri, line), ("crates/vhd/src/lib.rs", 7));
         } else {

@@ -5,26 +5,26 @@ use std::fmt::Write as _;
 
 use worker::{Case, Violation};
 
+use super::collect::time_shown;
 use super::group::{Group, Report, Reproducer, Seen, Status};
 use super::key::What;
-use super::output::Places;
 use crate::engine::Engine;
 
 /// The longest fact that is shown, in characters: a panic may have a long message.
 const LONGEST_FACT: usize = 2000;
 
-/// The text of an issue on a group.
+/// The text of an issue on a group; `out` is the folder of the results.
 #[must_use]
-pub fn issue(report: &Report, group: &Group, places: &Places) -> String {
+pub fn issue(report: &Report, group: &Group, out: &str) -> String {
     let mut text = format!("# {}\n\n", title(group));
     match (&group.reproducer, group.status) {
         (Some(reproducer), Status::Fails) => {
             let _ = writeln!(text, "**What must hold:** {}.\n", group.must_hold);
             match &reproducer.violation {
-                Some(violation) => what_is_wrong(&mut text, violation, places),
+                Some(violation) => what_is_wrong(&mut text, violation),
                 None => text += FAILED_ONCE,
             }
-            how_to_reproduce(&mut text, report, group, reproducer, places);
+            how_to_reproduce(&mut text, report, group, reproducer, out);
         }
         (_, Status::Unreproduced) => text += UNREPRODUCED,
         (_, Status::Mended) => text += MENDED,
@@ -69,7 +69,7 @@ const MENDED: &str = "\
 These inputs failed in an earlier triage, and pass now. Keep the reproducer as a regression \
 (`campaign triage --keep`), and delete the files.\n\n";
 
-fn what_is_wrong(text: &mut String, violation: &Violation, places: &Places) {
+fn what_is_wrong(text: &mut String, violation: &Violation) {
     text.push_str("**What was found:**\n\n");
     for fact in violation.facts() {
         let fact: String = fact.chars().take(LONGEST_FACT).collect();
@@ -82,11 +82,6 @@ fn what_is_wrong(text: &mut String, violation: &Violation, places: &Places) {
     let _ = writeln!(text, "\n**The smallest case:** {words}\n");
     if !rust.is_empty() {
         let _ = writeln!(text, "{}\n", fenced("rust", rust));
-        if !places.has_harness {
-            text.push_str(
-                "Where the Rust calls the harness's built-in code under test, put the project's own in its place.\n\n",
-            );
-        }
     }
 }
 
@@ -95,10 +90,11 @@ fn how_to_reproduce(
     report: &Report,
     group: &Group,
     reproducer: &Reproducer,
-    places: &Places,
+    out: &str,
 ) {
-    let file = &reproducer.file;
-    let Reproducer { size, .. } = reproducer;
+    let Reproducer { file, size, .. } = reproducer;
+    let target = &group.target;
+    let kept = format!("{out}/regressions/{target}/{file}");
     text.push_str("## How to reproduce\n\n");
     let mut commands = String::new();
     let path = match reproducer.hex.as_deref().map(printf) {
@@ -106,13 +102,10 @@ fn how_to_reproduce(
             let _ = writeln!(commands, "printf '{octal}' > {file}");
             file.clone()
         }
-        _ => places.regression(&group.target, file),
+        _ => kept.clone(),
     };
-    let _ = write!(
-        commands,
-        "{} replay --target {} {path}",
-        report.command, group.target
-    );
+    let command = &report.command;
+    let _ = write!(commands, "{command} replay --target {target} {path}");
     let _ = writeln!(text, "{}\n", fenced("sh", &commands));
     let made = match (reproducer.complete, reproducer.tries) {
         (true, tries) => format!("minimised in {tries} replays; nothing smaller fails like this"),
@@ -120,11 +113,9 @@ fn how_to_reproduce(
     };
     let _ = writeln!(
         text,
-        "The input has {size} bytes ({made}; the find that it comes from has {}). It is `{}`; once the \
-         cause is mended it belongs into `corpus/regressions/{}/`, where `cargo test` replays it.\n",
+        "The input has {size} bytes ({made}; the find that it comes from has {}). It is `{kept}`; once the \
+         cause is mended it belongs into `corpus/regressions/{target}/`, where `cargo test` replays it.\n",
         reproducer.original_size,
-        places.regression(&group.target, file),
-        group.target,
     );
 }
 
@@ -149,7 +140,7 @@ fn found_by(text: &mut String, group: &Group) {
             "| {} | {} | {}{} |",
             engine_title(engine),
             seen.inputs,
-            seen.first(),
+            time_shown(seen.first_ms),
             after(seen)
         );
     }
@@ -190,7 +181,7 @@ fn found_by(text: &mut String, group: &Group) {
     }
 }
 
-/// How long after its start an engine found its first input, when it says so.
+/// How long after its start an engine found its first input, when that is known.
 fn after(seen: &Seen) -> String {
     seen.first_after_ms.map_or_else(String::new, |after| {
         format!(", {}.{} s after its start", after / 1000, after / 100 % 10)

@@ -2,11 +2,12 @@
 //!
 //! A hang costs its whole time-out, so every input is first given a short time; what does not answer in it
 //! waits for a second round with the whole time. There, after `ENOUGH_HANGS` hangs of a target the rest
-//! is taken for more of them, and the report says how many.
+//! is taken for more of them, and the report states how many.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use worker::Violation;
 
 use super::collect::Find;
 use super::key::Key;
-use super::pool;
+use super::minimise::Budget;
 use crate::engine::session;
 use crate::progress::Progress;
 use crate::replay::process::hung;
@@ -35,8 +36,12 @@ pub struct Bench {
     pub worker: PathBuf,
     /// The project's folder: places below it are relative to it.
     pub root: PathBuf,
+    /// The beginning of a command line for the project.
+    pub command: String,
     /// How long an input may take.
     pub time_out: Duration,
+    /// What the minimisation of a group may cost.
+    pub budget: Budget,
     /// How many replays are made at once.
     pub cores: usize,
     /// Where progress is shown.
@@ -47,7 +52,8 @@ impl Bench {
     /// The time in which all but hangs answer: a fifth of the time-out, and at least half a second.
     #[must_use]
     pub fn short_time(&self) -> Duration {
-        (self.time_out / 5).clamp(Duration::from_millis(500), self.time_out.max(MIN_SHORT))
+        let least = Duration::from_millis(500);
+        (self.time_out / 5).clamp(least, self.time_out.max(least))
     }
 
     /// A replayer that waits so long for an answer.
@@ -55,36 +61,79 @@ impl Bench {
     pub fn replayer(&self, time_out: Duration) -> Replayer {
         Replayer::new(self.worker.clone()).with_time_out(time_out)
     }
+
+    /// Does `work` for each of `which`, in threads that each `begin` with something of their own, under a line of
+    /// progress. Returns the results with what they are of, ascending; `None` of `work` ends a thread early.
+    ///
+    /// # Errors
+    /// The first of `begin` or `work`.
+    pub(super) fn for_each<S, T: Send>(
+        &self,
+        (what, things): (&str, &str),
+        which: &[usize],
+        begin: impl Fn() -> Result<S> + Sync,
+        work: impl Fn(&mut S, usize) -> Result<Option<T>> + Sync,
+    ) -> Result<Vec<(usize, T)>> {
+        if which.is_empty() {
+            return Ok(Vec::new());
+        }
+        let line = self.progress.counted(what, things, which.len() as u64);
+        let done = Mutex::new((line, Vec::new()));
+        let next = AtomicUsize::new(0);
+        let thread = || -> Result<()> {
+            let mut own = begin()?;
+            while let Some(&index) = which.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let Some(result) = work(&mut own, index)? else {
+                    break;
+                };
+                let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                done.0.step();
+                done.1.push((index, result));
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let threads = 0..self.cores.min(which.len());
+            let threads: Vec<_> = threads.map(|_| scope.spawn(thread)).collect();
+            let mut ends = threads.into_iter();
+            ends.try_for_each(|end| end.join().expect("a thread of triage does not panic"))
+        })?;
+        let (line, mut results) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        line.done(&self.progress);
+        results.sort_by_key(|&(index, _)| index);
+        Ok(results)
+    }
 }
 
-const MIN_SHORT: Duration = Duration::from_millis(500);
+/// How reliably an input fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// Each time, as far as is known.
+    Always,
+    /// It passed at first: something else than the input has a part in it.
+    AtTimes,
+    /// It gave no answer in a short time, and was not given the whole: see `ENOUGH_HANGS`.
+    NotWaitedFor,
+}
 
-/// How an input fails.
+/// A failure of an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// What it violates.
     pub violation: Violation,
     /// What it has in common with others.
     pub key: Key,
-}
-
-impl Failure {
-    fn is_hang(&self) -> bool {
-        self.violation.check == NO_HANG
-    }
+    /// How reliably it fails.
+    pub how: How,
 }
 
 /// What a replay of a find showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It fails.
-    Fails(Failure),
-    /// It fails, and passed at first: something else than the input has a part in it.
-    FailsAtTimes(Failure),
+    Fails(Box<Failure>),
     /// It passes, every time.
     Passes,
-    /// It gave no answer in a short time, and was not given the whole: see `ENOUGH_HANGS`.
-    Slow(Failure),
     /// It could not be replayed; why.
     Unknown(String),
 }
@@ -94,11 +143,22 @@ impl Outcome {
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         match self {
-            Self::Fails(failure) | Self::FailsAtTimes(failure) | Self::Slow(failure) => {
-                Some(failure)
-            }
+            Self::Fails(failure) => Some(failure),
             Self::Passes | Self::Unknown(_) => None,
         }
+    }
+
+    fn fails(bench: &Bench, violation: Violation, how: How) -> Self {
+        Self::Fails(Box::new(Failure {
+            key: Key::of(&violation, &bench.root),
+            violation,
+            how,
+        }))
+    }
+
+    fn is_hang(&self) -> bool {
+        let failure = self.failure();
+        failure.is_some_and(|failure| failure.violation.check == NO_HANG)
     }
 }
 
@@ -109,79 +169,75 @@ impl Outcome {
 pub fn replay_all(bench: &Bench, finds: &[Find]) -> Result<Vec<(usize, Outcome)>> {
     let all: Vec<usize> = (0..finds.len()).collect();
     let short = bench.short_time();
-    let replay = |what, which: &[usize], time_out, work: Work<'_>| {
-        let work = |replayer: &mut Replayer, index: usize| {
-            if session::interrupted() {
-                return Ok(None);
-            }
-            work(replayer, &finds[index]).map(Some)
-        };
-        let begin = || Ok(bench.replayer(time_out));
-        pool::for_each(bench, (what, "finds"), which, begin, work)
-    };
-    let outcomes = replay("replay", &all, short, &|replayer, find| {
-        outcome(bench, replayer, find)
-    })?;
-    if short >= bench.time_out {
-        return Ok(outcomes);
+    let mut outcomes = replay(bench, "replay", finds, &all, (short, usize::MAX))?;
+    if short < bench.time_out {
+        let slow = outcomes.extract_if(.., |(_, outcome)| outcome.is_hang());
+        let slow: Vec<usize> = slow.map(|(index, _)| index).collect();
+        let waits = (bench.time_out, ENOUGH_HANGS);
+        outcomes.extend(replay(bench, "replay in full", finds, &slow, waits)?);
+        outcomes.sort_by_key(|(index, _)| *index);
     }
-    let (slow, mut known): (Vec<_>, Vec<_>) = outcomes
-        .into_iter()
-        .partition(|(_, outcome)| matches!(outcome, Outcome::Fails(failure) if failure.is_hang()));
-    let slow: Vec<usize> = slow.into_iter().map(|(index, _)| index).collect();
-    let hangs: Mutex<BTreeMap<String, usize>> = Mutex::default();
-    let hangs = |find: &Find, more: usize| {
+    Ok(outcomes)
+}
+
+/// Replays some finds, each with this time. After `enough` hangs of a target its other finds are not waited for.
+fn replay(
+    bench: &Bench,
+    what: &str,
+    finds: &[Find],
+    which: &[usize],
+    (time_out, enough): (Duration, usize),
+) -> Result<Vec<(usize, Outcome)>> {
+    let hangs: Mutex<BTreeMap<&str, usize>> = Mutex::default();
+    let add_hangs = |target, more: usize| {
         let mut hangs = hangs.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = hangs.entry(find.target.clone()).or_default();
+        let count = hangs.entry(target).or_default();
         *count += more;
         *count
     };
-    known.extend(replay(
-        "replay in full",
-        &slow,
-        bench.time_out,
-        &|replayer, find| {
-            if hangs(find, 0) >= ENOUGH_HANGS {
-                let violation = replayer.crashed(hung(short), &find.target, find.path());
-                return Ok(Outcome::Slow(failure(bench, violation)));
-            }
-            let outcome = outcome(bench, replayer, find)?;
-            if matches!(&outcome, Outcome::Fails(failure) if failure.is_hang()) {
-                hangs(find, 1);
-            }
-            Ok(outcome)
-        },
-    )?);
-    known.sort_by_key(|(index, _)| *index);
-    Ok(known)
+    let work = |replayer: &mut Replayer, index: usize| {
+        if session::interrupted() {
+            return Ok(None);
+        }
+        let find: &Find = &finds[index];
+        if add_hangs(&find.target, 0) >= enough {
+            let crash = hung(bench.short_time());
+            let violation = replayer.crashed(crash, &find.target, find.path());
+            let outcome = Outcome::fails(bench, violation, How::NotWaitedFor);
+            return Ok(Some(outcome));
+        }
+        let outcome = outcome(bench, replayer, find)?;
+        add_hangs(&find.target, usize::from(outcome.is_hang()));
+        Ok(Some(outcome))
+    };
+    bench.for_each(
+        (what, "finds"),
+        which,
+        || Ok(bench.replayer(time_out)),
+        work,
+    )
 }
-
-type Work<'a> = &'a (dyn Fn(&mut Replayer, &Find) -> Result<Outcome> + Sync);
 
 fn outcome(bench: &Bench, replayer: &mut Replayer, find: &Find) -> Result<Outcome> {
-    for attempt in 0..ATTEMPTS {
-        if attempt > 0 {
+    for how in [How::Always]
+        .into_iter()
+        .chain([How::AtTimes; ATTEMPTS - 1])
+    {
+        if how != How::Always {
             replayer.restart();
         }
-        return Ok(match replayer.verdict(&find.target, find.path()) {
-            Ok(Verdict::Fail(violation)) if attempt == 0 => {
-                Outcome::Fails(failure(bench, *violation))
-            }
-            Ok(Verdict::Fail(violation)) => Outcome::FailsAtTimes(failure(bench, *violation)),
-            Ok(_) => continue,
+        match replayer.verdict(&find.target, find.path()) {
+            Ok(Verdict::Fail(violation)) => return Ok(Outcome::fails(bench, *violation, how)),
+            Ok(_) => {}
             // A file that cannot be read is a trouble of one find; a worker that cannot be started, of all.
             Err(error) => match fs::File::open(find.path()) {
-                Err(why) => Outcome::Unknown(format!("{}: {why}", find.path().display())),
                 Ok(_) => return Err(error),
+                Err(why) => {
+                    let path = find.path().display();
+                    return Ok(Outcome::Unknown(format!("{path}: {why}")));
+                }
             },
-        });
+        }
     }
     Ok(Outcome::Passes)
-}
-
-fn failure(bench: &Bench, violation: Violation) -> Failure {
-    Failure {
-        key: Key::of(&violation, &bench.root),
-        violation,
-    }
 }

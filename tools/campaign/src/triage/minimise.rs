@@ -36,8 +36,8 @@ pub struct Minimised {
     pub complete: bool,
 }
 
-/// Makes `start` smaller. `fails` says whether a candidate fails in the way in which `start` does, or
-/// `None` to stop here, with what was reached.
+/// Makes `start` smaller. `fails` returns whether a candidate fails in the way in which `start` does, or `None` to
+/// stop here, with what was reached.
 ///
 /// # Errors
 /// Those of `fails`.

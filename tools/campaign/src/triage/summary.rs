@@ -4,23 +4,22 @@ use std::fmt::Write as _;
 
 use super::group::{Group, Report, Status};
 use super::issue::{engine_title, inputs_word, issue, title};
-use super::output::Places;
 
 /// After so many bytes no more groups are unfolded: a job's page on GitHub takes 1 MiB.
 const LONGEST_PAGE: usize = 700 << 10;
 
-/// The summary of a report.
+/// The summary of a report; `out` is the folder of the results.
 #[must_use]
-pub fn summary(report: &Report, places: &Places) -> String {
+pub fn summary(report: &Report, out: &str) -> String {
     let mut text = format!("# Finds\n\n{}\n\n", in_words(report));
     table(&mut text, report);
     for (nth, group) in report.groups.iter().enumerate() {
         if text.len() > LONGEST_PAGE {
             let left = report.groups.len() - nth;
-            let _ = writeln!(text, "{left} more groups are in `{}`.\n", places.issues());
+            let _ = writeln!(text, "{left} more groups are in `{out}/issues`.\n");
             break;
         }
-        let issue = issue(report, group, places);
+        let issue = issue(report, group, out);
         let (_, body) = issue.split_once('\n').unwrap_or_default();
         let _ = writeln!(
             text,
@@ -99,9 +98,7 @@ fn table(text: &mut String, report: &Report) {
             escaped(&title(group)),
             group.inputs.len(),
             engines(group),
-            group
-                .first_ms()
-                .map_or_else(|| "unknown".to_owned(), super::collect::time_shown),
+            group.first(),
             smallest(group),
         );
     }
