@@ -18,8 +18,8 @@ use crate::triage::group::{Report, Status};
 use crate::triage::judge::Bench;
 use crate::triage::minimise::Budget;
 use crate::triage::output::keep;
-use crate::triage::summary::{engines, in_words, smallest};
-use crate::triage::{issue, triage};
+use crate::triage::summary::overview;
+use crate::triage::triage;
 
 /// The most candidates that a minimisation tries: enough for inputs of some KiB to come to an end.
 const MOST_TRIES: usize = 20_000;
@@ -191,24 +191,7 @@ fn conclude(report: &Report) -> Result<ExitCode> {
 
 /// Prints the groups as a table, and where the rest is.
 fn show(report: &Report, out: &Path) -> Result<()> {
-    let row = |[group, inputs, smallest, engines, first, title]: [&str; 6]| {
-        let start = format!("{group:<15}  {inputs:>6}  {smallest:>12}");
-        format!("{start}  {engines:<27}  {first:<20}  {title}")
-    };
-    if !report.groups.is_empty() {
-        let header = ["group", "inputs", "smallest", "found by", "first", "title"];
-        outln!("{}", row(header));
-    }
-    for group in &report.groups {
-        let inputs = group.inputs.len().to_string();
-        let title = issue::title(group).replace('`', "");
-        let (smallest, engines, first) = (smallest(group), engines(group), group.first());
-        outln!(
-            "{}",
-            row([&group.id, &inputs, &smallest, &engines, &first, &title])
-        );
-    }
-    outln!("{}", in_words(report).replace("**", ""));
+    outln!("{}", overview(report).replace("**", ""));
     let mut groups = report.groups.iter();
     let first = groups.find_map(|group| Some((group, group.reproducer.as_ref()?)));
     if let Some((group, reproducer)) = first {

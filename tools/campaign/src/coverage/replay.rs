@@ -280,41 +280,74 @@ struct Questions<'a> {
 /// An input's place, its length in bytes (0 when it cannot be read), and the answer.
 type Visit<'a> = dyn FnMut(usize, usize, Answer) -> Result<()> + 'a;
 
+/// A worker stopped answering.
+struct Stopped {
+    crash: Crash,
+    /// The length of the input that it did not answer.
+    length: usize,
+    /// The end of that input's batch.
+    end: usize,
+    /// The worker's folder.
+    folder: TempDir,
+}
+
 impl Questions<'_> {
     /// Asks about every input, and visits each in order.
     fn ask(&self, visit: &mut Visit<'_>) -> Result<()> {
-        let mut next = 0;
-        while let Some((end, crash)) = self.in_batches(&mut next, visit)? {
-            let died = self.one_by_one(next..end, visit)?;
-            if let (false, Crash::Died(how)) = (died, crash) {
-                eprintln!(
-                    "a worker ended in a batch: {how}; no input that it ran alone is the cause"
-                );
+        let (mut next, count) = (0, self.contents.count());
+        while next < count {
+            let Some(stopped) = self.replay(&mut next, count, false, visit)? else {
+                break;
+            };
+            let mut is_explained = matches!(stopped.crash, Crash::Hung(_));
+            while let Some(alone) = self.replay(&mut next, stopped.end, true, visit)? {
+                is_explained = true;
+                // The worker has ended: nothing is counted any more.
+                let profile = Profile::read(&alone.folder.path().join(PROFILE));
+                let answer = Answer {
+                    verdict: Verdict::crashed(alone.crash, self.replay.target),
+                    events: String::new(),
+                    grown: profile.context("a dead worker's profile")?.counters(),
+                };
+                visit(next, alone.length, answer)?;
+                next += 1;
             }
-            next = end;
+            if !is_explained {
+                let crash = stopped.crash;
+                eprintln!("in a batch {crash}; no input that ran alone is the cause");
+            }
         }
         Ok(())
     }
 
-    /// Replays the inputs from `next` on until all are done or a worker stops answering. Then it returns the end of
-    /// the batch in which it stopped, and how.
-    fn in_batches(
+    /// Replays the inputs from `next` to `end`, in batches or one by one, until all are done or a worker stops
+    /// answering.
+    fn replay(
         &self,
         next: &mut usize,
+        end: usize,
+        one_by_one: bool,
         visit: &mut Visit<'_>,
-    ) -> Result<Option<(usize, Crash)>> {
-        let count = self.contents.count();
-        if *next == count {
+    ) -> Result<Option<Stopped>> {
+        if *next == end {
             return Ok(None);
         }
-        let patience = self.replay.timeout.min(BATCH_PATIENCE) + SEND_AFTER;
-        let (mut worker, _folder) = self.start()?;
+        let timeout = self.replay.timeout;
+        let (most, ahead, patience) = match one_by_one {
+            // The counters that a worker leaves are those of one input: it must not have another.
+            true => (1, 1, timeout),
+            false => {
+                let patience = timeout.min(BATCH_PATIENCE) + SEND_AFTER;
+                (BATCH_INPUTS, BATCHES_AHEAD, patience)
+            }
+        };
+        let (mut worker, folder) = self.start()?;
         // Of each batch the end, and the lengths of its inputs or why one could not be read and was not sent.
         let mut under_way = VecDeque::new();
         let mut sent = *next;
         loop {
-            while under_way.len() < BATCHES_AHEAD && sent < count {
-                let (lengths, request) = self.batch(sent);
+            while under_way.len() < ahead && sent < end {
+                let (lengths, request) = self.batch(sent..end.min(sent + most));
                 worker.send(request);
                 sent += lengths.len();
                 under_way.push_back((sent, lengths));
@@ -327,51 +360,19 @@ impl Questions<'_> {
                     Err(why) => visit(*next, 0, Answer::error(why))?,
                     Ok(length) => match worker.answer(patience) {
                         Ok(line) => visit(*next, length, Answer::parse(&line)?)?,
-                        Err(crash) => return Ok(Some((end, crash))),
+                        Err(crash) => {
+                            return Ok(Some(Stopped {
+                                crash,
+                                length,
+                                end,
+                                folder,
+                            }));
+                        }
                     },
                 }
                 *next += 1;
             }
         }
-    }
-
-    /// Replays inputs one by one. Returns whether a worker died.
-    fn one_by_one(&self, places: Range<usize>, visit: &mut Visit<'_>) -> Result<bool> {
-        let mut running = None;
-        let mut died = false;
-        for place in places {
-            let mut inputs = Inputs::default();
-            let length = match self.append(place, &mut inputs) {
-                Ok(length) => length,
-                Err(why) => {
-                    visit(place, 0, Answer::error(why))?;
-                    continue;
-                }
-            };
-            let (mut worker, folder) = match running.take() {
-                Some(running) => running,
-                None => self.start()?,
-            };
-            worker.send(inputs.request(self.command, self.replay.target));
-            let answer = match worker.answer(self.replay.timeout) {
-                Ok(line) => {
-                    running = Some((worker, folder));
-                    Answer::parse(&line)?
-                }
-                Err(crash) => {
-                    died = true;
-                    // The worker has ended: nothing is counted any more.
-                    let profile = Profile::read(&folder.path().join(PROFILE));
-                    Answer {
-                        verdict: Verdict::crashed(crash, self.replay.target),
-                        events: String::new(),
-                        grown: profile.context("a dead worker's profile")?.counters(),
-                    }
-                }
-            };
-            visit(place, length, answer)?;
-        }
-        Ok(died)
     }
 
     /// Starts a worker. Its folder has its profile and the list of counters to watch.
@@ -387,22 +388,17 @@ impl Questions<'_> {
         Ok((Worker::start(&mut command)?.0, folder))
     }
 
-    /// The inputs from `first` on that go together: their lengths, and the request.
-    fn batch(&self, first: usize) -> (Vec<Result<usize, String>>, Vec<u8>) {
+    /// The first inputs of `places` that go together: their lengths, and the request.
+    fn batch(&self, places: Range<usize>) -> (Vec<Result<usize, String>>, Vec<u8>) {
         let mut inputs = Inputs::default();
         let mut lengths = Vec::new();
-        for place in first..self.contents.count().min(first + BATCH_INPUTS) {
-            lengths.push(self.append(place, &mut inputs));
+        for place in places {
+            lengths.push(inputs.append(|bytes| self.contents.append(place, bytes)));
             if inputs.bytes() >= BATCH_BYTES {
                 break;
             }
         }
         (lengths, inputs.request(self.command, self.replay.target))
-    }
-
-    /// Appends an input, and returns its length; appends nothing when it cannot be read.
-    fn append(&self, place: usize, inputs: &mut Inputs) -> Result<usize, String> {
-        inputs.append(|bytes| self.contents.append(place, bytes))
     }
 }
 

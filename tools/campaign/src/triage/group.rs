@@ -132,55 +132,53 @@ impl Group {
         time_shown(times.min())
     }
 
-    /// An empty group; the check and the target are those of its first input later.
-    fn new(key: Key, status: Status) -> Self {
+    /// The group of some inputs, of which there is one at least. The input comes first that is best to begin a
+    /// minimisation from: one that shows what the group is about, of the target that asks the part at fault directly,
+    /// and then the smallest.
+    fn of(status: Status, key: Key, mut inputs: Vec<(Input, Option<How>)>) -> Self {
+        let rank = |input: &Input| {
+            let (is_other, size) = (input.shows != key.what, input.find.size);
+            (is_other, !input.is_direct, size, input.find.name.clone())
+        };
+        inputs.sort_by_cached_key(|(input, _)| rank(input));
+        let count = |how| inputs.iter().filter(|(_, of)| *of == Some(how)).count();
+        let mut engines: BTreeMap<String, Seen> = BTreeMap::new();
+        for (input, _) in &inputs {
+            let mut finders = BTreeSet::new();
+            for sighting in &input.find.sightings {
+                let seen = engines.entry(sighting.engine.clone()).or_default();
+                seen.inputs += usize::from(finders.insert(&sighting.engine));
+                seen.first_ms = sooner(seen.first_ms, sighting.at_ms);
+                seen.first_after_ms = sooner(seen.first_after_ms, sighting.after_ms);
+            }
+        }
+        let (first, _) = &inputs[0];
         Self {
             id: key.id(),
+            check: first.check.clone(),
+            must_hold: first.statement.clone(),
+            target: first.find.target.clone(),
+            engines,
+            at_times: count(How::AtTimes),
+            not_waited_for: count(How::NotWaitedFor),
+            reproducer: None,
+            inputs: inputs.into_iter().map(|(input, _)| input).collect(),
             key,
             status,
-            check: UNREPRODUCED.to_owned(),
-            must_hold: String::new(),
-            target: String::new(),
-            engines: BTreeMap::new(),
-            at_times: 0,
-            not_waited_for: 0,
-            reproducer: None,
-            inputs: Vec::new(),
         }
     }
 
-    fn add(&mut self, input: Input) {
-        let mut engines: BTreeMap<&str, Seen> = BTreeMap::new();
-        for sighting in &input.find.sightings {
-            let seen = engines.entry(&sighting.engine).or_default();
-            seen.inputs = 1;
-            seen.first_ms = sooner(seen.first_ms, sighting.at_ms);
-            seen.first_after_ms = sooner(seen.first_after_ms, sighting.after_ms);
+    /// Takes over the reproducer of the group that was mended, and its check.
+    fn mend(&mut self, last: Option<&Report>) {
+        let mut known = last.into_iter().flat_map(Report::known);
+        let known = known.find(|known| known.key == self.key && known.reproducer.is_some());
+        if let Some(known) = known {
+            self.reproducer.clone_from(&known.reproducer);
+            self.check.clone_from(&known.check);
+            self.target.clone_from(&known.target);
+            self.must_hold.clone_from(&known.must_hold);
         }
-        for (engine, of_input) in engines {
-            let seen = self.engines.entry(engine.to_owned()).or_default();
-            seen.inputs += 1;
-            seen.first_ms = sooner(seen.first_ms, of_input.first_ms);
-            seen.first_after_ms = sooner(seen.first_after_ms, of_input.first_after_ms);
-        }
-        self.inputs.push(input);
-    }
-
-    /// Puts the input first that is best to begin from: one that shows what the group is about, of the target
-    /// that asks the part at fault directly, and then the smallest.
-    fn put_in_order(&mut self) {
-        self.inputs.sort_by(|a, b| {
-            let rank = |input: &Input| {
-                let (is_other, size) = (input.shows != self.key.what, input.find.size);
-                (is_other, !input.is_direct, size)
-            };
-            (rank(a), &a.find.name).cmp(&(rank(b), &b.find.name))
-        });
-        if let Some(first) = self.inputs.first() {
-            self.check.clone_from(&first.check);
-            self.target.clone_from(&first.find.target);
-            self.must_hold.clone_from(&first.statement);
-        }
+        self.id += "-mended";
     }
 }
 
@@ -296,7 +294,7 @@ pub fn group(
     let failed_before = failed_before(last);
     let failures = outcomes.iter().filter_map(|(_, outcome)| outcome.failure());
     let shown: BTreeSet<&Key> = failures.map(|failure| &failure.key).collect();
-    let mut groups: BTreeMap<(Status, Key), Group> = BTreeMap::new();
+    let mut sorted: BTreeMap<(Status, Key), Vec<(Input, Option<How>)>> = BTreeMap::new();
     let mut troubles = Vec::new();
     for (index, outcome) in outcomes {
         let find = &finds[*index];
@@ -329,34 +327,22 @@ pub fn group(
             Some(_) => filed_under(&shows, &shown),
             None => shows.clone(),
         };
-        let group = groups
-            .entry((status, key.clone()))
-            .or_insert_with(|| Group::new(key, status));
-        let is_how = |how| usize::from(failure.is_some_and(|failure| failure.how == how));
-        group.at_times += is_how(How::AtTimes);
-        group.not_waited_for += is_how(How::NotWaitedFor);
-        group.add(Input {
+        let input = Input {
             find: find.clone(),
             check: check.to_owned(),
             statement: statement.to_owned(),
             is_direct: failure.is_none_or(|failure| failure.violation.layer != Layer::Composition),
             shows: shows.what,
-        });
+        };
+        let how = failure.map(|failure| failure.how);
+        sorted.entry((status, key)).or_default().push((input, how));
     }
-    let mut groups: Vec<Group> = groups.into_values().collect();
+    let sorted = sorted.into_iter();
+    let groups = sorted.map(|((status, key), inputs)| Group::of(status, key, inputs));
+    let mut groups: Vec<Group> = groups.collect();
     for group in &mut groups {
-        group.put_in_order();
         if group.status == Status::Mended {
-            let mut known = last.into_iter().flat_map(Report::known);
-            if let Some(known) =
-                known.find(|known| known.key == group.key && known.reproducer.is_some())
-            {
-                group.reproducer.clone_from(&known.reproducer);
-                group.check.clone_from(&known.check);
-                group.target.clone_from(&known.target);
-                group.must_hold.clone_from(&known.must_hold);
-            }
-            group.id += "-mended";
+            group.mend(last);
         }
     }
     (groups, troubles)

@@ -7,8 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -17,10 +16,10 @@ use worker::Violation;
 use super::collect::Find;
 use super::key::Key;
 use super::minimise::Budget;
-use crate::engine::session;
 use crate::progress::Progress;
 use crate::replay::process::hung;
 use crate::replay::{NO_HANG, Replayer, Verdict};
+use crate::schedule::Queue;
 
 /// After so many hangs of a target, no other input of it is waited for in full.
 const ENOUGH_HANGS: usize = 10;
@@ -61,48 +60,11 @@ impl Bench {
     pub fn replayer(&self, time_out: Duration) -> Replayer {
         Replayer::new(self.worker.clone()).with_time_out(time_out)
     }
+}
 
-    /// Does `work` for each of `which`, in threads that each `begin` with something of their own, under a line of
-    /// progress. Returns the results with what they are of, ascending; `None` of `work` ends a thread early.
-    ///
-    /// # Errors
-    /// The first of `begin` or `work`.
-    pub(super) fn for_each<S, T: Send>(
-        &self,
-        (what, things): (&str, &str),
-        which: &[usize],
-        begin: impl Fn() -> Result<S> + Sync,
-        work: impl Fn(&mut S, usize) -> Result<Option<T>> + Sync,
-    ) -> Result<Vec<(usize, T)>> {
-        if which.is_empty() {
-            return Ok(Vec::new());
-        }
-        let line = self.progress.counted(what, things, which.len() as u64);
-        let done = Mutex::new((line, Vec::new()));
-        let next = AtomicUsize::new(0);
-        let thread = || -> Result<()> {
-            let mut own = begin()?;
-            while let Some(&index) = which.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let Some(result) = work(&mut own, index)? else {
-                    break;
-                };
-                let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-                done.0.step();
-                done.1.push((index, result));
-            }
-            Ok(())
-        };
-        std::thread::scope(|scope| {
-            let threads = 0..self.cores.min(which.len());
-            let threads: Vec<_> = threads.map(|_| scope.spawn(thread)).collect();
-            let mut ends = threads.into_iter();
-            ends.try_for_each(|end| end.join().expect("a thread of triage does not panic"))
-        })?;
-        let (line, mut results) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        line.done(&self.progress);
-        results.sort_by_key(|&(index, _)| index);
-        Ok(results)
-    }
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A thread that panicked ends the whole, when it is joined.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How reliably an input fails.
@@ -169,14 +131,16 @@ impl Outcome {
 pub fn replay_all(bench: &Bench, finds: &[Find]) -> Result<Vec<(usize, Outcome)>> {
     let all: Vec<usize> = (0..finds.len()).collect();
     let short = bench.short_time();
-    let mut outcomes = replay(bench, "replay", finds, &all, (short, usize::MAX))?;
-    if short < bench.time_out {
-        let slow = outcomes.extract_if(.., |(_, outcome)| outcome.is_hang());
-        let slow: Vec<usize> = slow.map(|(index, _)| index).collect();
+    let mut outcomes = replay(bench, "replay", finds, all, (short, usize::MAX))?;
+    let slow = outcomes.extract_if(.., |(_, outcome)| {
+        short < bench.time_out && outcome.is_hang()
+    });
+    let slow: Vec<usize> = slow.map(|(index, _)| index).collect();
+    if !slow.is_empty() {
         let waits = (bench.time_out, ENOUGH_HANGS);
-        outcomes.extend(replay(bench, "replay in full", finds, &slow, waits)?);
-        outcomes.sort_by_key(|(index, _)| *index);
+        outcomes.extend(replay(bench, "replay in full", finds, slow, waits)?);
     }
+    outcomes.sort_by_key(|(index, _)| *index);
     Ok(outcomes)
 }
 
@@ -185,37 +149,35 @@ fn replay(
     bench: &Bench,
     what: &str,
     finds: &[Find],
-    which: &[usize],
+    which: Vec<usize>,
     (time_out, enough): (Duration, usize),
 ) -> Result<Vec<(usize, Outcome)>> {
+    let line = bench.progress.counted(what, "finds", which.len() as u64);
+    let line = Mutex::new(line);
+    let cores = vec![None; bench.cores];
+    let replayers = cores.iter().map(|_| Mutex::new(bench.replayer(time_out)));
+    let replayers: Vec<Mutex<Replayer>> = replayers.collect();
     let hangs: Mutex<BTreeMap<&str, usize>> = Mutex::default();
-    let add_hangs = |target, more: usize| {
-        let mut hangs = hangs.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = hangs.entry(target).or_default();
-        *count += more;
-        *count
-    };
-    let work = |replayer: &mut Replayer, index: usize| {
-        if session::interrupted() {
-            return Ok(None);
-        }
-        let find: &Find = &finds[index];
-        if add_hangs(&find.target, 0) >= enough {
+    let (outcomes, _) = Queue::new(which, &cores).run(|queue, index, place| {
+        let mut replayer = lock(&replayers[place.nth]);
+        let find = &finds[index];
+        let hung_before = lock(&hangs).get(&*find.target).copied();
+        let outcome = if hung_before.is_some_and(|count| count >= enough) {
             let crash = hung(bench.short_time());
             let violation = replayer.crashed(crash, &find.target, find.path());
-            let outcome = Outcome::fails(bench, violation, How::NotWaitedFor);
-            return Ok(Some(outcome));
+            Outcome::fails(bench, violation, How::NotWaitedFor)
+        } else {
+            outcome(bench, &mut replayer, find).inspect_err(|_| queue.stop())?
+        };
+        if outcome.is_hang() {
+            *lock(&hangs).entry(&find.target).or_default() += 1;
         }
-        let outcome = outcome(bench, replayer, find)?;
-        add_hangs(&find.target, usize::from(outcome.is_hang()));
-        Ok(Some(outcome))
-    };
-    bench.for_each(
-        (what, "finds"),
-        which,
-        || Ok(bench.replayer(time_out)),
-        work,
-    )
+        lock(&line).step();
+        Ok((index, outcome))
+    });
+    let line = line.into_inner().unwrap_or_else(PoisonError::into_inner);
+    line.done(&bench.progress);
+    outcomes.into_iter().collect()
 }
 
 fn outcome(bench: &Bench, replayer: &mut Replayer, find: &Find) -> Result<Outcome> {

@@ -1,20 +1,22 @@
 //! The smallest input of each group: taken over from the last triage, or minimised now.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use tempfile::TempDir;
+use tempfile::NamedTempFile;
 use worker::Violation;
 
 use super::group::{Group, Report, Reproducer, Status};
-use super::judge::Bench;
+use super::judge::{Bench, lock};
 use super::key::Key;
 use super::minimise::{Minimised, minimise};
 use crate::atomic;
 use crate::corpus::content_name;
 use crate::engine::session;
 use crate::replay::{NO_HANG, Replayer, Verdict};
+use crate::schedule::Queue;
 
 /// The longest input that a report shows in hexadecimal, in bytes.
 const LONGEST_SHOWN: usize = 512;
@@ -33,21 +35,33 @@ pub fn reproduce_all(
     let failing: Vec<usize> = (0..groups.len())
         .filter(|&index| groups[index].status == Status::Fails)
         .collect();
-    let scratch = || tempfile::tempdir().context("no folder for inputs to try");
-    let work = |scratch: &mut TempDir, index: usize| {
+    let progress = &bench.progress;
+    let line = progress.counted("minimise a reproducer", "groups", failing.len() as u64);
+    let line = Mutex::new(line);
+    let reproduce = |index: usize| {
         let group = &groups[index];
         let work = Work {
             bench,
             group,
             out,
-            file: scratch.path().join("input"),
+            file: NamedTempFile::new().context("no file for inputs to try")?,
         };
         let reproducer = work.reproduce(last);
         let reproducer = reproducer.with_context(|| format!("{}: no reproducer", group.key))?;
-        Ok(Some(reproducer))
+        lock(&line).step();
+        Ok((index, reproducer))
     };
-    let what = ("minimise a reproducer", "groups");
-    for (index, reproducer) in bench.for_each(what, &failing, scratch, work)? {
+    let cores = vec![None; bench.cores];
+    let (done, left) = Queue::new(failing, &cores)
+        .run(|queue, index, _| reproduce(index).inspect_err(|_| queue.stop()));
+    let mut done = done.into_iter().collect::<Result<Vec<_>>>()?;
+    // After Ctrl-C the groups that are left get their reproducers as they were found.
+    for index in left {
+        done.push(reproduce(index)?);
+    }
+    let line = line.into_inner().unwrap_or_else(PoisonError::into_inner);
+    line.done(progress);
+    for (index, reproducer) in done {
         groups[index].reproducer = reproducer;
     }
     Ok(())
@@ -58,7 +72,8 @@ struct Work<'a> {
     bench: &'a Bench,
     group: &'a Group,
     out: &'a Path,
-    file: PathBuf,
+    /// Where inputs are tried.
+    file: NamedTempFile,
 }
 
 impl Work<'_> {
@@ -66,7 +81,7 @@ impl Work<'_> {
     fn reproduce(&self, last: Option<&Report>) -> Result<Option<Reproducer>> {
         let (start, original) = match self.known(last)? {
             Some((known, original, violation)) if known.complete => {
-                return self.keep(&known, &original, violation).map(Some);
+                return self.keep(&known, &original, Some(violation)).map(Some);
             }
             Some((known, original, _)) => (known.content, original),
             None => match self.best_find() {
@@ -98,10 +113,7 @@ impl Work<'_> {
     }
 
     /// What an earlier triage left, when it is still there and still fails in the same way, and its original.
-    fn known(
-        &self,
-        last: Option<&Report>,
-    ) -> Result<Option<(Minimised, Vec<u8>, Option<Violation>)>> {
+    fn known(&self, last: Option<&Report>) -> Result<Option<(Minimised, Vec<u8>, Violation)>> {
         let mut groups = last.into_iter().flat_map(Report::known);
         let old = groups.find(|known| {
             known.status == Status::Fails
@@ -129,7 +141,7 @@ impl Work<'_> {
             tries: reproducer.tries,
             complete: reproducer.complete,
         };
-        Ok(violation.map(|violation| (minimised, original, Some(violation))))
+        Ok(violation.map(|violation| (minimised, original, violation)))
     }
 
     /// Minimises `start`. A hang is tried with a short time.
@@ -150,9 +162,10 @@ impl Work<'_> {
 
     /// What `content` violates, when it fails the group's check in the group's way.
     fn failing(&self, replayer: &mut Replayer, content: &[u8]) -> Result<Option<Violation>> {
-        fs::write(&self.file, content)
-            .with_context(|| format!("{} cannot be written", self.file.display()))?;
-        Ok(match replayer.verdict(&self.group.target, &self.file)? {
+        let file = self.file.path();
+        fs::write(file, content)
+            .with_context(|| format!("{} cannot be written", file.display()))?;
+        Ok(match replayer.verdict(&self.group.target, file)? {
             Verdict::Fail(violation) => {
                 let same = violation.check == self.group.check
                     && Key::of(&violation, &self.bench.root) == self.group.key;
