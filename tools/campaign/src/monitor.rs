@@ -211,9 +211,10 @@ impl Meter<'_> {
 
     fn batch(&self, batch: &[Input], shared: &Mutex<Shared>) -> Result<()> {
         let paths: Vec<&Path> = batch.iter().map(|input| input.path.as_path()).collect();
-        self.replay.each(&paths, |reached| {
-            let Input { engine, path, kept } = &batch[reached.input];
-            let check = match reached.verdict {
+        self.replay.regions(&paths.as_slice(), |hits| {
+            let Input { engine, path, kept } = &batch[hits.input];
+            let reached: BTreeSet<usize> = hits.numbers().collect();
+            let check = match hits.verdict {
                 // An engine keeps what is sound to it; the checks are the judge of that.
                 Verdict::Fail(violation) => Some(violation.check),
                 _ if kept.is_none() => Some(UNREPRODUCED.to_owned()),
@@ -229,7 +230,7 @@ impl Meter<'_> {
             let measured = &mut lock(shared).measured;
             measured.finds.extend(find);
             if let Some(time) = *kept {
-                measured.add(*engine, time, reached.regions);
+                measured.add(*engine, time, reached);
             }
             measured.waiting = measured.waiting.saturating_sub(1);
             Ok(())
@@ -237,10 +238,9 @@ impl Meter<'_> {
     }
 
     fn reached_by(&self, paths: &[PathBuf]) -> Result<BTreeSet<usize>> {
-        let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
         let mut regions = BTreeSet::new();
-        self.replay.each(&paths, |reached| {
-            regions.extend(reached.regions);
+        self.replay.regions(&paths, |hits| {
+            regions.extend(hits.numbers());
             Ok(())
         })?;
         Ok(regions)

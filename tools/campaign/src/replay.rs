@@ -4,14 +4,12 @@
 //! a hang of the code under test ends the worker and is itself the verdict.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvError, RecvTimeoutError, channel};
+use std::process::Command;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow, bail};
+use anyhow::{Context, Error, Result, bail};
 use worker::batch::Inputs;
 use worker::protocol::{self, Described, Hello, Reply, Request, Response};
 use worker::{Crash, Violation};
@@ -19,61 +17,32 @@ use worker::{Crash, Violation};
 pub use worker::Verdict;
 pub use worker::violation::{NO_ABORT, NO_HANG};
 
+use self::process::{Worker, unexpected};
+
+pub(crate) mod process;
+
 /// How long one input may take.
 pub const TIME_OUT: Duration = Duration::from_secs(10);
 
 /// The fingerprint of an input that is no case.
 pub const NO_CASE: &str = "no case";
 
-/// How long a worker may take to start, however short the time for an input is.
-pub(crate) const START_TIME: Duration = Duration::from_secs(60);
-
-/// The crash of a worker that ended like this.
-pub(crate) fn died(status: ExitStatus) -> Crash {
-    Crash::Died(match status.signal() {
-        Some(signal) => format!("signal {signal}"),
-        None => status.to_string(),
-    })
-}
-
-/// The crash of a worker that gave no answer in this time.
-pub(crate) fn hung(time_out: Duration) -> Crash {
-    Crash::Hung(u64::try_from(time_out.as_millis()).unwrap_or(u64::MAX))
-}
-
 /// How long a build may take before a line reports that it is under way.
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// Builds the worker of the project at `root` in the folder `builds`: on stable, without an engine. Reports a
-/// build that takes longer than a second.
+/// build that takes longer than a second. Returns the binary's path.
 ///
 /// # Errors
 /// When cargo fails, with the end of what it printed.
 pub fn build_worker(root: &Path, builds: &Path) -> Result<PathBuf> {
-    let mut cargo = Command::new("cargo");
-    cargo
-        .args(["build", "--release", "--bin", "replay_worker"])
-        .arg("--target-dir")
-        .arg(builds)
-        .current_dir(root)
-        .stdin(Stdio::null());
-    let (sender, built) = channel();
-    std::thread::spawn(move || sender.send(cargo.output()));
-    let output = match built.recv_timeout(SILENCE) {
-        Err(RecvTimeoutError::Timeout) => {
+    let (_end, ended) = channel::<()>();
+    std::thread::spawn(move || {
+        if ended.recv_timeout(SILENCE) == Err(RecvTimeoutError::Timeout) {
             eprintln!("building the replay worker: the first time takes a minute or two");
-            built.recv()
         }
-        early => early.map_err(|_| RecvError),
-    };
-    let output = output?.context("cannot run cargo")?;
-    if !output.status.success() {
-        bail!(
-            "the replay worker cannot be built:\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    Ok(builds.join("release").join("replay_worker"))
+    });
+    process::build(root, builds, |_| {})
 }
 
 /// What the worker in `binary` serves.
@@ -81,7 +50,7 @@ pub fn build_worker(root: &Path, builds: &Path) -> Result<PathBuf> {
 /// # Errors
 /// When it cannot be started, or is no worker of this version of the protocol.
 pub fn hello_of(binary: &Path) -> Result<Hello> {
-    Ok(start(binary, &[])?.1)
+    Ok(Worker::start(&mut Command::new(binary))?.1)
 }
 
 /// A worker that is asked one thing at a time, and replaced when it dies.
@@ -90,23 +59,8 @@ pub struct Replayer {
     binary: PathBuf,
     options: &'static [&'static str],
     time_out: Duration,
-    running: Option<Running>,
+    running: Option<Worker>,
     evaluated: BTreeMap<String, u64>,
-}
-
-#[derive(Debug)]
-struct Running {
-    process: Child,
-    requests: ChildStdin,
-    answers: Receiver<String>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may be gone already, which is as good.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 impl Replayer {
@@ -145,7 +99,7 @@ impl Replayer {
     /// # Errors
     /// When the file cannot be read or the worker cannot be started.
     pub fn verdict(&mut self, target: &str, file: &Path) -> Result<Verdict> {
-        match self.ask(&input(protocol::Command::Run, target, file)?)? {
+        match self.ask(&about(protocol::Command::Run, target, file)?)? {
             Ok(Reply::Verdict(verdict)) => Ok(verdict),
             Ok(other) => unexpected(other),
             Err(crash) => Ok(Verdict::Fail(Box::new(self.crashed(crash, target, file)))),
@@ -154,8 +108,9 @@ impl Replayer {
 
     /// The violation that is a crash on the input in `file`, with its case if the input can be described.
     pub fn crashed(&mut self, crash: Crash, target: &str, file: &Path) -> Violation {
-        let asked = self.describe(target, file).ok().and_then(Result::ok);
-        Violation::of_crash(crash, target, asked.map(|described| described.description))
+        let described = self.describe(target, file).ok().and_then(Result::ok);
+        let description = described.map(|described| described.description);
+        Violation::of_crash(crash, target, description)
     }
 
     /// The case in `file`; or why it is none.
@@ -163,7 +118,7 @@ impl Replayer {
     /// # Errors
     /// When the file cannot be read or the worker cannot be started, or dies.
     pub fn describe(&mut self, target: &str, file: &Path) -> Result<Result<Described, String>> {
-        match self.ask(&input(protocol::Command::Describe, target, file)?)? {
+        match self.ask(&about(protocol::Command::Describe, target, file)?)? {
             Ok(Reply::Described(described)) => Ok(Ok(described)),
             Ok(Reply::Verdict(Verdict::Rejected { why })) => Ok(Err(why)),
             Ok(other) => unexpected(other),
@@ -176,17 +131,16 @@ impl Replayer {
     /// # Errors
     /// When the worker cannot be started, or dies.
     pub fn fingerprints(&mut self, target: &str, inputs: &Inputs) -> Result<Vec<String>> {
-        let request = inputs.request(protocol::Command::Describe, target);
-        let mut running = self.take_worker()?;
-        running.send(&request);
-        let answers = (0..inputs.count()).map(|_| match running.answer(self.time_out)? {
+        let mut worker = self.take_worker()?;
+        worker.send(inputs.request(protocol::Command::Describe, target));
+        let answers = (0..inputs.count()).map(|_| match reply(&mut worker, self.time_out)? {
             Ok(Reply::Described(described)) => Ok(described.fingerprint),
             Ok(Reply::Verdict(Verdict::Rejected { .. })) => Ok(NO_CASE.to_owned()),
             Ok(other) => unexpected(other),
             Err(crash) => bail!("when it decoded an input: {crash}"),
         });
         let fingerprints = answers.collect::<Result<_>>()?;
-        self.running = Some(running);
+        self.running = Some(worker);
         Ok(fingerprints)
     }
 
@@ -210,116 +164,40 @@ impl Replayer {
 
     /// What the worker replies, or how it ended instead.
     fn ask(&mut self, request: &Request) -> Result<Result<Reply, Crash>> {
-        let mut running = self.take_worker()?;
-        let answer = running.ask(request, self.time_out)?;
-        if answer.is_ok() {
-            self.running = Some(running);
+        let mut worker = self.take_worker()?;
+        worker.send(request.to_line());
+        let reply = reply(&mut worker, self.time_out)?;
+        if reply.is_ok() {
+            self.running = Some(worker);
         }
-        Ok(answer)
+        Ok(reply)
     }
 
     /// The worker that runs, or a new one.
-    fn take_worker(&mut self) -> Result<Running> {
+    fn take_worker(&mut self) -> Result<Worker> {
         match self.running.take() {
-            Some(running) => Ok(running),
-            None => Ok(start(&self.binary, self.options)?.0),
+            Some(worker) => Ok(worker),
+            None => Ok(Worker::start(Command::new(&self.binary).args(self.options))?.0),
         }
     }
 }
 
-impl Running {
-    fn ask(&mut self, request: &Request, time_out: Duration) -> Result<Result<Reply, Crash>> {
-        self.send(&request.to_line());
-        self.answer(time_out)
-    }
-
-    fn send(&mut self, request: &[u8]) {
-        // A failure to write means that it is gone, and then no answer comes.
-        let _ = self.requests.write_all(request);
-    }
-
-    fn answer(&mut self, time_out: Duration) -> Result<Result<Reply, Crash>> {
-        match self.answers.recv_timeout(time_out) {
-            Ok(line) => match Response::parse(line.as_bytes()) {
-                Ok(response) => Ok(Ok(response.reply)),
-                Err(why) => bail!("{why}"),
-            },
-            Err(RecvTimeoutError::Timeout) => Ok(Err(hung(time_out))),
-            Err(RecvTimeoutError::Disconnected) => {
-                let status = self.process.wait().context("a worker is lost")?;
-                Ok(Err(died(status)))
-            }
-        }
+fn reply(worker: &mut Worker, time_out: Duration) -> Result<Result<Reply, Crash>> {
+    match worker.answer(time_out) {
+        Ok(line) => Ok(Ok(Response::parse(&line).map_err(Error::msg)?.reply)),
+        Err(crash) => Ok(Err(crash)),
     }
 }
 
 /// A request about the input in `file`.
-pub(crate) fn input(command: protocol::Command, target: &str, file: &Path) -> Result<Request> {
+fn about(command: protocol::Command, target: &str, file: &Path) -> Result<Request> {
+    let path = file.to_str();
+    let path = path.with_context(|| format!("the name of {} is not UTF-8", file.display()))?;
     Ok(Request::Input {
         command,
         target: target.to_owned(),
-        path: path_text(file)?.to_owned(),
+        path: path.to_owned(),
     })
-}
-
-/// What a worker is that greets so. It has to be of this version of the protocol.
-pub(crate) fn greeted(reply: Reply) -> Result<Hello> {
-    match reply {
-        Reply::Hello(hello) => {
-            hello.check_version().map_err(Error::msg)?;
-            Ok(hello)
-        }
-        other => unexpected(other),
-    }
-}
-
-/// The error that the worker reports, or that it answered what was not asked.
-fn unexpected<T>(reply: Reply) -> Result<T> {
-    Err(match reply {
-        Reply::Error(why) => anyhow!("{why}"),
-        other => anyhow!("the worker answered another question: {other:?}"),
-    })
-}
-
-/// Starts a worker. Returns it with its greeting.
-fn start(binary: &Path, options: &[&str]) -> Result<(Running, Hello)> {
-    let mut process = Command::new(binary)
-        .args(options)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .with_context(|| format!("the worker {} cannot be started", binary.display()))?;
-    let requests = process.stdin.take().context("a worker without input")?;
-    let output = BufReader::new(process.stdout.take().context("a worker without output")?);
-    let (sender, answers) = channel();
-    std::thread::spawn(move || {
-        for line in output.lines() {
-            let Ok(line) = line else { break };
-            if sender.send(line).is_err() {
-                break;
-            }
-        }
-    });
-    let mut running = Running {
-        process,
-        requests,
-        answers,
-    };
-    let greeting = running.ask(&Request::Hello, START_TIME);
-    let greeting = greeting.and_then(|answer| match answer {
-        Ok(reply) => greeted(reply),
-        Err(crash) => Err(anyhow!("at its start: {crash}")),
-    });
-    let hello =
-        greeting.with_context(|| format!("{} is not a worker for this tool", binary.display()))?;
-    Ok((running, hello))
-}
-
-fn path_text(path: &Path) -> Result<&str> {
-    path.to_str()
-        .with_context(|| format!("the name of {} is not UTF-8", path.display()))
 }
 
 #[cfg(test)]
@@ -328,8 +206,8 @@ mod tests {
 
     use super::*;
 
-    /// What comes of asking for a verdict, from a worker that is this shell script.
-    fn asked(script: &str) -> Result<Verdict> {
+    /// The verdict of a worker that is this shell script.
+    fn verdict_of(script: &str) -> Result<Verdict> {
         let folder = tempfile::tempdir().unwrap();
         let worker = folder.path().join("worker");
         std::fs::write(&worker, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -340,24 +218,24 @@ mod tests {
     const HELLO: &str = r#"{"reply":{"hello":{"protocol":1,"targets":[],"checks":[]}}}"#;
 
     #[test]
-    fn a_worker_of_another_version_is_refused_before_it_is_asked() {
+    fn a_worker_of_another_version_is_refused() {
         let other = HELLO.replace(":1,", ":7,");
-        let error = asked(&format!("read -r line; echo '{other}'")).unwrap_err();
+        let error = verdict_of(&format!("read -r line; echo '{other}'")).unwrap_err();
         let error = format!("{error:#}");
         assert!(
             error.contains("speaks version 7 of the protocol"),
             "{error}"
         );
-        let error = format!("{:#}", asked("printf 'pass\\t\\n'").unwrap_err());
+        let error = format!("{:#}", verdict_of("printf 'pass\\t\\n'").unwrap_err());
         assert!(error.contains("is not a worker for this tool"), "{error}");
-        let error = format!("{:#}", asked("exit 3").unwrap_err());
+        let error = format!("{:#}", verdict_of("exit 3").unwrap_err());
         assert!(error.contains("exit status: 3"), "{error}");
     }
 
     #[test]
-    fn a_crash_is_of_the_target_when_nobody_knows_the_case() {
+    fn a_crash_without_a_case_names_the_target() {
         let script = format!("read -r line; echo '{HELLO}'; read -r line; kill -ABRT $$");
-        let Verdict::Fail(violation) = asked(&script).unwrap() else {
+        let Verdict::Fail(violation) = verdict_of(&script).unwrap() else {
             panic!("no failure");
         };
         assert_eq!(violation.check, NO_ABORT);
@@ -366,9 +244,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_worker_cannot_do_is_an_error() {
-        let reply = r#"{"reply":{"error":"gone"}}"#;
+    fn an_error_of_the_worker_is_an_error() {
+        let reply = r#"{"reply":{"error":"broken"}}"#;
         let script = format!("read -r line; echo '{HELLO}'; read -r line; echo '{reply}'");
-        assert_eq!(asked(&script).unwrap_err().to_string(), "gone");
+        assert_eq!(verdict_of(&script).unwrap_err().to_string(), "broken");
     }
 }

@@ -1,83 +1,93 @@
 //! The neutral coverage on a small program, built for coverage by the test, whose regions are known by hand.
 
-use campaign::coverage::{
-    GrowthPoint, Hits, Input, NeutralBuild, Portion, Profile, Region, RegionSet, Replay, SourceMap,
-    Verdicts,
-};
-use campaign::replay::{NO_ABORT, NO_HANG, Verdict};
-use llvm_profparser::CoverageMapping;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
-use worker::protocol::{self, Reply, Request, Response};
+use std::time::{Duration, Instant};
+
+use campaign::coverage::{
+    GrowthPoint, Hits, Input, Portion, Profile, Replay, SourceMap, build_worker,
+};
+use campaign::replay::{NO_ABORT, NO_HANG, Verdict};
+use llvm_profparser::CoverageMapping;
+use worker::protocol::{self, Request};
 use worker::violation::NO_PANIC;
 
 mod coverage_fixture;
 
-use coverage_fixture::{FILE, Fixture, build, fixture};
+use coverage_fixture::{FILE, Fixture, fixture};
 
 /// The regions that each input reaches by itself.
-fn each(fixture: &Fixture, inputs: &[Input]) -> Vec<RegionSet> {
-    let paths: Vec<&Path> = inputs.iter().map(|input| input.path.as_path()).collect();
-    let mut sets = Vec::new();
-    let visit = |reached: campaign::coverage::Reached| {
-        assert_eq!(reached.input, sets.len());
-        sets.push(fixture.map.set(&reached.regions));
-        Ok(())
-    };
-    fixture.replay().each(&paths, visit).unwrap();
-    sets
+fn each(fixture: &Fixture, inputs: &[Input]) -> Vec<BTreeSet<usize>> {
+    let outcomes = outcomes(&fixture.replay(), inputs).into_iter();
+    let regions = outcomes.map(|outcome| outcome.1);
+    regions
+        .map(|regions| regions.into_iter().map(|(region, _)| region).collect())
+        .collect()
 }
 
-/// Regions of the code under test, by line and column of start and end.
-fn regions(places: &[(usize, usize, usize, usize)]) -> RegionSet {
-    let region = |&(start_line, start_column, end_line, end_column): &_| Region {
-        file: FILE.into(),
-        start_line,
-        start_column,
-        end_line,
-        end_column,
+/// The first line and column of a region, and its last.
+type Place = (usize, usize, usize, usize);
+
+/// The numbers of regions of the code under test.
+fn regions(places: &[Place]) -> BTreeSet<usize> {
+    let regions = fixture().map.regions();
+    let number = |place: &Place| {
+        let is_here = regions.iter().position(|region| {
+            let start = (region.start_line, region.start_column);
+            let end = (region.end_line, region.end_column);
+            *place == (start.0, start.1, end.0, end.1)
+        });
+        is_here.unwrap_or_else(|| panic!("no region {place:?}"))
     };
-    places.iter().map(region).collect()
+    places.iter().map(number).collect()
 }
 
 /// What every run of `branch` reaches, and its two arms.
-const BRANCH: [(usize, usize, usize, usize); 3] = [(3, 1, 3, 32), (4, 8, 4, 17), (9, 1, 9, 2)];
-const BRANCH_THEN: (usize, usize, usize, usize) = (5, 9, 5, 10);
-const BRANCH_ELSE: (usize, usize, usize, usize) = (7, 9, 7, 10);
-const GENERIC_THEN: (usize, usize, usize, usize) = (14, 9, 14, 18);
-const GENERIC_ELSE: (usize, usize, usize, usize) = (16, 9, 16, 18);
+const BRANCH: [Place; 3] = [(3, 1, 3, 32), (4, 8, 4, 17), (9, 1, 9, 2)];
+const BRANCH_THEN: Place = (5, 9, 5, 10);
+const BRANCH_ELSE: Place = (7, 9, 7, 10);
+const GENERIC_THEN: Place = (14, 9, 14, 18);
+const GENERIC_ELSE: Place = (16, 9, 16, 18);
 /// What `checked` reaches before it can stop, as far as it is counted and not derived.
-const CHECKED_ENTRY: [(usize, usize, usize, usize); 2] = [(32, 1, 32, 42), (33, 8, 33, 18)];
+const CHECKED_ENTRY: [Place; 2] = [(32, 1, 32, 42), (33, 8, 33, 18)];
 /// The abort, whose counter is a difference.
-const CHECKED_ABORT: (usize, usize, usize, usize) = (34, 9, 34, 28);
-const CHECKED_LOOP: (usize, usize, usize, usize) = (37, 9, 39, 10);
-const CHECKED_OK: (usize, usize, usize, usize) = (44, 40, 44, 49);
+const CHECKED_ABORT: Place = (34, 9, 34, 28);
+const CHECKED_LOOP: Place = (37, 9, 39, 10);
+const CHECKED_OK: Place = (44, 40, 44, 49);
 
 #[test]
 fn every_region_of_the_code_under_test_is_known_and_nothing_else() {
     let map = &fixture().map;
-    let all = map.all();
+    let all: BTreeSet<usize> = (0..map.regions().len()).collect();
     assert_eq!(all.len(), 37);
     // Not the worker, which was built with counters as well, and not what `cfg(test)` leaves out.
+    let regions = map.regions().iter();
     assert!(
-        all.iter()
+        regions
+            .clone()
             .all(|region| region.file == FILE && region.end_line <= 45)
     );
     // The function that nobody calls is there.
-    assert!(all.iter().any(|region| region.start_line == 20));
+    assert!(regions.clone().any(|region| region.start_line == 20));
     let by_crate = map.summary_by_crate(&all);
     assert_eq!(by_crate.keys().collect::<Vec<_>>(), ["code"]);
     assert_eq!(by_crate["code"], map.summary(&all));
-    assert_eq!(
-        map.summary(&all).functions,
-        Portion {
-            covered: 5,
-            total: 5
-        }
-    );
+    let functions = Portion {
+        covered: 5,
+        total: 5,
+    };
+    assert_eq!(map.summary(&all).functions, functions);
+    let json = serde_json::to_string(&map.regions()[0]).unwrap();
+    assert_eq!(json, format!("\"{FILE}:3:1-3:32\""));
+
+    let elsewhere = SourceMap::of_worker(&fixture().binary, &fixture().root, "elsewhere/");
+    let error = elsewhere.unwrap_err().to_string();
+    assert!(error.contains("no source region under"), "{error}");
+    let other = SourceMap::of_worker(Path::new("/bin/true"), &fixture().root, "crates/");
+    let error = other.unwrap_err().to_string();
+    assert!(error.contains("not built for coverage"), "{error}");
 }
 
 #[test]
@@ -94,20 +104,9 @@ fn a_branch_reaches_its_own_arm_only() {
     assert_eq!(each(fixture, &inputs), expected);
 
     let summary = fixture.map.summary(&then_arm);
-    assert_eq!(
-        summary.regions,
-        Portion {
-            covered: 4,
-            total: 37
-        }
-    );
-    assert_eq!(
-        summary.functions,
-        Portion {
-            covered: 1,
-            total: 5
-        }
-    );
+    let portion = |covered, total| Portion { covered, total };
+    assert_eq!(summary.regions, portion(4, 37));
+    assert_eq!(summary.functions, portion(1, 5));
     // Lines 3, 4, 5 and 9.
     assert_eq!(summary.lines.covered, 4);
 }
@@ -120,21 +119,14 @@ fn copies_of_a_generic_function_count_once() {
     let replayed = fixture.replay().grow(&inputs).unwrap();
     let arms = regions(&[GENERIC_THEN, GENERIC_ELSE]);
     assert!(replayed.covered.is_superset(&arms));
-    let generic: Vec<_> = fixture
-        .map
-        .all()
-        .iter()
-        .filter(|r| (11..=18).contains(&r.start_line))
-        .cloned()
-        .collect();
-    assert_eq!(replayed.covered, generic.into_iter().collect());
+    let all = fixture.map.regions().iter().enumerate();
+    let generic = all.filter(|(_, region)| (11..=18).contains(&region.start_line));
+    assert_eq!(
+        replayed.covered,
+        generic.map(|(number, _)| number).collect()
+    );
     // The other arm in either copy is nothing new; the last input ends the curve.
-    let regions: Vec<_> = replayed
-        .growth
-        .points
-        .iter()
-        .map(|point| point.regions)
-        .collect();
+    let regions: Vec<_> = replayed.growth.iter().map(|point| point.regions).collect();
     assert_eq!(regions, [7, 8, 8]);
 }
 
@@ -163,15 +155,12 @@ fn growth_follows_arrival() {
     let last = fixture.map.summary(&replayed.covered);
     assert_eq!(last.lines.covered, points[3].lines);
     assert_eq!(last.functions.covered, points[3].functions);
-    assert_eq!(replayed.growth.points, points);
-    let verdicts = Verdicts {
-        passed: 5,
-        rejected: 1,
-        ..Verdicts::default()
-    };
-    assert_eq!(replayed.verdicts, verdicts);
+    assert_eq!(replayed.growth, points);
     assert!(replayed.finds.is_empty());
     assert_eq!(replayed.covered.len(), 12);
+
+    let nothing = fixture.replay().grow(&[]).unwrap();
+    assert!(nothing.growth.is_empty() && nothing.covered.is_empty());
 }
 
 #[test]
@@ -190,18 +179,14 @@ fn a_crash_and_a_hang_lose_nothing() {
     );
     inputs.push(missing);
     let replayed = fixture.replay().grow(&inputs).unwrap();
-    let verdicts = Verdicts {
-        passed: 3,
-        rejected: 0,
-        failed: 4,
-        errors: 1,
-    };
-    assert_eq!(replayed.verdicts, verdicts);
-
-    let name = |find: &campaign::coverage::Find| find.path.file_name().unwrap().to_owned();
-    let names: Vec<_> = replayed.finds.iter().map(name).collect();
+    let names: Vec<_> = replayed
+        .finds
+        .iter()
+        .map(|(path, _)| path.file_name().unwrap())
+        .collect();
     assert_eq!(names, ["0", "2", "3", "5", "no such input"]);
-    let failed = |find: usize| match &replayed.finds[find].verdict {
+    assert!(matches!(replayed.finds[4].1, Verdict::Error { .. }));
+    let failed = |find: usize| match &replayed.finds[find].1 {
         Verdict::Fail(violation) => (violation.check.as_str(), violation.facts().join("; ")),
         other => panic!("{other:?}"),
     };
@@ -301,13 +286,16 @@ fn batches_and_single_inputs_give_the_same() {
     }
 
     // And these are the outcomes that the inputs are made for.
-    let verdicts = Verdicts {
-        passed: 1189,
-        rejected: 1,
-        failed: 8,
-        errors: 2,
+    let count = |wanted: fn(&Verdict) -> bool| {
+        let verdicts = batched.iter().map(|outcome| &outcome.0);
+        verdicts.filter(|&verdict| wanted(verdict)).count()
     };
-    assert_eq!(replay.grow(&inputs).unwrap().verdicts, verdicts);
+    assert_eq!(count(|verdict| *verdict == Verdict::Pass), 1189);
+    assert_eq!(
+        count(|verdict| matches!(verdict, Verdict::Rejected { .. })),
+        1
+    );
+    assert_eq!(count(|verdict| matches!(verdict, Verdict::Fail(_))), 8);
     let check = |place: usize| match &batched[place].0 {
         Verdict::Fail(violation) => violation.check.as_str(),
         other => panic!("{place}: {other:?}"),
@@ -345,41 +333,26 @@ fn the_librarys_own_report_agrees() {
         .env("LLVM_PROFILE_FILE", format!("{}%c", path.display()))
         .output()
         .unwrap();
-    let answers: Vec<&[u8]> = output
-        .stdout
-        .split_inclusive(|&byte| byte == b'\n')
-        .collect();
-    assert_eq!(answers.len(), inputs.len());
-    for answer in answers {
-        let reply = Response::parse(answer).unwrap().reply;
-        assert_eq!(reply, Reply::Verdict(Verdict::Pass));
-    }
+    let answers = output.stdout.split(|&byte| byte == b'\n');
+    let passed = answers.filter(|line| line.ends_with(br#"{"verdict":"pass"}}}"#));
+    assert_eq!(passed.count(), inputs.len());
 
     let reached = fixture.map.reached_in(&Profile::read(&path).unwrap());
     let profile = llvm_profparser::parse(&path).unwrap();
     let binaries = [fixture.binary.clone()];
     let report = CoverageMapping::new(&binaries, &profile, false).unwrap();
     let report = report.generate_report().unwrap();
-    let mut theirs = BTreeSet::new();
-    for (file, result) in &report.files {
-        let Ok(file) = file.strip_prefix(fixture.root.canonicalize().unwrap()) else {
-            continue;
-        };
-        if !file.starts_with("crates") {
-            continue;
-        }
-        for (place, count) in &result.hits {
-            if *count > 0 {
-                theirs.insert((
-                    place.line_start,
-                    place.column_start,
-                    place.line_end,
-                    place.column_end,
-                ));
-            }
-        }
-    }
-    let theirs: Vec<_> = theirs.into_iter().collect();
+    let root = fixture.root.canonicalize().unwrap().join("crates");
+    let files = report
+        .files
+        .iter()
+        .filter(|(file, _)| file.starts_with(&root));
+    let hits = files.flat_map(|(_, result)| &result.hits);
+    let theirs: BTreeSet<Place> = hits
+        .filter(|(_, count)| **count > 0)
+        .map(|(at, _)| (at.line_start, at.column_start, at.line_end, at.column_end))
+        .collect();
+    let theirs: Vec<Place> = theirs.into_iter().collect();
     assert!(theirs.len() > 20, "{theirs:?}");
     assert_eq!(reached, regions(&theirs));
 }
@@ -389,106 +362,43 @@ fn many_inputs_take_one_worker() {
     let fixture = fixture();
     let pair = fixture.inputs("many", &[b"b\x01", b"s\x64"]);
     let inputs: Vec<_> = pair.iter().cycle().take(20_000).cloned().collect();
+    let started = Instant::now();
     let replayed = fixture.replay().grow(&inputs).unwrap();
-    assert_eq!(replayed.verdicts.passed, 20_000);
-    println!("{:.0} inputs a second", replayed.inputs_per_second);
+    let rate = inputs.len() as f64 / started.elapsed().as_secs_f64();
+    assert!(replayed.finds.is_empty());
+    println!("{rate:.0} inputs a second");
     // Starting a process for each input would not get near this.
-    assert!(
-        replayed.inputs_per_second > 2000.0,
-        "{}",
-        replayed.inputs_per_second
-    );
-}
-
-#[test]
-fn no_inputs_no_points() {
-    let replayed = fixture().replay().grow(&[]).unwrap();
-    assert!(replayed.growth.points.is_empty() && replayed.covered.is_empty());
-}
-
-#[test]
-fn a_build_that_fails_repeats_the_compilers_message() {
-    let root = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| {
-        let path = root.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
-    let manifest = "[package]\nname = \"fixture_worker\"\nedition = \"2024\"\n[workspace]\n";
-    write("Cargo.toml", manifest);
-    write("src/main.rs", "fn main() { no_such_function() }");
-    let error = build(root.path()).build().unwrap_err().to_string();
-    assert!(error.contains("no_such_function"), "{error}");
-    assert!(error.contains("fixture_worker failed"), "{error}");
-
-    // A folder under test in which there is no source, and a binary without counters.
-    write("src/main.rs", "fn main() {}");
-    let binary = build(root.path()).build().unwrap();
-    let error = SourceMap::of_worker(&binary, root.path(), "crates/").unwrap_err();
-    assert!(
-        error.to_string().contains("no source region under"),
-        "{error}"
-    );
-    let error = SourceMap::of_worker(Path::new("/bin/true"), root.path(), "crates/").unwrap_err();
-    assert!(
-        error.to_string().contains("not built for coverage"),
-        "{error}"
-    );
+    assert!(rate > 2000.0, "{rate}");
 }
 
 #[test]
 fn a_worker_that_cannot_report_coverage_is_an_error_and_no_find() {
     let fixture = fixture();
     let inputs = fixture.inputs("mute", &[b"b\x01"]);
-    let echo = Replay {
-        binary: Path::new("/bin/cat"),
-        ..fixture.replay()
-    };
-    let error = echo.grow(&inputs).unwrap_err().to_string();
-    assert!(error.contains("not a worker with coverage"), "{error}");
-    let gone = Replay {
-        binary: Path::new("/bin/false"),
-        ..fixture.replay()
-    };
-    let error = gone.grow(&inputs).unwrap_err().to_string();
-    assert!(
-        error.contains("did not start") && error.contains("exit status: 1"),
-        "{error}"
-    );
-    let absent = Replay {
-        binary: Path::new("/no/such/worker"),
-        ..fixture.replay()
-    };
-    let error = absent.grow(&inputs).unwrap_err().to_string();
-    assert!(error.contains("could not be started"), "{error}");
+    for (binary, why) in [
+        ("/bin/cat", "is not a worker for this tool"),
+        (
+            "/bin/false",
+            "at its start: the process died: exit status: 1",
+        ),
+        ("/no/such/worker", "cannot be started"),
+    ] {
+        let replay = Replay {
+            binary: Path::new(binary),
+            ..fixture.replay()
+        };
+        let error = format!("{:#}", replay.grow(&inputs).unwrap_err());
+        assert!(error.contains(why), "{error}");
+    }
 }
 
 /// The project's own worker: an input that is a case reaches the calculators and no scanner.
 #[test]
 fn the_real_worker_reports_coverage_of_the_crates() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("neutral");
-    let build = NeutralBuild {
-        manifest: root.join("Cargo.toml"),
-        binary: "replay_worker".into(),
-        target_dir: folder.clone(),
-    };
-    let binary = build.build().unwrap();
-    let map = SourceMap::of_worker(&binary, root, "crates/").unwrap();
-    let all: Vec<_> = map
-        .summary_by_crate(&RegionSet::default())
-        .into_keys()
-        .collect();
-    for name in ["measure", "qcow2", "shared", "vhd", "vhdx", "vmdk"] {
-        assert!(
-            all.iter().any(|known| known == name),
-            "{name} is not in {all:?}"
-        );
-    }
-
+    let binary = build_worker(&root, &folder).unwrap();
+    let map = SourceMap::of_worker(&binary, &root, "crates/").unwrap();
     // Raw, and a virtual size of 1 MiB of which nothing is allocated.
     let mut case = [0; 42];
     case[8] = 0x10;
@@ -506,8 +416,11 @@ fn the_real_worker_reports_coverage_of_the_crates() {
         executions: 0,
     };
     let replayed = replay.grow(&[input]).unwrap();
-    assert_eq!(replayed.verdicts.passed, 1, "{:?}", replayed.finds);
+    assert!(replayed.finds.is_empty(), "{:?}", replayed.finds);
     let by_crate = map.summary_by_crate(&replayed.covered);
-    assert!(by_crate["measure"].regions.covered > 0);
-    assert_eq!(by_crate["vhdx"].regions.covered, 0);
+    for name in ["measure", "qcow2", "shared", "vhd", "vhdx", "vmdk"] {
+        let regions = by_crate[name].regions;
+        assert!(regions.total > 0, "{name}");
+        assert_eq!(regions.covered > 0, name == "measure", "{name}");
+    }
 }

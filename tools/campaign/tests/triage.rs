@@ -2,22 +2,22 @@
 
 mod stand_in;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use campaign::progress::Progress;
 use campaign::triage::collect::collect;
-use campaign::triage::group::{Environment, Group, Report, Status, VERSION};
+use campaign::triage::group::{Group, Report, Status};
 use campaign::triage::judge::Bench;
 use campaign::triage::minimise::Budget;
-use campaign::triage::output::{Kept, keep, write};
-use campaign::triage::sort;
+use campaign::triage::output::{Kept, keep};
+use campaign::triage::triage;
+use serde_json::Value;
 use worker::TargetInfo;
 
-const CALC: [&str; 1] = ["fuzz_measure_calc"];
-
-/// Judges an input by its first letter, and counts what it is asked to run.
+/// Judges an input by its first letter, and counts the runs.
 const WORKER: &str = r#"
 words='"case":{"words":"VHDX, as the script has it","rust":"fn main() {}"}'
 vhdx='"part":{"name":"calculator","format":"vhdx"}'
@@ -48,11 +48,6 @@ run() {
 
 /// A worker on which every input passes.
 const PASSES: &str = "run() { pass; }\n";
-
-const BUDGET: Budget = Budget {
-    tries: 200,
-    time: Duration::from_secs(2),
-};
 
 struct Place {
     folder: tempfile::TempDir,
@@ -107,42 +102,35 @@ impl Place {
         self.sort_of(&["finds"])
     }
 
-    /// Sorts what is at these places.
+    /// Sorts the finds at these places.
     fn sort_of(&self, places: &[&str]) -> Report {
         let places: Vec<PathBuf> = places
             .iter()
             .map(|place| self.folder.path().join(place))
             .collect();
-        let collected = collect(&places, &CALC, &CALC).unwrap();
-        let bench = Bench {
+        let calc = calc();
+        let collected = collect(&places, &[&calc], &[&calc]).unwrap();
+        triage(&self.bench(), collected, &self.out()).unwrap()
+    }
+
+    fn bench(&self) -> Bench {
+        Bench {
             worker: self.worker(),
             root: self.root(),
+            command: "cargo campaign".to_owned(),
             time_out: Duration::from_secs(1),
+            budget: Budget {
+                tries: 200,
+                time: Duration::from_secs(2),
+            },
             cores: 8,
             progress: Progress::new(),
-        };
-        let last = Report::read(&self.out());
-        let sorted = sort(&bench, &collected.finds, &self.out(), last.as_ref(), BUDGET).unwrap();
-        let report = Report {
-            version: VERSION,
-            made: "2026-01-01T00:00:00Z".into(),
-            environment: Environment {
-                commit: "abc".into(),
-                rustc: "rustc 1".into(),
-                system: "Linux".into(),
-            },
-            command: "cargo campaign".into(),
-            time_out_seconds: 1.0,
-            interrupted: false,
-            finds: collected.finds.len(),
-            replayed: sorted.replayed,
-            troubles: sorted.troubles,
-            groups: sorted.groups,
-            earlier: sorted.earlier,
-        };
-        write(&report, &sorted.reproduced, &self.out(), &self.root(), None).unwrap();
-        report
+        }
     }
+}
+
+fn calc() -> TargetInfo {
+    TargetInfo::new("fuzz_measure_calc", "calculators", 4096)
 }
 
 fn group<'a>(report: &'a Report, key: &str) -> &'a Group {
@@ -156,6 +144,7 @@ fn group<'a>(report: &'a Report, key: &str) -> &'a Group {
     })
 }
 
+const PANIC: &str = "crates/vhd/src/lib.rs:7: attempt to add N with overflow";
 const AFL: &str = "default/crashes/id:000000,sig:06,src:000001,time:1500,execs:9,op:havoc";
 
 #[test]
@@ -172,10 +161,7 @@ fn finds_that_fail_alike_are_a_group_with_a_small_reproducer() {
     let report = place.sort();
     assert_eq!(report.groups.len(), 4, "{:#?}", report.groups);
 
-    let panic = group(
-        &report,
-        "crates/vhd/src/lib.rs:7: attempt to add N with overflow",
-    );
+    let panic = group(&report, PANIC);
     assert_eq!(panic.inputs.len(), 2);
     assert_eq!(panic.engines["afl"].first_ms, Some(1_001_500));
     assert_eq!(panic.engines["afl"].first_after_ms, Some(1500));
@@ -183,27 +169,21 @@ fn finds_that_fail_alike_are_a_group_with_a_small_reproducer() {
     let reproducer = panic.reproducer.as_ref().unwrap();
     assert_eq!((reproducer.size, reproducer.original_size), (1, 3));
     assert!(reproducer.complete && reproducer.hex.as_deref() == Some("50"));
-    let kept = place
-        .out()
-        .join("regressions/fuzz_measure_calc")
-        .join(&reproducer.file);
-    assert_eq!(fs::read(kept).unwrap(), b"P");
-    let original = place.out().join("originals/fuzz_measure_calc");
-    assert_eq!(
-        fs::read(original.join(&reproducer.original)).unwrap(),
-        b"Pyy"
-    );
+    let content = |folder: &str, file: &str| {
+        let folder = place.out().join(folder).join("fuzz_measure_calc");
+        fs::read(folder.join(file)).unwrap()
+    };
+    assert_eq!(content("regressions", &reproducer.file), b"P");
+    assert_eq!(content("originals", &reproducer.original), b"Pyy");
 
     let died = group(&report, "fuzz_measure_calc: the process died: signal 6");
     assert_eq!(died.reproducer.as_ref().unwrap().size, 1);
 
     // The wrong kind of error is a consequence of the option that is accepted.
-    let accepts = group(
-        &report,
-        "vhdx calculator: an answer where InvalidOption is due",
-    );
+    let title = "vhdx calculator: an answer where InvalidOption is due";
+    let accepts = group(&report, title);
     assert_eq!(accepts.inputs.len(), 2);
-    assert_eq!(accepts.inputs[0].size, 2);
+    assert_eq!(accepts.inputs[0].find.size, 2);
     let issue = fs::read_to_string(place.out().join(format!("issues/{}.md", accepts.id))).unwrap();
     for part in [
         "# vhdx calculator: an answer where InvalidOption is due (`calc.answer_is_exact`)",
@@ -216,35 +196,26 @@ fn finds_that_fail_alike_are_a_group_with_a_small_reproducer() {
         "cargo campaign replay --target fuzz_measure_calc",
         "| libFuzzer | 2 |",
         "InvalidSize where InvalidOption is due: 1 input\n",
-        "- Commit: abc",
+        "- Commit: unknown (no git repository)",
     ] {
         assert!(issue.contains(part), "{part:?} is not in:\n{issue}");
     }
     let summary = fs::read_to_string(place.out().join("summary.md")).unwrap();
-    assert!(
-        summary.contains("4 groups, of 6 inputs that fail."),
-        "{summary}"
-    );
+    let count = "Failing: 6 inputs in 4 groups.";
+    assert!(summary.contains(count), "{summary}");
 }
 
 #[test]
 fn hangs_take_bounded_time() {
-    let names: Vec<String> = (0..20).map(|nth| format!("timeout-{nth}")).collect();
-    let contents: Vec<String> = (0..20).map(|nth| format!("H{nth}")).collect();
-    let finds: Vec<(&str, &str)> = names
-        .iter()
-        .map(String::as_str)
-        .zip(contents.iter().map(String::as_str))
-        .collect();
-    let place = Place::new(&finds);
+    let place = Place::new(&[]);
+    for nth in 0..20 {
+        place.add(&format!("timeout-{nth}"), &format!("H{nth}"));
+    }
     let started = Instant::now();
     let report = place.sort();
     // Each sleeps for a minute.
-    assert!(
-        started.elapsed() < Duration::from_secs(20),
-        "{:?}",
-        started.elapsed()
-    );
+    let time = started.elapsed();
+    assert!(time < Duration::from_secs(20), "{time:?}");
     let hang = &report.groups[0];
     assert_eq!(report.groups.len(), 1);
     assert_eq!(hang.inputs.len(), 20);
@@ -259,7 +230,7 @@ fn what_does_not_reproduce_is_a_group_and_what_was_mended_is_another() {
     let report = place.sort();
     let passes = group(&report, "fuzz_measure_calc: does not reproduce");
     assert_eq!(passes.status, Status::Unreproduced);
-    assert_eq!((passes.inputs.len(), passes.inputs[0].size), (1, 1));
+    assert_eq!((passes.inputs.len(), passes.inputs[0].find.size), (1, 1));
     assert!(passes.reproducer.is_none());
     let at_times = report.of(Status::Fails).find(|group| group.at_times == 1);
     assert_eq!(at_times.unwrap().check, "scan.reads_bounded");
@@ -268,17 +239,14 @@ fn what_does_not_reproduce_is_a_group_and_what_was_mended_is_another() {
     let report = place.sort();
     assert_eq!(report.of(Status::Fails).count(), 0);
     assert_eq!(report.of(Status::Unreproduced).count(), 1);
-    let mended = group(
-        &report,
-        "crates/vhd/src/lib.rs:7: attempt to add N with overflow",
-    );
+    let mended = group(&report, PANIC);
     assert_eq!(mended.status, Status::Mended);
     assert_eq!(mended.check, "subject.no_panic");
     let again = place.sort();
     assert_eq!(again.of(Status::Mended).count(), 2, "it is not forgotten");
 
     // The reproducer that is kept is still there, and goes where regressions are.
-    let targets = CALC.map(|name| TargetInfo::new(name, "calculators", 4096));
+    let targets = [calc()];
     let kept = keep(&again, &place.out(), &place.root(), &targets).unwrap();
     assert_eq!((kept.new.len(), kept.too_long.len()), (2, 0));
     let regressions = place.root().join("corpus/regressions");
@@ -306,7 +274,7 @@ fn what_one_triage_does_not_look_at_is_not_forgotten() {
     assert_eq!(only_first.earlier.len(), 1);
     place.works_like(PASSES);
     assert_eq!(place.sort().of(Status::Mended).count(), 2);
-    // Files that are gone are nobody's business any more.
+    // Files that no longer exist are not remembered.
     fs::remove_file(there).unwrap();
     assert!(place.sort().earlier.is_empty());
 }
@@ -335,28 +303,18 @@ fn a_reproducer_is_not_minimised_twice() {
 #[test]
 fn a_find_that_vanishes_is_reported_and_the_rest_continues() {
     let place = Place::new(&[("crash-1", "Pyy"), ("crash-2", "Q")]);
-    let finds = collect(&[place.folder.path().join("finds")], &CALC, &CALC)
-        .unwrap()
-        .finds;
-    let gone = finds.iter().find(|find| find.size == 1).unwrap().path();
-    fs::remove_file(gone).unwrap();
-    let bench = Bench {
-        worker: place.folder.path().join("vanishes"),
-        root: place.root(),
-        time_out: Duration::from_secs(1),
-        cores: 1,
-        progress: Progress::new(),
-    };
-    let gone = "run() {\n    [ -e \"$1\" ] || { reply '{\"error\":\"gone\"}'; return; }\n";
-    stand_in::write_worker(&bench.worker, &WORKER.replace("run() {\n", gone));
-    let sorted = sort(&bench, &finds, &place.out(), None, BUDGET).unwrap();
-    assert_eq!(sorted.troubles.len(), 1);
-    assert!(
-        sorted.troubles[0].contains("crash-2: No such file"),
-        "{:?}",
-        sorted.troubles
-    );
-    assert_eq!(sorted.groups.len(), 1);
+    let calc = calc();
+    let finds = [place.folder.path().join("finds")];
+    let collected = collect(&finds, &[&calc], &[&calc]).unwrap();
+    let vanishes = collected.finds.iter().find(|find| find.size == 1);
+    fs::remove_file(vanishes.unwrap().path()).unwrap();
+    let reads = "run() {\n    [ -e \"$1\" ] || { reply '{\"error\":\"missing\"}'; return; }\n";
+    place.works_like(&WORKER.replace("run() {\n", reads));
+    let report = triage(&place.bench(), collected, &place.out()).unwrap();
+    assert_eq!(report.troubles.len(), 1);
+    let trouble = &report.troubles[0];
+    assert!(trouble.contains("crash-2: No such file"), "{trouble}");
+    assert_eq!(report.groups.len(), 1);
 }
 
 /// What SARIF 2.1.0 requires of a log, and code scanning of a result.
@@ -370,50 +328,48 @@ fn the_sarif_log_has_what_the_standard_requires() {
     let report = place.sort();
     assert_eq!(report.groups.len(), 3);
     let text = fs::read_to_string(place.out().join("triage.sarif")).unwrap();
-    let log: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let log: Value = serde_json::from_str(&text).unwrap();
+    let text = |pointer: &str, of: &Value| {
+        let value = of.pointer(pointer).and_then(Value::as_str);
+        value
+            .unwrap_or_else(|| panic!("no {pointer} in {of}"))
+            .to_owned()
+    };
     assert_eq!(log["version"], "2.1.0");
-    assert!(
-        log["$schema"]
-            .as_str()
-            .unwrap()
-            .ends_with("sarif-2.1.0.json")
-    );
-    let runs = log["runs"].as_array().unwrap();
-    assert_eq!(runs.len(), 1);
-    let driver = &runs[0]["tool"]["driver"];
-    assert!(!driver["name"].as_str().unwrap().is_empty());
-    let rules = driver["rules"].as_array().unwrap();
-    let ids: Vec<&str> = rules
-        .iter()
-        .map(|rule| rule["id"].as_str().unwrap())
-        .collect();
-    assert_eq!(
-        ids,
-        ["calc.answer_is_exact", "subject.no_panic", "unreproduced"]
-    );
+    assert!(text("/$schema", &log).ends_with("sarif-2.1.0.json"));
+    let [run] = log["runs"].as_array().unwrap().as_slice() else {
+        panic!("{log}");
+    };
+    assert!(!text("/tool/driver/name", run).is_empty());
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    let ids: Vec<String> = rules.iter().map(|rule| text("/id", rule)).collect();
+    let expected = ["calc.answer_is_exact", "subject.no_panic", "unreproduced"];
+    assert_eq!(ids, expected);
     for rule in rules {
-        let sentence = rule["shortDescription"]["text"].as_str().unwrap();
+        let sentence = text("/shortDescription/text", rule);
         assert!(sentence.ends_with('.') && sentence.len() > 20, "{sentence}");
     }
-    let results = runs[0]["results"].as_array().unwrap();
-    assert_eq!(results.len(), 3);
-    let mut fingerprints = std::collections::BTreeSet::new();
+    let results = run["results"].as_array().unwrap();
+    let mut fingerprints = BTreeSet::new();
     for result in results {
-        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
-        assert_eq!(result["ruleId"].as_str().unwrap(), ids[index]);
+        let id = text("/ruleId", result);
+        let rule = ids.iter().position(|known| *known == id).unwrap();
+        assert_eq!(result["ruleIndex"], rule);
         assert_eq!(result["level"], "error");
-        assert!(!result["message"]["text"].as_str().unwrap().is_empty());
-        let place_told = &result["locations"][0]["physicalLocation"];
-        let uri = place_told["artifactLocation"]["uri"].as_str().unwrap();
-        assert!(place.root().join(uri).is_file(), "{uri}");
-        assert!(!Path::new(uri).is_absolute());
-        let line = place_told["region"]["startLine"].as_u64().unwrap();
-        if ids[index] == "subject.no_panic" {
-            assert_eq!((uri, line), ("crates/vhd/src/lib.rs", 7));
+        assert!(!text("/message/text", result).is_empty());
+        let location = &result["locations"][0]["physicalLocation"];
+        let uri = text("/artifactLocation/uri", location);
+        assert!(
+            Path::new(&uri).is_relative() && place.root().join(&uri).is_file(),
+            "{uri}"
+        );
+        let line = &location["region"]["startLine"];
+        if id == "subject.no_panic" {
+            assert_eq!((&*uri, line), ("crates/vhd/src/lib.rs", &7.into()));
         } else {
-            assert_eq!(line, 1);
+            assert_eq!(*line, 1);
         }
-        fingerprints.insert(result["partialFingerprints"]["group/v1"].to_string());
+        fingerprints.insert(text("/partialFingerprints/group~1v1", result));
     }
-    assert_eq!(fingerprints.len(), 3);
+    assert_eq!((results.len(), fingerprints.len()), (3, 3));
 }

@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use campaign::engine::session::INTERRUPTED;
 use campaign::progress::Progress;
 use campaign::triage::collect::collect;
+use campaign::triage::group::Report;
 use campaign::triage::judge::Bench;
-use campaign::triage::reproduce::BUDGET;
-use campaign::triage::sort;
+use campaign::triage::minimise::Budget;
+use campaign::triage::triage;
+use worker::TargetInfo;
 
 /// Takes a tenth of a second for an input, and lets it fail.
 const WORKER: &str = r#"
@@ -33,12 +35,17 @@ fn ctrl_c_gives_the_groups_so_far() {
     for nth in 0..1000 {
         fs::write(finds.join(format!("crash-{nth}")), format!("{nth:0200}")).unwrap();
     }
-    let calc = ["fuzz_measure_calc"];
-    let finds = collect(&[finds], &calc, &calc).unwrap().finds;
+    let calc = &TargetInfo::new("fuzz_measure_calc", "calculators", 4096);
+    let collected = collect(&[finds], &[calc], &[calc]).unwrap();
     let bench = Bench {
         worker,
         root: folder.path().to_owned(),
+        command: "cargo campaign".to_owned(),
         time_out: Duration::from_secs(5),
+        budget: Budget {
+            tries: 20_000,
+            time: Duration::from_secs(30),
+        },
         cores: 2,
         progress: Progress::new(),
     };
@@ -47,21 +54,17 @@ fn ctrl_c_gives_the_groups_so_far() {
         INTERRUPTED.store(true, Ordering::SeqCst);
     });
     let started = Instant::now();
-    let sorted = sort(&bench, &finds, folder.path(), None, BUDGET).unwrap();
-    assert!(
-        started.elapsed() < Duration::from_secs(15),
-        "{:?}",
-        started.elapsed()
-    );
-    assert!(
-        sorted.replayed > 0 && sorted.replayed < 500,
-        "{}",
-        sorted.replayed
-    );
-    assert_eq!(sorted.groups.len(), 1);
-    assert_eq!(sorted.groups[0].inputs.len(), sorted.replayed);
-    // What there was no time to make smaller is there as it was found.
-    let reproducer = sorted.groups[0].reproducer.as_ref().unwrap();
+    let report = triage(&bench, collected, folder.path()).unwrap();
+    let time = started.elapsed();
+    assert!(time < Duration::from_secs(15), "{time:?}");
+    let replayed = report.replayed;
+    assert!(replayed > 0 && replayed < 500, "{replayed}");
+    assert!(report.interrupted);
+    assert_eq!(report.groups.len(), 1);
+    assert_eq!(report.groups[0].inputs.len(), replayed);
+    // An input that there was no time to make smaller is there as it was found.
+    let reproducer = report.groups[0].reproducer.as_ref().unwrap();
     assert!(!reproducer.complete);
     assert_eq!(reproducer.size, 200);
+    assert_eq!(Report::read(folder.path()), Some(report));
 }

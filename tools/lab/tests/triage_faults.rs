@@ -110,11 +110,11 @@ fn twelve_faults_are_twelve_groups() {
         let title = group.title();
         let (fault, _) = FAULTS.iter().find(|(_, group)| *group == title).unwrap();
         for input in &group.inputs {
-            let shows = &truth[&input.name].faults;
+            let shows = &truth[&input.find.name].faults;
             assert!(
                 shows.iter().any(|shown| shown == fault),
                 "{} is in {title:?} and shows {shows:?}",
-                input.name
+                input.find.name
             );
         }
         let reproducer = group.reproducer.as_ref().unwrap();

@@ -24,7 +24,7 @@ const LARGEST: usize = 2048;
 type Alike<'a> = BTreeMap<(&'a str, &'a str, Vec<String>), Vec<Vec<u8>>>;
 
 /// What may be a find: who has it, its target, its file.
-fn candidates(corpora: &Inputs) -> Vec<(String, String, PathBuf)> {
+fn candidates(corpora: &Inputs, project: &Project) -> Vec<(String, String, PathBuf)> {
     let mut candidates = Vec::new();
     for (target, files) in corpora.iter() {
         for file in files {
@@ -32,7 +32,7 @@ fn candidates(corpora: &Inputs) -> Vec<(String, String, PathBuf)> {
         }
     }
     if let Some(folder) = std::env::var_os("ENGINES_FINDS") {
-        let known: Vec<&str> = corpora.iter().map(|(target, _)| target).collect();
+        let known: Vec<_> = project.targets().unwrap().iter().collect();
         for find in collect(&[folder.into()], &[], &known).unwrap().finds {
             for seen in find.sightings {
                 candidates.push((seen.engine, find.target.clone(), seen.path));
@@ -55,7 +55,7 @@ fn the_finds_are_made_anew() {
         &copies.join("inputs"),
     )
     .unwrap();
-    let candidates = candidates(&corpora);
+    let candidates = candidates(&corpora, &project);
     let copy = Copy::of(&sources, &copies.join("copy")).unwrap();
     // The faults that each candidate shows.
     let mut shown: BTreeMap<usize, Vec<String>> = BTreeMap::new();

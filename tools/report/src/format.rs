@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::Estimate;
 
 /// Stands where there is no number.
-pub(crate) const NONE: &str = "–";
+pub const NONE: &str = "–";
 
 /// A number with its thousands apart: `1 234 567`, with narrow no-break spaces.
 #[must_use]
@@ -24,7 +24,7 @@ pub fn grouped(number: u64) -> String {
 }
 
 /// A count, as [`grouped`] shows it.
-pub(crate) fn count(number: usize) -> String {
+pub fn count(number: usize) -> String {
     grouped(number as u64)
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn short(value: f64) -> String {
 }
 
 /// `part` of `whole` in percent, with one decimal: `33.3 %`.
-pub(crate) fn percent(part: usize, whole: usize) -> String {
+pub fn percent(part: usize, whole: usize) -> String {
     if whole == 0 {
         return NONE.to_owned();
     }
@@ -86,7 +86,7 @@ pub(crate) fn percent(part: usize, whole: usize) -> String {
 }
 
 /// A time in whole seconds: `8 s`, `1 min`, `1 h 30 min`.
-pub(crate) fn span(seconds: u64) -> String {
+pub fn span(seconds: u64) -> String {
     let parts = [
         (seconds / 3600, "h"),
         (seconds / 60 % 60, "min"),

@@ -1,4 +1,4 @@
-//! `campaign coverage`: what of the code under test the shipped corpora reach.
+//! `campaign coverage`: which regions of the code under test the shipped corpora reach.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,13 +16,12 @@ use crate::corpora::candidates::Candidates;
 use crate::corpora::pack::Inputs;
 use crate::corpora::zip_of;
 use crate::coverage::{
-    InMemory, Portion, Region, RegionSet, Replay, SourceMap, Summary, counted, lcov, pages,
+    InMemory, Portion, Region, Replay, SourceMap, Summary, counted, lcov, pages,
 };
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::reasons::{List, Place, function_at, text_at};
-use crate::replay::Verdict;
 
 /// Count the source regions of the code under test that corpora reach, and show where they are.
 ///
@@ -96,6 +95,8 @@ struct OfTarget {
     #[serde(skip)]
     first_failing: Option<String>,
     summary: Summary,
+    #[serde(skip)]
+    reached: BTreeSet<usize>,
 }
 
 /// Runs the command.
@@ -108,25 +109,24 @@ pub fn run(args: &Coverage, project: &Project) -> Result<ExitCode> {
     let candidates = inputs(args, project, &targets)?;
     let neutral = Neutral::build(project, &progress)?;
     let map = &neutral.map;
-    let mut reached = RegionSet::default();
+    let mut reached = BTreeSet::new();
     let mut of_targets = BTreeMap::new();
     let mut counts = vec![0_u64; map.regions().len()];
     for (name, inputs) in &candidates.inputs {
         let replay = neutral.replay(name);
-        let (of_target, regions) = replay_all(&replay, inputs, &mut counts, &progress)?;
+        let of_target = replay_all(&replay, inputs, &mut counts, &progress)?;
         if let (Some(fails), true) = (&of_target.first_failing, args.corpus.is_empty()) {
             bail!("{name}: {fails}");
         }
+        reached.extend(&of_target.reached);
         of_targets.insert(name.clone(), of_target);
-        reached.extend(regions);
     }
     export(args, project, map, &counts, &of_targets)?;
     let list = List::read(&project.shipped().join("unreached.toml"))?;
-    let unreached = unreached(project.root(), &(&map.all() - &reached), &list)?;
-    let places: Vec<Place> = unreached
-        .iter()
-        .map(|region| region.place.clone())
-        .collect();
+    let regions = map.regions().iter().enumerate();
+    let unreached = regions.filter(|(number, _)| !reached.contains(number));
+    let unreached = name_all(project.root(), unreached.map(|(_, region)| region), &list)?;
+    let places: Vec<Place> = unreached.iter().map(|of| of.place.clone()).collect();
     let wrongly_listed = list.stale(&places);
     let measured = Measured {
         all: map.summary(&reached),
@@ -145,14 +145,13 @@ pub fn run(args: &Coverage, project: &Project) -> Result<ExitCode> {
     Ok(super::end_of_replay(project, failing))
 }
 
-/// Replays the inputs of one target. Returns the regions that they reach, and adds to `counts` how many inputs
-/// executed each region.
+/// Replays the inputs of one target, and adds to `counts` how many of them executed each region.
 fn replay_all(
     replay: &Replay<'_>,
     inputs: &Inputs,
     counts: &mut [u64],
     progress: &Progress,
-) -> Result<(OfTarget, RegionSet)> {
+) -> Result<OfTarget> {
     let contents = InMemory(inputs.values().map(Vec::as_slice).collect());
     let mut line = progress.counted(replay.target, "inputs", inputs.len() as u64);
     let mut reached = BTreeSet::new();
@@ -160,11 +159,11 @@ fn replay_all(
     let started = Instant::now();
     replay.regions(&contents, |hits| {
         line.step();
-        for &(region, _) in hits.regions {
+        for region in hits.numbers() {
             counts[region] += 1;
             reached.insert(region);
         }
-        if !matches!(hits.verdict, Verdict::Pass | Verdict::Rejected { .. }) {
+        if hits.is_find() {
             failing += 1;
             let name = inputs.keys().nth(hits.input).map_or("", String::as_str);
             first_failing.get_or_insert_with(|| format!("{name} fails: {:?}", hits.verdict));
@@ -172,15 +171,14 @@ fn replay_all(
         Ok(())
     })?;
     line.done(progress);
-    let regions = replay.map.set(&reached);
-    let of_target = OfTarget {
+    Ok(OfTarget {
         inputs: inputs.len(),
         inputs_per_second: inputs.len() as f64 / started.elapsed().as_secs_f64(),
         failing,
         first_failing,
-        summary: replay.map.summary(&regions),
-    };
-    Ok((of_target, regions))
+        summary: replay.map.summary(&reached),
+        reached,
+    })
 }
 
 /// Writes the pages and the tracefile that are asked for.
@@ -228,90 +226,84 @@ fn inputs(args: &Coverage, project: &Project, targets: &[&TargetInfo]) -> Result
 }
 
 /// Names each of `regions`, with the reason why it is unreached where the list has one.
-fn unreached(root: &Path, regions: &RegionSet, list: &List) -> Result<Vec<Unreached>> {
-    let mut sources: BTreeMap<&str, String> = BTreeMap::new();
-    let mut all = Vec::new();
-    for region in regions.iter() {
-        if !sources.contains_key(region.file.as_str()) {
-            let path = root.join(&region.file);
-            let text = fs::read_to_string(&path)
+fn name_all<'a>(
+    root: &Path,
+    regions: impl Iterator<Item = &'a Region>,
+    list: &List,
+) -> Result<Vec<Unreached>> {
+    let (mut file, mut source) = ("", String::new());
+    let name = |region: &'a Region| {
+        if file != region.file {
+            file = &region.file;
+            let path = root.join(file);
+            source = fs::read_to_string(&path)
                 .with_context(|| format!("{} cannot be read", path.display()))?;
-            sources.insert(&region.file, text);
         }
-        let source = &sources[region.file.as_str()];
         let end = (region.end_line == region.start_line).then_some(region.end_column);
-        let text =
-            text_at(source, region.start_line, region.start_column, end).with_context(|| {
-                format!("{region} is not in the source: it changed since the build")
-            })?;
+        let text = text_at(&source, region.start_line, region.start_column, end);
+        let text = text.with_context(|| {
+            format!("{region} is not in the source: it changed since the build")
+        })?;
+        let function = function_at(&source, region.start_line).unwrap_or_default();
         let place = Place {
             file: region.file.clone(),
-            function: function_at(source, region.start_line)
-                .unwrap_or_default()
-                .to_owned(),
+            function: function.to_owned(),
             change: String::new(),
             text: text.to_owned(),
         };
-        all.push(Unreached {
+        Ok(Unreached {
             reason: list.reason(&place).map(str::to_owned),
             region: region.clone(),
             place,
-        });
-    }
-    Ok(all)
+        })
+    };
+    regions.map(name).collect()
 }
 
 fn show(measured: &Measured) -> Result<()> {
-    outln!(
-        "| {:<20} | {:>14} | {:>14} | {:>14} |",
-        "crate",
-        "regions",
-        "lines",
-        "functions"
-    );
-    outln!("|{0:-<22}|{0:->15}:|{0:->15}:|{0:->15}:|", "");
-    let row = |name: &str, summary: &Summary| {
-        let of = |portion: &Portion| format!("{} of {}", portion.covered, portion.total);
-        format!(
-            "| {name:<20} | {:>14} | {:>14} | {:>14} |",
-            of(&summary.regions),
-            of(&summary.lines),
-            of(&summary.functions)
-        )
+    let row = |name: &str, [regions, lines, functions]: [&str; 3]| {
+        format!("| {name:<20} | {regions:>14} | {lines:>14} | {functions:>14} |")
     };
-    for (name, summary) in &measured.crates {
-        outln!("{}", row(name, summary));
-    }
-    outln!("{}", row("all", &measured.all));
-    for (name, of_target) in &measured.targets {
-        outln!("{}", row(name, &of_target.summary));
+    outln!("{}", row("crate", ["regions", "lines", "functions"]));
+    outln!("|{0:-<22}|{0:->15}:|{0:->15}:|{0:->15}:|", "");
+    let crates = measured
+        .crates
+        .iter()
+        .map(|(name, summary)| (name.as_str(), summary));
+    let targets = measured
+        .targets
+        .iter()
+        .map(|(name, of)| (name.as_str(), &of.summary));
+    for (name, summary) in crates.chain([("all", &measured.all)]).chain(targets) {
+        let of = |portion: Portion| format!("{} of {}", portion.covered, portion.total);
+        let cells = [summary.regions, summary.lines, summary.functions].map(of);
+        outln!("{}", row(name, cells.each_ref().map(String::as_str)));
     }
     let (listed, unlisted): (Vec<&Unreached>, Vec<&Unreached>) = measured
         .unreached
         .iter()
         .partition(|unreached| unreached.reason.is_some());
     outln!("\nunreached, and listed: {}", listed.len());
-    let mut functions: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
-    for unreached in listed {
-        let reason = unreached.reason.as_deref().unwrap_or_default();
-        let place = &unreached.place;
+    let mut functions: BTreeMap<_, usize> = BTreeMap::new();
+    for Unreached { place, reason, .. } in listed {
         *functions
             .entry((&place.file, &place.function, reason))
             .or_default() += 1;
     }
     for ((file, function, reason), regions) in functions {
+        let reason = reason.as_deref().unwrap_or_default();
         outln!("  {file}, {function}: {regions}. {reason}");
     }
     outln!("\nunreached, and not listed: {}", unlisted.len());
     for Unreached { region, place, .. } in unlisted {
-        outln!(
-            "  {}:{}:{} in {}: {}",
-            region.file,
-            region.start_line,
-            region.start_column,
-            place.function,
-            place.text
-        );
+        let (line, column) = (region.start_line, region.start_column);
+        let Place {
+            file,
+            function,
+            text,
+            ..
+        } = place;
+        outln!("  {file}:{line}:{column} in {function}: {text}");
     }
     for wrong in &measured.wrongly_listed {
         outln!("WRONG: {wrong}");

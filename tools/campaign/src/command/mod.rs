@@ -21,7 +21,7 @@ use anyhow::Result;
 use cli::parse_time;
 use worker::TargetInfo;
 
-use crate::coverage::{NeutralBuild, Replay, SourceMap};
+use crate::coverage::{Replay, SourceMap, build_worker};
 use crate::output::from_here;
 use crate::progress::Progress;
 use crate::project::Project;
@@ -63,7 +63,7 @@ struct Neutral {
 
 impl Neutral {
     fn build(project: &Project, progress: &Progress) -> Result<Self> {
-        let build = || NeutralBuild::of(project).build();
+        let build = || build_worker(project.root(), &project.builds("coverage"));
         let binary = progress.step("build for coverage", build)?;
         let map = SourceMap::of_worker(&binary, project.root(), &project.code_under_test()?)?;
         Ok(Self { binary, map })

@@ -1,18 +1,18 @@
-//! `campaign replay`: what an input does, without an engine.
+//! `campaign replay`: runs inputs without an engine.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
-use worker::Case;
+use worker::{Case, TargetInfo};
 
 use super::FINDS;
+use crate::corpora::candidates::target_of;
 use crate::corpus::files_in;
 use crate::output::outln;
 use crate::project::{Project, names};
 use crate::replay::{Replayer, Verdict};
-use crate::triage::collect::named_in;
 
 /// Replay inputs without an engine: print pass, rejected, or which check fails, on which case.
 ///
@@ -70,16 +70,15 @@ pub fn run(args: &Replay, project: &Project) -> Result<ExitCode> {
     let (mut passed, mut rejected, mut failed) = (0, 0, 0);
     for (target, path) in inputs {
         let verdict = replayer.verdict(target, &path)?;
-        let mut message = None;
         match &verdict {
             Verdict::Pass => passed += 1,
             Verdict::Rejected { .. } => rejected += 1,
-            Verdict::Fail(violation) => {
-                failed += 1;
-                message = Some(violation.to_string());
-            }
-            Verdict::Error { .. } => failed += 1,
+            Verdict::Fail(_) | Verdict::Error { .. } => failed += 1,
         }
+        let message = match &verdict {
+            Verdict::Fail(violation) => Some(violation.to_string()),
+            _ => None,
+        };
         let sound_case = if args.describe && verdict == Verdict::Pass {
             let described = replayer.describe(target, &path)?;
             described.ok().map(|described| described.description.case)
@@ -155,12 +154,11 @@ fn collect<'a>(args: &Replay, project: &'a Project) -> Result<Vec<(&'a str, Path
 
 /// The target that a path names.
 fn target_in_path<'a>(path: &Path, project: &'a Project) -> Result<&'a str> {
-    let fuzzed = names(project.fuzzed()?);
-    named_in(path, &names(project.targets()?)).with_context(|| {
-        format!(
-            "{}: no folder in this path is named like a target; add --target {}",
-            path.display(),
-            fuzzed.join("|")
-        )
-    })
+    let fuzzed = names(project.fuzzed()?).join("|");
+    let all: Vec<&TargetInfo> = project.targets()?.iter().collect();
+    let target = target_of(path, &all)?.with_context(|| {
+        let path = path.display();
+        format!("{path}: no folder in this path is named like a target; add --target {fuzzed}")
+    })?;
+    Ok(&target.name)
 }

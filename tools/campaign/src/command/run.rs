@@ -250,7 +250,7 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
         time: args.time,
         state: State::Running,
         cores: at_once,
-        regions: neutral.map.all().len(),
+        regions: neutral.map.regions().len(),
         engines: Vec::new(),
         measured: Measured::default(),
     };

@@ -1,31 +1,35 @@
-//! `campaign triage`: every find of every engine, a group a cause.
+//! `campaign triage`: groups the findings of all engines by cause.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use worker::TargetInfo;
 
 use super::{FINDS, INTERRUPTED, chosen_targets, parse_time};
+use crate::atomic;
 use crate::engine::session;
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
-use crate::project::{Project, names};
-use crate::triage::collect::{Collected, collect};
-use crate::triage::group::{Environment, Group, Report, Status, VERSION};
+use crate::project::Project;
+use crate::triage::collect::collect;
+use crate::triage::group::{Report, Status};
 use crate::triage::judge::Bench;
 use crate::triage::minimise::Budget;
-use crate::triage::output::{Places, keep, write};
-use crate::triage::reproduce::BUDGET;
-use crate::triage::summary::{engines, in_words, smallest};
-use crate::triage::{collect, issue, sort};
+use crate::triage::output::keep;
+use crate::triage::summary::overview;
+use crate::triage::triage;
 
-/// Sort the finds of all engines into groups, one a cause, each with its smallest input and an issue text.
+/// The most candidates that a minimisation tries: enough for inputs of some KiB to come to an end.
+const MOST_TRIES: usize = 20_000;
+
+/// Group the finds of all engines by cause, each group with its smallest input and an issue text.
 ///
 /// Every find in results/finds is replayed without an engine, and so is every file in folders named with
 /// --finds: AFL++'s output, libFuzzer's artifacts, honggfuzz's crash files. Finds that fail in the same way
-/// are a group: docs/triage.md says what that means, and what its limits are. Of each group the smallest
-/// input is minimised so that the same check still fails in the same way.
+/// are a group: docs/triage.md explains that, with its limits. The smallest input of each group is minimised
+/// so that the same check still fails in the same way.
 ///
 /// Finds are not touched. Results go to results/triage: summary.md, triage.json, triage.sarif, an issue text
 /// and a reproducer a group. The next triage takes reproducers over, and knows which finds failed before and
@@ -89,73 +93,48 @@ pub fn run(args: &Triage, project: &Project) -> Result<ExitCode> {
         [] => Vec::new(),
         targets => chosen_targets(project, targets)?,
     };
-    let wanted = names(wanted);
     let out = match &args.out {
         Some(folder) => std::path::absolute(folder)?,
         None => project.results().join("triage"),
     };
     let _lock = project.lock(&out.join("triage"))?;
-    let Collected {
-        finds,
-        mut troubles,
-    } = collect(
-        &folders(args, project, &wanted),
-        &wanted,
-        &names(project.targets()?),
-    )?;
+    let known: Vec<&TargetInfo> = project.targets()?.iter().collect();
+    let collected = collect(&folders(args, project, &wanted), &wanted, &known)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let bench = Bench {
         worker: project.worker()?.to_owned(),
         root: project.root().to_owned(),
+        command: project.command(),
         time_out: args.time_out,
+        budget: Budget {
+            tries: MOST_TRIES,
+            time: args.minimize_time,
+        },
         cores: args.cores.map_or(cores, usize::from),
         progress: progress.clone(),
     };
-
     let started = Instant::now();
-    let last = Report::read(&out);
-    let budget = Budget {
-        time: args.minimize_time,
-        ..BUDGET
-    };
-    let sorted = sort(&bench, &finds, &out, last.as_ref(), budget)?;
+    let report = triage(&bench, collected, &out)?;
+    let (replayed, seconds) = (report.replayed, started.elapsed().as_secs_f64());
     progress.say(&format!(
-        "replay {} finds, and minimise: {:.1} s",
-        sorted.replayed,
-        started.elapsed().as_secs_f64()
+        "replay {replayed} finds, and minimise: {seconds:.1} s"
     ));
-    troubles.extend(sorted.troubles);
-    let report = Report {
-        version: VERSION,
-        made: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-        environment: environment(project.root()),
-        command: project.command(),
-        time_out_seconds: args.time_out.as_secs_f64(),
-        interrupted: session::interrupted(),
-        finds: finds.len(),
-        replayed: sorted.replayed,
-        troubles,
-        groups: sorted.groups,
-        earlier: sorted.earlier,
-    };
-    write(
-        &report,
-        &sorted.reproduced,
-        &out,
-        project.root(),
-        args.sarif.as_deref(),
-    )?;
+    if let Some(copy) = &args.sarif {
+        let log =
+            std::fs::read(out.join("triage.sarif")).context("the SARIF log cannot be read")?;
+        atomic::write(copy, &log)?;
+    }
     if args.json {
         outln!("{}", report.to_json()?);
     } else {
-        show(&report, &out, project)?;
+        show(&report, &out)?;
     }
     if args.keep {
         let kept = keep(&report, &out, project.root(), project.targets()?)?;
         for path in &kept.new {
             let path = from_here(path).display();
             progress.say(&format!(
-                "kept {path}; corpus/regressions/README.md is to say what was wrong"
+                "kept {path}; describe the mistake in corpus/regressions/README.md"
             ));
         }
         for file in &kept.too_long {
@@ -168,7 +147,7 @@ pub fn run(args: &Triage, project: &Project) -> Result<ExitCode> {
 }
 
 /// Where finds are looked for.
-fn folders(args: &Triage, project: &Project, targets: &[&str]) -> Vec<PathBuf> {
+fn folders(args: &Triage, project: &Project, targets: &[&TargetInfo]) -> Vec<PathBuf> {
     let ours = project.results().join("finds");
     let mut folders = args.finds.clone();
     if args.only {
@@ -176,7 +155,7 @@ fn folders(args: &Triage, project: &Project, targets: &[&str]) -> Vec<PathBuf> {
     }
     match targets {
         [] => folders.push(ours),
-        targets => folders.extend(targets.iter().map(|target| ours.join(target))),
+        targets => folders.extend(targets.iter().map(|target| ours.join(&target.name))),
     }
     // What was named has to be there; what nobody has found yet need not.
     folders.retain(|folder| folder.exists() || args.finds.contains(folder));
@@ -211,99 +190,22 @@ fn conclude(report: &Report) -> Result<ExitCode> {
 }
 
 /// Prints the groups as a table, and where the rest is.
-fn show(report: &Report, out: &Path, project: &Project) -> Result<()> {
-    let header = ["group", "what", "inputs", "smallest", "found by", "first"];
-    let rows: Vec<[String; 6]> = report.groups.iter().map(row).collect();
-    if !rows.is_empty() {
-        let mut widths = header.map(str::len);
-        for row in &rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.chars().count());
-            }
-        }
-        let line = |cells: &[String; 6]| {
-            let mut text = String::new();
-            for (nth, (cell, &width)) in cells.iter().zip(&widths).enumerate() {
-                text += &match nth {
-                    2 | 3 => format!("{cell:>width$}  "),
-                    _ => format!("{cell:<width$}  "),
-                };
-            }
-            text.trim_end().to_owned()
-        };
-        outln!("{}", line(&header.map(str::to_owned)));
-        for row in &rows {
-            outln!("{}", line(row));
-        }
-        outln!("");
-    }
-    outln!("{}", in_words(report).replace("**", ""));
-    let places = Places::new(out, project.root());
-    if let Some(first) = report
-        .groups
-        .iter()
-        .find(|group| group.reproducer.is_some())
-        && let Some(reproducer) = &first.reproducer
-    {
+fn show(report: &Report, out: &Path) -> Result<()> {
+    outln!("{}", overview(report).replace("**", ""));
+    let mut groups = report.groups.iter();
+    let first = groups.find_map(|group| Some((group, group.reproducer.as_ref()?)));
+    if let Some((group, reproducer)) = first {
+        let regressions = out.join("regressions").join(&group.target);
+        let file = regressions.join(&reproducer.file);
         outln!(
             "reproduce: {} replay {}",
-            project.command(),
-            from_here(
-                &out.join("regressions")
-                    .join(&first.target)
-                    .join(&reproducer.file)
-            )
-            .display()
+            report.command,
+            from_here(&file).display()
         );
-        outln!("issue text: {}", places.issue(&first.id));
+        let text = out.join("issues").join(format!("{}.md", group.id));
+        outln!("issue text: {}", from_here(&text).display());
     }
-    outln!(
-        "everything: {}",
-        from_here(&out.join("summary.md")).display()
-    );
+    let summary = out.join("summary.md");
+    outln!("everything: {}", from_here(&summary).display());
     Ok(())
-}
-
-fn row(group: &Group) -> [String; 6] {
-    [
-        group.id.clone(),
-        issue::title(group).replace('`', ""),
-        group.inputs.len().to_string(),
-        smallest(group),
-        engines(group),
-        group
-            .first_ms()
-            .map_or_else(|| "unknown".to_owned(), collect::time_shown),
-    ]
-}
-
-/// What the project is made of now, as far as git, the compiler and the system tell.
-fn environment(root: &Path) -> Environment {
-    let says = |program: &str, arguments: &[&str]| {
-        let output = Command::new(program)
-            .args(arguments)
-            .current_dir(root)
-            .stdin(Stdio::null())
-            .output()
-            .with_context(|| format!("cannot run {program}"));
-        match output {
-            Ok(output) if output.status.success() => {
-                let text = String::from_utf8_lossy(&output.stdout);
-                text.lines().next().unwrap_or_default().trim().to_owned()
-            }
-            _ => String::new(),
-        }
-    };
-    let hash = [
-        "describe",
-        "--always",
-        "--abbrev=12",
-        "--exclude=*",
-        "--dirty",
-    ];
-    Environment {
-        commit: says("git", &hash),
-        rustc: says("rustc", &["--version"]),
-        system: says("uname", &["-s", "-r", "-m"]),
-    }
 }

@@ -83,13 +83,13 @@ fn replay(folder: &Folder, map: &SourceMap, target: &str, inputs: &[Input]) -> R
     }
     .grow(inputs)?;
     let finds = replayed.finds.iter();
-    let unread = finds.filter(|find| matches!(find.verdict, Verdict::Error { .. }));
+    let unread = finds.filter(|(_, verdict)| matches!(verdict, Verdict::Error { .. }));
     Ok(Measured {
         version: VERSION,
         inputs: inputs.len(),
-        vanished: unread.map(|find| find.path.display().to_string()).collect(),
-        growth: thinned(replayed.growth.points),
-        regions: map.numbers(&replayed.covered),
+        vanished: unread.map(|(path, _)| path.display().to_string()).collect(),
+        growth: thinned(replayed.growth),
+        regions: replayed.covered.into_iter().collect(),
     })
 }
 

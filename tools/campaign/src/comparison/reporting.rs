@@ -107,11 +107,7 @@ impl Reporting<'_> {
     fn reach(&self, regions: impl IntoIterator<Item = usize>) -> Reach {
         let mut tally = Tally::new(&self.opened.map);
         tally.add(regions);
-        Reach {
-            regions: tally.regions().len(),
-            lines: tally.lines(),
-            functions: tally.functions(),
-        }
+        tally.reach()
     }
 
     fn engine(&self, target: &str, engine: Contestant) -> OfEngine<'_> {

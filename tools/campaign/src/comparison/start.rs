@@ -15,7 +15,7 @@ use super::plan::{self, Asked, Plan};
 use crate::atomic::write_json;
 use crate::cores;
 use crate::corpus::files_in;
-use crate::coverage::{NeutralBuild, SourceMap};
+use crate::coverage::{SourceMap, build_worker};
 use crate::engine::Sanitizer;
 use crate::progress::Progress;
 use crate::project::Project;
@@ -99,7 +99,9 @@ fn start(
         }
     }
     keep(project.worker()?, &folder.worker())?;
-    let neutral = progress.step("build for coverage", || NeutralBuild::of(project).build())?;
+    let neutral = progress.step("build for coverage", || {
+        build_worker(project.root(), &project.builds("coverage"))
+    })?;
     keep(&neutral, &folder.neutral())?;
     for target in targets {
         for &engine in &engines {

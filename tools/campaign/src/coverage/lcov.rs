@@ -4,40 +4,36 @@
 //! Where lcov has how often a line was executed, this has how many inputs executed it. Paths are from the
 //! project's root, so that the file is the same on every machine: genhtml is started there.
 
+use std::fmt::{self, Write};
+
 use super::counted::CountedFile;
-use std::fmt::Write;
 
 /// The tracefile of `files`.
 #[must_use]
 pub fn tracefile(files: &[CountedFile<'_>]) -> String {
     let mut text = String::new();
     for file in files {
-        put(&mut text, file);
+        put(&mut text, file).expect("writing to a string does not fail");
     }
     text
 }
 
-fn put(text: &mut String, file: &CountedFile<'_>) {
-    // Writing to a string does not fail.
-    let mut line = |line: std::fmt::Arguments<'_>| {
-        let _ = writeln!(text, "{line}");
-    };
-    line(format_args!("TN:"));
-    line(format_args!("SF:{}", file.name));
+fn put(text: &mut String, file: &CountedFile<'_>) -> fmt::Result {
+    writeln!(text, "TN:\nSF:{}", file.name)?;
     for function in &file.functions {
-        line(format_args!("FN:{},{}", function.line, function.name));
+        writeln!(text, "FN:{},{}", function.line, function.name)?;
     }
     for function in &file.functions {
-        line(format_args!("FNDA:{},{}", function.count, function.name));
+        writeln!(text, "FNDA:{},{}", function.count, function.name)?;
     }
-    let functions = file.functions_covered();
-    line(format_args!("FNF:{}", functions.total));
-    line(format_args!("FNH:{}", functions.covered));
+    let (functions, lines) = (file.summary.functions, file.summary.lines);
+    writeln!(text, "FNF:{}\nFNH:{}", functions.total, functions.covered)?;
     for (number, count) in &file.lines {
-        line(format_args!("DA:{number},{count}"));
+        writeln!(text, "DA:{number},{count}")?;
     }
-    let lines = file.lines_covered();
-    line(format_args!("LF:{}", lines.total));
-    line(format_args!("LH:{}", lines.covered));
-    line(format_args!("end_of_record"));
+    writeln!(
+        text,
+        "LF:{}\nLH:{}\nend_of_record",
+        lines.total, lines.covered
+    )
 }

@@ -8,10 +8,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use maud::{DOCTYPE, Markup, html};
 
-use report::format::grouped;
+use report::format::{count, grouped, percent};
 
 use super::counted::CountedFile;
-use super::regions::Portion;
+use super::source_map::{Portion, Summary};
 
 /// Writes the pages into `folder`, which is made when it is missing; pages that are there are overwritten.
 ///
@@ -81,28 +81,23 @@ fn index(files: &[CountedFile<'_>], prefix: &str, about: &str) -> Markup {
     page("Coverage of the code under test", &body)
 }
 
-fn portions(file: &CountedFile<'_>) -> [Portion; 3] {
-    [
-        file.regions_covered(),
-        file.lines_covered(),
-        file.functions_covered(),
-    ]
+fn portions(summary: &Summary) -> [Portion; 3] {
+    [summary.regions, summary.lines, summary.functions]
 }
 
 fn cells<'a>(files: impl IntoIterator<Item = &'a CountedFile<'a>>) -> Markup {
     let mut total = [Portion::default(); 3];
     for file in files {
-        for (total, portion) in total.iter_mut().zip(portions(file)) {
+        for (total, portion) in total.iter_mut().zip(portions(&file.summary)) {
             total.covered += portion.covered;
             total.total += portion.total;
         }
     }
-    let percent = |of: Portion| of.covered as f64 * 100.0 / of.total.max(1) as f64;
     html! {
         @for of in total {
             td {
-                (grouped(of.covered as u64)) " of " (grouped(of.total as u64)) " "
-                span.faint { (format!("{:.1} %", percent(of))) }
+                (count(of.covered)) " of " (count(of.total)) " "
+                span.faint { (percent(of.covered, of.total)) }
             }
         }
     }
@@ -110,7 +105,7 @@ fn cells<'a>(files: impl IntoIterator<Item = &'a CountedFile<'a>>) -> Markup {
 
 fn source(file: &CountedFile<'_>) -> Markup {
     let [regions, lines, functions] =
-        portions(file).map(|of| format!("{} of {}", of.covered, of.total));
+        portions(&file.summary).map(|of| format!("{} of {}", of.covered, of.total));
     let body = html! {
         p {
             a href="index.html" { "All files" }
@@ -136,7 +131,7 @@ fn marked(file: &CountedFile<'_>, line: usize, text: &str) -> Markup {
     // Each part, and whether it is marked.
     let mut parts = Vec::new();
     let mut at = 0;
-    for piece in file.counts.pieces_of(line).filter(|piece| piece.count == 0) {
+    for piece in file.pieces_of(line).filter(|piece| piece.count == 0) {
         let start = piece.start.1 - 1;
         // A piece that continues in the next line ends beyond this one.
         let end = if piece.end.0 > line {

@@ -3,7 +3,7 @@
 //! Counters alone would not do: the compiler leaves out those that follow from others. An `else` is often
 //! counted as "entered, less those who took the `if`".
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use anyhow::{Context, Result, ensure};
@@ -48,16 +48,6 @@ impl Probes {
         }
         ranges
     }
-
-    fn sum(&self, probe: usize, growth: &[u64]) -> i64 {
-        let terms = self.sums[probe].iter();
-        // Counts of one input are far below 2^63: a sum that wraps would need 10^18 steps.
-        terms.fold(0, |sum, &(counter, factor)| {
-            (growth[counter] as i64)
-                .wrapping_mul(factor.into())
-                .wrapping_add(sum)
-        })
-    }
 }
 
 /// Finds the probes that an input reached. Made once and used for many inputs.
@@ -66,8 +56,9 @@ pub struct Evaluation<'a> {
     probes: &'a Probes,
     /// What each counter grew by in this input.
     growth: Vec<u64>,
-    /// For each probe, whether it was looked at in this input.
-    looked_at: Vec<bool>,
+    /// For each probe, the number of the input for which it was last evaluated.
+    evaluated: Vec<u64>,
+    inputs: u64,
     reached: Vec<(usize, u64)>,
 }
 
@@ -78,7 +69,8 @@ impl<'a> Evaluation<'a> {
         Self {
             probes,
             growth: vec![0; probes.growing_with.len()],
-            looked_at: vec![false; probes.sums.len()],
+            evaluated: vec![0; probes.sums.len()],
+            inputs: 0,
             reached: Vec::new(),
         }
     }
@@ -91,93 +83,66 @@ impl<'a> Evaluation<'a> {
     /// branch that has no counter of its own.
     pub fn reached(&mut self, grown: &[(usize, u64)], returned: bool) -> &[(usize, u64)] {
         self.reached.clear();
+        self.inputs += 1;
         let counters = self.growth.len();
         let known = grown.iter().filter(|grown| grown.0 < counters);
         for &(counter, by) in known.clone() {
             self.growth[counter] = by;
         }
-        let candidates = || {
-            let candidates = known
-                .clone()
-                .map(|grown| &self.probes.growing_with[grown.0]);
-            candidates.flatten().copied()
-        };
-        for probe in candidates() {
-            if std::mem::replace(&mut self.looked_at[probe], true) {
-                continue;
-            }
-            let is_additive = || self.probes.sums[probe].iter().all(|term| term.1 > 0);
-            let times = self.probes.sum(probe, &self.growth);
-            if times > 0 && (returned || is_additive()) {
-                self.reached.push((probe, times.unsigned_abs()));
+        for &(counter, _) in known.clone() {
+            for &probe in &self.probes.growing_with[counter] {
+                if std::mem::replace(&mut self.evaluated[probe], self.inputs) == self.inputs {
+                    continue;
+                }
+                let sum = &self.probes.sums[probe];
+                // Counts of one input are far below 2^63: a sum that wraps would need 10^18 steps.
+                let times = sum.iter().fold(0_i64, |times, &(counter, factor)| {
+                    let growth = self.growth[counter] as i64;
+                    growth.wrapping_mul(factor.into()).wrapping_add(times)
+                });
+                if times > 0 && (returned || sum.iter().all(|term| term.1 > 0)) {
+                    self.reached.push((probe, times.unsigned_abs()));
+                }
             }
         }
-        for probe in candidates() {
-            self.looked_at[probe] = false;
-        }
-        for (counter, _) in known {
-            self.growth[*counter] = 0;
+        for &(counter, _) in known {
+            self.growth[counter] = 0;
         }
         &self.reached
     }
 }
 
-/// The expressions of one function of a coverage map, as sums over its own counters.
-#[derive(Debug)]
-pub(super) struct Expressions<'a> {
-    function: &'a FunctionRecordV3,
-    known: HashMap<u64, Sum>,
-    /// How many expressions are being worked out, to notice a circle.
-    open: usize,
-}
-
-impl<'a> Expressions<'a> {
-    pub(super) fn of(function: &'a FunctionRecordV3) -> Self {
-        Self {
-            function,
-            known: HashMap::new(),
-            open: 0,
+/// The sum for one counter of a function's map, over the function's own counters. `depth` is how many expressions
+/// contain it.
+///
+/// # Errors
+/// When the map refers to an expression that it does not have, or that contains itself.
+pub(super) fn sum(function: &FunctionRecordV3, counter: Counter, depth: usize) -> Result<Sum> {
+    match counter.kind {
+        CounterType::Zero => return Ok(Sum::new()),
+        CounterType::ProfileInstrumentation => {
+            return Ok(Sum::from([(usize::try_from(counter.id)?, 1)]));
         }
+        CounterType::Expression(_) => {}
     }
-
-    /// The sum for one counter of the map.
-    ///
-    /// # Errors
-    /// When the map refers to an expression that it does not have, or that contains itself.
-    pub(super) fn sum(&mut self, counter: Counter) -> Result<Sum> {
-        Ok(match counter.kind {
-            CounterType::Zero => Sum::new(),
-            CounterType::ProfileInstrumentation => Sum::from([(usize::try_from(counter.id)?, 1)]),
-            CounterType::Expression(_) => self.expression(counter.id)?,
-        })
+    let expressions = &function.expressions;
+    ensure!(
+        depth <= expressions.len(),
+        "the coverage map has an expression that contains itself"
+    );
+    let expression = expressions
+        .get(usize::try_from(counter.id)?)
+        .context("the coverage map refers to an expression that it does not have")?;
+    let sign = match expression.kind {
+        ExprKind::Add => 1,
+        ExprKind::Subtract => -1,
+    };
+    let mut result = sum(function, expression.lhs, depth + 1)?;
+    for (counter, factor) in sum(function, expression.rhs, depth + 1)? {
+        *result.entry(counter).or_default() += sign * factor;
     }
-
-    fn expression(&mut self, id: u64) -> Result<Sum> {
-        if let Some(sum) = self.known.get(&id) {
-            return Ok(sum.clone());
-        }
-        let expressions = &self.function.expressions;
-        let expression = usize::try_from(id).ok().and_then(|id| expressions.get(id));
-        let expression =
-            expression.context("the coverage map refers to an expression that it does not have")?;
-        ensure!(
-            self.open <= expressions.len(),
-            "the coverage map has an expression that contains itself"
-        );
-        self.open += 1;
-        let mut sum = self.sum(expression.lhs)?;
-        let sign = match expression.kind {
-            ExprKind::Add => 1,
-            ExprKind::Subtract => -1,
-        };
-        for (counter, factor) in self.sum(expression.rhs)? {
-            *sum.entry(counter).or_default() += sign * factor;
-        }
-        self.open -= 1;
-        sum.retain(|_, factor| *factor != 0);
-        self.known.insert(id, sum.clone());
-        Ok(sum)
-    }
+    result.retain(|_, factor| *factor != 0);
+    Ok(result)
 }
 
 #[cfg(test)]
@@ -193,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_is_reached_when_it_is_positive() {
+    fn a_difference_is_reached_when_it_is_positive_and_the_input_came_to_its_end() {
         let probes = probes();
         let mut evaluation = Evaluation::new(&probes);
         let mut of = |grown: &[(usize, u64)]| evaluation.reached(grown, true).to_vec();
@@ -203,12 +168,6 @@ mod tests {
         // Nothing is left of the input before, and other counters do no harm.
         assert_eq!(of(&[(0, 2), (1, 1), (700, 1)]), [(0, 2), (2, 2)]);
         assert_eq!(of(&[(2, 3)]), [(1, 3)]);
-    }
-
-    #[test]
-    fn an_input_that_ended_midway_reaches_no_difference() {
-        let probes = probes();
-        let mut evaluation = Evaluation::new(&probes);
         assert_eq!(evaluation.reached(&[(0, 1)], false), [(0, 1)]);
         assert_eq!(evaluation.reached(&[(0, 1)], true), [(0, 1), (2, 1)]);
     }

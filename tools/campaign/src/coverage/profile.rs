@@ -7,6 +7,7 @@
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use worker::counters::{COUNTER_BYTES, HEADER_BYTES, Layout, RECORD_BYTES, word};
@@ -30,7 +31,35 @@ pub struct FunctionCounters {
     pub counters: Range<usize>,
 }
 
+/// The binary as a command, with LLVM's runtime set to keep the counters in the file `profile`.
+pub(super) fn command(binary: &Path, profile: &Path) -> Command {
+    let mut command = Command::new(binary);
+    command.env("LLVM_PROFILE_FILE", format!("{}%c", profile.display()));
+    command
+}
+
 impl Profile {
+    /// Runs a worker that is asked nothing. The profile that it leaves has a place for every counter.
+    ///
+    /// # Errors
+    /// When it cannot be run, or leaves no profile; those of [`read`](Self::read).
+    pub fn of_empty_run(binary: &Path) -> Result<Self> {
+        let name = binary.display();
+        let folder = tempfile::tempdir().context("no temporary folder")?;
+        let profile = folder.path().join("profraw");
+        let status = command(binary, &profile)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .status()
+            .with_context(|| format!("{name} could not be started"))?;
+        ensure!(status.success(), "{name} failed: {status}");
+        ensure!(
+            profile.exists(),
+            "{name} leaves no profile: it was not built for coverage"
+        );
+        Self::read(&profile).with_context(|| format!("the profile of {name}"))
+    }
+
     /// Reads a profile.
     ///
     /// # Errors
@@ -117,31 +146,23 @@ mod tests {
 
     #[test]
     fn functions_are_found_by_their_pointers_not_by_their_order() {
-        let profile = profile(64_u64.wrapping_neg() + 8);
-        let functions = profile.functions().unwrap();
-        let found = functions.iter().map(|function| {
-            (
-                function.name_hash,
-                function.structure_hash,
-                function.counters.clone(),
-            )
-        });
-        assert_eq!(found.collect::<Vec<_>>(), [(70, 71, 1..3), (80, 81, 0..1)]);
-        assert_eq!(profile.counters(), [(0, 7), (2, 9)]);
-    }
-
-    #[test]
-    fn a_pointer_to_elsewhere_is_an_error() {
+        let sound = profile(64_u64.wrapping_neg() + 8);
+        let functions = sound.functions().unwrap();
+        let found: Vec<_> = functions
+            .into_iter()
+            .map(|function| {
+                (
+                    function.name_hash,
+                    function.structure_hash,
+                    function.counters,
+                )
+            })
+            .collect();
+        assert_eq!(found, [(70, 71, 1..3), (80, 81, 0..1)]);
+        assert_eq!(sound.counters(), [(0, 7), (2, 9)]);
         for pointer in [0, 1, u64::MAX, 64_u64.wrapping_neg() + 16] {
             let error = profile(pointer).functions().unwrap_err().to_string();
             assert_eq!(error, "a function's counters are outside the profile");
         }
-    }
-
-    #[test]
-    fn an_empty_file_is_no_profile() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let error = Profile::read(file.path()).unwrap_err().to_string();
-        assert!(error.contains("the profile is empty"), "{error}");
     }
 }

@@ -1,21 +1,80 @@
 //! Replays inputs through the coverage worker: what became of each, and what it reached.
+//!
+//! Inputs go to a worker in batches, which saves most of what a small input costs. When a worker dies or falls
+//! silent in a batch, the unanswered inputs are replayed one by one. What happens then is due to that input alone,
+//! and so are the counters that a dead worker leaves.
 
-use report::GrowthPoint;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::fs::{self, File};
+use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::Result;
-use serde::Serialize;
-use worker::counters::ranges_to_text;
-use worker::protocol::Command;
+use anyhow::{Context, Error, Result};
+use report::GrowthPoint;
+use tempfile::TempDir;
+use worker::Crash;
+use worker::batch::{Inputs, SEND_AFTER};
+use worker::counters::{COUNTERS_VARIABLE, PROFILE_VARIABLE, ranges_to_text};
+use worker::protocol::{Command, Reply, Response};
 
-use super::batches::Questions;
-use super::contents::Contents;
 use super::probes::Evaluation;
-use super::regions::{Growth, RegionSet};
+use super::profile::{self, Profile};
 use super::source_map::{SourceMap, Tally};
 use crate::replay::Verdict;
+use crate::replay::process::{Worker, unexpected};
+
+/// How many inputs a batch has at most: also how many are run again when one of them kills a worker.
+const BATCH_INPUTS: usize = 512;
+/// A batch takes no more inputs when it has so many bytes.
+const BATCH_BYTES: usize = 256 << 10;
+/// How many batches are under way: the worker runs one, and has the next when it is done.
+const BATCHES_AHEAD: usize = 2;
+/// How long a worker may be silent in a batch before its inputs are replayed one by one, when one input may
+/// take longer.
+const BATCH_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Inputs that can be read by their place.
+pub trait Contents {
+    /// The number of inputs.
+    fn count(&self) -> usize;
+
+    /// Appends the content of the input at `place`, which is below [`count`](Self::count), to `buffer`.
+    ///
+    /// # Errors
+    /// Why it cannot be read. The caller then discards what was appended.
+    fn append(&self, place: usize, buffer: &mut Vec<u8>) -> Result<(), String>;
+}
+
+impl<P: AsRef<Path>> Contents for &[P] {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn append(&self, place: usize, buffer: &mut Vec<u8>) -> Result<(), String> {
+        let path = self[place].as_ref();
+        File::open(path)
+            .and_then(|mut file| file.read_to_end(buffer))
+            .map(|_| ())
+            .map_err(|why| format!("{}: {why}", path.display()))
+    }
+}
+
+/// Inputs in memory.
+#[derive(Debug)]
+pub struct InMemory<'a>(pub Vec<&'a [u8]>);
+
+impl Contents for InMemory<'_> {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn append(&self, place: usize, buffer: &mut Vec<u8>) -> Result<(), String> {
+        buffer.extend_from_slice(self.0[place]);
+        Ok(())
+    }
+}
 
 /// An input that an engine kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,57 +87,12 @@ pub struct Input {
     pub executions: u64,
 }
 
-/// How many inputs had which [`Verdict`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "named as the verdicts are")]
-pub struct Verdicts {
-    pub passed: usize,
-    pub rejected: usize,
-    pub failed: usize,
-    pub errors: usize,
-}
-
-impl Verdicts {
-    fn count(&mut self, verdict: &Verdict) {
-        *match verdict {
-            Verdict::Pass => &mut self.passed,
-            Verdict::Rejected { .. } => &mut self.rejected,
-            Verdict::Fail(_) => &mut self.failed,
-            Verdict::Error { .. } => &mut self.errors,
-        } += 1;
-    }
-}
-
-/// An input that neither passed nor was rejected.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Find {
-    /// The file.
-    pub path: PathBuf,
-    /// What became of it.
-    #[serde(flatten)]
-    pub verdict: Verdict,
-}
-
-/// One input's result, from [`Replay::each`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reached {
-    /// The input, by its place in the list.
-    pub input: usize,
-    /// What became of it.
-    pub verdict: Verdict,
-    /// The regions reached, by their numbers in the [`SourceMap`].
-    pub regions: BTreeSet<usize>,
-}
-
 /// The class of how often something was executed, as in AFL++ and libFuzzer: 1 to 8 for 1, 2, 3, 4–7, 8–15,
 /// 16–31, 32–127, or more often. 0 is never.
 #[must_use]
 pub const fn hits_class(times: u64) -> u8 {
     match times {
-        0 => 0,
-        1 => 1,
-        2 => 2,
-        3 => 3,
+        0..=3 => times as u8,
         4..=7 => 4,
         8..=15 => 5,
         16..=31 => 6,
@@ -87,7 +101,7 @@ pub const fn hits_class(times: u64) -> u8 {
     }
 }
 
-/// One input's result, from [`Replay::hits`] or [`Replay::regions`].
+/// One input's result.
 #[derive(Debug)]
 pub struct Hits<'a> {
     /// The input, by its place.
@@ -105,25 +119,34 @@ pub struct Hits<'a> {
     pub events: &'a str,
 }
 
+impl Hits<'_> {
+    /// The numbers of the regions reached.
+    pub fn numbers(&self) -> impl Iterator<Item = usize> {
+        self.regions.iter().map(|&(region, _)| region)
+    }
+
+    /// Whether it neither passed nor was rejected.
+    #[must_use]
+    pub fn is_find(&self) -> bool {
+        !matches!(self.verdict, Verdict::Pass | Verdict::Rejected { .. })
+    }
+}
+
 /// What a whole corpus reached.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Replayed {
-    /// How many inputs had which verdict.
-    pub verdicts: Verdicts,
-    /// Those that neither passed nor were rejected, in order of arrival.
-    pub finds: Vec<Find>,
-    /// Coverage over time and executions.
-    pub growth: Growth,
-    /// Every region reached.
-    pub covered: RegionSet,
-    /// How many inputs were replayed a second.
-    pub inputs_per_second: f64,
+    /// Inputs that neither passed nor were rejected, in order of arrival, with what became of them.
+    pub finds: Vec<(PathBuf, Verdict)>,
+    /// Coverage over time and executions: a point wherever an input reached something new, and one for the last.
+    pub growth: Vec<GrowthPoint>,
+    /// Every region reached, by its number.
+    pub covered: BTreeSet<usize>,
 }
 
 /// Replays inputs of one target.
 #[derive(Debug, Clone)]
 pub struct Replay<'a> {
-    /// The worker, from [`NeutralBuild::build`](super::NeutralBuild::build).
+    /// The worker, built [for coverage](super::build_worker).
     pub binary: &'a Path,
     /// The map of that binary.
     pub map: &'a SourceMap,
@@ -140,45 +163,36 @@ impl Replay<'_> {
     /// continues with the next.
     ///
     /// # Errors
-    /// When the worker cannot be started or does not report coverage; I/O errors.
+    /// When the worker cannot be started or does not report coverage.
     pub fn grow(&self, inputs: &[Input]) -> Result<Replayed> {
         let mut inputs: Vec<&Input> = inputs.iter().collect();
         inputs.sort_by_key(|input| (input.time_ms, input.executions));
         let paths: Vec<&Path> = inputs.iter().map(|input| input.path.as_path()).collect();
-
-        let mut verdicts = Verdicts::default();
         let mut finds = Vec::new();
-        let mut points: Vec<GrowthPoint> = Vec::new();
+        let mut growth: Vec<GrowthPoint> = Vec::new();
         let mut tally = Tally::new(self.map);
-        let start = Instant::now();
         self.regions(&paths.as_slice(), |hits| {
             let input = inputs[hits.input];
-            let is_new = tally.add(hits.regions.iter().map(|&(region, _)| region));
-            verdicts.count(&hits.verdict);
-            let is_last = hits.input + 1 == inputs.len();
-            if !matches!(hits.verdict, Verdict::Pass | Verdict::Rejected { .. }) {
-                finds.push(Find {
-                    path: input.path.clone(),
-                    verdict: hits.verdict,
-                });
-            }
-            if is_new || is_last {
-                points.push(GrowthPoint {
+            let is_new = tally.add(hits.numbers());
+            if is_new || hits.input + 1 == inputs.len() {
+                let reach = tally.reach();
+                growth.push(GrowthPoint {
                     time_ms: input.time_ms,
                     executions: input.executions,
-                    regions: tally.regions().len(),
-                    lines: tally.lines(),
-                    functions: tally.functions(),
+                    regions: reach.regions,
+                    lines: reach.lines,
+                    functions: reach.functions,
                 });
+            }
+            if hits.is_find() {
+                finds.push((input.path.clone(), hits.verdict));
             }
             Ok(())
         })?;
         Ok(Replayed {
-            verdicts,
             finds,
-            growth: Growth { points },
-            covered: self.map.set(tally.regions()),
-            inputs_per_second: inputs.len() as f64 / start.elapsed().as_secs_f64(),
+            growth,
+            covered: tally.regions(),
         })
     }
 
@@ -188,24 +202,6 @@ impl Replay<'_> {
     ///
     /// # Errors
     /// As [`grow`](Self::grow), and those of `visit`.
-    pub fn each(
-        &self,
-        paths: &[&Path],
-        mut visit: impl FnMut(Reached) -> Result<()>,
-    ) -> Result<()> {
-        self.regions(&paths, |hits| {
-            visit(Reached {
-                input: hits.input,
-                verdict: hits.verdict,
-                regions: hits.regions.iter().map(|&(region, _)| region).collect(),
-            })
-        })
-    }
-
-    /// As [`each`](Self::each), for inputs from anywhere, and with how often each region was executed.
-    ///
-    /// # Errors
-    /// As [`each`](Self::each).
     pub fn regions(
         &self,
         contents: &dyn Contents,
@@ -217,7 +213,7 @@ impl Replay<'_> {
     /// As [`regions`](Self::regions), and slower, with what else each input did.
     ///
     /// # Errors
-    /// As [`each`](Self::each).
+    /// As [`regions`](Self::regions).
     pub fn hits(
         &self,
         contents: &dyn Contents,
@@ -233,14 +229,12 @@ impl Replay<'_> {
         mut visit: impl FnMut(Hits<'_>) -> Result<()>,
     ) -> Result<()> {
         let questions = Questions {
-            binary: self.binary,
-            counters: ranges_to_text(&self.map.probes().counters()),
+            replay: self,
+            counters: ranges_to_text(&self.map.probes.counters()),
             command,
-            target: self.target,
             contents,
-            timeout: self.timeout,
         };
-        let mut evaluation = Evaluation::new(self.map.probes());
+        let mut evaluation = Evaluation::new(&self.map.probes);
         let mut classes = vec![0; self.map.regions().len()];
         let mut regions: Vec<(usize, u8)> = Vec::new();
         questions.ask(&mut |input, length, answer| {
@@ -250,7 +244,7 @@ impl Replay<'_> {
             for &(probe, times) in evaluation.reached(&answer.grown, returned) {
                 work = work.saturating_add(times);
                 let class = hits_class(times);
-                for &region in self.map.regions_of_probe(probe) {
+                for &region in &self.map.regions_of[probe] {
                     if classes[region] == 0 {
                         regions.push((region, 0));
                     }
@@ -273,6 +267,180 @@ impl Replay<'_> {
     }
 }
 
+/// What is asked of which inputs.
+struct Questions<'a> {
+    replay: &'a Replay<'a>,
+    /// The counters to watch, as [`worker::counters::parse_ranges`] reads them.
+    counters: String,
+    /// To run or to trace.
+    command: Command,
+    contents: &'a dyn Contents,
+}
+
+/// An input's place, its length in bytes (0 when it cannot be read), and the answer.
+type Visit<'a> = dyn FnMut(usize, usize, Answer) -> Result<()> + 'a;
+
+/// A worker stopped answering.
+struct Stopped {
+    crash: Crash,
+    /// The length of the input that it did not answer.
+    length: usize,
+    /// The end of that input's batch.
+    end: usize,
+    /// The worker's folder.
+    folder: TempDir,
+}
+
+impl Questions<'_> {
+    /// Asks about every input, and visits each in order.
+    fn ask(&self, visit: &mut Visit<'_>) -> Result<()> {
+        let (mut next, count) = (0, self.contents.count());
+        while next < count {
+            let Some(stopped) = self.replay(&mut next, count, false, visit)? else {
+                break;
+            };
+            let mut is_explained = matches!(stopped.crash, Crash::Hung(_));
+            while let Some(alone) = self.replay(&mut next, stopped.end, true, visit)? {
+                is_explained = true;
+                // The worker has ended: nothing is counted any more.
+                let profile = Profile::read(&alone.folder.path().join(PROFILE));
+                let answer = Answer {
+                    verdict: Verdict::crashed(alone.crash, self.replay.target),
+                    events: String::new(),
+                    grown: profile.context("a dead worker's profile")?.counters(),
+                };
+                visit(next, alone.length, answer)?;
+                next += 1;
+            }
+            if !is_explained {
+                let crash = stopped.crash;
+                eprintln!("in a batch {crash}; no input that ran alone is the cause");
+            }
+        }
+        Ok(())
+    }
+
+    /// Replays the inputs from `next` to `end`, in batches or one by one, until all are done or a worker stops
+    /// answering.
+    fn replay(
+        &self,
+        next: &mut usize,
+        end: usize,
+        one_by_one: bool,
+        visit: &mut Visit<'_>,
+    ) -> Result<Option<Stopped>> {
+        if *next == end {
+            return Ok(None);
+        }
+        let timeout = self.replay.timeout;
+        let (most, ahead, patience) = match one_by_one {
+            // The counters that a worker leaves are those of one input: it must not have another.
+            true => (1, 1, timeout),
+            false => {
+                let patience = timeout.min(BATCH_PATIENCE) + SEND_AFTER;
+                (BATCH_INPUTS, BATCHES_AHEAD, patience)
+            }
+        };
+        let (mut worker, folder) = self.start()?;
+        // Of each batch the end, and the lengths of its inputs or why one could not be read and was not sent.
+        let mut under_way = VecDeque::new();
+        let mut sent = *next;
+        loop {
+            while under_way.len() < ahead && sent < end {
+                let (lengths, request) = self.batch(sent..end.min(sent + most));
+                worker.send(request);
+                sent += lengths.len();
+                under_way.push_back((sent, lengths));
+            }
+            let Some((end, lengths)) = under_way.pop_front() else {
+                return Ok(None);
+            };
+            for length in lengths {
+                match length {
+                    Err(why) => visit(*next, 0, Answer::error(why))?,
+                    Ok(length) => match worker.answer(patience) {
+                        Ok(line) => visit(*next, length, Answer::parse(&line)?)?,
+                        Err(crash) => {
+                            return Ok(Some(Stopped {
+                                crash,
+                                length,
+                                end,
+                                folder,
+                            }));
+                        }
+                    },
+                }
+                *next += 1;
+            }
+        }
+    }
+
+    /// Starts a worker. Its folder has its profile and the list of counters to watch.
+    fn start(&self) -> Result<(Worker, TempDir)> {
+        let folder = tempfile::tempdir().context("no temporary folder")?;
+        let counters = folder.path().join("counters");
+        fs::write(&counters, &self.counters).context("the list of counters cannot be written")?;
+        let profile = folder.path().join(PROFILE);
+        let mut command = profile::command(self.replay.binary, &profile);
+        command
+            .env(PROFILE_VARIABLE, &profile)
+            .env(COUNTERS_VARIABLE, counters);
+        Ok((Worker::start(&mut command)?.0, folder))
+    }
+
+    /// The first inputs of `places` that go together: their lengths, and the request.
+    fn batch(&self, places: Range<usize>) -> (Vec<Result<usize, String>>, Vec<u8>) {
+        let mut inputs = Inputs::default();
+        let mut lengths = Vec::new();
+        for place in places {
+            lengths.push(inputs.append(|bytes| self.contents.append(place, bytes)));
+            if inputs.bytes() >= BATCH_BYTES {
+                break;
+            }
+        }
+        (lengths, inputs.request(self.command, self.replay.target))
+    }
+}
+
+/// A worker's profile in its folder.
+const PROFILE: &str = "profraw";
+
+/// What became of an input.
+struct Answer {
+    verdict: Verdict,
+    /// What it did, when a trace was asked for: see [`Reply::Traced`].
+    events: String,
+    /// The counters that grew, by ascending index, and by how much.
+    grown: Vec<(usize, u64)>,
+}
+
+impl Answer {
+    const fn error(message: String) -> Self {
+        Self {
+            verdict: Verdict::Error { message },
+            events: String::new(),
+            grown: Vec::new(),
+        }
+    }
+
+    /// Reads a worker's answer to a run or a trace, which has to have counters.
+    fn parse(line: &[u8]) -> Result<Self> {
+        let response = Response::parse(line).map_err(Error::msg)?;
+        let grown = response.counters().map_err(Error::msg)?;
+        let (verdict, events) = match response.reply {
+            Reply::Verdict(verdict) => (verdict, String::new()),
+            Reply::Traced { verdict, events } => (verdict, events),
+            Reply::Error(message) => return Ok(Self::error(message)),
+            other => return unexpected(other),
+        };
+        Ok(Self {
+            verdict,
+            events,
+            grown,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -284,14 +452,20 @@ mod tests {
     }
 
     #[test]
-    fn a_find_in_json_is_flat() {
-        let find = Find {
-            path: "a".into(),
-            verdict: Verdict::Rejected {
-                why: "short".into(),
-            },
+    fn an_answer_has_the_counters_that_grew() {
+        let answer = |reply: &str| {
+            Answer::parse(format!(r#"{{"reply":{reply},"grown":"3:1 17:800"}}"#).as_bytes())
         };
-        let json = serde_json::to_string(&find).unwrap();
-        assert_eq!(json, r#"{"path":"a","verdict":"rejected","why":"short"}"#);
+        let pass = answer(r#"{"verdict":{"verdict":"pass"}}"#).unwrap();
+        assert_eq!(pass.verdict, Verdict::Pass);
+        assert_eq!(pass.grown, [(3, 1), (17, 800)]);
+        let trace = r#"{"traced":{"verdict":{"verdict":"pass"},"events":"one\ntwo"}}"#;
+        assert_eq!(answer(trace).unwrap().events, "one\ntwo");
+        let message = "broken".to_owned();
+        let broken = answer(r#"{"error":"broken"}"#).unwrap();
+        assert_eq!(broken.verdict, Verdict::Error { message });
+        assert!(answer(r#"{"evaluations":{}}"#).is_err());
+        let without = Answer::parse(br#"{"reply":{"verdict":{"verdict":"pass"}}}"#);
+        assert!(without.is_err_and(|why| why.to_string().contains("without coverage")));
     }
 }

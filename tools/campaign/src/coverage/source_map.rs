@@ -5,16 +5,17 @@
 //! every expression becomes a probe over the counters in the worker's profile.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use llvm_profparser::coverage::coverage_mapping::read_object_file;
 use llvm_profparser::coverage::{CoverageMappingInfo, FunctionRecordV3, RegionKind};
+use report::Reach;
+use serde::Serialize;
 
-use super::probes::{Evaluation, Expressions, Probes, Sum};
+use super::probes::{self, Evaluation, Probes, Sum};
 use super::profile::{FunctionCounters, Profile};
-use super::regions::{Portion, Region, RegionSet, Summary};
-use super::worker_process;
 
 /// The version of the raw profiles that this compiler's binaries write. It decides how the list of files in
 /// the map is read. [`Profile`] refuses any other.
@@ -22,30 +23,97 @@ const PROFILE_VERSION: u64 = 10;
 /// Set in a region's end column when it is a gap between regions (LLVM: `CounterMappingRegion::GapRegion`).
 const GAP: usize = 1 << 31;
 
-/// The regions of one binary's source, and its probes.
-#[derive(Debug)]
+/// A piece of source that is executed as a whole, as the compiler divides it: a branch of an `if`, an arm of
+/// a `match`, the rest of a function.
+///
+/// It counts once, however many copies of a generic or inlined function the compiler made. As JSON it is the text
+/// that [`Display`](fmt::Display) gives.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "String")]
+pub struct Region {
+    /// The file, relative to the project's root, for instance `crates/qcow2/src/lib.rs`.
+    pub file: String,
+    /// The first line, from 1.
+    pub start_line: usize,
+    /// The first column, from 1, in bytes.
+    pub start_column: usize,
+    /// The last line.
+    pub end_line: usize,
+    /// The column after the last.
+    pub end_column: usize,
+}
+
+impl fmt::Display for Region {
+    /// `crates/qcow2/src/lib.rs:12:5-14:20`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}:{}:{}-{}:{}",
+            self.file, self.start_line, self.start_column, self.end_line, self.end_column
+        )
+    }
+}
+
+impl From<Region> for String {
+    fn from(region: Region) -> Self {
+        region.to_string()
+    }
+}
+
+/// Some out of all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Portion {
+    /// How many were reached.
+    pub covered: usize,
+    /// How many there are.
+    pub total: usize,
+}
+
+/// Coverage in its three usual units.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Source regions.
+    pub regions: Portion,
+    /// Lines that a region touches; covered when a covered region touches it.
+    pub lines: Portion,
+    /// Functions and closures, by the place of their source; covered when one of their regions is.
+    pub functions: Portion,
+}
+
+impl Summary {
+    fn of(covered: Reach, total: Reach) -> Self {
+        let portion = |covered, total| Portion { covered, total };
+        Self {
+            regions: portion(covered.regions, total.regions),
+            lines: portion(covered.lines, total.lines),
+            functions: portion(covered.functions, total.functions),
+        }
+    }
+}
+
+/// The regions of one binary's source, and its probes. Regions go by their numbers, in the order of files and lines.
+#[derive(Debug, Default)]
 pub struct SourceMap {
-    /// Sorted: a region's number is its place here.
     regions: Vec<Region>,
     /// For each region the numbers of the functions that have it.
-    functions_of: Vec<Vec<usize>>,
-    probes: Probes,
+    pub(super) functions_of: Vec<BTreeSet<usize>>,
+    pub(super) probes: Probes,
     /// For each probe the regions that it stands for, ascending.
-    regions_of: Vec<Vec<usize>>,
+    pub(super) regions_of: Vec<Vec<usize>>,
     /// The part of a path before the crate's name, for instance `crates/`.
     prefix: String,
 }
 
 impl SourceMap {
-    /// The map of a worker built by [`NeutralBuild`](super::NeutralBuild). The worker is run once to see where
-    /// it keeps its counters.
+    /// The map of a worker built [for coverage](super::build_worker). The worker is run once to see where it keeps
+    /// its counters.
     ///
     /// Only files under `root` whose relative path begins with `prefix` count, for instance `crates/`.
     ///
     /// # Errors
     /// When the worker does not run, was not built for coverage, or has no region under `prefix`.
     pub fn of_worker(binary: &Path, root: &Path, prefix: &str) -> Result<Self> {
-        let profile = worker_process::empty_run(binary)?;
+        let profile = Profile::of_empty_run(binary)?;
         let root = root
             .canonicalize()
             .with_context(|| format!("no folder {}", root.display()))?;
@@ -74,81 +142,32 @@ impl SourceMap {
         Ok(builder.finish(prefix))
     }
 
-    /// Every region.
-    #[must_use]
-    pub fn all(&self) -> RegionSet {
-        self.regions.iter().cloned().collect()
-    }
-
     /// The regions, each at the place that is its number.
     #[must_use]
     pub fn regions(&self) -> &[Region] {
         &self.regions
     }
 
-    /// The numbers of the functions that have the region of that number.
-    ///
-    /// # Panics
-    /// When there is no such region.
-    pub(super) fn functions_of(&self, region: usize) -> &[usize] {
-        &self.functions_of[region]
-    }
-
-    /// The probes, by number.
-    #[must_use]
-    pub const fn probes(&self) -> &Probes {
-        &self.probes
-    }
-
-    /// The numbers of the regions that `probe` stands for, ascending.
-    ///
-    /// # Panics
-    /// When there is no such probe.
-    #[must_use]
-    pub fn regions_of_probe(&self, probe: usize) -> &[usize] {
-        &self.regions_of[probe]
-    }
-
-    /// The regions of these numbers.
-    ///
-    /// # Panics
-    /// When there is no such number.
-    #[must_use]
-    pub fn set(&self, numbers: &BTreeSet<usize>) -> RegionSet {
-        let regions = numbers.iter().map(|&number| self.regions[number].clone());
-        regions.collect()
-    }
-
-    /// The numbers of regions, ascending, without those that are not in the map.
-    #[must_use]
-    pub fn numbers(&self, set: &RegionSet) -> Vec<usize> {
-        let number = |region| self.regions.binary_search(region).ok();
-        set.iter().filter_map(number).collect()
-    }
-
     /// The regions that a process reached which left this profile and ended in the ordinary way.
     #[must_use]
-    pub fn reached_in(&self, profile: &Profile) -> RegionSet {
+    pub fn reached_in(&self, profile: &Profile) -> BTreeSet<usize> {
         let mut evaluation = Evaluation::new(&self.probes);
         let reached = evaluation.reached(&profile.counters(), true).iter();
-        let numbers = reached.flat_map(|&(probe, _)| self.regions_of_probe(probe));
-        self.set(&numbers.copied().collect())
+        let numbers = reached.flat_map(|&(probe, _)| &self.regions_of[probe]);
+        numbers.copied().collect()
     }
 
     /// `covered` out of everything.
     #[must_use]
-    pub fn summary(&self, covered: &RegionSet) -> Summary {
+    pub fn summary(&self, covered: &BTreeSet<usize>) -> Summary {
         self.summary_of(covered, |_| true)
     }
 
     /// `covered` out of everything, by [crate](Self::crate_of).
     #[must_use]
-    pub fn summary_by_crate(&self, covered: &RegionSet) -> BTreeMap<String, Summary> {
-        let crates = self
-            .regions
-            .iter()
-            .map(|region| self.crate_of(&region.file));
-        let crates: BTreeSet<&str> = crates.collect();
+    pub fn summary_by_crate(&self, covered: &BTreeSet<usize>) -> BTreeMap<String, Summary> {
+        let files = self.regions.iter().map(|region| &region.file);
+        let crates: BTreeSet<&str> = files.map(|file| self.crate_of(file)).collect();
         let summary = |name| self.summary_of(covered, |file| self.crate_of(file) == name);
         let summaries = crates
             .into_iter()
@@ -164,29 +183,15 @@ impl SourceMap {
         parts.next().unwrap_or("")
     }
 
-    fn summary_of(&self, covered: &RegionSet, wanted: impl Fn(&str) -> bool) -> Summary {
+    fn summary_of(&self, covered: &BTreeSet<usize>, wanted: impl Fn(&str) -> bool) -> Summary {
         let (mut reached, mut all) = (Tally::new(self), Tally::new(self));
-        let numbers = self.regions.iter().enumerate();
-        for (number, region) in numbers.filter(|(_, region)| wanted(&region.file)) {
-            all.add([number]);
-            if covered.contains(region) {
-                reached.add([number]);
+        for (number, region) in self.regions.iter().enumerate() {
+            if wanted(&region.file) {
+                all.add([number]);
+                reached.add(covered.get(&number).copied());
             }
         }
-        Summary {
-            regions: Portion {
-                covered: reached.regions.len(),
-                total: all.regions.len(),
-            },
-            lines: Portion {
-                covered: reached.lines(),
-                total: all.lines(),
-            },
-            functions: Portion {
-                covered: reached.functions(),
-                total: all.functions(),
-            },
-        }
+        Summary::of(reached.reach(), all.reach())
     }
 }
 
@@ -195,7 +200,7 @@ impl SourceMap {
 pub struct Tally<'a> {
     map: &'a SourceMap,
     is_reached: Vec<bool>,
-    regions: BTreeSet<usize>,
+    regions: usize,
     lines: BTreeSet<(&'a str, usize)>,
     functions: BTreeSet<usize>,
 }
@@ -207,7 +212,7 @@ impl<'a> Tally<'a> {
         Self {
             map,
             is_reached: vec![false; map.regions.len()],
-            regions: BTreeSet::new(),
+            regions: 0,
             lines: BTreeSet::new(),
             functions: BTreeSet::new(),
         }
@@ -218,36 +223,35 @@ impl<'a> Tally<'a> {
     /// # Panics
     /// When the map has no region of such a number.
     pub fn add(&mut self, regions: impl IntoIterator<Item = usize>) -> bool {
-        let before = self.regions.len();
+        let before = self.regions;
         for number in regions {
             if !std::mem::replace(&mut self.is_reached[number], true) {
                 let region = &self.map.regions[number];
                 let lines = region.start_line..=region.end_line;
                 self.lines
                     .extend(lines.map(|line| (region.file.as_str(), line)));
-                self.functions.extend(self.map.functions_of(number));
-                self.regions.insert(number);
+                self.functions.extend(&self.map.functions_of[number]);
+                self.regions += 1;
             }
         }
-        self.regions.len() > before
+        self.regions > before
     }
 
     /// The numbers of the regions.
     #[must_use]
-    pub const fn regions(&self) -> &BTreeSet<usize> {
-        &self.regions
+    pub fn regions(&self) -> BTreeSet<usize> {
+        let numbers = 0..self.is_reached.len();
+        numbers.filter(|&number| self.is_reached[number]).collect()
     }
 
-    /// How many lines the regions touch.
+    /// How many regions there are, how many lines they touch, and how many functions have one of them.
     #[must_use]
-    pub fn lines(&self) -> usize {
-        self.lines.len()
-    }
-
-    /// How many functions have one of the regions.
-    #[must_use]
-    pub fn functions(&self) -> usize {
-        self.functions.len()
+    pub fn reach(&self) -> Reach {
+        Reach {
+            regions: self.regions,
+            lines: self.lines.len(),
+            functions: self.functions.len(),
+        }
     }
 }
 
@@ -266,15 +270,13 @@ fn files_under(
     relative.collect()
 }
 
-/// A function's place: file and start of its first region. All its copies have the same.
-type FunctionPlace = (String, usize, usize);
-
 /// Collects regions and probes while functions are read.
 #[derive(Default)]
 struct Builder {
-    /// For each region, its probes.
-    regions: BTreeMap<Region, BTreeSet<usize>>,
-    functions: BTreeMap<FunctionPlace, BTreeSet<Region>>,
+    /// For each region the numbers of its probes and of its functions.
+    regions: BTreeMap<Region, [BTreeSet<usize>; 2]>,
+    /// The numbers of functions by file and start of their first region. All copies of a function have the same.
+    functions: HashMap<(String, usize, usize), usize>,
     /// Many regions share a sum, which is evaluated once.
     probes: HashMap<Sum, usize>,
 }
@@ -289,10 +291,10 @@ impl Builder {
         files: &[Option<String>],
     ) -> Result<()> {
         // The record that is kept for a function that is never used has another hash.
-        let copies = copies.iter();
-        let copies = copies.filter(|copy| copy.structure_hash == function.header.fn_hash);
-        let mut expressions = Expressions::of(function);
-        let mut regions = BTreeSet::new();
+        let copies = copies
+            .iter()
+            .filter(|copy| copy.structure_hash == function.header.fn_hash);
+        let mut regions: BTreeMap<Region, Vec<Sum>> = BTreeMap::new();
         for mapped in &function.regions {
             let place = &mapped.loc;
             let is_gap = place.column_end != usize::MAX && place.column_end & GAP != 0;
@@ -309,54 +311,50 @@ impl Builder {
                 end_line: place.line_end,
                 end_column: place.column_end,
             };
-            let sum = expressions.sum(mapped.count)?;
-            let probes = self.regions.entry(region.clone()).or_default();
-            for copy in copies.clone() {
-                let sum = in_profile(&sum, copy);
-                if !sum.is_empty() {
-                    let next = self.probes.len();
-                    probes.insert(*self.probes.entry(sum).or_insert(next));
-                }
-            }
-            regions.insert(region);
+            let sum = probes::sum(function, mapped.count, 0)?;
+            let sums = copies.clone().map(|copy| in_profile(&sum, copy));
+            let sums = sums.filter(|sum| !sum.is_empty());
+            regions.entry(region).or_default().extend(sums);
         }
-        if let Some(first) = regions.first() {
-            let place = (first.file.clone(), first.start_line, first.start_column);
-            self.functions
-                .entry(place)
-                .or_default()
-                .append(&mut regions);
+        let Some((first, _)) = regions.first_key_value() else {
+            return Ok(());
+        };
+        let place = (first.file.clone(), first.start_line, first.start_column);
+        let function = number(&mut self.functions, place);
+        for (region, sums) in regions {
+            let [probes, functions] = self.regions.entry(region).or_default();
+            functions.insert(function);
+            probes.extend(sums.into_iter().map(|sum| number(&mut self.probes, sum)));
         }
         Ok(())
     }
 
     fn finish(self, prefix: &str) -> SourceMap {
-        let mut regions_of = vec![Vec::new(); self.probes.len()];
-        for (number, probes) in self.regions.values().enumerate() {
-            for &probe in probes {
-                regions_of[probe].push(number);
-            }
+        let mut sums = vec![Sum::new(); self.probes.len()];
+        for (sum, number) in self.probes {
+            sums[number] = sum;
         }
-        let mut probes: Vec<(Sum, usize)> = self.probes.into_iter().collect();
-        probes.sort_unstable_by_key(|&(_, number)| number);
-        let regions: Vec<Region> = self.regions.into_keys().collect();
-        let mut functions_of = vec![Vec::new(); regions.len()];
-        for (function, of_function) in self.functions.values().enumerate() {
-            for region in of_function {
-                let number = regions
-                    .binary_search(region)
-                    .expect("every region is there");
-                functions_of[number].push(function);
-            }
-        }
-        SourceMap {
-            functions_of,
-            regions,
-            probes: probes.into_iter().map(|(sum, _)| sum).collect(),
-            regions_of,
+        let mut map = SourceMap {
+            regions_of: vec![Vec::new(); sums.len()],
+            probes: sums.into_iter().collect(),
             prefix: prefix.to_owned(),
+            ..SourceMap::default()
+        };
+        for (number, (region, [probes, functions])) in self.regions.into_iter().enumerate() {
+            for probe in probes {
+                map.regions_of[probe].push(number);
+            }
+            map.regions.push(region);
+            map.functions_of.push(functions);
         }
+        map
     }
+}
+
+/// The number of `item`: the next one when it has none.
+fn number<T: std::hash::Hash + Eq>(numbers: &mut HashMap<T, usize>, item: T) -> usize {
+    let next = numbers.len();
+    *numbers.entry(item).or_insert(next)
 }
 
 /// `sum` over one copy of the function, by indexes in the profile. The compiler removes counters that are never

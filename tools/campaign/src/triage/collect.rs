@@ -12,26 +12,29 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use worker::TargetInfo;
+
+use crate::corpora::candidates::target_of;
 use crate::corpus::content_name;
 use crate::engine::{Engine, number_after};
 
-/// A file that somebody says fails.
+/// A file that an engine or the user reports as a failing input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sighting {
     /// The engine's name, or `unknown`.
     pub engine: String,
     /// The file.
     pub path: PathBuf,
-    /// When it was found, in milliseconds since 1970: as the engine says, else the file's age.
+    /// When it was found, in milliseconds since 1970: as the engine reports it, else the file's age.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_ms: Option<u64>,
-    /// How long after the engine's start, in milliseconds, when the file's name says so.
+    /// How long after the engine's start, in milliseconds, when the file's name has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after_ms: Option<u64>,
 }
 
 /// One input, found once or more often.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Find {
     /// The target.
     pub target: String,
@@ -56,60 +59,63 @@ impl Find {
 pub struct Collected {
     /// The finds, by target and content.
     pub finds: Vec<Find>,
-    /// What could not be read, in words.
+    /// What could not be read, and why.
     pub troubles: Vec<String>,
 }
 
-/// Collects the finds in `folders`, of the targets called as in `wanted`, or of all of `known` when that is
-/// empty. Where a path names no target and one is wanted, it is of that one.
+/// Collects the finds in `folders`, of the targets `wanted`, or of all of `known` when that is empty. Where a path
+/// names no target and one is wanted, it is of that one.
 ///
 /// # Errors
 /// When a folder cannot be read, or the target of a find is not clear. A file that cannot be read is a
 /// trouble.
-pub fn collect(folders: &[PathBuf], wanted: &[&str], known: &[&str]) -> Result<Collected> {
+pub fn collect(
+    folders: &[PathBuf],
+    wanted: &[&TargetInfo],
+    known: &[&TargetInfo],
+) -> Result<Collected> {
     let mut collected = Collected::default();
     let mut finds: BTreeMap<(&str, String), Find> = BTreeMap::new();
+    let mut sightings = Vec::new();
     for folder in folders {
-        let mut sightings = Vec::new();
         if folder.is_file() {
             sightings.extend(sighting(folder, true));
         } else {
             look_into(folder, true, &mut sightings)?;
         }
-        for sighting in sightings {
-            let target = match (named_in(&sighting.path, known), wanted) {
-                (Some(target), _) => target,
-                (None, [only]) => *only,
-                (None, _) => bail!(
-                    "{}: no folder in this path is called like a target; name the one target it is of",
-                    sighting.path.display()
-                ),
-            };
-            if !wanted.is_empty() && !wanted.contains(&target) {
+    }
+    for sighting in sightings {
+        let path = sighting.path.display();
+        let target = match (target_of(&sighting.path, known)?, wanted) {
+            (Some(target), _) => target,
+            (None, [only]) => *only,
+            (None, _) => {
+                bail!("{path}: no folder in this path is called like a target; name its one target")
+            }
+        };
+        if !wanted.is_empty() && wanted.iter().all(|wanted| wanted.name != target.name) {
+            continue;
+        }
+        let content = match fs::read(&sighting.path) {
+            Ok(content) => content,
+            Err(why) => {
+                collected.troubles.push(format!("{path}: {why}"));
                 continue;
             }
-            let content = match fs::read(&sighting.path) {
-                Ok(content) => content,
-                Err(why) => {
-                    let path = sighting.path.display();
-                    collected.troubles.push(format!("{path}: {why}"));
-                    continue;
-                }
-            };
-            let name = content_name(&content);
-            let find = finds.entry((target, name.clone())).or_insert_with(|| Find {
-                target: target.to_owned(),
-                name,
-                size: content.len(),
-                sightings: Vec::new(),
-            });
-            if !find
-                .sightings
-                .iter()
-                .any(|known| known.path == sighting.path)
-            {
-                find.sightings.push(sighting);
-            }
+        };
+        let name = content_name(&content);
+        let find = finds.entry((&target.name, name.clone())).or_insert(Find {
+            target: target.name.clone(),
+            name,
+            size: content.len(),
+            sightings: Vec::new(),
+        });
+        if find
+            .sightings
+            .iter()
+            .all(|known| known.path != sighting.path)
+        {
+            find.sightings.push(sighting);
         }
     }
     collected.finds = finds.into_values().collect();
@@ -118,15 +124,12 @@ pub fn collect(folders: &[PathBuf], wanted: &[&str], known: &[&str]) -> Result<C
 
 /// Adds the finds in a folder and in those below it. In the folder that was `given` every file is one.
 fn look_into(folder: &Path, given: bool, sightings: &mut Vec<Sighting>) -> Result<()> {
-    let entries =
-        fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
-    let mut paths = Vec::new();
-    for entry in entries {
-        let entry = entry.with_context(|| format!("{} cannot be read", folder.display()))?;
-        if !entry.file_name().to_string_lossy().starts_with('.') {
-            paths.push(entry.path());
-        }
-    }
+    let paths = || -> std::io::Result<Vec<PathBuf>> {
+        let entries = fs::read_dir(folder)?;
+        entries.map(|entry| Ok(entry?.path())).collect()
+    };
+    let mut paths = paths().with_context(|| format!("{} cannot be read", folder.display()))?;
+    paths.retain(|path| !name_of(path).starts_with('.'));
     paths.sort();
     // What an engine keeps beside its finds is no find.
     let is_afl = folder.join("fuzzer_stats").is_file();
@@ -152,7 +155,7 @@ fn look_into(folder: &Path, given: bool, sightings: &mut Vec<Sighting>) -> Resul
 fn sighting(path: &Path, stands_alone: bool) -> Option<Sighting> {
     let name = name_of(path);
     let engine = match known_by_name(&name) {
-        // AFL++ names all its inputs so: which fail is told by their folder.
+        // AFL++ names all its inputs so: the folder shows which of them fail.
         Some(Engine::Afl) if !stands_alone && !is_in_crashes(path) => return None,
         Some(engine) => Some(engine),
         None if is_among_finds(path) && is_ours(&name) => None,
@@ -221,28 +224,12 @@ fn is_text(name: &str) -> bool {
 
 /// The engine that a folder of the path is called like.
 fn engine_in(path: &Path) -> String {
-    let parts: Vec<String> = path
-        .iter()
-        .rev()
-        .skip(1)
-        .map(|part| part.to_string_lossy().into_owned())
-        .collect();
-    let named = parts
-        .iter()
-        .find(|part| Engine::ALL.iter().any(|engine| engine.name() == **part));
-    named.map_or_else(|| "unknown".to_owned(), String::clone)
-}
-
-/// Which of `targets` a path names: a folder is called like it, or the file begins so.
-#[must_use]
-pub fn named_in<'a>(path: &Path, targets: &[&'a str]) -> Option<&'a str> {
-    let absolute = std::path::absolute(path).ok()?;
-    absolute.iter().rev().find_map(|part| {
-        let part = part.to_string_lossy();
-        let mut targets = targets.iter().copied();
-        let is_it = targets.clone().find(|target| part == *target);
-        is_it.or_else(|| targets.find(|target| part.starts_with(&format!("{target}-"))))
-    })
+    let folders = path.iter().rev().skip(1);
+    let mut names = folders.flat_map(|folder| {
+        let names = Engine::ALL.iter().map(|engine| engine.name());
+        names.filter(move |name| folder == *name)
+    });
+    names.next().unwrap_or("unknown").to_owned()
 }
 
 /// When the AFL++ instance that a file in `crashes` belongs to was started.
@@ -261,17 +248,27 @@ fn written_ms(path: &Path) -> Option<u64> {
 
 /// A time as people and machines read it, to the second.
 #[must_use]
-pub fn time_shown(at_ms: u64) -> String {
-    let time: SystemTime = UNIX_EPOCH + Duration::from_millis(at_ms);
-    humantime::format_rfc3339_seconds(time).to_string()
+pub fn time_shown(at_ms: Option<u64>) -> String {
+    at_ms.map_or_else(
+        || "unknown".to_owned(),
+        |at_ms| {
+            let time: SystemTime = UNIX_EPOCH + Duration::from_millis(at_ms);
+            humantime::format_rfc3339_seconds(time).to_string()
+        },
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const CALC: [&str; 1] = ["fuzz_measure_calc"];
-    const KNOWN: [&str; 2] = ["fuzz_measure_calc", "fuzz_measure_scan"];
+    /// What is collected from a folder for two targets, of which the first is asked for or all are.
+    fn collected(folder: &Path, is_one_wanted: bool) -> Result<Collected> {
+        let calc = &TargetInfo::new("fuzz_measure_calc", "calculators", 42);
+        let scan = &TargetInfo::new("fuzz_measure_scan", "scanners", 42);
+        let wanted = is_one_wanted.then_some(calc);
+        collect(&[folder.to_owned()], wanted.as_slice(), &[calc, scan])
+    }
 
     fn lay(root: &Path, files: &[&str]) {
         for (nth, file) in files.iter().enumerate() {
@@ -317,21 +314,11 @@ mod tests {
                 &ours,
             ],
         );
-        let root = [folder.path().to_owned()];
-        let collected = collect(&root, &[], &KNOWN).unwrap();
-        assert!(collected.troubles.is_empty());
-        assert_eq!(
-            engines(&collected),
-            [
-                "afl",
-                "afl",
-                "honggfuzz",
-                "honggfuzz",
-                "libfuzzer",
-                "libfuzzer"
-            ]
-        );
-        let of_calc = collect(&root, &CALC, &KNOWN).unwrap().finds;
+        let all = collected(folder.path(), false).unwrap();
+        assert!(all.troubles.is_empty());
+        let twice = ["afl", "honggfuzz", "libfuzzer"].map(|engine| [engine; 2]);
+        assert_eq!(engines(&all), twice.as_flattened());
+        let of_calc = collected(folder.path(), true).unwrap().finds;
         assert_eq!(of_calc.len(), 3);
         let crash = of_calc
             .iter()
@@ -339,7 +326,7 @@ mod tests {
             .unwrap();
         assert_eq!(crash.sightings[0].after_ms, Some(2500));
         assert_eq!(crash.sightings[0].at_ms, Some(1_002_500));
-        assert_eq!(time_shown(1_002_500), "1970-01-01T00:16:42Z");
+        assert_eq!(time_shown(Some(1_002_500)), "1970-01-01T00:16:42Z");
     }
 
     #[test]
@@ -348,16 +335,14 @@ mod tests {
         for name in ["mine", "again", "notes.md"] {
             fs::write(folder.path().join(name), "x").unwrap();
         }
-        let root = [folder.path().to_owned()];
-        let error = collect(&root, &[], &KNOWN).unwrap_err().to_string();
-        assert!(error.contains("name the one target"), "{error}");
-        let finds = collect(&root, &CALC, &KNOWN).unwrap().finds;
+        let error = collected(folder.path(), false).unwrap_err().to_string();
+        assert!(error.contains("name its one target"), "{error}");
+        let finds = collected(folder.path(), true).unwrap().finds;
         assert_eq!(finds.len(), 1);
         assert_eq!(finds[0].sightings.len(), 2);
         assert_eq!(finds[0].sightings[0].engine, "unknown");
-        let one = [folder.path().join("mine")];
-        assert_eq!(collect(&one, &CALC, &KNOWN).unwrap().finds.len(), 1);
-        let gone = [folder.path().join("gone")];
-        assert!(collect(&gone, &CALC, &KNOWN).is_err());
+        let one = collected(&folder.path().join("mine"), true).unwrap();
+        assert_eq!(one.finds.len(), 1);
+        assert!(collected(&folder.path().join("gone"), true).is_err());
     }
 }

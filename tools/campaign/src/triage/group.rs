@@ -2,20 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use worker::{Layer, Violation};
 
-use super::collect::{Find, Sighting, time_shown};
-use super::judge::Outcome;
+use super::collect::{Find, time_shown};
+use super::judge::{Failure, How, Outcome};
 use super::key::{Key, What};
 
-/// The version of `triage.json`: it changes when a field changes its meaning or goes away.
+/// The version of `triage.json`: it changes when a field changes its meaning or is removed.
 pub const VERSION: u32 = 2;
 
 /// The rule under which finds that pass are reported: no check has this id.
 pub const UNREPRODUCED: &str = report::UNREPRODUCED;
+
+/// What that rule asserts.
+const REPRODUCES: &str = "an input that an engine reports fails when it is replayed";
 
 /// What a group is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,12 +36,9 @@ pub enum Status {
 /// A find in a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
-    /// The SHA-256 of its content.
-    pub name: String,
-    /// The target.
-    pub target: String,
-    /// Its size in bytes.
-    pub size: usize,
+    /// The find.
+    #[serde(flatten)]
+    pub find: Find,
     /// The check that it fails.
     pub check: String,
     /// What that check asserts.
@@ -46,8 +47,6 @@ pub struct Input {
     pub is_direct: bool,
     /// What it shows: what its group is about, or a consequence of that.
     pub shows: What,
-    /// Where it was found.
-    pub sightings: Vec<Sighting>,
 }
 
 /// What an engine has to do with a group.
@@ -61,15 +60,6 @@ pub struct Seen {
     /// How long after its start that was, in milliseconds, when it says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_after_ms: Option<u64>,
-}
-
-impl Seen {
-    /// When it found the first, as people read it.
-    #[must_use]
-    pub fn first(&self) -> String {
-        self.first_ms
-            .map_or_else(|| "unknown".to_owned(), time_shown)
-    }
 }
 
 /// The smallest input of a group.
@@ -135,58 +125,60 @@ impl Group {
         }
     }
 
-    /// When the first of its inputs was found, in milliseconds since 1970.
+    /// When the first of its inputs was found, as people read it.
     #[must_use]
-    pub fn first_ms(&self) -> Option<u64> {
-        self.engines.values().filter_map(|seen| seen.first_ms).min()
+    pub fn first(&self) -> String {
+        let times = self.engines.values().filter_map(|seen| seen.first_ms);
+        time_shown(times.min())
     }
 
-    /// An empty group; the check and the target are those of its first input later.
-    fn new(key: Key, status: Status) -> Self {
+    /// The group of some inputs, of which there is one at least. The input comes first that is best to begin a
+    /// minimisation from: one that shows what the group is about, of the target that asks the part at fault directly,
+    /// and then the smallest.
+    fn of(status: Status, key: Key, mut inputs: Vec<(Input, Option<How>)>) -> Self {
+        let rank = |input: &Input| {
+            let (is_other, size) = (input.shows != key.what, input.find.size);
+            (is_other, !input.is_direct, size, input.find.name.clone())
+        };
+        inputs.sort_by_cached_key(|(input, _)| rank(input));
+        let count = |how| inputs.iter().filter(|(_, of)| *of == Some(how)).count();
+        let mut engines: BTreeMap<String, Seen> = BTreeMap::new();
+        for (input, _) in &inputs {
+            let mut finders = BTreeSet::new();
+            for sighting in &input.find.sightings {
+                let seen = engines.entry(sighting.engine.clone()).or_default();
+                seen.inputs += usize::from(finders.insert(&sighting.engine));
+                seen.first_ms = sooner(seen.first_ms, sighting.at_ms);
+                seen.first_after_ms = sooner(seen.first_after_ms, sighting.after_ms);
+            }
+        }
+        let (first, _) = &inputs[0];
         Self {
             id: key.id(),
+            check: first.check.clone(),
+            must_hold: first.statement.clone(),
+            target: first.find.target.clone(),
+            engines,
+            at_times: count(How::AtTimes),
+            not_waited_for: count(How::NotWaitedFor),
+            reproducer: None,
+            inputs: inputs.into_iter().map(|(input, _)| input).collect(),
             key,
             status,
-            check: UNREPRODUCED.to_owned(),
-            must_hold: String::new(),
-            target: String::new(),
-            engines: BTreeMap::new(),
-            at_times: 0,
-            not_waited_for: 0,
-            reproducer: None,
-            inputs: Vec::new(),
         }
     }
 
-    fn add(&mut self, input: Input) {
-        let mut engines: BTreeMap<&str, Seen> = BTreeMap::new();
-        for sighting in &input.sightings {
-            let seen = engines.entry(&sighting.engine).or_default();
-            seen.inputs = 1;
-            seen.first_ms = sooner(seen.first_ms, sighting.at_ms);
-            seen.first_after_ms = sooner(seen.first_after_ms, sighting.after_ms);
+    /// Takes over the reproducer of the group that was mended, and its check.
+    fn mend(&mut self, last: Option<&Report>) {
+        let mut known = last.into_iter().flat_map(Report::known);
+        let known = known.find(|known| known.key == self.key && known.reproducer.is_some());
+        if let Some(known) = known {
+            self.reproducer.clone_from(&known.reproducer);
+            self.check.clone_from(&known.check);
+            self.target.clone_from(&known.target);
+            self.must_hold.clone_from(&known.must_hold);
         }
-        for (engine, of_input) in engines {
-            let seen = self.engines.entry(engine.to_owned()).or_default();
-            seen.inputs += 1;
-            seen.first_ms = sooner(seen.first_ms, of_input.first_ms);
-            seen.first_after_ms = sooner(seen.first_after_ms, of_input.first_after_ms);
-        }
-        self.inputs.push(input);
-    }
-
-    /// Puts the input first that is best to begin from: one that shows what the group is about, of the target
-    /// that asks the part at fault directly, and then the smallest.
-    fn put_in_order(&mut self) {
-        self.inputs.sort_by(|a, b| {
-            let rank = |input: &Input| (input.shows != self.key.what, !input.is_direct, input.size);
-            (rank(a), &a.name).cmp(&(rank(b), &b.name))
-        });
-        if let Some(first) = self.inputs.first() {
-            self.check.clone_from(&first.check);
-            self.target.clone_from(&first.target);
-            self.must_hold.clone_from(&first.statement);
-        }
+        self.id += "-mended";
     }
 }
 
@@ -203,6 +195,35 @@ pub struct Environment {
     pub rustc: String,
     /// The system.
     pub system: String,
+}
+
+impl Environment {
+    /// That of the project at `root`, as far as git, the compiler and the system know it.
+    pub(super) fn of(root: &Path) -> Self {
+        let first_line = |program: &str, arguments: &[&str]| {
+            let output = Command::new(program)
+                .args(arguments)
+                .current_dir(root)
+                .stdin(Stdio::null())
+                .output();
+            let output = output.ok().filter(|output| output.status.success());
+            let text = output.map_or_else(Vec::new, |output| output.stdout);
+            let text = String::from_utf8_lossy(&text);
+            text.lines().next().unwrap_or_default().trim().to_owned()
+        };
+        let commit = [
+            "describe",
+            "--always",
+            "--abbrev=12",
+            "--exclude=*",
+            "--dirty",
+        ];
+        Self {
+            commit: first_line("git", &commit),
+            rustc: first_line("rustc", &["--version"]),
+            system: first_line("uname", &["-s", "-r", "-m"]),
+        }
+    }
 }
 
 /// The whole of a triage: what `triage.json` holds.
@@ -263,91 +284,65 @@ impl Report {
     }
 }
 
-/// Groups what replays showed; `before` is the report of the last triage. Also says what is unknown.
+/// Groups what replays showed; `last` is the report of the last triage. Also returns what is unknown.
 #[must_use]
 pub fn group(
     finds: &[Find],
     outcomes: &[(usize, Outcome)],
-    before: Option<&Report>,
+    last: Option<&Report>,
 ) -> (Vec<Group>, Vec<String>) {
-    let failed_before = failed_before(before);
-    let shown: BTreeSet<&Key> = outcomes
-        .iter()
-        .filter_map(|(_, outcome)| outcome.failure())
-        .map(|failure| &failure.key)
-        .collect();
-    let mut groups: BTreeMap<(Status, Key), Group> = BTreeMap::new();
+    let failed_before = failed_before(last);
+    let failures = outcomes.iter().filter_map(|(_, outcome)| outcome.failure());
+    let shown: BTreeSet<&Key> = failures.map(|failure| &failure.key).collect();
+    let mut sorted: BTreeMap<(Status, Key), Vec<(Input, Option<How>)>> = BTreeMap::new();
     let mut troubles = Vec::new();
     for (index, outcome) in outcomes {
         let find = &finds[*index];
-        let mut input = Input {
-            name: find.name.clone(),
-            target: find.target.clone(),
-            size: find.size,
-            check: UNREPRODUCED.to_owned(),
-            statement: "an input that an engine reports fails when it is replayed".to_owned(),
-            is_direct: true,
-            shows: What::Passes,
-            sightings: find.sightings.clone(),
-        };
-        let (status, shows) = match outcome {
+        let (status, shows, check, statement) = match outcome {
             Outcome::Unknown(why) => {
                 troubles.push(why.clone());
                 continue;
             }
-            Outcome::Fails(failure) | Outcome::FailsAtTimes(failure) | Outcome::Slow(failure) => {
-                let violation = &failure.violation;
-                input.check.clone_from(&violation.check);
-                input.statement.clone_from(&violation.statement);
-                input.is_direct = violation.layer != Layer::Composition;
-                (Status::Fails, failure.key.clone())
+            Outcome::Fails(failure) => {
+                let Failure { key, violation, .. } = failure.as_ref();
+                let (check, statement) = (&*violation.check, &*violation.statement);
+                (Status::Fails, key.clone(), check, statement)
             }
-            Outcome::Passes => match failed_before.get(&(find.target.as_str(), find.name.as_str()))
-            {
+            Outcome::Passes => match failed_before.get(&(&*find.target, &*find.name)) {
                 Some(group) => {
-                    input.check.clone_from(&group.check);
-                    input.statement.clone_from(&group.must_hold);
-                    (Status::Mended, group.key.clone())
+                    let (check, statement) = (&*group.check, &*group.must_hold);
+                    (Status::Mended, group.key.clone(), check, statement)
                 }
                 None => {
                     let key = Key {
                         part: find.target.clone(),
                         what: What::Passes,
                     };
-                    (Status::Unreproduced, key)
+                    (Status::Unreproduced, key, UNREPRODUCED, REPRODUCES)
                 }
             },
         };
-        input.shows = shows.what.clone();
-        let key = match status {
-            Status::Fails => filed_under(&shows, &shown),
-            Status::Unreproduced | Status::Mended => shows.clone(),
+        let failure = outcome.failure();
+        let key = match failure {
+            Some(_) => filed_under(&shows, &shown),
+            None => shows.clone(),
         };
-        let group = groups
-            .entry((status, key.clone()))
-            .or_insert_with(|| Group::new(key, status));
-        match outcome {
-            Outcome::FailsAtTimes(_) => group.at_times += 1,
-            Outcome::Slow(_) => group.not_waited_for += 1,
-            _ => {}
-        }
-        group.add(input);
+        let input = Input {
+            find: find.clone(),
+            check: check.to_owned(),
+            statement: statement.to_owned(),
+            is_direct: failure.is_none_or(|failure| failure.violation.layer != Layer::Composition),
+            shows: shows.what,
+        };
+        let how = failure.map(|failure| failure.how);
+        sorted.entry((status, key)).or_default().push((input, how));
     }
-    let mut groups: Vec<Group> = groups.into_values().collect();
+    let sorted = sorted.into_iter();
+    let groups = sorted.map(|((status, key), inputs)| Group::of(status, key, inputs));
+    let mut groups: Vec<Group> = groups.collect();
     for group in &mut groups {
-        group.put_in_order();
         if group.status == Status::Mended {
-            let known = before
-                .iter()
-                .flat_map(|before| before.known())
-                .find(|known| known.key == group.key && known.reproducer.is_some());
-            group.reproducer = known.and_then(|known| known.reproducer.clone());
-            if let Some(known) = known {
-                group.check.clone_from(&known.check);
-                group.target.clone_from(&known.target);
-                group.must_hold.clone_from(&known.must_hold);
-            }
-            group.id += "-mended";
+            group.mend(last);
         }
     }
     (groups, troubles)
@@ -366,31 +361,30 @@ fn filed_under(shows: &Key, shown: &BTreeSet<&Key>) -> Key {
 }
 
 /// The inputs that failed in the last triage, or before it and were mended, with their groups.
-fn failed_before(before: Option<&Report>) -> BTreeMap<(&str, &str), &Group> {
-    before
-        .iter()
-        .flat_map(|before| before.known())
+fn failed_before(last: Option<&Report>) -> BTreeMap<(&str, &str), &Group> {
+    last.into_iter()
+        .flat_map(Report::known)
         .filter(|group| group.status != Status::Unreproduced)
         .flat_map(|group| {
             let inputs = group.inputs.iter();
-            inputs.map(move |input| ((input.target.as_str(), input.name.as_str()), group))
+            inputs.map(move |Input { find, .. }| ((&*find.target, &*find.name), group))
         })
         .collect()
 }
 
 /// What is to be remembered of earlier triages when `finds` are those of this one: see [`Report::earlier`].
 #[must_use]
-pub fn earlier(before: Option<&Report>, finds: &[Find]) -> Vec<Group> {
+pub fn earlier(last: Option<&Report>, finds: &[Find]) -> Vec<Group> {
     let now: BTreeSet<(&str, &str)> = finds
         .iter()
-        .map(|find| (find.target.as_str(), find.name.as_str()))
+        .map(|find| (&*find.target, &*find.name))
         .collect();
     let mut earlier: Vec<Group> = Vec::new();
-    for group in before.iter().flat_map(|before| before.known()) {
+    for group in last.into_iter().flat_map(Report::known) {
         let mut group = group.clone();
-        group.inputs.retain(|input| {
-            !now.contains(&(&*input.target, &*input.name))
-                && input.sightings.iter().any(|seen| seen.path.exists())
+        group.inputs.retain(|Input { find, .. }| {
+            !now.contains(&(&*find.target, &*find.name))
+                && find.sightings.iter().any(|seen| seen.path.exists())
         });
         if group.inputs.is_empty() || group.status == Status::Unreproduced {
             continue;

@@ -3,28 +3,29 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use report::format::counted;
 use worker::{Case, Violation};
 
+use super::collect::time_shown;
 use super::group::{Group, Report, Reproducer, Seen, Status};
 use super::key::What;
-use super::output::Places;
 use crate::engine::Engine;
 
 /// The longest fact that is shown, in characters: a panic may have a long message.
 const LONGEST_FACT: usize = 2000;
 
-/// The text of an issue on a group.
+/// The text of an issue on a group; `out` is the folder of the results.
 #[must_use]
-pub fn issue(report: &Report, group: &Group, places: &Places) -> String {
+pub fn issue(report: &Report, group: &Group, out: &str) -> String {
     let mut text = format!("# {}\n\n", title(group));
     match (&group.reproducer, group.status) {
         (Some(reproducer), Status::Fails) => {
             let _ = writeln!(text, "**What must hold:** {}.\n", group.must_hold);
             match &reproducer.violation {
-                Some(violation) => what_is_wrong(&mut text, violation, places),
+                Some(violation) => what_is_wrong(&mut text, violation),
                 None => text += FAILED_ONCE,
             }
-            how_to_reproduce(&mut text, report, group, reproducer, places);
+            how_to_reproduce(&mut text, report, group, reproducer, out);
         }
         (_, Status::Unreproduced) => text += UNREPRODUCED,
         (_, Status::Mended) => text += MENDED,
@@ -60,7 +61,7 @@ const UNREPRODUCED: &str = "\
 These inputs were reported by an engine, and pass when they are replayed, three times, each time in a new \
 process. So either the engine was disturbed (a full disk, no memory, a machine so loaded that an input took \
 too long), or the code under test keeps something from one input to the next, or the sources have changed since. \
-The engine's own log says what it saw. Once that is clear, delete the files.\n\n";
+The engine's own log has what it saw. Once that is clear, delete the files.\n\n";
 
 const FAILED_ONCE: &str = "\
 The input failed when the finds were replayed, and passes when replayed once more.\n\n";
@@ -69,7 +70,7 @@ const MENDED: &str = "\
 These inputs failed in an earlier triage, and pass now. Keep the reproducer as a regression \
 (`campaign triage --keep`), and delete the files.\n\n";
 
-fn what_is_wrong(text: &mut String, violation: &Violation, places: &Places) {
+fn what_is_wrong(text: &mut String, violation: &Violation) {
     text.push_str("**What was found:**\n\n");
     for fact in violation.facts() {
         let fact: String = fact.chars().take(LONGEST_FACT).collect();
@@ -81,12 +82,7 @@ fn what_is_wrong(text: &mut String, violation: &Violation, places: &Places) {
     };
     let _ = writeln!(text, "\n**The smallest case:** {words}\n");
     if !rust.is_empty() {
-        let _ = writeln!(text, "{}\n", fenced("rust", rust));
-        if !places.has_harness {
-            text.push_str(
-                "Where the Rust calls the harness's built-in code under test, put the project's own in its place.\n\n",
-            );
-        }
+        let _ = writeln!(text, "```rust\n{}\n```\n", rust.trim_end());
     }
 }
 
@@ -95,50 +91,41 @@ fn how_to_reproduce(
     report: &Report,
     group: &Group,
     reproducer: &Reproducer,
-    places: &Places,
+    out: &str,
 ) {
-    let file = &reproducer.file;
-    let Reproducer { size, .. } = reproducer;
+    let Reproducer { file, size, .. } = reproducer;
+    let target = &group.target;
+    let kept = format!("{out}/regressions/{target}/{file}");
     text.push_str("## How to reproduce\n\n");
-    let mut commands = String::new();
-    let path = match reproducer.hex.as_deref().map(printf) {
-        Some(Some(octal)) => {
-            let _ = writeln!(commands, "printf '{octal}' > {file}");
-            file.clone()
-        }
-        _ => places.regression(&group.target, file),
+    let (make, path) = match &reproducer.hex {
+        Some(hex) => (format!("printf '{}' > {file}\n", printf(hex)), file),
+        None => (String::new(), &kept),
     };
-    let _ = write!(
-        commands,
-        "{} replay --target {} {path}",
-        report.command, group.target
+    let command = &report.command;
+    let _ = writeln!(
+        text,
+        "```sh\n{make}{command} replay --target {target} {path}\n```\n"
     );
-    let _ = writeln!(text, "{}\n", fenced("sh", &commands));
     let made = match (reproducer.complete, reproducer.tries) {
         (true, tries) => format!("minimised in {tries} replays; nothing smaller fails like this"),
         (false, tries) => format!("as small as {tries} replays made it"),
     };
     let _ = writeln!(
         text,
-        "The input has {size} bytes ({made}; the find that it comes from has {}). It is `{}`; once the \
-         cause is mended it belongs into `corpus/regressions/{}/`, where `cargo test` replays it.\n",
+        "The input has {size} bytes ({made}; the find that it comes from has {}). It is `{kept}`; once the \
+         cause is mended it belongs into `corpus/regressions/{target}/`, where `cargo test` replays it.\n",
         reproducer.original_size,
-        places.regression(&group.target, file),
-        group.target,
     );
 }
 
-/// The input as an argument of `printf`, which every shell has; none for one that is empty or no hex.
-fn printf(hex: &str) -> Option<String> {
-    let bytes: Option<Vec<u8>> = (0..hex.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok())
-        .collect();
-    Some(bytes?.iter().fold(String::new(), |mut text, byte| {
-        // Three digits always, so that what follows is no part of it.
-        let _ = write!(text, "\\{byte:03o}");
-        text
-    }))
+/// An input in hexadecimal as an argument of `printf`, which every shell has.
+fn printf(hex: &str) -> String {
+    let digits = (0..hex.len() / 2).map(|nth| hex.get(2 * nth..2 * nth + 2));
+    let bytes = digits.map(|digits| u8::from_str_radix(digits.unwrap_or_default(), 16));
+    // Three digits always, so that what follows is no part of it.
+    bytes
+        .map(|byte| format!("\\{:03o}", byte.unwrap_or_default()))
+        .collect()
 }
 
 fn found_by(text: &mut String, group: &Group) {
@@ -149,7 +136,7 @@ fn found_by(text: &mut String, group: &Group) {
             "| {} | {} | {}{} |",
             engine_title(engine),
             seen.inputs,
-            seen.first(),
+            time_shown(seen.first_ms),
             after(seen)
         );
     }
@@ -164,11 +151,8 @@ fn found_by(text: &mut String, group: &Group) {
     if shown.len() > 1 {
         text.push_str("The same shows as:\n\n");
         for ((check, shows), inputs) in shown {
-            let _ = writeln!(
-                text,
-                "- `{check}`, {shows}: {inputs} {}",
-                inputs_word(inputs)
-            );
+            let inputs = counted(inputs, "input", "inputs");
+            let _ = writeln!(text, "- `{check}`, {shows}: {inputs}");
         }
         text.push('\n');
     }
@@ -190,7 +174,7 @@ fn found_by(text: &mut String, group: &Group) {
     }
 }
 
-/// How long after its start an engine found its first input, when it says so.
+/// How long after its start an engine found its first input, when that is known.
 fn after(seen: &Seen) -> String {
     seen.first_after_ms.map_or_else(String::new, |after| {
         format!(", {}.{} s after its start", after / 1000, after / 100 % 10)
@@ -205,40 +189,19 @@ pub(super) fn engine_title(name: &str) -> &str {
         .map_or(name, |engine| engine.title())
 }
 
-pub(super) fn inputs_word(count: usize) -> &'static str {
-    if count == 1 { "input" } else { "inputs" }
-}
-
-/// A block of code, with a fence that the code does not end.
-fn fenced(language: &str, code: &str) -> String {
-    let mut fence = "```".to_owned();
-    while code.contains(&fence) {
-        fence.push('`');
-    }
-    format!("{fence}{language}\n{}\n{fence}", code.trim_end())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn an_input_is_printed_so_that_a_shell_makes_it() {
-        assert_eq!(printf("00ff41").unwrap(), "\\000\\377\\101");
-        assert_eq!(printf("").unwrap(), "");
-        assert_eq!(printf("0"), None);
+        assert_eq!(printf("00ff41"), "\\000\\377\\101");
         let bytes: Vec<u8> = (0..=255).collect();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let shell = std::process::Command::new("sh")
-            .args(["-c", &format!("printf '{}'", printf(&hex).unwrap())])
+            .args(["-c", &format!("printf '{}'", printf(&hex))])
             .output()
             .unwrap();
         assert_eq!(shell.stdout, bytes);
-    }
-
-    #[test]
-    fn code_does_not_end_its_block() {
-        assert_eq!(fenced("rust", "a\n"), "```rust\na\n```");
-        assert_eq!(fenced("rust", "```\n"), "````rust\n```\n````");
     }
 }

@@ -2,12 +2,12 @@
 //!
 //! A hang costs its whole time-out, so every input is first given a short time; what does not answer in it
 //! waits for a second round with the whole time. There, after `ENOUGH_HANGS` hangs of a target the rest
-//! is taken for more of them, and the report says how many.
+//! is taken for more of them, and the report states how many.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -15,10 +15,11 @@ use worker::Violation;
 
 use super::collect::Find;
 use super::key::Key;
-use super::pool;
-use crate::engine::session;
+use super::minimise::Budget;
 use crate::progress::Progress;
-use crate::replay::{NO_HANG, Replayer, Verdict, hung};
+use crate::replay::process::hung;
+use crate::replay::{NO_HANG, Replayer, Verdict};
+use crate::schedule::Queue;
 
 /// After so many hangs of a target, no other input of it is waited for in full.
 const ENOUGH_HANGS: usize = 10;
@@ -34,8 +35,12 @@ pub struct Bench {
     pub worker: PathBuf,
     /// The project's folder: places below it are relative to it.
     pub root: PathBuf,
+    /// The beginning of a command line for the project.
+    pub command: String,
     /// How long an input may take.
     pub time_out: Duration,
+    /// What the minimisation of a group may cost.
+    pub budget: Budget,
     /// How many replays are made at once.
     pub cores: usize,
     /// Where progress is shown.
@@ -46,7 +51,8 @@ impl Bench {
     /// The time in which all but hangs answer: a fifth of the time-out, and at least half a second.
     #[must_use]
     pub fn short_time(&self) -> Duration {
-        (self.time_out / 5).clamp(Duration::from_millis(500), self.time_out.max(MIN_SHORT))
+        let least = Duration::from_millis(500);
+        (self.time_out / 5).clamp(least, self.time_out.max(least))
     }
 
     /// A replayer that waits so long for an answer.
@@ -56,34 +62,40 @@ impl Bench {
     }
 }
 
-const MIN_SHORT: Duration = Duration::from_millis(500);
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A thread that panicked ends the whole, when it is joined.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-/// How an input fails.
+/// How reliably an input fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// Each time, as far as is known.
+    Always,
+    /// It passed at first: something else than the input has a part in it.
+    AtTimes,
+    /// It gave no answer in a short time, and was not given the whole: see `ENOUGH_HANGS`.
+    NotWaitedFor,
+}
+
+/// A failure of an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// What it violates.
     pub violation: Violation,
     /// What it has in common with others.
     pub key: Key,
-}
-
-impl Failure {
-    fn is_hang(&self) -> bool {
-        self.violation.check == NO_HANG
-    }
+    /// How reliably it fails.
+    pub how: How,
 }
 
 /// What a replay of a find showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It fails.
-    Fails(Failure),
-    /// It fails, and passed at first: something else than the input has a part in it.
-    FailsAtTimes(Failure),
+    Fails(Box<Failure>),
     /// It passes, every time.
     Passes,
-    /// It gave no answer in a short time, and was not given the whole: see `ENOUGH_HANGS`.
-    Slow(Failure),
     /// It could not be replayed; why.
     Unknown(String),
 }
@@ -93,11 +105,22 @@ impl Outcome {
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         match self {
-            Self::Fails(failure) | Self::FailsAtTimes(failure) | Self::Slow(failure) => {
-                Some(failure)
-            }
+            Self::Fails(failure) => Some(failure),
             Self::Passes | Self::Unknown(_) => None,
         }
+    }
+
+    fn fails(bench: &Bench, violation: Violation, how: How) -> Self {
+        Self::Fails(Box::new(Failure {
+            key: Key::of(&violation, &bench.root),
+            violation,
+            how,
+        }))
+    }
+
+    fn is_hang(&self) -> bool {
+        let failure = self.failure();
+        failure.is_some_and(|failure| failure.violation.check == NO_HANG)
     }
 }
 
@@ -108,79 +131,75 @@ impl Outcome {
 pub fn replay_all(bench: &Bench, finds: &[Find]) -> Result<Vec<(usize, Outcome)>> {
     let all: Vec<usize> = (0..finds.len()).collect();
     let short = bench.short_time();
-    let replay = |what, which: &[usize], time_out, work: Work<'_>| {
-        let work = |replayer: &mut Replayer, index: usize| {
-            if session::interrupted() {
-                return Ok(None);
-            }
-            work(replayer, &finds[index]).map(Some)
-        };
-        let begin = || Ok(bench.replayer(time_out));
-        pool::for_each(bench, (what, "finds"), which, begin, work)
-    };
-    let outcomes = replay("replay", &all, short, &|replayer, find| {
-        outcome(bench, replayer, find)
-    })?;
-    if short >= bench.time_out {
-        return Ok(outcomes);
+    let mut outcomes = replay(bench, "replay", finds, all, (short, usize::MAX))?;
+    let slow = outcomes.extract_if(.., |(_, outcome)| {
+        short < bench.time_out && outcome.is_hang()
+    });
+    let slow: Vec<usize> = slow.map(|(index, _)| index).collect();
+    if !slow.is_empty() {
+        let waits = (bench.time_out, ENOUGH_HANGS);
+        outcomes.extend(replay(bench, "replay in full", finds, slow, waits)?);
     }
-    let (slow, mut known): (Vec<_>, Vec<_>) = outcomes
-        .into_iter()
-        .partition(|(_, outcome)| matches!(outcome, Outcome::Fails(failure) if failure.is_hang()));
-    let slow: Vec<usize> = slow.into_iter().map(|(index, _)| index).collect();
-    let hangs: Mutex<BTreeMap<String, usize>> = Mutex::default();
-    let hangs = |find: &Find, more: usize| {
-        let mut hangs = hangs.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = hangs.entry(find.target.clone()).or_default();
-        *count += more;
-        *count
-    };
-    known.extend(replay(
-        "replay in full",
-        &slow,
-        bench.time_out,
-        &|replayer, find| {
-            if hangs(find, 0) >= ENOUGH_HANGS {
-                let violation = replayer.crashed(hung(short), &find.target, find.path());
-                return Ok(Outcome::Slow(failure(bench, violation)));
-            }
-            let outcome = outcome(bench, replayer, find)?;
-            if matches!(&outcome, Outcome::Fails(failure) if failure.is_hang()) {
-                hangs(find, 1);
-            }
-            Ok(outcome)
-        },
-    )?);
-    known.sort_by_key(|(index, _)| *index);
-    Ok(known)
+    outcomes.sort_by_key(|(index, _)| *index);
+    Ok(outcomes)
 }
 
-type Work<'a> = &'a (dyn Fn(&mut Replayer, &Find) -> Result<Outcome> + Sync);
+/// Replays some finds, each with this time. After `enough` hangs of a target its other finds are not waited for.
+fn replay(
+    bench: &Bench,
+    what: &str,
+    finds: &[Find],
+    which: Vec<usize>,
+    (time_out, enough): (Duration, usize),
+) -> Result<Vec<(usize, Outcome)>> {
+    let line = bench.progress.counted(what, "finds", which.len() as u64);
+    let line = Mutex::new(line);
+    let cores = vec![None; bench.cores];
+    let replayers = cores.iter().map(|_| Mutex::new(bench.replayer(time_out)));
+    let replayers: Vec<Mutex<Replayer>> = replayers.collect();
+    let hangs: Mutex<BTreeMap<&str, usize>> = Mutex::default();
+    let (outcomes, _) = Queue::new(which, &cores).run(|queue, index, place| {
+        let mut replayer = lock(&replayers[place.nth]);
+        let find = &finds[index];
+        let hung_before = lock(&hangs).get(&*find.target).copied();
+        let outcome = if hung_before.is_some_and(|count| count >= enough) {
+            let crash = hung(bench.short_time());
+            let violation = replayer.crashed(crash, &find.target, find.path());
+            Outcome::fails(bench, violation, How::NotWaitedFor)
+        } else {
+            outcome(bench, &mut replayer, find).inspect_err(|_| queue.stop())?
+        };
+        if outcome.is_hang() {
+            *lock(&hangs).entry(&find.target).or_default() += 1;
+        }
+        lock(&line).step();
+        Ok((index, outcome))
+    });
+    let line = line.into_inner().unwrap_or_else(PoisonError::into_inner);
+    line.done(&bench.progress);
+    outcomes.into_iter().collect()
+}
 
 fn outcome(bench: &Bench, replayer: &mut Replayer, find: &Find) -> Result<Outcome> {
-    for attempt in 0..ATTEMPTS {
-        if attempt > 0 {
+    for how in [How::Always]
+        .into_iter()
+        .chain([How::AtTimes; ATTEMPTS - 1])
+    {
+        if how != How::Always {
             replayer.restart();
         }
-        return Ok(match replayer.verdict(&find.target, find.path()) {
-            Ok(Verdict::Fail(violation)) if attempt == 0 => {
-                Outcome::Fails(failure(bench, *violation))
-            }
-            Ok(Verdict::Fail(violation)) => Outcome::FailsAtTimes(failure(bench, *violation)),
-            Ok(_) => continue,
+        match replayer.verdict(&find.target, find.path()) {
+            Ok(Verdict::Fail(violation)) => return Ok(Outcome::fails(bench, *violation, how)),
+            Ok(_) => {}
             // A file that cannot be read is a trouble of one find; a worker that cannot be started, of all.
             Err(error) => match fs::File::open(find.path()) {
-                Err(why) => Outcome::Unknown(format!("{}: {why}", find.path().display())),
                 Ok(_) => return Err(error),
+                Err(why) => {
+                    let path = find.path().display();
+                    return Ok(Outcome::Unknown(format!("{path}: {why}")));
+                }
             },
-        });
+        }
     }
     Ok(Outcome::Passes)
-}
-
-fn failure(bench: &Bench, violation: Violation) -> Failure {
-    Failure {
-        key: Key::of(&violation, &bench.root),
-        violation,
-    }
 }

@@ -1,6 +1,6 @@
-//! What a triage writes, and where.
+//! The files of a triage.
 //!
-//! | in the output's folder | what is there |
+//! | in the output's folder | contents |
 //! |---|---|
 //! | `triage.json` | the report; the next triage reads it |
 //! | `summary.md` | the report for the page of a CI job |
@@ -9,7 +9,7 @@
 //! | `regressions/TARGET/CHECK-HASH` | the smallest input, for each group that fails |
 //! | `originals/TARGET/HASH` | the find that it was made from |
 //!
-//! Finds are never touched. Of what an earlier triage wrote, issue texts of groups that are gone are removed;
+//! Finds are never touched. Issue texts of groups that an earlier triage wrote and that no longer exist are removed;
 //! inputs are not.
 
 use std::fs;
@@ -20,95 +20,32 @@ use worker::TargetInfo;
 
 use super::group::{Group, Report};
 use super::issue::issue;
-use super::reproduce::Reproduced;
 use super::sarif::sarif;
 use super::summary::summary;
 use crate::atomic;
 
-/// Where things of the output are, as a user of the project's folder writes it.
-#[derive(Debug, Clone)]
-pub struct Places {
-    out: String,
-    /// Whether the project is the harness's own, whose code under test the cases in Rust ask.
-    pub has_harness: bool,
-}
-
-impl Places {
-    /// Places in the folder `out` of a project at `root`.
-    #[must_use]
-    pub fn new(out: &Path, root: &Path) -> Self {
-        Self {
-            out: out.strip_prefix(root).unwrap_or(out).display().to_string(),
-            has_harness: root.join("harness-core").is_dir(),
-        }
-    }
-
-    /// A reproducer.
-    #[must_use]
-    pub fn regression(&self, target: &str, file: &str) -> String {
-        format!("{}/regressions/{target}/{file}", self.out)
-    }
-
-    /// The folder of the texts of issues.
-    #[must_use]
-    pub fn issues(&self) -> String {
-        format!("{}/issues", self.out)
-    }
-
-    /// The text of an issue.
-    #[must_use]
-    pub fn issue(&self, id: &str) -> String {
-        format!("{}/issues/{id}.md", self.out)
-    }
-}
-
-/// Writes everything. Inputs come first and the report last, so that a report never names what is not there.
+/// Writes everything but inputs, which are there by now: a report never names a file that is not there. `last` is the
+/// report that is replaced.
 ///
 /// # Errors
 /// When something cannot be written; what was there before is then as it was, file by file.
-pub fn write(
-    report: &Report,
-    reproduced: &[Option<Reproduced>],
-    out: &Path,
-    root: &Path,
-    sarif_too: Option<&Path>,
-) -> Result<()> {
-    for (group, reproduced) in report.groups.iter().zip(reproduced) {
-        let Some(reproduced) = reproduced else {
-            continue;
-        };
-        let folder = |name: &str| out.join(name).join(&group.target);
-        let Reproduced {
-            reproducer,
-            content,
-            original,
-        } = reproduced;
-        atomic::write(&folder("regressions").join(&reproducer.file), content)?;
-        atomic::write(&folder("originals").join(&reproducer.original), original)?;
-    }
-    let places = Places::new(out, root);
-    let before = Report::read(out);
+pub fn write(report: &Report, last: Option<&Report>, out: &Path, root: &Path) -> Result<()> {
+    let issue_path = |group: &Group| out.join("issues").join(format!("{}.md", group.id));
+    let shown = out.strip_prefix(root).unwrap_or(out).display().to_string();
     for group in &report.groups {
-        let text = issue(report, group, &places);
-        atomic::write(&issue_path(out, group), text.as_bytes())?;
+        let text = issue(report, group, &shown);
+        atomic::write(&issue_path(group), text.as_bytes())?;
     }
     let log = serde_json::to_vec_pretty(&sarif(report, root))?;
     atomic::write(&out.join("triage.sarif"), &log)?;
-    if let Some(path) = sarif_too {
-        atomic::write(path, &log)?;
-    }
-    atomic::write(&out.join("summary.md"), summary(report, &places).as_bytes())?;
+    atomic::write(&out.join("summary.md"), summary(report, &shown).as_bytes())?;
     atomic::write(&out.join("triage.json"), report.to_json()?.as_bytes())?;
-    let gone = before.iter().flat_map(|before| &before.groups);
-    for group in gone.filter(|old| report.groups.iter().all(|group| group.id != old.id)) {
+    let old = last.iter().flat_map(|last| &last.groups);
+    for group in old.filter(|old| report.groups.iter().all(|group| group.id != old.id)) {
         // It may have been removed by hand.
-        let _ = fs::remove_file(issue_path(out, group));
+        let _ = fs::remove_file(issue_path(group));
     }
     Ok(())
-}
-
-fn issue_path(out: &Path, group: &Group) -> PathBuf {
-    out.join("issues").join(format!("{}.md", group.id))
 }
 
 /// What was kept as regressions.
@@ -131,9 +68,9 @@ pub fn keep(report: &Report, out: &Path, root: &Path, targets: &[TargetInfo]) ->
         let Some(reproducer) = &group.reproducer else {
             continue;
         };
-        let place = |regressions: PathBuf| regressions.join(&group.target).join(&reproducer.file);
-        let from = place(out.join("regressions"));
-        let to = place(root.join("corpus/regressions"));
+        let place = Path::new(&group.target).join(&reproducer.file);
+        let from = out.join("regressions").join(&place);
+        let to = root.join("corpus/regressions").join(&place);
         if to.exists() {
             continue;
         }

@@ -1,163 +1,157 @@
 //! The smallest input of each group: taken over from the last triage, or minimised now.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use tempfile::TempDir;
+use tempfile::NamedTempFile;
 use worker::Violation;
 
 use super::group::{Group, Report, Reproducer, Status};
-use super::judge::Bench;
+use super::judge::{Bench, lock};
 use super::key::Key;
-use super::minimise::{Budget, Minimised, minimise};
-use super::pool;
+use super::minimise::{Minimised, minimise};
+use crate::atomic;
 use crate::corpus::content_name;
 use crate::engine::session;
 use crate::replay::{NO_HANG, Replayer, Verdict};
+use crate::schedule::Queue;
 
 /// The longest input that a report shows in hexadecimal, in bytes.
 const LONGEST_SHOWN: usize = 512;
 
-/// A reproducer and the contents that are kept of it.
-#[derive(Debug, Clone)]
-pub struct Reproduced {
-    /// What the report says.
-    pub reproducer: Reproducer,
-    /// The smallest input.
-    pub content: Vec<u8>,
-    /// The find that it was made from.
-    pub original: Vec<u8>,
-}
-
-/// What earlier triages left: their report, and the folder that it lies in.
-#[derive(Debug, Clone, Copy)]
-pub struct Before<'a> {
-    /// The last report.
-    pub report: Option<&'a Report>,
-    /// The output's folder.
-    pub out: &'a Path,
-}
-
-/// Finds the smallest input of every group that fails, on every core at once. `None` for other groups,
-/// and for those whose files have vanished.
+/// Finds the smallest input of every group that fails, on every core at once, and writes it into the folder `out`,
+/// with the find that it was made from. Groups whose files have vanished get none. `last` is the report in `out`.
 ///
 /// # Errors
-/// When no worker can be started.
+/// When no worker can be started, or a file cannot be written.
 pub fn reproduce_all(
     bench: &Bench,
-    groups: &[Group],
-    before: Before<'_>,
-    budget: Budget,
-) -> Result<Vec<Option<Reproduced>>> {
+    groups: &mut [Group],
+    last: Option<&Report>,
+    out: &Path,
+) -> Result<()> {
     let failing: Vec<usize> = (0..groups.len())
         .filter(|&index| groups[index].status == Status::Fails)
         .collect();
-    let scratch = || tempfile::tempdir().context("no folder for inputs to try");
-    let work = |scratch: &mut TempDir, index: usize| {
+    let progress = &bench.progress;
+    let line = progress.counted("minimise a reproducer", "groups", failing.len() as u64);
+    let line = Mutex::new(line);
+    let reproduce = |index: usize| {
         let group = &groups[index];
-        let file = scratch.path().join("input");
-        let reproduced = Work { bench, group, file }.reproduce(before, budget);
-        let reproduced = reproduced.with_context(|| format!("{}: no reproducer", group.key))?;
-        Ok(Some(reproduced))
+        let work = Work {
+            bench,
+            group,
+            out,
+            file: NamedTempFile::new().context("no file for inputs to try")?,
+        };
+        let reproducer = work.reproduce(last);
+        let reproducer = reproducer.with_context(|| format!("{}: no reproducer", group.key))?;
+        lock(&line).step();
+        Ok((index, reproducer))
     };
-    let mut reproduced = vec![None; groups.len()];
-    for (index, of_group) in pool::for_each(
-        bench,
-        ("minimise a reproducer", "groups"),
-        &failing,
-        scratch,
-        work,
-    )? {
-        reproduced[index] = of_group;
+    let cores = vec![None; bench.cores];
+    let (done, left) = Queue::new(failing, &cores)
+        .run(|queue, index, _| reproduce(index).inspect_err(|_| queue.stop()));
+    let mut done = done.into_iter().collect::<Result<Vec<_>>>()?;
+    // After Ctrl-C the groups that are left get their reproducers as they were found.
+    for index in left {
+        done.push(reproduce(index)?);
     }
-    Ok(reproduced)
+    let line = line.into_inner().unwrap_or_else(PoisonError::into_inner);
+    line.done(progress);
+    for (index, reproducer) in done {
+        groups[index].reproducer = reproducer;
+    }
+    Ok(())
 }
 
 /// A minimisation under way.
 struct Work<'a> {
     bench: &'a Bench,
     group: &'a Group,
-    file: PathBuf,
+    out: &'a Path,
+    /// Where inputs are tried.
+    file: NamedTempFile,
 }
 
 impl Work<'_> {
     /// The group's reproducer; none when its files have vanished.
-    fn reproduce(&self, before: Before<'_>, budget: Budget) -> Result<Option<Reproduced>> {
-        let known = self.known(before)?;
-        if known
-            .as_ref()
-            .is_some_and(|known| known.reproducer.complete)
-        {
-            return Ok(known);
-        }
-        let (start, original) = match known {
-            Some(known) => (known.content, known.original),
+    fn reproduce(&self, last: Option<&Report>) -> Result<Option<Reproducer>> {
+        let (start, original) = match self.known(last)? {
+            Some((known, original, violation)) if known.complete => {
+                return self.keep(&known, &original, Some(violation)).map(Some);
+            }
+            Some((known, original, _)) => (known.content, original),
             None => match self.best_find() {
                 Some(content) => (content.clone(), content),
                 None => return Ok(None),
             },
         };
-        let minimised = self.smaller(&start, budget)?;
-        self.finish(minimised, original).map(Some)
+        let mut minimised = self.smaller(&start)?;
+        // It has to fail in a new worker too; otherwise the original is kept.
+        let mut replayer = self.bench.replayer(self.bench.time_out);
+        let mut violation = self.failing(&mut replayer, &minimised.content)?;
+        if violation.is_none() {
+            violation = self.failing(&mut replayer, &original)?;
+            minimised.content.clone_from(&original);
+            minimised.complete = false;
+        }
+        self.keep(&minimised, &original, violation).map(Some)
     }
 
     /// The first of the group's finds that is still there and fails the group's check.
     fn best_find(&self) -> Option<Vec<u8>> {
         let inputs = self.group.inputs.iter();
         inputs
-            .filter(|input| input.check == self.group.check && input.target == self.group.target)
+            .filter(|input| input.check == self.group.check)
+            .filter(|input| input.find.target == self.group.target)
             .filter(|input| input.shows == self.group.key.what)
-            .flat_map(|input| &input.sightings)
+            .flat_map(|input| &input.find.sightings)
             .find_map(|sighting| fs::read(&sighting.path).ok())
     }
 
-    /// What an earlier triage left, when it is still there and still fails in the same way.
-    fn known(&self, before: Before<'_>) -> Result<Option<Reproduced>> {
-        let mut groups = before.report.iter().flat_map(|report| report.known());
-        let same = |known: &&Group| {
+    /// What an earlier triage left, when it is still there and still fails in the same way, and its original.
+    fn known(&self, last: Option<&Report>) -> Result<Option<(Minimised, Vec<u8>, Violation)>> {
+        let mut groups = last.into_iter().flat_map(Report::known);
+        let old = groups.find(|known| {
             known.status == Status::Fails
                 && known.key == self.group.key
                 && known.check == self.group.check
-        };
-        let Some(old) = groups.find(same) else {
+        });
+        let Some((old, reproducer)) = old.and_then(|old| Some((old, old.reproducer.as_ref()?)))
+        else {
             return Ok(None);
         };
-        let Some(reproducer) = &old.reproducer else {
+        let read = |name: &str, file: &str| {
+            let folder = self.out.join(name).join(&old.target);
+            fs::read(folder.join(file)).ok()
+        };
+        let content = read("regressions", &reproducer.file);
+        let content = content.filter(|content| content_name(content) == reproducer.content);
+        let original = read("originals", &reproducer.original);
+        let Some((content, original)) = content.zip(original) else {
             return Ok(None);
         };
-        let folder = |name: &str| before.out.join(name).join(&old.target);
-        let kept = fs::read(folder("regressions").join(&reproducer.file))
-            .ok()
-            .zip(fs::read(folder("originals").join(&reproducer.original)).ok());
-        let Some((content, original)) = kept else {
-            return Ok(None);
-        };
-        if content_name(&content) != reproducer.content {
-            return Ok(None);
-        }
+        let mut replayer = self.bench.replayer(self.bench.time_out);
+        let violation = self.failing(&mut replayer, &content)?;
         let minimised = Minimised {
             content,
             tries: reproducer.tries,
             complete: reproducer.complete,
         };
-        let mut replayer = self.bench.replayer(self.bench.time_out);
-        Ok(match self.failing(&mut replayer, &minimised.content)? {
-            None => None,
-            violation => Some(reproduced(self.group, minimised, original, violation)),
-        })
+        Ok(violation.map(|violation| (minimised, original, violation)))
     }
 
-    /// Minimises `start`. A hang is tried with a short time, and then held to the whole of it.
-    fn smaller(&self, start: &[u8], budget: Budget) -> Result<Minimised> {
-        let hangs = self.group.check == NO_HANG;
-        let time_out = match hangs {
-            true => self.bench.short_time(),
-            false => self.bench.time_out,
-        };
-        let mut replayer = self.bench.replayer(time_out);
-        minimise(start, budget, &mut |candidate| {
+    /// Minimises `start`. A hang is tried with a short time.
+    fn smaller(&self, start: &[u8]) -> Result<Minimised> {
+        let mut replayer = self.bench.replayer(if self.group.check == NO_HANG {
+            self.bench.short_time()
+        } else {
+            self.bench.time_out
+        });
+        minimise(start, self.bench.budget, &mut |candidate| {
             if session::interrupted() {
                 return Ok(None);
             }
@@ -166,27 +160,12 @@ impl Work<'_> {
         })
     }
 
-    /// Holds that what was minimised fails in a new worker too, or else goes back to the original.
-    fn finish(&self, minimised: Minimised, original: Vec<u8>) -> Result<Reproduced> {
-        let mut replayer = self.bench.replayer(self.bench.time_out);
-        let violation = self.failing(&mut replayer, &minimised.content)?;
-        if violation.is_some() {
-            return Ok(reproduced(self.group, minimised, original, violation));
-        }
-        let violation = self.failing(&mut replayer, &original)?;
-        let as_it_was = Minimised {
-            content: original.clone(),
-            tries: minimised.tries,
-            complete: false,
-        };
-        Ok(reproduced(self.group, as_it_was, original, violation))
-    }
-
     /// What `content` violates, when it fails the group's check in the group's way.
     fn failing(&self, replayer: &mut Replayer, content: &[u8]) -> Result<Option<Violation>> {
-        fs::write(&self.file, content)
-            .with_context(|| format!("{} cannot be written", self.file.display()))?;
-        Ok(match replayer.verdict(&self.group.target, &self.file)? {
+        let file = self.file.path();
+        fs::write(file, content)
+            .with_context(|| format!("{} cannot be written", file.display()))?;
+        Ok(match replayer.verdict(&self.group.target, file)? {
             Verdict::Fail(violation) => {
                 let same = violation.check == self.group.check
                     && Key::of(&violation, &self.bench.root) == self.group.key;
@@ -195,41 +174,31 @@ impl Work<'_> {
             _ => None,
         })
     }
-}
 
-fn reproduced(
-    group: &Group,
-    minimised: Minimised,
-    original: Vec<u8>,
-    violation: Option<Violation>,
-) -> Reproduced {
-    let Minimised {
-        content,
-        tries,
-        complete,
-    } = minimised;
-    let name = content_name(&content);
-    let reproducer = Reproducer {
-        file: format!("{}-{}", group.check, &name[..8]),
-        size: content.len(),
-        hex: (content.len() <= LONGEST_SHOWN)
-            .then(|| content.iter().map(|byte| format!("{byte:02x}")).collect()),
-        content: name,
-        violation,
-        original: content_name(&original),
-        original_size: original.len(),
-        tries,
-        complete,
-    };
-    Reproduced {
-        reproducer,
-        content,
-        original,
+    /// Writes the reproducer and its original.
+    fn keep(
+        &self,
+        minimised: &Minimised,
+        original: &[u8],
+        violation: Option<Violation>,
+    ) -> Result<Reproducer> {
+        let content = &minimised.content;
+        let name = content_name(content);
+        let reproducer = Reproducer {
+            file: format!("{}-{}", self.group.check, &name[..8]),
+            size: content.len(),
+            hex: (content.len() <= LONGEST_SHOWN)
+                .then(|| content.iter().map(|byte| format!("{byte:02x}")).collect()),
+            content: name,
+            violation,
+            original: content_name(original),
+            original_size: original.len(),
+            tries: minimised.tries,
+            complete: minimised.complete,
+        };
+        let folder = |name: &str| self.out.join(name).join(&self.group.target);
+        atomic::write(&folder("regressions").join(&reproducer.file), content)?;
+        atomic::write(&folder("originals").join(&reproducer.original), original)?;
+        Ok(reproducer)
     }
 }
-
-/// The budget of a minimisation by default: enough for inputs of some KiB to come to an end.
-pub const BUDGET: Budget = Budget {
-    tries: 20_000,
-    time: Duration::from_secs(30),
-};

@@ -2,25 +2,25 @@
 
 use std::fmt::Write as _;
 
-use super::group::{Group, Report, Status};
-use super::issue::{engine_title, inputs_word, issue, title};
-use super::output::Places;
+use report::format::counted;
+
+use super::group::{Report, Status};
+use super::issue::{engine_title, issue, title};
 
 /// After so many bytes no more groups are unfolded: a job's page on GitHub takes 1 MiB.
 const LONGEST_PAGE: usize = 700 << 10;
 
-/// The summary of a report.
+/// The summary of a report; `out` is the folder of the results.
 #[must_use]
-pub fn summary(report: &Report, places: &Places) -> String {
-    let mut text = format!("# Finds\n\n{}\n\n", in_words(report));
-    table(&mut text, report);
+pub fn summary(report: &Report, out: &str) -> String {
+    let mut text = format!("# Finds\n\n{}", overview(report));
     for (nth, group) in report.groups.iter().enumerate() {
         if text.len() > LONGEST_PAGE {
             let left = report.groups.len() - nth;
-            let _ = writeln!(text, "{left} more groups are in `{}`.\n", places.issues());
+            let _ = writeln!(text, "{left} more groups are in `{out}/issues`.\n");
             break;
         }
-        let issue = issue(report, group, places);
+        let issue = issue(report, group, out);
         let (_, body) = issue.split_once('\n').unwrap_or_default();
         let _ = writeln!(
             text,
@@ -36,98 +36,68 @@ pub fn summary(report: &Report, places: &Places) -> String {
     text
 }
 
-/// What a triage found, in a sentence or a few.
+/// What a triage found, in a sentence or a few, and the groups as a table.
 #[must_use]
-pub fn in_words(report: &Report) -> String {
-    let count = |status| report.of(status).count();
-    let inputs = |status| -> usize { report.of(status).map(|group| group.inputs.len()).sum() };
-    let failing = inputs(Status::Fails);
-    let mut words = match count(Status::Fails) {
-        0 => format!(
-            "Nothing fails: {} {} replayed.",
-            report.replayed,
-            inputs_word(report.replayed)
-        ),
-        1 => format!("1 group, of {failing} {} that fail.", inputs_word(failing)),
-        groups => format!("{groups} groups, of {failing} inputs that fail."),
-    };
-    let unreproduced = inputs(Status::Unreproduced);
-    if unreproduced > 0 {
-        let _ = write!(
-            words,
-            " **{unreproduced} {} not reproduce.**",
-            if unreproduced == 1 {
-                "input does"
-            } else {
-                "inputs do"
-            }
-        );
+pub fn overview(report: &Report) -> String {
+    let mut text = format!("{}\n\n", in_words(report));
+    if report.groups.is_empty() {
+        return text;
     }
-    let mended = inputs(Status::Mended);
+    let mut row = |[group, inputs, smallest, engines, first, title]: [&str; 6]| {
+        let start = format!("| {group:<15} | {inputs:>6} | {smallest:>11} | {engines:<27} |");
+        let _ = writeln!(text, "{start} {first:<20} | {title} |");
+    };
+    row(["group", "inputs", "smallest", "found by", "first", "title"]);
+    row(["---", "---:", "---:", "---", "---", "---"]);
+    for group in &report.groups {
+        let engines: Vec<&str> = group
+            .engines
+            .keys()
+            .map(|name| engine_title(name))
+            .collect();
+        let reproducer = group.reproducer.as_ref();
+        let smallest = reproducer.map(|reproducer| format!("{} bytes", reproducer.size));
+        row([
+            &format!("`{}`", group.id),
+            &group.inputs.len().to_string(),
+            &smallest.unwrap_or_default(),
+            &engines.join(", "),
+            &group.first(),
+            &escaped(&title(group)),
+        ]);
+    }
+    text + "\n"
+}
+
+fn in_words(report: &Report) -> String {
+    let inputs = |status| {
+        let groups = report.of(status);
+        groups.map(|group| group.inputs.len()).sum::<usize>()
+    };
+    let counted = |number| counted(number, "input", "inputs");
+    let (failing, replayed) = (inputs(Status::Fails), report.replayed);
+    let mut words = match report.of(Status::Fails).count() {
+        0 => format!("Nothing fails: {} replayed.", counted(replayed)),
+        1 => format!("Failing: {} in 1 group.", counted(failing)),
+        groups => format!("Failing: {} in {groups} groups.", counted(failing)),
+    };
+    let (unreproduced, mended) = (inputs(Status::Unreproduced), inputs(Status::Mended));
+    if unreproduced > 0 {
+        words += &format!(" **Not reproduced: {}.**", counted(unreproduced));
+    }
     if mended > 0 {
-        let _ = write!(
-            words,
-            " {mended} {} failed earlier and pass now.",
-            inputs_word(mended)
-        );
+        words += &format!(" Mended: {}.", counted(mended));
     }
     if !report.troubles.is_empty() {
-        let _ = write!(words, " {} could not be read.", report.troubles.len());
+        words += &format!(" Not read: {}.", report.troubles.len());
     }
     if report.interrupted {
-        let _ = write!(
-            words,
-            " Interrupted: {} of {} inputs were replayed, and reproducers may not be the smallest.",
-            report.replayed, report.finds
+        words += &format!(
+            " Interrupted: {replayed} of {} replayed, and reproducers may not be the smallest.",
+            counted(report.finds)
         );
     }
     words
-}
-
-fn table(text: &mut String, report: &Report) {
-    if report.groups.is_empty() {
-        return;
-    }
-    text.push_str(
-        "| group | what | inputs | found by | first | smallest |\n|---|---|---:|---|---|---:|\n",
-    );
-    for group in &report.groups {
-        let _ = writeln!(
-            text,
-            "| `{}` | {} | {} | {} | {} | {} |",
-            group.id,
-            escaped(&title(group)),
-            group.inputs.len(),
-            engines(group),
-            group
-                .first_ms()
-                .map_or_else(|| "unknown".to_owned(), super::collect::time_shown),
-            smallest(group),
-        );
-    }
-    text.push('\n');
-}
-
-/// The engines that found a group.
-#[must_use]
-pub fn engines(group: &Group) -> String {
-    let engines: Vec<&str> = group
-        .engines
-        .keys()
-        .map(|name| engine_title(name))
-        .collect();
-    engines.join(", ")
-}
-
-/// The size of its reproducer.
-#[must_use]
-pub fn smallest(group: &Group) -> String {
-    group
-        .reproducer
-        .as_ref()
-        .map_or_else(String::new, |reproducer| {
-            format!("{} bytes", reproducer.size)
-        })
 }
 
 /// Text that has no meaning of its own in a table or in HTML.
