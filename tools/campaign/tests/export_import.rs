@@ -1,36 +1,25 @@
 //! A corpus goes out as one file and comes back the same.
 
-use campaign::corpora::pack;
-use campaign::corpus::files_in;
+mod tool;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+
+use campaign::corpora::pack;
+use campaign::corpus::files_in;
+use tool::{campaign, printed, root};
 
 const TARGET: &str = "fuzz_measure_calc";
 
-fn campaign(arguments: &[&str]) -> Output {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .unwrap();
-    Command::new(env!("CARGO_BIN_EXE_campaign"))
-        .args(["--project", root.to_str().unwrap()])
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
+/// What a command prints that must succeed.
 fn succeeds(arguments: &[&str]) -> String {
-    let output = campaign(arguments);
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap()
+    printed(0, &mut campaign(arguments))
 }
 
+/// What a command prints that must fail.
 fn fails(arguments: &[&str]) -> String {
-    let output = campaign(arguments);
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}");
-    String::from_utf8(output.stderr).unwrap()
+    printed(1, &mut campaign(arguments))
 }
 
 fn contents(folder: &Path) -> BTreeSet<Vec<u8>> {
@@ -98,13 +87,7 @@ fn what_is_exported_is_imported_and_exported_again_byte_for_byte() {
 
 #[test]
 fn a_shipped_corpus_comes_back_as_it_is() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .unwrap();
-    let shipped = root
-        .join("corpus/shipped")
-        .join(format!("{TARGET}_seed_corpus.zip"));
+    let shipped = root().join(format!("corpus/shipped/{TARGET}_seed_corpus.zip"));
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (corpus, zip) = (at("corpus"), at("out.zip"));
