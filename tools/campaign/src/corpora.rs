@@ -1,18 +1,17 @@
 //! Corpora made small, and corpora as zips: one zip a target, and the same bytes whenever it is made of the
 //! same inputs.
 //!
+//! - [`pack`]: zips, written with the inputs' fingerprints, and read.
 //! - [`candidates`]: inputs from seeds, folders and earlier zips, by target.
 //! - [`cover`]: few inputs that have every feature as often as is asked for.
 //! - [`survey`]: the features of many inputs, as the neutral build shows them.
-//! - [`thin`]: takes out of a folder what a cover does not need.
-//! - [`pack`]: zips, written and read; [`fingerprints`]: written with what each input means.
+//! - [`minimise`]: a cover that was replayed again, and a folder without everything else.
 
 pub mod candidates;
 pub mod cover;
-pub mod fingerprints;
+pub mod minimise;
 pub mod pack;
 pub mod survey;
-pub mod thin;
 
 use std::path::{Path, PathBuf};
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use worker::TargetInfo;
 use worker::protocol::{CheckInfo, Hello};
 
@@ -42,34 +42,30 @@ impl Project {
     /// # Errors
     /// When the folder is no project, or no folder above the current one is.
     pub fn open(explicit: Option<&Path>) -> Result<Self> {
-        if let Some(folder) = explicit {
+        let root = if let Some(folder) = explicit {
             let root = folder
                 .canonicalize()
                 .with_context(|| format!("{} cannot be opened", folder.display()))?;
-            if !is_project(&root) {
-                bail!(
-                    "{} is no project: it has no folders {}",
-                    folder.display(),
-                    ENGINE_PACKAGES.join(", ")
-                );
-            }
-            return Ok(Self {
-                root,
-                named: Some(folder.to_owned()),
-                worker: OnceLock::new(),
-            });
-        }
-        let here = std::env::current_dir().context("the current folder is not known")?;
-        match here.ancestors().find(|folder| is_project(folder)) {
-            Some(root) => Ok(Self {
-                root: root.to_owned(),
-                named: None,
-                worker: OnceLock::new(),
-            }),
-            None => bail!(
-                "neither this folder nor one above it is a project; name it with --project DIR"
-            ),
-        }
+            ensure!(
+                is_project(&root),
+                "{} is no project: it has no folders {}",
+                folder.display(),
+                ENGINE_PACKAGES.join(", ")
+            );
+            root
+        } else {
+            let here = std::env::current_dir().context("the current folder is not known")?;
+            let mut above = here.ancestors();
+            let root = above.find(|folder| is_project(folder)).context(
+                "neither this folder nor one above it is a project; name it with --project DIR",
+            )?;
+            root.to_owned()
+        };
+        Ok(Self {
+            root,
+            named: explicit.map(Path::to_owned),
+            worker: OnceLock::new(),
+        })
     }
 
     /// The beginning of a command line that uses this project.
@@ -87,28 +83,25 @@ impl Project {
         &self.root
     }
 
-    /// The folder of the code under test, from the root: coverage counts the files below it. The
-    /// manifest says it, as `code-under-test` under `[workspace.metadata.campaign]`.
+    /// The folder of the code under test, from the root: coverage counts the files below it. The manifest has it as
+    /// `code-under-test` under `[workspace.metadata.campaign]`.
     ///
     /// # Errors
-    /// When cargo cannot read the manifest, or it does not say so.
+    /// When cargo cannot read the manifest, or it has no such field.
     pub fn code_under_test(&self) -> Result<String> {
         let output = Command::new("cargo")
             .args(["metadata", "--no-deps", "--format-version", "1"])
             .current_dir(&self.root)
             .output()
             .context("cannot run cargo")?;
+        let manifest = format!("{}/Cargo.toml", self.root.display());
         let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)
-            .with_context(|| format!("cargo cannot read {}/Cargo.toml", self.root.display()))?;
-        metadata["metadata"]["campaign"]["code-under-test"]
-            .as_str()
-            .map(str::to_owned)
-            .with_context(|| {
-                format!(
-                    "{}/Cargo.toml has no `code-under-test` under [workspace.metadata.campaign]",
-                    self.root.display()
-                )
-            })
+            .with_context(|| format!("cargo cannot read {manifest}"))?;
+        let folder = metadata["metadata"]["campaign"]["code-under-test"].as_str();
+        let folder = folder.with_context(|| {
+            format!("{manifest} has no `code-under-test` under [workspace.metadata.campaign]")
+        })?;
+        Ok(folder.to_owned())
     }
 
     /// The replay worker: see [`build_worker`].
@@ -150,13 +143,9 @@ impl Project {
     /// When there is none, and as [`worker`](Self::worker).
     pub fn target(&self, name: &str) -> Result<&TargetInfo> {
         let mut targets = self.targets()?.iter();
-        match targets.find(|target| target.name == name) {
-            Some(target) => Ok(target),
-            None => bail!(
-                "no target is called {name:?}; there are {}",
-                names(self.fuzzed()?).join(", ")
-            ),
-        }
+        let found = targets.find(|target| target.name == name);
+        let known = names(self.fuzzed()?).join(", ");
+        found.with_context(|| format!("no target is called {name:?}; there are {known}"))
     }
 
     fn built(&self) -> Result<&Worker> {

@@ -1,11 +1,10 @@
-//! Lists of things in the source that are as they are for a reason: regions that no input can reach, mutants
-//! that no input can tell.
+//! Allowlists: places in the source that are as they are for a reason, such as regions that no input can reach and
+//! mutants that no input detects.
 //!
-//! An entry names a piece of source by its file, by what it is (for a region its function, for a mutant what
-//! was changed), and by its text, so that it survives when lines move. It does not survive when the code
-//! changes, and then somebody is to look again.
+//! An entry names a place by its file, by what it is (for a region its function, for a mutant what was changed),
+//! and by its text, so that it survives when lines move. It does not survive when the code changes. Then somebody
+//! has to look again.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -62,17 +61,11 @@ const fn one() -> usize {
 
 impl Entry {
     fn is_of(&self, place: &Place) -> bool {
-        let fits =
-            |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|text| text == is);
+        let fits = |wanted: &Option<String>, is: &String| wanted.as_ref().is_none_or(|w| w == is);
         self.file == place.file
             && self.function == place.function
             && fits(&self.change, &place.change)
             && fits(&self.text, &place.text)
-    }
-
-    /// Whether it stands for a whole function.
-    fn is_whole(&self) -> bool {
-        self.change.is_none() && self.text.is_none()
     }
 }
 
@@ -128,26 +121,16 @@ impl List {
         Some(&entry.reason)
     }
 
-    /// What the list says that is not so, in words, when `places` are all that are such.
+    /// The entries that do not fit, in words, when `places` are all there are.
     #[must_use]
     pub fn stale(&self, places: &[Place]) -> Vec<String> {
-        let mut found: BTreeMap<usize, usize> = BTreeMap::new();
-        for place in places {
-            if let Some(number) = self.0.iter().position(|entry| entry.is_of(place)) {
-                *found.entry(number).or_default() += 1;
-            }
-        }
-        let entries = self.0.iter().enumerate();
-        entries
-            .filter_map(|(number, entry)| match found.get(&number) {
-                None => Some(format!("{entry}: is listed, and is not so")),
-                Some(&found) if !entry.is_whole() && found != entry.times => Some(format!(
-                    "{entry}: is listed {} times, and is so {found} times",
-                    entry.times
-                )),
-                Some(_) => None,
-            })
-            .collect()
+        let stale = self.0.iter().filter_map(|entry| {
+            let found = places.iter().filter(|place| entry.is_of(place)).count();
+            let is_function = entry.change.is_none() && entry.text.is_none();
+            let fits = found == entry.times || is_function && found > 0;
+            (!fits).then(|| format!("{entry}: listed {} times, found {found} times", entry.times))
+        });
+        stale.collect()
     }
 }
 
@@ -211,43 +194,31 @@ pub(crate) const fn half(n: u32) -> Option<u32> {
     }
 
     #[test]
-    fn reasons_are_given_and_what_is_stale_is_told() {
+    fn an_entry_gives_a_reason_and_is_stale_when_its_places_differ() {
         let list = List::parse(
-            "[[place]]\nfile = 'f.rs'\nfunction = 'half'\ntext = 'a'\nreason = 'because'\n\
+            "[[place]]\nfile = 'f.rs'\nfunction = 'half'\nchange = 'a to b'\ntext = 'a'\nreason = 'because'\n\
              [[place]]\nfile = 'f.rs'\nfunction = 'half'\ntext = 'b'\ntimes = 2\nreason = 'so'\n\
              [[place]]\nfile = 'f.rs'\nfunction = 'whole'\nreason = 'all of it'",
         )
         .unwrap();
-        assert_eq!(list.reason(&place("half", "a")), Some("because"));
-        assert_eq!(list.reason(&place("half", "c")), None);
-        assert_eq!(list.reason(&place("whole", "c")), Some("all of it"));
-        let mut places = [("half", "a"), ("half", "b"), ("half", "b"), ("whole", "x")]
-            .map(|(function, text)| place(function, text))
-            .to_vec();
-        places.push(place("whole", "y"));
-        assert!(list.stale(&places).is_empty());
-        let stale = list.stale(&places[1..2]);
-        assert_eq!(
-            stale,
-            [
-                "f.rs, half, `a`: is listed, and is not so",
-                "f.rs, half, `b`: is listed 2 times, and is so 1 times",
-                "f.rs, whole: is listed, and is not so",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_change_has_a_name_of_its_own() {
-        let list = List::parse(
-            "[[place]]\nfile = 'f.rs'\nfunction = 'half'\nchange = 'replace < with <='\ntext = 'a'\nreason = 'r'",
-        )
-        .unwrap();
         let mut changed = place("half", "a");
         assert_eq!(list.reason(&changed), None);
-        changed.change = "replace < with <=".into();
-        assert_eq!(list.reason(&changed), Some("r"));
-        assert_eq!(changed.to_string(), "f.rs, half: replace < with <= `a`");
+        changed.change = "a to b".into();
+        assert_eq!(list.reason(&changed), Some("because"));
+        assert_eq!(changed.to_string(), "f.rs, half: a to b `a`");
+        assert_eq!(list.reason(&place("half", "c")), None);
+        assert_eq!(list.reason(&place("whole", "c")), Some("all of it"));
+        let rest = [("half", "b"), ("half", "b"), ("whole", "x"), ("whole", "y")];
+        let rest = rest.map(|(function, text)| place(function, text));
+        assert!(list.stale(&[&[changed][..], &rest].concat()).is_empty());
+        assert_eq!(
+            list.stale(&rest[..1]),
+            [
+                "f.rs, half, `a to b`, `a`: listed 1 times, found 0 times",
+                "f.rs, half, `b`: listed 2 times, found 1 times",
+                "f.rs, whole: listed 1 times, found 0 times",
+            ]
+        );
     }
 
     #[test]

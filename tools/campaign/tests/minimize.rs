@@ -4,8 +4,8 @@
 
 mod coverage_fixture;
 
+use campaign::corpora::minimise::{Chosen, Minimiser, thin};
 use campaign::corpora::survey::Terms;
-use campaign::corpora::thin::{Thinned, Thinning};
 use campaign::corpus::files_in;
 use campaign::coverage::Hits;
 use campaign::progress::Progress;
@@ -20,7 +20,6 @@ use std::time::Duration;
 const TERMS: Terms = Terms {
     keep: 1,
     max_input: 8,
-    memory: 1 << 20,
 };
 
 /// A corpus and its findings, in a folder of the test's own.
@@ -28,7 +27,6 @@ struct Corpus {
     parent: PathBuf,
     place: PathBuf,
     finds: PathBuf,
-    progress: Progress,
 }
 
 impl Corpus {
@@ -38,7 +36,6 @@ impl Corpus {
             place: parent.join("fixture"),
             finds: parent.join("finds"),
             parent,
-            progress: Progress::new(),
         }
     }
 
@@ -65,19 +62,30 @@ impl Corpus {
         fs::write(self.place.join(name), content).unwrap();
     }
 
-    fn thinning<'a>(&'a self, fixture: &'a Fixture) -> Thinning<'a> {
-        Thinning {
+    /// Minimises it as the command does, calling `after` after each step.
+    fn minimise(
+        &self,
+        fixture: &Fixture,
+        terms: Terms,
+        discard: bool,
+        after: &mut dyn FnMut(&str),
+    ) -> anyhow::Result<(Chosen, Option<PathBuf>)> {
+        let files = files_in(&self.place).unwrap();
+        let minimiser = Minimiser {
             replay: fixture.replay(),
-            corpus: &self.place,
+            inputs: &files.as_slice(),
+            pinned: BTreeSet::new(),
             finds: &self.finds,
-            terms: TERMS,
-            discard: false,
-            progress: &self.progress,
-        }
+            terms,
+            progress: &Progress::new(),
+        };
+        let chosen = minimiser.choose(after)?;
+        let moved_to = thin(&self.place, &files, &chosen, discard, after)?;
+        Ok((chosen, moved_to))
     }
 
-    fn run(&self, fixture: &Fixture) -> Thinned {
-        self.thinning(fixture).run(&mut |_| {}).unwrap()
+    fn run(&self, fixture: &Fixture) -> (Chosen, Option<PathBuf>) {
+        self.minimise(fixture, TERMS, false, &mut |_| {}).unwrap()
     }
 
     /// What is in the folders that earlier runs moved inputs to.
@@ -123,38 +131,38 @@ fn a_minimised_corpus_has_the_same_features_and_the_findings_are_kept() {
     let features_before = features(fixture, &corpus.place);
     assert!(features_before.len() > 20, "{features_before:?}");
 
-    let rehearsed = corpus.thinning(fixture).rehearse().unwrap();
-    assert_eq!(contents(&corpus.place), before);
-    assert!(!corpus.finds.exists());
-
-    let thinned = corpus.run(fixture);
+    // Up to this step, a rehearsal is the same.
+    let steps = &mut |step: &str| {
+        if step == "chosen" {
+            assert_eq!(contents(&corpus.place), before);
+            assert!(!corpus.finds.exists());
+        }
+    };
+    let (chosen, moved_to) = corpus.minimise(fixture, TERMS, false, steps).unwrap();
     let after = contents(&corpus.place);
     assert!(after.len() < 15, "{after:?}");
     let features_after = features(fixture, &corpus.place);
     assert!(features_after.keys().eq(features_before.keys()));
-    assert_eq!(thinned.before.inputs, 401);
-    assert_eq!(thinned.after.inputs, after.len() as u64);
-    assert_eq!(thinned.features, features_before.len());
-    assert_eq!((thinned.failing, thinned.too_long), (2, 1));
-    assert_eq!((rehearsed.after, rehearsed.failing), (thinned.after, 2));
+    let survey = &chosen.survey;
+    assert_eq!(survey.lengths().len(), 401);
+    assert_eq!(chosen.kept.len(), after.len());
+    assert_eq!(survey.features(), features_before.len());
+    assert_eq!((survey.failing.len(), survey.too_long), (2, 1));
     let finds = BTreeSet::from([b"s\x07".to_vec(), b"s\x09".to_vec()]);
     assert_eq!(contents(&corpus.finds), finds);
     assert!(after.is_disjoint(&finds));
     // Everything else is in the folder beside.
-    let moved = contents(thinned.moved_to.as_ref().unwrap());
+    let moved = contents(&moved_to.unwrap());
     assert!(moved.is_disjoint(&after));
     assert_eq!(&moved | &after, before);
 
     // Nothing is left to take out, and several a feature are kept when asked for.
-    let again = corpus.run(fixture);
-    assert_eq!((again.after, again.moved_to), (thinned.after, None));
+    assert_eq!(corpus.run(fixture).1, None);
+    assert_eq!(contents(&corpus.place), after);
     corpus.write();
-    let several = Thinning {
-        terms: Terms { keep: 4, ..TERMS },
-        discard: true,
-        ..corpus.thinning(fixture)
-    };
-    assert_eq!(several.run(&mut |_| {}).unwrap().moved_to, None);
+    let terms = Terms { keep: 4, ..TERMS };
+    let (_, moved_to) = corpus.minimise(fixture, terms, true, &mut |_| {}).unwrap();
+    assert_eq!(moved_to, None);
     let kept = features(fixture, &corpus.place);
     for (feature, count) in features_before {
         assert!(kept[&feature] >= count.min(4), "{feature}");
@@ -169,16 +177,12 @@ fn inputs_that_come_meanwhile_and_folders_stay() {
     let corpus = Corpus::of(fixture, "meanwhile");
     corpus.write();
     fs::create_dir(corpus.place.join("a folder")).unwrap();
-    let thinning = Thinning {
-        discard: true,
-        ..corpus.thinning(fixture)
-    };
     let steps = &mut |step: &str| match step {
         "verified" => corpus.put("late", b"late"),
         "half moved" => corpus.put("later", b"later"),
         _ => {}
     };
-    thinning.run(steps).unwrap();
+    corpus.minimise(fixture, TERMS, true, steps).unwrap();
     let after = contents(&corpus.place);
     assert!(after.contains(&b"late"[..]) && after.contains(&b"later"[..]));
     assert!(corpus.place.join("a folder").is_dir());
@@ -199,29 +203,22 @@ fn an_input_that_changes_meanwhile_loses_nothing() {
             before = contents(&corpus.place);
         }
     };
-    let error = corpus.thinning(fixture).run(steps).unwrap_err();
+    let error = corpus.minimise(fixture, TERMS, false, steps).unwrap_err();
     assert!(error.to_string().contains("the new corpus lost"), "{error}");
     assert_eq!(contents(&corpus.place), before);
 }
 
 #[test]
-fn a_corpus_without_inputs_or_without_sound_ones_is_an_error() {
+fn a_corpus_of_which_nothing_would_be_left_is_an_error() {
     let fixture = fixture();
     let corpus = Corpus::of(fixture, "nothing");
     corpus.write();
-    let fails = || {
-        corpus
-            .thinning(fixture)
-            .run(&mut |_| {})
-            .unwrap_err()
-            .to_string()
-    };
     fs::remove_dir_all(&corpus.place).unwrap();
-    assert!(fails().contains("has no inputs"));
     fs::create_dir(&corpus.place).unwrap();
-    assert!(fails().contains("has no inputs"));
     corpus.put("panic", b"s\x09");
-    assert!(fails().contains("has no input that passes"));
+    let ended = corpus.minimise(fixture, TERMS, false, &mut |_| {});
+    let error = ended.unwrap_err().to_string();
+    assert!(error.contains("no input passes"), "{error}");
     assert_eq!(contents(&corpus.place), BTreeSet::from([b"s\x09".to_vec()]));
 }
 
@@ -243,9 +240,7 @@ fn in_a_process(test: &str, killed_after: &str) -> Command {
 fn check_after_a_kill(fixture: &Fixture, corpus: &Corpus, old: &BTreeSet<Vec<u8>>, when: &str) {
     let now = contents(&corpus.place);
     assert_eq!(&(&now | &corpus.taken_out()), old, "{when}");
-    let rehearsed = corpus.thinning(fixture).rehearse().unwrap();
-    let thinned = corpus.run(fixture);
-    assert_eq!(rehearsed.features, thinned.features, "{when}");
+    corpus.run(fixture);
     let new = contents(&corpus.place);
     assert!(new.len() < 15 && new.is_subset(&now), "{when}: {new:?}");
     assert_eq!(&(&new | &corpus.taken_out()), old, "{when}");
@@ -257,7 +252,7 @@ fn a_kill_after_any_step_loses_nothing() {
     let fixture = fixture();
     let corpus = Corpus::of(fixture, "killed");
     if let Ok(last) = std::env::var(KILLED_AFTER) {
-        let ended = corpus.thinning(fixture).run(&mut |step| {
+        let ended = corpus.minimise(fixture, TERMS, false, &mut |step| {
             if step == last {
                 // As a kill does: nothing is tidied up.
                 std::process::abort();

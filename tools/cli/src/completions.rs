@@ -2,11 +2,12 @@
 //!
 //! The script comes from the definition that parses the command line, so no option can be missing.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap_complete::Shell;
+
+use crate::outln;
 
 /// What bash needs beyond clap's script: completion of `cargo TOOL`, which belongs to cargo's own
 /// completion until its first argument is ours.
@@ -38,7 +39,7 @@ complete -F _TOOL_after_cargo -o bashdefault -o default cargo
 /// In bash it also completes the tool behind `cargo`. Other shells complete the bare tool: an alias such as
 /// `alias campaign='cargo campaign'` makes that useful.
 #[derive(Debug, clap::Args)]
-pub struct Completions {
+pub(crate) struct Completions {
     /// The shell.
     #[arg(value_enum)]
     shell: Shell,
@@ -65,16 +66,13 @@ Examples:
 ///
 /// # Errors
 /// When standard output cannot be written to.
-pub fn run(args: &Completions, mut tool: clap::Command) -> Result<ExitCode> {
+pub(crate) fn run(args: &Completions, mut tool: clap::Command) -> Result<ExitCode> {
     let name = tool.get_name().to_owned();
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut tool, &name, &mut script);
     if args.shell == Shell::Bash {
         script.extend_from_slice(CARGO_IN_BASH.replace("TOOL", &name).as_bytes());
     }
-    std::io::stdout()
-        .lock()
-        .write_all(&script)
-        .context("standard output cannot be written to")?;
+    outln!("{}", String::from_utf8(script)?.trim_end());
     Ok(ExitCode::SUCCESS)
 }

@@ -1,22 +1,22 @@
 //! What the command-line tools `campaign`, `images` and `lab` share.
 //!
-//! - [`run`]: the life of a tool: parse, run, turn an error into a line and an exit code.
+//! - [`main`]: the life of a tool: parse, run, turn an error into a line and an exit code.
 //! - [`output`]: standard output whose reader may go away.
 //! - [`interrupt`]: Ctrl-C as a flag.
-//! - [`completions`], [`manual`]: two commands that every tool has.
 //! - [`content_name`]: the name of an input in a corpus.
 #![forbid(unsafe_code)]
 
-pub mod completions;
+mod completions;
 pub mod interrupt;
-pub mod manual;
+mod manual;
 pub mod output;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use sha2::{Digest as _, Sha256};
 
 /// The exit code for findings.
@@ -25,30 +25,55 @@ pub const FINDS: u8 = 3;
 /// The exit code after Ctrl-C, as shells have it.
 pub const INTERRUPTED: u8 = 130;
 
-/// Parses the command line, calls `run`, and returns the exit code. An error is one line on standard error and
-/// exit code 1. A closed standard output ends the tool quietly.
-pub fn run<Arguments: Parser>(run: impl FnOnce(&Arguments) -> Result<ExitCode>) -> ExitCode {
-    let arguments = Arguments::from_arg_matches(&definition::<Arguments>().get_matches())
+// A doc comment would be the help of every tool.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments<Own: Subcommand> {
+    /// The project's folder; by default the one that the current folder lies in
+    #[arg(long, global = true, value_name = "DIR")]
+    project: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command<Own>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command<Own: Subcommand> {
+    #[command(flatten)]
+    Own(Own),
+    Completions(completions::Completions),
+    Manual(manual::Manual),
+}
+
+/// Parses the command line of `tool`, whose own commands are `Own`, and calls `run` with the command and the folder
+/// that `--project` names. `complete` adds values to what completion scripts are made of. Returns the exit code. An
+/// error is one line on standard error and exit code 1. A closed standard output ends the tool quietly.
+pub fn main<Own: Subcommand>(
+    tool: &'static str,
+    complete: impl FnOnce(clap::Command, Option<&Path>) -> clap::Command,
+    run: impl FnOnce(&Own, Option<&Path>) -> Result<ExitCode>,
+) -> ExitCode {
+    let definition = Arguments::<Own>::command()
+        .name(tool)
+        .bin_name(format!("cargo {tool}"))
+        .mut_subcommand("completions", |command| {
+            command.after_help(completions::help(tool))
+        })
+        .mut_subcommand("manual", |command| command.after_help(manual::help(tool)));
+    let arguments = Arguments::<Own>::from_arg_matches(&definition.clone().get_matches())
         .unwrap_or_else(|error| error.exit());
-    run(&arguments).unwrap_or_else(|error| {
+    let project = arguments.project.as_deref();
+    let ended = match &arguments.command {
+        Command::Own(own) => run(own, project),
+        Command::Completions(args) => completions::run(args, complete(definition, project)),
+        Command::Manual(args) => manual::run(args, definition),
+    };
+    ended.unwrap_or_else(|error| {
         if output::is_broken_pipe(&error) {
             return ExitCode::from(output::BROKEN_PIPE);
         }
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
-}
-
-/// The definition of a tool's command line, with the tool's name in the examples of the commands that all tools
-/// have.
-#[must_use]
-pub fn definition<Arguments: CommandFactory>() -> clap::Command {
-    let tool = Arguments::command();
-    let name = tool.get_name().to_owned();
-    tool.mut_subcommand("completions", |command| {
-        command.after_help(completions::help(&name))
-    })
-    .mut_subcommand("manual", |command| command.after_help(manual::help(&name)))
 }
 
 /// A time such as `30s`, `10m` or `1h`; a bare number is seconds.

@@ -1,28 +1,25 @@
 //! The command `manual`: a man page for each command, from the same text as `--help`.
 //!
-//! A help text ends with parts such as "Exit codes:" and "Examples:". On a page each is a section with the
-//! name that readers of man pages look for, and its lines stay as they are: they are tables.
+//! A help text ends with parts such as "Exit codes:" and "Examples:". On a page each is a section, whose lines stay
+//! as they are: they are tables.
 
 use std::fs;
-use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use clap::builder::Resettable;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
 use crate::outln;
 use crate::output::from_here;
 
-/// The section of what stands under no heading: text that is filled like any other.
-const NOTES: &str = "NOTES";
-
 /// Write man pages: one for the whole tool, and one for each command.
 ///
 /// They contain what --help prints. Older pages in DIR are replaced; other files there are left alone.
 #[derive(Debug, clap::Args)]
-pub struct Manual {
+pub(crate) struct Manual {
     /// The folder to write to; it is made when it is not there.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
@@ -47,129 +44,55 @@ Examples:
 ///
 /// # Errors
 /// When a page cannot be written.
-pub fn run(args: &Manual, tool: clap::Command) -> Result<ExitCode> {
-    let pages = pages(tool)?;
-    fs::create_dir_all(&args.folder)
-        .with_context(|| format!("{} cannot be made", args.folder.display()))?;
-    for page in &pages {
-        let path = args.folder.join(&page.file);
-        fs::write(&path, &page.text)
-            .with_context(|| format!("{} cannot be written", path.display()))?;
+pub(crate) fn run(args: &Manual, tool: clap::Command) -> Result<ExitCode> {
+    let folder = args.folder.display();
+    fs::create_dir_all(&args.folder).with_context(|| format!("{folder} cannot be made"))?;
+    let name = format!("cargo-{}", tool.get_name());
+    let mut tool = tool.disable_help_subcommand(true).display_name(&name);
+    tool.build();
+    let mut commands: Vec<_> = tool.get_subcommands().cloned().collect();
+    for command in &mut commands {
+        let name = format!("{name}-{}", command.get_name());
+        *command = command.clone().display_name(name);
     }
-    let first = args.folder.join(&pages[0].file);
+    let first = args.folder.join(format!("{name}.1"));
+    for command in std::iter::once(&tool).chain(&commands) {
+        let (file, text) = page(command)?;
+        fs::write(args.folder.join(&file), text)
+            .with_context(|| format!("{folder}/{file} cannot be written"))?;
+    }
     outln!(
         "{} pages in {}; to read the first: man -l {}",
-        pages.len(),
+        commands.len() + 1,
         from_here(&args.folder).display(),
         from_here(&first).display()
     );
     Ok(ExitCode::SUCCESS)
 }
 
-/// A page, not yet on disk.
-struct Page {
-    file: String,
-    text: Vec<u8>,
-}
-
-/// The page of the whole tool, then that of each command.
-fn pages(tool: clap::Command) -> io::Result<Vec<Page>> {
-    let name = format!("cargo-{}", tool.get_name());
-    let mut tool = tool.disable_help_subcommand(true).display_name(&name);
-    tool.build();
-    let commands: Vec<_> = tool
-        .get_subcommands()
-        .map(|command| {
-            let name = format!("{name}-{}", command.get_name());
-            command.clone().display_name(name)
-        })
-        .collect();
-    std::iter::once(tool).chain(commands).map(page).collect()
-}
-
-fn page(command: clap::Command) -> io::Result<Page> {
-    let ending = command
-        .get_after_long_help()
-        .or_else(|| command.get_after_help())
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    let has_commands = command.has_subcommands();
-    let page = Man::new(command)
+/// The name of a command's page, and its text.
+fn page(command: &clap::Command) -> Result<(String, Vec<u8>)> {
+    let mut text = Vec::new();
+    let page = Man::new(command.clone().after_help(Resettable::Reset))
         .source(concat!("measure-fuzz ", env!("CARGO_PKG_VERSION")))
         .manual("measure-fuzz");
-    let mut text = Vec::new();
-    page.render_title(&mut text)?;
-    page.render_name_section(&mut text)?;
-    page.render_synopsis_section(&mut text)?;
-    page.render_description_section(&mut text)?;
-    page.render_options_section(&mut text)?;
-    if has_commands {
-        page.render_subcommands_section(&mut text)?;
-    }
+    page.render(&mut text)?;
+    let ending = command.get_after_help().map(ToString::to_string);
     let mut roff = Roff::default();
-    for (name, lines) in sections(&ending) {
-        roff.control("SH", [name.as_str()]);
-        let as_it_stands = name != NOTES;
-        if as_it_stands {
-            roff.control("nf", []);
-        }
-        for line in lines {
-            roff.text([roman(line)]);
-        }
-        if as_it_stands {
-            roff.control("fi", []);
+    for line in ending.unwrap_or_default().lines() {
+        match line.strip_suffix(':').filter(|text| !text.starts_with(' ')) {
+            Some(heading) => {
+                let heading = heading.to_uppercase().replace("EXIT CODES", "EXIT STATUS");
+                roff.control("fi", []);
+                roff.control("SH", [heading.as_str()]);
+                roff.control("nf", []);
+            }
+            None => {
+                roff.text([roman(line)]);
+            }
         }
     }
+    roff.control("fi", []);
     roff.to_writer(&mut text)?;
-    Ok(Page {
-        file: page.get_filename(),
-        text,
-    })
-}
-
-/// The end of a help text in parts: a name, and the lines that belong to it. After an empty line, a line that
-/// ends with a colon begins a part of that name, an indented one goes on with the part before, and any other
-/// begins [`NOTES`].
-fn sections(ending: &str) -> Vec<(String, Vec<&str>)> {
-    let mut sections: Vec<(String, Vec<&str>)> = Vec::new();
-    for paragraph in ending.split("\n\n") {
-        let mut lines = paragraph.lines().peekable();
-        let Some(first) = lines.peek() else { continue };
-        let name = match (first.strip_suffix(':'), sections.last()) {
-            (Some(heading), _) => {
-                lines.next();
-                match heading {
-                    "Exit codes" => "EXIT STATUS".to_owned(),
-                    other => other.to_uppercase(),
-                }
-            }
-            (None, Some((before, _))) if first.starts_with(' ') => before.clone(),
-            (None, _) => NOTES.to_owned(),
-        };
-        match sections.last_mut() {
-            Some((last, kept)) if *last == name => {
-                kept.push("");
-                kept.extend(lines);
-            }
-            _ => sections.push((name, lines.collect())),
-        }
-    }
-    sections
-}
-
-#[cfg(test)]
-mod tests {
-    use super::sections;
-
-    #[test]
-    fn a_help_texts_end_is_taken_apart_at_its_headings() {
-        let text = "Exit codes:\n  0  clean\n\nExamples:\n  a b\n\n  c d\n\nA word.\n\nAnother.";
-        let parts = sections(text);
-        let names: Vec<&str> = parts.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["EXIT STATUS", "EXAMPLES", "NOTES"]);
-        assert_eq!(parts[0].1, ["  0  clean"]);
-        assert_eq!(parts[1].1, ["  a b", "", "  c d"]);
-        assert_eq!(parts[2].1, ["A word.", "", "Another."]);
-        assert!(sections("").is_empty());
-    }
+    Ok((page.get_filename(), text))
 }

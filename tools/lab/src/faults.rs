@@ -4,14 +4,12 @@
 //! project. Do the shipped corpora notice, and by which check? Do the invariants alone? How soon does an
 //! engine find it from the seeds?
 //!
-//! - [`patch`]: the faults in `tools/lab/faults/`, and what each says about itself.
-//! - [`copy`]: the sources as they are now, and copies of them to plant faults in.
+//! - [`patch`]: the faults in `tools/lab/faults/`, and what each states about itself.
 //! - [`inputs`]: the shipped corpora and the seeds, as files to replay.
-//! - [`trial`]: one fault against the corpora and the engines; [`hunt`]: one engine that looks for it.
 //! - [`report`]: the results as a table and as JSON.
+//! - [`trial`]: one fault against the corpora and the engines, of which `hunt` is one from the seeds.
 
-pub mod copy;
-pub mod hunt;
+mod hunt;
 pub mod inputs;
 pub mod patch;
 pub mod report;

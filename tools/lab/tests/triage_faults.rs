@@ -14,8 +14,7 @@ use campaign::project::Project;
 use campaign::triage::group::{Report, Status};
 use harness_core::project::replay;
 use harness_core::targets;
-use lab::faults::copy::{Copy, Sources};
-use lab::faults::patch::Fault;
+use lab::sources::{Copy, Sources};
 
 use planted::{FAULTS, Known};
 use worker::Verdict;
@@ -65,8 +64,8 @@ fn twelve_faults_are_twelve_groups() {
     let builds = Project::open(Some(&root)).unwrap().builds("triage");
     let copy = Copy::of(&sources, &builds).unwrap();
     for (fault, _) in FAULTS {
-        let fault = Fault::read(&root.join(format!("tools/lab/faults/{fault}.patch"))).unwrap();
-        copy.plant(&fault).unwrap();
+        let patch = root.join(format!("tools/lab/faults/{fault}.patch"));
+        copy.plant(&patch).unwrap();
     }
 
     let finds = planted::read();

@@ -9,9 +9,8 @@ use std::path::PathBuf;
 use campaign::project::Project;
 use campaign::replay::{Replayer, Verdict};
 use campaign::triage::collect::collect;
-use lab::faults::copy::{Copy, Sources};
 use lab::faults::inputs::Inputs;
-use lab::faults::patch::Fault;
+use lab::sources::{Copy, Sources};
 
 use planted::{FAULTS, Known};
 
@@ -61,8 +60,8 @@ fn the_finds_are_made_anew() {
     let mut shown: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     for (fault, _) in FAULTS {
         copy.restore(&sources).unwrap();
-        copy.plant(&Fault::read(&root.join(format!("tools/lab/faults/{fault}.patch"))).unwrap())
-            .unwrap();
+        let patch = root.join(format!("tools/lab/faults/{fault}.patch"));
+        copy.plant(&patch).unwrap();
         let mut replayer = Replayer::new(copy.project().unwrap().worker().unwrap().to_owned());
         for (index, (_, target, file)) in candidates.iter().enumerate() {
             if let Verdict::Fail(_) = replayer.verdict(target, file).unwrap() {

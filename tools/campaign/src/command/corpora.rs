@@ -1,24 +1,22 @@
 //! `campaign corpora`: the corpora that are shipped.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use report::format::grouped;
-use worker::TargetInfo;
 
-use super::{INTERRUPTED, Neutral, chosen_targets};
+use super::{Neutral, chosen_targets};
+use crate::atomic;
 use crate::corpora::candidates::Candidates;
-use crate::corpora::fingerprints::WithFingerprints;
-use crate::corpora::pack::{self, Inputs, Packed};
-use crate::corpora::survey::{Interrupted, Survey, Terms};
+use crate::corpora::minimise::Minimiser;
+use crate::corpora::pack::{self, Inputs};
+use crate::corpora::survey::Terms;
 use crate::corpora::zip_of;
-use crate::corpus::{Store, files_in};
-use crate::coverage::{InMemory, Replay};
-use crate::engine::session;
+use crate::corpus::files_in;
+use crate::coverage::InMemory;
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
@@ -28,9 +26,9 @@ use crate::project::Project;
 /// Takes the seeds, the zips that are there, and what --from names. Of all that, few inputs are kept, small and
 /// soon done, that have every feature: a source region with how often it is executed (1, 2, 3, 4-7, 8-15, 16-31,
 /// 32-127, more often), a check that is evaluated, a kind of answer. Features are counted on the neutral build,
-/// for all engines alike. The zip is read back and replayed before it takes the old one's place, which happens
-/// only when nothing was lost. Inputs in corpus/shipped/kept/ are in the zip whatever they reach: they find faults that
-/// others with their features do not.
+/// for all engines alike. What is kept is replayed again, packed and read back before it takes the old zip's
+/// place, which happens only when nothing was lost. Ctrl-C, or a kill, leaves the zips as they were. Inputs in
+/// corpus/shipped/kept/ are in the zip whatever they reach: they find faults that others with their features do not.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:
@@ -38,7 +36,6 @@ Exit codes:
   1  it could not be done; the zips are as they were
   2  the command line is wrong
   3  some inputs fail: they are kept in results/finds, and are in no zip
-130  it was interrupted; the zips are as they were
 
 Examples:
   cargo campaign corpora                                minimise again what there is
@@ -55,9 +52,6 @@ pub struct Corpora {
     /// coverage differ in what they are sensitive to.
     #[arg(long, value_name = "N", default_value = "12")]
     keep_per_feature: NonZeroUsize,
-    /// Where the zips are, and are written; by default the project's corpus/shipped/.
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -66,20 +60,20 @@ pub struct Corpora {
 /// When it cannot be done; see the exit codes in the help.
 pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
-    session::stop_on_ctrl_c()?;
     let targets = chosen_targets(project, &args.targets)?;
-    let out = match &args.out {
-        Some(folder) => std::path::absolute(folder)?,
-        None => project.shipped(),
-    };
-    let _claim = project.claim(&project.results().join("corpora"))?;
+    let shipped = project.shipped();
+    let _lock = project.lock(&project.results().join("corpora"))?;
 
+    // The inputs in `kept/` come first: what is there then is pinned.
     let mut candidates = Candidates::default();
     for &target in &targets {
+        let kept = files_in(&shipped.join("kept").join(&target.name))?;
+        candidates.add_files(target, &kept)?;
+    }
+    let pinned = candidates.inputs.clone();
+    for &target in &targets {
         candidates.add_files(target, &files_in(&project.seeds(&target.name))?)?;
-        let pinned = files_in(&kept_folder(project, target))?;
-        candidates.add_files(target, &pinned)?;
-        let zip = zip_of(&out, target);
+        let zip = zip_of(&shipped, target);
         if zip.exists() {
             candidates.add_zip(target, &zip)?;
         }
@@ -96,45 +90,45 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
     }
 
     let neutral = Neutral::build(project, &progress)?;
-    let mut finds = 0;
     let mut made = Vec::new();
     for &target in &targets {
-        let Some(inputs) = candidates.inputs.get(&target.name) else {
-            bail!(
-                "{} has no inputs at all; make seeds with `cargo images seeds`",
-                target.name
-            );
-        };
-        let shrinking = Shrinking {
-            target,
-            worker: project.worker()?,
-            replay: neutral.replay(&target.name),
-            inputs,
-            pinned: contents(&kept_folder(project, target))?,
-            keep: args.keep_per_feature.get(),
+        let name = &target.name;
+        let inputs = candidates.inputs.get(name).with_context(|| {
+            format!("{name} has no inputs at all; make seeds with `cargo images seeds`")
+        })?;
+        let is_pinned = |input: &str| pinned.get(name).is_some_and(|of| of.contains_key(input));
+        let places = (0..).zip(inputs.keys());
+        let pinned: BTreeSet<usize> = places
+            .filter(|(_, input)| is_pinned(input))
+            .map(|(place, _)| place)
+            .collect();
+        let minimiser = Minimiser {
+            replay: neutral.replay(name),
+            inputs: &InMemory(inputs.values().map(Vec::as_slice).collect()),
+            pinned,
+            finds: &super::finds_of_corpora(project, target),
+            terms: Terms {
+                keep: args.keep_per_feature.get(),
+                max_input: target.max_input,
+            },
             progress: &progress,
         };
-        let corpus = match shrinking.pack(&zip_of(&out, target)) {
-            Err(why) if why.is::<Interrupted>() => {
-                progress.say("interrupted: the zips are as they were");
-                return Ok(ExitCode::from(INTERRUPTED));
-            }
-            corpus => corpus?,
-        };
-        for &(place, _) in &corpus.all.failing {
-            let failing = inputs
-                .values()
-                .nth(place)
-                .context("an input that is not there")?;
-            Store::open(&super::finds_of_corpora(project, target))?.add(failing)?;
-            finds += 1;
-        }
-        made.push((target, corpus));
+        let chosen = minimiser.choose(&mut |_| {}).context(name.clone())?;
+        let kept = (0..)
+            .zip(inputs)
+            .filter(|(place, _)| chosen.kept.contains(place));
+        let kept: Inputs = kept
+            .map(|(_, (name, content))| (name.clone(), content.clone()))
+            .collect();
+        let zip = pack::with_fingerprints(&kept, project.worker()?, name)?;
+        made.push((target, chosen.survey, kept.len(), zip));
     }
     // All are sound: now they take their places.
-    for (target, Corpus { all, inputs, zip }) in made {
-        let bytes = zip.bytes;
-        let place = zip.put_in_place()?;
+    let mut failing = 0;
+    for (target, all, inputs, zip) in made {
+        let place = zip_of(&shipped, target);
+        atomic::write(&place, &zip)?;
+        failing += all.failing.len();
         outln!(
             "{}: {} of {} inputs, {} features, {} of {} regions, {} bytes in {}",
             target.name,
@@ -143,84 +137,9 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
             grouped(all.features() as u64),
             all.regions.len(),
             neutral.map.regions().len(),
-            grouped(bytes),
+            grouped(zip.len() as u64),
             from_here(&place).display()
         );
     }
-    Ok(super::end_of_replay(project, finds))
-}
-
-/// The folder of inputs that are kept whatever they reach.
-fn kept_folder(project: &Project, target: &TargetInfo) -> PathBuf {
-    project.shipped().join("kept").join(&target.name)
-}
-
-/// The inputs in a folder.
-fn contents(folder: &Path) -> Result<Inputs> {
-    let mut inputs = Inputs::new();
-    for path in files_in(folder)? {
-        let content =
-            fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-        pack::insert(&mut inputs, content)?;
-    }
-    Ok(inputs)
-}
-
-/// The inputs of a target that are to become its corpus.
-struct Shrinking<'a> {
-    target: &'a TargetInfo,
-    /// The worker that knows fingerprints.
-    worker: &'a Path,
-    replay: Replay<'a>,
-    inputs: &'a Inputs,
-    /// Inputs that are kept in any case.
-    pinned: Inputs,
-    keep: usize,
-    progress: &'a Progress,
-}
-
-/// A corpus, packed and verified.
-struct Corpus {
-    all: Survey,
-    inputs: usize,
-    zip: Packed,
-}
-
-impl Shrinking<'_> {
-    /// Minimises, packs, reads back, replays, and compares. The comment of each input is its fingerprint.
-    fn pack(&self, place: &Path) -> Result<Corpus> {
-        let all = self.survey(self.inputs, "replay")?;
-        let mut kept = BTreeSet::from_iter(all.cover());
-        let failing: BTreeSet<usize> = all.failing.iter().map(|failing| failing.0).collect();
-        let mut packer = WithFingerprints::create(place, self.worker, &self.target.name)?;
-        for (index, (name, content)) in self.inputs.iter().enumerate() {
-            if self.pinned.contains_key(name) && !failing.contains(&index) {
-                kept.insert(index);
-            }
-            if kept.contains(&index) {
-                packer.add(name, content.clone())?;
-            }
-        }
-        ensure!(!kept.is_empty(), "{}: every input fails", self.target.name);
-        let zip = packer.finish()?;
-        let read_back = pack::read(zip.path())?;
-        let after = self.survey(&read_back, "verify")?;
-        all.ensure_kept_in(&after)
-            .with_context(|| self.target.name.clone())?;
-        Ok(Corpus {
-            all,
-            inputs: read_back.len(),
-            zip,
-        })
-    }
-
-    fn survey(&self, inputs: &Inputs, what: &str) -> Result<Survey> {
-        let terms = Terms {
-            keep: self.keep,
-            max_input: self.target.max_input,
-            memory: usize::MAX,
-        };
-        let contents = InMemory(inputs.values().map(Vec::as_slice).collect());
-        Survey::of(&self.replay, &contents, terms, what, self.progress)
-    }
+    Ok(super::end_of_replay(project, failing))
 }

@@ -1,22 +1,23 @@
 //! `campaign minimize`: a corpus without what adds nothing.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use report::format::grouped;
 use worker::TargetInfo;
 
-use super::{INTERRUPTED, Neutral};
-use crate::corpora::survey::{Interrupted, Terms};
-use crate::corpora::thin::{Thinned, Thinning};
-use crate::engine::{Engine, session};
+use super::{Neutral, chosen_targets};
+use crate::corpora::minimise::{Chosen, Minimiser, thin};
+use crate::corpora::survey::Terms;
+use crate::corpus::files_in;
+use crate::engine::Engine;
 use crate::output::{self, from_here, outln};
 use crate::progress::Progress;
-use crate::project::{Project, names};
+use crate::project::Project;
 
 /// Make corpora as small as they can be without losing what they reach.
 ///
@@ -27,7 +28,7 @@ use crate::project::{Project, names};
 /// results/finds first. Ctrl-C, or a kill, at any moment leaves a corpus with every feature, and loses no input.
 ///
 /// A million inputs take minutes. The memory is bounded: an input takes about two hundred bytes, and the features
-/// of all take at most --memory.
+/// of all take at most 512 MiB, beyond which a few inputs more may be kept.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:
@@ -35,7 +36,6 @@ Exit codes:
   1  it could not be done; every corpus has the features that it had
   2  the command line is wrong
   3  some inputs fail: they are in results/finds; the corpora are minimised
-130  it was interrupted; the corpus being replayed is as it was
 
 Examples:
   cargo campaign minimize                                every corpus in results/corpus
@@ -57,12 +57,6 @@ pub struct Minimize {
     /// Remove the inputs that are taken out.
     #[arg(long, conflicts_with = "dry_run")]
     discard: bool,
-    /// How many MiB the features of all inputs may take. With less, a large corpus may keep a few inputs more.
-    #[arg(long, value_name = "MIB", default_value = "512")]
-    memory: NonZeroUsize,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Runs the command.
@@ -71,89 +65,66 @@ pub struct Minimize {
 /// When it cannot be done; see the exit codes in the help.
 pub fn run(args: &Minimize, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
-    session::stop_on_ctrl_c()?;
     let corpora = corpora(args, project)?;
     // The locks are held to the end: no engine is to add inputs meanwhile.
     let locks = corpora.iter().map(|(target, _)| lock(project, target));
     let _locks = locks.collect::<Result<Vec<_>>>()?;
     let neutral = Neutral::build(project, &progress)?;
-    let mut results: BTreeMap<String, Thinned> = BTreeMap::new();
+    let mut failing = 0;
     for (target, corpus) in &corpora {
-        let thinning = Thinning {
+        let files = files_in(corpus)?;
+        ensure!(!files.is_empty(), "{} has no inputs", corpus.display());
+        let minimiser = Minimiser {
             replay: neutral.replay(&target.name),
-            corpus,
+            inputs: &files.as_slice(),
+            pinned: BTreeSet::new(),
             finds: &super::finds_of_corpora(project, target),
             terms: Terms {
                 keep: args.keep_per_feature.get(),
                 max_input: target.max_input,
-                memory: args.memory.get() << 20,
             },
-            discard: args.discard,
             progress: &progress,
         };
-        let result = if args.dry_run {
-            thinning.rehearse()
-        } else {
-            thinning.run(&mut |_| {})
+        let chosen = match args.dry_run {
+            true => minimiser.rehearse(),
+            false => minimiser.choose(&mut |_| {}),
         };
-        match result {
-            Ok(thinned) => {
-                if !args.json {
-                    show(args, corpus, target, &thinned)?;
-                }
-                results.insert(target.name.clone(), thinned);
-            }
-            Err(why) if why.is::<Interrupted>() => {
-                progress.say(&format!("{}: {why}; the corpus is as it was", target.name));
-                return Ok(ExitCode::from(INTERRUPTED));
-            }
-            Err(why) => return Err(why.context(target.name.clone())),
+        let chosen = chosen.with_context(|| target.name.clone())?;
+        failing += chosen.survey.failing.len();
+        show(args.dry_run, corpus, target, &chosen)?;
+        if !args.dry_run
+            && let Some(folder) = thin(corpus, &files, &chosen, args.discard, &mut |_| {})?
+        {
+            outln!(
+                "  what was taken out is in {}",
+                from_here(&folder).display()
+            );
         }
     }
-    if args.json {
-        outln!("{}", serde_json::to_string_pretty(&results)?);
-    }
-    let failing: usize = results.values().map(|thinned| thinned.failing).sum();
     Ok(super::end_of_replay(project, failing))
 }
 
 /// The corpora to minimise, and their targets.
 fn corpora<'a>(args: &Minimize, project: &'a Project) -> Result<Vec<(&'a TargetInfo, PathBuf)>> {
-    let folder = match &args.corpus {
-        Some(folder) => folder
-            .canonicalize()
-            .with_context(|| format!("{} cannot be opened", folder.display()))?,
-        None => project.results().join("corpus"),
-    };
-    let targets = super::chosen_targets(project, &args.targets)?;
-    if args.targets.is_empty() {
-        let corpora = targets
-            .into_iter()
-            .map(|target| (target, folder.join(&target.name)));
-        let there: Vec<_> = corpora.filter(|(_, corpus)| corpus.is_dir()).collect();
-        ensure!(
-            !there.is_empty(),
-            "{} has no folder that has the name of a target; name one of {}",
-            folder.display(),
-            names(project.fuzzed()?).join(", ")
-        );
-        return Ok(there);
-    }
-    let is_one = targets.len() == 1 && args.corpus.is_some();
-    let corpora = targets.into_iter().map(|target| {
+    let by_default = project.results().join("corpus");
+    let folder = args.corpus.as_ref().unwrap_or(&by_default);
+    let mut corpora = Vec::new();
+    for target in chosen_targets(project, &args.targets)? {
         let corpus = folder.join(&target.name);
-        if is_one && !corpus.is_dir() {
-            return Ok((target, folder.clone()));
+        if corpus.is_dir() {
+            corpora.push((target, corpus));
+        } else if args.corpus.is_some() && args.targets.len() == 1 {
+            corpora.push((target, folder.clone()));
+        } else if !args.targets.is_empty() {
+            bail!("{} has no corpus in {}", target.name, folder.display());
         }
-        ensure!(
-            corpus.is_dir(),
-            "{} has no corpus in {}",
-            target.name,
-            folder.display()
-        );
-        Ok((target, corpus))
-    });
-    corpora.collect()
+    }
+    ensure!(
+        !corpora.is_empty(),
+        "{} has no folder that has the name of a target",
+        folder.display()
+    );
+    Ok(corpora)
 }
 
 /// Keeps engines, and another minimize, from the target until the locks are dropped.
@@ -165,43 +136,34 @@ fn lock(project: &Project, target: &TargetInfo) -> Result<Vec<File>> {
         .collect()
 }
 
-fn show(args: &Minimize, corpus: &Path, target: &TargetInfo, thinned: &Thinned) -> Result<()> {
-    let Thinned { before, after, .. } = thinned;
+fn show(dry_run: bool, corpus: &Path, target: &TargetInfo, chosen: &Chosen) -> Result<()> {
+    let Chosen { survey, kept } = chosen;
+    let lengths = survey.lengths();
+    let bytes = |lengths: &mut dyn Iterator<Item = usize>| grouped(lengths.sum::<usize>() as u64);
     outln!(
         "{}: {} {} of {} inputs, {} of {} bytes, {} features in {}",
         target.name,
-        if args.dry_run { "would keep" } else { "kept" },
-        grouped(after.inputs),
-        grouped(before.inputs),
-        grouped(after.bytes),
-        grouped(before.bytes),
-        grouped(thinned.features as u64),
+        if dry_run { "would keep" } else { "kept" },
+        grouped(kept.len() as u64),
+        grouped(lengths.len() as u64),
+        bytes(&mut kept.iter().map(|&place| lengths[place])),
+        bytes(&mut lengths.iter().copied()),
+        grouped(survey.features() as u64),
         from_here(corpus).display()
     );
-    let is_taken_out = if args.dry_run {
-        "would be taken out"
-    } else {
-        "are taken out"
-    };
     output::counts([
         (
-            thinned.failing as u64,
-            &*format!("fail, and {is_taken_out} to the findings"),
+            survey.failing.len() as u64,
+            "fail: they are findings, and are not kept",
         ),
         (
-            thinned.too_long as u64,
-            &*format!("are longer than the target takes, and {is_taken_out}"),
+            survey.too_long as u64,
+            "are longer than the target takes, and are not kept",
         ),
-        (
-            thinned.forgotten as u64,
-            "times, features were forgotten for lack of --memory: a few inputs more may be kept",
-        ),
+        (survey.unreadable.len() as u64, "cannot be read, and stay"),
     ])?;
-    if let (count, Some(why)) = &thinned.unreadable {
-        outln!("  {count} cannot be read and stay, for instance {why}");
-    }
-    if let Some(folder) = &thinned.moved_to {
-        outln!("  what was taken out is in {}", from_here(folder).display());
+    if let Some((_, why)) = survey.unreadable.first() {
+        outln!("  for instance {why}");
     }
     Ok(())
 }

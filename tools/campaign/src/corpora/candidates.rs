@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use worker::TargetInfo;
 
 use super::pack::{self, Inputs};
 use crate::corpus::files_in;
+use crate::project::names;
 
 /// Inputs of each target, by its name, and what was left out.
 #[derive(Debug, Default)]
@@ -82,35 +83,27 @@ impl Candidates {
                 self.add_files(target, std::slice::from_ref(file))?;
             }
         }
-        if found == 0 {
-            bail!(
-                "{} has no inputs: nothing there has {} in its path",
-                path.display(),
-                targets
-                    .iter()
-                    .map(|target| &*target.name)
-                    .collect::<Vec<_>>()
-                    .join(" or ")
-            );
-        }
+        ensure!(
+            found > 0,
+            "{} has no inputs: nothing there has {} in its path",
+            path.display(),
+            names(targets.iter().copied()).join(" or ")
+        );
         Ok(self.inputs.values().map(Inputs::len).sum::<usize>() - before)
     }
 }
 
 /// The files in and below `path`, or `path` when it is one.
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    let kind = path
-        .metadata()
-        .with_context(|| format!("{} cannot be read", path.display()))?;
-    if kind.is_file() {
+    if path.is_file() {
         files.push(path.to_owned());
         return Ok(());
     }
+    let cannot_be_read = || format!("{} cannot be read", path.display());
+    let folders = fs::read_dir(path).with_context(cannot_be_read)?;
     files.extend(files_in(path)?);
-    let entries =
-        fs::read_dir(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    for entry in entries {
-        let entry = entry.with_context(|| format!("{} cannot be read", path.display()))?;
+    for entry in folders {
+        let entry = entry.with_context(cannot_be_read)?;
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             collect(&entry.path(), files)?;
         }
@@ -159,9 +152,9 @@ mod tests {
         put("fuzz_measure_scan.before-2026-01-01T00-00-00/w", &[4; 3]);
         put("notes", b"of no target");
         let zip = folder.path().join("fuzz_measure_calc_seed_corpus.zip");
-        let mut packer = pack::Packer::create(&zip).unwrap();
-        packer.add("n", &[9; 50], "").unwrap();
-        packer.finish().unwrap().put_in_place().unwrap();
+        let mut inputs = Inputs::new();
+        pack::insert(&mut inputs, vec![9; 50]).unwrap();
+        fs::write(zip, pack::pack(&inputs, &[String::new()]).unwrap()).unwrap();
 
         let calc = &TargetInfo::new("fuzz_measure_calc", "calculators", 4096);
         let scan = &TargetInfo::new("fuzz_measure_scan", "scanners", 1 << 20);

@@ -4,27 +4,20 @@
 //! libFuzzer), a check that was evaluated, or a kind of answer: see [`worker::Events`]. Regions are those
 //! of the code under test alone. They are counted on the neutral build, so no engine's view decides.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use anyhow::{Result, bail, ensure};
 
 use super::cover::{Sets, cost};
 use crate::coverage::{Contents, Hits, Replay};
-use crate::engine::session;
 use crate::progress::Progress;
 use crate::replay::Verdict;
 
 /// The number of classes of how often a region is executed: see [`hits_class`](crate::coverage::hits_class).
 const CLASSES: usize = 9;
 
-/// Something that an input did.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Feature<'a> {
-    /// It executed a region, by number, this often, as a class.
-    Region(usize, usize),
-    /// What [`worker::Events`] reports.
-    Event(&'a str),
-}
+/// How many bytes of memory the features of all inputs may take.
+const MEMORY: usize = 512 << 20;
 
 /// What to keep.
 #[derive(Debug, Clone, Copy)]
@@ -33,8 +26,6 @@ pub struct Terms {
     pub keep: usize,
     /// Longer inputs, in bytes, are not for the target, and are left out.
     pub max_input: usize,
-    /// How many bytes of memory the features of all inputs may take.
-    pub memory: usize,
 }
 
 /// What a replay of many inputs shows.
@@ -58,23 +49,11 @@ pub struct Survey {
     pub unreadable: Vec<(usize, String)>,
 }
 
-/// The replay was interrupted.
-#[derive(Debug)]
-pub struct Interrupted;
-
-impl std::fmt::Display for Interrupted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("interrupted")
-    }
-}
-
-impl std::error::Error for Interrupted {}
-
 impl Survey {
     /// Replays inputs on the neutral build; `what` names the work on the line of progress.
     ///
     /// # Errors
-    /// When the worker cannot be started; [`Interrupted`].
+    /// When the worker cannot be started.
     pub fn of(
         replay: &Replay<'_>,
         contents: &dyn Contents,
@@ -86,9 +65,6 @@ impl Survey {
         let what = format!("{}: {what}", replay.target);
         let mut line = progress.counted(&what, "inputs", contents.count() as u64);
         replay.hits(contents, |hits| {
-            if session::interrupted() {
-                bail!(Interrupted);
-            }
             line.step();
             survey.add(hits);
             Ok(())
@@ -102,7 +78,7 @@ impl Survey {
             terms,
             of_regions: regions * CLASSES,
             events: HashMap::new(),
-            sets: Sets::new(terms.keep, terms.memory),
+            sets: Sets::new(terms.keep, MEMORY),
             lengths: Vec::new(),
             regions: BTreeSet::new(),
             failing: Vec::new(),
@@ -141,9 +117,8 @@ impl Survey {
         }
     }
 
-    /// The places of few inputs that have every feature, ascending.
-    #[must_use]
-    pub fn cover(&self) -> Vec<usize> {
+    /// The places of few inputs that have every feature.
+    pub fn cover(&self) -> impl Iterator<Item = usize> {
         self.sets.cover()
     }
 
@@ -153,31 +128,19 @@ impl Survey {
         self.counts().count()
     }
 
-    /// Every feature, and how many inputs have it.
-    fn counts(&self) -> impl Iterator<Item = (Feature<'_>, usize)> {
-        let mut events: Vec<(&String, &usize)> = self.events.iter().collect();
-        events.sort_unstable_by_key(|&(_, number)| number);
-        let counts = self.sets.counts().iter().enumerate();
-        let counts = counts.filter(|&(_, &count)| count > 0);
-        counts.map(move |(number, &count)| {
-            let feature = match number.checked_sub(self.of_regions) {
-                Some(event) => Feature::Event(events[event].0),
-                None => Feature::Region(number / CLASSES, number % CLASSES),
-            };
-            (feature, count as usize)
-        })
-    }
-
-    /// How many different sets of features the inputs have.
-    #[must_use]
-    pub fn distinct(&self) -> usize {
-        self.sets.distinct()
-    }
-
-    /// How often sets were forgotten because of the limit to memory.
-    #[must_use]
-    pub const fn forgotten(&self) -> usize {
-        self.sets.forgotten()
+    /// The name of every feature, and how many inputs have it.
+    fn counts(&self) -> impl Iterator<Item = (String, usize)> {
+        let events: HashMap<usize, &String> = self.events.iter().map(|(e, &n)| (n, e)).collect();
+        let counts = (0..).zip(self.sets.counts());
+        counts
+            .filter(|&(_, &count)| count > 0)
+            .map(move |(number, &count)| {
+                let name = match events.get(&number) {
+                    Some(event) => (*event).clone(),
+                    None => format!("region {}, class {}", number / CLASSES, number % CLASSES),
+                };
+                (name, count as usize)
+            })
     }
 
     /// The length of each input in bytes; 0 when it cannot be read.
@@ -198,7 +161,7 @@ impl Survey {
         if let Some((_, why)) = smaller.unreadable.first() {
             bail!("an input can no longer be read: {why}");
         }
-        let left: BTreeMap<Feature<'_>, usize> = smaller.counts().collect();
+        let left: HashMap<String, usize> = smaller.counts().collect();
         let mut lost = Vec::new();
         for (feature, before) in self.counts() {
             let now = left.get(&feature).copied().unwrap_or(0);
@@ -208,8 +171,8 @@ impl Survey {
         }
         if let Some((feature, before, now)) = lost.first() {
             bail!(
-                "the new corpus lost {} features. The first is {feature:?}: {before} inputs had it, {now} have it \
-                 now. Either an input was changed meanwhile, or one does not do the same each time",
+                "the new corpus lost {} features. The first is {feature}: in {before} inputs before, in {now} now. \
+                 Either an input was changed meanwhile, or one does not do the same each time",
                 lost.len()
             );
         }
@@ -230,11 +193,7 @@ mod tests {
 
     /// A survey of inputs that execute these regions, of which `keep` are asked for.
     fn survey(keep: usize, of: &[&[usize]]) -> Survey {
-        let terms = Terms {
-            keep,
-            max_input: 8,
-            memory: usize::MAX,
-        };
+        let terms = Terms { keep, max_input: 8 };
         let mut survey = Survey::new(terms, 9);
         for (input, regions) in of.iter().enumerate() {
             let regions: Vec<(usize, u8)> = regions.iter().map(|&region| (region, 1)).collect();
@@ -268,7 +227,7 @@ mod tests {
         };
         survey.add(hits(0, 3, Verdict::Pass, &[(0, 1), (2, 8)], "x\ny"));
         survey.add(hits(1, 3, rejected, &[(0, 2)], "y"));
-        assert_eq!((survey.features(), survey.distinct()), (5, 2));
+        assert_eq!(survey.features(), 5);
         assert_eq!(survey.regions, BTreeSet::from([0, 2]));
         // These have no features.
         let fails = Verdict::crashed(Crash::Hung(1000), "t");
@@ -289,12 +248,16 @@ mod tests {
         );
         assert_eq!((survey.failing[0].0, survey.too_long), (2, 1));
         assert_eq!(survey.unreadable, [(4, "gone".to_owned())]);
-        assert_eq!(survey.cover(), [0, 1]);
+        assert_eq!(survey.cover().count(), 2);
     }
 
     #[test]
     fn a_loss_is_reported_with_the_feature() {
-        for (keep, is_lost) in [(1, "5, 1"), (2, "5, 1"), (3, "lost 2 features")] {
+        for (keep, is_lost) in [
+            (1, "region 5, class 1"),
+            (2, "region 5"),
+            (3, "lost 2 features"),
+        ] {
             let all = survey(keep, &[&[5, 6], &[6, 7], &[6]]);
             let some = survey(keep, &[&[6, 7], &[6]]);
             let error = all.ensure_kept_in(&some).unwrap_err().to_string();

@@ -1,11 +1,12 @@
 //! `lab faults`: how strong the oracle is, by faults that are planted in a copy.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use campaign::atomic;
 use campaign::comparison::contestant::{self, Contestant};
 use campaign::comparison::folder::Folder;
@@ -19,17 +20,13 @@ use campaign::project::Project;
 use campaign::schedule::{Queue, rounded};
 use campaign::supervisor::Claim;
 use cli::output::from_here;
-use cli::{INTERRUPTED, outln, parse_time};
+use cli::{FINDS, INTERRUPTED, outln, parse_time};
 
 use crate::faults::FOLDER;
-use crate::faults::copy::{Copy, Sources};
-use crate::faults::inputs::Inputs;
 use crate::faults::patch::{self, Fault};
 use crate::faults::report::{FaultResult, MEASURES, Report, markdown};
-use crate::faults::trial::{Task, Trials};
-
-/// The exit code that says that a fault escaped the corpora.
-const ESCAPED: u8 = 3;
+use crate::faults::trial::{FaultPlan, Task, Trials};
+use crate::sources::Copy;
 
 /// Plant each fault of tools/lab/faults/ in a copy, and see what notices
 ///
@@ -109,20 +106,6 @@ pub struct Faults {
     into: Option<PathBuf>,
 }
 
-/// What to find out.
-struct Asked {
-    tasks: Vec<Task>,
-    contestants: Vec<Contestant>,
-    count: usize,
-    order_seed: u64,
-    time: Duration,
-    corpora: Option<PathBuf>,
-    at_once: usize,
-    out: PathBuf,
-    /// Holds the folder for this process.
-    _claim: Claim,
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -130,33 +113,39 @@ struct Asked {
 pub fn run(args: &Faults, project: &Project) -> Result<ExitCode> {
     session::stop_on_ctrl_c()?;
     let faults = chosen(&args.faults, patch::all(&project.root().join(FOLDER))?)?;
-    let mut asked = match &args.into {
-        Some(comparison) => asked_by_comparison(args, faults, comparison)?,
-        None => asked_by_arguments(args, faults, project)?,
+    let cores = args.cores.map(NonZeroUsize::get);
+    let Some(comparison) = &args.into else {
+        let plan = plan_of_arguments(args, faults, project)?;
+        let _claim = project.claim(&plan.out)?;
+        let at_once = cores.unwrap_or_else(cores::count);
+        return find_out(&plan, at_once, args, project);
     };
-    if let Some(cores) = args.cores {
-        asked.at_once = cores.get();
-    }
-    let report = find_out(asked, args, project)?;
-    if let Some(comparison) = &args.into {
-        outln!(
-            "the page with them: {} compare --out {}",
-            project.command(),
-            from_here(comparison).display()
-        );
-    }
-    Ok(report)
+    let none = || {
+        let comparison = comparison.display();
+        format!("{comparison} is no comparison: cargo campaign compare --out makes one")
+    };
+    ensure!(comparison.join("plan.json").is_file(), none());
+    let folder = Folder::open(comparison)?;
+    let _claim = Claim::take(folder.root(), &folder.lock())?;
+    let compared = Plan::read(&folder.plan())?.with_context(none)?;
+    let at_once = cores.unwrap_or(compared.cores);
+    let plan = plan_of_comparison(args, faults, compared, &folder)?;
+    let ended = find_out(&plan, at_once, args, project)?;
+    outln!(
+        "the page with them: {} compare --out {}",
+        project.command(),
+        from_here(comparison).display()
+    );
+    Ok(ended)
 }
 
-fn asked_by_arguments(args: &Faults, faults: Vec<Fault>, project: &Project) -> Result<Asked> {
+fn plan_of_arguments(args: &Faults, faults: Vec<Fault>, project: &Project) -> Result<FaultPlan> {
     let contestants = match (args.corpus_only, &args.engines[..]) {
         (true, _) => Vec::new(),
         (false, []) => Contestant::ENGINES.to_vec(),
         (false, named) => {
-            let mut named: Vec<_> = named.iter().copied().map(Contestant::Alone).collect();
-            named.sort();
-            named.dedup();
-            named
+            let named = named.iter().copied().map(Contestant::Alone);
+            Vec::from_iter(BTreeSet::from_iter(named))
         }
     };
     let out = match &args.out {
@@ -164,34 +153,27 @@ fn asked_by_arguments(args: &Faults, faults: Vec<Fault>, project: &Project) -> R
         None => project.results().join("faults"),
     };
     let corpora = args.corpora.clone();
-    Ok(Asked {
+    Ok(FaultPlan {
         tasks: faults.into_iter().map(Task::on_all_targets).collect(),
         contestants,
         count: args.trials.get(),
         order_seed: 0,
         time: args.time,
         corpora: Some(corpora.unwrap_or_else(|| project.shipped())),
-        at_once: cores::count(),
-        _claim: project.claim(&out)?,
         out,
     })
 }
 
-fn asked_by_comparison(args: &Faults, faults: Vec<Fault>, comparison: &Path) -> Result<Asked> {
-    let none = || {
-        format!(
-            "{} is no comparison: cargo campaign compare --out makes one",
-            comparison.display()
-        )
-    };
-    ensure!(comparison.join("plan.json").is_file(), none());
-    let folder = Folder::open(comparison)?;
-    let claim = Claim::take(folder.root(), &folder.lock())?;
-    let plan = Plan::read(&folder.plan())?.with_context(none)?;
+fn plan_of_comparison(
+    args: &Faults,
+    faults: Vec<Fault>,
+    compared: Plan,
+    folder: &Folder,
+) -> Result<FaultPlan> {
     let must_be_driven = !args.faults.is_empty();
     let mut tasks = Vec::new();
     for fault in faults {
-        match Task::on_first_target(fault, &plan.targets) {
+        match Task::on_first_target(fault, &compared.targets) {
             Ok(task) => tasks.push(task),
             Err(why) if must_be_driven => return Err(why),
             Err(_) => {}
@@ -201,95 +183,80 @@ fn asked_by_comparison(args: &Faults, faults: Vec<Fault>, comparison: &Path) -> 
         !tasks.is_empty(),
         "no fault is driven by the comparison's targets"
     );
-    Ok(Asked {
+    Ok(FaultPlan {
         tasks,
-        contestants: plan.engines,
-        count: plan.trials,
-        order_seed: plan.order_seed,
-        time: Duration::from_secs(plan.time_seconds),
+        contestants: compared.engines,
+        count: compared.trials,
+        order_seed: compared.order_seed,
+        time: Duration::from_secs(compared.time_seconds),
         corpora: None,
-        at_once: plan.cores,
-        out: hunts::folder(&folder),
-        _claim: claim,
+        out: hunts::folder(folder),
     })
 }
 
 /// The faults of these names; all when there is none.
-fn chosen(names: &[String], all: Vec<Fault>) -> Result<Vec<Fault>> {
+fn chosen(names: &[String], mut all: Vec<Fault>) -> Result<Vec<Fault>> {
+    let known: Vec<&str> = all.iter().map(|fault| fault.name.as_str()).collect();
     for name in names {
-        if !all.iter().any(|fault| fault.name == *name) {
-            let known: Vec<&str> = all.iter().map(|fault| fault.name.as_str()).collect();
-            bail!(
-                "no fault is called {name:?}; there are {}",
-                known.join(", ")
-            );
-        }
+        ensure!(
+            known.contains(&name.as_str()),
+            "no fault is called {name:?}; there are {}",
+            known.join(", ")
+        );
     }
-    Ok(all
-        .into_iter()
-        .filter(|fault| names.is_empty() || names.contains(&fault.name))
-        .collect())
+    all.retain(|fault| names.is_empty() || names.contains(&fault.name));
+    Ok(all)
 }
 
 /// Tries every fault, writes the report, and decides what the whole is worth.
-fn find_out(asked: Asked, args: &Faults, project: &Project) -> Result<ExitCode> {
+fn find_out(
+    plan: &FaultPlan,
+    at_once: usize,
+    args: &Faults,
+    project: &Project,
+) -> Result<ExitCode> {
     let progress = Progress::new();
     let copies = project.builds("faults");
     let _lock = project.lock(&copies)?;
-    let sources = Sources::read(project.root())?;
-    let corpora = asked.corpora.as_deref();
-    let trials = Trials {
-        project,
-        sources_digest: sources.digest(),
-        sources: &sources,
-        corpora: corpora
-            .map(|folder| Inputs::corpora(project, folder, &copies.join("inputs")))
-            .transpose()?,
-        seeds: Inputs::seeds(project)?,
-        contestants: asked.contestants,
-        count: asked.count,
-        order_seed: asked.order_seed,
-        time: asked.time,
-        out: asked.out,
-        progress,
-    };
-    let results = try_all(&trials, &asked.tasks, &copies, asked.at_once)?;
-    let corpora = trials.corpora.iter().flat_map(Inputs::iter);
+    let trials = Trials::new(plan, project, &copies.join("inputs"), progress.clone())?;
+    let faults = try_all(&trials, plan, &copies, at_once, &progress)?;
+    let corpora = trials.corpora.iter().flat_map(|corpora| corpora.iter());
+    let engines = contestant::engines(&plan.contestants);
     let report = Report {
-        measures: MEASURES.to_owned(),
+        measures: MEASURES,
         made: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-        machine: machine::describe(
-            &contestant::engines(&trials.contestants),
-            cores::count(),
-            asked.at_once,
-        ),
+        machine: machine::describe(&engines, cores::count(), at_once),
         corpus_inputs: corpora
             .map(|(target, files)| (target.to_owned(), files.len()))
             .collect(),
-        time_seconds: trials.time.as_secs(),
-        trials: trials.count,
-        engines: trials.contestants.clone(),
-        faults: results,
+        time_seconds: plan.time.as_secs(),
+        trials: plan.count,
+        engines: plan.contestants.clone(),
+        faults,
     };
+    let table = markdown(&report);
     let text = serde_json::to_string_pretty(&report)?;
-    atomic::write(&trials.out.join("table.md"), markdown(&report).as_bytes())?;
-    atomic::write(&trials.out.join("report.json"), text.as_bytes())?;
+    atomic::write(&plan.out.join("table.md"), table.as_bytes())?;
+    atomic::write(&plan.out.join("report.json"), text.as_bytes())?;
     if let Some(path) = &args.json {
         atomic::write(path, text.as_bytes())?;
     }
-    conclude(&report, &trials.out, asked.tasks.len())
+    outln!("{table}");
+    outln!("results: {}", from_here(&plan.out).display());
+    conclude(&report, plan.tasks.len())
 }
 
 /// Tries every fault, one on each core at a time. Returns the results by name; faults that were not begun
 /// before Ctrl-C have none.
 fn try_all(
     trials: &Trials<'_>,
-    tasks: &[Task],
+    plan: &FaultPlan,
     copies: &Path,
     at_once: usize,
+    progress: &Progress,
 ) -> Result<Vec<FaultResult>> {
     let (mut results, mut open) = (Vec::new(), Vec::new());
-    for task in tasks {
+    for task in &plan.tasks {
         let known = trials.known(task)?;
         if trials.is_complete(&known) {
             results.push(known);
@@ -297,10 +264,9 @@ fn try_all(
             open.push(task);
         }
     }
-    let inputs = trials.corpora.as_ref().map_or(0, Inputs::count);
-    trials.progress.say(&format!(
-        "{} faults, {} of them known from before; {at_once} at once; {inputs} inputs in the corpora",
-        tasks.len(),
+    progress.say(&format!(
+        "{} faults, {} of them known from before; {at_once} at once",
+        plan.tasks.len(),
         results.len(),
     ));
     if open.is_empty() {
@@ -308,7 +274,7 @@ fn try_all(
     }
     let places = cores::of_each(at_once.min(open.len()));
     let copies = (0..places.len())
-        .map(|nth| Copy::of(trials.sources, &copies.join(format!("core-{nth}"))))
+        .map(|nth| Copy::of(&trials.sources, &copies.join(format!("core-{nth}"))))
         .collect::<Result<Vec<Copy>>>()?;
     trials.check_sound(&copies[0])?;
     let (found, _) = Queue::new(open, &places).run(|queue, task, place| {
@@ -322,9 +288,7 @@ fn try_all(
             let left = left.map_or_else(String::new, |left| {
                 format!("about {} left: ", rounded(left))
             });
-            trials
-                .progress
-                .say(&format!("{left}{}: {}", result.fault, describe(result)));
+            progress.say(&format!("{left}{}: {}", result.fault, result.summary()));
         }
         result
     });
@@ -335,37 +299,8 @@ fn try_all(
     Ok(results)
 }
 
-/// What came of a fault, on a line.
-fn describe(result: &FaultResult) -> String {
-    if let Some(failure) = &result.failure {
-        return failure.clone();
-    }
-    let mut parts = Vec::new();
-    parts.push(match &result.corpora {
-        Some(corpora) if !corpora.caught.is_empty() => {
-            format!("caught by {}", corpora.checks().join(", "))
-        }
-        Some(_) => "escaped the corpora".to_owned(),
-        None => "not replayed".to_owned(),
-    });
-    for (engine, hunts) in &result.engines {
-        parts.extend(hunts.iter().map(|hunt| {
-            let what = match (&hunt.find, &hunt.failure) {
-                (Some(find), _) => format!("in {} ms by {}", hunt.time_ms, find.check),
-                (None, Some(_)) => "failed".to_owned(),
-                (None, None) if hunt.every_seed_fails() => "has no seed that passes".to_owned(),
-                (None, None) => format!("not in {} ms", hunt.time_ms),
-            };
-            format!("{} {what}", engine.title())
-        }));
-    }
-    parts.join("; ")
-}
-
-/// Prints the table, and decides what the whole is worth.
-fn conclude(report: &Report, out: &Path, asked_for: usize) -> Result<ExitCode> {
-    outln!("{}", markdown(report));
-    outln!("results: {}", from_here(out).display());
+/// Decides what the whole is worth.
+fn conclude(report: &Report, asked_for: usize) -> Result<ExitCode> {
     let mut failures: Vec<String> = Vec::new();
     let mut is_escaped = false;
     for fault in &report.faults {
@@ -373,20 +308,14 @@ fn conclude(report: &Report, out: &Path, asked_for: usize) -> Result<ExitCode> {
         let of_hunts = hunts.filter_map(|hunt| hunt.failure.as_ref());
         let all = fault.failure.iter().chain(of_hunts);
         failures.extend(all.map(|why| format!("{}: {why}", fault.fault)));
-        if fault.failure.is_none() && fault.corpora.is_some() && !fault.caught_by_corpora() {
+        if fault.escaped() {
             outln!("ESCAPED {}: {}", fault.fault, fault.sentence);
             is_escaped = true;
         }
     }
-    if !failures.is_empty() {
-        bail!("{}", failures.join("\n"));
-    }
+    ensure!(failures.is_empty(), "{}", failures.join("\n"));
     if report.faults.len() < asked_for || session::interrupted() {
         return Ok(ExitCode::from(INTERRUPTED));
     }
-    Ok(if is_escaped {
-        ExitCode::from(ESCAPED)
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(ExitCode::from(if is_escaped { FINDS } else { 0 }))
 }

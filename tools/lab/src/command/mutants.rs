@@ -1,4 +1,4 @@
-//! `lab mutants`: how many small changes of the code the shipped corpora tell.
+//! `lab mutants`: how many small changes of the code the shipped corpora notice.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,11 +8,13 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::mutants::{Fate, Outcome, Record, fingerprint};
 use campaign::atomic::{read_json, write_json};
 use campaign::project::Project;
 use campaign::reasons::{List, Place};
 use cli::outln;
+
+use crate::mutants::{Fate, Record};
+use crate::sources::Sources;
 
 /// Score the shipped corpora by mutants: the small changes of the code that they notice
 ///
@@ -67,31 +69,21 @@ enum Set {
 }
 
 impl Set {
-    const fn name(self) -> &'static str {
+    /// Its name; what configures cargo-mutants; the list of survivors; the least score in percent.
+    const fn parts(self) -> (&'static str, &'static str, &'static str, Option<u8>) {
         match self {
-            Self::Crates => "crates",
-            Self::Harness => "harness",
-        }
-    }
-
-    const fn config(self) -> &'static str {
-        match self {
-            Self::Crates => ".cargo/mutants.toml",
-            Self::Harness => ".cargo/mutants-harness.toml",
-        }
-    }
-
-    const fn survivors(self) -> &'static str {
-        match self {
-            Self::Crates => "tools/lab/mutants/survivors.toml",
-            Self::Harness => "tools/lab/mutants/survivors-harness.toml",
-        }
-    }
-
-    const fn least(self) -> Option<u8> {
-        match self {
-            Self::Crates => Some(97),
-            Self::Harness => None,
+            Self::Crates => (
+                "crates",
+                ".cargo/mutants.toml",
+                "tools/lab/mutants/survivors.toml",
+                Some(97),
+            ),
+            Self::Harness => (
+                "harness",
+                ".cargo/mutants-harness.toml",
+                "tools/lab/mutants/survivors-harness.toml",
+                None,
+            ),
         }
     }
 }
@@ -117,16 +109,17 @@ const TIME_OUT: &str = "120";
 /// When the score is too low, survivors are not as listed, or something cannot be done.
 pub fn run(args: &Mutants, project: &Project) -> Result<ExitCode> {
     let root = project.root();
+    let (set, ..) = args.set.parts();
     let folder = root.join("target/mutants").join(match args.sample {
-        None => args.set.name().to_owned(),
-        Some(nth) => format!("{}-every-{nth}", args.set.name()),
+        None => set.to_owned(),
+        Some(nth) => format!("{set}-every-{nth}"),
     });
-    let (kept, latest) = (
-        folder.join("record.json"),
-        folder.join("mutants.out/outcomes.json"),
-    );
-    let now = fingerprint(root, &DEPENDS_ON)?;
-    let mut record: Record = read_json(&kept)?.unwrap_or_default();
+    let kept = folder.join("record.json");
+    let latest = folder.join("mutants.out/outcomes.json");
+    let is_part = |name: &Path| DEPENDS_ON.iter().any(|folder| name.starts_with(folder));
+    let now = Sources::read(root)?.digest_of(is_part);
+    // A record that cannot be understood is as good as none.
+    let mut record: Record = read_json(&kept).unwrap_or_default().unwrap_or_default();
     if !args.score_only {
         // An interrupted run has written, and was not taken over.
         if record.fingerprint == now || args.retry {
@@ -181,7 +174,7 @@ fn baseline(root: &Path) -> Result<()> {
 fn cargo_mutants(args: &Mutants, root: &Path) -> Command {
     let mut command = Command::new("cargo");
     command
-        .args(["mutants", "--workspace", "--config", args.set.config()])
+        .args(["mutants", "--workspace", "--config", args.set.parts().1])
         .current_dir(root);
     if let Some(nth) = args.sample {
         command.args(["--sharding", "round-robin", "--shard", &format!("0/{nth}")]);
@@ -219,12 +212,56 @@ fn names(args: &Mutants, root: &Path) -> Result<BTreeSet<String>> {
 }
 
 fn score(args: &Mutants, root: &Path, record: &Record) -> Result<ExitCode> {
-    let packages: BTreeSet<&str> = record
-        .outcomes
-        .values()
-        .map(|outcome| outcome.package.as_str())
-        .collect();
-    let headings = [
+    let (_, _, list, least) = args.set.parts();
+    outln!("{}", table(record).trim_end());
+    let outcomes = record.outcomes.iter();
+    let survivors = outcomes.filter(|(_, (_, fate))| *fate == Fate::Missed);
+    let allowlist = List::read(&root.join(list))?;
+    let mut places: Vec<Place> = Vec::new();
+    let mut unlisted = 0;
+    for (name, (mutant, _)) in survivors {
+        let place = mutant.place(root)?;
+        let reason = allowlist.reason(&place);
+        unlisted += usize::from(reason.is_none());
+        outln!(
+            "survivor: {name} `{}`\n    {}",
+            place.text,
+            reason.unwrap_or("NOT LISTED")
+        );
+        places.push(place);
+    }
+    let stale = match args.sample {
+        None => allowlist.stale(&places),
+        // What is listed may be outside.
+        Some(_) => Vec::new(),
+    };
+    for wrong in &stale {
+        outln!("WRONG: {wrong}");
+    }
+    let count = |fate| record.count(None, fate);
+    let unknown = count(Fate::Unknown);
+    ensure!(unknown == 0, "the fate of {unknown} mutants is not known");
+    let caught = count(Fate::Caught) + count(Fate::Timeout);
+    let viable = caught + count(Fate::Missed);
+    if let Some(least) = args.least.or(least) {
+        ensure!(
+            caught * 100 >= viable * usize::from(least),
+            "{caught} of {viable} viable mutants are caught, which is less than {least} %"
+        );
+        ensure!(
+            unlisted == 0 && stale.is_empty(),
+            "{unlisted} survivors are not listed in {list}, {} entries are wrong",
+            stale.len()
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The counts and scores of each package and of all.
+fn table(record: &Record) -> String {
+    let outcomes = record.outcomes.values();
+    let packages: BTreeSet<&str> = outcomes.map(|(mutant, _)| &*mutant.package).collect();
+    let mut rows = vec![report::markdown::heading(&[
         "package",
         "mutants",
         "unviable",
@@ -232,74 +269,18 @@ fn score(args: &Mutants, root: &Path, record: &Record) -> Result<ExitCode> {
         "of these hung",
         "survived",
         "score",
-    ];
-    let mut rows = vec![headings.map(str::to_owned).to_vec()];
-    let mut total = (0, 0);
+    ])];
     for package in packages.into_iter().map(Some).chain([None]) {
         let count = |fate| record.count(package, fate);
-        let (hung, missed, unviable) = (
-            count(Fate::Timeout),
-            count(Fate::Missed),
-            count(Fate::Unviable),
-        );
-        let caught = count(Fate::Caught) + hung;
-        total = (caught, caught + missed);
+        let (hung, missed) = (count(Fate::Timeout), count(Fate::Missed));
+        let (caught, unviable) = (count(Fate::Caught) + hung, count(Fate::Unviable));
         let counts = [caught + missed + unviable, unviable, caught, hung, missed];
-        let counts = counts.map(|count| count.to_string());
-        let name = package.unwrap_or("all").to_owned();
-        let score = percent(caught, caught + missed);
-        rows.push([vec![name], counts.to_vec(), vec![score]].concat());
+        let mut row = vec![package.unwrap_or("all").to_owned()];
+        row.extend(counts.map(|count| count.to_string()));
+        row.push(percent(caught, caught + missed));
+        rows.push(row);
     }
-    outln!("{}", report::markdown::table(&rows, 1).trim_end());
-    let survivors: Vec<&Outcome> = record
-        .outcomes
-        .values()
-        .filter(|outcome| outcome.fate == Fate::Missed)
-        .collect();
-    let places: Vec<Place> = survivors
-        .iter()
-        .map(|outcome| outcome.place(root))
-        .collect::<Result<_>>()?;
-    let list = List::read(&root.join(args.set.survivors()))?;
-    let mut unlisted = 0;
-    for (outcome, place) in survivors.iter().zip(&places) {
-        let reason = list.reason(place);
-        unlisted += usize::from(reason.is_none());
-        outln!(
-            "survivor: {}:{}:{} {place}\n    {}",
-            outcome.file,
-            outcome.line,
-            outcome.column,
-            reason.unwrap_or("NOT LISTED")
-        );
-    }
-    let stale = match args.sample {
-        None => list.stale(&places),
-        // What is listed may be outside.
-        Some(_) => Vec::new(),
-    };
-    for wrong in &stale {
-        outln!("WRONG: {wrong}");
-    }
-    let unknown = record.count(None, Fate::Unknown);
-    ensure!(
-        unknown == 0,
-        "of {unknown} mutants it is not known what became"
-    );
-    let (caught, viable) = total;
-    if let Some(least) = args.least.or(args.set.least()) {
-        ensure!(
-            caught * 100 >= viable * usize::from(least),
-            "{caught} of {viable} viable mutants are caught, which is less than {least} %"
-        );
-        ensure!(
-            unlisted == 0 && stale.is_empty(),
-            "{unlisted} survivors are not listed in {}, {} entries are wrong",
-            args.set.survivors(),
-            stale.len()
-        );
-    }
-    Ok(ExitCode::SUCCESS)
+    report::markdown::table(&rows, 1)
 }
 
 /// With one digit after the point, rounded down.

@@ -5,9 +5,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-
-use super::inputs::Inputs;
-use super::patch::Fault;
 use campaign::comparison::hunts::{Find, Hunt};
 use campaign::engine::session::{self, Setup};
 use campaign::engine::{Engine, Sanitizer};
@@ -16,38 +13,39 @@ use campaign::progress::Progress;
 use campaign::project::Project;
 use campaign::replay::Replayer;
 
+use super::inputs::Inputs;
+use super::trial::Task;
+
 /// What hunts have in common.
 #[derive(Debug)]
-pub struct Hunting<'a> {
+pub(super) struct Hunting<'a> {
     /// The project, without any fault.
-    pub project: &'a Project,
+    pub(super) project: &'a Project,
     /// The seeds.
-    pub seeds: &'a Inputs,
-    /// How long a hunt is, on all of its targets together.
-    pub time: Duration,
-    /// Where finds and engines' folders are.
-    pub out: &'a Path,
+    pub(super) seeds: Inputs,
+    /// How long a hunt may take, on all targets of its fault together.
+    pub(super) time: Duration,
+    /// Where results, finds and engines' folders are.
+    pub(super) out: &'a Path,
     /// Where progress goes.
-    pub progress: &'a Progress,
+    pub(super) progress: Progress,
 }
 
 impl Hunting<'_> {
-    /// One engine (or several, which exchange what they find) on `targets`, one after the other, each with its
-    /// part of the time, until one has a find. `copy` is the project with the fault in it, `worker` its replay
-    /// worker. None when it was interrupted.
+    /// One engine (or several, which exchange what they find) on the targets of a task, one after the other, each
+    /// with its part of the time, until one has a find. `copy` is the project with the fault in it. None when it
+    /// was interrupted.
     ///
     /// # Errors
     /// When something cannot be built, started, read or written.
-    pub fn hunt(
+    pub(super) fn hunt(
         &self,
-        fault: &Fault,
-        targets: &[&str],
+        task: &Task,
         engines: &BTreeSet<Engine>,
         core: usize,
         copy: &Project,
-        worker: &Path,
     ) -> Result<Option<Hunt>> {
-        let mut replayer = Replayer::new(worker.to_owned());
+        let mut replayer = Replayer::new(copy.worker()?.to_owned());
         let mut hunt = Hunt {
             find: None,
             time_ms: 0,
@@ -56,33 +54,31 @@ impl Hunting<'_> {
             seed_fails: None,
             failure: None,
         };
-        let store = self.out.join("finds").join(&fault.name);
+        let names: Vec<&str> = engines.iter().map(|engine| engine.name()).collect();
+        let store = self.out.join("finds").join(&task.fault.name);
         let finds = |engine: Engine| store.join(engine.name());
-        for (nth, name) in targets.iter().enumerate() {
+        for (nth, name) in task.targets.iter().enumerate() {
             let target = self.project.target(name)?;
-            let left = self
-                .time
-                .saturating_sub(Duration::from_millis(hunt.time_ms));
-            let time = left / u32::try_from(targets.len() - nth).unwrap_or(1);
+            let spent = Duration::from_millis(hunt.time_ms);
+            let targets_left = u32::try_from(task.targets.len() - nth).unwrap_or(1);
+            let time = self.time.saturating_sub(spent) / targets_left;
             let builds = engines.iter().map(|&engine| {
-                let build = engine.build(copy, &target.name, Sanitizer::None)?;
+                let build = engine.build(copy, name, Sanitizer::None)?;
                 Ok((engine, build))
             });
             let builds = builds.collect::<Result<_>>()?;
-            let names: Vec<&str> = engines.iter().map(|engine| engine.name()).collect();
-            let (inputs, folder) = (self.seeds.of(&target.name), format!("run-{core}"));
-            let folder = self.out.join(folder).join(names.join("-"));
+            let folder = self.out.join(format!("run-{core}")).join(names.join("-"));
             let job = Job {
                 target,
                 setup: Setup {
                     dictionary: self.project.dictionary(target),
                     cores: vec![core],
-                    ..Setup::new(target, &builds, inputs, folder, time)
+                    ..Setup::new(target, &builds, self.seeds.of(name), folder, time)
                 },
                 finds: &finds,
                 is_over_at_find: true,
             };
-            let mut line = self.progress.session(&names.join(", "), &target.name, time);
+            let mut line = self.progress.session(&names.join(", "), name, time);
             let fuzzed = job.run(&mut replayer, &mut |view| line.show(view));
             line.done();
             let fuzzed = fuzzed?;

@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-
 use campaign::corpus::{content_name, files_in};
 
 /// A mistake to plant.
@@ -23,8 +22,9 @@ pub struct Fault {
     pub path: PathBuf,
     /// The patch's content by name.
     pub digest: String,
-    /// The crates that it changes, by folder.
-    pub crates: BTreeSet<String>,
+    /// The names of the targets that drive what it changes, in the order in which an engine tries them: the
+    /// calculators have one, everything else is scanned.
+    pub targets: Vec<&'static str>,
 }
 
 /// Every fault in `folder`, by name.
@@ -32,10 +32,10 @@ pub struct Fault {
 /// # Errors
 /// When there is none, or one is not as it should be.
 pub fn all(folder: &Path) -> Result<Vec<Fault>> {
-    let faults: Vec<Fault> = files_in(folder)?
-        .iter()
-        .filter(|path| path.extension().is_some_and(|ending| ending == "patch"))
-        .map(|path| Fault::read(path))
+    let files = files_in(folder)?.into_iter();
+    let patches = files.filter(|path| path.extension().is_some_and(|ending| ending == "patch"));
+    let faults: Vec<Fault> = patches
+        .map(|path| Fault::read(&path))
         .collect::<Result<_>>()?;
     ensure!(
         !faults.is_empty(),
@@ -50,7 +50,7 @@ impl Fault {
     ///
     /// # Errors
     /// When it cannot be read, lacks a line of its header, or changes something else than files below
-    /// `crates/`.
+    /// `crates/*/src/`.
     pub fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("{} cannot be read", path.display()))?;
@@ -59,7 +59,7 @@ impl Fault {
 
     fn parse(path: &Path, text: &str) -> Result<Self> {
         let (header, diff) = text
-            .split_once("\n--- a/")
+            .split_once("\n--- ")
             .context("it has no header above a diff")?;
         let field = |key: &str| {
             header
@@ -70,45 +70,30 @@ impl Fault {
                 .with_context(|| format!("its header has no line `{key}: …`"))
         };
         let mut crates = BTreeSet::new();
-        let first = diff.lines().next().unwrap_or_default();
-        for changed in std::iter::once(first)
-            .chain(diff.lines().filter_map(|line| line.strip_prefix("+++ b/")))
-        {
+        for changed in diff.lines().filter_map(|line| line.strip_prefix("+++ b/")) {
             match changed.split('/').collect::<Vec<_>>()[..] {
-                ["crates", name, "src", ..] => crates.insert(name.to_owned()),
+                ["crates", name, "src", ..] => crates.insert(name),
                 _ => bail!("it changes {changed}, and may change crates/*/src/ only"),
             };
         }
+        let mut targets = Vec::new();
+        if crates.remove("measure") {
+            targets.push("fuzz_measure_calc");
+        }
+        if !crates.is_empty() {
+            targets.extend(["fuzz_measure_image", "fuzz_measure_scan"]);
+        }
+        let name = path.file_stem().unwrap_or_default();
+        let expected = field("Expected-check")?;
         Ok(Self {
-            name: path
-                .file_stem()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
+            name: name.to_string_lossy().into_owned(),
             sentence: field("Fault")?,
             modelled_on: field("Modelled-on")?,
-            expected: field("Expected-check")?
-                .split(", ")
-                .map(str::to_owned)
-                .collect(),
+            expected: expected.split(", ").map(str::to_owned).collect(),
             path: path.to_owned(),
             digest: content_name(text.as_bytes()),
-            crates,
+            targets,
         })
-    }
-
-    /// The names of the targets that drive what it changes, in the order in which an engine tries them: the
-    /// calculators have one, everything else is scanned.
-    #[must_use]
-    pub fn targets(&self) -> Vec<&'static str> {
-        let mut names = Vec::new();
-        if self.crates.contains("measure") {
-            names.push("fuzz_measure_calc");
-        }
-        if self.crates.iter().any(|name| name != "measure") {
-            names.extend(["fuzz_measure_image", "fuzz_measure_scan"]);
-        }
-        names
     }
 }
 
@@ -123,18 +108,16 @@ mod tests {
     }
 
     #[test]
-    fn a_patch_says_what_it_is_and_which_targets_see_it() {
+    fn a_patch_has_a_name_a_header_and_targets() {
         let diff = "--- a/crates/measure/src/raw.rs\n+++ b/crates/measure/src/raw.rs\n@@ -1 +1 @@\n-a\n+b\n";
         let fault = parse(&format!("{HEADER}\n{diff}")).unwrap();
         assert_eq!(fault.name, "some-thing");
         assert_eq!(fault.sentence, "a");
         assert_eq!(fault.expected, ["calc.x", "calc.y"]);
-        assert_eq!(fault.targets(), ["fuzz_measure_calc"]);
-
+        assert_eq!(fault.targets, ["fuzz_measure_calc"]);
         let both = diff.replace("measure", "vhd") + diff;
         let fault = parse(&format!("{HEADER}\n{both}")).unwrap();
-        assert_eq!(fault.crates.len(), 2);
-        assert_eq!(fault.targets().last().unwrap(), &"fuzz_measure_scan");
+        assert_eq!(fault.targets.len(), 3);
     }
 
     #[test]

@@ -10,10 +10,10 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Error, Result, bail};
+use anyhow::{Result, bail, ensure};
 use campaign::atomic::{read_json, write_json};
 use campaign::comparison::contestant::Contestant;
 use campaign::comparison::hunts::{self, HuntTrial};
@@ -24,11 +24,11 @@ use campaign::project::Project;
 use campaign::replay::{NO_ABORT, NO_HANG, Replayer, Verdict};
 use worker::serve::INVARIANTS_ONLY;
 
-use super::copy::{Copy, Sources};
 use super::hunt::Hunting;
 use super::inputs::Inputs;
 use super::patch::Fault;
-use super::report::{Basis, Caught, FaultResult, Replayed};
+use super::report::{Basis, Caught, FaultResult, checks};
+use crate::sources::{Copy, Sources};
 
 /// After so many inputs of a target that end the worker, its other inputs are not replayed: each one
 /// that hangs costs seconds, and the fault is caught.
@@ -47,7 +47,7 @@ impl Task {
     /// The fault on every target that drives what it changes.
     #[must_use]
     pub fn on_all_targets(fault: Fault) -> Self {
-        let targets = fault.targets();
+        let targets = fault.targets.clone();
         Self { fault, targets }
     }
 
@@ -56,35 +56,24 @@ impl Task {
     /// # Errors
     /// When there is none.
     pub fn on_first_target(fault: Fault, names: &[String]) -> Result<Self> {
-        let targets = fault.targets();
-        let is_there = |target: &&str| names.iter().any(|name| name == target);
-        let Some(first) = targets.iter().copied().find(is_there) else {
-            bail!(
-                "the fault {} is hunted on {}, and the comparison has none of these targets",
-                fault.name,
-                targets.join(" or ")
-            );
-        };
-        Ok(Self {
-            fault,
-            targets: vec![first],
-        })
+        let mut targets = fault.targets.clone();
+        targets.retain(|target| names.iter().any(|name| name == target));
+        targets.truncate(1);
+        ensure!(
+            !targets.is_empty(),
+            "the fault {} is hunted on {}, and the comparison has none of these targets",
+            fault.name,
+            fault.targets.join(" or ")
+        );
+        Ok(Self { fault, targets })
     }
 }
 
-/// What all trials have in common.
+/// What is asked.
 #[derive(Debug)]
-pub struct Trials<'a> {
-    /// The project.
-    pub project: &'a Project,
-    /// Its sources.
-    pub sources: &'a Sources,
-    /// Their digest.
-    pub sources_digest: String,
-    /// The shipped corpora; `None` when they are not replayed.
-    pub corpora: Option<Inputs>,
-    /// The seeds.
-    pub seeds: Inputs,
+pub struct FaultPlan {
+    /// The faults.
+    pub tasks: Vec<Task>,
     /// Who hunts.
     pub contestants: Vec<Contestant>,
     /// How often each hunts each fault.
@@ -93,21 +82,52 @@ pub struct Trials<'a> {
     pub order_seed: u64,
     /// How long a hunt may take, on all targets of its fault together.
     pub time: Duration,
+    /// Where the corpora are; `None` when they are not replayed.
+    pub corpora: Option<PathBuf>,
     /// Where results, finds and engines' folders are.
     pub out: PathBuf,
-    /// Where progress goes.
-    pub progress: Progress,
 }
 
-impl Trials<'_> {
-    fn basis(&self, fault: &Fault) -> Basis {
-        let corpora = self.corpora.as_ref();
-        Basis {
-            patch: fault.digest.clone(),
-            sources: self.sources_digest.clone(),
-            corpora: corpora.map_or_else(String::new, |corpora| corpora.digest.clone()),
-            seeds: self.seeds.digest.clone(),
-        }
+/// What all trials have in common.
+#[derive(Debug)]
+pub struct Trials<'a> {
+    plan: &'a FaultPlan,
+    /// The project's sources.
+    pub sources: Sources,
+    digest: String,
+    /// The shipped corpora; `None` when they are not replayed.
+    pub corpora: Option<Inputs>,
+    hunting: Hunting<'a>,
+}
+
+impl<'a> Trials<'a> {
+    /// The trials of a plan; corpora are unpacked below `unpacked`.
+    ///
+    /// # Errors
+    /// When the sources or inputs cannot be read.
+    pub fn new(
+        plan: &'a FaultPlan,
+        project: &'a Project,
+        unpacked: &Path,
+        progress: Progress,
+    ) -> Result<Self> {
+        let sources = Sources::read(project.root())?;
+        let corpora = plan.corpora.as_deref();
+        Ok(Self {
+            plan,
+            digest: sources.digest(),
+            sources,
+            corpora: corpora
+                .map(|folder| Inputs::corpora(project, folder, unpacked))
+                .transpose()?,
+            hunting: Hunting {
+                project,
+                seeds: Inputs::seeds(project)?,
+                time: plan.time,
+                out: &plan.out,
+                progress,
+            },
+        })
     }
 
     /// What earlier runs found out about a fault and still holds.
@@ -116,16 +136,23 @@ impl Trials<'_> {
     /// When a file of a hunt cannot be read.
     pub fn known(&self, task: &Task) -> Result<FaultResult> {
         let fault = &task.fault;
-        let of = self.basis(fault);
+        let of = Basis {
+            hunts: hunts::Basis {
+                patch: fault.digest.clone(),
+                sources: self.digest.clone(),
+                seeds: self.hunting.seeds.digest.clone(),
+            },
+            corpora: self.corpora.as_ref().map(|corpora| corpora.digest.clone()),
+        };
         // A file that cannot be understood is as good as none.
         let kept = read_json::<FaultResult>(&self.replays_path(fault)).unwrap_or_default();
         let (corpora, invariants_alone) = kept
-            .filter(|kept| kept.of.replays() == of.replays())
+            .filter(|kept| kept.of == of)
             .map(|kept| (kept.corpora, kept.invariants_alone))
             .unwrap_or_default();
         let mut engines: BTreeMap<Contestant, Vec<_>> = BTreeMap::new();
         for id in self.hunts(task) {
-            if let Some(known) = self.known_hunt(task, &id)? {
+            if let Some(known) = self.known_hunt(&of, task, &id)? {
                 engines.entry(id.engine).or_default().push(known.hunt);
             }
         }
@@ -146,26 +173,28 @@ impl Trials<'_> {
     pub fn is_complete(&self, result: &FaultResult) -> bool {
         let is_replayed = result.corpora.is_some() && result.invariants_alone.is_some();
         let hunts: usize = result.engines.values().map(Vec::len).sum();
-        (is_replayed || self.corpora.is_none()) && hunts == self.contestants.len() * self.count
+        (is_replayed || self.corpora.is_none())
+            && hunts == self.plan.contestants.len() * self.plan.count
     }
 
     /// All hunts of a fault, in the order in which they run.
     fn hunts(&self, task: &Task) -> Vec<TrialId> {
         let target = [task.targets[0].to_owned()];
-        order::of(&target, &self.contestants, self.count, self.order_seed)
+        let plan = self.plan;
+        order::of(&target, &plan.contestants, plan.count, plan.order_seed)
     }
 
-    fn known_hunt(&self, task: &Task, id: &TrialId) -> Result<Option<HuntTrial>> {
-        let path = hunts::file(&self.out, &task.fault.name, id);
+    fn known_hunt(&self, of: &Basis, task: &Task, id: &TrialId) -> Result<Option<HuntTrial>> {
+        let path = hunts::file(&self.plan.out, &task.fault.name, id);
         let known: Option<HuntTrial> = read_json(&path)?;
-        let of = self.basis(&task.fault).hunts();
         Ok(known.filter(|known| {
-            known.of == of && known.target == id.target && known.hunt.answers(self.time)
+            known.of == of.hunts && known.target == id.target && known.hunt.answers(self.plan.time)
         }))
     }
 
     fn replays_path(&self, fault: &Fault) -> PathBuf {
-        self.out.join("faults").join(format!("{}.json", fault.name))
+        let name = format!("{}.json", fault.name);
+        self.plan.out.join("faults").join(name)
     }
 
     /// Finds out what is not known of a fault in `copy`, with engines on `core`. Why it could not be found
@@ -190,52 +219,45 @@ impl Trials<'_> {
         result: &mut FaultResult,
     ) -> Result<()> {
         let fault = &task.fault;
-        copy.restore(self.sources)?;
-        copy.plant(fault)?;
+        copy.restore(&self.sources)?;
+        copy.plant(&fault.path)?;
         let planted = copy.project()?;
         let worker = planted.worker()?;
         if let Some(corpora) = &self.corpora {
-            if result.corpora.is_none() {
-                result.corpora = Some(replay(corpora, &mut Replayer::new(worker.to_owned()))?);
+            for (options, replayed) in [
+                (&[][..], &mut result.corpora),
+                (&[INVARIANTS_ONLY], &mut result.invariants_alone),
+            ] {
+                if replayed.is_none() {
+                    let replayer = Replayer::with_options(worker.to_owned(), options);
+                    *replayed = Some(replay(corpora, replayer)?);
+                }
             }
-            if result.invariants_alone.is_none() {
-                let mut replayer = Replayer::with_options(worker.to_owned(), &[INVARIANTS_ONLY]);
-                result.invariants_alone = Some(replay(corpora, &mut replayer)?);
-                write_json(&self.replays_path(fault), result)?;
-            }
+            write_json(&self.replays_path(fault), result)?;
         }
-        let hunting = Hunting {
-            project: self.project,
-            seeds: &self.seeds,
-            time: self.time,
-            out: &self.out,
-            progress: &self.progress,
-        };
         for id in self.hunts(task) {
             if session::interrupted() {
                 break;
             }
-            if self.known_hunt(task, &id)?.is_some() {
+            if self.known_hunt(&result.of, task, &id)?.is_some() {
                 continue;
             }
-            let engines = id.engine.engines(&self.contestants);
-            let hunt = hunting.hunt(fault, &task.targets, &engines, core, &planted, worker)?;
-            let Some(hunt) = hunt else { break };
-            let path = hunts::file(&self.out, &fault.name, &id);
+            let engines = id.engine.engines(&self.plan.contestants);
+            let Some(hunt) = self.hunting.hunt(task, &engines, core, &planted)? else {
+                break;
+            };
+            let path = hunts::file(&self.plan.out, &fault.name, &id);
             let trial = HuntTrial {
                 fault: fault.name.clone(),
                 target: id.target,
                 engine: id.engine,
                 number: id.number,
-                of: result.of.hunts(),
+                of: result.of.hunts.clone(),
                 hunt,
             };
             write_json(&path, &trial)?;
-            result
-                .engines
-                .entry(trial.engine)
-                .or_default()
-                .push(trial.hunt);
+            let of_engine = result.engines.entry(trial.engine).or_default();
+            of_engine.push(trial.hunt);
         }
         Ok(())
     }
@@ -245,23 +267,20 @@ impl Trials<'_> {
     /// # Errors
     /// When one does, with its check.
     pub fn check_sound(&self, copy: &Copy) -> Result<()> {
-        let worker = self
-            .progress
-            .step("build the replay worker in a copy", || {
-                Ok::<_, Error>(copy.project()?.worker()?.to_owned())
-            })?;
-        for inputs in self.corpora.iter().chain([&self.seeds]) {
-            let what = format!("replay the {} without any fault", inputs.what);
-            let replayed = self
-                .progress
-                .step(&what, || replay(inputs, &mut Replayer::new(worker.clone())))?;
-            if let Some(caught) = replayed.caught.first() {
+        let progress = &self.hunting.progress;
+        let project = copy.project()?;
+        let worker = progress.step("build the replay worker in a copy", || project.worker())?;
+        for inputs in self.corpora.iter().chain([&self.hunting.seeds]) {
+            let what = inputs.what;
+            let step = format!("replay the {what} without any fault");
+            let replayer = Replayer::new(worker.to_owned());
+            let caught = progress.step(&step, || replay(inputs, replayer))?;
+            if let Some(first) = caught.first() {
                 bail!(
-                    "the {} fail without any fault: {} fails {} on {}",
-                    inputs.what,
-                    caught.input,
-                    replayed.checks().join(", "),
-                    caught.target
+                    "the {what} fail without any fault: {} fails {} on {}",
+                    first.input,
+                    checks(&caught).join(", "),
+                    first.target
                 );
             }
         }
@@ -269,34 +288,30 @@ impl Trials<'_> {
     }
 }
 
-/// Replays every input of every target. Returns which fail.
-fn replay(inputs: &Inputs, replayer: &mut Replayer) -> Result<Replayed> {
-    let mut replayed = Replayed::default();
+/// Replays every input of every target. Returns the targets of which some fail.
+fn replay(inputs: &Inputs, mut replayer: Replayer) -> Result<Vec<Caught>> {
+    let mut all = Vec::new();
     for (target, files) in inputs.iter() {
         let mut caught: Option<Caught> = None;
         let mut deaths = 0;
-        for (at, file) in files.iter().enumerate() {
+        for file in files {
             let Verdict::Fail(violation) = replayer.verdict(target, file)? else {
                 continue;
             };
             let check = violation.check;
             deaths += usize::from(check == NO_ABORT || check == NO_HANG);
+            let name = file.file_name().unwrap_or_default();
             let caught = caught.get_or_insert_with(|| Caught {
                 target: target.to_owned(),
-                after: at + 1,
                 checks: BTreeMap::new(),
-                input: file
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned(),
+                input: name.to_string_lossy().into_owned(),
             });
             *caught.checks.entry(check).or_default() += 1;
             if deaths >= ENOUGH_DEATHS {
                 break;
             }
         }
-        replayed.caught.extend(caught);
+        all.extend(caught);
     }
-    Ok(replayed)
+    Ok(all)
 }
