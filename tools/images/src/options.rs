@@ -262,49 +262,4 @@ mod tests {
         assert_eq!(parse(&["number=020"]).unwrap().number("number"), Some(16));
         assert_eq!(parse(&["text=x=y"]).unwrap().text("text"), Some("x=y"));
     }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        for (list, expected) in [
-            ("", "invalid option list"),
-            (",", "invalid option list"),
-            ("bytes=1,", "invalid option list"),
-            (",bytes=1", "invalid option list"),
-            ("nosuch=1", "\"nosuch\""),
-            ("=1", "\"\""),
-            (" bytes=1", "\" bytes\""),
-            ("bytes=x,bytes=1", "bytes=\"x\""),
-            ("bytes=-1", "from 0"),
-            ("number=1k", "whole number"),
-            ("number=", "whole number"),
-            ("number=+-1", "whole number"),
-            ("number=09", "whole number"),
-            ("switch=1", "on or off"),
-            ("switch=ON", "on or off"),
-        ] {
-            let error = format!("{:#}", parse(&[list]).unwrap_err());
-            assert!(error.contains(expected), "{list:?}: {error}");
-        }
-    }
-
-    #[test]
-    fn choices_are_listed() {
-        let options = parse(&["text=c"]).unwrap();
-        let error = options.choice("text", &[("a", 1), ("b", 2)]).unwrap_err();
-        assert!(error.to_string().contains("a, b"));
-        assert_eq!(
-            parse(&["text=b"])
-                .unwrap()
-                .choice("text", &[("a", 1), ("b", 2)])
-                .unwrap(),
-            2
-        );
-        assert_eq!(
-            parse(&["switch"])
-                .unwrap()
-                .choice("text", &[("a", 1)])
-                .unwrap(),
-            1
-        );
-    }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use images::differential::qemu::Ended;
+use images::differential::qemu::{Ended, words};
 use rustix::fs::FallocateFlags;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -46,19 +46,6 @@ pub(crate) fn assert_refused(ran: &Ended, args: &str, parts: &[&str]) {
     for part in parts {
         assert!(ran.stderr.contains(part), "{args}: no {part:?} in {ran:?}");
     }
-}
-
-/// The words of a command line; one with blanks in it, or an empty one, is in single quotes.
-fn words(line: &str) -> Vec<&str> {
-    let mut words = Vec::new();
-    for (nth, part) in line.split('\'').enumerate() {
-        if nth % 2 == 1 {
-            words.push(part);
-        } else {
-            words.extend(part.split_whitespace());
-        }
-    }
-    words
 }
 
 /// A temporary folder with images in it, and the number of answers compared so far.
