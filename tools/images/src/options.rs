@@ -168,20 +168,10 @@ impl Options {
 /// # Errors
 /// When `list` is empty, or an item of it is.
 pub fn items(list: &str) -> Result<Vec<String>> {
-    let mut items = vec![String::new()];
-    let mut characters = list.chars().peekable();
-    while let Some(character) = characters.next() {
-        if character != ',' {
-            items
-                .last_mut()
-                .into_iter()
-                .for_each(|item| item.push(character));
-        } else if characters.next_if_eq(&',').is_some() {
-            items.last_mut().into_iter().for_each(|item| item.push(','));
-        } else {
-            items.push(String::new());
-        }
-    }
+    // No argument of a program contains a zero.
+    let list = list.replace(",,", "\0");
+    let items = list.split(',').map(|item| item.replace('\0', ","));
+    let items: Vec<_> = items.collect();
     ensure!(
         !items.iter().any(String::is_empty),
         "invalid option list {list:?}: expected name=value,..."

@@ -238,3 +238,30 @@ fn qemu_img_is_asked_for_by_name_when_it_is_missing() {
     }
     assert_eq!(files(bench.folder()), [], "nothing was written");
 }
+
+#[test]
+fn the_image_of_a_recipe_is_described_and_written() {
+    let bench = Bench::new();
+    for (format, name) in [
+        ("qcow2", "qcow2-plain"),
+        ("vmdk", "vmdk-plain"),
+        ("vpc", "vhd-plain"),
+        ("vhdx", "vhdx-plain"),
+    ] {
+        let seed = root().join("corpus/seeds/fuzz_measure_image").join(name);
+        let seed = seed.display();
+        let json = bench.tool_ok(&format!("recipe --json {seed}")).parsed();
+        assert_eq!(json["recipe-says"], json["model-says"], "{json}");
+        let words = bench.tool_ok(&format!("recipe {seed}")).stdout;
+        assert!(words.contains("bytes hold data"), "{words}");
+        let written = bench.tool_ok(&format!("recipe --write-image {name} {seed}"));
+        assert_eq!(written.stdout, "");
+        assert_eq!(json["file"], bench.length(name));
+        let size = bench.virtual_size(format, name);
+        assert_eq!(json["model-says"]["virtual-size"], size, "{json}");
+        let again = format!("recipe --write-image {name} {seed}");
+        bench.refused(&again, &["exists"]);
+    }
+    bench.write("none", "no recipe");
+    bench.refused("recipe none", &["'none'"]);
+}

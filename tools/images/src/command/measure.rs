@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use measure::MeasureOutput;
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use crate::format::FormatRef;
 use crate::formats::{self, luks};
 use crate::options::{self, Options};
 use crate::output::{self, OutputFormat};
-use crate::quantity::{self, QuantityError};
+use crate::quantity;
 use crate::shown;
 use crate::source::Source;
 use crate::target::Target;
@@ -144,11 +144,12 @@ pub fn run(args: &Measure) -> Result<ExitCode> {
 }
 
 fn measure_size(target: &Target, text: &str) -> Result<Answer> {
-    let size = match quantity::parse(text) {
-        Ok(size) if i64::try_from(size).is_ok() => size,
-        Err(error @ QuantityError::Malformed) => bail!("--size {text:?}: {error}"),
-        _ => bail!("--size {text:?}: expected a number from 0 to {}", i64::MAX),
-    };
+    let size = quantity::parse(text).with_context(|| format!("--size {text:?}"))?;
+    ensure!(
+        i64::try_from(size).is_ok(),
+        "--size {text:?}: expected a number from 0 to {}",
+        i64::MAX
+    );
     Ok(Answer::new(target.measure_empty(size)?, None))
 }
 

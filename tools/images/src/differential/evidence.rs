@@ -1,6 +1,5 @@
 //! The answers of QEMU and ours, by which a format knows a known difference.
 
-use std::num::NonZeroU64;
 use std::path::Path;
 
 use harness_core::subject::Measured;
@@ -9,7 +8,7 @@ use recipes::truth::Truth;
 use shared::{AllocationSummary, ScanError};
 use sparse::SparseImage;
 
-use super::qemu::{self, Map, Piece, Qemu};
+use super::qemu::{Disk, Qemu};
 use super::question::Question;
 
 /// What qemu-img answers to a question.
@@ -70,42 +69,11 @@ pub struct TheirImage {
     pub check: Option<String>,
 }
 
-/// A disk as qemu-img sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Disk {
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its data in order, when QEMU tells what is data.
-    pub data: Option<Vec<Piece>>,
-}
-
-impl From<Result<Map, String>> for TheirImage {
-    fn from(map: Result<Map, String>) -> Self {
-        Self {
-            disk: map.map(|map| Disk {
-                size: map.size,
-                data: Some(map.data),
-            }),
-            check: None,
-        }
-    }
-}
-
-impl Disk {
-    pub(super) fn in_words(&self, unit: Option<NonZeroU64>) -> String {
-        let size = format!("a disk of {} bytes", self.size);
-        let Some(data) = &self.data else {
-            return size;
-        };
-        let units = unit.map_or_else(String::new, |unit| {
-            format!(" in {} units", qemu::touched(data, unit.get()))
-        });
-        let few: Vec<_> = data.iter().take(4).collect();
-        format!(
-            "{size}, {} of which are data{units}: {few:?}{}",
-            qemu::bytes_of(data),
-            if data.len() > few.len() { " …" } else { "" }
-        )
+impl TheirImage {
+    /// An image that `qemu-img check` was not asked about.
+    #[must_use]
+    pub const fn new(disk: Result<Disk, String>) -> Self {
+        Self { disk, check: None }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::Read;
+use std::num::NonZeroU64;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -48,13 +49,14 @@ pub struct Ended {
 /// A piece of a disk: start and end, in bytes.
 pub type Piece = (u64, u64);
 
-/// The answer of `qemu-img map` about an image itself, not its backing files.
+/// The disk of an image as qemu-img sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Map {
-    /// The disk's size in bytes.
+pub struct Disk {
+    /// Its size in bytes.
     pub size: u64,
-    /// Its data, in order, neighbours joined.
-    pub data: Vec<Piece>,
+    /// The data of the image itself, not of its backing files, in order, neighbours joined. None when QEMU does not
+    /// know what is data.
+    pub data: Option<Vec<Piece>>,
 }
 
 impl fmt::Display for Inconclusive {
@@ -94,8 +96,8 @@ impl Qemu {
     /// # Errors
     /// When one of them is not there, or does not print its version.
     pub fn find(limit: Duration) -> Result<Self> {
-        version_of("qemu-io")?;
         let version = version_of("qemu-img")?;
+        version_of("qemu-io")?;
         let major = version
             .split(|letter: char| !letter.is_ascii_digit())
             .find_map(|digits| digits.parse().ok())
@@ -122,29 +124,32 @@ impl Qemu {
         run(&mut command, self.limit)
     }
 
-    /// The disk's size by `qemu-img info`, or the complaint.
+    /// The disk by `qemu-img info`, which knows nothing of data, or the complaint.
     ///
     /// # Errors
     /// As [`Self::run`], and when the answer is not understood.
-    pub fn info(&self, folder: &Path, opened: &str) -> Result<Result<u64, String>, Inconclusive> {
-        self.ask(folder, "info", opened, |json| json["virtual-size"].as_u64())
+    pub fn info(&self, folder: &Path, opened: &str) -> Result<Result<Disk, String>, Inconclusive> {
+        self.ask(folder, "info", opened, |json| {
+            let size = json["virtual-size"].as_u64()?;
+            Some(Disk { size, data: None })
+        })
     }
 
-    /// The answer of `qemu-img map`, or the complaint.
+    /// The disk by `qemu-img map`, or the complaint.
     ///
     /// # Errors
     /// As [`Self::run`], and when the answer is not understood.
-    pub fn map(&self, folder: &Path, opened: &str) -> Result<Result<Map, String>, Inconclusive> {
-        self.ask(folder, "map", opened, Map::parse)
+    pub fn map(&self, folder: &Path, opened: &str) -> Result<Result<Disk, String>, Inconclusive> {
+        self.ask(folder, "map", opened, disk_of_map)
     }
 
-    fn ask<T>(
+    fn ask(
         &self,
         folder: &Path,
         command: &str,
         opened: &str,
-        read: impl FnOnce(&Value) -> Option<T>,
-    ) -> Result<Result<T, String>, Inconclusive> {
+        read: fn(&Value) -> Option<Disk>,
+    ) -> Result<Result<Disk, String>, Inconclusive> {
         let line = format!("qemu-img {command} --output json {opened}");
         let ended = self.run(folder, &line)?;
         if !ended.is_ok() {
@@ -157,26 +162,39 @@ impl Qemu {
     }
 }
 
-impl Map {
-    fn parse(json: &Value) -> Option<Self> {
-        let mut map = Self {
-            size: 0,
-            data: Vec::new(),
+impl Disk {
+    pub(super) fn in_words(&self, unit: Option<NonZeroU64>) -> String {
+        let size = format!("a disk of {} bytes", self.size);
+        let Some(data) = &self.data else {
+            return size;
         };
-        for extent in json.as_array()? {
-            let start = extent["start"].as_u64()?;
-            let end = start + extent["length"].as_u64()?;
-            map.size = map.size.max(end);
-            // Zeros are data or not as the image's tables say; the flag follows holes of the file.
-            if extent["depth"].as_u64()? == 0 && extent["data"].as_bool()? {
-                match map.data.last_mut() {
-                    Some(last) if last.1 == start => last.1 = end,
-                    _ => map.data.push((start, end)),
-                }
+        let units = unit.map_or_else(String::new, |unit| {
+            format!(" in {} units", touched(data, unit.get()))
+        });
+        let few = &data[..data.len().min(4)];
+        let more = if data.len() > few.len() { " …" } else { "" };
+        let bytes = bytes_of(data);
+        format!("{size}, {bytes} of which are data{units}: {few:?}{more}")
+    }
+}
+
+fn disk_of_map(map: &Value) -> Option<Disk> {
+    let mut size = 0;
+    let mut data: Vec<Piece> = Vec::new();
+    for extent in map.as_array()? {
+        let start = extent["start"].as_u64()?;
+        let end = start + extent["length"].as_u64()?;
+        size = size.max(end);
+        // Zeros are data or not by the image's tables; the flag follows holes of the file.
+        if extent["depth"].as_u64()? == 0 && extent["data"].as_bool()? {
+            match data.last_mut() {
+                Some(last) if last.1 == start => last.1 = end,
+                _ => data.push((start, end)),
             }
         }
-        Some(map)
     }
+    let data = Some(data);
+    Some(Disk { size, data })
 }
 
 /// How many units of `unit` bytes hold a byte of the pieces, which ascend and do not overlap.
@@ -322,9 +340,8 @@ mod tests {
             {"start": 1024, "length": 512, "depth": 0, "data": true, "zero": false},
             {"start": 1536, "length": 100, "depth": 0, "data": false, "zero": true},
         ]);
-        let map = Map::parse(&json).unwrap();
-        assert_eq!((map.size, &map.data[..]), (1636, &[(512, 1536)][..]));
-        assert_eq!(bytes_of(&map.data), 1024);
+        let data = Some(vec![(512, 1536)]);
+        assert_eq!(disk_of_map(&json), Some(Disk { size: 1636, data }));
     }
 
     #[test]

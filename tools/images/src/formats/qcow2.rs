@@ -215,7 +215,7 @@ impl Format for Qcow2 {
         // The file itself is asked about, not what it is to lie upon.
         let opened =
             r#"json:{"driver":"qcow2","backing":null,"file":{"driver":"file","filename":"image"}}"#;
-        let mut theirs = TheirImage::from(qemu.map(folder, opened)?);
+        let mut theirs = TheirImage::new(qemu.map(folder, opened)?);
         if asked.truth.is_some_and(|truth| !truth.is_refused()) && theirs.disk.is_ok() {
             let ended = qemu.run(folder, &format!("qemu-img check {opened}"))?;
             if !ended.is_ok() {

@@ -164,7 +164,7 @@ impl Format for Vhd {
     }
 
     fn ask(&self, asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive> {
-        let mut theirs = TheirImage::from(asked.qemu.map(asked.folder, "-f vpc image")?);
+        let mut theirs = TheirImage::new(asked.qemu.map(asked.folder, "-f vpc image")?);
         let is_fixed = asked
             .truth
             .is_none_or(|truth| truth.extents() == [(0, truth.virtual_size)]);

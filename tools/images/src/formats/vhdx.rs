@@ -14,7 +14,7 @@ use types::Options as CalcOptions;
 use vhdx::VhdxState;
 
 use crate::differential::draw::{draw_written, pick};
-use crate::differential::evidence::{AskedImage, Disk, ImageEvidence, TheirImage};
+use crate::differential::evidence::{AskedImage, ImageEvidence, TheirImage};
 use crate::differential::known::KnownAnswer;
 use crate::differential::qemu::{self, Inconclusive};
 use crate::differential::question::Question;
@@ -147,11 +147,8 @@ impl Format for Vhdx {
 
     /// `qemu-img map` calls all of a VHDX image data, so only its size is asked for.
     fn ask(&self, asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive> {
-        let info = asked.qemu.info(asked.folder, "-f vhdx image")?;
-        Ok(TheirImage {
-            disk: info.map(|size| Disk { size, data: None }),
-            check: None,
-        })
+        let disk = asked.qemu.info(asked.folder, "-f vhdx image")?;
+        Ok(TheirImage::new(disk))
     }
 
     fn verify_content(&self, asked: &AskedImage<'_>) -> Result<Option<String>, Inconclusive> {

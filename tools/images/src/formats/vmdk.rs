@@ -186,8 +186,8 @@ impl Format for Vmdk {
     }
 
     fn ask(&self, asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive> {
-        let map = asked.qemu.map(asked.folder, "-f vmdk image")?;
-        Ok(map.into())
+        let disk = asked.qemu.map(asked.folder, "-f vmdk image")?;
+        Ok(TheirImage::new(disk))
     }
 
     fn known_answers(&self) -> &'static [KnownAnswer] {

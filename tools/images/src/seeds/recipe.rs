@@ -16,19 +16,13 @@
 
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 
-use crate::differential::qemu;
+use crate::differential::qemu::{IMAGE, Qemu};
 use crate::format::FormatRef;
 use crate::formats;
 
-/// The image's name while it is made.
-const IMAGE: &str = "image";
-/// How long one command may take.
-const LIMIT: Duration = Duration::from_secs(60);
 /// The name of a raw disk to convert from.
 const SOURCE: &str = "source.raw";
 
@@ -75,41 +69,29 @@ impl Recipe {
     /// Makes the image in `folder`, which is empty. Returns its path.
     ///
     /// # Errors
-    /// When qemu-img or qemu-io is missing, or a command fails.
-    pub fn make(&self, folder: &Path) -> Result<PathBuf> {
+    /// When a command fails.
+    pub fn make(&self, qemu: &Qemu, folder: &Path) -> Result<PathBuf> {
         let format = self.format.qemu_name();
         for command in &self.commands {
-            run(
-                folder,
-                &match command.split_once(' ') {
-                    Some(("create", arguments)) => {
-                        let (options, size) = arguments.rsplit_once(' ').unwrap_or(("", arguments));
-                        format!("qemu-img create -q -f {format} {options} {IMAGE} {size}")
-                    }
-                    Some(("source", command)) if command.contains(' ') => {
-                        format!("qemu-io -f raw -c '{command}' {SOURCE}")
-                    }
-                    Some(("source", size)) => format!("qemu-img create -q -f raw {SOURCE} {size}"),
-                    Some(("qemu-img", _)) => (*command).to_owned(),
-                    _ => format!("qemu-io -f {format} -c '{command}' {IMAGE}"),
-                },
-            )?;
+            let line = match command.split_once(' ') {
+                Some(("create", arguments)) => {
+                    let (options, size) = arguments.rsplit_once(' ').unwrap_or(("", arguments));
+                    format!("qemu-img create -q -f {format} {options} {IMAGE} {size}")
+                }
+                Some(("source", command)) if command.contains(' ') => {
+                    format!("qemu-io -f raw -c '{command}' {SOURCE}")
+                }
+                Some(("source", size)) => format!("qemu-img create -q -f raw {SOURCE} {size}"),
+                Some(("qemu-img", _)) => (*command).to_owned(),
+                _ => format!("qemu-io -f {format} -c '{command}' {IMAGE}"),
+            };
+            let ended = qemu.run(folder, &line).map_err(|why| anyhow!("{why}"))?;
+            // qemu-io may print on standard output that a command failed, and end well.
+            if !ended.is_ok() || ended.stdout.contains("failed") {
+                let mut lines = ended.stderr.lines().chain(ended.stdout.lines());
+                bail!("{line}: {}", lines.next().unwrap_or_default());
+            }
         }
         Ok(folder.join(IMAGE))
     }
-}
-
-fn run(folder: &Path, line: &str) -> Result<()> {
-    let words = qemu::words(line);
-    let mut command = Command::new(words[0]);
-    command.args(&words[1..]).current_dir(folder);
-    let ended = qemu::run(&mut command, LIMIT);
-    let ended = ended
-        .map_err(|why| anyhow!("{why} (it is in the package qemu-utils of Debian and Ubuntu)"))?;
-    // qemu-io may print on standard output that a command failed, and end well.
-    if !ended.is_ok() || ended.stdout.contains("failed") {
-        let mut lines = ended.stderr.lines().chain(ended.stdout.lines());
-        bail!("{line}: {}", lines.next().unwrap_or_default());
-    }
-    Ok(())
 }
