@@ -1,129 +1,93 @@
 //! Inputs of `fuzz_measure_calc`: a question to a calculator as bytes. `harness_core::calc` has the layout.
 
+use harness_core::calc::{CalcCase, MAX_INPUT, MIN_INPUT};
 use shared::AllocationSummary;
 use types::Options as CalcOptions;
 
-/// The fields that hold a calculator's options.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Fields {
-    /// Selects the format.
-    pub format: u8,
-    /// The place of the width of refcounts in the target's table.
-    pub refcount: u8,
-    /// Bit 0 extended_l2, 1 lazy_refcounts, 2 compat_v3, 3 compress, 4 VHD force_size.
-    pub flags: u8,
-    /// Off, metadata, falloc, full.
-    pub preallocation: u8,
-    /// The VMDK's subformat.
-    pub vmdk: u8,
-    /// The VHD's subformat.
-    pub vhd: u8,
-    /// The cluster size in bytes.
-    pub cluster: u32,
-    /// The grain size in bytes.
-    pub grain: u32,
-    /// The block size in bytes.
-    pub block: u32,
-    /// The room for a LUKS header in bytes; 0 is none.
-    pub luks: u64,
-}
+use super::formats;
 
-impl Fields {
-    /// The input that asks about the disk of `summary`: 42 bytes, or 59 with a count of touched units.
+/// The fields: their names, where they begin, and their lengths, in bytes.
+const FIELDS: [(&str, usize, usize); 17] = [
+    ("format", 0, 1),
+    ("refcount", 1, 1),
+    ("flags", 2, 1),
+    ("preallocation", 3, 1),
+    ("vmdk", 4, 1),
+    ("vhd", 5, 1),
+    ("size", 6, 8),
+    ("data", 14, 8),
+    ("cluster", 22, 4),
+    ("grain", 26, 4),
+    ("block", 30, 4),
+    ("luks", 34, 8),
+    ("reading", 42, 1),
+    ("touched", 43, 8),
+    ("unit", 51, 8),
+    ("probe", 59, 1),
+    ("more", 60, 8),
+];
+
+/// An input in the making.
+#[derive(Debug, Clone)]
+pub struct CalcInput([u8; MAX_INPUT]);
+
+impl CalcInput {
+    /// The question to the calculator of `options` about the disk of `summary`.
     #[must_use]
-    pub fn encode(&self, summary: &AllocationSummary) -> Vec<u8> {
-        let mut input = vec![
-            self.format,
-            self.refcount,
-            self.flags,
-            self.preallocation,
-            self.vmdk,
-            self.vhd,
-        ];
-        input.extend(summary.virtual_size.to_le_bytes());
-        input.extend(summary.allocated_bytes.to_le_bytes());
-        input.extend(self.cluster.to_le_bytes());
-        input.extend(self.grain.to_le_bytes());
-        input.extend(self.block.to_le_bytes());
-        input.extend(self.luks.to_le_bytes());
+    pub fn new(options: &CalcOptions, summary: &AllocationSummary) -> Self {
+        let format = formats::of_options(options);
+        let mut all = formats::ALL.into_iter();
+        let number = all.position(|other| other == format).unwrap_or(0);
+        let mut input = Self([0; MAX_INPUT]);
+        input.set("format", number as u64);
+        for (name, value) in format.fields(options) {
+            input.set(name, value);
+        }
+        input.set("size", summary.virtual_size);
+        input.set("data", summary.allocated_bytes);
         if let Some(touched) = summary.touched {
             // The count was made for the unit that follows.
-            input.push(3 << 4);
-            input.extend(touched.count.to_le_bytes());
-            input.extend(touched.unit.to_le_bytes());
+            input.set("reading", 3 << 4);
+            input.set("touched", touched.count);
+            input.set("unit", touched.unit);
         }
         input
     }
+
+    /// Sets a field; `None` when there is none of that name.
+    pub fn set(&mut self, name: &str, value: u64) -> Option<()> {
+        let (_, at, length) = FIELDS.into_iter().find(|(field, ..)| *field == name)?;
+        self.0[at..at + length].copy_from_slice(&value.to_le_bytes()[..length]);
+        Some(())
+    }
+
+    /// The input, without zeros at its end, which read the same.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let end = self.0.iter().rposition(|&byte| byte != 0);
+        self.0[..end.map_or(0, |end| end + 1).max(MIN_INPUT)].to_vec()
+    }
 }
 
-/// A question that is a seed.
-#[derive(Debug, Clone)]
-pub struct CalcSeed {
-    /// What it shows; the seed's name.
-    pub name: String,
-    /// The calculator and its options.
-    pub options: CalcOptions,
-    /// The disk.
-    pub summary: AllocationSummary,
-    /// What else is asked, and by how much it differs.
-    pub probe: (u8, u64),
-    /// Whether sizes are written as places in the decoder's tables, so that an engine comes from one limit to
-    /// the next by changing a byte. Only for the defaults and a disk of 1 TiB.
-    pub from_tables: bool,
-}
-
-impl CalcSeed {
-    /// A disk of 1 GiB that holds 100 MiB.
-    #[must_use]
-    pub fn new(name: impl Into<String>, options: CalcOptions) -> Self {
-        Self {
-            name: name.into(),
-            options,
-            summary: AllocationSummary::new(1 << 30, 100 << 20),
-            probe: (0, 0),
-            from_tables: false,
+/// Options that are nearer to the format's defaults, each in one field, or in one flag.
+#[must_use]
+pub fn simpler(options: &CalcOptions) -> Vec<CalcOptions> {
+    let format = formats::of_options(options);
+    let input = CalcInput::new(options, &AllocationSummary::new(0, 0));
+    let mut simpler = Vec::new();
+    let fields = format.fields(options).into_iter();
+    for ((name, value), (_, plain)) in fields.zip(format.fields(&format.defaults())) {
+        let changed = value ^ plain;
+        let steps = if name == "flags" {
+            (0..8).map(|bit| changed & 1 << bit).collect()
+        } else {
+            vec![changed]
+        };
+        for step in steps.into_iter().filter(|&step| step != 0) {
+            let mut input = input.clone();
+            input.set(name, value ^ step);
+            simpler.extend(CalcCase::decode(&input.bytes()).map(|case| case.options));
         }
     }
-
-    /// The same for a disk of so many bytes, so many of which hold data.
-    #[must_use]
-    pub fn disk(mut self, virtual_size: u64, allocated_bytes: u64) -> Self {
-        self.summary = AllocationSummary::new(virtual_size, allocated_bytes);
-        self
-    }
-
-    /// The same with a count of units that data touches.
-    #[must_use]
-    pub fn touched(mut self, count: u64, unit: u64) -> Self {
-        self.summary = self.summary.with_touched(unit, count);
-        self
-    }
-
-    /// The input, whose options are in `fields`: 42 bytes, or 43 with sizes from tables, 59 with a count of
-    /// touched units, 68 with a second question.
-    #[must_use]
-    pub fn encode(&self, fields: &Fields) -> Vec<u8> {
-        if self.from_tables {
-            let places = Fields {
-                cluster: 7,
-                grain: 4,
-                block: if fields.block == 0 { 0 } else { 3 },
-                ..*fields
-            };
-            // 1 TiB: the boundary of this number, four steps from four below it.
-            let size = 4 << 8 | 16;
-            let mut input =
-                places.encode(&AllocationSummary::new(size, self.summary.allocated_bytes));
-            // Sizes of units, the disk's and the data's.
-            input.push(0b111);
-            return input;
-        }
-        let mut input = fields.encode(&self.summary);
-        if let (probe @ 1.., more) = self.probe {
-            input.resize(59, 0);
-            input.push(probe);
-            input.extend(more.to_le_bytes());
-        }
-        input
-    }
+    simpler
 }

@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::num::NonZeroU64;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use shared::AllocationSummary;
 
-use super::backing;
 use super::formats;
-use super::layer::{self, Layer};
+use super::layer::{self, Layer, Scanned};
 use super::shown;
-use super::source::{Scanned, Source};
+use super::source::Source;
 
 /// The most images that a chain may have.
 const MAX_IMAGES: usize = 200;
@@ -19,18 +20,11 @@ const MAX_IMAGES: usize = 200;
 /// The size of the sectors that tables are scanned in, in bytes. No answer depends on it.
 const SECTOR_SIZE: u32 = 4096;
 
-/// An image and the backing files behind it; at least the image.
+/// An image and the backing files behind it.
 #[derive(Debug)]
 pub struct Chain {
-    /// The top image comes first.
-    images: Vec<Image>,
-}
-
-/// An image whose tables a scanner has verified.
-#[derive(Debug)]
-struct Image {
-    source: Source,
-    scanned: Scanned,
+    /// Images whose tables a scanner has verified, at least one. The top image comes first.
+    pub images: Vec<(Source, Scanned)>,
 }
 
 impl Chain {
@@ -39,8 +33,10 @@ impl Chain {
     /// # Errors
     /// The scanner's reason.
     pub fn own_layer(top: Source) -> Result<Self> {
-        let images = vec![Image::new(top)?];
-        Ok(Self { images })
+        let scanned = top.scan(SECTOR_SIZE, None)?;
+        Ok(Self {
+            images: vec![(top, scanned)],
+        })
     }
 
     /// The image and all backing files behind it. Only regular files are opened.
@@ -51,13 +47,13 @@ impl Chain {
     pub fn follow(top: Source) -> Result<Self> {
         let mut seen = BTreeSet::from([top.image.identity()?]);
         let mut chain = Self::own_layer(top)?;
-        while let Some(image) = chain.images.last()
-            && let Some(name) = image.scanned.tables.backing_name(&image.source.image)?
+        while let Some((source, scanned)) = chain.images.last()
+            && let Some(name) = scanned.tables.backing_name(&source.image)?
         {
-            let base = image.open_base(&name, &mut seen).with_context(|| {
+            let base = open_base(source, scanned, &name, &mut seen).with_context(|| {
                 format!(
                     "{}: its backing file {} (--own-layer measures without it)",
-                    shown(&image.source.image.path),
+                    shown(&source.image.path),
                     shown(name.as_ref())
                 )
             })?;
@@ -66,17 +62,10 @@ impl Chain {
         Ok(chain)
     }
 
-    /// The top image, and what its scanner found.
-    #[must_use]
-    pub fn top(&self) -> (&Source, &Scanned) {
-        let top = &self.images[0];
-        (&top.source, &top.scanned)
-    }
-
     /// The size of the disk in bytes, in whole sectors of 512 as in QEMU.
     #[must_use]
     pub fn virtual_size(&self) -> u64 {
-        self.images[0].virtual_size()
+        virtual_size(&self.images[0].1)
     }
 
     /// Adds up the data of the disk; counts the units of `unit` bytes that it touches, when given.
@@ -84,51 +73,71 @@ impl Chain {
     /// # Errors
     /// When a file cannot be read.
     pub fn summary(&self, unit: Option<NonZeroU64>) -> Result<AllocationSummary> {
-        let layers = self.images.iter().map(Image::layer);
+        let layers = self.images.iter().map(|(Source { image, .. }, scanned)| {
+            let follows_holes = scanned.tables.follows_holes(image);
+            Ok(Layer {
+                size: virtual_size(scanned),
+                map: scanned.tables.map(&image.file),
+                extents: follows_holes
+                    .with_context(|| shown(&image.path))?
+                    .then(|| image.extents()),
+            })
+        });
         layer::tally(&mut layers.collect::<Result<Vec<_>>>()?, unit)
     }
 }
 
-impl Image {
-    fn new(source: Source) -> Result<Self> {
-        let scanned = source.scan(SECTOR_SIZE, |_| None)?;
-        Ok(Self { source, scanned })
-    }
+const fn virtual_size(scanned: &Scanned) -> u64 {
+    scanned.summary.virtual_size / 512 * 512
+}
 
-    const fn virtual_size(&self) -> u64 {
-        self.scanned.summary.virtual_size / 512 * 512
-    }
+/// Opens the backing file called `name` of an image. `seen` are the files of the chain so far.
+fn open_base(
+    source: &Source,
+    scanned: &Scanned,
+    name: &OsStr,
+    seen: &mut BTreeSet<(u64, u64)>,
+) -> Result<(Source, Scanned)> {
+    let path = base_path(&source.image.path, name)?;
+    let format = scanned.tables.backing_format(&source.image)?;
+    let format = format.map(|name| {
+        let mut all = formats::ALL.into_iter();
+        all.find(|format| format.qemu_name() == name)
+            .with_context(|| format!("its format is {name:?}, which is not known here"))
+    });
+    let base = Source::open_backing_file(&path, format.transpose()?)?;
+    ensure!(
+        seen.insert(base.image.identity()?),
+        "the chain comes back to this file"
+    );
+    ensure!(
+        seen.len() <= MAX_IMAGES,
+        "the chain has more than {MAX_IMAGES} images"
+    );
+    let scanned = base.scan(SECTOR_SIZE, None)?;
+    Ok((base, scanned))
+}
 
-    fn layer(&self) -> Result<Layer<'_>> {
-        let (image, tables) = (&self.source.image, &self.scanned.tables);
-        let follows_holes = tables
-            .follows_holes(image)
-            .with_context(|| shown(&image.path))?;
-        Ok(Layer {
-            size: self.virtual_size(),
-            map: tables.map(&image.file),
-            extents: follows_holes.then(|| image.extents()),
-        })
-    }
+/// The path of a backing file. A relative name is relative to the folder of the image that has it. QEMU takes
+/// everything before a colon for a protocol.
+fn base_path(image: &Path, name: &OsStr) -> Result<PathBuf> {
+    ensure!(!name.is_empty(), "the image does not name it");
+    let first = name.as_bytes().iter().find(|byte| b":/".contains(byte));
+    ensure!(
+        first != Some(&b':'),
+        "its name begins with a protocol, and only files are opened"
+    );
+    Ok(image.parent().unwrap_or(Path::new("")).join(name))
+}
 
-    /// Opens the backing file called `name`. `seen` are the files of the chain so far.
-    fn open_base(&self, name: &OsStr, seen: &mut BTreeSet<(u64, u64)>) -> Result<Self> {
-        let path = backing::path(&self.source.image.path, name)?;
-        let format = self.scanned.tables.backing_format(&self.source.image)?;
-        let format = format.map(|name| {
-            let mut all = formats::ALL.into_iter();
-            all.find(|format| format.qemu_name() == name)
-                .with_context(|| format!("its format is {name:?}, which is not known here"))
-        });
-        let base = Source::open_backing_file(&path, format.transpose()?)?;
-        ensure!(
-            seen.insert(base.image.identity()?),
-            "the chain comes back to this file"
-        );
-        ensure!(
-            seen.len() <= MAX_IMAGES,
-            "the chain has more than {MAX_IMAGES} images"
-        );
-        Self::new(base)
-    }
+/// The note on an answer for an image alone, without its backing file, when it has one.
+///
+/// # Errors
+/// When the name of the backing file cannot be read.
+pub fn own_layer_note(source: &Source, scanned: &Scanned) -> Result<Option<String>> {
+    let name = scanned.tables.backing_name(&source.image)?;
+    Ok(name.map(|name| {
+        let (image, name) = (shown(&source.image.path), shown(name.as_ref()));
+        format!("{image} has a backing file, {name}: what it takes from there is not counted")
+    }))
 }

@@ -5,7 +5,7 @@
 //! - [`recipes`]: how an image's recipe is drawn; [`images`]: what all answer about the image.
 //! - [`qemu`]: running QEMU's tools; [`verdict`]: what comes of a case.
 //! - [`evidence`]: what shows a known difference; [`known`]: all of them.
-//! - [`minimize`]: making a difference small; [`report`]: what is printed.
+//! - [`report`]: what is printed.
 //!
 //! What is peculiar to a format is in its file in [`crate::formats`].
 
@@ -14,7 +14,6 @@ pub mod draw;
 pub mod evidence;
 pub mod images;
 pub mod known;
-pub mod minimize;
 pub mod qemu;
 pub mod question;
 pub mod recipes;
@@ -27,10 +26,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ::recipes::Recipe;
 use anyhow::{Context as _, Result};
 use cli::{content_name, interrupt};
 use indicatif::ProgressBar;
 
+use crate::calc_input::CalcInput;
 use crate::format::FormatRef;
 use crate::formats;
 
@@ -80,8 +81,11 @@ pub struct Plan {
     pub examples: bool,
 }
 
-/// How many differences of a group are minimised and told in full; the others are counted.
-const MOST_TOLD: usize = 8;
+/// How many differences of a group are minimised; the others stay as they were found.
+const MOST_MINIMIZED: usize = 8;
+
+/// How many smaller cases are tried at most for one difference; each runs QEMU's tools.
+const MOST_TRIED: usize = 1000;
 
 /// How many times as many cases are drawn at most as must agree.
 const MOST_DRAWN: u64 = 4;
@@ -124,19 +128,18 @@ impl Case {
             Ok(folder) => folder,
             Err(error) => return Verdict::Inconclusive(format!("no temporary folder: {error}")),
         };
-        match self {
+        let verdict = match self {
             Self::Question(question) => calculators::judge(question, qemu, folder.path()),
             Self::Image(bytes) => images::judge(bytes, qemu, folder.path()),
-        }
+        };
+        verdict.unwrap_or_else(|early| early)
     }
 
     /// The cases that are one step smaller.
-    #[must_use]
-    pub fn simpler(&self) -> Vec<Self> {
+    fn simpler(&self) -> Vec<Self> {
         match self {
             Self::Question(question) => {
-                let simpler = calculators::simpler(question).into_iter();
-                simpler.map(Self::Question).collect()
+                question.simpler().into_iter().map(Self::Question).collect()
             }
             Self::Image(bytes) => recipes::simpler(bytes)
                 .into_iter()
@@ -148,34 +151,52 @@ impl Case {
     /// The smallest case found that comes to the same: a difference of that signature, or the known one
     /// of that id.
     #[must_use]
-    pub fn minimized(self, kind: &str, qemu: &Qemu) -> Self {
-        minimize::minimize(self, Self::simpler, |case| {
-            !interrupt::interrupted() && case.judge(qemu).is(kind)
-        })
+    pub fn minimized(mut self, kind: &str, qemu: &Qemu) -> Self {
+        let mut left = MOST_TRIED;
+        loop {
+            let mut is_smaller = false;
+            let mut at = 0;
+            // After a step the list goes on where it was: what failed before it mostly fails again.
+            while let Some(other) = self.simpler().into_iter().nth(at) {
+                if left == 0 || interrupt::interrupted() {
+                    return self;
+                }
+                left -= 1;
+                if other.judge(qemu).is(kind) {
+                    self = other;
+                    is_smaller = true;
+                } else {
+                    at += 1;
+                }
+            }
+            if !is_smaller {
+                return self;
+            }
+        }
     }
 
     /// The target that takes the case as an input, and the input.
     #[must_use]
     pub fn input(&self) -> (&'static str, Vec<u8>) {
         match self {
-            Self::Question(question) => ("fuzz_measure_calc", calculators::input(question)),
-            Self::Image(bytes) => ("fuzz_measure_image", recipes::trimmed(bytes).to_vec()),
+            Self::Question(question) => {
+                let input = CalcInput::new(&question.options, &question.summary());
+                ("fuzz_measure_calc", input.bytes())
+            }
+            Self::Image(bytes) => {
+                let end = bytes.iter().rposition(|&byte| byte != 0);
+                let input = &bytes[..end.map_or(0, |end| end + 1)];
+                ("fuzz_measure_image", input.to_vec())
+            }
         }
     }
 
     /// The case as an example of a known difference is written.
     fn as_example(&self) -> String {
-        let Self::Image(bytes) = self else {
-            return format!("{self:?}");
-        };
-        let mut parts = Vec::new();
-        let mut at = 0;
-        while let Some(start) = (at..bytes.len()).find(|&at| bytes[at] != 0) {
-            let length = bytes[start..].iter().position(|&byte| byte == 0);
-            at = length.map_or(bytes.len(), |length| start + length);
-            parts.push(format!("({start}, &{:?})", &bytes[start..at]));
+        match self {
+            Self::Question(_) => format!("{self:?}"),
+            Self::Image(bytes) => known::as_example(bytes),
         }
-        format!("Example::Recipe(&[{}])", parts.join(", "))
     }
 
     /// The case in words.
@@ -183,7 +204,9 @@ impl Case {
     pub fn in_words(&self) -> String {
         match self {
             Self::Question(question) => question.in_words(),
-            Self::Image(bytes) => recipes::in_words(bytes),
+            Self::Image(bytes) => {
+                Recipe::decode(bytes).map_or_else(str::to_owned, |recipe| recipe.in_words())
+            }
         }
     }
 }
@@ -200,7 +223,7 @@ pub fn run(plan: &Plan) -> Result<Report> {
         interrupted: false,
         groups: Vec::new(),
     };
-    // A panic of the code under test is an answer like another, and is told where it matters.
+    // A panic of the code under test is an answer like another: the report has it.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let result = (|| {
@@ -246,7 +269,7 @@ fn run_group(plan: &Plan, format: FormatRef, kind: Kind) -> Result<Group> {
     let mut first = 0;
     let most = MOST_DRAWN * plan.cases;
     loop {
-        // Of damaged images, most of which are refused, no number has to be told.
+        // Most damaged images are refused: no number of them has to agree.
         let enough = match kind {
             Kind::Damaged => group.conclusive(),
             Kind::Calculator | Kind::Undamaged => group.agree,
@@ -264,11 +287,11 @@ fn run_group(plan: &Plan, format: FormatRef, kind: Kind) -> Result<Group> {
                     met.entry(id).or_insert(nth);
                 }
                 Verdict::Inconclusive(why) => group.inconclusive(why),
-                Verdict::Differs(difference) => {
+                Verdict::Differs { signature, words } => {
                     group.differ += 1;
-                    let entry = different.entry(difference.signature).or_insert_with(|| {
+                    let entry = different.entry(signature).or_insert_with(|| {
                         let case = Case::draw(format, kind, plan.seed, nth);
-                        (0, case.expect("the kind has cases"), difference.words)
+                        (0, case.expect("the kind has cases"), words)
                     });
                     entry.0 += 1;
                 }
@@ -285,13 +308,16 @@ fn run_group(plan: &Plan, format: FormatRef, kind: Kind) -> Result<Group> {
         }
     }
     for (nth, (signature, (times, case, words))) in different.into_iter().enumerate() {
-        let case = if nth < MOST_TOLD && !plan.as_found {
+        let case = if nth < MOST_MINIMIZED && !plan.as_found {
             case.minimized(&signature, &plan.qemu)
         } else {
             case
         };
         let words = match case.judge(&plan.qemu) {
-            Verdict::Differs(difference) if difference.signature == signature => difference.words,
+            Verdict::Differs {
+                signature: same,
+                words,
+            } if same == signature => words,
             // It does not show every time: as it was seen.
             _ => words,
         };

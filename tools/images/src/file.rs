@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use rustix::fs::OFlags;
 
 use super::file_extents::FileExtents;
@@ -77,7 +77,7 @@ impl ImageFile {
     /// What makes two open files one: device and inode.
     ///
     /// # Errors
-    /// When the system does not tell.
+    /// When the system does not know.
     pub fn identity(&self) -> Result<(u64, u64)> {
         let metadata = self.file.metadata().with_context(|| shown(&self.path))?;
         Ok((metadata.dev(), metadata.ino()))
@@ -94,21 +94,6 @@ impl ImageFile {
             .min(range.start.saturating_add(MAX_TEXT));
         let mut bytes = vec![0; usize::try_from(end.saturating_sub(range.start))?];
         self.file.read_exact_at(&mut bytes, range.start)?;
-        Ok(bytes)
-    }
-
-    /// All of the file's bytes, if they are at most `limit`.
-    ///
-    /// # Errors
-    /// When there are more, or they cannot be read.
-    pub fn bytes(&self, limit: u64) -> Result<Vec<u8>> {
-        if self.length > limit {
-            bail!("{} is larger than {limit} bytes", shown(&self.path));
-        }
-        let mut bytes = vec![0; usize::try_from(self.length)?];
-        self.file
-            .read_exact_at(&mut bytes, 0)
-            .with_context(|| shown(&self.path))?;
         Ok(bytes)
     }
 

@@ -1,6 +1,7 @@
 //! A file as the device that scanners read.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -17,6 +18,7 @@ pub struct FileDevice<'a> {
     length: u64,
     sector_size: u32,
     sector_reads: Cell<u64>,
+    sectors: RefCell<BTreeSet<u64>>,
     failure: RefCell<Option<io::Error>>,
 }
 
@@ -29,6 +31,7 @@ impl<'a> FileDevice<'a> {
             length,
             sector_size,
             sector_reads: Cell::new(0),
+            sectors: RefCell::new(BTreeSet::new()),
             failure: RefCell::new(None),
         }
     }
@@ -37,6 +40,12 @@ impl<'a> FileDevice<'a> {
     #[must_use]
     pub const fn sector_reads(&self) -> u64 {
         self.sector_reads.get()
+    }
+
+    /// Which sectors were asked for so far.
+    #[must_use]
+    pub fn sectors(&self) -> BTreeSet<u64> {
+        self.sectors.borrow().clone()
     }
 
     /// Why the last read that failed did so.
@@ -61,6 +70,7 @@ impl<'a> FileDevice<'a> {
 impl InputDevice for FileDevice<'_> {
     fn read_sector(&self, _device: u32, sector: u64, buffer: &mut [u8]) -> Result<(), ReadFailed> {
         self.sector_reads.set(self.sector_reads.get() + 1);
+        self.sectors.borrow_mut().insert(sector);
         self.read(sector, buffer).map_err(|error| {
             self.failure.replace(Some(error));
             ReadFailed

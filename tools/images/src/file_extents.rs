@@ -76,28 +76,6 @@ impl<'a> FileExtents<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::FileExt as _;
-
-    #[test]
-    fn data_holes_and_the_end_are_found_in_any_order() {
-        let file = tempfile::tempfile().unwrap();
-        file.set_len(1 << 20).unwrap();
-        file.write_all_at(&[1; 65536], 65536).unwrap();
-        file.write_all_at(&[1; 100], 1 << 20).unwrap();
-        let length = file.metadata().unwrap().len();
-        let mut extents = FileExtents::new(&file, length, true);
-        for (at, is_data, bytes) in [
-            (0, false, 65536),
-            (65536, true, 65536),
-            (65537, true, 65535),
-            (131_072, false, (1 << 20) - 131_072),
-            (10, false, 65526),
-            (1 << 20, true, 512),
-            ((1 << 20) + 512, false, u64::MAX - (1 << 20) - 512),
-        ] {
-            assert_eq!(extents.at(at).unwrap(), (is_data, bytes), "{at}");
-        }
-    }
 
     #[test]
     fn a_device_without_holes_is_data_to_its_end() {

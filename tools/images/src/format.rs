@@ -10,32 +10,16 @@ use std::num::NonZeroU64;
 use anyhow::Result;
 use fastrand::Rng;
 use harness_core::subject::ScanFormat;
-use shared::{AllocationSummary, CallTable, ScanError};
 use types::Options as CalcOptions;
 
-use super::calc_input::{CalcSeed, Fields};
-use super::differential::evidence::{AskedImage, Known, TheirImage};
+use super::differential::evidence::{AskedImage, ImageEvidence, TheirImage};
+use super::differential::known::KnownAnswer;
 use super::differential::qemu::{IMAGE, Inconclusive};
 use super::differential::question::Question;
-use super::map::Tables;
+use super::file::ImageFile;
+use super::layer::Scanned;
 use super::options::Options;
 use super::target::Target;
-
-/// The only device index that a scanner is given.
-pub const DEVICE: u32 = 0;
-
-/// What a scanner needs: how to read, two buffers of a sector each, and the unit to count for a disk of a size.
-pub struct Scan<'a> {
-    /// How to read the image.
-    pub calls: CallTable<'a>,
-    /// Two buffers of a sector each.
-    pub caches: [&'a mut [u8]; 2],
-    /// The unit to count data in, in bytes, for a disk of so many bytes.
-    pub unit: &'a dyn Fn(u64) -> Option<NonZeroU64>,
-}
-
-/// An answer of a scanner: the disk, and where its tables are.
-pub type Scanned = (AllocationSummary, Box<dyn Tables>);
 
 /// A format of disk images.
 pub trait Format: Sync {
@@ -61,11 +45,17 @@ pub trait Format: Sync {
         Ok(false)
     }
 
-    /// Scans an image.
+    /// Scans an image, reading sectors of `sector_size` bytes; counts the units of `unit` bytes that data touches,
+    /// when given.
     ///
     /// # Errors
-    /// The scanner's.
-    fn scan(&self, scan: Scan<'_>) -> Result<Scanned, ScanError>;
+    /// The scanner's, or that the file is only a part of an image.
+    fn scan(
+        &self,
+        image: &ImageFile,
+        sector_size: u32,
+        unit: Option<NonZeroU64>,
+    ) -> Result<Scanned>;
 
     /// The options that images are made with: a table as [`crate::options::specs`] reads it.
     fn option_table(&self) -> &'static str;
@@ -80,16 +70,12 @@ pub trait Format: Sync {
     /// The calculator with its default options.
     fn defaults(&self) -> CalcOptions;
 
-    /// The fields of an input of `fuzz_measure_calc` that hold the calculator's options.
-    fn fields(&self, options: &CalcOptions) -> Fields;
+    /// The fields of an input of `fuzz_measure_calc` that hold the calculator's options: their names in
+    /// [`crate::calc_input`] and their values.
+    fn fields(&self, options: &CalcOptions) -> Vec<(&'static str, u64)>;
 
     /// The calculator's options for qemu-img's `-o`.
     fn arguments(&self, options: &CalcOptions) -> String;
-
-    /// Simpler options, each in one way, for making a difference small.
-    fn simpler(&self, _options: &CalcOptions) -> Vec<CalcOptions> {
-        Vec::new()
-    }
 
     /// The options with which `qemu-img create` shows fastest whether they are legal.
     fn quick_to_create(&self, options: CalcOptions) -> CalcOptions {
@@ -129,11 +115,24 @@ pub trait Format: Sync {
         Ok(None)
     }
 
-    /// The known differences from QEMU.
-    fn known(&self) -> &'static [Known];
+    /// The known differences between qemu-img's answers to questions and ours.
+    fn known_answers(&self) -> &'static [KnownAnswer];
 
-    /// Adds the seeds of `fuzz_measure_calc` that are peculiar to the format.
-    fn calc_seeds(&self, seeds: &mut Vec<CalcSeed>);
+    /// The known differences of what images hold: a table as [`crate::differential::known`] reads it.
+    fn known_images(&self) -> &'static str {
+        ""
+    }
+
+    /// Whether a condition in that table holds.
+    ///
+    /// # Panics
+    /// When there is no such condition.
+    fn condition(&self, name: &str, _evidence: &ImageEvidence<'_>) -> bool {
+        panic!("no condition {name}")
+    }
+
+    /// The seeds of `fuzz_measure_calc`: a table as [`crate::seeds::calc`] reads it.
+    fn calc_seeds(&self) -> &'static str;
 
     /// How the images for seeds of `fuzz_measure_scan` are made: a table as [`crate::seeds::recipe`] reads it.
     fn scan_seeds(&self) -> &'static str {

@@ -1,12 +1,74 @@
-//! What an image holds once the holes of its file are known, and what a chain of images holds.
+//! What an image holds: by its tables, once the holes of its file are known, and in a chain of images.
 
 use std::num::NonZeroU64;
 
-use anyhow::Result;
-use shared::{AllocationSummary, DataTally};
+use anyhow::{Error, Result, anyhow};
+use shared::{AllocationSummary, CallTable, DataTally, ScanError};
 
+use super::file::ImageFile;
+use super::file_device::FileDevice;
 use super::file_extents::FileExtents;
-use super::map::{Content, Map, Stretch};
+use super::map::{Content, Map, Stretch, Tables};
+
+/// The result of a scan.
+#[derive(Debug)]
+pub struct Scanned {
+    /// How large the disk is, and how much of it this file holds.
+    pub summary: AllocationSummary,
+    /// How many sectors the scan read; 0 for a raw image, about which the file system is asked.
+    pub sector_reads: u64,
+    /// Where the image's tables are.
+    pub tables: Box<dyn Tables>,
+}
+
+/// Runs a scanner, which gets a device that reads the file in sectors of `sector_size` bytes, and two buffers of a
+/// sector each.
+///
+/// # Errors
+/// The scanner's reason.
+pub fn scan_tables(
+    image: &ImageFile,
+    sector_size: u32,
+    scanner: impl FnOnce(
+        CallTable<'_>,
+        [&mut [u8]; 2],
+    ) -> Result<(AllocationSummary, Box<dyn Tables>), ScanError>,
+) -> Result<Scanned> {
+    let device = FileDevice::new(&image.file, image.length, sector_size);
+    let mut caches = [(); 2].map(|()| vec![0; sector_size as usize]);
+    let [first, second] = &mut caches;
+    let answer = scanner(CallTable::over(&device), [first, second]);
+    let (summary, tables) = answer.map_err(|error| match (error, device.take_failure()) {
+        (ScanError::Io { .. }, Some(cause)) => Error::new(cause).context(error),
+        (ScanError::Unsupported("a differencing disk"), _) => {
+            anyhow!("{error}: QEMU does not follow its parent either; merge the two first")
+        }
+        _ => anyhow!(error),
+    })?;
+    Ok(Scanned {
+        summary,
+        sector_reads: device.sector_reads(),
+        tables,
+    })
+}
+
+/// Adds up the data that `tables` place where the file is no hole, of a disk of `size` bytes.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn stored(
+    image: &ImageFile,
+    size: u64,
+    tables: &dyn Tables,
+    unit: Option<NonZeroU64>,
+) -> Result<AllocationSummary> {
+    let mut layers = [Layer {
+        size,
+        map: tables.map(&image.file),
+        extents: Some(image.extents()),
+    }];
+    tally(&mut layers, unit)
+}
 
 /// One image of a chain.
 pub struct Layer<'a> {
@@ -74,54 +136,4 @@ fn look_up(layers: &mut [Layer<'_>], offset: u64, most: u64) -> Result<(bool, u6
         }
     }
     Ok((false, length))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// One letter a KiB: `d` data, `z` zeroes, `-` nothing.
-    struct Letters(&'static str);
-
-    impl Map for Letters {
-        fn at(&mut self, offset: u64) -> Result<Stretch> {
-            let content = match self.0.as_bytes()[usize::try_from(offset / 1024)?] {
-                b'd' => Content::Data(None),
-                b'z' => Content::Zero,
-                _ => Content::Absent,
-            };
-            Ok(Stretch {
-                content,
-                length: 1024 - offset % 1024,
-            })
-        }
-    }
-
-    fn tallied(layers: &[&'static str]) -> (u64, u64) {
-        let mut layers: Vec<_> = layers
-            .iter()
-            .map(|letters| Layer {
-                size: letters.len() as u64 * 1024,
-                map: Box::new(Letters(letters)),
-                extents: None,
-            })
-            .collect();
-        let summary = tally(&mut layers, NonZeroU64::new(2048)).unwrap();
-        let touched = summary.touched.unwrap().count;
-        (summary.allocated_bytes / 1024, touched)
-    }
-
-    #[test]
-    fn the_first_image_that_decides_decides() {
-        assert_eq!(tallied(&[]), (0, 0));
-        assert_eq!(tallied(&["d--d"]), (2, 2));
-        assert_eq!(tallied(&["d-z-", "-ddd"]), (3, 2));
-        assert_eq!(tallied(&["----", "z-z-", "dddd"]), (2, 2));
-    }
-
-    #[test]
-    fn past_its_end_an_image_hides_those_below() {
-        assert_eq!(tallied(&["----", "d-", "dddd"]), (2, 1));
-        assert_eq!(tallied(&["--", "dddd"]), (2, 1));
-    }
 }

@@ -5,8 +5,8 @@
 //! - [`file_device`]: a file as the device that scanners read, with its reads counted.
 //! - [`source`]: an image file of a known format, and scanning it.
 //! - [`map`]: what an image's tables hold for each stretch of its disk.
-//! - [`layer`]: a map with the holes of its file, and several of them as a chain.
-//! - [`chain`]: an image and all backing files behind it; [`backing`]: their paths.
+//! - [`layer`]: a scan, a map with the holes of its file, and several of them as a chain.
+//! - [`chain`]: an image and all backing files behind it.
 //! - [`quantity`]: sizes as qemu-img reads them: `64k`, `1.5G`.
 //! - [`options`]: `-o name=value,...` lists and their types.
 //! - [`target`]: what to measure for: a calculator with its options.
@@ -18,7 +18,6 @@
 
 #![forbid(unsafe_code)]
 
-pub mod backing;
 pub mod calc_input;
 pub mod chain;
 pub mod command;

@@ -48,14 +48,6 @@ pub trait Tables: fmt::Debug {
     /// The map of the image in `file`.
     fn map<'a>(&self, file: &'a File) -> Box<dyn Map + 'a>;
 
-    /// Refuses a file that is only a part of an image.
-    ///
-    /// # Errors
-    /// When it is one.
-    fn refuse_part(&self, _image: &ImageFile) -> Result<()> {
-        Ok(())
-    }
-
     /// Whether the data is in another file.
     fn has_external_data(&self) -> bool {
         false

@@ -7,7 +7,7 @@
 //!
 //! A seed is named by its content in words. Seeds are written to a new folder, read back, verified, and
 //! only then moved to their place. Nothing is deleted: a seed that is there already is kept when it
-//! says the same (images hold identifiers and times, so that no two of a recipe are equal), and
+//! is the same case (images hold identifiers and times, so that no two of a recipe are equal), and
 //! replaced when it does not.
 
 pub mod calc;
@@ -17,12 +17,13 @@ pub mod scan;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::differential::qemu::Qemu;
 use super::shown;
 use super::source::Source;
-use cli;
 
 /// What the targets are called in the registry.
 const CALC: &str = "fuzz_measure_calc";
@@ -47,7 +48,7 @@ pub struct Written {
     pub folder: PathBuf,
     /// How many seeds are new or were replaced.
     pub new: usize,
-    /// How many were there and say the same.
+    /// How many were there already.
     pub kept: usize,
     /// How long all of them are, in bytes.
     pub bytes: u64,
@@ -57,16 +58,17 @@ pub struct Written {
 /// Needs qemu-img and qemu-io.
 ///
 /// # Errors
-/// When an image cannot be made, an input does not say what it should, or `out` cannot be written to.
+/// When an image cannot be made, an input has a wrong answer, or `out` cannot be written to.
 /// What was in `out` before is then as it was.
 pub fn write(out: &Path) -> Result<Vec<Written>> {
+    let qemu = Qemu::find(Duration::from_secs(60))?;
     let calc = calc::seeds()?;
     let image = image::seeds()?;
     let mut scan = Vec::new();
     for recipe in recipe::all() {
         let make = || -> Result<Vec<u8>> {
             let folder = tempfile::tempdir()?;
-            let image = recipe.make(folder.path())?;
+            let image = recipe.make(&qemu, folder.path())?;
             scan::input(&Source::open(&image, Some(recipe.format))?, recipe.unit)
         };
         scan.push(Seed {
@@ -82,7 +84,7 @@ pub fn write(out: &Path) -> Result<Vec<Written>> {
 }
 
 /// Makes a seed of `fuzz_measure_scan` of every image in the folder `from`, and writes them to the
-/// folder of that name in `out`. `skipped` is told of each file that is none, and why.
+/// folder of that name in `out`. `skipped` is called for each file that is none, with the reason.
 ///
 /// # Errors
 /// When no seed could be made of any file, `from` cannot be read, or `out` cannot be written to.

@@ -3,15 +3,12 @@
 use std::num::NonZeroU64;
 use std::path::Path;
 
-use anyhow::{Context as _, Error, Result, anyhow};
-use shared::{AllocationSummary, CallTable, ScanError};
+use anyhow::{Context as _, Result};
 
 use super::file::ImageFile;
-use super::file_device::FileDevice;
-use super::format::{FormatRef, Scan};
+use super::format::FormatRef;
 use super::formats;
-use super::layer::{self, Layer};
-use super::map::{Flat, Tables};
+use super::layer::Scanned;
 use super::shown;
 
 /// An image file that was opened for reading and whose format is known.
@@ -21,17 +18,6 @@ pub struct Source {
     pub image: ImageFile,
     /// The image's format.
     pub format: FormatRef,
-}
-
-/// What a scan of a [`Source`] found.
-#[derive(Debug)]
-pub struct Scanned {
-    /// How large the disk is, and how much of it this file holds.
-    pub summary: AllocationSummary,
-    /// How many sectors the scan read; 0 for a raw image, about which the file system is asked.
-    pub sector_reads: u64,
-    /// Where the image's tables are.
-    pub tables: Box<dyn Tables>,
 }
 
 impl Source {
@@ -58,88 +44,13 @@ impl Source {
         Ok(Self { image, format })
     }
 
-    /// Scans the image, reading sectors of `sector_size` bytes, and counts the units that data touches
-    /// if `unit`, which is given the size of the virtual disk, names one.
+    /// Scans the image, reading sectors of `sector_size` bytes, and counts the units of `unit` bytes that data
+    /// touches, when given.
     ///
     /// # Errors
     /// The scanner's reason.
-    pub fn scan(
-        &self,
-        sector_size: u32,
-        unit: impl Fn(u64) -> Option<NonZeroU64>,
-    ) -> Result<Scanned> {
-        let scanned = match self.format.scanned() {
-            None => self.scan_flat(&unit),
-            Some(_) => self.scan_with_tables(sector_size, &unit),
-        };
+    pub fn scan(&self, sector_size: u32, unit: Option<NonZeroU64>) -> Result<Scanned> {
+        let scanned = self.format.scan(&self.image, sector_size, unit);
         scanned.with_context(|| format!("{} as {}", shown(&self.image.path), self.format))
-    }
-
-    /// How many bytes of the data that `scanned` counts this file stores: what is not a hole in it.
-    /// None when the data is in another file.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn stored_bytes(&self, scanned: &Scanned) -> Result<Option<u64>> {
-        if scanned.tables.has_external_data() {
-            return Ok(None);
-        }
-        let stored = self.tally(scanned.summary.virtual_size, &*scanned.tables, None);
-        let stored = stored.with_context(|| shown(&self.image.path))?;
-        Ok(Some(stored.allocated_bytes))
-    }
-
-    /// Adds up the data that the tables place where the file is no hole.
-    fn tally(
-        &self,
-        size: u64,
-        tables: &dyn Tables,
-        unit: Option<NonZeroU64>,
-    ) -> Result<AllocationSummary> {
-        let mut layers = [Layer {
-            size,
-            map: tables.map(&self.image.file),
-            extents: Some(self.image.extents()),
-        }];
-        layer::tally(&mut layers, unit)
-    }
-
-    /// A raw disk has whole sectors of 512 bytes, as for qemu-img, and its data is what the file system
-    /// has stored.
-    fn scan_flat(&self, unit: &dyn Fn(u64) -> Option<NonZeroU64>) -> Result<Scanned> {
-        let size = self.image.length.next_multiple_of(512);
-        Ok(Scanned {
-            summary: self.tally(size, &Flat, unit(size))?,
-            sector_reads: 0,
-            tables: Box::new(Flat),
-        })
-    }
-
-    fn scan_with_tables(
-        &self,
-        sector_size: u32,
-        unit: &dyn Fn(u64) -> Option<NonZeroU64>,
-    ) -> Result<Scanned> {
-        let device = FileDevice::new(&self.image.file, self.image.length, sector_size);
-        let mut caches = [vec![0; sector_size as usize], vec![0; sector_size as usize]];
-        let [first, second] = &mut caches;
-        let answer = self.format.scan(Scan {
-            calls: CallTable::over(&device),
-            caches: [first, second],
-            unit,
-        });
-        let (summary, tables) = answer.map_err(|error| match (error, device.take_failure()) {
-            (ScanError::Io { .. }, Some(cause)) => Error::new(cause).context(error),
-            (ScanError::Unsupported("a differencing disk"), _) => {
-                anyhow!("{error}: QEMU does not follow its parent either; merge the two first")
-            }
-            _ => anyhow!(error),
-        })?;
-        tables.refuse_part(&self.image)?;
-        Ok(Scanned {
-            summary,
-            sector_reads: device.sector_reads(),
-            tables,
-        })
     }
 }

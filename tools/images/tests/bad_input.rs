@@ -3,88 +3,60 @@
 
 mod qemu;
 
-use std::fs::File;
+use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use qemu::{Args, Ran, folder, make, tool};
+use qemu::{Bench, Ran as _, assert_refused};
 
-/// Exit code 1, nothing on standard output, and one line on standard error that begins with `error:`
-/// and contains `said`.
-fn assert_one_line(ran: &Ran, args: &(impl Args + ?Sized), said: &str) {
-    assert_eq!(ran.code, Some(1), "{args:?}: {ran:?}");
-    assert_eq!(ran.stdout, "", "{args:?}: {ran:?}");
-    let lines: Vec<_> = ran.stderr.lines().collect();
-    assert_eq!(lines.len(), 1, "{args:?}: {ran:?}");
-    assert!(lines[0].starts_with("error: "), "{args:?}: {ran:?}");
-    assert!(lines[0].contains(said), "{args:?}: no {said:?} in {ran:?}");
-}
+const FORMATS: [&str; 5] = ["raw", "qcow2", "vmdk", "vpc", "vhdx"];
 
-/// Every way to name an image: both commands, its format detected and each format said.
-fn assert_refused_everywhere(folder: &Path, name: &str, said: &str) {
+/// Every way to name an image: both commands, its format detected and each format named.
+fn assert_refused_everywhere(bench: &Bench, name: &str, reason: &str) {
     for command in ["measure", "scan"] {
-        for format in [
-            None,
-            Some("raw"),
-            Some("qcow2"),
-            Some("vmdk"),
-            Some("vpc"),
-            Some("vhdx"),
-        ] {
-            let mut args = vec![command];
-            args.extend(format.iter().flat_map(|format| ["-f", format]));
-            args.push(name);
-            assert_one_line(&tool(folder, &args), &args, said);
+        bench.refused(&format!("{command} '{name}'"), &[reason]);
+        for format in FORMATS {
+            bench.refused(&format!("{command} -f {format} '{name}'"), &[reason]);
         }
     }
 }
 
 #[test]
-fn a_missing_file() {
-    let (_guard, folder) = folder();
-    assert_refused_everywhere(&folder, "nosuch.img", "No such file");
-    assert_refused_everywhere(&folder, "no/such.img", "No such file");
-    assert_refused_everywhere(&folder, "", "No such file");
-    // A name may hold a line break; the message must not.
-    assert_refused_everywhere(&folder, "two\nlines", "two\\nlines");
-}
-
-#[test]
-fn a_folder() {
-    let (_guard, folder) = folder();
-    std::fs::create_dir(folder.join("folder")).unwrap();
-    assert_refused_everywhere(&folder, "folder", "a folder");
-    assert_refused_everywhere(&folder, ".", "a folder");
-}
-
-#[test]
-fn a_fifo_a_socket_and_a_character_device() {
-    let (_guard, folder) = folder();
-    let mkfifo = Command::new("mkfifo").arg(folder.join("fifo")).status();
-    assert!(mkfifo.unwrap().success());
-    let _socket = UnixListener::bind(folder.join("socket")).unwrap();
-    assert_refused_everywhere(&folder, "fifo", "a FIFO");
-    assert_refused_everywhere(&folder, "socket", "a socket");
-    assert_refused_everywhere(&folder, "/dev/zero", "a character device");
-    assert_refused_everywhere(&folder, "/dev/null", "a character device");
+fn what_is_no_file_is_refused_in_one_line() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path("folder")).unwrap();
+    bench.mkfifo("fifo");
+    let _socket = UnixListener::bind(bench.path("socket")).unwrap();
+    for (name, reason) in [
+        ("nosuch.img", "No such file"),
+        ("no/such.img", "No such file"),
+        ("", "No such file"),
+        // A name may hold a line break; the message must not.
+        ("two\nlines", "two\\nlines"),
+        ("folder", "a folder"),
+        (".", "a folder"),
+        ("fifo", "a FIFO"),
+        ("socket", "a socket"),
+        ("/dev/zero", "a character device"),
+        ("/dev/null", "a character device"),
+    ] {
+        assert_refused_everywhere(&bench, name, reason);
+    }
 }
 
 #[test]
 fn an_empty_file() {
-    let (_guard, folder) = folder();
-    File::create(folder.join("empty")).unwrap();
+    let bench = Bench::new();
+    bench.write("empty", "");
     for command in ["measure", "scan"] {
-        let args = [command, "empty"];
-        assert_one_line(&tool(&folder, &args), &args, "empty");
-        for format in ["qcow2", "vmdk", "vpc", "vhdx"] {
-            let args = [command, "-f", format, "empty"];
-            assert_one_line(&tool(&folder, &args), &args, format);
+        bench.refused(&format!("{command} empty"), &["empty"]);
+        for format in &FORMATS[1..] {
+            bench.refused(&format!("{command} -f {format} empty"), &[format]);
         }
-        // Whoever says that it is raw is believed, as by qemu-img.
-        let raw = tool(&folder, &format!("{command} -f raw empty"));
-        assert!(raw.succeeded(), "{raw:?}");
+        // Whoever names it raw is believed, as by qemu-img.
+        bench.tool_ok(&format!("{command} -f raw empty"));
     }
 }
 
@@ -92,7 +64,7 @@ fn an_empty_file() {
 /// dynamic VHD is found by the copy of its footer at the start, so its end is not needed.)
 #[test]
 fn a_truncated_image() {
-    let (_guard, folder) = folder();
+    let bench = Bench::new();
     for (format, options, name, within_metadata) in [
         // The L2 table may end past the end, in the last cluster, but it begins inside.
         ("qcow2", "", "a.qcow2", 0x40001),
@@ -101,22 +73,21 @@ fn a_truncated_image() {
         ("vpc", "subformat=fixed", "b.vhd", u64::MAX),
         ("vhdx", "", "a.vhdx", 0x20_0000),
     ] {
-        let writes = ["write -P 1 1M 128k"];
-        make(&folder, format, options, name, "4M", &writes);
-        let length = std::fs::metadata(folder.join(name)).unwrap().len();
-        let file = File::options().write(true).open(folder.join(name)).unwrap();
+        bench.make(format, options, name, "4M", &["write -P 1 1M 128k"]);
+        let length = bench.length(name);
+        let file = File::options().write(true).open(bench.path(name)).unwrap();
         let early = [70000, 4096, 600, 511, 70, 20, 8, 5, 4, 1].into_iter();
         let inside = within_metadata.min(length) - 1;
         let late = [length - 1, length - 512, length / 2, inside].into_iter();
         for cut in late.chain(early.filter(|&cut| cut < length)) {
             file.set_len(cut).unwrap();
             for command in ["measure", "scan"] {
-                let args = [command, "-f", format, name];
-                let ran = tool(&folder, &args);
+                let args = format!("{command} -f {format} {name}");
+                let ran = bench.tool(&args);
                 if cut < within_metadata {
-                    assert_one_line(&ran, &args, format);
-                } else if !ran.succeeded() {
-                    assert_one_line(&ran, &args, "corrupt");
+                    assert_refused(&ran, &args, &[format]);
+                } else if !ran.is_ok() {
+                    assert_refused(&ran, &args, &["corrupt"]);
                 }
             }
         }
@@ -125,154 +96,128 @@ fn a_truncated_image() {
 
 #[test]
 fn a_file_that_cannot_be_read() {
-    let (_guard, folder) = folder();
-    make(&folder, "qcow2", "", "a.qcow2", "1M", &[]);
-    std::fs::set_permissions(
-        folder.join("a.qcow2"),
-        std::fs::Permissions::from_mode(0o000),
-    )
-    .unwrap();
-    if File::open(folder.join("a.qcow2")).is_err() {
-        assert_refused_everywhere(&folder, "a.qcow2", "Permission denied");
-    } else {
-        // Root may read everything, so the tool has to be another user.
-        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
-        for command in ["measure", "scan"] {
-            let copy = folder.join("images");
-            std::fs::copy(env!("CARGO_BIN_EXE_images"), &copy).unwrap();
-            let mut nobody = Command::new("setpriv");
-            nobody
-                .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-                .arg(copy)
-                .args([command, "a.qcow2"])
-                .current_dir(&folder);
-            let ran = qemu::run(nobody, std::time::Duration::from_secs(10));
-            assert_one_line(&ran, &[command, "a.qcow2"], "Permission denied");
-        }
+    let bench = Bench::new();
+    bench.make("qcow2", "", "a.qcow2", "1M", &[]);
+    let allow = |path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    allow(bench.path("a.qcow2"), 0o000);
+    if File::open(bench.path("a.qcow2")).is_err() {
+        assert_refused_everywhere(&bench, "a.qcow2", "Permission denied");
+        return;
+    }
+    // Root may read everything, so the tool has to be another user.
+    allow(bench.path(""), 0o755);
+    fs::copy(env!("CARGO_BIN_EXE_images"), bench.path("images")).unwrap();
+    for command in ["measure", "scan"] {
+        let mut nobody = Command::new("setpriv");
+        nobody
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(bench.path("images"))
+            .args([command, "a.qcow2"])
+            .current_dir(bench.folder());
+        let ran = qemu::run(nobody, Duration::from_secs(10));
+        assert_refused(&ran, command, &["Permission denied"]);
     }
 }
 
 #[test]
 fn five_terabytes_of_nothing() {
-    let (_guard, folder) = folder();
-    let huge = File::create(folder.join("huge")).unwrap();
+    let bench = Bench::new();
+    let huge = File::create(bench.path("huge")).unwrap();
     huge.set_len(5 << 40).unwrap();
-    let scanned = tool(&folder, "scan --output json --unit 64k huge");
+    let scanned = bench.tool("scan --output json --unit 64k huge");
     assert_eq!(scanned.number("virtual-size"), 5 << 40, "{scanned:?}");
     assert_eq!(scanned.number("allocated-bytes"), 0, "{scanned:?}");
     for format in ["raw", "qcow2", "vmdk", "vhdx"] {
-        let args = ["measure", "-O", format, "huge"];
-        let empty = tool(&folder, &format!("measure -O {format} --size 5T"));
-        let ran = tool(&folder, &args);
-        assert!(ran.succeeded(), "{args:?}: {ran:?}");
-        assert_eq!(ran.stdout, empty.stdout, "{args:?}: {ran:?}");
+        let empty = bench.tool_ok(&format!("measure -O {format} --size 5T"));
+        let ran = bench.tool_ok(&format!("measure -O {format} huge"));
+        assert_eq!(ran.stdout, empty.stdout, "{format}");
     }
-    let args = ["measure", "-O", "vpc", "huge"];
-    assert_one_line(&tool(&folder, &args), &args, "5497558138880");
-    for format in ["qcow2", "vmdk", "vpc", "vhdx"] {
-        let args = ["scan", "-f", format, "huge"];
-        assert_one_line(&tool(&folder, &args), &args, format);
+    bench.refused("measure -O vpc huge", &["5497558138880"]);
+    for format in &FORMATS[1..] {
+        bench.refused(&format!("scan -f {format} huge"), &[format]);
     }
 }
 
 #[test]
 fn an_unknown_option() {
-    let (_guard, folder) = folder();
+    let bench = Bench::new();
     for (args, named) in [
-        ("-O raw -o colour=red", "\"colour\""),
-        ("-O qcow2 -o subformat=fixed", "\"subformat\""),
-        ("-O vmdk -o grain_size=4k", "\"grain_size\""),
-        ("-O vpc -o cluster_size", "\"cluster_size\""),
-        ("-O vhdx -o =", "\"\""),
-        ("-O vdi", "\"vdi\""),
-    ] {
-        let args = format!("measure --size 1M {args}");
-        assert_one_line(&tool(&folder, &args), &args, named);
-    }
-    for (args, named) in [
-        (&["measure", "--size", "1M", "-O", ""][..], "\"\""),
+        ("measure --size 1M -O raw -o colour=red", "\"colour\""),
         (
-            &["measure", "--size", "1M", "-O", "qcow2", "-o", "a\nb=1"],
-            "a\\nb",
+            "measure --size 1M -O qcow2 -o subformat=fixed",
+            "\"subformat\"",
         ),
-        (&["scan", "-f", "vdi", "x"], "\"vdi\""),
+        (
+            "measure --size 1M -O vmdk -o grain_size=4k",
+            "\"grain_size\"",
+        ),
+        (
+            "measure --size 1M -O vpc -o cluster_size",
+            "\"cluster_size\"",
+        ),
+        ("measure --size 1M -O vhdx -o =", "\"\""),
+        ("measure --size 1M -O vdi", "\"vdi\""),
+        ("measure --size 1M -O ''", "\"\""),
+        ("measure --size 1M -O qcow2 -o 'a\nb=1'", "a\\nb"),
+        ("scan -f vdi x", "\"vdi\""),
     ] {
-        assert_one_line(&tool(&folder, args), args, named);
+        bench.refused(args, &[named]);
     }
-    // What is no option of the command itself is bad usage: exit code 2, and a hint how it is used.
+    // An option that the command itself does not have is bad usage: exit code 2, and a hint how it is used.
     for args in [
-        &["measure", "--colour", "red"][..],
-        &["scan", "--colour"],
-        &["scan"],
-        &["measure", "--size"],
+        "measure --colour red",
+        "scan --colour",
+        "scan",
+        "measure --size",
     ] {
-        let ran = tool(&folder, args);
-        assert_eq!(ran.code, Some(2), "{args:?}: {ran:?}");
+        let ran = bench.tool(args);
+        assert_eq!((ran.code, &*ran.stdout), (2, ""), "{args}: {ran:?}");
         let errors = ran.stderr.lines().filter(|line| line.starts_with("error:"));
-        assert_eq!(errors.count(), 1, "{args:?}: {ran:?}");
-        assert_eq!(ran.stdout, "", "{args:?}: {ran:?}");
+        assert_eq!(errors.count(), 1, "{args}: {ran:?}");
     }
 }
 
 #[test]
 fn a_size_that_makes_no_sense() {
-    let (_guard, folder) = folder();
+    let bench = Bench::new();
     let texts = ["", " ", "-", "--", "-1", "1x", "1\n2", "٣", "1e9999"];
     let long = ["99999999999999999999", "0.0000000000000000000001b"];
     for size in texts.into_iter().chain(long) {
-        for format in ["raw", "qcow2", "vmdk", "vpc", "vhdx"] {
-            let args = ["measure", "-O", format, "--size", size];
-            assert_one_line(&tool(&folder, &args), &args, "--size");
+        for format in FORMATS {
+            bench.refused(&format!("measure -O {format} --size '{size}'"), &["--size"]);
         }
     }
-    for (format, size) in [
-        ("raw", "9223372036854775807"),
-        ("qcow2", "7E"),
-        ("vmdk", "7E"),
-        ("vpc", "3T"),
-        ("vhdx", "65T"),
-    ] {
-        let args = ["measure", "-O", format, "--size", size];
-        assert_one_line(&tool(&folder, &args), &args, "a disk of");
+    let too_large = ["9223372036854775807", "7E", "7E", "3T", "65T"];
+    for (format, size) in FORMATS.into_iter().zip(too_large) {
+        bench.refused(
+            &format!("measure -O {format} --size {size}"),
+            &["a disk of"],
+        );
     }
 }
 
 #[test]
 fn an_image_of_a_format_that_is_not_known() {
-    let (_guard, folder) = folder();
+    let bench = Bench::new();
     for format in ["qcow", "vdi", "qed", "parallels"] {
-        let name = format!("a.{format}");
-        make(&folder, format, "", &name, "1M", &[]);
+        bench.make(format, "", &format!("a.{format}"), "1M", &[]);
         for command in ["measure", "scan"] {
-            let args = [command, name.as_str()];
-            assert_one_line(&tool(&folder, &args), &args, "not known here");
+            bench.refused(&format!("{command} a.{format}"), &["not known here"]);
         }
     }
-    make(
-        &folder,
-        "vmdk",
-        "subformat=monolithicFlat",
-        "flat.vmdk",
-        "1M",
-        &[],
-    );
+    bench.make("vmdk", "subformat=monolithicFlat", "flat.vmdk", "1M", &[]);
     for command in ["measure", "scan"] {
-        let args = [command, "flat.vmdk"];
-        assert_one_line(&tool(&folder, &args), &args, "unsupported");
+        bench.refused(&format!("{command} flat.vmdk"), &["unsupported"]);
     }
 }
 
 #[test]
 fn standard_output_that_is_closed() {
-    let (_guard, folder) = folder();
     for command in ["measure --size 1M", "measure -O qcow2 -o help"] {
         let mut shell = Command::new("sh");
-        shell.args([
-            "-c",
-            &format!("{} {command} >/dev/full", env!("CARGO_BIN_EXE_images")),
-        ]);
-        shell.current_dir(&folder);
-        let ran = qemu::run(shell, std::time::Duration::from_secs(10));
-        assert_one_line(&ran, &[command], "standard output");
+        let line = format!("{} {command} >/dev/full", env!("CARGO_BIN_EXE_images"));
+        shell.args(["-c", &line]);
+        let ran = qemu::run(shell, Duration::from_secs(10));
+        assert_refused(&ran, command, &["standard output"]);
     }
 }

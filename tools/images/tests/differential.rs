@@ -6,25 +6,25 @@ mod qemu;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use harness_core::{Outcome, targets};
-use images::differential::evidence::Example;
-use images::differential::known;
+use images::differential::known::{self, Example};
+use images::differential::qemu::Ended;
 use images::differential::qemu::Qemu;
 use images::differential::verdict::Verdict;
 use images::differential::{Case, Kind};
 use images::formats;
-use qemu::{Ran, folder, run};
+use qemu::{Bench, Ran as _, run};
 use serde_json::Value;
 
 /// More than the tool's own limit: what is awaited here is an answer.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs the command on this project, with what it finds kept in `out`, and other tools first in the path.
-fn differential(out: &Path, tools: Option<&Path>, args: &[&str]) -> Ran {
+fn differential(out: &Path, tools: Option<&Path>, args: &[&str]) -> Ended {
     let mut command = Command::new(env!("CARGO_BIN_EXE_images"));
     command
         .args(["differential", "--json", "--out"])
@@ -40,40 +40,33 @@ fn differential(out: &Path, tools: Option<&Path>, args: &[&str]) -> Ran {
     run(command, Duration::from_secs(300))
 }
 
-fn report(ran: &Ran) -> Value {
-    serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("no JSON ({error}): {ran:?}"))
-}
-
 fn groups(report: &Value) -> &Vec<Value> {
     report["groups"].as_array().unwrap()
 }
 
 /// A folder with a qemu-img of ours in it; `real` in the script is the real one.
-fn qemu_img_that(script: &str) -> (tempfile::TempDir, PathBuf) {
+fn qemu_img_that(script: &str) -> Bench {
     let which = Command::new("sh")
         .args(["-c", "command -v qemu-img"])
         .output()
         .unwrap();
     let real = String::from_utf8(which.stdout).unwrap();
     assert!(!real.is_empty(), "qemu-img is in the package qemu-utils");
-    let (tools, path) = folder();
-    let tool = path.join("qemu-img");
-    let script = format!(
-        "#!/bin/sh\nreal() {{ {} \"$@\"; }}\n{script}\n",
-        real.trim()
-    );
-    fs::write(&tool, script).unwrap();
-    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
-    (tools, path)
+    let tools = Bench::new();
+    let real = format!("real() {{ {} \"$@\"; }}", real.trim());
+    tools.write("qemu-img", format!("#!/bin/sh\n{real}\n{script}\n"));
+    let executable = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(tools.path("qemu-img"), executable).unwrap();
+    tools
 }
 
 /// The smaller brother of the run that judges a release: all formats, all kinds.
 #[test]
 fn recipes_model_code_and_qemu_agree() {
-    let (_kept, out) = folder();
+    let out = Bench::new();
     let cases = 30;
-    let ran = differential(&out, None, &["--cases", "30", "--limit", "30s"]);
-    let report = report(&ran);
+    let ran = differential(out.folder(), None, &["--cases", "30", "--limit", "30s"]);
+    let report = ran.parsed();
     let mut kinds = BTreeSet::new();
     for group in groups(&report) {
         let name = format!("{} {}", group["format"], group["kind"]);
@@ -92,8 +85,12 @@ fn recipes_model_code_and_qemu_agree() {
     }
     // Raw images have no scanner.
     assert_eq!(kinds.len(), 5 * 3 - 2, "{kinds:?}");
-    assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert_eq!(fs::read_dir(&out).unwrap().count(), 0, "nothing is saved");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(
+        fs::read_dir(out.folder()).unwrap().count(),
+        0,
+        "nothing is saved"
+    );
 }
 
 #[test]
@@ -107,8 +104,8 @@ fn every_known_difference_is_still_there() {
         assert!(ids.insert(known.id), "{} is there twice", known.id);
         assert!(known.reason.len() > 40, "{}: why?", known.id);
         let case = match known.example {
-            Example::Question(question) => Case::Question(question()),
-            Example::Recipe(_) => Case::Image(known.example.recipe().unwrap()),
+            Example::Question(question) => Case::Question(question),
+            Example::Recipe(bytes) => Case::Image(bytes),
         };
         match case.judge(&qemu) {
             Verdict::Known(id) if id == known.id => {}
@@ -150,9 +147,9 @@ fn the_same_seed_draws_the_same_cases_and_another_one_others() {
 
 /// A qemu-img whose numbers are wrong: nothing else is known that disagrees with everybody.
 #[test]
-fn a_difference_is_made_small_told_and_saved() {
-    let (_kept, out) = folder();
-    let (_tools, tools) = qemu_img_that(
+fn a_difference_is_made_small_reported_and_saved() {
+    let out = Bench::new();
+    let tools = qemu_img_that(
         r#"case "$1" in
 map) real "$@" | sed 's/"data": true/"data": false/' ;;
 measure) real "$@" | sed 's/"required": \([0-9]*\)/"required": 1\1/' ;;
@@ -160,9 +157,9 @@ measure) real "$@" | sed 's/"required": \([0-9]*\)/"required": 1\1/' ;;
 esac"#,
     );
     let args = ["--formats", "qcow2", "--cases", "12", "--limit", "30s"];
-    let ran = differential(&out, Some(&tools), &args);
-    assert_eq!(ran.code, Some(3), "{ran:?}");
-    let report = report(&ran);
+    let ran = differential(out.folder(), Some(tools.folder()), &args);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let report = ran.parsed();
     for (kind, target) in [
         ("calculator", "fuzz_measure_calc"),
         ("undamaged", "fuzz_measure_image"),
@@ -174,7 +171,7 @@ esac"#,
         let found = group["found"].as_array().unwrap();
         assert!(!found.is_empty(), "{group}");
         let path = Path::new(found[0]["path"].as_str().unwrap());
-        assert_eq!(path.parent(), Some(out.join(target).as_path()));
+        assert_eq!(path.parent(), Some(&*out.path(target)));
         // What was saved is a case of the target, and nothing is wrong with us.
         let input = fs::read(path).unwrap();
         let target = targets::find(target).unwrap();
@@ -183,9 +180,9 @@ esac"#,
         assert!(words.contains("qemu-img"), "{words}");
     }
     // All that is left of the first question is what matters; of the image, a unit of data.
-    let said = report.to_string();
-    assert!(said.contains("a disk of 0 bytes with []"), "{said}");
-    let images = fs::read_dir(out.join("fuzz_measure_image")).unwrap();
+    let text = report.to_string();
+    assert!(text.contains("a disk of 0 bytes with []"), "{text}");
+    let images = fs::read_dir(out.path("fuzz_measure_image")).unwrap();
     let shortest = images
         .map(|entry| fs::read(entry.unwrap().path()).unwrap())
         .map(|input| input.iter().filter(|byte| **byte != 0).count())
@@ -194,7 +191,7 @@ esac"#,
 }
 
 #[test]
-fn a_tool_that_crashes_or_hangs_says_nothing() {
+fn a_case_with_a_tool_that_crashes_or_hangs_is_inconclusive() {
     for (script, why) in [
         (
             r#"[ "$1" = --version ] && real "$@" && exit; kill -ABRT $$"#,
@@ -205,32 +202,32 @@ fn a_tool_that_crashes_or_hangs_says_nothing() {
             "takes more than 1s",
         ),
     ] {
-        let (_kept, out) = folder();
-        let (_tools, tools) = qemu_img_that(script);
+        let out = Bench::new();
+        let tools = qemu_img_that(script);
         let args = ["--formats", "raw", "--cases", "1", "--limit", "1s"];
-        let ran = differential(&out, Some(&tools), &args);
-        assert_eq!(ran.code, Some(1), "{ran:?}");
+        let ran = differential(out.folder(), Some(tools.folder()), &args);
+        assert_eq!(ran.code, 1, "{ran:?}");
         assert!(
             ran.stderr
                 .contains("not one calculator case was conclusive")
         );
-        let report = report(&ran);
+        let report = ran.parsed();
         let group = &groups(&report)[0];
         assert_eq!((&group["agree"], &group["differ"]), (&0.into(), &0.into()));
         assert!(group["why-inconclusive"][0].as_str().unwrap().contains(why));
-        assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(out.folder()).unwrap().count(), 0);
     }
 }
 
 #[test]
 fn without_qemu_nothing_is_judged() {
-    let (_kept, empty) = folder();
+    let empty = Bench::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_images"));
     command
         .args(["differential", "--cases", "1"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("PATH", &empty);
+        .env("PATH", empty.folder());
     let ran = run(command, LIMIT);
-    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stderr.contains("install qemu-utils"), "{ran:?}");
 }

@@ -1,12 +1,11 @@
 //! `images measure` for raw and qcow2, against `qemu-img measure`.
 //!
-//! How a source is read, with its holes and its backing files, is in `measure_holes` and `measure_chain`.
+//! How a source is read, with its holes and its backing files, is in `measure_holes`, `measure_chain` and
+//! `measure_random`.
 
 mod qemu;
 
-use qemu::{
-    Compared, assert_refused, folder, make, make_sources, qemu_img, qemu_img_ok, same_answer, tool,
-};
+use qemu::Bench;
 
 const QCOW2_OPTIONS: [&str; 22] = [
     "compat=1.1",
@@ -35,16 +34,11 @@ const QCOW2_OPTIONS: [&str; 22] = [
 
 #[test]
 fn an_empty_disk_of_any_size_with_any_option() {
-    let (_guard, folder) = folder();
-    let mut compared = Compared(0);
+    let bench = Bench::new();
     // The L1 table of 512-byte clusters ends at 128 GiB.
     for size in ["0", "1", "513", "64k", "1M", "1.1M", "10G", "128G"] {
         for options in QCOW2_OPTIONS {
-            same_answer(
-                &folder,
-                &["-O", "qcow2", "--size", size, "-o", options],
-                &mut compared,
-            );
+            bench.same(&format!("-O qcow2 --size {size} -o {options}"));
         }
         for args in [
             "-O qcow2 --output json",
@@ -54,153 +48,152 @@ fn an_empty_disk_of_any_size_with_any_option() {
             "-O raw -o preallocation=falloc -U",
             "-Oqcow2 -ocluster_size=4k -o refcount_bits=8",
         ] {
-            let args: Vec<_> = args.split_whitespace().chain(["--size", size]).collect();
-            same_answer(&folder, &args, &mut compared);
+            bench.same(&format!("{args} --size {size}"));
         }
     }
-    compared.at_least(220, "empty disks");
 }
 
 #[test]
 fn a_qcow2_with_luks_has_room_for_its_header() {
-    let (_guard, folder) = folder();
-    let mut compared = Compared(0);
+    let bench = Bench::new();
+    let secret = "secret,id=sec0,data=x";
     let json = r#"{"qom-type":"secret","id":"sec0","data":"x"}"#;
+    let longer = format!("qom-type={secret}");
     // qemu-img makes a LUKS header for each, which takes it seconds.
     for (object, options) in [
         (json, ""),
-        ("secret,id=sec0,data=x", ",encrypt.cipher-alg=aes-128"),
+        (secret, ",encrypt.cipher-alg=aes-128"),
         (
-            "qom-type=secret,id=sec0,data=x",
+            &longer,
             ",encrypt.cipher-alg=serpent-192,encrypt.hash-alg=sha512",
         ),
         (
-            "secret,id=sec0,data=x",
+            secret,
             ",encrypt.cipher-alg=cast5-128,encrypt.cipher-mode=cbc",
         ),
         (
-            "secret,id=sec0,data=x",
+            secret,
             ",encrypt.cipher-mode=cbc,encrypt.ivgen-alg=essiv,encrypt.ivgen-hash-alg=sha256",
         ),
-        ("secret,id=sec0,data=x", ",cluster_size=2M,compat=0.10"),
+        (secret, ",cluster_size=2M,compat=0.10"),
     ] {
-        let options =
-            format!("encrypt.format=luks,encrypt.key-secret=sec0,encrypt.iter-time=10{options}");
-        let args = [
-            "--object", object, "-O", "qcow2", "--size", "3M", "-o", &options,
-        ];
-        same_answer(&folder, &args, &mut compared);
+        let luks = "encrypt.format=luks,encrypt.key-secret=sec0,encrypt.iter-time=10";
+        bench.same(&format!(
+            "--object {object} -O qcow2 --size 3M -o {luks}{options}"
+        ));
     }
-    compared.at_least(6, "LUKS");
 }
 
 #[test]
 fn sizes_are_read_as_qemu_img_reads_them() {
-    let (_guard, folder) = folder();
-    let mut compared = Compared(0);
+    let bench = Bench::new();
     for size in [
+        "0",
+        "1048576",
+        "010",
         "+5",
         " 1",
         "\t7",
-        "1.",
-        "1.0b",
-        "1.1k",
-        "0.1E",
-        "9.3k",
-        "1.k",
+        "1b",
         "1B",
+        "1.",
+        "1.0",
+        "1.0b",
+        "1.k",
+        "1.1k",
+        "9.3k",
+        "0.1E",
+        "1k",
+        "1K",
         "1m",
+        "1.5G",
         "7.99999E",
         "1t",
         "1p",
         "1e",
-        "010",
         "0x10",
-        "0X20",
+        "0X1f",
         "9223372036854775295",
     ] {
-        same_answer(&folder, &["--size", size], &mut compared);
+        bench.same(&format!("--size '{size}'"));
     }
     // qemu-img 7.2 wants a digit before the point, later ones do not.
-    let ours = tool(&folder, "measure --size .5G");
-    let theirs = qemu_img(&folder, "measure --size 0.5G");
-    assert_eq!(ours.stdout, theirs.stdout, "{ours:?}");
-    compared.0 += 1;
+    bench.same_as("--size .5G", "--size 0.5G");
     // More digits than a fraction of 64 bits holds: qemu-img 10.0 answers as for 2k, 7.2 as for 1k.
-    let ours = tool(&folder, "measure --size 1.99999999999999999999k");
-    let theirs = qemu_img(&folder, "measure --size 2k");
-    assert_eq!(ours.stdout, theirs.stdout, "{ours:?}");
-    compared.0 += 1;
+    bench.same_as("--size 1.99999999999999999999k", "--size 2k");
     for size in [
         "",
+        " ",
         ".",
         ".1",
         "1.5",
+        "1.5b",
+        "x",
         "1x",
         "1e3",
+        "1.e3",
         "1KB",
+        "1kk",
         "-1",
         "-0",
+        " -1k",
         "- 1",
+        "--1",
+        "+-1",
         "1 ",
+        "1.5 k",
         "1.5.5k",
+        "1,5k",
         "0x",
-        "0xfg",
-        "0x10k",
         "inf",
         "nan",
+        "٣",
         "8E",
+        "16E",
         "9223372036854775808",
+        "18446744073709551616",
         "99999999999999999999",
+    ] {
+        let args = format!("--size '{size}'");
+        bench.both_refuse(&format!("measure {args}"), &args);
+    }
+    // qemu-img 7.2 still takes a suffix behind hexadecimal digits, and warns; and reads fewer digits of a fraction.
+    for size in [
+        "0xfg",
+        "0x10k",
+        "0x10000000000000000",
         "7.9999999999999999999E",
     ] {
-        let args = ["measure", "--size", size];
-        let theirs = qemu_img(&folder, &args);
-        // qemu-img 7.2 still takes a suffix behind hexadecimal digits, and warns; and reads fewer digits
-        // of a fraction.
-        let once_taken = ["0xfg", "0x10k", "7.9999999999999999999E"].contains(&size);
-        assert!(theirs.code != Some(0) || once_taken, "{size:?}: {theirs:?}");
-        assert_refused(&tool(&folder, &args), &args);
-        compared.0 += 1;
+        bench.refused(&format!("measure --size {size}"), &["--size"]);
     }
-    compared.at_least(42, "sizes as texts");
 }
 
 #[test]
 fn a_copy_of_an_image_as_raw_and_qcow2() {
-    let (_guard, folder) = folder();
-    let mut compared = Compared(0);
-    for (format, name) in make_sources(&folder) {
+    let bench = Bench::new();
+    for (format, name) in bench.make_sources() {
         for options in QCOW2_OPTIONS {
-            same_answer(
-                &folder,
-                &["-O", "qcow2", "-o", options, name],
-                &mut compared,
-            );
+            bench.same(&format!("-O qcow2 -o {options} {name}"));
         }
-        for args in [
-            &["-f", format, name][..],
-            &["-O", "raw", "--output", "json", name],
-            &["-O", "qcow2", "--output", "json", "-f", format, name],
-            &["-O", "qcow2", "-f", "raw", name],
-        ] {
-            same_answer(&folder, args, &mut compared);
-        }
+        bench.same(&format!("-f {format} {name}"));
+        bench.same(&format!("-O raw --output json {name}"));
+        bench.same(&format!("-O qcow2 --output json -f {format} {name}"));
+        bench.same(&format!("-O qcow2 -f raw {name}"));
     }
-    compared.at_least(250, "copies as raw and qcow2");
+    bench.compared(250, "copies as raw and qcow2");
 }
 
 /// qemu-img takes all of a VHDX for data, which is right only for a full one.
 #[test]
 fn a_copy_of_a_vhd_or_a_full_vhdx() {
-    let (_guard, folder) = folder();
-    let mut compared = Compared(0);
+    let bench = Bench::new();
     let some = ["write -P 1 0 64k", "write -P 2 5M 3M"];
     let all = ["write -P 1 0 16M"];
     for (format, options, name, writes) in [
         ("vpc", "", "some.vhd", &some[..]),
         ("vpc", "force_size=on", "forced.vhd", &some),
         ("vpc", "subformat=fixed,force_size=on", "fixed.vhd", &some),
+        ("vpc", "subformat=fixed", "rounded.vhd", &some),
         ("vpc", "force_size=on", "full.vhd", &all),
         (
             "vpc",
@@ -211,86 +204,58 @@ fn a_copy_of_a_vhd_or_a_full_vhdx() {
         ("vhdx", "", "full.vhdx", &all),
         ("vhdx", "block_size=1M", "1m.vhdx", &all),
     ] {
-        make(&folder, format, options, name, "16M", writes);
+        bench.make(format, options, name, "16M", writes);
         // qemu-img does not detect a fixed VHD.
+        let named = format!("-f {format} {name}");
+        bench.same(&named);
         for options in [
             "cluster_size=4k",
             "cluster_size=2M",
             "preallocation=metadata",
             "compat=0.10",
         ] {
-            same_answer(
-                &folder,
-                &["-f", format, "-O", "qcow2", "-o", options, name],
-                &mut compared,
-            );
+            bench.same(&format!("-O qcow2 -o {options} {named}"));
         }
-        same_answer(&folder, &["-f", format, name], &mut compared);
-        let ours = tool(&folder, &format!("measure -O qcow2 {name}"));
-        let named = tool(&folder, &format!("measure -f {format} -O qcow2 {name}"));
-        assert_eq!(ours.stdout, named.stdout, "{name} is detected");
+        bench.same_as(&format!("-O qcow2 {name}"), &format!("-O qcow2 {named}"));
     }
-    compared.at_least(35, "VHD and full VHDX sources");
 }
 
 #[test]
 fn dirty_bitmaps_are_a_third_number() {
-    let (_guard, folder) = folder();
-    let mut compared = Compared(0);
-    let writes = ["write -P 1 0 64k"];
-    make(&folder, "qcow2", "", "a.qcow2", "100M", &writes);
-    let measure = |compared: &mut Compared| {
+    let bench = Bench::new();
+    bench.make("qcow2", "", "a.qcow2", "100M", &["write -P 1 0 64k"]);
+    let measure = || {
         for options in [
             "cluster_size=64k",
             "cluster_size=512",
             "cluster_size=2M",
             "compat=0.10",
         ] {
-            same_answer(
-                &folder,
-                &["-O", "qcow2", "-o", options, "a.qcow2"],
-                compared,
-            );
+            bench.same(&format!("-O qcow2 -o {options} a.qcow2"));
         }
-        same_answer(
-            &folder,
-            &["-O", "qcow2", "--output", "json", "a.qcow2"],
-            compared,
-        );
-        same_answer(&folder, &["--output", "json", "a.qcow2"], compared);
+        bench.same("-O qcow2 --output json a.qcow2");
+        bench.same("--output json a.qcow2");
     };
-    measure(&mut compared);
-    for (name, granularity) in [("first", "512"), ("the-second", "64k"), ("x", "1M")] {
-        qemu_img_ok(
-            &folder,
-            &format!("bitmap --add -g {granularity} a.qcow2 {name}"),
-        );
-        measure(&mut compared);
+    measure();
+    for added in [
+        "-g 512 a.qcow2 first",
+        "-g 64k a.qcow2 the-second",
+        "-g 1M a.qcow2 x",
+        "--disable a.qcow2 off",
+    ] {
+        bench.img_ok(&format!("bitmap --add {added}"));
+        measure();
     }
-    qemu_img_ok(&folder, "bitmap --add --disable a.qcow2 disabled");
-    measure(&mut compared);
     // One that was in use when the writer died counts, though it would not be copied.
-    let mut image = std::fs::read(folder.join("a.qcow2")).unwrap();
-    let entry = directory_entry_of(&image, b"the-second");
-    image[entry + 15] |= 1;
-    std::fs::write(folder.join("a.qcow2"), &image).unwrap();
-    measure(&mut compared);
+    let entry = bench.find("a.qcow2", b"the-second") - 24;
+    let image = bench.read("a.qcow2");
+    bench.patch("a.qcow2", entry + 15, &[image[entry + 15] | 1]);
+    measure();
     // None counts when a writer who knew none has been at the image.
-    image[95] &= !1;
-    std::fs::write(folder.join("a.qcow2"), &image).unwrap();
-    measure(&mut compared);
+    bench.patch("a.qcow2", 95, &[image[95] & !1]);
+    measure();
     // A directory that ends too early is an error for both.
-    image[95] |= 1;
-    image[entry + 19] = 0xff;
-    std::fs::write(folder.join("a.qcow2"), &image).unwrap();
-    let args = ["measure", "-O", "qcow2", "a.qcow2"];
-    assert_ne!(qemu_img(&folder, &args).code, Some(0));
-    assert_refused(&tool(&folder, &args), &args);
-    compared.at_least(42, "with bitmaps");
-}
-
-/// Where the bitmap directory's entry of that name begins.
-fn directory_entry_of(image: &[u8], name: &[u8]) -> usize {
-    let at = image.windows(name.len()).rposition(|window| window == name);
-    at.unwrap() - 24
+    bench.patch("a.qcow2", 95, &[image[95] | 1]);
+    bench.patch("a.qcow2", entry + 19, &[0xff]);
+    bench.both_refuse("measure -O qcow2 a.qcow2", "-O qcow2 a.qcow2");
 }

@@ -3,51 +3,56 @@
 
 mod qemu;
 
-use qemu::{Compared, assert_refused, folder, make, qemu_img, qemu_img_ok, tool};
+use std::collections::BTreeSet;
+
+use qemu::Bench;
 
 #[test]
 fn what_qemu_img_measure_refuses_is_refused() {
-    let (_guard, folder) = folder();
-    make(&folder, "qcow2", "", "a.qcow2", "1M", &[]);
-    let mut compared = Compared(0);
+    let bench = Bench::new();
+    bench.make("qcow2", "", "a.qcow2", "1M", &[]);
     for args in [
-        &[][..],
-        &["a.qcow2", "a.qcow2"],
-        &["--size", "1M", "a.qcow2"],
-        &["--size", "1M", "-f", "raw"],
-        &["--size", "1M", "--own-layer"],
-        &["--size", "1M", "-l", "x"],
-        &["--size", "1M", "--image-opts"],
-        &["--size", "1M", "--object", "x"],
-        &["--size", "1M", "--object", "secret,id=s"],
-        &["--size", "1M", "--output", "xml"],
-        &["--size", "1M", "-O", "nosuch"],
-        &["-f", "nosuch", "a.qcow2"],
-        &["-f", "vmdk", "a.qcow2"],
-        &["-f", "vpc", "a.qcow2"],
-        &["-f", "vhdx", "a.qcow2"],
-        &["-l", "x", "a.qcow2"],
-        &["nosuch.qcow2"],
-        &["--size", "1M", "-O", "raw", "-o", "nosuch=1"],
-        &["--size", "1M", "-O", "raw", "-o", "cluster_size=4k"],
-        &["--size", "129G", "-O", "qcow2", "-o", "cluster_size=512"],
-        &["--size", "3P", "-O", "qcow2"],
+        "",
+        "a.qcow2 a.qcow2",
+        "--size 1M a.qcow2",
+        "--size 1M -f raw",
+        "--size 1M --own-layer",
+        "--size 1M -l x",
+        "--size 1M --image-opts",
+        "--size 1M --object x",
+        "--size 1M --object secret,id=s",
+        "--size 1M --object secret,data=x",
+        "--size 1M --object secret,id=1,data=x",
+        "--size 1M --object secret,id=s,data=x,file=y",
+        "--size 1M --object secret,id=s,data=x,format=hex",
+        "--size 1M --object secret,id=s,data=x,color=red",
+        "--size 1M --object {",
+        "--size 1M --output xml",
+        "--size 1M -O nosuch",
+        "-f nosuch a.qcow2",
+        "-f vmdk a.qcow2",
+        "-f vpc a.qcow2",
+        "-f vhdx a.qcow2",
+        "-l x a.qcow2",
+        "nosuch.qcow2",
+        "--size 1M -O raw -o nosuch=1",
+        "--size 1M -O raw -o cluster_size=4k",
+        "--size 129G -O qcow2 -o cluster_size=512",
+        "--size 3P -O qcow2",
     ] {
-        let args = [&["measure"], args].concat();
-        let theirs = qemu_img(&folder, &args);
-        assert_ne!(theirs.code, Some(0), "{args:?}: {theirs:?}");
-        assert_refused(&tool(&folder, &args), &args);
-        compared.0 += 1;
+        bench.both_refuse(&format!("measure {args}"), args);
     }
     for options in [
         "",
         ",",
         "cluster_size=4k,",
         ",cluster_size=4k",
+        " cluster_size=4k",
         "nosuch",
         "=4k",
         "cluster_size=",
         "cluster_size=x",
+        "cluster_size=x,cluster_size=4k",
         "cluster_size=-1",
         "cluster_size=0",
         "cluster_size=256",
@@ -58,6 +63,8 @@ fn what_qemu_img_measure_refuses_is_refused() {
         "refcount_bits=0",
         "refcount_bits=128",
         "refcount_bits=-1",
+        "refcount_bits=+-1",
+        "refcount_bits=09",
         "refcount_bits=1k",
         "refcount_bits=16.0",
         "refcount_bits=",
@@ -79,153 +86,176 @@ fn what_qemu_img_measure_refuses_is_refused() {
         "encrypt.format=luks,encrypt.cipher-alg=foo",
         "encrypt.iter-time=x",
     ] {
-        let args = ["measure", "--size", "1M", "-O", "qcow2", "-o", options];
-        let theirs = qemu_img(&folder, &args);
-        assert_ne!(theirs.code, Some(0), "{options:?}: {theirs:?}");
-        assert_refused(&tool(&folder, &args), &args);
-        compared.0 += 1;
+        let args = format!("--size 1M -O qcow2 -o '{options}'");
+        bench.both_refuse(&format!("measure {args}"), &args);
     }
-    compared.at_least(58, "refusals");
 }
 
 /// `qemu-img measure` does not look at everything that `create` looks at, or does not know the format.
 #[test]
-fn what_qemu_img_create_refuses_is_refused_and_what_it_takes_is_taken() {
-    let (_guard, folder) = folder();
-    make(&folder, "vmdk", "", "base.vmdk", "1M", &[]);
-    let mut compared = Compared(0);
-    for (format, refused) in [
+fn what_qemu_img_create_refuses_is_refused() {
+    let bench = Bench::new();
+    bench.make("vmdk", "", "base.vmdk", "1M", &[]);
+    for (format, options) in [
+        ("raw", "preallocation=metadata"),
+        ("raw", "preallocation=foo"),
+        ("raw", "subformat=fixed"),
+        ("qcow2", "compat=0.10,lazy_refcounts=on"),
+        ("qcow2", "compat=0.10,extended_l2=on"),
+        ("qcow2", "compat=0.10,data_file=d"),
+        ("qcow2", "compat=0.10,compression_type=zstd"),
+        ("qcow2", "compression_type=lz4"),
+        ("qcow2", "data_file_raw=on"),
+        ("qcow2", "data_file="),
+        ("qcow2", "backing_fmt=raw"),
+        ("qcow2", "backing_file=,backing_fmt=raw"),
         (
-            "raw",
-            &[
-                "preallocation=metadata",
-                "preallocation=foo",
-                "subformat=fixed",
-            ][..],
+            "qcow2",
+            "backing_file=base.vmdk,backing_fmt=vmdk,preallocation=full",
         ),
         (
             "qcow2",
-            &[
-                "compat=0.10,lazy_refcounts=on",
-                "compat=0.10,extended_l2=on",
-                "compat=0.10,data_file=d",
-                "compat=0.10,compression_type=zstd",
-                "compression_type=lz4",
-                "data_file_raw=on",
-                "data_file=",
-                "backing_fmt=raw",
-                "backing_file=,backing_fmt=raw",
-                "backing_file=base.vmdk,backing_fmt=vmdk,preallocation=full",
-                "backing_file=base.vmdk,backing_fmt=vmdk,data_file=d,data_file_raw=on",
-                "encryption=on",
-                "encrypt.format=aes",
-                "encrypt.format=foo",
-                "encrypt.cipher-alg=aes-128",
-                "encrypt.key-secret=s",
-            ],
+            "backing_file=base.vmdk,backing_fmt=vmdk,data_file=d,data_file_raw=on",
         ),
+        ("qcow2", "encryption=on"),
+        ("qcow2", "encrypt.format=aes"),
+        ("qcow2", "encrypt.format=foo"),
+        ("qcow2", "encrypt.cipher-alg=aes-128"),
+        ("qcow2", "encrypt.key-secret=s"),
+        ("vmdk", "subformat=thin"),
+        ("vmdk", "subformat="),
+        ("vmdk", "adapter_type=scsi"),
+        ("vmdk", "adapter_type=LSILogic"),
+        ("vmdk", "compat6=maybe"),
+        ("vmdk", "compat6=on,hwversion=4"),
+        ("vmdk", "zeroed_grain=on,subformat=monolithicFlat"),
+        ("vmdk", "backing_fmt=raw"),
+        ("vmdk", "backing_file=base.vmdk,backing_fmt=raw"),
         (
             "vmdk",
-            &[
-                "subformat=thin",
-                "subformat=",
-                "adapter_type=scsi",
-                "adapter_type=LSILogic",
-                "compat6=maybe",
-                "compat6=on,hwversion=4",
-                "zeroed_grain=on,subformat=monolithicFlat",
-                "backing_fmt=raw",
-                "backing_file=base.vmdk,backing_fmt=raw",
-                "backing_file=base.vmdk,backing_fmt=vmdk,subformat=monolithicFlat",
-                "grain_size=4k",
-            ],
+            "backing_file=base.vmdk,backing_fmt=vmdk,subformat=monolithicFlat",
         ),
-        (
-            "vpc",
-            &[
-                "subformat=Fixed",
-                "subformat=",
-                "force_size=x",
-                "block_size=1M",
-            ],
-        ),
-        (
-            "vhdx",
-            &[
-                "subformat=thin",
-                "block_size=3M",
-                "block_size=24M",
-                "block_size=8193k",
-                "block_size=-1",
-                "block_size=1M+1",
-                "log_size=0",
-                "log_size=4G",
-                "log_size=5G",
-                "block_state_zero=x",
-            ],
-        ),
+        ("vmdk", "grain_size=4k"),
+        ("vpc", "subformat=Fixed"),
+        ("vpc", "subformat="),
+        ("vpc", "force_size=x"),
+        ("vpc", "block_size=1M"),
+        ("vhdx", "subformat=thin"),
+        ("vhdx", "block_size=3M"),
+        ("vhdx", "block_size=24M"),
+        ("vhdx", "block_size=8193k"),
+        ("vhdx", "block_size=-1"),
+        ("vhdx", "block_size=1M+1"),
+        ("vhdx", "log_size=0"),
+        ("vhdx", "log_size=4G"),
+        ("vhdx", "log_size=5G"),
+        ("vhdx", "block_state_zero=x"),
     ] {
-        for options in refused {
-            let create = ["create", "-f", format, "-o", options, "refused.img", "1M"];
-            let theirs = qemu_img(&folder, &create);
-            assert_ne!(theirs.code, Some(0), "{create:?}: {theirs:?}");
-            let args = ["measure", "--size", "1M", "-O", format, "-o", options];
-            assert_refused(&tool(&folder, &args), &args);
-            compared.0 += 1;
-        }
+        let create = format!("create -f {format} -o {options} refused.img 1M");
+        bench.both_refuse(&create, &format!("--size 1M -O {format} -o {options}"));
     }
+}
+
+#[test]
+fn what_qemu_img_create_takes_is_taken_where_there_is_one_answer() {
+    let bench = Bench::new();
+    bench.make("vmdk", "", "base.vmdk", "1M", &[]);
+    let base = "backing_file=base.vmdk,backing_fmt=vmdk";
+    let on_base = format!("{base},preallocation=metadata,extended_l2=on");
     for (format, options) in [
         ("qcow2", "compat=0.10,compression_type=zlib"),
-        (
-            "qcow2",
-            "backing_file=base.vmdk,backing_fmt=vmdk,preallocation=metadata,extended_l2=on",
-        ),
+        ("qcow2", &on_base),
         ("vmdk", "adapter_type=legacyESX,toolsversion=x,hwversion="),
         ("vmdk", "compat6=on"),
-        ("vmdk", "backing_file=base.vmdk,backing_fmt=vmdk"),
+        ("vmdk", base),
         ("vpc", "force_size"),
         ("vhdx", "block_state_zero=off"),
     ] {
-        qemu_img_ok(
-            &folder,
-            &format!("create -q -f {format} -o {options} taken.img 1M"),
-        );
-        let args = ["measure", "--size", "1M", "-O", format, "-o", options];
-        let ours = tool(&folder, &args);
-        assert!(ours.succeeded(), "{args:?}: {ours:?}");
-        compared.0 += 1;
+        bench.img_ok(&format!("create -q -f {format} -o {options} taken.img 1M"));
+        bench.tool_ok(&format!("measure --size 1M -O {format} -o {options}"));
     }
     // Refused for reasons of our own: qemu-img makes these, but there is no one answer.
-    for (format, options) in [
-        ("vmdk", "subformat=twoGbMaxExtentSparse"),
-        ("vmdk", "subformat=twoGbMaxExtentFlat"),
-        ("vhdx", "subformat=fixed"),
+    let measure = "measure -O";
+    for (options, reason) in [
+        (
+            "vmdk --size 1M -o subformat=twoGbMaxExtentSparse",
+            "several files",
+        ),
+        (
+            "vmdk --size 1M -o subformat=twoGbMaxExtentFlat",
+            "several files",
+        ),
+        ("vhdx --size 1M -o subformat=fixed", "cannot be answered"),
+        (&format!("vmdk -o {base} base.vmdk"), "depends on the base"),
     ] {
-        let args = ["measure", "--size", "1M", "-O", format, "-o", options];
-        assert_refused(&tool(&folder, &args), &args);
+        bench.refused(&format!("{measure} {options}"), &[reason]);
     }
-    compared.at_least(51, "options of create");
+}
+
+/// The reason names the option.
+#[test]
+fn what_is_refused_is_named() {
+    let bench = Bench::new();
+    for (options, named) in [
+        ("raw -o preallocation=metadata", "preallocation"),
+        ("qcow2 -o ,", "invalid option list"),
+        ("qcow2 -o nosuch=1", "\"nosuch\""),
+        ("qcow2 -o refcount_bits=1k", "whole number"),
+        ("qcow2 -o extended_l2=1", "on or off"),
+        ("qcow2 -o cluster_size=x", "cluster_size=\"x\""),
+        ("qcow2 -o cluster_size=-1", "from 0"),
+        ("qcow2 -o cluster_size=256", "cluster_size"),
+        ("qcow2 -o refcount_bits=256", "refcount_bits"),
+        ("qcow2 -o preallocation=foo", "off, metadata, falloc, full"),
+        ("qcow2 -o compat=0.10,data_file=d", "compat=1.1"),
+        ("qcow2 -o extended_l2,cluster_size=8k", "16k"),
+        ("qcow2 -o backing_file=", "name is missing"),
+        ("qcow2 -o encryption", "key-secret"),
+        ("qcow2 -o encrypt.key-secret=s", "encrypt.format is missing"),
+        ("qcow2 -o encrypt.format=rot13", "luks or aes"),
+        (
+            "qcow2 -o encrypt.format=luks,encrypt.key-secret=t",
+            "no --object",
+        ),
+        (
+            "qcow2 -o encrypt.format=aes,encrypt.hash-alg=md5",
+            "hash-alg",
+        ),
+        (
+            "qcow2 -o encrypt.format=luks,encrypt.cipher-alg=3des",
+            "cipher-alg",
+        ),
+        (
+            "qcow2 -o encrypt.format=luks,encrypt.cipher-alg=cast5-128",
+            "xts",
+        ),
+        ("vmdk -o compat6,hwversion=4", "compat6"),
+        ("vpc -o subformat=differencing", "subformat"),
+        ("vhdx -o log_size=4G", "log_size"),
+    ] {
+        bench.refused(&format!("measure --size 1M -O {options}"), &[named]);
+    }
 }
 
 #[test]
 fn help_on_options_lists_those_of_qemu_img() {
-    let (_guard, folder) = folder();
+    let bench = Bench::new();
     for format in ["raw", "qcow2", "vmdk", "vpc", "vhdx"] {
-        let names = |text: &str| {
-            let names = text.lines().filter_map(|line| {
-                let name = line.strip_prefix("  ")?.split(['=', ' ']).next()?;
-                Some(name.to_owned())
-            });
-            names.collect::<std::collections::BTreeSet<_>>()
+        let names = |text: &str| -> BTreeSet<String> {
+            let lines = text.lines().filter_map(|line| line.strip_prefix("  "));
+            let names = lines.filter_map(|line| line.split(['=', ' ']).next());
+            names.map(str::to_owned).collect()
         };
-        let theirs = qemu_img_ok(&folder, &format!("create -f {format} -o help"));
-        let ours = tool(&folder, &format!("measure -O {format} -o help"));
-        assert!(ours.succeeded(), "{ours:?}");
-        let (mut theirs, ours) = (names(&theirs.stdout), names(&ours.stdout));
+        let mut theirs = names(&bench.img_ok(&format!("create -f {format} -o help")).stdout);
         if format == "raw" {
             // An option of the file below, which only a file's name brings into the list.
             theirs.insert("preallocation".to_owned());
         }
+        let ours = names(
+            &bench
+                .tool_ok(&format!("measure -O {format} -o help"))
+                .stdout,
+        );
         assert_eq!(ours, theirs, "{format}");
     }
 }

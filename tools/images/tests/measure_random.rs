@@ -3,14 +3,12 @@
 
 mod qemu;
 
-use std::path::Path;
-
 use fastrand::Rng;
 use images::differential::draw::pick;
-use qemu::{Compared, folder, map, punch, qemu_img_ok, qemu_io, same_answer, same_own_layer};
+use qemu::Bench;
 
 /// How many chains are made. Each image of a chain is measured.
-const CHAINS: u64 = 40;
+const CHAINS: u64 = 45;
 
 const QCOW2: [&str; 12] = [
     "cluster_size=512",
@@ -28,47 +26,43 @@ const QCOW2: [&str; 12] = [
 ];
 
 /// Formats and options of an image that is no overlay. A VHDX is left out: qemu-img takes all of it for data.
-const BASES: [(&str, &str); 5] = [
+const BASES: [(&str, &str); 6] = [
     ("raw", "preallocation=off"),
     ("vmdk", "adapter_type=ide"),
     ("vmdk", "zeroed_grain=on"),
     ("vpc", "force_size=on"),
     ("vpc", "force_size=on,subformat=fixed"),
+    ("vpc", "subformat=fixed"),
 ];
 
 /// An image: its format and the file's name.
 type Image = (&'static str, String);
 
-fn make_image(random: &mut Rng, folder: &Path, name: String, base: Option<&Image>) -> Image {
+fn make_image(random: &mut Rng, bench: &Bench, name: String, base: Option<&Image>) -> Image {
+    let mut size = (1 + random.u64(..12_000)) * 512;
     let (format, options) = match base {
-        Some(("vmdk", _)) if random.u64(..2) == 0 => ("vmdk", "zeroed_grain=on"),
-        Some(_) => {
-            let without_preallocation = &QCOW2[..8];
-            ("qcow2", pick(random, without_preallocation))
+        Some(("vmdk", base)) if random.bool() => {
+            // QEMU wants a parent of the same size.
+            size = bench.virtual_size("vmdk", base);
+            ("vmdk", "zeroed_grain=on")
         }
-        None if random.u64(..2) == 0 => pick(random, &BASES),
+        // Without preallocation.
+        Some(_) => ("qcow2", pick(random, &QCOW2[..8])),
+        None if random.bool() => pick(random, &BASES),
         None => ("qcow2", pick(random, &QCOW2)),
     };
-    // QEMU wants a parent of the same size.
-    let size = if format == "vmdk" && base.is_some() {
-        let base = base.map(|(_, name)| name.as_str()).unwrap();
-        qemu_img_ok(folder, &format!("info --output json {base}")).number("virtual-size")
-    } else {
-        (1 + random.u64(..12_000)) * 512
-    };
-    let size_text = size.to_string();
-    let mut create = vec!["create", "-q", "-f", format, "-o", options];
-    if let Some((base_format, base)) = base {
-        create.extend(["-b", base, "-F", base_format]);
-    }
-    create.extend([name.as_str(), &size_text]);
-    qemu_img_ok(folder, &create);
-    change(random, folder, format, &name, size);
+    let on = base.map_or(String::new(), |(format, base)| {
+        format!("-b {base} -F {format}")
+    });
+    bench.img_ok(&format!(
+        "create -q -f {format} -o {options} {on} {name} {size}"
+    ));
+    change(random, bench, format, &name, size);
     (format, name)
 }
 
 /// Writes, zeroes and discards, and makes holes where data lies in the file.
-fn change(random: &mut Rng, folder: &Path, format: &str, name: &str, size: u64) {
+fn change(random: &mut Rng, bench: &Bench, format: &str, name: &str, size: u64) {
     for _ in 0..random.u64(..6) {
         let (unit, most) = pick(random, &[(512, 200), (4096, 60), (65536, 20)]);
         let at = random.u64(..size.div_ceil(unit)) * unit;
@@ -79,52 +73,43 @@ fn change(random: &mut Rng, folder: &Path, format: &str, name: &str, size: u64) 
             ("qcow2", 2) => "discard",
             _ => "write -P 1",
         };
-        qemu_io(folder, format, name, &[&format!("{kind} {at} {length}")]);
+        bench.io(format, name, &[&format!("{kind} {at} {length}")]);
     }
-    if random.u64(..2) == 0 {
+    let places = bench.places(format, name);
+    if places.is_empty() || random.bool() {
         return;
     }
-    let extents = map(folder, format, name).into_iter();
-    let own = extents.filter(|extent| extent.is_own && extent.is_data);
-    let places: Vec<_> = own
-        .filter_map(|extent| Some((extent.place?, extent.length)))
-        .collect();
     for _ in 0..random.u64(..12) {
-        let Some((place, length)) = (!places.is_empty()).then(|| pick(random, &places)) else {
-            return;
-        };
+        let (place, length) = pick(random, &places);
         // Any bytes, or whole blocks of the file system.
         let unit = pick(random, &[1, 4096]);
         let start = (place + random.u64(..length)).next_multiple_of(unit);
         let end = (start + 1 + random.u64(..length)).min(place + length) / unit * unit;
         if start < end {
-            punch(folder, name, start, end - start);
+            bench.punch(name, start, end - start);
         }
     }
 }
 
 #[test]
 fn random_images_and_chains() {
-    let (_guard, folder) = folder();
-    let mut compared = Compared(0);
+    let bench = Bench::new();
     for seed in 0..CHAINS {
         let mut random = Rng::with_seed(seed);
         let depth = 1 + random.u64(..4);
         let mut top: Option<Image> = None;
         for nth in 0..depth {
-            let name = format!("{seed}-{nth}");
-            let image = make_image(&mut random, &folder, name, top.as_ref());
+            let image = make_image(&mut random, &bench, format!("{seed}-{nth}"), top.as_ref());
             let (format, name) = &image;
             for options in ["cluster_size=512", "cluster_size=64k", "cluster_size=2M"] {
-                let args = ["-O", "qcow2", "-o", options];
-                let all = [&args[..], &["-f", format, name]].concat();
-                same_answer(&folder, &all, &mut compared);
+                let options = format!("-O qcow2 -o {options}");
+                bench.same(&format!("{options} -f {format} {name}"));
                 if top.is_some() {
-                    same_own_layer(&folder, (format, name), &args, &mut compared);
+                    bench.same_own_layer(&options, format, name);
                 }
             }
             top = Some(image);
         }
     }
-    compared.at_least(3 * CHAINS as u32, "random images");
+    bench.compared(5 * CHAINS as u32, "random images");
 }

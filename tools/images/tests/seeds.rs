@@ -2,16 +2,17 @@
 
 mod qemu;
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use built_in::SUBJECT;
+use harness_core::calc::CalcCase;
 use harness_core::scan::ScanCase;
 use harness_core::{Outcome, targets};
-use qemu::{Ran, folder, make, qemu_img_ok, tool};
+use images::differential::qemu::Ended;
+use qemu::{Bench, Ran as _, assert_refused};
 
 /// The project's root.
 fn root() -> &'static Path {
@@ -21,7 +22,7 @@ fn root() -> &'static Path {
         .unwrap()
 }
 
-fn seeds(args: &[&str]) -> Ran {
+fn seeds(args: &[&str]) -> Ended {
     let mut command = Command::new(env!("CARGO_BIN_EXE_images"));
     command.current_dir(root()).arg("seeds").args(args);
     qemu::run(command, Duration::from_secs(120))
@@ -41,11 +42,7 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-fn names(folder: &Path) -> BTreeSet<String> {
-    files(folder).into_iter().map(|(name, _)| name).collect()
-}
-
-/// What a seed of `fuzz_measure_scan` says: virtual size and allocated bytes.
+/// The answer to a seed of `fuzz_measure_scan`: virtual size and allocated bytes.
 fn answer(input: &[u8]) -> (u64, u64) {
     let case = ScanCase::decode(input).unwrap();
     let image = case.unpack();
@@ -56,17 +53,14 @@ fn answer(input: &[u8]) -> (u64, u64) {
 
 #[test]
 fn seeds_are_written_pass_and_are_kept() {
-    let (_guard, out) = folder();
-    let out_text = out.to_str().unwrap();
-    fs::create_dir(out.join("fuzz_measure_scan")).unwrap();
-    fs::write(out.join("fuzz_measure_scan/mine"), "mine").unwrap();
-    let ran = seeds(&["--out", out_text]);
-    assert!(ran.succeeded(), "{ran:?}");
-    assert_eq!(
-        fs::read(out.join("fuzz_measure_scan/mine")).unwrap(),
-        b"mine"
-    );
-    fs::remove_file(out.join("fuzz_measure_scan/mine")).unwrap();
+    let bench = Bench::new();
+    fs::create_dir(bench.path("fuzz_measure_scan")).unwrap();
+    bench.write("fuzz_measure_scan/mine", "mine");
+    let out = ["--out", bench.folder().to_str().unwrap()];
+    let ran = seeds(&out);
+    assert!(ran.is_ok(), "{ran:?}");
+    assert_eq!(bench.read("fuzz_measure_scan/mine"), b"mine");
+    fs::remove_file(bench.path("fuzz_measure_scan/mine")).unwrap();
     let mut bytes = 0;
     for (name, least) in [
         ("fuzz_measure_calc", 80),
@@ -74,28 +68,28 @@ fn seeds_are_written_pass_and_are_kept() {
         ("fuzz_measure_image", 300),
     ] {
         let target = targets::find(name).unwrap();
-        let seeds = files(&out.join(name));
+        let seeds = files(&bench.path(name));
         assert!(seeds.len() >= least, "{} seeds of {name}", seeds.len());
+        // What is checked in is what this makes.
+        let checked_in = files(&root().join("corpus/seeds").join(name));
         for (seed, input) in &seeds {
-            assert!(
-                input.len() <= target.max_input,
-                "{seed}: {} bytes",
-                input.len()
-            );
+            assert!(input.len() <= target.max_input, "{seed}");
             assert_eq!(target.run(&SUBJECT, input), Outcome::Checked, "{seed}");
             bytes += input.len();
+            let is_there = checked_in.iter().any(|(name, _)| name == seed);
+            assert!(
+                is_there,
+                "corpus/seeds/{name} lacks {seed}: run `cargo images seeds`"
+            );
         }
     }
     assert!(bytes < 300 << 10, "{bytes} bytes of seeds");
-    let before = files(&out.join("fuzz_measure_scan"));
+    let before = files(&bench.path("fuzz_measure_scan"));
     for format in ["qcow2", "vmdk", "vhd", "vhdx"] {
         let of_format = before.iter().filter(|(name, input)| {
-            let case = ScanCase::decode(input).unwrap();
-            assert_eq!(
-                name.starts_with(&format!("{format}-")),
-                case.format.name() == format
-            );
-            case.format.name() == format
+            let is_of = ScanCase::decode(input).unwrap().format.name() == format;
+            assert_eq!(name.starts_with(&format!("{format}-")), is_of);
+            is_of
         });
         let (flat, packed): (Vec<_>, Vec<_>) = of_format.partition(|(_, input)| input[0] < 0x80);
         assert!(flat.len() + packed.len() >= 8, "{format}");
@@ -106,26 +100,10 @@ fn seeds_are_written_pass_and_are_kept() {
             "{format}"
         );
     }
-    let again = seeds(&["--out", out_text]);
-    assert!(again.succeeded(), "{again:?}");
+    let again = seeds(&out);
+    assert!(again.is_ok(), "{again:?}");
     assert_eq!(again.stdout.matches(": 0 new, ").count(), 3, "{again:?}");
-    assert_eq!(files(&out.join("fuzz_measure_scan")), before);
-    // What is checked in is what this makes.
-    for name in [
-        "fuzz_measure_calc",
-        "fuzz_measure_scan",
-        "fuzz_measure_image",
-    ] {
-        let checked_in = names(&root().join("corpus/seeds").join(name));
-        let missing: Vec<_> = names(&out.join(name))
-            .difference(&checked_in)
-            .cloned()
-            .collect();
-        assert!(
-            missing.is_empty(),
-            "corpus/seeds/{name} lacks {missing:?}: run `cargo images seeds`"
-        );
-    }
+    assert_eq!(files(&bench.path("fuzz_measure_scan")), before);
 }
 
 #[test]
@@ -137,59 +115,44 @@ fn every_seed_that_is_checked_in_is_a_case_with_an_answer() {
     }
     let calc = root().join("corpus/seeds/fuzz_measure_calc");
     for (name, input) in files(&calc) {
-        let case = harness_core::calc::CalcCase::decode(&input).unwrap();
+        let case = CalcCase::decode(&input).unwrap();
         assert!(case.ask(SUBJECT.calculators).is_ok(), "{name}");
     }
 }
 
 #[test]
-fn ones_own_images_become_seeds_that_say_what_the_images_say() {
-    let (_guard, folder) = folder();
-    let images = folder.join("images");
-    fs::create_dir(&images).unwrap();
-    let data = "write -P 1 1M 5M";
-    for (format, options, name, size) in [
-        ("qcow2", "", "disk.qcow2", "1G"),
-        ("qcow2", "cluster_size=4k", "with blanks.qcow2", "100M"),
-        ("vmdk", "", "disk.vmdk", "1G"),
-        ("vpc", "subformat=fixed", "fixed.vhd", "8M"),
-        ("vpc", "", "dynamic.vhd", "16M"),
-        ("vhdx", "", "disk.vhdx", "16M"),
-    ] {
-        make(&images, format, options, name, size, &[data]);
-    }
+fn ones_own_images_become_seeds_with_the_images_answers() {
+    let [images, out] = [Bench::new(), Bench::new()];
+    let data = ["write -P 1 1M 5M"];
+    images.make("qcow2", "", "disk.qcow2", "1G", &data);
+    images.make(
+        "qcow2",
+        "cluster_size=4k",
+        "with blanks.qcow2",
+        "100M",
+        &data,
+    );
+    images.make("vmdk", "", "disk.vmdk", "1G", &data);
+    images.make("vpc", "subformat=fixed", "fixed.vhd", "8M", &data);
+    images.make("vpc", "", "dynamic.vhd", "16M", &data);
+    images.make("vhdx", "", "disk.vhdx", "16M", &data);
     // A file of more than 32 MiB, whose tables are at its start.
-    let writes = ["write -P 1 0 60M"];
-    make(&images, "qcow2", "", "large.qcow2", "100M", &writes);
-    let (_out_guard, out) = qemu::folder();
-    let args = [
-        "--from",
-        images.to_str().unwrap(),
-        "--out",
-        out.to_str().unwrap(),
-    ];
+    images.make("qcow2", "", "large.qcow2", "100M", &["write -P 1 0 60M"]);
+    let [from, to] = [&images, &out].map(|bench| bench.folder().to_str().unwrap());
+    let args = ["--from", from, "--out", to];
     let ran = seeds(&args);
-    assert!(ran.succeeded() && ran.stderr.is_empty(), "{ran:?}");
+    assert!(ran.is_ok() && ran.stderr.is_empty(), "{ran:?}");
     assert!(ran.stdout.contains("fuzz_measure_scan: 7 new"), "{ran:?}");
-    let written = files(&out.join("fuzz_measure_scan"));
+    let written = files(&out.path("fuzz_measure_scan"));
     assert_eq!(written.len(), 7);
     let target = targets::find("fuzz_measure_scan").unwrap();
-    for image in fs::read_dir(&images).unwrap() {
-        let image = image.unwrap().file_name().into_string().unwrap();
-        let scanned = tool(&images, &["scan", "--output", "json", &*image]);
+    for (image, _) in files(images.folder()) {
+        let scanned = images.tool(&format!("scan --output json '{image}'"));
         let prefix = format!("imported-{}-", image.replace(' ', "-"));
-        let (name, input) = written
-            .iter()
-            .find(|(name, _)| name.starts_with(&prefix))
-            .unwrap_or_else(|| panic!("no seed of {image}"));
-        assert_eq!(
-            answer(input),
-            (
-                scanned.number("virtual-size"),
-                scanned.number("allocated-bytes")
-            ),
-            "{name}"
-        );
+        let seed = written.iter().find(|(name, _)| name.starts_with(&prefix));
+        let (name, input) = seed.unwrap_or_else(|| panic!("no seed of {image}"));
+        let [size, bytes] = ["virtual-size", "allocated-bytes"].map(|key| scanned.number(key));
+        assert_eq!(answer(input), (size, bytes), "{name}");
         assert!(input.len() <= target.max_input, "{name}");
         assert_eq!(target.run(&SUBJECT, input), Outcome::Checked, "{name}");
     }
@@ -199,39 +162,35 @@ fn ones_own_images_become_seeds_that_say_what_the_images_say() {
 }
 
 #[test]
-fn what_is_skipped_is_said_with_the_reason() {
-    let (_guard, folder) = folder();
-    let images = folder.join("images");
-    fs::create_dir_all(images.join("sub-folder")).unwrap();
-    fs::write(images.join("empty"), "").unwrap();
-    fs::write(images.join("notes.txt"), "no image").unwrap();
-    fs::write(images.join("broken.qcow2"), b"QFI\xfb\0\0\0\x03").unwrap();
-    make(
-        &images,
-        "vmdk",
-        "subformat=monolithicFlat",
-        "flat.vmdk",
-        "1M",
-        &[],
-    );
-    make(&images, "vpc", "", "far.vhd", "64M", &["write -P 1 0 40M"]);
-    let from = images.to_str().unwrap();
-    let out = folder.join("out");
-    let out_text = out.to_str().unwrap();
+fn what_is_skipped_is_listed_with_the_reason() {
+    let [images, out] = [Bench::new(), Bench::new()];
+    fs::create_dir(images.path("sub-folder")).unwrap();
+    images.write("empty", "");
+    images.write("notes.txt", "no image");
+    images.write("broken.qcow2", b"QFI\xfb\0\0\0\x03");
+    images.make("vmdk", "subformat=monolithicFlat", "flat.vmdk", "1M", &[]);
+    images.make("vpc", "", "far.vhd", "64M", &["write -P 1 0 40M"]);
+    let to = out.path("out");
+    let args = [
+        "--from",
+        images.folder().to_str().unwrap(),
+        "--out",
+        to.to_str().unwrap(),
+    ];
     // None became a seed: an error.
-    let ran = seeds(&["--from", from, "--out", out_text]);
-    assert_eq!(ran.code, Some(1), "{ran:?}");
-    let errors: Vec<_> = ran
+    let ran = seeds(&args);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let errors = ran
         .stderr
         .lines()
-        .filter(|line| line.starts_with("error: "))
-        .collect();
+        .filter(|line| line.starts_with("error: "));
+    let errors: Vec<_> = errors.collect();
     assert_eq!(errors.len(), 1, "{ran:?}");
     assert!(errors[0].contains("none of its 7 files"), "{ran:?}");
-    assert!(!out.exists(), "nothing was written");
-    make(&images, "qcow2", "", "good.qcow2", "1M", &[]);
-    let ran = seeds(&["--from", from, "--out", out_text]);
-    assert!(ran.succeeded(), "{ran:?}");
+    assert!(!to.exists(), "nothing was written");
+    images.make("qcow2", "", "good.qcow2", "1M", &[]);
+    let ran = seeds(&args);
+    assert!(ran.is_ok(), "{ran:?}");
     for (name, why) in [
         ("sub-folder", "a folder"),
         ("empty", "empty"),
@@ -241,60 +200,68 @@ fn what_is_skipped_is_said_with_the_reason() {
         ("flat-flat.vmdk", "raw"),
         ("far.vhd", "past 32 MiB"),
     ] {
-        let skipped = |line: &&str| {
-            line.starts_with("skipped ")
-                && line.contains(&format!("/{name}'"))
-                && line.contains(why)
-        };
-        assert_eq!(
-            ran.stderr.lines().filter(skipped).count(),
-            1,
-            "{name}: {ran:?}"
-        );
+        let mut lines = ran
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("skipped "));
+        let path = format!("/{name}'");
+        let is_listed = lines.any(|line| line.contains(&path) && line.contains(why));
+        assert!(is_listed, "{name}: {ran:?}");
     }
-    assert_eq!(files(&out.join("fuzz_measure_scan")).len(), 1);
+    assert_eq!(files(&to.join("fuzz_measure_scan")).len(), 1);
 }
 
 #[test]
 fn a_folder_that_is_missing_or_holds_nothing_is_an_error() {
-    let (_guard, folder) = folder();
-    let missing: PathBuf = folder.join("missing");
+    let bench = Bench::new();
+    let (empty, missing) = (bench.path(""), bench.path("missing"));
     for from in [
+        empty.to_str().unwrap(),
         missing.to_str().unwrap(),
-        folder.to_str().unwrap(),
         "/dev/null",
     ] {
-        let ran = seeds(&[
-            "--from",
-            from,
-            "--out",
-            folder.join("out").to_str().unwrap(),
-        ]);
-        assert_eq!(ran.code, Some(1), "{ran:?}");
-        assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
-        assert!(
-            ran.stderr.starts_with("error: ") && ran.stderr.contains(from),
-            "{ran:?}"
-        );
+        let ran = seeds(&["--from", from, "--out", bench.path("out").to_str().unwrap()]);
+        assert_refused(&ran, from, &[from]);
     }
 }
 
 #[test]
 fn qemu_img_is_asked_for_by_name_when_it_is_missing() {
-    let (_guard, folder) = folder();
+    let bench = Bench::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_images"));
-    command.current_dir(root()).env("PATH", &folder).args([
-        "seeds",
-        "--out",
-        folder.to_str().unwrap(),
-    ]);
+    command.current_dir(root()).env("PATH", bench.folder());
+    command.args(["seeds", "--out"]).arg(bench.folder());
     let ran = qemu::run(command, Duration::from_secs(10));
-    assert_eq!(ran.code, Some(1), "{ran:?}");
-    assert!(
-        ran.stderr.contains("qemu-img") && ran.stderr.contains("qemu-utils"),
-        "{ran:?}"
-    );
-    assert_eq!(names(&folder).len(), 0, "nothing was written");
-    // The tests, too, need it.
-    qemu_img_ok(&folder, &["--version"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    for part in ["qemu-img", "qemu-utils"] {
+        assert!(ran.stderr.contains(part), "{ran:?}");
+    }
+    assert_eq!(files(bench.folder()), [], "nothing was written");
+}
+
+#[test]
+fn the_image_of_a_recipe_is_described_and_written() {
+    let bench = Bench::new();
+    for (format, name) in [
+        ("qcow2", "qcow2-plain"),
+        ("vmdk", "vmdk-plain"),
+        ("vpc", "vhd-plain"),
+        ("vhdx", "vhdx-plain"),
+    ] {
+        let seed = root().join("corpus/seeds/fuzz_measure_image").join(name);
+        let seed = seed.display();
+        let json = bench.tool_ok(&format!("recipe --json {seed}")).parsed();
+        assert_eq!(json["recipe-says"], json["model-says"], "{json}");
+        let words = bench.tool_ok(&format!("recipe {seed}")).stdout;
+        assert!(words.contains("bytes hold data"), "{words}");
+        let written = bench.tool_ok(&format!("recipe --write-image {name} {seed}"));
+        assert_eq!(written.stdout, "");
+        assert_eq!(json["file"], bench.length(name));
+        let size = bench.virtual_size(format, name);
+        assert_eq!(json["model-says"]["virtual-size"], size, "{json}");
+        let again = format!("recipe --write-image {name} {seed}");
+        bench.refused(&again, &["exists"]);
+    }
+    bench.write("none", "no recipe");
+    bench.refused("recipe none", &["'none'"]);
 }

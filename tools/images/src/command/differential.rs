@@ -20,10 +20,10 @@ use cli::{FINDS, INTERRUPTED, parse_time};
 /// Calculators: disks with data at random places, and what qemu-img measure, create and convert make of
 /// them. Scanners: images made from random recipes, undamaged and damaged, and what qemu-img info, map
 /// and check and qemu-io read in them. Recipe, model, scanner and QEMU must agree, but for the known
-/// differences, each of which has a reason and a test. What differs otherwise is made small, said in
-/// words, and saved as an input of fuzz_measure_calc or fuzz_measure_image.
+/// differences, each of which has a reason and a test. What differs otherwise is made small, described
+/// in words, and saved as an input of fuzz_measure_calc or fuzz_measure_image.
 ///
-/// A QEMU that crashes or takes too long says nothing: such a case is inconclusive.
+/// When a tool of QEMU's crashes or takes too long, the case is inconclusive.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:

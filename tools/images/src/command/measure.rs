@@ -4,17 +4,16 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use measure::MeasureOutput;
 use serde::Serialize;
 
-use crate::backing;
-use crate::chain::Chain;
+use crate::chain::{Chain, own_layer_note};
 use crate::format::FormatRef;
 use crate::formats::{self, luks};
 use crate::options::{self, Options};
 use crate::output::{self, OutputFormat};
-use crate::quantity::{self, QuantityError};
+use crate::quantity;
 use crate::shown;
 use crate::source::Source;
 use crate::target::Target;
@@ -145,11 +144,12 @@ pub fn run(args: &Measure) -> Result<ExitCode> {
 }
 
 fn measure_size(target: &Target, text: &str) -> Result<Answer> {
-    let size = match quantity::parse(text) {
-        Ok(size) if i64::try_from(size).is_ok() => size,
-        Err(error @ QuantityError::Malformed) => bail!("--size {text:?}: {error}"),
-        _ => bail!("--size {text:?}: expected a number from 0 to {}", i64::MAX),
-    };
+    let size = quantity::parse(text).with_context(|| format!("--size {text:?}"))?;
+    ensure!(
+        i64::try_from(size).is_ok(),
+        "--size {text:?}: expected a number from 0 to {}",
+        i64::MAX
+    );
     Ok(Answer::new(target.measure_empty(size)?, None))
 }
 
@@ -164,22 +164,19 @@ fn measure_file(
     } else {
         Chain::follow(source)?
     };
-    let (top, scanned) = chain.top();
     let summary = chain.summary(target.unit(chain.virtual_size()))?;
     let mut answer = Answer::new(target.measure_copy(summary)?, bitmaps_size(target, &chain)?);
     answer.measured = Some(if own_layer { "own-layer" } else { "chain" });
-    let left_out = if own_layer {
-        scanned.tables.backing_name(&top.image)?
-    } else {
-        None
-    };
-    let note = left_out.map(|name| backing::own_layer_note(&top.image.path, &name));
-    Ok((answer, note))
+    if !own_layer {
+        return Ok((answer, None));
+    }
+    let (source, scanned) = &chain.images[0];
+    Ok((answer, own_layer_note(source, scanned)?))
 }
 
 /// What the bitmaps of the image take in the target, where both have some.
 fn bitmaps_size(target: &Target, chain: &Chain) -> Result<Option<u64>> {
-    let (source, scanned) = chain.top();
+    let (source, scanned) = &chain.images[0];
     let Some(cluster_size) = target.bitmap_cluster_size else {
         return Ok(None);
     };

@@ -124,23 +124,23 @@ pub fn run(args: &RecipeArgs) -> Result<ExitCode> {
     if args.write_image.is_some() && !args.describe && !args.json {
         return Ok(ExitCode::SUCCESS);
     }
-    let truth = built.truth.and_then(|truth| truth.answer(recipe.unit));
+    let recipe_says = built.truth.and_then(|truth| truth.answer(recipe.unit));
     let answer = Answer {
         case: case.in_words(),
         file: image.capacity(),
-        recipe_says: truth.map(Held::from),
+        recipe_says: recipe_says.map(Held::from),
         model_says: model::scanners::scan(recipe.format, &image, recipe.unit).into(),
     };
     if args.json {
         outln!("{}", serde_json::to_string_pretty(&answer)?);
     } else {
-        let says = answer.recipe_says.as_ref().map_or_else(
+        let truth = answer.recipe_says.as_ref().map_or_else(
             || "nothing: the image is damaged or cut".to_owned(),
             Held::in_words,
         );
         outln!("case:        {}", answer.case);
         outln!("file:        {} bytes", answer.file);
-        outln!("recipe says: {says}");
+        outln!("recipe says: {truth}");
         outln!("model says:  {}", answer.model_says.in_words());
     }
     Ok(ExitCode::SUCCESS)

@@ -9,10 +9,12 @@ use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use shared::{MAX_SECTOR_SIZE, MIN_SECTOR_SIZE};
 
-use crate::backing;
+use crate::chain::own_layer_note;
 use crate::formats;
+use crate::layer::{self, Scanned};
 use crate::output::{self, OutputFormat};
 use crate::quantity;
+use crate::shown;
 use crate::source::Source;
 
 /// Print how much of an image holds data
@@ -88,25 +90,36 @@ pub fn run(args: &Scan) -> Result<ExitCode> {
     let format = format.transpose().context("-f")?;
     let sector_size = sector_size(&args.sector_size)?;
     let unit = args.unit.as_deref().map(unit).transpose()?;
-    let path = Path::new(&args.file);
-    let source = Source::open(path, format)?;
-    let scanned = source.scan(sector_size, |_| unit)?;
+    let source = Source::open(Path::new(&args.file), format)?;
+    let scanned = source.scan(sector_size, unit)?;
     print(
         output,
         &Answer {
             format: source.format.qemu_name(),
             virtual_size: scanned.summary.virtual_size,
             allocated_bytes: scanned.summary.allocated_bytes,
-            stored_bytes: source.stored_bytes(&scanned)?,
+            stored_bytes: stored_bytes(&source, &scanned)?,
             touched_units: scanned.summary.touched.map(|touched| touched.count),
             sector_reads: scanned.sector_reads,
             measured: "own-layer",
         },
     )?;
-    if let Some(name) = scanned.tables.backing_name(&source.image)? {
-        eprintln!("note: {}", backing::own_layer_note(path, &name));
+    if let Some(note) = own_layer_note(&source, &scanned)? {
+        eprintln!("note: {note}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many bytes of the data in the tables this file stores: what is not a hole in it. None when the data is in
+/// another file.
+fn stored_bytes(source: &Source, scanned: &Scanned) -> Result<Option<u64>> {
+    if scanned.tables.has_external_data() {
+        return Ok(None);
+    }
+    let size = scanned.summary.virtual_size;
+    let stored = layer::stored(&source.image, size, &*scanned.tables, None);
+    let stored = stored.with_context(|| shown(&source.image.path))?;
+    Ok(Some(stored.allocated_bytes))
 }
 
 fn sector_size(text: &str) -> Result<u32> {

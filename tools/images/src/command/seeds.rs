@@ -12,7 +12,7 @@ use crate::{seeds, shown};
 /// Makes small images of all four formats with qemu-img and qemu-io (Debian package qemu-utils), packs
 /// each into an input of fuzz_measure_scan, verifies that a scan of the input gives the answer that a
 /// scan of the image gives, and adds inputs of fuzz_measure_calc for every format and option. Nothing is
-/// deleted, and a seed that is there and says the same is left alone.
+/// deleted, and a seed that is there already is left alone.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -37,7 +37,7 @@ pub struct Seeds {
     out: Option<PathBuf>,
 }
 
-/// Writes seeds, and says how many.
+/// Writes seeds, and prints how many.
 ///
 /// # Errors
 /// When no seed can be made, or the folder cannot be written to.

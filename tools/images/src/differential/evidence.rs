@@ -1,6 +1,5 @@
-//! Known differences between QEMU and us, and what shows them: the words of `known` and the formats.
+//! The answers of QEMU and ours, by which a format knows a known difference.
 
-use std::num::NonZeroU64;
 use std::path::Path;
 
 use harness_core::subject::Measured;
@@ -9,98 +8,8 @@ use recipes::truth::Truth;
 use shared::{AllocationSummary, ScanError};
 use sparse::SparseImage;
 
-use super::qemu::{self, Map, Piece, Qemu};
+use super::qemu::{Disk, Qemu};
 use super::question::Question;
-
-/// A known difference.
-#[derive(Debug, Clone, Copy)]
-pub struct Known {
-    /// Its name.
-    pub id: &'static str,
-    /// Why it is so.
-    pub reason: &'static str,
-    /// The first QEMU, by the first number of its version, that does not differ; `None` while all do.
-    pub gone_since: Option<u32>,
-    /// Whether a case differs for this reason.
-    pub(super) applies: Applies,
-    /// A case that does.
-    pub example: Example,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Applies {
-    Calculator(fn(&CalculatorEvidence<'_>) -> bool),
-    Image(fn(&ImageEvidence<'_>) -> bool),
-}
-
-/// A case with a difference.
-#[derive(Debug, Clone, Copy)]
-pub enum Example {
-    /// A question.
-    Question(fn() -> Question),
-    /// A recipe: bytes that are not zero, and where.
-    Recipe(&'static [(usize, &'static [u8])]),
-}
-
-impl Known {
-    /// A difference between qemu-img's answer to a question of the format and ours.
-    #[must_use]
-    pub const fn calculator(
-        id: &'static str,
-        reason: &'static str,
-        applies: fn(&CalculatorEvidence<'_>) -> bool,
-        example: fn() -> Question,
-    ) -> Self {
-        Self {
-            id,
-            reason,
-            gone_since: None,
-            applies: Applies::Calculator(applies),
-            example: Example::Question(example),
-        }
-    }
-
-    /// A difference in what an image of the format holds.
-    #[must_use]
-    pub const fn image(
-        id: &'static str,
-        reason: &'static str,
-        applies: fn(&ImageEvidence<'_>) -> bool,
-        example: &'static [(usize, &'static [u8])],
-    ) -> Self {
-        Self {
-            id,
-            reason,
-            gone_since: None,
-            applies: Applies::Image(applies),
-            example: Example::Recipe(example),
-        }
-    }
-
-    /// The same, which QEMU has mended since that version.
-    #[must_use]
-    pub const fn gone_since(self, major: u32) -> Self {
-        Self {
-            gone_since: Some(major),
-            ..self
-        }
-    }
-}
-
-impl Example {
-    /// The recipe's bytes; `None` of a question.
-    #[must_use]
-    pub fn recipe(&self) -> Option<Vec<u8>> {
-        let Self::Recipe(parts) = self else {
-            return None;
-        };
-        let mut bytes = vec![0; recipes::LENGTH];
-        for (at, part) in *parts {
-            bytes[*at..*at + part.len()].copy_from_slice(part);
-        }
-        Some(bytes)
-    }
-}
 
 /// What qemu-img answers to a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,53 +69,18 @@ pub struct TheirImage {
     pub check: Option<String>,
 }
 
-/// A disk as qemu-img sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Disk {
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its data in order, when QEMU tells what is data.
-    pub data: Option<Vec<Piece>>,
-}
-
-impl From<Result<Map, String>> for TheirImage {
-    fn from(map: Result<Map, String>) -> Self {
-        Self {
-            disk: map.map(|map| Disk {
-                size: map.size,
-                data: Some(map.data),
-            }),
-            check: None,
-        }
-    }
-}
-
-impl Disk {
-    pub(super) fn in_words(&self, unit: Option<NonZeroU64>) -> String {
-        let size = format!("a disk of {} bytes", self.size);
-        let Some(data) = &self.data else {
-            return size;
-        };
-        let units = unit.map_or_else(String::new, |unit| {
-            format!(" in {} units", qemu::touched(data, unit.get()))
-        });
-        let few: Vec<_> = data.iter().take(4).collect();
-        format!(
-            "{size}, {} of which are data{units}: {few:?}{}",
-            qemu::bytes_of(data),
-            if data.len() > few.len() { " …" } else { "" }
-        )
+impl TheirImage {
+    /// An image that `qemu-img check` was not asked about.
+    #[must_use]
+    pub const fn new(disk: Result<Disk, String>) -> Self {
+        Self { disk, check: None }
     }
 }
 
 /// An image about which we and QEMU disagree.
 pub struct ImageEvidence<'a> {
-    /// The recipe.
-    pub recipe: &'a Recipe,
     /// The image.
-    pub image: &'a SparseImage,
-    /// Neither damaged nor cut.
-    pub is_whole: bool,
+    pub asked: &'a AskedImage<'a>,
     /// Our answer.
     pub ours: Result<AllocationSummary, ScanError>,
     /// QEMU's.
@@ -245,7 +119,7 @@ impl ImageEvidence<'_> {
     #[must_use]
     pub fn big<const N: usize>(&self, at: u64) -> u64 {
         let mut bytes = [0; 8];
-        self.image.read(at, &mut bytes[8 - N..]);
+        self.asked.image.read(at, &mut bytes[8 - N..]);
         u64::from_be_bytes(bytes)
     }
 
@@ -253,7 +127,7 @@ impl ImageEvidence<'_> {
     #[must_use]
     pub fn little<const N: usize>(&self, at: u64) -> u64 {
         let mut bytes = [0; 8];
-        self.image.read(at, &mut bytes[..N]);
+        self.asked.image.read(at, &mut bytes[..N]);
         u64::from_le_bytes(bytes)
     }
 }

@@ -1,67 +1,44 @@
-//! One image made from a recipe: what the recipe, the model, the scanner and qemu-img say of it.
+//! One image made from a recipe: the answers of the recipe, the model, the scanner and qemu-img.
 
 use std::path::Path;
 
 use built_in::BuiltIn;
 use harness_core::device::MockDevice;
 use harness_core::subject::{ScanErrorKind, ScanRequest, Scanner as _};
-use recipes::truth::Truth;
 use recipes::{Built, Recipe};
 use shared::{AllocationSummary, ScanError};
 use sparse::SparseImage;
 
 use super::evidence::{AskedImage, ImageEvidence};
 use super::known;
-use super::qemu::{self, IMAGE, Inconclusive, Qemu};
-use super::verdict::{Difference, Verdict, guarded};
+use super::qemu::{self, IMAGE, Qemu};
+use super::verdict::{Verdict, guarded};
 use crate::{formats, sparse_file};
 
-/// Makes the recipe's image in `folder` and compares what all say of it.
-#[must_use]
-pub fn judge(bytes: &[u8], qemu: &Qemu, folder: &Path) -> Verdict {
-    try_judge(bytes, qemu, folder).unwrap_or_else(|Inconclusive(why)| Verdict::Inconclusive(why))
-}
-
-fn try_judge(bytes: &[u8], qemu: &Qemu, folder: &Path) -> Result<Verdict, Inconclusive> {
-    let recipe = Recipe::decode(bytes).map_err(|why| Inconclusive(why.to_owned()))?;
-    let Built { image, truth, .. } = match guarded(|| recipe.build().on_device(&recipe.conditions))
-    {
-        Ok(built) => built,
-        Err(panic) => {
-            return Ok(Verdict::differs(
-                "the recipe cannot be made",
-                format!("it panics: {panic:?}"),
-            ));
-        }
-    };
-
+/// Makes the recipe's image in `folder` and compares all answers about it.
+///
+/// # Errors
+/// A verdict that comes early.
+pub fn judge(bytes: &[u8], qemu: &Qemu, folder: &Path) -> Result<Verdict, Verdict> {
+    let recipe = Recipe::decode(bytes).map_err(|why| Verdict::Inconclusive(why.to_owned()))?;
+    let Built { image, truth, .. } = guarded("the recipe cannot be made", || {
+        recipe.build().on_device(&recipe.conditions)
+    })?;
     let model = model::scanners::scan(recipe.format, &image, recipe.unit);
-    let ours = match guarded(|| scan(&recipe, &image)) {
-        Ok(ours) => ours,
-        Err(panic) => {
-            return Ok(Verdict::differs(
-                "the scanner panics",
-                format!("it says {panic:?}"),
-            ));
-        }
-    };
+    let ours = guarded("the scanner panics", || scan(&recipe, &image))?;
     if ours.map_err(ScanErrorKind::from) != model {
-        return Ok(Verdict::differs(
-            "scanner and model",
-            format!("the scanner answers {ours:?}, the model {model:?}"),
-        ));
+        let words = format!("the scanner answers {ours:?}, the model {model:?}");
+        return Err(Verdict::differs("scanner and model", words));
     }
-    if let Some(said) = truth.as_ref().and_then(|truth| truth.answer(recipe.unit))
-        && said != model
+    if let Some(expected) = truth.as_ref().and_then(|truth| truth.answer(recipe.unit))
+        && expected != model
     {
-        return Ok(Verdict::differs(
-            "recipe and model",
-            format!("the recipe says {said:?}, scanner and model {ours:?}"),
-        ));
+        let words = format!("the recipe answers {expected:?}, scanner and model {ours:?}");
+        return Err(Verdict::differs("recipe and model", words));
     }
 
-    sparse_file::write(&image, &folder.join(IMAGE))
-        .map_err(|error| Inconclusive(format!("{error:#}")))?;
+    let written = sparse_file::write(&image, &folder.join(IMAGE));
+    written.map_err(|error| Verdict::Inconclusive(format!("{error:#}")))?;
     let format = formats::of_scanner(recipe.format);
     let asked = AskedImage {
         recipe: &recipe,
@@ -72,33 +49,22 @@ fn try_judge(bytes: &[u8], qemu: &Qemu, folder: &Path) -> Result<Verdict, Inconc
     };
     let theirs = format.ask(&asked)?;
     let evidence = ImageEvidence {
-        recipe: &recipe,
-        image: &image,
-        is_whole: truth.is_some(),
+        asked: &asked,
         ours,
         theirs: &theirs,
     };
-    let difference = match compare(&evidence, truth.as_ref()) {
-        Some(difference) => difference,
-        None => {
-            let is_taken = ours.is_ok() && theirs.disk.is_ok();
-            let complaint = if is_taken {
-                format.verify_content(&asked)?
-            } else {
-                None
-            };
-            match complaint {
-                Some(words) => Difference {
-                    signature: format!("{}: what QEMU reads", format.name()),
-                    words,
-                },
-                None if ours.is_ok() => return Ok(Verdict::Agrees),
-                None => return Ok(Verdict::Refused),
-            }
-        }
-    };
-    Ok(known::of_image(format, &evidence, qemu.major())
-        .map_or(Verdict::Differs(difference), Verdict::Known))
+    let mut difference = compare(&evidence);
+    if difference.is_none() && ours.is_ok() && theirs.disk.is_ok() {
+        let complaint = format.verify_content(&asked)?;
+        difference = complaint.map(|words| ("what QEMU reads".to_owned(), words));
+    }
+    Ok(match difference {
+        None => ours.map_or(Verdict::Refused, |_| Verdict::Agrees),
+        Some((what, words)) => known::of_image(&evidence, qemu.major).map_or_else(
+            || Verdict::differs(format!("{}: {what}", format.name()), words),
+            Verdict::Known,
+        ),
+    })
 }
 
 /// Scans as a user of the scanner would.
@@ -120,84 +86,62 @@ fn scan(recipe: &Recipe, image: &SparseImage) -> Result<AllocationSummary, ScanE
         .result
 }
 
-/// What differs between our answer and QEMU's.
-fn compare(evidence: &ImageEvidence<'_>, truth: Option<&Truth>) -> Option<Difference> {
-    let ImageEvidence {
-        recipe,
-        ours,
-        theirs,
-        ..
-    } = evidence;
-    let name = recipe.format.name();
-    let differs = |what: String, words: String| {
-        Some(Difference {
-            signature: format!("{name}: {what}"),
-            words,
-        })
-    };
-    let (ours, disk) = match (ours, &theirs.disk) {
+/// What kind of difference there is between our answer and QEMU's, and the answers.
+fn compare(evidence: &ImageEvidence<'_>) -> Option<(String, String)> {
+    let AskedImage { recipe, truth, .. } = evidence.asked;
+    let (ours, disk) = match (evidence.ours, &evidence.theirs.disk) {
         (Err(_), Err(_)) => return None,
         (Err(error), Ok(disk)) => {
-            return differs(
-                format!("we refuse ({error:?}), qemu-img does not"),
+            let what = format!("we refuse ({error:?}), qemu-img does not");
+            return Some((
+                what,
                 format!("qemu-img sees {}", disk.in_words(recipe.unit)),
-            );
+            ));
         }
         (Ok(summary), Err(complaint)) => {
-            return differs(
-                format!(
-                    "qemu-img refuses ({}), we do not",
-                    without_numbers(complaint)
-                ),
-                format!("we answer {summary:?}; qemu-img says {complaint}"),
+            let what = format!(
+                "qemu-img refuses ({}), we do not",
+                without_numbers(complaint)
             );
+            return Some((
+                what,
+                format!("we answer {summary:?}; qemu-img complains: {complaint}"),
+            ));
         }
         (Ok(summary), Ok(disk)) => (summary, disk),
     };
-    let both = || {
-        format!(
-            "we answer {ours:?}, qemu-img sees {}",
-            disk.in_words(recipe.unit)
-        )
+    let data = disk.data.as_ref();
+    let what = if ours.virtual_size != disk.size {
+        "the disk's size"
+    } else if truth
+        .zip(data)
+        .is_some_and(|(truth, data)| truth.extents() != *data)
+    {
+        "where data is"
+    } else if data.is_some_and(|data| ours.allocated_bytes != qemu::bytes_of(data)) {
+        "how much data there is"
+    } else if ours
+        .touched
+        .zip(data)
+        .is_some_and(|(units, data)| units.count != qemu::touched(data, units.unit))
+    {
+        "how many units have data"
+    } else {
+        let complaint = evidence.theirs.check.as_ref()?;
+        return Some(("qemu-img check complains".to_owned(), complaint.clone()));
     };
-    if ours.virtual_size != disk.size {
-        return differs("the disk's size".to_owned(), both());
-    }
-    if let Some(data) = &disk.data {
-        if let Some(truth) = truth
-            && truth.extents() != *data
-        {
-            return differs("where data is".to_owned(), both());
-        }
-        if ours.allocated_bytes != qemu::bytes_of(data) {
-            return differs("how much data there is".to_owned(), both());
-        }
-        if let Some(units) = ours.touched
-            && units.count != qemu::touched(data, units.unit)
-        {
-            return differs("how many units have data".to_owned(), both());
-        }
-    }
-    theirs.check.as_ref().and_then(|complaint| {
-        differs(
-            "qemu-img check complains".to_owned(),
-            format!("it says: {complaint}"),
-        )
-    })
+    let words = format!(
+        "we answer {ours:?}, qemu-img sees {}",
+        disk.in_words(recipe.unit)
+    );
+    Some((what.to_owned(), words))
 }
 
-/// A complaint without its numbers, which tell one case from another and not one kind.
+/// A complaint without its numbers, which differ from case to case of one kind.
 fn without_numbers(complaint: &str) -> String {
-    let mut kept = String::new();
-    for word in complaint.split_whitespace() {
-        if !kept.is_empty() {
-            kept.push(' ');
-        }
-        if word.contains(|letter: char| letter.is_ascii_digit()) {
-            kept.push('#');
-        } else {
-            kept.push_str(word);
-        }
-    }
-    kept
+    let words = complaint.split_whitespace().map(|word| {
+        let has_number = word.contains(|letter: char| letter.is_ascii_digit());
+        if has_number { "#" } else { word }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }

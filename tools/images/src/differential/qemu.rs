@@ -1,11 +1,12 @@
 //! Running qemu-img and qemu-io: with a limit on time, and an eye on crashes.
 //!
-//! On damaged images QEMU's tools now and then run for minutes or abort. That says nothing about the
-//! code under test: such a run is [`Inconclusive`].
+//! On damaged images QEMU's tools now and then run for minutes or abort. Such a run is
+//! [`Inconclusive`].
 
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::Read;
+use std::num::NonZeroU64;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -22,7 +23,7 @@ const MOST_OUTPUT: u64 = 64 << 20;
 /// The image's file, in a case's folder.
 pub const IMAGE: &str = "image";
 
-/// Why a case says nothing.
+/// Why a case is inconclusive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inconclusive(pub String);
 
@@ -30,7 +31,8 @@ pub struct Inconclusive(pub String);
 #[derive(Debug, Clone, Copy)]
 pub struct Qemu {
     limit: Duration,
-    major: u32,
+    /// The first number of its version.
+    pub major: u32,
 }
 
 /// How a tool ended: by itself.
@@ -47,13 +49,14 @@ pub struct Ended {
 /// A piece of a disk: start and end, in bytes.
 pub type Piece = (u64, u64);
 
-/// What `qemu-img map` says of an image itself, not of its backing files.
+/// The disk of an image as qemu-img sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Map {
-    /// The disk's size in bytes.
+pub struct Disk {
+    /// Its size in bytes.
     pub size: u64,
-    /// Its data, in order, neighbours joined.
-    pub data: Vec<Piece>,
+    /// The data of the image itself, not of its backing files, in order, neighbours joined. None when QEMU does not
+    /// know what is data.
+    pub data: Option<Vec<Piece>>,
 }
 
 impl fmt::Display for Inconclusive {
@@ -91,10 +94,10 @@ impl Qemu {
     /// The tools that are installed, each run of which may take so long.
     ///
     /// # Errors
-    /// When one of them is not there, or does not say its version.
+    /// When one of them is not there, or does not print its version.
     pub fn find(limit: Duration) -> Result<Self> {
-        version_of("qemu-io")?;
         let version = version_of("qemu-img")?;
+        version_of("qemu-io")?;
         let major = version
             .split(|letter: char| !letter.is_ascii_digit())
             .find_map(|digits| digits.parse().ok())
@@ -102,97 +105,96 @@ impl Qemu {
         Ok(Self { limit, major })
     }
 
-    /// The first number of QEMU's version.
-    #[must_use]
-    pub const fn major(&self) -> u32 {
-        self.major
-    }
-
-    /// What `qemu-img --version` says, in a line.
+    /// The first line of `qemu-img --version`.
     ///
     /// # Errors
-    /// When it does not say it.
+    /// When there is none.
     pub fn version(&self) -> Result<String> {
         version_of("qemu-img")
     }
 
-    /// Runs a tool in `folder`.
+    /// Runs a command line in `folder`: a tool and its arguments.
     ///
     /// # Errors
     /// As [`run`].
-    pub fn run(
-        &self,
-        folder: &Path,
-        tool: &str,
-        arguments: &[&str],
-    ) -> Result<Ended, Inconclusive> {
-        let mut command = Command::new(tool);
-        command.args(arguments).current_dir(folder);
+    pub fn run(&self, folder: &Path, line: &str) -> Result<Ended, Inconclusive> {
+        let words = words(line);
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).current_dir(folder);
         run(&mut command, self.limit)
     }
 
-    /// Runs qemu-img in `folder`.
-    ///
-    /// # Errors
-    /// As [`Self::run`].
-    pub fn img(&self, folder: &Path, arguments: &[&str]) -> Result<Ended, Inconclusive> {
-        self.run(folder, "qemu-img", arguments)
-    }
-
-    /// The disk's size as `qemu-img info` says, or the complaint.
+    /// The disk by `qemu-img info`, which knows nothing of data, or the complaint.
     ///
     /// # Errors
     /// As [`Self::run`], and when the answer is not understood.
-    pub fn info(
+    pub fn info(&self, folder: &Path, opened: &str) -> Result<Result<Disk, String>, Inconclusive> {
+        self.ask(folder, "info", opened, |json| {
+            let size = json["virtual-size"].as_u64()?;
+            Some(Disk { size, data: None })
+        })
+    }
+
+    /// The disk by `qemu-img map`, or the complaint.
+    ///
+    /// # Errors
+    /// As [`Self::run`], and when the answer is not understood.
+    pub fn map(&self, folder: &Path, opened: &str) -> Result<Result<Disk, String>, Inconclusive> {
+        self.ask(folder, "map", opened, disk_of_map)
+    }
+
+    fn ask(
         &self,
         folder: &Path,
-        opened: &[&str],
-    ) -> Result<Result<u64, String>, Inconclusive> {
-        let ended = self.img(folder, &[&["info", "--output", "json"], opened].concat())?;
+        command: &str,
+        opened: &str,
+        read: fn(&Value) -> Option<Disk>,
+    ) -> Result<Result<Disk, String>, Inconclusive> {
+        let line = format!("qemu-img {command} --output json {opened}");
+        let ended = self.run(folder, &line)?;
         if !ended.is_ok() {
             return Ok(Err(ended.complaint()));
         }
-        ended.json()?["virtual-size"]
-            .as_u64()
-            .map(Ok)
-            .ok_or_else(|| Inconclusive("info says no size".to_owned()))
-    }
-
-    /// What `qemu-img map` says, or the complaint.
-    ///
-    /// # Errors
-    /// As [`Self::run`], and when the answer is not understood.
-    pub fn map(&self, folder: &Path, opened: &[&str]) -> Result<Result<Map, String>, Inconclusive> {
-        let ended = self.img(folder, &[&["map", "--output", "json"], opened].concat())?;
-        if !ended.is_ok() {
-            return Ok(Err(ended.complaint()));
-        }
-        Map::parse(&ended.json()?)
-            .map(Ok)
-            .ok_or_else(|| Inconclusive("map's answer is not understood".to_owned()))
+        let answer = read(&ended.json()?);
+        let answer =
+            answer.ok_or_else(|| Inconclusive(format!("{command}'s answer is not understood")));
+        answer.map(Ok)
     }
 }
 
-impl Map {
-    fn parse(json: &Value) -> Option<Self> {
-        let mut map = Self {
-            size: 0,
-            data: Vec::new(),
+impl Disk {
+    pub(super) fn in_words(&self, unit: Option<NonZeroU64>) -> String {
+        let size = format!("a disk of {} bytes", self.size);
+        let Some(data) = &self.data else {
+            return size;
         };
-        for extent in json.as_array()? {
-            let start = extent["start"].as_u64()?;
-            let end = start + extent["length"].as_u64()?;
-            map.size = map.size.max(end);
-            // Zeros are data or not as the image's tables say; the flag follows holes of the file.
-            if extent["depth"].as_u64()? == 0 && extent["data"].as_bool()? {
-                match map.data.last_mut() {
-                    Some(last) if last.1 == start => last.1 = end,
-                    _ => map.data.push((start, end)),
-                }
+        let units = unit.map_or_else(String::new, |unit| {
+            format!(" in {} units", touched(data, unit.get()))
+        });
+        let few = &data[..data.len().min(4)];
+        let more = if data.len() > few.len() { " …" } else { "" };
+        let bytes = bytes_of(data);
+        format!("{size}, {bytes} of which are data{units}: {few:?}{more}")
+    }
+}
+
+fn disk_of_map(map: &Value) -> Option<Disk> {
+    let mut size = 0;
+    let mut data: Vec<Piece> = Vec::new();
+    for extent in map.as_array()? {
+        let start = extent["start"].as_u64()?;
+        let end = start + extent["length"].as_u64()?;
+        size = size.max(end);
+        // Zeros are data or not by the image's tables; the flag follows holes of the file.
+        if extent["depth"].as_u64()? == 0 && extent["data"].as_bool()? {
+            match data.last_mut() {
+                Some(last) if last.1 == start => last.1 = end,
+                _ => data.push((start, end)),
             }
         }
-        Some(map)
     }
+    let data = Some(data);
+    Some(Disk { size, data })
 }
 
 /// How many units of `unit` bytes hold a byte of the pieces, which ascend and do not overlap.
@@ -219,11 +221,25 @@ fn version_of(tool: &str) -> Result<String> {
         .arg("--version")
         .output()
         .with_context(|| format!("{tool} cannot be run: install qemu-utils"))?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    match said.lines().next() {
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    match stdout.lines().next() {
         Some(version) if output.status.success() => Ok(version.to_owned()),
         _ => bail!("{tool} --version fails: install qemu-utils"),
     }
+}
+
+/// The words of a command line; one with blanks in it, or an empty one, is in single quotes.
+#[must_use]
+pub fn words(line: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    for (nth, part) in line.split('\'').enumerate() {
+        if nth % 2 == 1 {
+            words.push(part);
+        } else {
+            words.extend(part.split_whitespace());
+        }
+    }
+    words
 }
 
 /// Runs a program to its end, with messages in English.
@@ -291,14 +307,14 @@ mod tests {
     use super::*;
 
     fn sh(limit: Duration, script: &str) -> Result<Ended, Inconclusive> {
-        Qemu { limit, major: 0 }.run(Path::new("/"), "sh", &["-c", script])
+        Qemu { limit, major: 0 }.run(Path::new("/"), &format!("sh -c '{script}'"))
     }
 
     #[test]
     fn what_ends_by_itself_is_an_answer() {
         let ended = sh(
             Duration::from_secs(60),
-            "echo out; echo 'qemu-img: no' >&2; exit 3",
+            "echo out; echo qemu-img: no >&2; exit 3",
         )
         .unwrap();
         assert_eq!((ended.code, ended.is_ok()), (3, false));
@@ -324,9 +340,8 @@ mod tests {
             {"start": 1024, "length": 512, "depth": 0, "data": true, "zero": false},
             {"start": 1536, "length": 100, "depth": 0, "data": false, "zero": true},
         ]);
-        let map = Map::parse(&json).unwrap();
-        assert_eq!((map.size, &map.data[..]), (1636, &[(512, 1536)][..]));
-        assert_eq!(bytes_of(&map.data), 1024);
+        let data = Some(vec![(512, 1536)]);
+        assert_eq!(disk_of_map(&json), Some(Disk { size: 1636, data }));
     }
 
     #[test]

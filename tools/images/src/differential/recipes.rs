@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 use harness_core::subject::ScanFormat;
-use recipes::{LENGTH, Recipe, at};
+use recipes::{LENGTH, at};
 
 use super::draw::{log_uniform, once_in, pick};
 
@@ -29,7 +29,7 @@ pub fn undamaged(format: ScanFormat, random: &mut Rng) -> Bytes {
             bytes[run + 3] = 0;
         }
     }
-    // The low bits say the format, the high ones the version.
+    // The low bits are the format, the high ones the version.
     let number = ScanFormat::ALL.iter().position(|&other| other == format);
     bytes[at::FORMAT] = number.unwrap_or(0) as u8;
     bytes[at::CHECKSUMS] &= !3;
@@ -112,20 +112,4 @@ pub fn simpler(bytes: &[u8]) -> Vec<Vec<u8>> {
             .map(|at| with(at, bytes[at] / 2)),
     );
     all
-}
-
-/// The recipe without the zeros at its end.
-#[must_use]
-pub fn trimmed(bytes: &[u8]) -> &[u8] {
-    let end = bytes
-        .iter()
-        .rposition(|&byte| byte != 0)
-        .map_or(0, |at| at + 1);
-    &bytes[..end]
-}
-
-/// The recipe in words, when it is one.
-#[must_use]
-pub fn in_words(bytes: &[u8]) -> String {
-    Recipe::decode(bytes).map_or_else(str::to_owned, |recipe| recipe.in_words())
 }

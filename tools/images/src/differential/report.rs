@@ -12,7 +12,7 @@ use super::known;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Report {
-    /// What `qemu-img --version` says.
+    /// The first line of `qemu-img --version`.
     pub qemu: String,
     /// What all cases were drawn from.
     pub seed: u64,
@@ -41,9 +41,9 @@ pub struct Group {
     /// The smallest case found of each of these, when that was asked for.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub examples: BTreeMap<&'static str, String>,
-    /// How many said nothing.
+    /// How many were inconclusive.
     pub inconclusive: u64,
-    /// Why the first of these did not.
+    /// Why the first of these were.
     pub why_inconclusive: Vec<String>,
     /// How many differed as nobody knew.
     pub differ: u64,
@@ -61,7 +61,7 @@ pub struct Found {
     pub times: u64,
     /// The smallest case, in words.
     pub case: String,
-    /// Who says what of it.
+    /// All answers.
     pub words: String,
     /// Where it was saved.
     pub path: PathBuf,
@@ -71,7 +71,7 @@ pub struct Found {
 const MOST_REASONS: usize = 5;
 
 impl Group {
-    /// Counts a case that says nothing.
+    /// Counts an inconclusive case.
     pub(super) fn inconclusive(&mut self, why: String) {
         self.inconclusive += 1;
         if self.why_inconclusive.len() < MOST_REASONS {
@@ -79,13 +79,13 @@ impl Group {
         }
     }
 
-    /// How many cases said something.
+    /// How many cases were conclusive.
     #[must_use]
     pub fn conclusive(&self) -> u64 {
         self.agree + self.refused_by_all + self.differ + self.known.values().sum::<u64>()
     }
 
-    /// Whether more than one case in twenty said nothing.
+    /// Whether more than one case in twenty was inconclusive.
     #[must_use]
     pub fn is_doubtful(&self) -> bool {
         self.inconclusive * 20 > self.inconclusive + self.conclusive()
@@ -129,7 +129,7 @@ impl Report {
             "inconclusive",
             "differ"
         );
-        let mut known: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut met: BTreeMap<&str, u64> = BTreeMap::new();
         for group in &self.groups {
             let of_group: u64 = group.known.values().sum();
             let _ = writeln!(
@@ -144,15 +144,16 @@ impl Report {
                 group.differ
             );
             for (id, times) in &group.known {
-                *known.entry(id).or_default() += times;
+                *met.entry(id).or_default() += times;
             }
         }
-        if !known.is_empty() {
+        if !met.is_empty() {
             text += "\nKnown differences:\n";
         }
-        for (id, times) in known {
-            let reason = known::find(id).map_or("", |known| known.reason);
-            let _ = writeln!(text, "{times:>7}  {id}: {reason}");
+        for known in known::all() {
+            if let Some(times) = met.get(known.id) {
+                let _ = writeln!(text, "{times:>7}  {}: {}", known.id, known.reason);
+            }
         }
         for (id, example) in self.groups.iter().flat_map(|group| &group.examples) {
             let _ = writeln!(text, "\nexample of {id}: {example}");

@@ -2,6 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::qemu::Inconclusive;
+
 /// What comes of a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -9,31 +11,27 @@ pub enum Verdict {
     Agrees,
     /// All refuse.
     Refused,
-    /// QEMU differs as is known: the id of the difference in [`super::known`].
+    /// QEMU differs as is known: the id of the difference.
     Known(&'static str),
-    /// It says nothing: a tool crashed, took too long, or the file could not be made.
+    /// There is no answer: a tool crashed, took too long, or the file could not be made.
     Inconclusive(String),
     /// They differ, and nobody knew.
-    Differs(Difference),
-}
-
-/// A difference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    /// What kind it is: the same of cases that differ in the same way.
-    pub signature: String,
-    /// Who says what.
-    pub words: String,
+    Differs {
+        /// What kind of difference it is: equal for cases that differ in the same way.
+        signature: String,
+        /// All answers.
+        words: String,
+    },
 }
 
 impl Verdict {
     /// A difference.
     #[must_use]
     pub fn differs(signature: impl Into<String>, words: impl Into<String>) -> Self {
-        Self::Differs(Difference {
+        Self::Differs {
             signature: signature.into(),
             words: words.into(),
-        })
+        }
     }
 
     /// Whether this is a difference of that kind, or the known difference of that id.
@@ -41,19 +39,23 @@ impl Verdict {
     pub fn is(&self, kind: &str) -> bool {
         match self {
             Self::Known(id) => *id == kind,
-            Self::Differs(difference) => difference.signature == kind,
+            Self::Differs { signature, .. } => signature == kind,
             Self::Agrees | Self::Refused | Self::Inconclusive(_) => false,
         }
     }
 }
 
-/// Runs the code under test; a panic is an answer: its message.
-pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+impl From<Inconclusive> for Verdict {
+    fn from(Inconclusive(why): Inconclusive) -> Self {
+        Self::Inconclusive(why)
+    }
+}
+
+/// Runs the code under test; `what` is the difference when it panics.
+pub(super) fn guarded<T>(what: &str, work: impl FnOnce() -> T) -> Result<T, Verdict> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
-        payload
-            .downcast_ref::<String>()
-            .cloned()
-            .or_else(|| payload.downcast_ref::<&str>().map(|&text| text.to_owned()))
-            .unwrap_or_else(|| "nothing".to_owned())
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+        Verdict::differs(what, format!("the panic: {:?}", text.unwrap_or_default()))
     })
 }

@@ -7,21 +7,24 @@ pub mod luks;
 mod map;
 mod refcounts;
 
+use std::num::NonZeroU64;
+
 use anyhow::{Result, bail, ensure};
 use fastrand::Rng;
 use harness_core::subject::ScanFormat;
 use measure::{Preallocation, Qcow2Opts};
 use qcow2::Qcow2State;
 use recipes::qcow2::header::DATA_FILE;
-use shared::ScanError;
 use types::Options as CalcOptions;
 
-use crate::calc_input::{CalcSeed, Fields};
 use crate::differential::draw::{draw_measured, once_in, pick};
-use crate::differential::evidence::{AskedImage, Known, TheirImage};
+use crate::differential::evidence::{AskedImage, ImageEvidence, TheirImage};
+use crate::differential::known::KnownAnswer;
 use crate::differential::qemu::Inconclusive;
 use crate::differential::question::Question;
-use crate::format::{DEVICE, Format, Scan, Scanned};
+use crate::file::ImageFile;
+use crate::format::Format;
+use crate::layer::{Scanned, scan_tables};
 use crate::options::Options;
 use crate::target::{Base, Target};
 
@@ -49,13 +52,18 @@ impl Format for Qcow2 {
         head.starts_with(&qcow2::header::MAGIC) && version > Some(&[0, 0, 0, 1])
     }
 
-    fn scan(&self, scan: Scan<'_>) -> Result<Scanned, ScanError> {
-        let [first, second] = scan.caches;
-        let mut state = Qcow2State::init(scan.calls, DEVICE, first, second)?;
-        let header = *state.header();
-        let size = header.virtual_size;
-        let summary = state.scan_allocation(size, (scan.unit)(size))?;
-        Ok((summary, Box::new(map::Qcow2Tables(header))))
+    fn scan(
+        &self,
+        image: &ImageFile,
+        sector_size: u32,
+        unit: Option<NonZeroU64>,
+    ) -> Result<Scanned> {
+        scan_tables(image, sector_size, |calls, [first, second]| {
+            let mut state = Qcow2State::init(calls, 0, first, second)?;
+            let header = *state.header();
+            let summary = state.scan_allocation(header.virtual_size, unit)?;
+            Ok((summary, Box::new(map::Qcow2Tables(header))))
+        })
     }
 
     fn option_table(&self) -> &'static str {
@@ -140,26 +148,31 @@ impl Format for Qcow2 {
         CalcOptions::Qcow2(Qcow2Opts::default())
     }
 
-    fn fields(&self, options: &CalcOptions) -> Fields {
+    fn fields(&self, options: &CalcOptions) -> Vec<(&'static str, u64)> {
         let opts = of(options);
         let preallocations = PREALLOCATIONS.iter();
         let preallocation = preallocations.take_while(|(_, other)| *other != opts.preallocation);
-        Fields {
-            format: 1,
-            // What is no width stands last in the target's table.
-            refcount: match opts.refcount_bits {
-                bits if bits.is_power_of_two() && bits <= 64 => bits.ilog2() as u8,
-                _ => 7,
-            },
-            flags: u8::from(opts.extended_l2)
-                | u8::from(opts.lazy_refcounts) << 1
-                | u8::from(opts.compat_v3) << 2
-                | u8::from(opts.compress) << 3,
-            preallocation: preallocation.count() as u8,
-            cluster: opts.cluster_size,
-            luks: opts.luks_header_overhead.unwrap_or(0),
-            ..Fields::default()
-        }
+        // What is no width stands last in the target's table.
+        let refcount = match opts.refcount_bits {
+            bits if bits.is_power_of_two() && bits <= 64 => bits.ilog2(),
+            _ => 7,
+        };
+        let flags = [
+            opts.extended_l2,
+            opts.lazy_refcounts,
+            opts.compat_v3,
+            opts.compress,
+        ];
+        let flags = (0..)
+            .zip(flags)
+            .map(|(bit, is_set)| u64::from(is_set) << bit);
+        vec![
+            ("refcount", refcount.into()),
+            ("flags", flags.sum()),
+            ("preallocation", preallocation.count() as u64),
+            ("cluster", opts.cluster_size.into()),
+            ("luks", opts.luks_header_overhead.unwrap_or(0)),
+        ]
     }
 
     fn arguments(&self, options: &CalcOptions) -> String {
@@ -176,29 +189,6 @@ impl Format for Qcow2 {
             on(opts.lazy_refcounts),
             preallocation.map_or("off", |(name, _)| name),
         )
-    }
-
-    fn simpler(&self, options: &CalcOptions) -> Vec<CalcOptions> {
-        let opts = of(options);
-        let plain = Qcow2Opts::default();
-        let changes: [fn(&mut Qcow2Opts, Qcow2Opts); 6] = [
-            |opts, plain| opts.cluster_size = plain.cluster_size,
-            |opts, plain| opts.refcount_bits = plain.refcount_bits,
-            |opts, plain| opts.compat_v3 = plain.compat_v3,
-            |opts, plain| opts.extended_l2 = plain.extended_l2,
-            |opts, plain| {
-                opts.lazy_refcounts = plain.lazy_refcounts;
-                opts.compress = plain.compress;
-            },
-            |opts, plain| opts.preallocation = plain.preallocation,
-        ];
-        let changed = changes.map(|change| {
-            let mut simpler = opts;
-            change(&mut simpler, plain);
-            simpler
-        });
-        let changed = changed.into_iter().filter(|simpler| *simpler != opts);
-        changed.map(CalcOptions::Qcow2).collect()
     }
 
     /// Which data clusters are there from the start is no matter of what is legal, but of time.
@@ -225,9 +215,9 @@ impl Format for Qcow2 {
         // The file itself is asked about, not what it is to lie upon.
         let opened =
             r#"json:{"driver":"qcow2","backing":null,"file":{"driver":"file","filename":"image"}}"#;
-        let mut theirs = TheirImage::from(qemu.map(folder, &[opened])?);
+        let mut theirs = TheirImage::new(qemu.map(folder, opened)?);
         if asked.truth.is_some_and(|truth| !truth.is_refused()) && theirs.disk.is_ok() {
-            let ended = qemu.img(folder, &["check", opened])?;
+            let ended = qemu.run(folder, &format!("qemu-img check {opened}"))?;
             if !ended.is_ok() {
                 theirs.check = Some(format!("{}{}", ended.stdout, ended.stderr));
             }
@@ -235,70 +225,20 @@ impl Format for Qcow2 {
         Ok(theirs)
     }
 
-    fn known(&self) -> &'static [Known] {
-        known::KNOWN
+    fn known_answers(&self) -> &'static [KnownAnswer] {
+        known::ANSWERS
     }
 
-    fn calc_seeds(&self, seeds: &mut Vec<CalcSeed>) {
-        let with = |change: &dyn Fn(&mut Qcow2Opts)| {
-            let mut opts = Qcow2Opts::default();
-            change(&mut opts);
-            CalcSeed::new("", CalcOptions::Qcow2(opts))
-        };
-        let plain = with(&|_| {});
-        let mut add = |name: &str, seed: CalcSeed| {
-            let name = format!("qcow2-{name}");
-            seeds.push(CalcSeed { name, ..seed });
-        };
-        for (name, size) in [
-            ("of-size-0", 0),
-            ("1-byte", 1),
-            ("1m", 1 << 20),
-            ("1g", 1 << 30),
-        ] {
-            add(name, plain.clone().disk(size, size / 10));
-        }
-        for bits in 9..=21 {
-            let name = format!("clusters-of-{}", 1 << bits);
-            let seed = with(&|opts| opts.cluster_size = 1 << bits);
-            add(&name, seed.clone());
-            // The L1 table of 32 MiB is full.
-            let largest = 1_u64 << (2 * bits + 19).min(62);
-            add(&format!("{name}-largest"), seed.disk(largest, 1 << 30));
-        }
-        for bits in [1, 2, 4, 8, 32, 64] {
-            let seed = with(&|opts| opts.refcount_bits = bits);
-            add(&format!("refcounts-of-{bits}-bits"), seed);
-        }
-        for size in [1 << 14, 1 << 16, 1 << 21] {
-            let seed = with(&|opts| {
-                opts.extended_l2 = true;
-                opts.cluster_size = size;
-            });
-            add(&format!("extended-l2-clusters-of-{size}"), seed);
-        }
-        add("v2", with(&|opts| opts.compat_v3 = false));
-        add("lazy-refcounts", with(&|opts| opts.lazy_refcounts = true));
-        add("compressed", with(&|opts| opts.compress = true));
-        for (name, preallocation) in &PREALLOCATIONS[1..] {
-            let seed = with(&|opts| opts.preallocation = *preallocation);
-            add(&format!("preallocation-{name}"), seed);
-        }
-        for (name, key_bytes) in [("aes-128", 16), ("aes-256", 32)] {
-            let payload = measure::luks_payload(key_bytes, true);
-            let seed = with(&|opts| opts.luks_header_overhead = Some(payload));
-            add(&format!("luks-{name}"), seed);
-        }
-        for (name, count, probe) in [
-            ("none", 0, (0, 0)),
-            ("some", 1700, (0, 0)),
-            ("all", 16384, (0, 0)),
-            ("and-a-larger-disk", 1700, (2, 1 << 30)),
-            ("and-more-data", 1700, (3, 300)),
-        ] {
-            let touched = plain.clone().touched(count, 65536);
-            add(&format!("touched-{name}"), CalcSeed { probe, ..touched });
-        }
+    fn known_images(&self) -> &'static str {
+        include_str!("qcow2/known.txt")
+    }
+
+    fn condition(&self, name: &str, evidence: &ImageEvidence<'_>) -> bool {
+        known::condition(name, evidence)
+    }
+
+    fn calc_seeds(&self) -> &'static str {
+        include_str!("qcow2/calc_seeds.txt")
     }
 
     fn scan_seeds(&self) -> &'static str {

@@ -1,18 +1,22 @@
 //! Raw images: the disk's bytes and nothing else.
 
+use std::num::NonZeroU64;
+
 use anyhow::Result;
 use fastrand::Rng;
 use harness_core::subject::ScanFormat;
 use measure::MeasureError;
-use shared::ScanError;
 use types::Options as CalcOptions;
 
-use crate::calc_input::{CalcSeed, Fields};
 use crate::differential::draw::{LARGEST_FILE, draw_measured};
-use crate::differential::evidence::{AskedImage, Known, TheirAnswer, TheirImage};
+use crate::differential::evidence::{AskedImage, TheirAnswer, TheirImage};
+use crate::differential::known::KnownAnswer;
 use crate::differential::qemu::Inconclusive;
 use crate::differential::question::{Question, Way};
-use crate::format::{Format, Scan, Scanned};
+use crate::file::ImageFile;
+use crate::format::Format;
+use crate::layer::{self, Scanned};
+use crate::map::Flat;
 use crate::options::Options;
 use crate::target::Target;
 
@@ -32,9 +36,15 @@ impl Format for Raw {
         false
     }
 
-    /// There is nothing to scan: what a raw image holds the file system knows.
-    fn scan(&self, _scan: Scan<'_>) -> Result<Scanned, ScanError> {
-        Err(ScanError::NotThisFormat)
+    /// A raw disk has whole sectors of 512 bytes, as for qemu-img, and its data is what the file system
+    /// has stored.
+    fn scan(&self, image: &ImageFile, _: u32, unit: Option<NonZeroU64>) -> Result<Scanned> {
+        let size = image.length.next_multiple_of(512);
+        Ok(Scanned {
+            summary: layer::stored(image, size, &Flat, unit)?,
+            sector_reads: 0,
+            tables: Box::new(Flat),
+        })
     }
 
     fn option_table(&self) -> &'static str {
@@ -51,8 +61,8 @@ impl Format for Raw {
         CalcOptions::Raw
     }
 
-    fn fields(&self, _options: &CalcOptions) -> Fields {
-        Fields::default()
+    fn fields(&self, _options: &CalcOptions) -> Vec<(&'static str, u64)> {
+        Vec::new()
     }
 
     fn arguments(&self, _options: &CalcOptions) -> String {
@@ -67,29 +77,21 @@ impl Format for Raw {
         Err(Inconclusive("a raw image has no scanner".to_owned()))
     }
 
-    fn known(&self) -> &'static [Known] {
-        KNOWN
+    fn known_answers(&self) -> &'static [KnownAnswer] {
+        ANSWERS
     }
 
-    fn calc_seeds(&self, seeds: &mut Vec<CalcSeed>) {
-        for (name, size) in [
-            ("raw-of-size-0", 0),
-            ("raw-1-byte", 1),
-            ("raw-1m", 1 << 20),
-            ("raw-1t", 1 << 40),
-            ("raw-largest", (1 << 63) - 512),
-        ] {
-            seeds.push(CalcSeed::new(name, CalcOptions::Raw).disk(size, size / 2));
-        }
+    fn calc_seeds(&self) -> &'static str {
+        include_str!("raw/calc_seeds.txt")
     }
 }
 
-const KNOWN: &[Known] = &[Known::calculator(
-    "raw-negative-size",
-    "qemu-img prints 2^63 bytes as a negative number; we answer that they do not fit",
-    |evidence| {
+const ANSWERS: &[KnownAnswer] = &[KnownAnswer {
+    id: "raw-negative-size",
+    reason: "qemu-img prints 2^63 bytes as a negative number; we answer that they do not fit",
+    applies: |evidence| {
         evidence.ours == Err(MeasureError::Overflow)
             && *evidence.theirs == TheirAnswer::Sizes(i64::MIN, i64::MIN)
     },
-    || Question::empty(CalcOptions::Raw, (1 << 63) - 1, Way::MeasureSize),
-)];
+    example: || Question::empty(CalcOptions::Raw, (1 << 63) - 1, Way::MeasureSize),
+}];

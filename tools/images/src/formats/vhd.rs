@@ -4,22 +4,24 @@ mod known;
 
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU64;
 
 use anyhow::Result;
 use fastrand::Rng;
 use harness_core::subject::ScanFormat;
 use measure::{VhdOpts, VhdSubformat};
-use shared::ScanError;
 use types::Options as CalcOptions;
 use vhd::VhdState;
 
-use crate::calc_input::{CalcSeed, Fields};
 use crate::differential::draw::{draw_written, once_in, pick};
-use crate::differential::evidence::{AskedImage, Known, TheirImage};
-use crate::differential::qemu::{IMAGE, Inconclusive};
+use crate::differential::evidence::{AskedImage, ImageEvidence, TheirImage};
+use crate::differential::known::KnownAnswer;
+use crate::differential::qemu::Inconclusive;
 use crate::differential::question::Question;
+use crate::file::ImageFile;
 use crate::file::read_up_to;
-use crate::format::{DEVICE, Format, Scan, Scanned};
+use crate::format::Format;
+use crate::layer::{Scanned, scan_tables};
 use crate::map::{BlockMap, Entries, Flat, Map, Tables};
 use crate::options::Options;
 use crate::target::Target;
@@ -81,16 +83,22 @@ impl Format for Vhd {
         Ok(&header == b"cxsparse")
     }
 
-    fn scan(&self, scan: Scan<'_>) -> Result<Scanned, ScanError> {
-        let [first, second] = scan.caches;
-        let mut state = VhdState::init(scan.calls, DEVICE, first, second)?;
-        let summary = state.scan_allocation((scan.unit)(state.virtual_size()))?;
-        Ok(match state.block_size().zip(state.table_offset()) {
-            Some((block_size, start)) => {
-                let block_size = u64::from(block_size);
-                (summary, Box::new(Table { start, block_size }))
-            }
-            None => (summary, Box::new(Flat)),
+    fn scan(
+        &self,
+        image: &ImageFile,
+        sector_size: u32,
+        unit: Option<NonZeroU64>,
+    ) -> Result<Scanned> {
+        scan_tables(image, sector_size, |calls, [first, second]| {
+            let mut state = VhdState::init(calls, 0, first, second)?;
+            let summary = state.scan_allocation(unit)?;
+            Ok(match state.block_size().zip(state.table_offset()) {
+                Some((block_size, start)) => {
+                    let block_size = u64::from(block_size);
+                    (summary, Box::new(Table { start, block_size }))
+                }
+                None => (summary, Box::new(Flat)),
+            })
         })
     }
 
@@ -113,15 +121,13 @@ impl Format for Vhd {
         CalcOptions::Vhd(VhdOpts::default())
     }
 
-    fn fields(&self, options: &CalcOptions) -> Fields {
+    fn fields(&self, options: &CalcOptions) -> Vec<(&'static str, u64)> {
         let opts = of(options);
-        Fields {
-            format: 3,
-            vhd: u8::from(opts.subformat == VhdSubformat::Fixed),
-            flags: u8::from(opts.force_size) << 4,
-            block: opts.block_size,
-            ..Fields::default()
-        }
+        vec![
+            ("vhd", u64::from(opts.subformat == VhdSubformat::Fixed)),
+            ("flags", u64::from(opts.force_size) << 4),
+            ("block", opts.block_size.into()),
+        ]
     }
 
     fn arguments(&self, options: &CalcOptions) -> String {
@@ -158,7 +164,7 @@ impl Format for Vhd {
     }
 
     fn ask(&self, asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive> {
-        let mut theirs = TheirImage::from(asked.qemu.map(asked.folder, &["-f", "vpc", IMAGE])?);
+        let mut theirs = TheirImage::new(asked.qemu.map(asked.folder, "-f vpc image")?);
         let is_fixed = asked
             .truth
             .is_none_or(|truth| truth.extents() == [(0, truth.virtual_size)]);
@@ -169,45 +175,20 @@ impl Format for Vhd {
         Ok(theirs)
     }
 
-    fn known(&self) -> &'static [Known] {
-        known::KNOWN
+    fn known_answers(&self) -> &'static [KnownAnswer] {
+        known::ANSWERS
     }
 
-    fn calc_seeds(&self, seeds: &mut Vec<CalcSeed>) {
-        let mut add = |name: &str, opts: VhdOpts, virtual_size: u64, allocated: u64| {
-            let seed = CalcSeed::new(format!("vhd-{name}"), CalcOptions::Vhd(opts));
-            seeds.push(seed.disk(virtual_size, allocated));
-        };
-        let plain = VhdOpts::default();
-        for (name, subformat) in SUBFORMATS {
-            let opts = VhdOpts { subformat, ..plain };
-            for (size_name, size) in [
-                ("of-size-0", 0),
-                ("1m", 1 << 20),
-                // Sectors a track and heads change around these.
-                ("500m", 500 << 20),
-                ("33g", 33 << 30),
-                ("127g", 127 << 30),
-            ] {
-                add(&format!("{name}-{size_name}"), opts, size, size / 10);
-            }
-            let largest = 0xff00_0000 * SECTOR;
-            add(&format!("{name}-largest"), opts, largest, 1 << 30);
-            let forced = VhdOpts {
-                force_size: true,
-                ..opts
-            };
-            let size = (1 << 20) + SECTOR;
-            add(&format!("{name}-forced-size"), forced, size, 1 << 10);
-        }
-        for (name, block_size) in [("512k", 1 << 19), ("32m", 1 << 25), ("2g", 1 << 31)] {
-            let opts = VhdOpts {
-                block_size,
-                ..plain
-            };
-            add(&format!("blocks-of-{name}"), opts, 1 << 30, 100 << 20);
-        }
-        seeds.push(CalcSeed::new("vhd-touched", self.defaults()).touched(77, 2 << 20));
+    fn known_images(&self) -> &'static str {
+        include_str!("vhd/known.txt")
+    }
+
+    fn condition(&self, name: &str, evidence: &ImageEvidence<'_>) -> bool {
+        known::condition(name, evidence)
+    }
+
+    fn calc_seeds(&self) -> &'static str {
+        include_str!("vhd/calc_seeds.txt")
     }
 
     fn scan_seeds(&self) -> &'static str {

@@ -4,21 +4,23 @@ mod blocks;
 mod known;
 
 use std::fs::File;
+use std::num::NonZeroU64;
 
 use anyhow::{Result, bail, ensure};
 use fastrand::Rng;
 use harness_core::subject::ScanFormat;
 use measure::VhdxOpts;
-use shared::ScanError;
 use types::Options as CalcOptions;
 use vhdx::VhdxState;
 
-use crate::calc_input::{CalcSeed, Fields};
 use crate::differential::draw::{draw_written, pick};
-use crate::differential::evidence::{AskedImage, Disk, Known, TheirImage};
-use crate::differential::qemu::{self, IMAGE, Inconclusive};
+use crate::differential::evidence::{AskedImage, ImageEvidence, TheirImage};
+use crate::differential::known::KnownAnswer;
+use crate::differential::qemu::{self, Inconclusive};
 use crate::differential::question::Question;
-use crate::format::{DEVICE, Format, Scan, Scanned};
+use crate::file::ImageFile;
+use crate::format::Format;
+use crate::layer::{Scanned, scan_tables};
 use crate::map::{BlockMap, Entries, Map, Tables};
 use crate::options::Options;
 use crate::target::Target;
@@ -47,16 +49,22 @@ impl Format for Vhdx {
         head.starts_with(b"vhdxfile")
     }
 
-    fn scan(&self, scan: Scan<'_>) -> Result<Scanned, ScanError> {
-        let [first, second] = scan.caches;
-        let mut state = VhdxState::init(scan.calls, DEVICE, first, second)?;
-        let summary = state.scan_allocation((scan.unit)(state.virtual_size()))?;
-        let table = Table {
-            start: state.table_offset(),
-            block_size: u64::from(state.block_size()),
-            sector_size: u64::from(state.logical_sector_size()),
-        };
-        Ok((summary, Box::new(table)))
+    fn scan(
+        &self,
+        image: &ImageFile,
+        sector_size: u32,
+        unit: Option<NonZeroU64>,
+    ) -> Result<Scanned> {
+        scan_tables(image, sector_size, |calls, [first, second]| {
+            let mut state = VhdxState::init(calls, 0, first, second)?;
+            let summary = state.scan_allocation(unit)?;
+            let table = Table {
+                start: state.table_offset(),
+                block_size: u64::from(state.block_size()),
+                sector_size: u64::from(state.logical_sector_size()),
+            };
+            Ok((summary, Box::new(table)))
+        })
     }
 
     fn option_table(&self) -> &'static str {
@@ -96,12 +104,8 @@ impl Format for Vhdx {
         with(0)
     }
 
-    fn fields(&self, options: &CalcOptions) -> Fields {
-        Fields {
-            format: 4,
-            block: block_size(options),
-            ..Fields::default()
-        }
+    fn fields(&self, options: &CalcOptions) -> Vec<(&'static str, u64)> {
+        vec![("block", block_size(options).into())]
     }
 
     fn arguments(&self, options: &CalcOptions) -> String {
@@ -143,59 +147,28 @@ impl Format for Vhdx {
 
     /// `qemu-img map` calls all of a VHDX image data, so only its size is asked for.
     fn ask(&self, asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive> {
-        let info = asked.qemu.info(asked.folder, &["-f", "vhdx", IMAGE])?;
-        Ok(TheirImage {
-            disk: info.map(|size| Disk { size, data: None }),
-            check: None,
-        })
+        let disk = asked.qemu.info(asked.folder, "-f vhdx image")?;
+        Ok(TheirImage::new(disk))
     }
 
     fn verify_content(&self, asked: &AskedImage<'_>) -> Result<Option<String>, Inconclusive> {
         blocks::verify(asked)
     }
 
-    fn known(&self) -> &'static [Known] {
-        known::KNOWN
+    fn known_answers(&self) -> &'static [KnownAnswer] {
+        known::ANSWERS
     }
 
-    fn calc_seeds(&self, seeds: &mut Vec<CalcSeed>) {
-        let of_blocks = |mib: u32| CalcSeed::new("", with(mib << 20));
-        let mut add = |name: &str, seed: CalcSeed| {
-            let name = format!("vhdx-{name}");
-            seeds.push(CalcSeed { name, ..seed });
-        };
-        for (name, size) in [
-            ("of-size-0", 0),
-            ("1m", MIB),
-            // The block size is chosen by the disk's size.
-            ("1g", 1 << 30),
-            ("100g", 100 << 30),
-            ("32t", 32 * TIB),
-            ("largest", 64 * TIB),
-        ] {
-            add(name, of_blocks(0).disk(size, size / 10));
-        }
-        for mib in [1, 2, 8, 64, 256] {
-            add(&format!("blocks-of-{mib}m"), of_blocks(mib));
-        }
-        // Disks of whole chunks, whose block table is just full; with one entry more it would take another MiB.
-        for (name, block_mib, blocks) in [
-            ("131041-blocks-of-1m", 1, 131_041),
-            ("16257-chunks-of-128-blocks", 32, 16257 * 128),
-            ("4033-chunks-of-64-blocks", 64, 4033 * 64),
-        ] {
-            let disk = |blocks: u64| {
-                let size = u64::from(block_mib) * blocks * MIB;
-                of_blocks(block_mib).disk(size, 1 << 30)
-            };
-            add(name, disk(blocks));
-            add(&format!("{name}-less-one"), disk(blocks - 1));
-        }
-        add(
-            "130056-blocks-by-default",
-            of_blocks(0).disk(130_056 * 32 * MIB, 1 << 30),
-        );
-        add("touched", of_blocks(0).touched(100, 8 * MIB));
+    fn known_images(&self) -> &'static str {
+        include_str!("vhdx/known.txt")
+    }
+
+    fn condition(&self, name: &str, evidence: &ImageEvidence<'_>) -> bool {
+        known::condition(name, evidence)
+    }
+
+    fn calc_seeds(&self) -> &'static str {
+        include_str!("vhdx/calc_seeds.txt")
     }
 
     fn scan_seeds(&self) -> &'static str {

@@ -4,20 +4,23 @@ mod descriptor;
 mod known;
 mod map;
 
+use std::num::NonZeroU64;
+
 use anyhow::{Result, bail, ensure};
 use fastrand::Rng;
 use harness_core::subject::ScanFormat;
 use measure::{VmdkOpts, VmdkSubformat};
-use shared::ScanError;
 use types::Options as CalcOptions;
 use vmdk::VmdkState;
 
-use crate::calc_input::{CalcSeed, Fields};
 use crate::differential::draw::{LARGEST_FILE, draw_written, pick};
-use crate::differential::evidence::{AskedImage, Known, TheirImage};
+use crate::differential::evidence::{AskedImage, ImageEvidence, TheirImage};
+use crate::differential::known::KnownAnswer;
 use crate::differential::qemu::{IMAGE, Inconclusive};
 use crate::differential::question::{Question, Source, Way};
-use crate::format::{DEVICE, Format, Scan, Scanned};
+use crate::file::ImageFile;
+use crate::format::Format;
+use crate::layer::{Scanned, scan_tables};
 use crate::options::Options;
 use crate::target::{Base, Target};
 
@@ -46,11 +49,22 @@ impl Format for Vmdk {
             || descriptor::begins(head)
     }
 
-    fn scan(&self, scan: Scan<'_>) -> Result<Scanned, ScanError> {
-        let [first, second] = scan.caches;
-        let mut state = VmdkState::init(scan.calls, DEVICE, first, second)?;
-        let summary = state.scan_allocation((scan.unit)(state.virtual_size()))?;
-        Ok((summary, Box::new(map::VmdkTables(*state.header()))))
+    fn scan(
+        &self,
+        image: &ImageFile,
+        sector_size: u32,
+        unit: Option<NonZeroU64>,
+    ) -> Result<Scanned> {
+        let mut descriptor = None;
+        let scanned = scan_tables(image, sector_size, |calls, [first, second]| {
+            let mut state = VmdkState::init(calls, 0, first, second)?;
+            let summary = state.scan_allocation(unit)?;
+            let tables = map::VmdkTables(*state.header());
+            descriptor = Some(tables.descriptor(image));
+            Ok((summary, Box::new(tables)))
+        })?;
+        descriptor::refuse_extent(&image.path, &descriptor.transpose()?.unwrap_or_default())?;
+        Ok(scanned)
     }
 
     fn option_table(&self) -> &'static str {
@@ -108,17 +122,14 @@ impl Format for Vmdk {
         CalcOptions::Vmdk(VmdkOpts::default())
     }
 
-    fn fields(&self, options: &CalcOptions) -> Fields {
+    fn fields(&self, options: &CalcOptions) -> Vec<(&'static str, u64)> {
         let opts = of(options);
-        let others = SUBFORMATS.iter();
-        Fields {
-            format: 2,
-            vmdk: others
-                .take_while(|(_, other)| *other != opts.subformat)
-                .count() as u8,
-            grain: opts.grain_size,
-            ..Fields::default()
-        }
+        let mut others = SUBFORMATS.iter();
+        let number = others.position(|(_, other)| *other == opts.subformat);
+        vec![
+            ("vmdk", number.unwrap_or(0) as u64),
+            ("grain", opts.grain_size.into()),
+        ]
     }
 
     fn arguments(&self, options: &CalcOptions) -> String {
@@ -175,60 +186,24 @@ impl Format for Vmdk {
     }
 
     fn ask(&self, asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive> {
-        let map = asked.qemu.map(asked.folder, &["-f", "vmdk", IMAGE])?;
-        Ok(map.into())
+        let disk = asked.qemu.map(asked.folder, "-f vmdk image")?;
+        Ok(TheirImage::new(disk))
     }
 
-    fn known(&self) -> &'static [Known] {
-        known::KNOWN
+    fn known_answers(&self) -> &'static [KnownAnswer] {
+        known::ANSWERS
     }
 
-    fn calc_seeds(&self, seeds: &mut Vec<CalcSeed>) {
-        let plain = CalcSeed::new("", self.defaults());
-        let of_grains = |grain_size| {
-            let opts = VmdkOpts {
-                grain_size,
-                ..VmdkOpts::default()
-            };
-            CalcSeed::new("", CalcOptions::Vmdk(opts))
-        };
-        let mut add = |name: &str, seed: CalcSeed| {
-            let name = format!("vmdk-{name}");
-            seeds.push(CalcSeed { name, ..seed });
-        };
-        for (name, (_, subformat)) in ["sparse", "stream-optimized", "flat"]
-            .into_iter()
-            .zip(SUBFORMATS)
-        {
-            for (size_name, size) in [
-                ("of-size-0", 0),
-                ("1m", 1 << 20),
-                ("1g", 1 << 30),
-                ("2t", 2 << 40),
-            ] {
-                let seed = CalcSeed::new("", with(subformat)).disk(size, size / 10);
-                add(&format!("{name}-{size_name}"), seed);
-            }
-        }
-        for size in [4096, 8192, 16384, 32768] {
-            add(&format!("grains-of-{size}"), of_grains(size));
-        }
-        add("largest", plain.clone().disk((256 << 40) - 65536, 1 << 30));
-        // The most whole grain tables there may be: from one grain more on, the last table is a part.
-        let whole_tables = u64::from(u32::MAX / 512) * 512;
-        add(
-            "whole-tables-of-4096",
-            of_grains(4096).disk(whole_tables * 4096, 1 << 30),
-        );
-        // The most grains there may be, and one less, in small grains.
-        for size in [4096, 8192] {
-            for (name, grains) in [("most", u32::MAX), ("nearly-most", u32::MAX - 1)] {
-                let disk = u64::from(grains) * u64::from(size);
-                let name = format!("{name}-grains-of-{size}");
-                add(&name, of_grains(size).disk(disk, 1 << 30));
-            }
-        }
-        add("touched", plain.touched(2000, 65536));
+    fn known_images(&self) -> &'static str {
+        include_str!("vmdk/known.txt")
+    }
+
+    fn condition(&self, name: &str, evidence: &ImageEvidence<'_>) -> bool {
+        known::condition(name, evidence)
+    }
+
+    fn calc_seeds(&self) -> &'static str {
+        include_str!("vmdk/calc_seeds.txt")
     }
 
     fn scan_seeds(&self) -> &'static str {

@@ -2,65 +2,49 @@
 //!
 //! Each has an answer; where the limits are is shown by the largest disk that has one.
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context as _, Error, Result, ensure};
 use built_in::SUBJECT;
 use harness_core::calc::CalcCase;
+use shared::AllocationSummary;
 
 use super::Seed;
-use crate::calc_input::CalcSeed;
-use crate::formats;
+use crate::calc_input::CalcInput;
+use crate::format::FormatRef;
+use crate::{formats, quantity};
 
 /// Every seed of `fuzz_measure_calc`.
 ///
 /// # Errors
-/// When one of them has no answer: a fault of this list or of a calculator.
+/// When one of them has no answer: a fault of a format's table or of a calculator.
 pub fn seeds() -> Result<Vec<Seed>> {
-    let mut all = Vec::new();
+    let mut seeds = Vec::new();
     for format in formats::ALL {
-        format.calc_seeds(&mut all);
-        of_defaults(&CalcSeed::new(format.name(), format.defaults()), &mut all);
+        let lines = format.calc_seeds().lines();
+        for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            seeds.push(seed(format, line).with_context(|| format!("the seed {line}"))?);
+        }
     }
-    all.into_iter()
-        .map(|seed| {
-            let name = &seed.name;
-            let fields = formats::of_options(&seed.options).fields(&seed.options);
-            let input = seed.encode(&fields);
-            let case = CalcCase::decode(&input).map_err(|why| anyhow!("the seed {name}: {why}"))?;
-            let answer = case.ask(SUBJECT.calculators);
-            ensure!(
-                case.options == seed.options
-                    && case.summary.virtual_size == seed.summary.virtual_size
-                    && answer.is_ok(),
-                "the seed {name} has no answer: {answer:?}"
-            );
-            Ok(Seed {
-                name: seed.name,
-                input,
-            })
-        })
-        .collect()
+    Ok(seeds)
 }
 
-/// Sizes from the decoder's tables, and a second question.
-fn of_defaults(plain: &CalcSeed, all: &mut Vec<CalcSeed>) {
-    let named = |what: &str| CalcSeed {
-        name: format!("{}-{what}", plain.name),
-        ..plain.clone()
-    };
-    all.push(CalcSeed {
-        from_tables: true,
-        ..named("sizes-from-tables").disk(1 << 40, 123 << 20)
-    });
-    for (what, probe) in [
-        ("asked-twice", (1, 0)),
-        ("and-a-larger-disk", (2, (3 << 30) + 512)),
-        ("and-more-data", (3, 77 << 20)),
-    ] {
-        all.push(CalcSeed {
-            probe,
-            ..named(what)
+/// The seed of a line: its name, then `field=value` for each field that is not as usual.
+fn seed(format: FormatRef, line: &str) -> Result<Seed> {
+    let usual = AllocationSummary::new(1 << 30, 100 << 20);
+    let mut input = CalcInput::new(&format.defaults(), &usual);
+    let (name, fields) = line.split_once(' ').unwrap_or((line, ""));
+    for field in fields.split_whitespace() {
+        let set = field.split_once('=').and_then(|(field, value)| {
+            let value = quantity::parse(value).ok()?;
+            input.set(field, value)
         });
+        set.with_context(|| format!("{field}: expected a field and its value"))?;
     }
+    let input = input.bytes();
+    let case = CalcCase::decode(&input).map_err(Error::msg)?;
+    let answer = case.ask(SUBJECT.calculators);
+    ensure!(answer.is_ok(), "it has no answer: {answer:?}");
+    let name = name.to_owned();
+    Ok(Seed { name, input })
 }
 
 /// Whether two inputs are the same case.
@@ -75,21 +59,13 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn names_and_cases_are_all_different_and_every_format_is_there() {
+    fn names_and_cases_are_all_different() {
         let seeds = seeds().unwrap();
         let names: BTreeSet<_> = seeds.iter().map(|seed| &seed.name).collect();
         assert_eq!(names.len(), seeds.len());
-        for format in formats::ALL {
-            let is_of = |seed: &&Seed| {
-                let case = CalcCase::decode(&seed.input).unwrap();
-                formats::of_options(&case.options) == format
-            };
-            assert!(seeds.iter().filter(is_of).count() >= 5, "{format}");
-        }
         for (nth, seed) in seeds.iter().enumerate() {
-            let twin = seeds[..nth]
-                .iter()
-                .find(|other| same_case(&other.input, &seed.input));
+            let mut before = seeds[..nth].iter();
+            let twin = before.find(|other| same_case(&other.input, &seed.input));
             assert_eq!(twin, None, "{}", seed.name);
         }
     }

@@ -2,14 +2,15 @@
 //!
 //! Each is a sound image that its scanner has an answer for, or names a feature that is refused.
 
-use std::collections::BTreeSet;
+use std::num::NonZeroU64;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context as _, Error, Result, ensure};
 use built_in::SUBJECT;
 use harness_core::Outcome;
-use harness_core::image::{ImageCase, Probe};
+use harness_core::image::Probe;
 use harness_core::subject::ScanFormat;
 use harness_core::targets;
+use recipes::conditions::Conditions;
 use recipes::{LENGTH, Recipe, at};
 
 use super::Seed;
@@ -49,7 +50,7 @@ impl Bytes {
             .set(at::PROBE_ARGUMENT, &argument.to_le_bytes())
     }
 
-    /// The recipe without the zeros at its end, which say nothing; but engines pass over an input of no bytes.
+    /// The recipe without the zeros at its end, which read the same; but engines pass over an input of no bytes.
     fn trimmed(&self) -> Vec<u8> {
         let last = self.0.iter().rposition(|&byte| byte != 0);
         self.0[..=last.unwrap_or(0)].to_vec()
@@ -65,19 +66,19 @@ pub fn seeds() -> Result<Vec<Seed>> {
     for (number, format) in (0_u8..).zip(ScanFormat::ALL) {
         of_format(format.name(), number, &mut all);
     }
-    let target = targets::find(super::IMAGE).ok_or_else(|| anyhow!("no target is called so"))?;
-    let mut images = BTreeSet::new();
+    let target = targets::find(super::IMAGE).context("no target is called so")?;
+    let mut images = Vec::new();
     let mut seeds = Vec::new();
     for (name, bytes) in all {
         let input = bytes.trimmed();
+        let image = asked(&input).with_context(|| format!("the seed {name}"))?;
         // A knob that the format does not have makes the same image again.
-        if !images.insert(asked(&input).map_err(|why| anyhow!("the seed {name}: {why}"))?) {
+        if images.contains(&image) {
             continue;
         }
-        ensure!(
-            target.run(&SUBJECT, &input) == Outcome::Checked,
-            "the seed {name} is no case"
-        );
+        images.push(image);
+        let outcome = target.run(&SUBJECT, &input);
+        ensure!(outcome == Outcome::Checked, "the seed {name} is no case");
         seeds.push(Seed { name, input });
     }
     Ok(seeds)
@@ -102,31 +103,24 @@ fn of_format(name: &str, number: u8, all: &mut Vec<(String, Bytes)>) {
         (8, 0, "all-calculators"),
         (9, 0, "own-format"),
     ] {
-        add(
-            what,
-            plain.clone().probe(probe, argument).set(at::UNIT, &[8]),
-        );
+        let probe = plain.clone().probe(probe, argument);
+        add(what, probe.set(at::UNIT, &[8]));
     }
     for kind in 1..16 {
         let runs = plain.clone().run(3, 8, 2, kind).run(4, 12, 2 | 0x60, kind);
         add(&format!("kind-{kind}"), runs);
     }
     add("past-the-end", plain.clone().run(3, 3 << 14, 5, 0));
-    add(
-        "large",
-        plain
-            .clone()
-            .set(at::SIZE_MODE, &[15 << 2])
-            .set(at::SIZE, &1025_u64.to_le_bytes())
-            .run(3, 2 << 14 | 9000, 9, 0),
-    );
+    let many_units = |units: u64| {
+        let plain = plain.clone().set(at::SIZE_MODE, &[15 << 2]);
+        plain.set(at::SIZE, &units.to_le_bytes())
+    };
+    add("large", many_units(1025).run(3, 2 << 14 | 9000, 9, 0));
     // The largest disk of the format, and one a little smaller.
     for (what, less) in [("largest", 0), ("nearly-largest", 1)] {
         let bytes = plain.clone().set(at::SIZE_MODE, &[15 << 2 | 2]);
-        add(
-            what,
-            bytes.set(at::SIZE, &[less]).set(at::SIZE_TAIL, &[0xff; 4]),
-        );
+        let bytes = bytes.set(at::SIZE, &[less]);
+        add(what, bytes.set(at::SIZE_TAIL, &[0xff; 4]));
     }
     add("odd-size", plain.clone().set(at::SIZE_TAIL, &[0, 0x0e]));
     for knob in 0..GEOMETRY {
@@ -155,52 +149,55 @@ fn of_format(name: &str, number: u8, all: &mut Vec<(String, Bytes)>) {
         ("many", 1500, 0xf6, 1),
         ("units", 40, 0xf6, 0),
     ] {
-        let bytes = plain
-            .clone()
-            .set(at::SIZE_MODE, &[15 << 2])
-            .set(at::SIZE, &u64::to_le_bytes(units))
-            .set(at::GEOMETRY, &[geometry])
-            .set(at::DAMAGES, &[entries, 0, 0, 20]);
+        let bytes = many_units(units).set(at::GEOMETRY, &[geometry]);
+        let bytes = bytes.set(at::DAMAGES, &[entries, 0, 0, 20]);
         add(&format!("{what}-entries-alike"), bytes);
     }
-    add("one-checksum-wrong", plain.clone().set(at::CHECKSUMS, &[2]));
-    add(
-        "another-checksum-wrong",
-        plain.clone().set(at::CHECKSUMS, &[6]),
-    );
-    add("device-cut-short", plain.clone().set(at::END_MODE, &[4, 1]));
-    add("device-longer", plain.set(at::END_MODE, &[2, 0, 2]));
+    for (what, place, bytes) in [
+        ("one-checksum-wrong", at::CHECKSUMS, &[2][..]),
+        ("another-checksum-wrong", at::CHECKSUMS, &[6]),
+        ("device-cut-short", at::END_MODE, &[4, 1]),
+        ("device-longer", at::END_MODE, &[2, 0, 2]),
+    ] {
+        add(what, plain.clone().set(place, bytes));
+    }
 }
 
-/// Everything that a recipe asks: its image, and what is asked about it.
-type Asked = (Vec<(u64, Vec<u8>)>, u64, String, String);
+/// A recipe's image, in pieces and its length, and what is asked about it.
+type Asked = (
+    Vec<(u64, Vec<u8>)>,
+    u64,
+    ScanFormat,
+    Conditions,
+    Option<NonZeroU64>,
+    Probe,
+);
 
-fn asked(input: &[u8]) -> Result<Asked, &'static str> {
-    let recipe = Recipe::decode(input)?;
+fn asked(input: &[u8]) -> Result<Asked> {
+    let recipe = Recipe::decode(input).map_err(Error::msg)?;
     let image = recipe.build().image;
-    let pieces = image
-        .pieces(0, u64::MAX)
-        .map(|(at, piece)| (at, piece.to_vec()));
+    let pieces = image.pieces(0, u64::MAX);
     Ok((
-        pieces.collect(),
+        pieces.map(|(at, piece)| (at, piece.to_vec())).collect(),
         image.capacity(),
-        format!(
-            "{:?} {:?} {:?}",
-            recipe.format, recipe.conditions, recipe.unit
-        ),
-        format!("{:?}", Probe::of(&recipe)),
+        recipe.format,
+        recipe.conditions,
+        recipe.unit,
+        Probe::of(&recipe),
     ))
 }
 
 /// Whether two inputs are the same case.
 #[must_use]
 pub fn same_case(one: &[u8], other: &[u8]) -> bool {
-    ImageCase::decode(one).is_ok() && asked(one) == asked(other)
+    let both = asked(one).ok().zip(asked(other).ok());
+    both.is_some_and(|(one, other)| one == other)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn every_format_has_every_probe_and_no_case_is_there_twice() {

@@ -16,19 +16,13 @@
 
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 
-use crate::differential::qemu::{self, Inconclusive};
+use crate::differential::qemu::{IMAGE, Qemu};
 use crate::format::FormatRef;
 use crate::formats;
 
-/// The image's name while it is made.
-const IMAGE: &str = "image";
-/// How long one command may take.
-const LIMIT: Duration = Duration::from_secs(60);
 /// The name of a raw disk to convert from.
 const SOURCE: &str = "source.raw";
 
@@ -75,42 +69,29 @@ impl Recipe {
     /// Makes the image in `folder`, which is empty. Returns its path.
     ///
     /// # Errors
-    /// When qemu-img or qemu-io is missing, or a command fails.
-    pub fn make(&self, folder: &Path) -> Result<PathBuf> {
+    /// When a command fails.
+    pub fn make(&self, qemu: &Qemu, folder: &Path) -> Result<PathBuf> {
         let format = self.format.qemu_name();
         for command in &self.commands {
-            let words = command.split_whitespace().collect::<Vec<_>>();
-            let (program, arguments) = match words[..] {
-                ["create", ref options @ .., size] => {
-                    let create = ["create", "-q", "-f", format];
-                    ("qemu-img", [&create, options, &[IMAGE, size]].concat())
+            let line = match command.split_once(' ') {
+                Some(("create", arguments)) => {
+                    let (options, size) = arguments.rsplit_once(' ').unwrap_or(("", arguments));
+                    format!("qemu-img create -q -f {format} {options} {IMAGE} {size}")
                 }
-                ["source", size] => ("qemu-img", vec!["create", "-q", "-f", "raw", SOURCE, size]),
-                ["source", ..] => {
-                    let command = command.trim_start_matches("source ");
-                    ("qemu-io", vec!["-f", "raw", "-c", command, SOURCE])
+                Some(("source", command)) if command.contains(' ') => {
+                    format!("qemu-io -f raw -c '{command}' {SOURCE}")
                 }
-                ["qemu-img", ref arguments @ ..] => ("qemu-img", arguments.to_vec()),
-                _ => ("qemu-io", vec!["-f", format, "-c", command, IMAGE]),
+                Some(("source", size)) => format!("qemu-img create -q -f raw {SOURCE} {size}"),
+                Some(("qemu-img", _)) => (*command).to_owned(),
+                _ => format!("qemu-io -f {format} -c '{command}' {IMAGE}"),
             };
-            run(program, &arguments, folder)?;
+            let ended = qemu.run(folder, &line).map_err(|why| anyhow!("{why}"))?;
+            // qemu-io may print on standard output that a command failed, and end well.
+            if !ended.is_ok() || ended.stdout.contains("failed") {
+                let mut lines = ended.stderr.lines().chain(ended.stdout.lines());
+                bail!("{line}: {}", lines.next().unwrap_or_default());
+            }
         }
         Ok(folder.join(IMAGE))
     }
-}
-
-fn run(program: &str, arguments: &[&str], folder: &Path) -> Result<()> {
-    let mut command = Command::new(program);
-    command.args(arguments).current_dir(folder);
-    let ended = qemu::run(&mut command, LIMIT);
-    let ended = ended.map_err(|Inconclusive(why)| {
-        anyhow!("{why} ({program} is in the package qemu-utils of Debian and Ubuntu)")
-    })?;
-    // qemu-io may print on standard output that a command failed, and end well.
-    if !ended.is_ok() || ended.stdout.contains("failed") {
-        let mut lines = ended.stderr.lines().chain(ended.stdout.lines());
-        let complaint = lines.next().unwrap_or_default();
-        bail!("{program} {}: {complaint}", arguments.join(" "));
-    }
-    Ok(())
 }

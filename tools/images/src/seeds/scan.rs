@@ -5,7 +5,6 @@
 //! an input can have. Whatever was done, the input is taken only if the scan of it gives the answer that
 //! the scan of the file gives.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt as _;
@@ -14,7 +13,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use built_in::SUBJECT;
 use harness_core::scan::{MAX_PACKED_CAPACITY, ScanCase, encode_input};
 use harness_core::subject::ScanRequest;
-use shared::{AllocationSummary, CallTable, InputDevice, ReadFailed};
+use shared::{AllocationSummary, CallTable};
 
 use crate::file_device::FileDevice;
 use crate::source::Source;
@@ -40,10 +39,7 @@ pub fn input(source: &Source, unit: Option<NonZeroU64>) -> Result<Vec<u8>> {
     let Some(format) = source.format.scanned() else {
         bail!("a raw image, or none: nothing is there to scan");
     };
-    let device = Recorder {
-        file: FileDevice::new(&source.image.file, source.image.length, 512),
-        read: RefCell::default(),
-    };
+    let device = FileDevice::new(&source.image.file, source.image.length, 512);
     let mut caches = [[0; SECTOR]; 2];
     let [first, second] = &mut caches;
     let answer = SUBJECT.scanner.scan(ScanRequest {
@@ -57,15 +53,15 @@ pub fn input(source: &Source, unit: Option<NonZeroU64>) -> Result<Vec<u8>> {
     let summary = answer
         .result
         .map_err(|error| anyhow!(error).context(source.format.qemu_name()))?;
-    let says_the_same = |image: Vec<u8>| {
+    let same_input = |image: Vec<u8>| {
         encode_input(format, unit, &image).filter(|input| answer_of(input) == Some(summary))
     };
     if source.image.length <= WHOLE
-        && let Some(input) = says_the_same(source.image.bytes(WHOLE)?)
+        && let Some(input) = same_input(source.image.bytes_at(0..WHOLE)?)
     {
         return Ok(input);
     }
-    says_the_same(what_was_read(source, &device.read.into_inner())?)
+    same_input(what_was_read(source, &device.sectors())?)
         .context("what a scan of it reads does not fit an input of 64 KiB, or lies past 32 MiB")
 }
 
@@ -105,26 +101,4 @@ fn what_was_read(source: &Source, read: &BTreeSet<u64>) -> Result<Vec<u8>> {
             .read_exact_at(&mut place[..within], start as u64)?;
     }
     Ok(image)
-}
-
-/// A file that notes which sectors were read.
-struct Recorder<'a> {
-    file: FileDevice<'a>,
-    read: RefCell<BTreeSet<u64>>,
-}
-
-impl InputDevice for Recorder<'_> {
-    fn read_sector(&self, device: u32, sector: u64, buffer: &mut [u8]) -> Result<(), ReadFailed> {
-        self.file.read_sector(device, sector, buffer)?;
-        self.read.borrow_mut().insert(sector);
-        Ok(())
-    }
-
-    fn capacity(&self, device: u32) -> u64 {
-        self.file.capacity(device)
-    }
-
-    fn sector_size(&self, device: u32) -> u32 {
-        self.file.sector_size(device)
-    }
 }

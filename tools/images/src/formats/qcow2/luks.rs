@@ -167,33 +167,3 @@ fn properties(object: &str) -> Result<Vec<(String, String)>> {
             });
     pairs.collect()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_is_known_by_its_id() {
-        for object in [
-            "secret,id=s,data=x",
-            "qom-type=secret,id=s,file=/nowhere",
-            r#"{"qom-type":"secret","id":"s","data":"x"}"#,
-        ] {
-            assert_eq!(secret_id(object).unwrap(), "s", "{object}");
-        }
-        for object in [
-            "",
-            "secret",
-            "secret,id=s",
-            "secret,data=x",
-            "secret,id=1,data=x",
-            "secret,id=s,data=x,file=y",
-            "secret,id=s,data=x,format=hex",
-            "secret,id=s,data=x,color=red",
-            "tls-creds-x509,id=s",
-            "{",
-        ] {
-            assert!(secret_id(object).is_err(), "{object}");
-        }
-    }
-}

@@ -84,24 +84,3 @@ fn not_zero(block: &[u8], order: u32, count: u64) -> u64 {
     };
     (0..count).filter(|&nth| is_used(nth)).count() as u64
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn refcounts_of_every_width_are_counted() {
-        for (order, block, count, expected) in [
-            (0, &[0b1000_0101, 0xff][..], 8, 3),
-            (0, &[0b1000_0101, 0xff], 9, 4),
-            (1, &[0b1000_0001, 0], 8, 2),
-            (2, &[0x0f, 0xf0, 0x11], 5, 3),
-            (3, &[0, 1, 2, 0], 4, 2),
-            (4, &[0, 1, 1, 0, 0, 0], 3, 2),
-            (5, &[0, 0, 0, 1, 0, 0, 0, 0], 2, 1),
-            (6, &[0, 0, 0, 0, 0, 0, 0, 1], 1, 1),
-        ] {
-            assert_eq!(not_zero(block, order, count), expected, "2^{order} bits");
-        }
-    }
-}

@@ -95,27 +95,4 @@ mod tests {
             assert_eq!(parent(text), name, "{:?}", text.escape_ascii().to_string());
         }
     }
-
-    #[test]
-    fn an_extent_without_a_descriptor_is_refused_and_the_descriptor_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        std::fs::write(path("a-b.vmdk"), "").unwrap();
-        assert!(refuse_extent(&path("x"), b"CID=1\nparentCID=ffffffff\n").is_ok());
-        for (name, descriptor) in [
-            ("a-b-s001.vmdk", Some("a-b.vmdk")),
-            ("a-b-s1234.vmdk", Some("a-b.vmdk")),
-            ("a-b-s.vmdk", None),
-            ("a-b-sx01.vmdk", None),
-            ("other-s001.vmdk", None),
-            ("a-b.vmdk", None),
-        ] {
-            let error = refuse_extent(&path(name), b"\0\0").unwrap_err().to_string();
-            assert!(error.contains("one extent of a split disk"), "{error}");
-            match descriptor {
-                Some(descriptor) => assert!(error.contains(descriptor), "{name}: {error}"),
-                None => assert!(!error.contains('\''), "{name}: {error}"),
-            }
-        }
-    }
 }

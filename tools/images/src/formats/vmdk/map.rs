@@ -26,7 +26,7 @@ pub(super) struct VmdkTables(pub(super) VmdkHeader);
 
 impl VmdkTables {
     /// The text in the place of the descriptor.
-    fn descriptor(&self, image: &ImageFile) -> Result<Vec<u8>> {
+    pub(super) fn descriptor(&self, image: &ImageFile) -> Result<Vec<u8>> {
         image.bytes_at(self.0.descriptor().unwrap_or(DESCRIPTOR))
     }
 }
@@ -38,10 +38,6 @@ impl Tables for VmdkTables {
             directory: Entries::new(file),
             table: Entries::new(file),
         })
-    }
-
-    fn refuse_part(&self, image: &ImageFile) -> Result<()> {
-        descriptor::refuse_extent(&image.path, &self.descriptor(image)?)
     }
 
     fn backing_name(&self, image: &ImageFile) -> Result<Option<OsString>> {
