@@ -5,22 +5,21 @@
 
 use std::fmt::Display;
 
-use shared::{AllocationSummary, ScanError};
+use types::{AllocationSummary, ScanError, ScanFormat};
 
 use crate::map::Map;
 use crate::qemu::Folder;
-use crate::scan::{SECTOR_SIZES, Scanner, answer};
+use crate::scan::{SECTOR_SIZES, answer};
 
 /// The units whose touched ones are counted, in bytes.
 const UNITS: [u64; 6] = [512, 4096, 65536, 1 << 20, 2 << 20, 12_345];
 
 /// The images compared so far, and the folder in which they are made.
 #[derive(Debug)]
-pub struct Grid<S> {
+pub struct Grid {
     /// Where the images are.
     pub folder: Folder,
-    scanner: S,
-    format: &'static str,
+    format: ScanFormat,
     name: &'static str,
     images: u64,
     /// How many images hold any data.
@@ -32,19 +31,19 @@ pub struct Grid<S> {
 
 /// One image on its way: made, filled, changed, compared.
 #[derive(Debug)]
-pub struct Image<'g, S> {
-    grid: &'g mut Grid<S>,
+pub struct Image<'g> {
+    grid: &'g mut Grid,
     name: &'static str,
     /// The arguments with which QEMU's tools open it.
     opened: Vec<&'static str>,
 }
 
-impl<S: Scanner> Grid<S> {
-    /// Nothing yet. Images of `format`, QEMU's name for it, are made as the file `name`.
-    pub fn new(scanner: S, format: &'static str, name: &'static str) -> Self {
+impl Grid {
+    /// Nothing yet. Images of `format`, which has the same name in QEMU, are made as the file `name`.
+    #[must_use]
+    pub fn new(format: ScanFormat, name: &'static str) -> Self {
         Self {
             folder: Folder::new(),
-            scanner,
             format,
             name,
             images: 0,
@@ -55,31 +54,32 @@ impl<S: Scanner> Grid<S> {
     }
 
     /// A new image of `size` with `options`.
-    pub fn create(&mut self, options: &str, size: impl Display) -> Image<'_, S> {
-        self.folder.create(self.format, options, self.name, size);
+    pub fn create(&mut self, options: &str, size: impl Display) -> Image<'_> {
+        self.folder
+            .create(self.format.name(), options, self.name, size);
         self.existing(self.name)
     }
 
     /// A new image that `arguments` of `qemu-img convert` make of a raw image of `size` bytes, filled by
     /// `commands`.
-    pub fn convert(&mut self, arguments: &[&str], size: u64, commands: &[String]) -> Image<'_, S> {
+    pub fn convert(&mut self, arguments: &[&str], size: u64, commands: &[String]) -> Image<'_> {
         const SOURCE: &str = "source.raw";
         self.folder.write_holes(SOURCE, size);
         self.folder.io(&["-f", "raw", SOURCE], commands);
         self.folder
-            .convert(SOURCE, self.format, arguments, self.name);
+            .convert(SOURCE, self.format.name(), arguments, self.name);
         self.existing(self.name)
     }
 
     /// An image of these bytes.
-    pub fn image_of(&mut self, bytes: &[u8]) -> Image<'_, S> {
+    pub fn image_of(&mut self, bytes: &[u8]) -> Image<'_> {
         self.existing(self.name).write(bytes)
     }
 
     /// An image that is there.
-    pub fn existing(&mut self, name: &'static str) -> Image<'_, S> {
+    pub fn existing(&mut self, name: &'static str) -> Image<'_> {
         Image {
-            opened: vec!["-f", self.format, name],
+            opened: vec!["-f", self.format.name(), name],
             grid: self,
             name,
         }
@@ -109,10 +109,10 @@ impl<S: Scanner> Grid<S> {
         map.is_none()
     }
 
-    /// Prints what was compared, `kind` naming the format; there must be `images` of them.
-    pub fn conclude(&self, kind: &str, images: u64) {
+    /// Prints what was compared; there must be `images` of them.
+    pub fn conclude(&self, images: u64) {
         println!(
-            "{} {kind} images compared with qemu-img map, {} with data, {} of these with holes; {} \
+            "{} images compared with qemu-img map, {} with data, {} of these with holes; {} \
              counts of touched units",
             self.images, self.with_data, self.with_holes, self.units
         );
@@ -121,7 +121,7 @@ impl<S: Scanner> Grid<S> {
     }
 }
 
-impl<S: Scanner> Image<'_, S> {
+impl Image<'_> {
     /// The same image, which QEMU's tools open with these arguments.
     #[must_use]
     pub fn opened(self, arguments: &[&'static str]) -> Self {
@@ -176,7 +176,7 @@ impl<S: Scanner> Image<'_, S> {
     /// # Errors
     /// The scanner's error.
     pub fn answer(&self) -> Result<AllocationSummary, ScanError> {
-        answer(&self.grid.scanner, &self.bytes(), None, &SECTOR_SIZES)
+        answer(self.grid.format, &self.bytes(), None, &SECTOR_SIZES)
     }
 
     /// The scanner must answer what map shows.
@@ -188,7 +188,7 @@ impl<S: Scanner> Image<'_, S> {
         let map = self.map();
         let bytes = self.bytes();
         let scan = |unit| {
-            answer(&self.grid.scanner, &bytes, unit, &SECTOR_SIZES).expect("qemu-img's own image")
+            answer(self.grid.format, &bytes, unit, &SECTOR_SIZES).expect("qemu-img's own image")
         };
         let summary = scan(None);
         assert_eq!(summary.virtual_size, map.size());

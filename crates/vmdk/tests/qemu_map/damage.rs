@@ -1,8 +1,8 @@
 //! Damaged images: the scanner refuses them where qemu-img does, and else both give one number.
 
-use testing::grid::commands;
+use testing::grid::{Grid, commands};
 
-use crate::{Grid, new_grid, place, put, table};
+use crate::{new_grid, place, put, table};
 
 /// Images without and with zeroed grains, and with compressed ones.
 fn specimens(grid: &mut Grid) -> [Vec<u8>; 3] {

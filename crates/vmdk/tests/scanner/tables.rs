@@ -2,21 +2,14 @@
 
 use shared::ScanError::{self, Corrupt};
 
-use crate::common::answer;
-use crate::image::{Image, ZEROED_GRAINS, field};
-
-const GRAIN: u64 = 65536;
-
-fn data_of(image: &Image) -> Result<u64, ScanError> {
-    answer(&image.bytes, None).map(|summary| summary.allocated_bytes)
-}
+use crate::image::{DIRECTORY, FLAGS, GRAIN, Image, VERSION, ZEROED_GRAINS};
 
 /// The data of a disk of 8 grains whose grain 1 has `entry`.
 fn with_entry(version: u32, flags: u32, entry: u32) -> Result<u64, ScanError> {
     let mut image = Image::new(128, 8 * 128);
-    image.put32(field::VERSION, version);
-    image.put32(field::FLAGS, flags);
-    data_of(image.map(1, entry))
+    image.put32(VERSION, version);
+    image.put32(FLAGS, flags);
+    image.map(1, entry).data_of()
 }
 
 #[test]
@@ -45,7 +38,7 @@ fn an_entry_of_1_is_a_zeroed_grain_if_the_flag_says_so() {
 fn grains_are_clipped_at_the_end_of_the_disk() {
     let mut image = Image::new(128, 2 * 128 + 3);
     image.data(1).data(2).data(3);
-    let summary = answer(&image.bytes, Some(512)).unwrap();
+    let summary = image.answer(Some(512)).unwrap();
     assert_eq!(summary.virtual_size, 2 * GRAIN + 3 * 512);
     assert_eq!(summary.allocated_bytes, GRAIN + 3 * 512);
     assert_eq!(summary.touched.unwrap().count, 128 + 3);
@@ -57,11 +50,8 @@ fn units_are_counted_over_tables() {
     let mut image = Image::new(8, 3 * 512 * 8);
     image.data(0).data(511).data(512).data(1024).data(1535);
     let touched = |unit| {
-        answer(&image.bytes, Some(unit))
-            .unwrap()
-            .touched
-            .unwrap()
-            .count
+        let summary = image.answer(Some(unit)).unwrap();
+        summary.touched.unwrap().count
     };
     assert_eq!(
         [512, 4096, 65536, 2 << 20, 4 << 20, 1 << 40].map(touched),
@@ -72,13 +62,13 @@ fn units_are_counted_over_tables() {
 #[test]
 fn a_directory_entry_of_0_is_no_table_and_every_other_one_is() {
     let mut image = Image::new(128, 8 * 128);
-    assert_eq!(data_of(&image), Ok(0));
+    assert_eq!(image.data_of(), Ok(0));
     image.append(4096);
     // The header's and the directory's own bytes, taken for a table: what is not zero is data.
     image.put32(Image::directory_entry(0), 1);
-    assert_eq!(data_of(&image), Ok(GRAIN));
-    image.put32(field::FLAGS, ZEROED_GRAINS);
-    assert_eq!(data_of(&image), Ok(0));
+    assert_eq!(image.data_of(), Ok(GRAIN));
+    image.put32(FLAGS, ZEROED_GRAINS);
+    assert_eq!(image.data_of(), Ok(0));
 }
 
 #[test]
@@ -90,12 +80,12 @@ fn a_table_is_wholly_in_the_file() {
     for table in [sectors - 3, sectors, 1 << 31, u32::MAX] {
         let mut damaged = image.clone();
         damaged.put32(Image::directory_entry(0), table);
-        assert_eq!(data_of(&damaged), outside);
+        assert_eq!(damaged.data_of(), outside);
     }
     // Also the part of it that maps nothing of the disk.
-    assert_eq!(data_of(&image), Ok(GRAIN));
+    assert_eq!(image.data_of(), Ok(GRAIN));
     image.bytes.pop();
-    assert_eq!(data_of(&image), outside);
+    assert_eq!(image.data_of(), outside);
 }
 
 #[test]
@@ -106,7 +96,7 @@ fn entries_past_the_disk_are_not_looked_at() {
     for index in 2..128 {
         image.put32(Image::directory_entry(index), u32::MAX);
     }
-    assert_eq!(data_of(&image), Ok(1024));
+    assert_eq!(image.data_of(), Ok(1024));
 }
 
 #[test]
@@ -115,10 +105,10 @@ fn a_file_whose_last_sector_is_there_in_part_is_read_to_its_last_byte() {
     image.data(2 * 512);
     let entry = image.get32(Image::directory_entry(2));
     let at = image.append(512);
-    image.put64(field::DIRECTORY, u64::from(at));
+    image.put64(DIRECTORY, u64::from(at));
     let at = at as usize * 512;
     image.put32(at + 8, entry);
     image.bytes.truncate(at + 12);
     assert_eq!(image.bytes.len() % 512, 12);
-    assert_eq!(data_of(&image), Ok(GRAIN));
+    assert_eq!(image.data_of(), Ok(GRAIN));
 }
