@@ -11,7 +11,6 @@ pub(crate) const L1_OFFSET: usize = 40;
 pub(crate) const ZERO: u64 = 1;
 pub(crate) const COMPRESSED: u64 = 1 << 62;
 pub(crate) const COPIED: u64 = 1 << 63;
-pub(crate) const EXTERNAL_DATA: u64 = 1 << 2;
 pub(crate) const EXTENDED_L2: u64 = 1 << 4;
 
 /// An image: cluster 0 the header, cluster 1 the refcount table (empty), then the L1 table, then what

@@ -2,168 +2,133 @@
 
 use harness_core::MockDevice;
 use qcow2::Qcow2State;
-use shared::ScanError::{self, Corrupt};
+use shared::ScanError::Corrupt;
+use testing::fields::{Layout, named};
+use testing::scan::ScanFormat;
 
-use crate::image::{COMPRESSED, COPIED, EXTENDED_L2, EXTERNAL_DATA, Image, L1_SIZE, SIZE, ZERO};
+use crate::image::{COMPRESSED, EXTENDED_L2, Image, L1_SIZE, SIZE, ZERO};
 
 const CLUSTER: u64 = 65536;
 
-/// The data of a disk of 8 clusters whose cluster 1 has `entry`.
-fn with_entry(version: u32, incompatible: u64, entry: u64) -> Result<u64, ScanError> {
-    let mut image = Image::with(version, 16, 8 * CLUSTER, incompatible);
-    image.map(1, entry).data_of()
+/// Where the L1 and the first L2 table are in an image with clusters of that size.
+const L1: usize = 2 * 65536;
+const L2: usize = 3 * 65536;
+
+/// The words of an L2 table: a standard entry is one of them, an extended entry two.
+const TABLES: Layout = Layout {
+    format: ScanFormat::Qcow2,
+    is_big_endian: true,
+    places: |name| named(FIELDS, name),
+    seal: |_| {},
+};
+const FIELDS: &[(&str, usize, usize)] = &[
+    ("version", 4, 4),
+    ("features", 72, 8),
+    ("l1", L1, 8),
+    ("word0", L2, 8),
+    ("word1", L2 + 8, 8),
+    ("word2", L2 + 16, 8),
+    ("word3", L2 + 24, 8),
+];
+
+/// A disk of 8 clusters without data, whose L2 table is there.
+fn empty() -> Vec<u8> {
+    let mut image = Image::new(16, 8 * CLUSTER);
+    image.l2_entry(0);
+    image.bytes
 }
 
-/// The same with an extended entry.
-fn with_extended(incompatible: u64, entry: u64, bitmap: u64) -> Result<u64, ScanError> {
-    let mut image = Image::with(3, 16, 8 * CLUSTER, EXTENDED_L2 | incompatible);
-    image.map_extended(1, entry, bitmap).data_of()
-}
-
-const UNALIGNED: Result<u64, ScanError> =
-    Err(Corrupt("a host cluster is not aligned to the cluster size"));
-
+/// Host clusters lie in the file, over the header's or the tables' clusters, or past the end. Bits 1 to 8 and 56 to
+/// 61 are reserved; bit 62 means compressed, bit 63 that the refcount is one.
 #[test]
-fn a_host_cluster_is_data_wherever_it_lies() {
-    // In the file, over the header's or the tables' clusters, or past the end.
-    for host in [0x5_0000, 0x1_0000, 0x2_0000, 1 << 40, 1 << 55] {
-        for flags in [0, COPIED, 0x1fe, 0x3f << 56] {
-            assert_eq!(with_entry(3, 0, host | flags), Ok(CLUSTER));
-        }
-    }
-}
-
-#[test]
-fn no_host_cluster_is_no_data() {
-    for entry in [0, COPIED, 0x1fe, 0x3f << 56, COPIED | 0x1fe] {
-        assert_eq!(with_entry(3, 0, entry), Ok(0));
-        assert_eq!(with_entry(2, 0, entry), Ok(0));
-    }
-}
-
-#[test]
-fn a_zero_cluster_is_no_data_with_and_without_a_host_cluster() {
-    for entry in [
-        ZERO,
-        ZERO | COPIED,
-        ZERO | 0x5_0000,
-        ZERO | COPIED | 0x5_0000,
-        ZERO | 0x1fe,
-    ] {
-        assert_eq!(with_entry(3, 0, entry), Ok(0));
-        assert_eq!(
-            with_entry(2, 0, entry),
-            Err(Corrupt("a zero cluster in a version 2 image"))
-        );
-    }
-}
-
-#[test]
-fn a_host_cluster_that_is_not_aligned_is_corrupt() {
-    for host in [0x200, 0x8000, 0x5_0200, 1 << 40 | 0x400] {
-        assert_eq!(with_entry(3, 0, host), UNALIGNED);
-        assert_eq!(with_entry(2, 0, host), UNALIGNED);
-        assert_eq!(with_entry(3, 0, host | ZERO), UNALIGNED);
-        assert_eq!(with_extended(0, host, 0), UNALIGNED);
-        assert_eq!(with_extended(0, host, 1 << 32), UNALIGNED);
-    }
-}
-
-#[test]
-fn a_compressed_cluster_is_whole() {
-    for entry in [
-        COMPRESSED,
-        COMPRESSED | 0x12345,
-        COMPRESSED | ZERO,
-        u64::MAX,
-    ] {
-        assert_eq!(with_entry(3, 0, entry), Ok(CLUSTER));
-        assert_eq!(with_entry(2, 0, entry), Ok(CLUSTER));
-        for bitmap in [0, 1, 1 << 32 | 1, u64::MAX] {
-            assert_eq!(with_extended(0, entry, bitmap), Ok(CLUSTER));
-        }
-        let external = Err(Corrupt(
-            "a compressed cluster in an image with external data",
-        ));
-        assert_eq!(with_entry(3, EXTERNAL_DATA, entry), external);
-        assert_eq!(with_extended(EXTERNAL_DATA, entry, 0), external);
-    }
-}
-
-#[test]
-fn external_data_lies_at_its_guest_offset() {
-    let elsewhere = Err(Corrupt(
-        "a host cluster in the external data file is not at its guest offset",
-    ));
-    assert_eq!(with_entry(3, EXTERNAL_DATA, CLUSTER), Ok(CLUSTER));
-    assert_eq!(with_entry(3, EXTERNAL_DATA, COPIED | CLUSTER), Ok(CLUSTER));
-    assert_eq!(with_entry(3, EXTERNAL_DATA, CLUSTER | ZERO), Ok(0));
-    assert_eq!(with_entry(3, EXTERNAL_DATA, COPIED | ZERO), Ok(0));
-    assert_eq!(with_entry(3, EXTERNAL_DATA, 0), Ok(0));
-    for entry in [COPIED, 2 * CLUSTER, (2 * CLUSTER) | ZERO] {
-        assert_eq!(with_entry(3, EXTERNAL_DATA, entry), elsewhere);
-    }
-    assert_eq!(with_entry(3, EXTERNAL_DATA, CLUSTER | 0x200), UNALIGNED);
-    assert_eq!(with_extended(EXTERNAL_DATA, CLUSTER, 1), Ok(CLUSTER / 32));
-    assert_eq!(with_extended(EXTERNAL_DATA, 2 * CLUSTER, 1), elsewhere);
-    assert_eq!(with_extended(EXTERNAL_DATA, COPIED, 3 << 32), elsewhere);
-}
-
-#[test]
-fn external_data_may_lie_at_offset_0() {
-    let first = |incompatible, entry, bitmap| {
-        let mut image = Image::with(3, 16, 8 * CLUSTER, EXTERNAL_DATA | incompatible);
-        image.map_extended(0, entry, bitmap).data_of()
-    };
-    // With standard entries the second word is cluster 1's entry.
-    assert_eq!(first(0, COPIED, 0), Ok(CLUSTER));
-    assert_eq!(first(0, 0, 0), Ok(0));
-    assert_eq!(first(0, COPIED | ZERO, 0), Ok(0));
-    assert_eq!(first(EXTENDED_L2, COPIED, 0b111), Ok(3 * CLUSTER / 32));
-    assert_eq!(
-        first(EXTENDED_L2, 0, 1),
-        Err(Corrupt(
-            "subclusters hold data, but there is no host cluster"
-        ))
+fn standard_entries() {
+    TABLES.check(
+        &empty(),
+        "
+        version=2,3 word1=0,2^63,0x1fe,0x3f00000000000000,2^63+0x1fe => 0
+        version=2,3 word1=0x50000,0x10000,0x20000,2^40,2^55 => 64K
+        version=2,3 word1=2^63+0x50000,2^63+2^40,0x501fe,0x3f00000000050000 => 64K
+        word1=1,2^63+1,0x50001,2^63+0x50001,0x1ff => 0
+        version=2 word1=1,2^63+1,0x50001,2^63+0x50001,0x1ff
+            => corrupt: a zero cluster in a version 2 image
+        version=2,3 word1=0x200,0x8000,0x50200,2^40+0x400
+        word1=0x201,0x8001,0x50201,2^40+0x401
+            => corrupt: a host cluster is not aligned to the cluster size
+        version=2,3 word1=2^62,2^62+0x12345,2^62+1,2^64-1 => 64K
+        ",
     );
 }
 
+/// External data lies at its guest offset, which may be 0.
 #[test]
-fn subclusters_hold_data_where_their_bit_says() {
-    let host = COPIED | 0x5_0000;
-    for (bitmap, subclusters) in [
-        (0, 0),
-        (1, 1),
-        (0x8000_0000, 1),
-        (0x8000_0001, 2),
-        (0xffff_ffff, 32),
-        (0x5555_5555, 16),
-        (0xffff_ffff << 32, 0),
-        (0xffff_0000 << 32 | 0xff, 8),
-    ] {
-        assert_eq!(
-            with_extended(0, host, bitmap),
-            Ok(subclusters * CLUSTER / 32)
-        );
-        // Bit 0 is no zero flag here.
-        assert_eq!(
-            with_extended(0, host | ZERO, bitmap),
-            Ok(subclusters * CLUSTER / 32)
-        );
-    }
-    assert_eq!(with_extended(0, 0, 1 << 32), Ok(0));
-    assert_eq!(
-        with_extended(0, host, 1 << 63 | 1 << 31),
-        Err(Corrupt("a subcluster both holds data and reads as zeroes"))
+fn entries_of_external_data() {
+    TABLES.check(
+        &empty(),
+        "
+        features=4 word1=64K,2^63+64K => 64K
+        features=4 word1=64K+1,2^63+1,0 => 0
+        features=4 word0=2^63 => 64K
+        features=4 word0=0,2^63+1 => 0
+        features=20 word2=64K word3=1 => 2K
+        features=20 word0=2^63 word1=7 => 6K
+        features=4 word1=2^63,128K,128K+1
+        features=20 word2=128K word3=1
+        features=20 word2=2^63 word3=0x300000000
+            => corrupt: a host cluster in the external data file is not at its guest offset
+        features=4 word1=64K+0x200
+            => corrupt: a host cluster is not aligned to the cluster size
+        features=4 word1=2^62,2^62+0x12345,2^62+1,2^64-1
+        features=20 word2=2^62,2^62+0x12345,2^62+1,2^64-1
+            => corrupt: a compressed cluster in an image with external data
+        features=20 word0=0 word1=1
+            => corrupt: subclusters hold data, but there is no host cluster
+        ",
     );
-    for entry in [0, COPIED, ZERO, 0x1fe] {
-        assert_eq!(
-            with_extended(0, entry, 1),
-            Err(Corrupt(
-                "subclusters hold data, but there is no host cluster"
-            ))
-        );
-    }
+}
+
+/// Bit 0 of an extended entry is no zero flag. The low half of its second word has a bit for each subcluster of
+/// 2 KiB that holds data, the high half for each that reads as zeroes. A compressed cluster is whole.
+#[test]
+fn extended_entries() {
+    TABLES.check(
+        &empty(),
+        "
+        features=16 word2=2^63+0x50000,2^63+0x50001 word3=0,0xffffffff00000000 => 0
+        features=16 word2=2^63+0x50000,2^63+0x50001 word3=1,2^31 => 2K
+        features=16 word2=2^63+0x50000,2^63+0x50001 word3=2^31+1 => 4K
+        features=16 word2=2^63+0x50000,2^63+0x50001 word3=0xffff0000000000ff => 16K
+        features=16 word2=2^63+0x50000,2^63+0x50001 word3=0x55555555 => 32K
+        features=16 word2=2^63+0x50000,2^63+0x50001 word3=0xffffffff => 64K
+        features=16 word2=0 word3=2^32 => 0
+        features=16 word2=2^62,2^62+0x12345,2^62+1,2^64-1 word3=0,1,2^32+1,2^64-1 => 64K
+        features=16 word2=2^63+0x50000 word3=2^63+2^31
+            => corrupt: a subcluster both holds data and reads as zeroes
+        features=16 word2=0,2^63,1,0x1fe word3=1
+            => corrupt: subclusters hold data, but there is no host cluster
+        features=16 word2=0x200,0x8000,0x50200,2^40+0x400 word3=0,2^32
+            => corrupt: a host cluster is not aligned to the cluster size
+        ",
+    );
+}
+
+/// Reserved bits of an L1 entry are ignored.
+#[test]
+fn an_l2_table_is_aligned_and_begins_in_the_file() {
+    let mut image = Image::new(16, CLUSTER);
+    image.data(0);
+    TABLES.check(
+        &image.bytes,
+        "
+        l1=0x30000,2^63+0x30001,2^63+0x301ff,2^56+0x30000,0xff00000000030000 => 64K
+        l1=0,0x1ff,0xff00000000000000 => 0
+        l1=0x30200,0x30400,0x30800,0x31000,0x32000,0x34000,0x38000
+            => corrupt: an L2 table is not aligned to a cluster
+        l1=0x50000,2^40,2^55
+        l1=0x50000 length=320K-1
+        length=192K
+            => corrupt: an L2 table is not wholly in the file's clusters
+        ",
+    );
 }
 
 #[test]
@@ -227,50 +192,6 @@ fn the_disk_may_be_as_large_as_the_l1_table_allows() {
     image.put64(SIZE, 4 << 40);
     image.map((4 << 40 >> 21) - 1, COMPRESSED);
     assert_eq!(image.data_of(), Ok(2 << 20));
-}
-
-#[test]
-fn reserved_bits_of_an_l1_entry_are_ignored() {
-    let mut image = Image::new(16, CLUSTER);
-    image.data(0);
-    let at = image.l1_entry(0);
-    let entry = image.get64(at);
-    for bit in (0..9).chain(56..64) {
-        image.put64(at, entry ^ 1 << bit);
-        assert_eq!(image.data_of(), Ok(CLUSTER));
-    }
-    for bits in [0, 0x1ff, 0xff << 56] {
-        image.put64(at, bits);
-        assert_eq!(image.data_of(), Ok(0));
-    }
-}
-
-#[test]
-fn an_l2_table_is_aligned_and_begins_in_the_file() {
-    let mut image = Image::new(16, CLUSTER);
-    image.data(0);
-    let at = image.l1_entry(0);
-    let table = image.get64(at);
-    for bit in 9..16 {
-        image.put64(at, table ^ 1 << bit);
-        assert_eq!(
-            image.data_of(),
-            Err(Corrupt("an L2 table is not aligned to a cluster"))
-        );
-    }
-    let outside = Err(Corrupt("an L2 table is not wholly in the file's clusters"));
-    let end = image.bytes.len() as u64;
-    for offset in [end, 1 << 40, 1 << 55] {
-        image.put64(at, offset);
-        assert_eq!(image.data_of(), outside);
-    }
-    // Also when the file's last cluster is there in part.
-    image.put64(at, end);
-    image.bytes.pop();
-    assert_eq!(image.data_of(), outside);
-    image.put64(at, table);
-    image.bytes.truncate((table & !COPIED) as usize);
-    assert_eq!(image.data_of(), outside);
 }
 
 #[test]

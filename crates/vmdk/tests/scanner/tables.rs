@@ -1,37 +1,47 @@
 //! What each kind of directory and table entry counts for, and which are errors.
 
-use shared::ScanError::{self, Corrupt};
+use testing::fields::{Layout, named};
+use testing::scan::ScanFormat;
 
-use crate::image::{DIRECTORY, FLAGS, GRAIN, Image, VERSION, ZEROED_GRAINS};
+use crate::image::{DIRECTORY, FLAGS, GRAIN, Image, VERSION};
 
-/// The data of a disk of 8 grains whose grain 1 has `entry`.
-fn with_entry(version: u32, flags: u32, entry: u32) -> Result<u64, ScanError> {
+const TABLES: Layout = Layout {
+    format: ScanFormat::Vmdk,
+    is_big_endian: false,
+    places: |name| named(FIELDS, name),
+    seal: |_| {},
+};
+const FIELDS: &[(&str, usize, usize)] = &[
+    ("version", VERSION, 4),
+    ("flags", FLAGS, 4),
+    ("table", 512, 4),
+    ("grain0", 1024, 4),
+    ("grain1", 1028, 4),
+];
+
+/// A grain is data over the tables, in the file, or past its end. An entry of 1 is a zeroed grain if bit 2 of the
+/// flags is set. A table lies wholly in the file, also the part of it that maps nothing of the disk; sector 1 is the
+/// directory, whose entry of 1 is taken for a grain.
+#[test]
+fn directory_and_table_entries() {
+    // Eight grains and no data: three sectors of tables begin at sector 2.
     let mut image = Image::new(128, 8 * 128);
-    image.put32(VERSION, version);
-    image.put32(FLAGS, flags);
-    image.map(1, entry).data_of()
-}
-
-#[test]
-fn a_grain_is_data_wherever_it_lies() {
-    // Over the tables, in the file, past its end.
-    for version in 1..=3 {
-        for flags in [3, 3 | ZEROED_GRAINS, 3 << 16 | 3] {
-            for entry in [2, 3, 6, 1000, u32::MAX] {
-                assert_eq!(with_entry(version, flags, entry), Ok(GRAIN));
-            }
-            assert_eq!(with_entry(version, flags, 0), Ok(0));
-        }
-    }
-}
-
-#[test]
-fn an_entry_of_1_is_a_zeroed_grain_if_the_flag_says_so() {
-    for version in 1..=3 {
-        assert_eq!(with_entry(version, 3, 1), Ok(GRAIN));
-        assert_eq!(with_entry(version, 3 | ZEROED_GRAINS, 1), Ok(0));
-        assert_eq!(with_entry(version, ZEROED_GRAINS, 1), Ok(0));
-    }
+    image.table_entry(0);
+    TABLES.check(
+        &image.bytes,
+        "
+        version=1,2,3 flags=3,7,0x30003 grain1=0 => 0
+        version=1,2,3 flags=3,7,0x30003 grain1=2,3,6,1000,2^32-1 => 64K
+        version=1,2,3 flags=3 grain1=1 => 64K
+        version=1,2,3 flags=4,7 grain1=1 => 0
+        table=0 grain0=9 => 0
+        table=1 => 64K
+        table=1 flags=4 => 0
+        table=3,6,2^31,2^32-1
+        grain0=9 length=3071
+            => corrupt: a grain table is not wholly in the file
+        ",
+    );
 }
 
 #[test]
@@ -57,35 +67,6 @@ fn units_are_counted_over_tables() {
         [512, 4096, 65536, 2 << 20, 4 << 20, 1 << 40].map(touched),
         [40, 5, 5, 3, 2, 1]
     );
-}
-
-#[test]
-fn a_directory_entry_of_0_is_no_table_and_every_other_one_is() {
-    let mut image = Image::new(128, 8 * 128);
-    assert_eq!(image.data_of(), Ok(0));
-    image.append(4096);
-    // The header's and the directory's own bytes, taken for a table: what is not zero is data.
-    image.put32(Image::directory_entry(0), 1);
-    assert_eq!(image.data_of(), Ok(GRAIN));
-    image.put32(FLAGS, ZEROED_GRAINS);
-    assert_eq!(image.data_of(), Ok(0));
-}
-
-#[test]
-fn a_table_is_wholly_in_the_file() {
-    let mut image = Image::new(128, 8 * 128);
-    image.map(1, 2);
-    let outside = Err(Corrupt("a grain table is not wholly in the file"));
-    let sectors = image.bytes.len() as u32 / 512;
-    for table in [sectors - 3, sectors, 1 << 31, u32::MAX] {
-        let mut damaged = image.clone();
-        damaged.put32(Image::directory_entry(0), table);
-        assert_eq!(damaged.data_of(), outside);
-    }
-    // Also the part of it that maps nothing of the disk.
-    assert_eq!(image.data_of(), Ok(GRAIN));
-    image.bytes.pop();
-    assert_eq!(image.data_of(), outside);
 }
 
 #[test]
