@@ -176,4 +176,31 @@ mod tests {
         assert_eq!(number("0xff+2M"), (2 << 20) + 255);
         assert_eq!(numbers("2^62..63"), [1 << 62, 1 << 63]);
     }
+
+    #[test]
+    fn a_line_is_every_combination_of_its_values() {
+        let expected = [[("a", 1), ("b", 3)], [("a", 2), ("b", 3)]];
+        assert_eq!(combinations(" a=1,2  b=3 "), expected);
+    }
+
+    #[test]
+    fn an_answer_is_a_number_a_size_or_the_text_of_an_error() {
+        let summary = Ok(AllocationSummary::new(4096, 512));
+        for (answer, expected, is_same) in [
+            (summary, "512", true),
+            (summary, "4096", false),
+            (summary, "size 4K", true),
+            (summary, "size 512", false),
+            (summary, "corrupt: x", false),
+            (Err(ScanError::Corrupt("x")), "corrupt: x", true),
+            (Err(ScanError::Corrupt("y")), "corrupt: x", false),
+            (Err(ScanError::Corrupt("x")), "512", false),
+        ] {
+            assert_eq!(
+                is_answer(answer, expected),
+                is_same,
+                "{answer:?} {expected}"
+            );
+        }
+    }
 }

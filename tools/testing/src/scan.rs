@@ -9,6 +9,7 @@ use std::num::NonZeroU64;
 use built_in::SUBJECT;
 use harness_core::MockDevice;
 use harness_core::subject::{ScanAnswer, ScanRequest};
+use shared::{CallTable, InputDevice, ReadFailed};
 use sparse::SparseImage;
 pub use types::ScanFormat;
 use types::{AllocationSummary, ScanError, ScanErrorKind};
@@ -45,14 +46,14 @@ impl<'a> From<&'a SparseImage> for Image<'a> {
 
 impl<'a> Image<'a> {
     /// A device with the image on it, which will be scanned so many times.
-    fn device(self, sector_size: u32, scans: u64) -> MockDevice<'a> {
+    fn device(self, sector_size: u32, scans: u64) -> Device<'a> {
         let mut device = MockDevice::new(sector_size, 3);
         match self {
             Self::Flat(bytes) => device.set_fuzz_input(bytes),
             Self::Sparse(image) => device.set_sparse_input(image),
         }
         device.expect_scans(scans);
-        device
+        Device(device)
     }
 
     /// The reference model's answer.
@@ -68,10 +69,31 @@ impl<'a> Image<'a> {
     }
 }
 
+/// The harness's device, whose last sector has bytes behind the image's end that are not zero.
+struct Device<'a>(MockDevice<'a>);
+
+impl InputDevice for Device<'_> {
+    fn read_sector(&self, device: u32, sector: u64, buffer: &mut [u8]) -> Result<(), ReadFailed> {
+        self.0.read_sector(device, sector, buffer)?;
+        let start = sector * buffer.len() as u64;
+        let inside = (self.0.input_capacity() - start).min(buffer.len() as u64);
+        buffer[inside as usize..].fill(0xee);
+        Ok(())
+    }
+
+    fn capacity(&self, device: u32) -> u64 {
+        self.0.capacity(device)
+    }
+
+    fn sector_size(&self, device: u32) -> u32 {
+        self.0.sector_size(device)
+    }
+}
+
 /// Scans with caches of these sizes in bytes. The device must not be misused, and reads are bounded and reported.
 fn scan(
     format: ScanFormat,
-    device: &MockDevice<'_>,
+    device: &Device<'_>,
     unit: Option<NonZeroU64>,
     twice: bool,
     [first, second]: [u32; 2],
@@ -80,12 +102,13 @@ fn scan(
     let (mut first, mut second) = (vec![0xa5; first as usize], vec![0x5a; second as usize]);
     let answer = SUBJECT.scanner.scan(ScanRequest {
         format,
-        calls: device.build_call_table(),
-        device: device.index(),
+        calls: CallTable::over(device),
+        device: device.0.index(),
         caches: [&mut first, &mut second],
         unit,
         twice,
     });
+    let device = &device.0;
     assert_eq!(device.misuse(), None);
     let (reads, bound) = (device.reads(), device.read_bound());
     assert!(reads <= bound, "{reads} reads, bound {bound}");
@@ -136,7 +159,7 @@ pub fn answer<'a>(
 pub fn reads<'a>(format: ScanFormat, image: impl Into<Image<'a>>) -> u64 {
     let device = image.into().device(512, 1);
     let _ = scan(format, &device, None, false, [512; 2]);
-    device.reads()
+    device.0.reads()
 }
 
 /// Scans a sound image once for each of its reads, which fails: the answer must be an I/O error of that sector, and
@@ -152,18 +175,18 @@ pub fn every_read_fails<'a>(
         let device = image.device(size, 1);
         scan(format, &device, None, false, [size; 2]);
         let mut repeated = 0;
-        for failed in 0..device.reads() {
+        for failed in 0..device.0.reads() {
             let mut device = image.device(size, 2);
-            device.fail_read(failed);
+            device.0.fail_read(failed);
             let answer = scan(format, &device, None, true, [size; 2]);
-            let sector = device.failed_sector().expect("a read failed");
+            let sector = device.0.failed_sector().expect("a read failed");
             assert_eq!(answer.result, Err(ScanError::Io { sector }), "{failed}");
             // There is no second scan when the read was one of init's.
             assert!(answer.again.is_none_or(|again| again == sound), "{failed}");
             repeated += u64::from(answer.again.is_some());
         }
         assert!(repeated > 0 || size > 512, "no scan was repeated");
-        device.reads()
+        device.0.reads()
     })
 }
 
@@ -177,6 +200,6 @@ pub fn callers_mistakes<'a>(format: ScanFormat, image: impl Into<Image<'a>>) {
         let device = image.device(size, 1);
         let answer = scan(format, &device, None, false, caches);
         assert!(matches!(answer.result, Err(ScanError::InvalidArgument(_))));
-        assert_eq!(device.reads(), 0);
+        assert_eq!(device.0.reads(), 0);
     }
 }
