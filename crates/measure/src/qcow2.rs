@@ -172,4 +172,55 @@ pub const fn luks_payload(key_bytes: u32, xts: bool) -> u64 {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refcounts_count_themselves_after_few_rounds() {
+        let mut most_rounds = 0;
+        for shift in 9..=21 {
+            for refcount_bits in [1, 2, 4, 8, 16, 32, 64] {
+                let checked = check(&Qcow2Opts {
+                    refcount_bits,
+                    cluster_size: 1 << shift,
+                    ..Qcow2Opts::default()
+                })
+                .unwrap();
+                for counted_shift in 0..60 {
+                    for counted in [
+                        (1_u64 << counted_shift) - 1,
+                        1 << counted_shift,
+                        (1 << counted_shift) / 64 * 63,
+                        (1 << counted_shift) / 5 * 7,
+                    ] {
+                        let mut layout = Refcounts::NONE;
+                        let mut rounds = 0;
+                        loop {
+                            let larger = layout.grown(counted, checked).unwrap();
+                            rounds += 1;
+                            assert!(larger.blocks >= layout.blocks && larger.table >= layout.table);
+                            if larger == layout {
+                                break;
+                            }
+                            layout = larger;
+                        }
+                        assert_eq!(Refcounts::new(counted, checked), Ok(layout));
+                        most_rounds = most_rounds.max(rounds);
+                        // It counts all, and one block less would not do.
+                        let per_block = checked.cluster.entries(checked.refcount_bits).get();
+                        let all = u128::from(counted + layout.clusters().unwrap());
+                        assert!(u128::from(layout.blocks) * u128::from(per_block) >= all);
+                        if layout.blocks > 0 {
+                            assert!(u128::from(layout.blocks - 1) * u128::from(per_block) < all);
+                        }
+                    }
+                }
+            }
+        }
+        assert!(most_rounds <= 12, "{most_rounds} rounds");
+        assert!(
+            most_rounds >= 3,
+            "the sweep reaches no layout that counts itself"
+        );
+    }
+}

@@ -22,35 +22,19 @@ const TIB: u64 = 1 << 40;
 /// An empty disk's size in bytes, and the image that is to hold it.
 type Question = (u64, Options);
 
-/// Text in qemu-img's message when it refuses something, and which of a calculator's errors that is.
-const REFUSALS: &[(&str, MeasureError)] = &[
-    (
-        "Cluster size must be a power of two",
-        MeasureError::InvalidOption,
-    ),
-    (
-        "Refcount width must be a power of two",
-        MeasureError::InvalidOption,
-    ),
-    (
-        "Different refcount widths than 16 bits",
-        MeasureError::InvalidOption,
-    ),
-    (
-        "Extended L2 entries are only supported",
-        MeasureError::InvalidOption,
-    ),
-    (
-        "Lazy refcounts only supported with",
-        MeasureError::InvalidOption,
-    ),
-    (
-        "Block size must be a power of two",
-        MeasureError::InvalidOption,
-    ),
-    ("Invalid image size specified", MeasureError::InvalidSize),
-    ("he image size is too large", MeasureError::InvalidSize),
-    ("Image size too large", MeasureError::InvalidSize),
+/// Texts in qemu-img's messages when it refuses an option, and a size.
+const OPTION_REFUSED: [&str; 6] = [
+    "Cluster size must be a power of two",
+    "Refcount width must be a power of two",
+    "Different refcount widths than 16 bits",
+    "Extended L2 entries are only supported",
+    "Lazy refcounts only supported with",
+    "Block size must be a power of two",
+];
+const SIZE_REFUSED: [&str; 3] = [
+    "Invalid image size specified",
+    "he image size is too large",
+    "Image size too large",
 ];
 
 fn qemu_img(folder: &Path, arguments: &[&str]) -> Result<Output, MeasureError> {
@@ -59,8 +43,12 @@ fn qemu_img(folder: &Path, arguments: &[&str]) -> Result<Output, MeasureError> {
         return Ok(output);
     }
     let text = String::from_utf8_lossy(&output.stderr);
-    let refusal = REFUSALS.iter().find(|(message, _)| text.contains(message));
-    Err(refusal.unwrap_or_else(|| panic!("{arguments:?}: {text}")).1)
+    if OPTION_REFUSED.iter().any(|message| text.contains(message)) {
+        return Err(MeasureError::InvalidOption);
+    }
+    let is_size = SIZE_REFUSED.iter().any(|message| text.contains(message));
+    assert!(is_size, "{arguments:?}: {text}");
+    Err(MeasureError::InvalidSize)
 }
 
 /// qemu-img's name of the format, and the argument of `-o`.
@@ -150,15 +138,15 @@ fn raw() -> Vec<Question> {
 }
 
 fn qcow2() -> Vec<Question> {
-    let default = Qcow2Opts::default();
     let mut questions = Vec::new();
-    let mut push = |size, opts| questions.push((size, Options::Qcow2(opts)));
+    let mut push = |sizes: &[u64], change: &dyn Fn(&mut Qcow2Opts)| {
+        let mut opts = Qcow2Opts::default();
+        change(&mut opts);
+        questions.extend(sizes.iter().map(|&size| (size, Options::Qcow2(opts))));
+        opts
+    };
     for cluster_size in (9..=21).map(|bits| 1 << bits) {
-        let opts = Qcow2Opts {
-            cluster_size,
-            ..default
-        };
-        for size in [
+        let sizes = [
             0,
             1,
             513,
@@ -166,40 +154,34 @@ fn qcow2() -> Vec<Question> {
             MIB + 1,
             10 * GIB - 512,
             127 * GIB + 12_345,
-        ] {
-            push(size, opts);
-            let compat_v3 = false;
-            push(size, Qcow2Opts { compat_v3, ..opts });
+        ];
+        for version_3 in [false, true] {
+            push(&sizes, &|opts| {
+                (opts.cluster_size, opts.compat_v3) = (cluster_size, version_3);
+            });
         }
         for refcount_bits in [1, 2, 4, 8, 32, 64] {
-            let opts = Qcow2Opts {
-                refcount_bits,
-                ..opts
+            let change = |opts: &mut Qcow2Opts| {
+                (opts.cluster_size, opts.refcount_bits) = (cluster_size, refcount_bits);
             };
-            for size in [MIB + 1, 100 * GIB, l1_limit(&opts)] {
-                push(size, opts);
-            }
+            let limit = l1_limit(&push(&[MIB + 1, 100 * GIB], &change));
+            push(&[limit], &change);
         }
         for extended_l2 in [false, true] {
-            let opts = Qcow2Opts {
-                extended_l2,
-                ..opts
+            let change = |opts: &mut Qcow2Opts| {
+                (opts.cluster_size, opts.extended_l2) = (cluster_size, extended_l2);
             };
-            let limit = l1_limit(&opts);
-            for size in [100_000_007, limit - 1, limit, limit + 1, i64::MAX as u64] {
-                push(size, opts);
-            }
+            let limit = l1_limit(&push(&[100_000_007, i64::MAX as u64], &change));
+            push(&[limit - 1, limit, limit + 1], &change);
         }
         for preallocation in [
             Preallocation::Metadata,
             Preallocation::Falloc,
             Preallocation::Full,
         ] {
-            let opts = Qcow2Opts {
-                preallocation,
-                ..opts
-            };
-            push(100_000_007, opts);
+            push(&[100_000_007], &|opts| {
+                (opts.cluster_size, opts.preallocation) = (cluster_size, preallocation);
+            });
         }
     }
     for cluster_size in [
@@ -214,35 +196,20 @@ fn qcow2() -> Vec<Question> {
         4 << 20,
         1 << 31,
     ] {
-        let opts = Qcow2Opts {
-            cluster_size,
-            ..default
-        };
-        push(MIB, opts);
+        push(&[MIB], &|opts| opts.cluster_size = cluster_size);
     }
+    let limit = l1_limit(&Qcow2Opts::default());
     for refcount_bits in [0, 3, 7, 63, 65, 128, 255] {
-        let opts = Qcow2Opts {
-            refcount_bits,
-            ..default
-        };
-        push(MIB, opts);
-        push(l1_limit(&default) + 1, opts);
+        push(&[MIB, limit + 1], &|opts| {
+            opts.refcount_bits = refcount_bits
+        });
     }
     for refcount_bits in [1, 8, 64] {
-        let opts = Qcow2Opts {
-            refcount_bits,
-            compat_v3: false,
-            ..default
-        };
-        push(MIB, opts);
+        push(&[MIB], &|opts| {
+            (opts.refcount_bits, opts.compat_v3) = (refcount_bits, false)
+        });
     }
-    push(
-        GIB,
-        Qcow2Opts {
-            lazy_refcounts: true,
-            ..default
-        },
-    );
+    push(&[GIB], &|opts| opts.lazy_refcounts = true);
     questions
 }
 

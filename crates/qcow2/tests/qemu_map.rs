@@ -5,21 +5,17 @@
 //! recipe cannot make: layers, keys, QEMU's own zeroes and discards. Damaged images are compared too. The
 //! tests fail when qemu-img is missing: nothing is skipped.
 
-mod common;
 #[path = "qemu_map/damage.rs"]
 mod damage;
 
-use testing::grid::{self, Image, commands};
-
-use common::Qcow2;
+use testing::grid::{Grid, Image, commands};
+use testing::scan::ScanFormat;
 
 /// The file in which an image is made.
 const NAME: &str = "image.qcow2";
 
-type Grid = grid::Grid<Qcow2>;
-
 fn new_grid() -> Grid {
-    Grid::new(Qcow2(None), "qcow2", NAME)
+    Grid::new(ScanFormat::Qcow2, NAME)
 }
 
 /// A big-endian word of an image.
@@ -39,7 +35,7 @@ fn the_scanner_answers_what_qemu_img_map_says_for_every_state() {
     layers(&mut grid);
     encrypted(&mut grid);
     external_data(&mut grid);
-    grid.conclude("qcow2", IMAGES);
+    grid.conclude(IMAGES);
     assert!(grid.with_data * 3 > IMAGES * 2 && grid.with_holes * 5 > IMAGES * 3);
 }
 
@@ -123,7 +119,7 @@ fn has_backing_file(bytes: &[u8]) -> bool {
 }
 
 /// A new image of 4 MiB with a key.
-fn create_encrypted<'g>(grid: &'g mut Grid, options: &str) -> Image<'g, Qcow2> {
+fn create_encrypted<'g>(grid: &'g mut Grid, options: &str) -> Image<'g> {
     const SECRET: &str = "secret,id=key,data=secret";
     const WITH_SECRET: &str = "driver=qcow2,file.filename=image.qcow2,encrypt.key-secret=key";
     let create = ["create", "-q", "--object", SECRET, "-f", "qcow2"];

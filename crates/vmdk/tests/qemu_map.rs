@@ -3,13 +3,11 @@
 //!
 //! The tests fail when qemu-img is missing: nothing is skipped.
 
-mod common;
 #[path = "qemu_map/damage.rs"]
 mod damage;
 
-use testing::grid::{self, commands};
-
-use common::Vmdk;
+use testing::grid::{self, Grid, commands};
+use testing::scan::{SECTOR_SIZES, ScanFormat, answer};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -18,10 +16,8 @@ const GRAIN: u64 = 65536;
 /// The file in which an image is made.
 const NAME: &str = "image.vmdk";
 
-type Grid = grid::Grid<Vmdk>;
-
 fn new_grid() -> Grid {
-    Grid::new(Vmdk, "vmdk", NAME)
+    Grid::new(ScanFormat::Vmdk, NAME)
 }
 
 /// Writes a little-endian number of `width` bytes into an image.
@@ -62,7 +58,7 @@ fn the_extents_of_a_split_image_hold_what_map_says() {
         let extent = format!("image-s00{number}.vmdk");
         let bytes = grid.folder.read(&extent);
         assert!(place(&bytes, 56) > 0);
-        common::answer(&bytes, None).expect("an extent")
+        answer(ScanFormat::Vmdk, &bytes, None, &SECTOR_SIZES).expect("an extent")
     });
     assert_eq!(
         answers

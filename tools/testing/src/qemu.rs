@@ -7,10 +7,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use sparse::SparseImage;
 use tempfile::TempDir;
 
-use crate::device::Source;
 use crate::map::Map;
 
 /// Runs a tool of QEMU's in `folder` to its end, whatever that is.
@@ -57,18 +56,6 @@ impl Folder {
         self.0.path().join(name)
     }
 
-    /// The file `name`, opened to be read.
-    #[must_use]
-    pub fn open(&self, name: &str) -> File {
-        File::open(self.path(name)).expect("the image can be opened")
-    }
-
-    /// The length of the file `name` in bytes.
-    #[must_use]
-    pub fn length(&self, name: &str) -> u64 {
-        self.open(name).length()
-    }
-
     /// The bytes of the file `name`.
     #[must_use]
     pub fn read(&self, name: &str) -> Vec<u8> {
@@ -80,15 +67,6 @@ impl Folder {
         std::fs::write(self.path(name), bytes).expect("the image can be written");
     }
 
-    /// Writes over the bytes at `offset` of the file `name`.
-    pub fn write_at(&self, name: &str, offset: u64, bytes: &[u8]) {
-        File::options()
-            .write(true)
-            .open(self.path(name))
-            .and_then(|file| file.write_all_at(bytes, offset))
-            .expect("the image can be written");
-    }
-
     /// Makes the file `name` of `size` bytes that are holes.
     pub fn write_holes(&self, name: &str, size: u64) {
         File::create(self.path(name))
@@ -96,16 +74,27 @@ impl Folder {
             .expect("a sparse file can be made");
     }
 
+    /// Makes the file `name` of an image, with its holes.
+    pub fn write_sparse(&self, name: &str, image: &SparseImage) {
+        self.write_holes(name, image.capacity());
+        let file = File::options().write(true).open(self.path(name));
+        let file = file.expect("the image can be opened");
+        for (at, piece) in image.pieces(0, u64::MAX) {
+            file.write_all_at(piece, at)
+                .expect("the image can be written");
+        }
+    }
+
     /// What a tool prints, which must succeed and complain of no error.
     pub fn run(&self, tool: &str, arguments: &[&str]) -> String {
         let output = output(self.0.path(), tool, arguments);
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(
             output.status.success() && !complaint.contains("error"),
-            "{tool} {arguments:?}: {said}{complaint}"
+            "{tool} {arguments:?}: {stdout}{complaint}"
         );
-        said
+        stdout
     }
 
     /// Makes an image of `size` (bytes, or as qemu-img reads it) with `options`, which may be many, or
@@ -136,8 +125,11 @@ impl Folder {
             arguments.extend(["-c", command]);
         }
         arguments.extend(opened);
-        let said = self.run("qemu-io", &arguments);
-        assert!(!said.contains("failed"), "qemu-io {arguments:?}: {said}");
+        let stdout = self.run("qemu-io", &arguments);
+        assert!(
+            !stdout.contains("failed"),
+            "qemu-io {arguments:?}: {stdout}"
+        );
     }
 
     /// What `qemu-img map` prints for an image.
@@ -150,26 +142,16 @@ impl Folder {
     #[must_use]
     pub fn map_unless_refused(&self, opened: &[&str]) -> Option<Map> {
         let output = output(self.0.path(), "qemu-img", &[&MAP, opened].concat());
-        let said = String::from_utf8_lossy(&output.stdout);
-        output.status.success().then(|| Map::parse(&said))
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        output.status.success().then(|| Map::parse(&stdout))
     }
 
-    /// The virtual disk's size in bytes, by `qemu-img info`.
+    /// Whether this command of qemu-img succeeds on the image.
     #[must_use]
-    pub fn virtual_size(&self, format: &str, name: &str) -> u64 {
-        let info = self.run(
-            "qemu-img",
-            &["info", "-f", format, "--output", "json", name],
-        );
-        let info: Value = serde_json::from_str(&info).expect("info prints JSON");
-        info["virtual-size"].as_u64().expect("a disk has a size")
-    }
-
-    /// Whether qemu-img opens the image.
-    #[must_use]
-    pub fn accepts(&self, format: &str, name: &str) -> bool {
-        let info = ["info", "-f", format, name];
-        output(self.0.path(), "qemu-img", &info).status.success()
+    pub fn accepts(&self, command: &str, format: &str, name: &str) -> bool {
+        let arguments = [command, "-f", format, name];
+        let output = output(self.0.path(), "qemu-img", &arguments);
+        output.status.success()
     }
 }
 

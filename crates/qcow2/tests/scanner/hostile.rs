@@ -3,11 +3,11 @@
 use fastrand::Rng;
 use qcow2::QcowHeader;
 use shared::ScanError;
-use testing::scan::{Outcomes, callers_mistakes, every_failed_scan_is_repeated, every_read_fails};
+use testing::damage::{damage_field, survive};
+use testing::scan::ScanFormat::Qcow2;
+use testing::scan::{callers_mistakes, every_read_fails};
 
-use crate::answer;
-use crate::common::Qcow2;
-use crate::image::{COMPRESSED, COPIED, EXTENDED_L2, Image, ZERO, field};
+use crate::image::{COMPRESSED, COPIED, EXTENDED_L2, Image, L1_SIZE, SIZE, ZERO};
 
 const OVERDRAWN: ScanError =
     ScanError::Corrupt("the tables named add up to more sectors than the image has");
@@ -21,8 +21,8 @@ fn aliasing(cluster_bits: u32) -> Image {
     image.append(l1_bytes);
     let table = image.append(cluster);
     image.bytes.resize(1 << 20, 0);
-    image.put32(field::L1_SIZE, entries as u32);
-    image.put64(field::SIZE, entries * (cluster / 8) * cluster);
+    image.put32(L1_SIZE, entries as u32);
+    image.put64(SIZE, entries * (cluster / 8) * cluster);
     for index in 0..entries {
         let at = image.l1_entry(index);
         image.put64(at, COPIED | table);
@@ -39,23 +39,19 @@ fn an_l2_table_that_every_l1_entry_names_is_not_read_time_and_again() {
         let image = aliasing(cluster_bits);
         assert_eq!(image.bytes.len(), 1 << 20);
         // `answer` asserts the bound on the reads.
-        assert_eq!(answer(&image.bytes, None, None), Err(OVERDRAWN));
+        assert_eq!(image.answer(None), Err(OVERDRAWN));
     }
 }
 
 #[test]
 fn l2_tables_may_alias_as_long_as_they_would_fit_the_file() {
     // What the tables say counts, as in qemu-img. 2048 sectors hold 2048 tables of one sector.
-    let image = aliasing(9);
+    let mut image = aliasing(9);
     let one_table = 64 * 512;
-    assert_eq!(
-        answer(&image.bytes, Some(2048 * one_table), None).map(|it| it.allocated_bytes),
-        Ok(2048 * one_table)
-    );
-    assert_eq!(
-        answer(&image.bytes, Some(2048 * one_table + 1), None),
-        Err(OVERDRAWN)
-    );
+    image.put64(SIZE, 2048 * one_table);
+    assert_eq!(image.data_of(), Ok(2048 * one_table));
+    image.put64(SIZE, 2048 * one_table + 1);
+    assert_eq!(image.data_of(), Err(OVERDRAWN));
 }
 
 /// Images that between them have every kind of entry.
@@ -78,70 +74,34 @@ fn specimens() -> Vec<Image> {
 }
 
 #[test]
-fn a_read_that_fails_is_an_io_error_and_never_a_number() {
+fn a_read_that_fails_is_an_io_error_and_then_a_scan_answers() {
     let faults: u64 = specimens()
         .iter()
-        .flat_map(|image| every_read_fails(&Qcow2(None), &image.bytes))
+        .flat_map(|image| every_read_fails(Qcow2, &image.bytes))
         .sum();
     assert!(faults > 500, "only {faults} reads failed");
 }
 
 #[test]
-fn a_scan_after_a_failed_one_answers() {
-    assert!(every_failed_scan_is_repeated(&Qcow2(None), &specimens()[0].bytes) > 5);
-}
-
-#[test]
 fn a_wrong_sector_size_and_a_small_cache_are_the_callers_mistake() {
-    callers_mistakes(&Qcow2(None), &specimens()[0].bytes);
-}
-
-/// Damages one word: a bit, a boundary value, a random one, or an offset in the file.
-fn damage(image: &mut Image, random: &mut Rng) {
-    let tables = image.l1_offset as usize..image.bytes.len();
-    let (at, wide) = match random.u64(..3) {
-        0 => (random.usize(..28) * 4, random.u64(..2) == 0),
-        _ => (
-            tables.start + random.usize(..((tables.len() - 8) / 8)) * 8,
-            true,
-        ),
-    };
-    let old = image.get64(at);
-    let new = match random.u64(..5) {
-        0 => old ^ 1 << random.u64(..64),
-        1 => u64::MAX << random.u64(..64),
-        2 => random.u64(..),
-        3 => random.u64(..) % (2 * image.bytes.len() as u64) / image.cluster * image.cluster,
-        _ => 1_u64 << random.u64(..64),
-    };
-    if wide {
-        image.put64(at, new);
-    } else {
-        image.put32(at, new as u32);
-    }
+    callers_mistakes(Qcow2, &specimens()[0].bytes);
 }
 
 #[test]
 fn random_damage_is_survived_with_bounded_reads() {
-    let mut random = Rng::with_seed(1);
-    let mut outcomes = Outcomes::default();
     let specimens = specimens();
-    for case in 0..6000 {
-        let mut image = specimens[case % specimens.len()].clone();
+    survive(Qcow2, 6000, 15, |random| {
+        let image = random.choice(&specimens).expect("three specimens");
+        let mut bytes = image.bytes.clone();
+        let areas = [0..112, image.l1_offset as usize..bytes.len()];
         for _ in 0..=random.u64(..4) {
-            damage(&mut image, &mut random);
+            damage_field(&mut bytes, &areas, true, random);
         }
         if random.u64(..8) == 0 {
-            let length = random.usize(..image.bytes.len());
-            image.bytes.truncate(length);
+            bytes.truncate(random.usize(..bytes.len()));
         }
-        // `answer` asserts the bound, and that neither sector size nor repetition matters.
-        outcomes.note(answer(&image.bytes, None, Some(4096)));
-    }
-    assert!(
-        outcomes.answered > 500 && outcomes.refused > 500,
-        "{outcomes:?}"
-    );
+        bytes
+    });
 }
 
 #[test]

@@ -1,30 +1,16 @@
 //! A builder of small qcow2 images.
 
-/// Where header fields lie, in bytes.
-pub(crate) mod field {
-    pub(crate) const VERSION: usize = 4;
-    pub(crate) const BACKING_OFFSET: usize = 8;
-    pub(crate) const BACKING_SIZE: usize = 16;
-    pub(crate) const CLUSTER_BITS: usize = 20;
-    pub(crate) const SIZE: usize = 24;
-    pub(crate) const CRYPT: usize = 32;
-    pub(crate) const L1_SIZE: usize = 36;
-    pub(crate) const L1_OFFSET: usize = 40;
-    pub(crate) const REFCOUNT_OFFSET: usize = 48;
-    pub(crate) const REFCOUNT_CLUSTERS: usize = 56;
-    pub(crate) const SNAPSHOTS: usize = 60;
-    pub(crate) const SNAPSHOTS_OFFSET: usize = 64;
-    pub(crate) const INCOMPATIBLE: usize = 72;
-    pub(crate) const AUTOCLEAR: usize = 88;
-    pub(crate) const REFCOUNT_ORDER: usize = 96;
-    pub(crate) const HEADER_LENGTH: usize = 100;
-    pub(crate) const COMPRESSION_TYPE: usize = 104;
-}
+use shared::{AllocationSummary, ScanError};
+use testing::scan::{SECTOR_SIZES, ScanFormat, answer};
+
+/// Where header fields are that tests of tables change, in bytes.
+pub(crate) const SIZE: usize = 24;
+pub(crate) const L1_SIZE: usize = 36;
+pub(crate) const L1_OFFSET: usize = 40;
 
 pub(crate) const ZERO: u64 = 1;
 pub(crate) const COMPRESSED: u64 = 1 << 62;
 pub(crate) const COPIED: u64 = 1 << 63;
-pub(crate) const EXTERNAL_DATA: u64 = 1 << 2;
 pub(crate) const EXTENDED_L2: u64 = 1 << 4;
 
 /// An image: cluster 0 the header, cluster 1 the refcount table (empty), then the L1 table, then what
@@ -60,19 +46,29 @@ impl Image {
         };
         image.append(l1_entries * 8);
         image.bytes[..4].copy_from_slice(b"QFI\xfb");
-        image.put32(field::VERSION, version);
-        image.put32(field::CLUSTER_BITS, cluster_bits);
-        image.put64(field::SIZE, size);
-        image.put32(field::L1_SIZE, u32::try_from(l1_entries).unwrap());
-        image.put64(field::L1_OFFSET, image.l1_offset);
-        image.put64(field::REFCOUNT_OFFSET, cluster);
-        image.put32(field::REFCOUNT_CLUSTERS, 1);
+        image.put32(4, version);
+        image.put32(20, cluster_bits);
+        image.put64(SIZE, size);
+        image.put32(L1_SIZE, u32::try_from(l1_entries).unwrap());
+        image.put64(L1_OFFSET, image.l1_offset);
+        image.put64(48, cluster);
+        image.put32(56, 1);
         if version > 2 {
-            image.put64(field::INCOMPATIBLE, incompatible);
-            image.put32(field::REFCOUNT_ORDER, 4);
-            image.put32(field::HEADER_LENGTH, 112);
+            image.put64(72, incompatible);
+            image.put32(96, 4);
+            image.put32(100, 112);
         }
         image
+    }
+
+    /// What a scan answers, with sectors of every size; counts units of `unit` bytes when given.
+    pub(crate) fn answer(&self, unit: Option<u64>) -> Result<AllocationSummary, ScanError> {
+        answer(ScanFormat::Qcow2, &self.bytes, unit, &SECTOR_SIZES)
+    }
+
+    /// How many bytes of data a scan finds.
+    pub(crate) fn data_of(&self) -> Result<u64, ScanError> {
+        self.answer(None).map(|summary| summary.allocated_bytes)
     }
 
     pub(crate) fn put32(&mut self, at: usize, value: u32) {

@@ -1,56 +1,47 @@
 //! What counts: states, sector bitmaps, the place of blocks and of their table.
 
-use testing::scan::{SECTOR_SIZES, answer};
-
-use crate::common::Vhdx;
-use crate::image::{BAT_AT, BLOCKS_AT, Image, K, M, METADATA_AT, PRESENT, Region};
-use crate::{SAMPLE, after};
 use shared::ScanError::Corrupt;
+use testing::scan::ScanFormat::Vhdx;
+use testing::scan::answer;
+
+use crate::image::{BAT, IMAGE, PRESENT, sample, sparse};
+
+const M: u64 = 1 << 20;
 
 #[test]
 fn present_blocks_count_and_the_last_is_clipped() {
-    let image = Image::sample().build();
+    let data = 2 * M + 512;
     for (unit, touched) in [
         (512, 4097),
-        (64 * K, 33),
+        (64 << 10, 33),
         (M, 3),
         (2 * M, 3),
         (8 * M, 2),
         (64 * M, 1),
-        (1, SAMPLE),
+        (1, data),
     ] {
-        let summary = answer(&Vhdx, &image, Some(unit), &SECTOR_SIZES).unwrap();
+        let summary = IMAGE.answer(&sample(), Some(unit)).unwrap();
         assert_eq!(summary.virtual_size, 9 * M + 512);
-        assert_eq!(summary.allocated_bytes, SAMPLE);
+        assert_eq!(summary.allocated_bytes, data);
         assert_eq!(summary.touched.unwrap().count, touched, "units of {unit}");
     }
-    assert_eq!(after(|image| image.bat.fill(2)), Ok(0));
-    assert_eq!(after(|image| image.set_size(0)), Ok(0));
 }
 
+/// Blocks that are not present, undefined, zero or unmapped (0 to 3) may name any place. Reserved bits are not looked
+/// at, as in QEMU.
 #[test]
 fn every_state_of_a_block_is_known() {
-    let first = |entry| after(|image| image.bat[0] = entry);
-    // Not present, undefined, zero, unmapped: wherever they once were.
-    for state in 0..=3 {
-        for place in [0, BLOCKS_AT, 1 << 40, 0xffff_ffff_fff0_0000] {
-            assert_eq!(first(place | state), Ok(SAMPLE - M), "state {state}");
-        }
-    }
-    for state in [4, 5] {
-        assert_eq!(
-            first(BLOCKS_AT | state),
-            Err(Corrupt("a block has a reserved state"))
-        );
-    }
-    assert_eq!(
-        first(BLOCKS_AT | 7),
-        Err(Corrupt(
-            "a block is partially present in a disk without a parent"
-        ))
+    IMAGE.check(
+        &sample(),
+        "
+        value.size=0 => 0
+        bat.0=2 bat.4=2 bat.9=2 => 0
+        bat.0=0,1,2,3,4M,4M+1,4M+2,4M+3,2^40,2^40+3,2^64-1M,2^64-1M+3 => 1M+512
+        bat.0=4M+4,4M+5 => corrupt: a block has a reserved state
+        bat.0=4M+7 => corrupt: a block is partially present in a disk without a parent
+        bat.0=4M+0xffff8+6 => 2M+512
+        ",
     );
-    // Reserved bits are not looked at, as in QEMU.
-    assert_eq!(first(BLOCKS_AT | 0xffff8 | PRESENT), Ok(SAMPLE));
 }
 
 #[test]
@@ -66,24 +57,17 @@ fn sector_bitmap_entries_are_passed_over() {
             2 * ratio + 1,
             5 * ratio + 3,
         ] {
-            let mut image = Image::sample();
-            image.set_block_size(256 << 20, 0);
-            image.set_sectors(sector, 4096);
-            image.set_size(blocks * 256 * M);
-            image.length = BLOCKS_AT + 256 * M;
-            // What the sector bitmap entries say would be an error in a payload entry.
-            image.bat = vec![7; 1000];
-            let mut present = 0;
+            // What the sector bitmap entries hold would be an error in a payload entry.
+            let mut bat = vec![7; 1000];
             for block in 0..blocks {
-                let entry = &mut image.bat[(block + block / ratio) as usize];
-                *entry = if block % 3 == 0 {
-                    present += 1;
-                    BLOCKS_AT | PRESENT
-                } else {
-                    0
-                };
+                let is_present = block % 3 == 0;
+                bat[block + block / ratio] = if is_present { PRESENT } else { 0 };
             }
-            let summary = answer(&Vhdx, &image.build(), Some(256 * M), &[512, 4096]).unwrap();
+            let size = blocks * 256;
+            let values = format!("value.block_size=256M value.size={size}M value.logical={sector}");
+            let image = sparse(&values, BAT as u64, &bat, 260 * M);
+            let summary = answer(Vhdx, &image, Some(256 * M), &[512, 4096]).unwrap();
+            let present = blocks.div_ceil(3) as u64;
             assert_eq!(
                 summary.allocated_bytes,
                 present * 256 * M,
@@ -96,79 +80,48 @@ fn sector_bitmap_entries_are_passed_over() {
 
 #[test]
 fn the_table_must_cover_the_disk() {
-    let few = Err(Corrupt("the BAT has fewer entries than the disk needs"));
     // 1 MiB holds 131072 entries; with a chunk ratio of 4096, 31 of them are for sector bitmaps.
-    let largest = 131_072 - 31;
-    let with = |size| after(|image| image.set_size(size));
-    assert_eq!(with(largest * M), Ok(3 * M));
-    assert_eq!(with(largest * M + 512), few);
-    assert_eq!(with(64 << 40), few);
+    IMAGE.check(
+        &sample(),
+        "
+        value.size=131041M => 3M
+        value.size=131041M+512,2^46 => corrupt: the BAT has fewer entries than the disk needs
+        ",
+    );
     // The largest disk: 262144 blocks, a sector bitmap entry after every 16, 2.2 MB.
-    let mut image = Image::sample();
-    image.set_size(64 << 40);
-    image.set_block_size(256 << 20, 0);
-    image.length = 512 * M;
-    image.bat = vec![2; 262_144 + 16_383];
-    *image.bat.last_mut().unwrap() = (256 * M) | PRESENT;
-    for (length, expected) in [(3 << 20, Ok(256 * M)), (2 << 20, few)] {
-        image.regions(|table| {
-            table.bat().start = 16 * M;
-            table.bat().length = length;
-        });
-        let mut source = image.build();
-        source.pieces[5].0 = 16 * M;
-        let answer = answer(&Vhdx, &source, None, &[512, 65536]);
+    let mut bat = vec![2; 262_144 + 16_383];
+    *bat.last_mut().unwrap() = (256 * M) | 6;
+    let few = Err(Corrupt("the BAT has fewer entries than the disk needs"));
+    for (length, expected) in [("3M", Ok(256 * M)), ("2M", few)] {
+        let values = "value.size=2^46 value.block_size=256M";
+        let region = format!("bat_region.start=16M bat_region.length={length}");
+        let image = sparse(&format!("{values} {region}"), 16 * M, &bat, 512 * M);
+        let answer = answer(Vhdx, &image, None, &[512, 65536]);
         assert_eq!(answer.map(|summary| summary.allocated_bytes), expected);
     }
 }
 
+/// Only the last block, which is at 5 MiB, need not be wholly in the file: its part that is in the disk must.
 #[test]
 fn a_block_must_lie_in_the_file_and_beside_the_regions() {
-    let first = |place| after(|image| image.bat[0] = place | PRESENT);
-    let past = Err(Corrupt("a block runs past the end of the file"));
-    for place in [7 * M, 1 << 40, 0xffff_ffff_fff0_0000] {
-        assert_eq!(first(place), past);
-    }
-    let over = Err(Corrupt(
-        "a block lies over the headers, the log or a region",
-    ));
-    for place in [0, M, BAT_AT, METADATA_AT] {
-        assert_eq!(first(place), over);
-    }
-    for place in [BLOCKS_AT, BLOCKS_AT + M, BLOCKS_AT + 2 * M] {
-        assert_eq!(first(place), Ok(SAMPLE));
-    }
-    // A large block that only its end puts over a region.
-    let answer = after(|image| {
-        image.set_block_size(2 << 20, 0);
-        image.regions(|table| {
-            table.regions.push(Region {
-                guid: 0x1111,
-                start: 5 * M,
-                length: 1 << 20,
-                flags: 0,
-            });
-        });
-    });
-    assert_eq!(answer, over);
-}
-
-#[test]
-fn of_the_last_block_only_the_disks_part_must_be_in_the_file() {
-    // The last block of the sample is at 5 MiB; let the file end there.
-    let with = |length, bytes_in_last| {
-        after(|image| {
-            image.set_size(9 * M + bytes_in_last);
-            image.bat[4] = 0;
-            image.length = length;
-        })
-    };
-    let past = Err(Corrupt("a block runs past the end of the file"));
-    assert_eq!(with(5 * M + 512, 512), Ok(M + 512));
-    assert_eq!(with(5 * M + 511, 512), past);
-    assert_eq!(with(6 * M, M), Ok(2 * M));
-    assert_eq!(with(6 * M - 1, M), past);
-    // Any other block must be there whole.
-    let answer = after(|image| image.length = 7 * M - 1);
-    assert_eq!(answer, past);
+    let third = "t.count=3 third_region.guid=1 third_region.start=5M third_region.length=1M";
+    let table = format!("{third} value.block_size=2M");
+    IMAGE.check(
+        &sample(),
+        &format!(
+            "
+            bat.0=4M+6,5M+6,6M+6 => 2M+512
+            bat.0=7M+6,2^40+6,2^64-1M+6 => corrupt: a block runs past the end of the file
+            bat.0=6,1M+6,2M+6,3M+6
+            {table}
+                => corrupt: a block lies over the headers, the log or a region
+            bat.4=0 length=5M+512 => 1M+512
+            bat.4=0 length=6M value.size=10M => 2M
+            bat.4=0 length=5M+511
+            bat.4=0 length=6M-1 value.size=10M
+            length=7M-1
+                => corrupt: a block runs past the end of the file
+            "
+        ),
+    );
 }

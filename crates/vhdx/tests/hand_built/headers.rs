@@ -1,319 +1,195 @@
 //! The file's signature, the headers, the log and the regions: fall-backs, and each error with its text.
 
-use crate::image::{
-    BAT, BAT_AT, BLOCKS_AT, Header, Image, K, M, METADATA, METADATA_AT, Region, RegionTable,
-};
-use crate::{SAMPLE, after, after_regions};
-use shared::ScanError::{Corrupt, NotThisFormat, Unsupported};
+use shared::ScanError::{Corrupt, Unsupported};
+
+use crate::image::{BAT_GUID, IMAGE, M, METADATA_GUID, REGION_TABLES, sample, seal};
 
 #[test]
-fn what_has_no_signature_is_not_this_format() {
-    for length in 0..8 {
-        assert_eq!(after(|image| image.length = length), Err(NotThisFormat));
-    }
-    for signature in [*b"vhdxfilf", *b"conectix", [0; 8]] {
-        let answer = after(|image| image.signature = signature);
-        assert_eq!(answer, Err(NotThisFormat));
-    }
-    assert_eq!(
-        after(|image| image.length = 8),
-        Err(Corrupt("neither header is valid"))
+fn without_signature_or_header_there_is_no_image() {
+    IMAGE.check(
+        &sample(),
+        "
+        length=0,1,2,3,4,5,6,7 => not an image of this format
+        file.signature=0,0x7869746365636e6f => not an image of this format
+        length=8 => corrupt: neither header is valid
+        length=130K => corrupt: neither region table is valid
+        ",
     );
 }
 
 #[test]
 fn the_newer_valid_header_is_current() {
-    let unknown = Err(Unsupported("a version other than 1"));
     // Which header is believed shows in the version that is not known.
-    for (newer, older) in [(0, 1), (1, 0)] {
-        let with = |change: &dyn Fn(&mut Image)| {
-            after(|image| {
-                image.headers[newer].sequence = u64::MAX;
-                image.headers[older].sequence = 0;
-                change(image);
-            })
-        };
-        assert_eq!(with(&|image| image.headers[older].version = 2), Ok(SAMPLE));
-        assert_eq!(with(&|image| image.headers[newer].version = 2), unknown);
-        let spoils: [fn(&mut Header); 2] = [
-            |header| header.checksum_error = 1,
-            |header| header.signature = *b"heaD",
-        ];
-        for spoil in spoils {
-            let older_damaged = with(&|image| {
-                spoil(&mut image.headers[older]);
-                image.headers[older].version = 2;
-            });
-            assert_eq!(older_damaged, Ok(SAMPLE));
-            let newer_damaged = with(&|image| {
-                spoil(&mut image.headers[newer]);
-                image.headers[older].version = 2;
-            });
-            assert_eq!(newer_damaged, unknown);
-            let both_damaged = with(&|image| {
-                spoil(&mut image.headers[newer]);
-                spoil(&mut image.headers[older]);
-            });
-            assert_eq!(both_damaged, Err(Corrupt("neither header is valid")));
-        }
+    for (newer, older) in [("h1", "h2"), ("h2", "h1")] {
+        let sample = IMAGE.with(
+            &sample(),
+            &format!("{newer}.sequence=2^64-1 {older}.sequence=0"),
+        );
+        IMAGE.check(
+            &sample,
+            &format!(
+                "
+                {older}.version=2
+                {older}.version=2 !{older}.checksum=1
+                {older}.version=2 {older}.signature=0
+                    => 2M+512
+                {newer}.version=2
+                {older}.version=2 !{newer}.checksum=1
+                {older}.version=2 {newer}.signature=0
+                    => unsupported: a version other than 1
+                !{older}.checksum=1 !{newer}.checksum=1
+                {older}.signature=0 {newer}.signature=0
+                    => corrupt: neither header is valid
+                "
+            ),
+        );
     }
-    // A file that ends inside the second header has the first.
-    assert_eq!(
-        after(|image| image.length = 130 * K),
-        Err(Corrupt("neither region table is valid"))
+    // The same in every field, and not.
+    IMAGE.check(
+        &sample(),
+        "
+        h1.sequence=41 => 2M+512
+        h1.sequence=41 h1.log_length=0
+            => corrupt: two different headers have the same sequence number
+        ",
     );
 }
 
-#[test]
-fn equal_headers_are_one_and_different_ones_none() {
-    assert_eq!(
-        after(|image| image.headers[0].sequence = 41),
-        Ok(SAMPLE),
-        "the same in every field"
-    );
-    let answer = after(|image| {
-        image.headers[0].sequence = 41;
-        image.headers[0].log_length = 0;
-    });
-    assert_eq!(
-        answer,
-        Err(Corrupt(
-            "two different headers have the same sequence number"
-        ))
-    );
-}
-
+/// An empty log is nowhere; one past the end of the file is in nothing's way.
 #[test]
 fn a_log_must_be_empty_and_in_its_place() {
-    for byte in 0..16 {
-        assert_eq!(
-            after(|image| image.headers[1].log_guid[byte] = 1),
-            Err(Unsupported("a log that has to be replayed first"))
-        );
-        assert_eq!(
-            after(|image| image.headers[0].log_guid[byte] = 1),
-            Ok(SAMPLE)
-        );
-    }
-    let log = |offset, length| {
-        after(|image| {
-            image.headers[1].log_offset = offset;
-            image.headers[1].log_length = length;
-        })
-    };
-    let misplaced = Err(Corrupt(
-        "the log's place is not in whole MiB, or at the file's start",
-    ));
-    for (offset, length) in [
-        (0, 1 << 20),
-        (0, 0),
-        (M + 512, 1 << 20),
-        (512 * K, 1 << 20),
-        (u64::MAX, 1 << 20),
-        (M, 1),
-        (M, (1 << 20) + 4096),
-        (M, u32::MAX),
-    ] {
-        assert_eq!(log(offset, length), misplaced, "{offset} {length}");
-    }
-    // An empty log is nowhere; one past the end of the file is in nothing's way.
-    assert_eq!(log(BAT_AT, 0), Ok(SAMPLE));
-    assert_eq!(log(64 * M, 1 << 20), Ok(SAMPLE));
-    assert_eq!(log(u64::MAX - M + 1, 0xfff0_0000), Ok(SAMPLE));
-    let over = Err(Corrupt(
-        "a region lies over the headers, the log or another region",
-    ));
-    assert_eq!(log(M, 2 << 20), over);
-    assert_eq!(log(METADATA_AT, 1 << 20), over);
-    assert_eq!(
-        log(BLOCKS_AT, 1 << 20),
-        Err(Corrupt(
-            "a block lies over the headers, the log or a region"
-        ))
+    IMAGE.check(
+        &sample(),
+        "
+        h2.log_guid=1,2^8,2^16,2^24,2^32,2^40,2^48,2^56
+        h2.log_guid_end=1,2^8,2^16,2^24,2^32,2^40,2^48,2^56
+            => unsupported: a log that has to be replayed first
+        h1.log_guid=1 h1.log_guid_end=2^56 => 2M+512
+        h2.log_offset=0 h2.log_length=0,1M
+        h2.log_offset=1M+512,512K,2^64-1 h2.log_length=1M
+        h2.log_offset=1M h2.log_length=1,1M+4096,2^32-1
+            => corrupt: the log's place is not in whole MiB, or at the file's start
+        h2.log_offset=2M h2.log_length=0
+        h2.log_offset=64M h2.log_length=1M
+        h2.log_offset=2^64-1M h2.log_length=0xfff00000
+            => 2M+512
+        h2.log_offset=1M h2.log_length=2M
+        h2.log_offset=3M h2.log_length=1M
+            => corrupt: a region lies over the headers, the log or another region
+        h2.log_offset=4M h2.log_length=1M
+            => corrupt: a block lies over the headers, the log or a region
+        ",
     );
 }
 
 #[test]
 fn the_first_valid_region_table_is_taken() {
-    let broken = |table: &mut RegionTable| table.regions.clear();
-    assert_eq!(after(|image| broken(&mut image.tables[1])), Ok(SAMPLE));
-    assert_eq!(
-        after(|image| broken(&mut image.tables[0])),
-        Err(Corrupt("the region table has no BAT"))
-    );
-    let spoils: [fn(&mut RegionTable); 2] = [
-        |table| table.checksum_error = 1 << 31,
-        |table| table.signature = *b"regj",
-    ];
-    for spoil in spoils {
-        let fall_back = after(|image| {
-            broken(&mut image.tables[0]);
-            spoil(&mut image.tables[0]);
-        });
-        assert_eq!(fall_back, Ok(SAMPLE));
-        assert_eq!(after(|image| spoil(&mut image.tables[1])), Ok(SAMPLE));
-        assert_eq!(
-            after_regions(spoil),
-            Err(Corrupt("neither region table is valid"))
-        );
-    }
-    // A file that ends inside the second table has the first, but no regions.
-    assert_eq!(
-        after(|image| image.length = 320 * K - 1),
-        Err(Corrupt("a region is not wholly in the file"))
-    );
-    assert_eq!(
-        after(|image| image.length = 256 * K - 1),
-        Err(Corrupt("neither region table is valid"))
+    IMAGE.check(
+        &sample(),
+        "
+        t2.count=0 => 2M+512
+        t1.count=0 => corrupt: the region table has no BAT
+        t1.count=0 !t1.checksum=1
+        t1.count=0 t1.signature=0
+        !t2.checksum=1
+        t2.signature=0
+            => 2M+512
+        !t1.checksum=1 !t2.checksum=1
+        t.signature=0
+        length=256K-1
+            => corrupt: neither region table is valid
+        length=320K-1 => corrupt: a region is not wholly in the file
+        ",
     );
 }
 
+/// Entries of zeros are regions that nobody knows and that are empty: as in QEMU, nothing. QEMU writes its regions
+/// as not required.
 #[test]
 fn the_region_table_is_verified() {
-    assert_eq!(
-        after_regions(|table| table.count = Some(2048)),
-        Err(Corrupt("the region table has more than 2047 entries"))
+    IMAGE.check(
+        &sample(),
+        "
+        t.count=2047 => 2M+512
+        t.count=2048 => corrupt: the region table has more than 2047 entries
+        t.count=0 => corrupt: the region table has no BAT
+        t.count=1 => corrupt: the region table has no metadata region
+        bat_region.flags=0,1,2,2^32-1 => 2M+512
+        ",
     );
-    // Entries of zeros are regions that nobody knows and that are empty: as in QEMU, nothing.
-    assert_eq!(after_regions(|table| table.count = Some(2047)), Ok(SAMPLE));
-    for (count, text) in [
-        (0, "the region table has no BAT"),
-        (1, "the region table has no metadata region"),
+    for (guid, text) in [
+        (BAT_GUID, "the region table has two BATs"),
+        (METADATA_GUID, "the region table has two metadata regions"),
     ] {
-        let answer = after_regions(|table| table.count = Some(count));
-        assert_eq!(answer, Err(Corrupt(text)));
-    }
-    let twice = |guid| {
-        after_regions(|table| {
-            table.regions.push(Region {
-                guid,
-                start: 6 * M,
-                length: 1 << 20,
-                flags: 1,
-            });
-        })
-    };
-    assert_eq!(twice(BAT), Err(Corrupt("the region table has two BATs")));
-    assert_eq!(
-        twice(METADATA),
-        Err(Corrupt("the region table has two metadata regions"))
-    );
-    // QEMU writes its regions as not required.
-    for flags in [0, 1, 2, u32::MAX] {
-        assert_eq!(after_regions(|table| table.bat().flags = flags), Ok(SAMPLE));
+        let [start, end] = [(guid >> 64) as u64, guid as u64].map(u64::swap_bytes);
+        let third = format!("third_region.guid={start} third_region.guid_end={end} t.count=3");
+        let place = "third_region.start=6M third_region.length=1M";
+        IMAGE.check(&sample(), &format!("{third} {place} => corrupt: {text}"));
     }
 }
 
 #[test]
 fn regions_lie_in_the_file_and_apart() {
-    let bat = |start, length| {
-        after_regions(|table| {
-            table.bat().start = start;
-            table.bat().length = length;
-        })
-    };
-    let metadata = |start, length| {
-        after_regions(|table| {
-            table.metadata().start = start;
-            table.metadata().length = length;
-        })
-    };
-    let uneven = Err(Corrupt("a region is not in whole MiB"));
-    let outside = Err(Corrupt("a region is not wholly in the file"));
-    let over = Err(Corrupt(
-        "a region lies over the headers, the log or another region",
-    ));
-    for (start, length, expected) in [
-        (BAT_AT + 512, 1 << 20, uneven),
-        (BAT_AT, 1 << 19, uneven),
-        (BAT_AT, u32::MAX, uneven),
-        (7 * M, 1 << 20, outside),
-        (6 * M, 2 << 20, outside),
-        (BAT_AT, 0xfff0_0000, outside),
-        (u64::MAX - M + 1, 1 << 20, outside),
-        (0, 1 << 20, over),
-        (0, 2 << 20, over),
-        (M, 1 << 20, over),
-    ] {
-        assert_eq!(bat(start, length), expected, "BAT at {start}, {length}");
-        assert_eq!(
-            metadata(start, length),
-            expected,
-            "metadata at {start}, {length}"
-        );
+    for region in ["bat_region", "metadata_region"] {
+        let table = "
+            R.start=2M+512 R.length=1M
+            R.start=2M R.length=512K,2^32-1
+                => corrupt: a region is not in whole MiB
+            R.start=7M R.length=1M
+            R.start=6M R.length=2M
+            R.start=2M R.length=0xfff00000
+            R.start=2^64-1M R.length=1M
+                => corrupt: a region is not wholly in the file
+            R.start=0 R.length=1M,2M
+            R.start=1M R.length=1M
+                => corrupt: a region lies over the headers, the log or another region
+            ";
+        IMAGE.check(&sample(), &table.replace('R', region));
     }
-    assert_eq!(bat(METADATA_AT, 1 << 20), over);
-    assert_eq!(bat(BAT_AT, 2 << 20), over);
-    assert_eq!(
-        bat(BAT_AT, 0),
-        Err(Corrupt("the BAT has fewer entries than the disk needs"))
-    );
-    assert_eq!(
-        metadata(METADATA_AT, 0),
-        Err(Corrupt("the metadata table is not wholly in its region"))
+    IMAGE.check(
+        &sample(),
+        "
+        bat_region.start=3M
+        bat_region.length=2M
+            => corrupt: a region lies over the headers, the log or another region
+        bat_region.length=0 => corrupt: the BAT has fewer entries than the disk needs
+        metadata_region.length=0
+            => corrupt: the metadata table is not wholly in its region
+        ",
     );
 }
 
 #[test]
 fn unknown_regions_are_passed_over_unless_required() {
-    let with = |start, length, flags| {
-        after(|image| {
-            image.length = 100 * M;
-            image.regions(|table| {
-                table.regions.push(Region {
-                    guid: 0x1111,
-                    start,
-                    length,
-                    flags,
-                });
-            });
-        })
-    };
-    for flags in [0, 2, u32::MAX - 1] {
-        assert_eq!(with(16 * M, 1 << 20, flags), Ok(SAMPLE));
-    }
-    for flags in [1, 3] {
-        assert_eq!(
-            with(16 * M, 1 << 20, flags),
-            Err(Unsupported("an unknown region that is required"))
-        );
-    }
-    assert_eq!(with(BAT_AT, 0, 0), Ok(SAMPLE));
-    let over = Err(Corrupt(
-        "a region lies over the headers, the log or another region",
-    ));
-    for start in [0, M, BAT_AT, METADATA_AT] {
-        assert_eq!(with(start, 1 << 20, 0), over);
-    }
-    assert_eq!(
-        with(100 * M, 1 << 20, 0),
-        Err(Corrupt("a region is not wholly in the file"))
-    );
-    assert_eq!(
-        with(BLOCKS_AT, 1 << 20, 0),
-        Err(Corrupt(
-            "a block lies over the headers, the log or a region"
-        ))
-    );
+    let third = IMAGE.with(&sample(), "t.count=3 third_region.guid=1 length=16M");
+    let table = "
+        R.start=15M R.length=1M R.flags=0,2,2^32-2 => 2M+512
+        R.start=15M R.length=1M R.flags=1,3 => unsupported: an unknown region that is required
+        R.start=2M R.length=0 => 2M+512
+        R.start=0,1M,2M,3M R.length=1M
+            => corrupt: a region lies over the headers, the log or another region
+        R.start=16M R.length=1M => corrupt: a region is not wholly in the file
+        R.start=4M R.length=1M => corrupt: a block lies over the headers, the log or a region
+        ";
+    IMAGE.check(&third, &table.replace('R', "third_region"));
 
     // As many as can be kept apart, beside the headers, the log, the BAT and the metadata.
-    let many = |count: u64, start_of: fn(u64) -> u64| {
-        after(|image| {
-            image.length = 100 * M;
-            image.regions(|table| {
-                table.regions.extend((0..count).map(|index| Region {
-                    guid: u128::from(index),
-                    start: start_of(index),
-                    length: 1 << 20,
-                    flags: 0,
-                }));
-            });
-        })
+    let many = |count: usize, place_of: fn(u64) -> u64| {
+        let changes = format!("length=45M t.count={}", 2 + count);
+        let mut bytes = IMAGE.with(&sample(), &changes);
+        for (nth, table) in (0..count).flat_map(|nth| REGION_TABLES.map(|table| (nth, table))) {
+            let entry = &mut bytes[table + 80 + 32 * nth..][..28];
+            entry[0] = nth as u8;
+            let start = place_of(nth as u64) * M as u64;
+            entry[16..24].copy_from_slice(&start.to_le_bytes());
+            entry[24..].copy_from_slice(&(M as u32).to_le_bytes());
+        }
+        seal(&mut bytes);
+        IMAGE.answer(&bytes, None).map(|it| it.allocated_bytes)
     };
-    assert_eq!(many(28, |index| (16 + index) * M), Ok(SAMPLE));
-    assert_eq!(many(28, |index| (16 + index % 27) * M), over);
-    assert_eq!(
-        many(29, |index| (16 + index) * M),
-        Err(Unsupported("more regions than the scanner can keep apart"))
-    );
+    assert_eq!(many(28, |nth| 16 + nth), Ok((2 << 20) + 512));
+    let over = "a region lies over the headers, the log or another region";
+    assert_eq!(many(28, |nth| 16 + nth % 27), Err(Corrupt(over)));
+    let too_many = "more regions than the scanner can keep apart";
+    assert_eq!(many(29, |nth| 16 + nth), Err(Unsupported(too_many)));
 }

@@ -1,16 +1,23 @@
-//! A VHDX image, field by field, with checksums put right, or wrong on purpose. Sparse: only the
-//! structures are in memory.
+//! A VHDX image, its fields by name, and its checksums.
 
-use std::borrow::Cow;
+use sparse::{SparseImage, crc32c};
+use testing::fields::{Layout, named};
+use testing::scan::ScanFormat;
 
-use testing::device::Source;
+pub(crate) const K: usize = 1 << 10;
+pub(crate) const M: usize = 1 << 20;
 
-pub(crate) const K: u64 = 1 << 10;
-pub(crate) const M: u64 = 1 << 20;
+/// Where headers, region tables, and the sample's BAT and metadata are.
+const HEADERS: [usize; 2] = [64 * K, 128 * K];
+pub(crate) const REGION_TABLES: [usize; 2] = [192 * K, 256 * K];
+pub(crate) const BAT: usize = 2 * M;
+pub(crate) const METADATA: usize = 3 * M;
+/// A present block in the first place where there may be one.
+pub(crate) const PRESENT: u64 = 4 << 20 | 6;
 
 /// GUIDs as they lie in a file that qemu-img wrote.
-pub(crate) const BAT: u128 = 0x6677_c22d_23f6_0042_9d64_115e_9bfd_4a08;
-pub(crate) const METADATA: u128 = 0x06a2_7c8b_9047_9a4b_b8fe_575f_050f_886e;
+pub(crate) const BAT_GUID: u128 = 0x6677_c22d_23f6_0042_9d64_115e_9bfd_4a08;
+pub(crate) const METADATA_GUID: u128 = 0x06a2_7c8b_9047_9a4b_b8fe_575f_050f_886e;
 const FILE_PARAMETERS: u128 = 0x3767_a1ca_36fa_434d_b3b6_33f0_aa44_e76b;
 const VIRTUAL_DISK_SIZE: u128 = 0x2442_a52f_1bcd_7648_b211_5dbe_d83b_f4b8;
 const VIRTUAL_DISK_ID: u128 = 0xab12_cabe_e6b2_2345_93ef_c309_e000_c746;
@@ -18,304 +25,146 @@ const LOGICAL_SECTOR_SIZE: u128 = 0x1dbf_4181_6fa9_0947_ba47_f233_a8fa_ab5f;
 const PHYSICAL_SECTOR_SIZE: u128 = 0xc748_a3cd_5d44_7144_9cc9_e988_5251_c556;
 pub(crate) const PARENT_LOCATOR: u128 = 0x2d5f_d3a8_0bb3_4d45_abf7_d3d8_4834_ab0c;
 
-/// Where the sample's BAT and metadata are.
-pub(crate) const BAT_AT: u64 = 2 * M;
-pub(crate) const METADATA_AT: u64 = 3 * M;
-/// Where its blocks may begin.
-pub(crate) const BLOCKS_AT: u64 = 4 * M;
-/// A present block's state.
-pub(crate) const PRESENT: u64 = 6;
+pub(crate) const IMAGE: Layout = Layout {
+    format: ScanFormat::Vhdx,
+    is_big_endian: false,
+    places,
+    seal,
+};
 
-#[derive(Clone)]
-pub(crate) struct Header {
-    pub(crate) signature: [u8; 4],
-    pub(crate) sequence: u64,
-    pub(crate) log_guid: [u8; 16],
-    pub(crate) log_length: u32,
-    pub(crate) log_offset: u64,
-    pub(crate) version: u16,
-    /// A byte that no field takes.
-    pub(crate) reserved: u8,
-    /// Changes the right checksum.
-    pub(crate) checksum_error: u32,
-}
-
-#[derive(Clone)]
-pub(crate) struct Region {
-    pub(crate) guid: u128,
-    pub(crate) start: u64,
-    pub(crate) length: u32,
-    pub(crate) flags: u32,
-}
-
-#[derive(Clone)]
-pub(crate) struct RegionTable {
-    pub(crate) signature: [u8; 4],
-    /// By default as many as there are.
-    pub(crate) count: Option<u32>,
-    pub(crate) regions: Vec<Region>,
-    /// Changes the right checksum.
-    pub(crate) checksum_error: u32,
-}
-
-impl RegionTable {
-    pub(crate) fn bat(&mut self) -> &mut Region {
-        &mut self.regions[0]
-    }
-
-    pub(crate) fn metadata(&mut self) -> &mut Region {
-        &mut self.regions[1]
-    }
-}
-
-#[derive(Clone)]
-pub(crate) struct Item {
-    pub(crate) guid: u128,
-    pub(crate) offset: u32,
-    pub(crate) length: u32,
-    pub(crate) flags: u32,
-    pub(crate) value: Vec<u8>,
-}
-
-#[derive(Clone)]
-pub(crate) struct Image {
-    pub(crate) signature: [u8; 8],
-    pub(crate) headers: [Header; 2],
-    pub(crate) tables: [RegionTable; 2],
-    pub(crate) metadata_signature: [u8; 8],
-    /// By default as many as there are.
-    pub(crate) item_count: Option<u16>,
-    pub(crate) items: Vec<Item>,
-    pub(crate) bat: Vec<u64>,
-    /// The file's length in bytes.
-    pub(crate) length: u64,
-}
-
-impl Image {
-    /// Ten blocks of 1 MiB, the last of which has one sector; the first, fifth and last are in the
-    /// file. The second header is the current one.
-    pub(crate) fn sample() -> Self {
-        let header = |sequence| Header {
-            signature: *b"head",
-            sequence,
-            log_guid: [0; 16],
-            log_length: 1 << 20,
-            log_offset: M,
-            version: 1,
-            reserved: 0,
-            checksum_error: 0,
-        };
-        let region = |guid, start| Region {
-            guid,
-            start,
-            length: 1 << 20,
-            flags: 1,
-        };
-        let table = RegionTable {
-            signature: *b"regi",
-            count: None,
-            regions: vec![region(BAT, BAT_AT), region(METADATA, METADATA_AT)],
-            checksum_error: 0,
-        };
-        let mut bat = vec![0; 10];
-        bat[0] = BLOCKS_AT | PRESENT;
-        bat[4] = (BLOCKS_AT + 2 * M) | PRESENT;
-        bat[9] = (BLOCKS_AT + M) | PRESENT;
-        let mut image = Self {
-            signature: *b"vhdxfile",
-            headers: [header(40), header(41)],
-            tables: [table.clone(), table],
-            metadata_signature: *b"metadata",
-            item_count: None,
-            items: Vec::new(),
-            bat,
-            length: BLOCKS_AT + 3 * M,
-        };
-        for (guid, value, flags) in [
-            (FILE_PARAMETERS, vec![0; 8], 4),
-            (VIRTUAL_DISK_SIZE, vec![0; 8], 6),
-            (VIRTUAL_DISK_ID, vec![0x1d; 16], 6),
-            (LOGICAL_SECTOR_SIZE, vec![0; 4], 6),
-            (PHYSICAL_SECTOR_SIZE, vec![0; 4], 6),
-        ] {
-            image.add_item(guid, value, flags);
-        }
-        image.set_block_size(1 << 20, 0);
-        image.set_size(9 * M + 512);
-        image.set_sectors(512, 4096);
-        image
-    }
-
-    /// Adds a metadata item behind the others.
-    pub(crate) fn add_item(&mut self, guid: u128, value: Vec<u8>, flags: u32) {
-        let offset = match self.items.last() {
-            Some(item) => item.offset + item.value.len() as u32,
-            None => 64 << 10,
-        };
-        self.items.push(Item {
-            guid,
-            offset,
-            length: value.len() as u32,
-            flags,
-            value,
-        });
-    }
-
-    /// The file parameters.
-    pub(crate) fn set_block_size(&mut self, block_size: u32, flags: u32) {
-        self.items[0].value = [block_size.to_le_bytes(), flags.to_le_bytes()].concat();
-    }
-
-    pub(crate) fn set_size(&mut self, size: u64) {
-        self.items[1].value = size.to_le_bytes().to_vec();
-    }
-
-    pub(crate) fn set_sectors(&mut self, logical: u32, physical: u32) {
-        self.items[3].value = logical.to_le_bytes().to_vec();
-        self.items[4].value = physical.to_le_bytes().to_vec();
-    }
-
-    /// Changes both region tables.
-    pub(crate) fn regions(&mut self, change: impl Fn(&mut RegionTable)) {
-        self.tables.iter_mut().for_each(change);
-    }
-
-    pub(crate) fn build(&self) -> Sparse {
-        let mut pieces = vec![(0, self.signature.to_vec())];
-        for (header, at) in self.headers.iter().zip([64 * K, 128 * K]) {
-            pieces.push((at, header.bytes()));
-        }
-        for (table, at) in self.tables.iter().zip([192 * K, 256 * K]) {
-            pieces.push((at, table.bytes()));
-        }
-        let bat = self.bat.iter().flat_map(|entry| entry.to_le_bytes());
-        pieces.push((BAT_AT, bat.collect()));
-        pieces.push((METADATA_AT, self.metadata()));
-        Sparse {
-            pieces,
-            length: self.length,
-        }
-    }
-
-    fn metadata(&self) -> Vec<u8> {
-        let mut bytes = vec![0; 66 << 10];
-        let count = self.item_count.unwrap_or(self.items.len() as u16);
-        put(&mut bytes, 0, &self.metadata_signature);
-        put(&mut bytes, 10, &count.to_le_bytes());
-        for (index, item) in self.items.iter().enumerate() {
-            let entry = 32 + 32 * index;
-            put(&mut bytes, entry, &item.guid.to_be_bytes());
-            put(&mut bytes, entry + 16, &item.offset.to_le_bytes());
-            put(&mut bytes, entry + 20, &item.length.to_le_bytes());
-            put(&mut bytes, entry + 24, &item.flags.to_le_bytes());
-            let end = item.offset as usize + item.value.len();
-            // An item that is far off is not written: its entry alone is what is looked at.
-            if end <= bytes.len() && item.offset >= 64 << 10 {
-                put(&mut bytes, item.offset as usize, &item.value);
-            }
-        }
-        bytes
-    }
-}
-
-impl Header {
-    fn bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![0; 4096];
-        put(&mut bytes, 0, &self.signature);
-        put(&mut bytes, 8, &self.sequence.to_le_bytes());
-        put(&mut bytes, 16, b"file write guid.data write guid.");
-        put(&mut bytes, 48, &self.log_guid);
-        put(&mut bytes, 66, &self.version.to_le_bytes());
-        put(&mut bytes, 68, &self.log_length.to_le_bytes());
-        put(&mut bytes, 72, &self.log_offset.to_le_bytes());
-        bytes[4000] = self.reserved;
-        seal(&mut bytes, self.checksum_error);
-        bytes
-    }
-}
-
-impl RegionTable {
-    fn bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![0; 64 << 10];
-        let count = self.count.unwrap_or(self.regions.len() as u32);
-        put(&mut bytes, 0, &self.signature);
-        put(&mut bytes, 8, &count.to_le_bytes());
-        for (index, region) in self.regions.iter().enumerate() {
-            let entry = 16 + 32 * index;
-            put(&mut bytes, entry, &region.guid.to_be_bytes());
-            put(&mut bytes, entry + 16, &region.start.to_le_bytes());
-            put(&mut bytes, entry + 24, &region.length.to_le_bytes());
-            put(&mut bytes, entry + 28, &region.flags.to_le_bytes());
-        }
-        seal(&mut bytes, self.checksum_error);
-        bytes
-    }
-}
-
-/// A file of which only pieces are not zero; they do not overlap.
-#[derive(Clone)]
-pub(crate) struct Sparse {
-    /// Each with its offset in bytes.
-    pub(crate) pieces: Vec<(u64, Vec<u8>)>,
-    pub(crate) length: u64,
-}
-
-impl Source for Sparse {
-    fn length(&self) -> u64 {
-        self.length
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) {
-        buffer.fill(0);
-        let end = offset + buffer.len() as u64;
-        for (start, piece) in &self.pieces {
-            let from = offset.max(*start);
-            let to = end.min(start + piece.len() as u64);
-            if from < to {
-                buffer[(from - offset) as usize..(to - offset) as usize]
-                    .copy_from_slice(&piece[(from - start) as usize..(to - start) as usize]);
-            }
-        }
-    }
-
-    fn bytes(&self) -> Option<Cow<'_, [u8]>> {
-        if self.length > 64 * M {
-            return None;
-        }
-        let mut bytes = vec![0; self.length as usize];
-        self.read_at(0, &mut bytes);
-        Some(Cow::Owned(bytes))
-    }
-}
-
-fn put(bytes: &mut [u8], at: usize, field: &[u8]) {
-    bytes[at..at + field.len()].copy_from_slice(field);
-}
-
-/// Puts a header's or region table's checksum right, or wrong by `error`.
-pub(crate) fn seal(bytes: &mut [u8], error: u32) {
-    bytes[4..8].fill(0);
-    let checksum = crc_32c(bytes) ^ error;
-    put(bytes, 4, &checksum.to_le_bytes());
-}
-
-/// CRC-32C, a byte at a time: independent of the scanner's.
-fn crc_32c(bytes: &[u8]) -> u32 {
-    const TABLE: [u32; 256] = {
-        let mut table = [0; 256];
-        let mut byte = 0;
-        while byte < 256 {
-            let (mut rest, mut bit) = (byte as u32, 0);
-            while bit < 8 {
-                rest = (rest >> 1) ^ if rest & 1 == 1 { 0x82f6_3b78 } else { 0 };
-                bit += 1;
-            }
-            table[byte] = rest;
-            byte += 1;
-        }
-        table
+/// Where a field is: `h1` and `h2` are the headers, `t1` and `t2` the region tables and `t` both. Regions are
+/// changed in both. `bat.9` is the entry of block 9, `value.` what the metadata items hold.
+fn places(name: &str) -> Vec<(usize, usize)> {
+    let (structure, field) = name.split_once('.').expect("a structure and its field");
+    let in_both_tables = |region: usize| REGION_TABLES.map(|table| table + 16 + 32 * region);
+    let number = |text: &str| text.parse::<usize>().expect("a number");
+    let (places, fields) = match structure {
+        "file" => (vec![0], &[("signature", 0, 8)][..]),
+        "h1" => (vec![HEADERS[0]], HEADER),
+        "h2" => (vec![HEADERS[1]], HEADER),
+        "t1" => (vec![REGION_TABLES[0]], REGION_TABLE),
+        "t2" => (vec![REGION_TABLES[1]], REGION_TABLE),
+        "t" => (REGION_TABLES.to_vec(), REGION_TABLE),
+        "bat_region" => (in_both_tables(0).to_vec(), REGION),
+        "metadata_region" => (in_both_tables(1).to_vec(), REGION),
+        "third_region" => (in_both_tables(2).to_vec(), REGION),
+        "items" => (vec![METADATA], &[("signature", 0, 8), ("count", 10, 2)][..]),
+        "value" => (vec![METADATA + 64 * K], VALUE),
+        "bat" => return vec![(BAT + 8 * number(field), 8)],
+        item => (vec![METADATA + 32 + 32 * number(&item[4..])], ITEM),
     };
-    !bytes.iter().fold(!0, |crc, &byte| {
-        TABLE[(crc as u8 ^ byte) as usize] ^ (crc >> 8)
-    })
+    let places = places.into_iter().flat_map(|place| {
+        let fields = named(fields, field).into_iter();
+        fields.map(move |(at, width)| (place + at, width))
+    });
+    places.collect()
+}
+
+const HEADER: &[(&str, usize, usize)] = &[
+    ("signature", 0, 4),
+    ("checksum", 4, 4),
+    ("sequence", 8, 8),
+    ("log_guid", 48, 8),
+    ("log_guid_end", 56, 8),
+    ("version", 66, 2),
+    ("log_length", 68, 4),
+    ("log_offset", 72, 8),
+];
+const REGION_TABLE: &[(&str, usize, usize)] =
+    &[("signature", 0, 4), ("checksum", 4, 4), ("count", 8, 4)];
+const REGION: &[(&str, usize, usize)] = &[
+    ("guid", 0, 8),
+    ("guid_end", 8, 8),
+    ("start", 16, 8),
+    ("length", 24, 4),
+    ("flags", 28, 4),
+];
+const ITEM: &[(&str, usize, usize)] = &[
+    ("guid", 0, 8),
+    ("guid_end", 8, 8),
+    ("offset", 16, 4),
+    ("length", 20, 4),
+    ("flags", 24, 4),
+];
+const VALUE: &[(&str, usize, usize)] = &[
+    ("block_size", 0, 4),
+    ("block_flags", 4, 4),
+    ("size", 8, 8),
+    ("logical", 32, 4),
+    ("physical", 36, 4),
+];
+
+/// Puts the checksums of headers and region tables right that are wholly in the file.
+pub(crate) fn seal(bytes: &mut [u8]) {
+    let headers = HEADERS.map(|at| at..at + 4 * K);
+    let tables = REGION_TABLES.map(|at| at..at + 64 * K);
+    for place in headers.into_iter().chain(tables) {
+        if let Some(structure) = bytes.get_mut(place) {
+            structure[4..8].fill(0);
+            let pieces = [(0, &structure[..])].into_iter();
+            let checksum = crc32c::of_pieces(0, structure.len() as u64, pieces);
+            structure[4..8].copy_from_slice(&checksum.to_le_bytes());
+        }
+    }
+}
+
+/// Ten blocks of 1 MiB, the last of which has one sector; the first, fifth and last are in the file of 7 MiB. The
+/// second header is the current one.
+pub(crate) fn sample() -> Vec<u8> {
+    let mut bytes = vec![0; 7 * M];
+    let mut put = |at: usize, field: &[u8]| bytes[at..at + field.len()].copy_from_slice(field);
+    put(0, b"vhdxfile");
+    for (at, sequence) in HEADERS.into_iter().zip([40_u64, 41]) {
+        put(at, b"head");
+        put(at + 8, &sequence.to_le_bytes());
+        put(at + 16, b"file write guid.data write guid.");
+        put(at + 66, &1_u16.to_le_bytes());
+        put(at + 68, &(1_u32 << 20).to_le_bytes());
+        put(at + 72, &(1_u64 << 20).to_le_bytes());
+    }
+    for at in REGION_TABLES {
+        put(at, b"regi");
+        put(at + 8, &2_u32.to_le_bytes());
+        for (entry, guid, start) in [(at + 16, BAT_GUID, BAT), (at + 48, METADATA_GUID, METADATA)] {
+            put(entry, &guid.to_be_bytes());
+            put(entry + 16, &(start as u64).to_le_bytes());
+            put(entry + 24, &(1_u32 << 20).to_le_bytes());
+            put(entry + 28, &1_u32.to_le_bytes());
+        }
+    }
+    for (block, place) in [(0, 4), (4, 6), (9, 5)] {
+        put(BAT + 8 * block, &(place << 20 | 6_u64).to_le_bytes());
+    }
+    put(METADATA, b"metadata");
+    put(METADATA + 10, &5_u16.to_le_bytes());
+    let mut offset = 64 * K;
+    for (nth, (guid, value, flags)) in [
+        (FILE_PARAMETERS, &(1_u64 << 20).to_le_bytes()[..], 4_u32),
+        (VIRTUAL_DISK_SIZE, &((9 << 20) + 512_u64).to_le_bytes(), 6),
+        (VIRTUAL_DISK_ID, &[0x1d; 16], 6),
+        (LOGICAL_SECTOR_SIZE, &512_u32.to_le_bytes(), 6),
+        (PHYSICAL_SECTOR_SIZE, &4096_u32.to_le_bytes(), 6),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let entry = METADATA + 32 + 32 * nth;
+        put(entry, &guid.to_be_bytes());
+        put(entry + 16, &(offset as u32).to_le_bytes());
+        put(entry + 20, &(value.len() as u32).to_le_bytes());
+        put(entry + 24, &flags.to_le_bytes());
+        put(METADATA + offset, value);
+        offset += value.len();
+    }
+    seal(&mut bytes);
+    bytes
+}
+
+/// The sample with these changes and this BAT at this place, in a longer file.
+pub(crate) fn sparse(changes: &str, bat_at: u64, bat: &[u64], length: u64) -> SparseImage {
+    let mut image = SparseImage::new(length);
+    image.write(0, &IMAGE.with(&sample(), changes));
+    let bat: Vec<u8> = bat.iter().flat_map(|entry| entry.to_le_bytes()).collect();
+    image.write(bat_at, &bat);
+    image
 }

@@ -1,158 +1,104 @@
-//! The metadata table, its items and what they say: each error with its text.
+//! The metadata table and its items: each error with its text.
 
-use crate::image::{Image, Item, M, PARENT_LOCATOR};
-use crate::{SAMPLE, after};
-use shared::ScanError::{Corrupt, Unsupported};
+use crate::image::{IMAGE, PARENT_LOCATOR, sample};
 
 #[test]
 fn the_metadata_table_is_verified() {
-    assert_eq!(
-        after(|image| image.metadata_signature = *b"metadat\0"),
-        Err(Corrupt(
-            "the metadata table does not begin with its signature"
-        ))
+    IMAGE.check(
+        &sample(),
+        "
+        items.signature=0 => corrupt: the metadata table does not begin with its signature
+        items.count=2047 => 2M+512
+        items.count=2048 => corrupt: the metadata table has more than 2047 entries
+        ",
     );
-    assert_eq!(
-        after(|image| image.item_count = Some(2048)),
-        Err(Corrupt("the metadata table has more than 2047 entries"))
-    );
-    assert_eq!(after(|image| image.item_count = Some(2047)), Ok(SAMPLE));
-    for (index, text) in [
-        "the metadata have no file parameters",
-        "the metadata have no virtual disk size",
-        "the metadata have no virtual disk id",
-        "the metadata have no logical sector size",
-        "the metadata have no physical sector size",
+    for (nth, (name, length)) in [
+        ("file parameters", 8),
+        ("virtual disk size", 8),
+        ("virtual disk id", 16),
+        ("logical sector size", 4),
+        ("physical sector size", 4),
     ]
     .into_iter()
     .enumerate()
     {
-        let item = |change: &dyn Fn(&mut Item)| after(|image| change(&mut image.items[index]));
-        let missing = item(&|item| {
-            item.guid = 0x2222;
-            item.flags = 0;
-        });
-        assert_eq!(missing, Err(Corrupt(text)));
-        let twice = after(|image| image.items.push(image.items[index].clone()));
-        assert_eq!(twice, Err(Corrupt("a metadata item is there twice")));
-        // What the flags of a known item say changes nothing, as in QEMU.
-        for flags in [0, 1, 2, 7, u32::MAX] {
-            assert_eq!(item(&|item| item.flags = flags), Ok(SAMPLE));
-        }
-        let right = Image::sample().items[index].length;
-        for length in [0, right - 1, right + 1, u32::MAX] {
-            assert_eq!(
-                item(&|item| item.length = length),
-                Err(Corrupt("a metadata item has a wrong length"))
-            );
-        }
-        for offset in [0, 32, 65535, (1 << 20) - right + 1, 1 << 20, u32::MAX] {
-            assert_eq!(
-                item(&|item| item.offset = offset),
-                Err(Corrupt(
-                    "a metadata item is not between the metadata table and its region's end"
-                ))
-            );
-        }
+        // The flags of a known item change nothing, as in QEMU.
+        let (last, shorter, longer) = ((1 << 20) - length + 1, length - 1, length + 1);
+        let table = format!(
+            "
+            I.guid=1 I.flags=0 => corrupt: the metadata have no {name}
+            I.flags=0,1,2,7,2^32-1 => 2M+512
+            I.length=0,{shorter},{longer},2^32-1
+                => corrupt: a metadata item has a wrong length
+            I.offset=0,32,65535,{last},1M,2^32-1
+                => corrupt: a metadata item is not between the metadata table and its region's end
+            "
+        );
+        let item = format!("item{nth}");
+        IMAGE.check(&sample(), &table.replace("I.", &format!("{item}.")));
+
+        let entries = 3 * (1 << 20) + 32;
+        let mut twice = IMAGE.with(&sample(), "items.count=6");
+        twice.copy_within(
+            entries + 32 * nth..entries + 32 * nth + 32,
+            entries + 5 * 32,
+        );
+        IMAGE.check(
+            &twice,
+            "items.count=6 => corrupt: a metadata item is there twice",
+        );
     }
     // To the region's last byte, which holds a zero: of these, only the id may be anything.
-    assert_eq!(
-        after(|image| image.items[2].offset = (1 << 20) - 16),
-        Ok(SAMPLE)
+    IMAGE.check(&sample(), "item2.offset=1M-16 => 2M+512");
+}
+
+/// Wherever they are, and twice.
+#[test]
+fn unknown_items_are_passed_over_unless_required() {
+    IMAGE.check(
+        &sample(),
+        "
+        items.count=6 item5.guid=1 item5.offset=64K item5.length=8 item5.flags=0,1,2,3 => 2M+512
+        items.count=6 item5.guid=1 item5.offset=64K item5.length=8 item5.flags=4,5,6,7
+            => unsupported: an unknown metadata item that is required
+        items.count=7 item5.guid=1 item6.guid=1 item5.offset=2^32-1 item6.length=2^32-1 => 2M+512
+        ",
     );
 }
 
-#[test]
-fn unknown_items_are_passed_over_unless_required() {
-    for flags in 0..8 {
-        let answer = after(|image| image.add_item(0x3333, vec![1; 8], flags));
-        if flags & 4 == 0 {
-            assert_eq!(answer, Ok(SAMPLE));
-        } else {
-            assert_eq!(
-                answer,
-                Err(Unsupported("an unknown metadata item that is required"))
-            );
-        }
-    }
-    // Wherever they are, and twice.
-    let answer = after(|image| {
-        image.add_item(0x3333, vec![1; 8], 0);
-        image.add_item(0x3333, vec![1; 8], 0);
-        image.items[5].offset = u32::MAX;
-        image.items[6].length = u32::MAX;
-    });
-    assert_eq!(answer, Ok(SAMPLE));
-}
-
+/// Bit 0 is "leave blocks allocated"; others have no meaning.
 #[test]
 fn a_disk_with_a_parent_is_not_supported() {
-    let differencing = Err(Unsupported("a differencing disk"));
-    for flags in [2, 3, u32::MAX] {
-        assert_eq!(
-            after(|image| image.set_block_size(1 << 20, flags)),
-            differencing
-        );
-    }
-    for flags in [0, 4] {
-        let answer = after(|image| image.add_item(PARENT_LOCATOR, vec![0; 20], flags));
-        assert_eq!(answer, differencing);
-    }
-    // "Leave blocks allocated", and bits without a meaning.
-    for flags in [1, 4, 0x8000_0000] {
-        assert_eq!(
-            after(|image| image.set_block_size(1 << 20, flags)),
-            Ok(SAMPLE)
-        );
-    }
+    IMAGE.check(
+        &sample(),
+        "
+        value.block_flags=1,4,2^31 => 2M+512
+        value.block_flags=2,3,2^32-1 => unsupported: a differencing disk
+        ",
+    );
+    let [start, end] = [(PARENT_LOCATOR >> 64) as u64, PARENT_LOCATOR as u64].map(u64::swap_bytes);
+    let locator = format!("items.count=6 item5.guid={start} item5.guid_end={end}");
+    let place = "item5.offset=64K item5.length=20 item5.flags=0,4";
+    let table = format!("{locator} {place} => unsupported: a differencing disk");
+    IMAGE.check(&sample(), &table);
 }
 
+/// Nothing depends on the physical sector size, and QEMU takes any.
 #[test]
 fn the_disk_is_one_that_the_format_allows() {
-    for block_size in [
-        0,
-        1,
-        512,
-        1 << 19,
-        3 << 20,
-        (1 << 20) + 1,
-        1 << 29,
-        1 << 31,
-        u32::MAX,
-    ] {
-        assert_eq!(
-            after(|image| image.set_block_size(block_size, 0)),
-            Err(Corrupt(
-                "the block size is not a power of two from 1 MiB to 256 MiB"
-            ))
-        );
-    }
-    for logical in [0, 1, 511, 520, 1024, 2048, 8192, 65536, u32::MAX] {
-        assert_eq!(
-            after(|image| image.set_sectors(logical, 4096)),
-            Err(Corrupt("the logical sector size is neither 512 nor 4096"))
-        );
-    }
-    // Nothing depends on the physical sector size, and QEMU takes any.
-    for physical in [0, 512, 520, 65536] {
-        assert_eq!(after(|image| image.set_sectors(512, physical)), Ok(SAMPLE));
-    }
-    for size in [(64 << 40) + 512, 1 << 63, u64::MAX - 511] {
-        assert_eq!(
-            after(|image| image.set_size(size)),
-            Err(Corrupt("the disk is larger than 64 TiB"))
-        );
-    }
-    let uneven = Err(Corrupt(
-        "the disk's size is not a multiple of its logical sectors",
-    ));
-    for size in [1, 511, 513, 9 * M + 1] {
-        assert_eq!(after(|image| image.set_size(size)), uneven);
-    }
-    assert_eq!(after(|image| image.set_sectors(4096, 4096)), uneven);
-    let answer = after(|image| {
-        image.set_sectors(4096, 4096);
-        image.set_size(9 * M + 4096);
-    });
-    assert_eq!(answer, Ok(SAMPLE - 512 + 4096));
+    IMAGE.check(
+        &sample(),
+        "
+        value.block_size=0,1,512,512K,3M,1M+1,512M,2^31,2^32-1
+            => corrupt: the block size is not a power of two from 1 MiB to 256 MiB
+        value.logical=0,1,511,520,1024,2048,8192,65536,2^32-1
+            => corrupt: the logical sector size is neither 512 nor 4096
+        value.physical=0,512,520,65536 => 2M+512
+        value.size=2^46+512,2^63,2^64-512 => corrupt: the disk is larger than 64 TiB
+        value.size=1,511,513,9M+1
+        value.logical=4096
+            => corrupt: the disk's size is not a multiple of its logical sectors
+        value.logical=4096 value.size=9M+4096 => 2M+4096
+        ",
+    );
 }

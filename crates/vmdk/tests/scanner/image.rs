@@ -1,21 +1,19 @@
 //! A builder of small VMDK images.
 
-/// Where header fields lie, in bytes.
-pub(crate) mod field {
-    pub(crate) const VERSION: usize = 4;
-    pub(crate) const FLAGS: usize = 8;
-    pub(crate) const CAPACITY: usize = 12;
-    pub(crate) const GRAIN: usize = 20;
-    pub(crate) const DESCRIPTOR: usize = 28;
-    pub(crate) const DESCRIPTOR_SIZE: usize = 36;
-    pub(crate) const TABLE_ENTRIES: usize = 44;
-    pub(crate) const REDUNDANT_DIRECTORY: usize = 48;
-    pub(crate) const DIRECTORY: usize = 56;
-    pub(crate) const OVERHEAD: usize = 64;
-    pub(crate) const UNCLEAN: usize = 72;
-    pub(crate) const LINE_ENDS: usize = 73;
-    pub(crate) const COMPRESSION: usize = 77;
-}
+use shared::{AllocationSummary, ScanError};
+use testing::scan::{SECTOR_SIZES, ScanFormat, answer};
+
+/// Where header fields are that tests of tables change, in bytes.
+pub(crate) const VERSION: usize = 4;
+pub(crate) const FLAGS: usize = 8;
+pub(crate) const CAPACITY: usize = 12;
+pub(crate) const DIRECTORY: usize = 56;
+
+/// A grain of 128 sectors, in bytes.
+pub(crate) const GRAIN: u64 = 65536;
+
+/// Where the header in the footer is, of an image with one table and one grain of that size.
+pub(crate) const FOOTER: usize = 1024 + 2048 + 65536 + 512;
 
 pub(crate) const ZEROED_GRAINS: u32 = 1 << 2;
 
@@ -35,13 +33,23 @@ impl Image {
         };
         image.append(capacity.div_ceil(512 * grain_sectors) * 4);
         image.bytes[..4].copy_from_slice(b"KDMV");
-        image.put32(field::VERSION, 1);
-        image.put32(field::FLAGS, 3);
-        image.put64(field::CAPACITY, capacity);
-        image.put64(field::GRAIN, grain_sectors);
-        image.put32(field::TABLE_ENTRIES, 512);
-        image.put64(field::DIRECTORY, 1);
+        image.put32(VERSION, 1);
+        image.put32(FLAGS, 3);
+        image.put64(CAPACITY, capacity);
+        image.put64(20, grain_sectors);
+        image.put32(44, 512);
+        image.put64(DIRECTORY, 1);
         image
+    }
+
+    /// What a scan answers, with sectors of every size; counts units of `unit` bytes when given.
+    pub(crate) fn answer(&self, unit: Option<u64>) -> Result<AllocationSummary, ScanError> {
+        answer(ScanFormat::Vmdk, &self.bytes, unit, &SECTOR_SIZES)
+    }
+
+    /// How many bytes of data a scan finds.
+    pub(crate) fn data_of(&self) -> Result<u64, ScanError> {
+        self.answer(None).map(|summary| summary.allocated_bytes)
     }
 
     pub(crate) fn put32(&mut self, at: usize, value: u32) {
@@ -100,7 +108,7 @@ impl Image {
         let header = marker + 512;
         self.bytes.copy_within(..512, header);
         self.put32(marker + 12, 3);
-        self.put64(field::DIRECTORY, u64::MAX);
+        self.put64(DIRECTORY, u64::MAX);
         header
     }
 }

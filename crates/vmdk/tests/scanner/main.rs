@@ -1,12 +1,9 @@
 //! The scanner on hand-built images.
 //!
-//! - [`header`]: every bound of the header and the footer, and the error that says so.
+//! - [`header`]: every bound of the header and the footer, and the error that names it.
 //! - [`tables`]: what each kind of directory and table entry counts for, and which are errors.
 //! - [`hostile`]: aliasing tables, failing reads, random damage; that work stays bounded.
 //! - [`image`]: the builder.
-
-#[path = "../common/mod.rs"]
-mod common;
 
 mod header;
 mod hostile;

@@ -1,51 +1,54 @@
 //! What each kind of directory and table entry counts for, and which are errors.
 
-use shared::ScanError::{self, Corrupt};
+use testing::fields::{Layout, named};
+use testing::scan::ScanFormat;
 
-use crate::common::answer;
-use crate::image::{Image, ZEROED_GRAINS, field};
+use crate::image::{DIRECTORY, FLAGS, GRAIN, Image, VERSION};
 
-const GRAIN: u64 = 65536;
+const TABLES: Layout = Layout {
+    format: ScanFormat::Vmdk,
+    is_big_endian: false,
+    places: |name| named(FIELDS, name),
+    seal: |_| {},
+};
+const FIELDS: &[(&str, usize, usize)] = &[
+    ("version", VERSION, 4),
+    ("flags", FLAGS, 4),
+    ("table", 512, 4),
+    ("grain0", 1024, 4),
+    ("grain1", 1028, 4),
+];
 
-fn data_of(image: &Image) -> Result<u64, ScanError> {
-    answer(&image.bytes, None).map(|summary| summary.allocated_bytes)
-}
-
-/// The data of a disk of 8 grains whose grain 1 has `entry`.
-fn with_entry(version: u32, flags: u32, entry: u32) -> Result<u64, ScanError> {
+/// A grain is data over the tables, in the file, or past its end. An entry of 1 is a zeroed grain if bit 2 of the
+/// flags is set. A table lies wholly in the file, also the part of it that maps nothing of the disk; sector 1 is the
+/// directory, whose entry of 1 is taken for a grain.
+#[test]
+fn directory_and_table_entries() {
+    // Eight grains and no data: three sectors of tables begin at sector 2.
     let mut image = Image::new(128, 8 * 128);
-    image.put32(field::VERSION, version);
-    image.put32(field::FLAGS, flags);
-    data_of(image.map(1, entry))
-}
-
-#[test]
-fn a_grain_is_data_wherever_it_lies() {
-    // Over the tables, in the file, past its end.
-    for version in 1..=3 {
-        for flags in [3, 3 | ZEROED_GRAINS, 3 << 16 | 3] {
-            for entry in [2, 3, 6, 1000, u32::MAX] {
-                assert_eq!(with_entry(version, flags, entry), Ok(GRAIN));
-            }
-            assert_eq!(with_entry(version, flags, 0), Ok(0));
-        }
-    }
-}
-
-#[test]
-fn an_entry_of_1_is_a_zeroed_grain_if_the_flag_says_so() {
-    for version in 1..=3 {
-        assert_eq!(with_entry(version, 3, 1), Ok(GRAIN));
-        assert_eq!(with_entry(version, 3 | ZEROED_GRAINS, 1), Ok(0));
-        assert_eq!(with_entry(version, ZEROED_GRAINS, 1), Ok(0));
-    }
+    image.table_entry(0);
+    TABLES.check(
+        &image.bytes,
+        "
+        version=1,2,3 flags=3,7,0x30003 grain1=0 => 0
+        version=1,2,3 flags=3,7,0x30003 grain1=2,3,6,1000,2^32-1 => 64K
+        version=1,2,3 flags=3 grain1=1 => 64K
+        version=1,2,3 flags=4,7 grain1=1 => 0
+        table=0 grain0=9 => 0
+        table=1 => 64K
+        table=1 flags=4 => 0
+        table=3,6,2^31,2^32-1
+        grain0=9 length=3071
+            => corrupt: a grain table is not wholly in the file
+        ",
+    );
 }
 
 #[test]
 fn grains_are_clipped_at_the_end_of_the_disk() {
     let mut image = Image::new(128, 2 * 128 + 3);
     image.data(1).data(2).data(3);
-    let summary = answer(&image.bytes, Some(512)).unwrap();
+    let summary = image.answer(Some(512)).unwrap();
     assert_eq!(summary.virtual_size, 2 * GRAIN + 3 * 512);
     assert_eq!(summary.allocated_bytes, GRAIN + 3 * 512);
     assert_eq!(summary.touched.unwrap().count, 128 + 3);
@@ -57,45 +60,13 @@ fn units_are_counted_over_tables() {
     let mut image = Image::new(8, 3 * 512 * 8);
     image.data(0).data(511).data(512).data(1024).data(1535);
     let touched = |unit| {
-        answer(&image.bytes, Some(unit))
-            .unwrap()
-            .touched
-            .unwrap()
-            .count
+        let summary = image.answer(Some(unit)).unwrap();
+        summary.touched.unwrap().count
     };
     assert_eq!(
         [512, 4096, 65536, 2 << 20, 4 << 20, 1 << 40].map(touched),
         [40, 5, 5, 3, 2, 1]
     );
-}
-
-#[test]
-fn a_directory_entry_of_0_is_no_table_and_every_other_one_is() {
-    let mut image = Image::new(128, 8 * 128);
-    assert_eq!(data_of(&image), Ok(0));
-    image.append(4096);
-    // The header's and the directory's own bytes, taken for a table: what is not zero is data.
-    image.put32(Image::directory_entry(0), 1);
-    assert_eq!(data_of(&image), Ok(GRAIN));
-    image.put32(field::FLAGS, ZEROED_GRAINS);
-    assert_eq!(data_of(&image), Ok(0));
-}
-
-#[test]
-fn a_table_is_wholly_in_the_file() {
-    let mut image = Image::new(128, 8 * 128);
-    image.map(1, 2);
-    let outside = Err(Corrupt("a grain table is not wholly in the file"));
-    let sectors = image.bytes.len() as u32 / 512;
-    for table in [sectors - 3, sectors, 1 << 31, u32::MAX] {
-        let mut damaged = image.clone();
-        damaged.put32(Image::directory_entry(0), table);
-        assert_eq!(data_of(&damaged), outside);
-    }
-    // Also the part of it that maps nothing of the disk.
-    assert_eq!(data_of(&image), Ok(GRAIN));
-    image.bytes.pop();
-    assert_eq!(data_of(&image), outside);
 }
 
 #[test]
@@ -106,7 +77,7 @@ fn entries_past_the_disk_are_not_looked_at() {
     for index in 2..128 {
         image.put32(Image::directory_entry(index), u32::MAX);
     }
-    assert_eq!(data_of(&image), Ok(1024));
+    assert_eq!(image.data_of(), Ok(1024));
 }
 
 #[test]
@@ -115,10 +86,10 @@ fn a_file_whose_last_sector_is_there_in_part_is_read_to_its_last_byte() {
     image.data(2 * 512);
     let entry = image.get32(Image::directory_entry(2));
     let at = image.append(512);
-    image.put64(field::DIRECTORY, u64::from(at));
+    image.put64(DIRECTORY, u64::from(at));
     let at = at as usize * 512;
     image.put32(at + 8, entry);
     image.bytes.truncate(at + 12);
     assert_eq!(image.bytes.len() % 512, 12);
-    assert_eq!(data_of(&image), Ok(GRAIN));
+    assert_eq!(image.data_of(), Ok(GRAIN));
 }

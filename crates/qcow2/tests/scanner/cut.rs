@@ -1,0 +1,108 @@
+//! Tables that the end of the file cuts: what is missing in their last cluster reads as zeroes.
+
+use shared::ScanError::Corrupt;
+
+use crate::image::{COPIED, EXTENDED_L2, Image, L1_OFFSET};
+
+/// A host cluster of which an entry's first three bytes say all, so that an entry may be cut inside.
+const FAR: u64 = 1 << 40;
+
+#[test]
+fn what_is_missing_of_an_l2_table_in_the_last_cluster_reads_as_zeroes() {
+    for cluster_bits in 9..=21 {
+        let cluster = 1 << cluster_bits;
+        let entries = cluster / 8;
+        let held = [0, 1, entries / 2, entries - 1];
+        let mut image = Image::new(cluster_bits, entries * cluster);
+        let table = image.l2_entry(0);
+        for number in held {
+            image.map(number, FAR);
+        }
+        assert_eq!(image.bytes.len(), table + cluster as usize);
+        let sound = image.clone();
+        for entry in held.map(|number| number as usize * 8) {
+            for length in [entry + 1, entry + 2, entry + 3, entry + 8, entry + 9] {
+                let length = length.min(cluster as usize);
+                image.bytes.clone_from(&sound.bytes);
+                image.bytes.truncate(table + length);
+                let there = held.iter().filter(|&&it| it as usize * 8 + 3 <= length);
+                let expected = there.count() as u64 * cluster;
+                assert_eq!(image.data_of(), Ok(expected), "{length} of {cluster}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_missing_of_an_extended_l2_table_reads_as_zeroes() {
+    for cluster_bits in 14..=21 {
+        let cluster = 1 << cluster_bits;
+        let entries = cluster / 16;
+        let mut image = Image::with(3, cluster_bits, entries * cluster, EXTENDED_L2);
+        let table = image.l2_entry(0);
+        let held = [0, entries - 1];
+        for number in held {
+            image.map_extended(number, FAR, 0xff01);
+        }
+        let sound = image.clone();
+        for (nth, number) in (0..).zip(held) {
+            for (length, subclusters) in [(1, 0), (3, 0), (8, 0), (14, 0), (15, 8), (16, 9)] {
+                image.bytes.clone_from(&sound.bytes);
+                image.bytes.truncate(table + number as usize * 16 + length);
+                let expected = (nth * 9 + subclusters) * cluster / 32;
+                assert_eq!(image.data_of(), Ok(expected), "{length} of {cluster}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_missing_of_an_l1_table_in_the_last_cluster_reads_as_zeroes() {
+    // An L1 table of three clusters of 512 bytes, in which each entry maps 64 clusters, all of them data.
+    let mut image = Image::new(9, 192 * 64 * 512);
+    for cluster in 0..64 {
+        image.map(cluster, FAR);
+    }
+    let table = image.get64(image.l1_entry(0)) & !COPIED;
+    let l1 = image.append(192 * 8) as usize;
+    image.put64(L1_OFFSET, l1 as u64);
+    // Six entries name the one table; the file has more than six sectors.
+    for index in 0..4 {
+        image.put64(l1 + index * 8, table);
+    }
+    image.put64(l1 + 128 * 8, table);
+    image.put64(l1 + 191 * 8, table);
+    let sound = image.clone();
+    let outside = Err(Corrupt("the L1 table is not wholly in the file's clusters"));
+    for (length, tables) in [
+        (0, None),
+        (512, None),
+        (1024, None),
+        (1025, Some(4)),
+        (1030, Some(4)),
+        (1031, Some(5)),
+        (1032, Some(5)),
+        (1528, Some(5)),
+        (1535, Some(6)),
+        (1536, Some(6)),
+    ] {
+        image.bytes.clone_from(&sound.bytes);
+        image.bytes.truncate(l1 + length);
+        let expected = tables.map_or(outside, |tables| Ok(tables * 64 * 512));
+        assert_eq!(image.data_of(), expected, "{length}");
+    }
+}
+
+#[test]
+fn a_file_whose_last_sector_is_there_in_part_is_read_to_its_last_byte() {
+    let mut image = Image::new(9, 64 * 512);
+    image.data(63);
+    // The L1 table goes to the end of the file, which then ends with its only entry.
+    let entry = image.get64(image.l1_entry(0));
+    let at = image.append(512);
+    image.put64(L1_OFFSET, at);
+    image.put64(at as usize, entry);
+    image.bytes.truncate(at as usize + 8);
+    assert_eq!(image.bytes.len() % 512, 8);
+    assert_eq!(image.data_of(), Ok(512));
+}

@@ -1,0 +1,147 @@
+//! Random recipes of images. Every check of `fuzz_measure_image` holds for them, with every probe: scanner, model
+//! and the recipe's own statement agree. The recipes reach every knob and nearly every message of the scanners.
+//!
+//! Whether QEMU agrees is the matter of `cargo images differential`. Here are only images that a recipe must make
+//! byte for byte as QEMU does, and what the recipes of qcow2 predict of `qemu-img check`.
+
+mod qcow2;
+mod random;
+mod reach;
+mod vhd;
+mod vhdx;
+mod vmdk;
+
+use built_in::{SUBJECT, fuzz_measure_image};
+use fastrand::Rng;
+use harness_core::MockDevice;
+use harness_core::subject::{ScanErrorKind, ScanFormat, ScanRequest};
+use random::{Bytes, random_recipe};
+use reach::Reach;
+use recipes::truth::Truth;
+use recipes::{LENGTH, Recipe, at};
+use sparse::SparseImage;
+use types::{AllocationSummary, ScanError};
+
+/// How many recipes of each format, half of them damaged.
+const RECIPES: u64 = 40_000;
+
+/// A recipe whose image is not damaged, and what is known of it.
+struct Sound<'a> {
+    recipe: &'a Recipe,
+    image: &'a SparseImage,
+    truth: &'a Truth,
+    answer: Result<AllocationSummary, ScanErrorKind>,
+    /// How many bytes of the file the device has not.
+    cut: u64,
+}
+
+/// Judges random recipes of a format, which `prepare` may change. `note` notes the knobs of sound ones. The scanner
+/// must give at least so many different error messages: a change that makes recipes miss some shows here.
+fn explore(
+    format: ScanFormat,
+    messages: usize,
+    prepare: fn(&mut Bytes, &mut Rng),
+    note: fn(&Sound<'_>, &mut Reach),
+) -> Reach {
+    let mut random = Rng::with_seed(4);
+    let mut reach = Reach::default();
+    for nth in 0..RECIPES {
+        let mut bytes = random_recipe(&mut random, format, nth / 10 % 2 == 0);
+        bytes[at::PROBE] = (nth % 10) as u8;
+        prepare(&mut bytes, &mut random);
+        fuzz_measure_image(&bytes);
+
+        let recipe = decode(&bytes);
+        let built = recipe.build();
+        let length = built.image.capacity();
+        let built = built.on_device(&recipe.conditions);
+        let answer = scan(&recipe, &built.image);
+        match answer {
+            Ok(_) => reach.note("kind of answer", "a summary"),
+            Err(error) => {
+                reach.note("kind of answer", ScanErrorKind::from(error));
+                reach.note("message", error);
+            }
+        }
+        let Some(truth) = built.truth.as_ref() else {
+            continue;
+        };
+        let answer = answer.map_err(ScanErrorKind::from);
+        match answer {
+            _ if truth.answer(None).is_none() => reach.note("answer", "several reasons"),
+            Ok(summary) => {
+                reach.note("data", summary.allocated_bytes != 0);
+                let exact = truth.own_size.map(|own| own.at_least == own.at_most);
+                reach.note("own size is exact", exact);
+            }
+            Err(kind) => reach.note("answer", kind),
+        }
+        let sound = Sound {
+            recipe: &recipe,
+            image: &built.image,
+            truth,
+            answer,
+            cut: length.saturating_sub(built.image.capacity()),
+        };
+        note(&sound, &mut reach);
+    }
+    reach.conclude();
+    for kind in [
+        ScanErrorKind::Corrupt,
+        ScanErrorKind::Unsupported,
+        ScanErrorKind::NotThisFormat,
+    ] {
+        assert!(reach.count("kind of answer", kind) > 100, "{kind:?}");
+        assert!(reach.count("answer", kind) > 20, "{kind:?}");
+    }
+    assert!(reach.count("data", true) > RECIPES / 8 && reach.count("data", false) > 0);
+    assert!(reach.count("own size is exact", Some(true)) > 500);
+    let seen = reach.values("message");
+    assert!(seen >= messages, "only {seen} messages of {format:?}");
+    reach
+}
+
+/// The scanner's answer on the recipe's device.
+fn scan(recipe: &Recipe, image: &SparseImage) -> Result<AllocationSummary, ScanError> {
+    let size = recipe.conditions.sector_size;
+    let mut device = MockDevice::new(size, recipe.conditions.index);
+    device.set_sparse_input(image);
+    let mut caches = [vec![0xa5; size as usize], vec![0x5a; size as usize]];
+    let [first, second] = &mut caches;
+    let request = ScanRequest {
+        format: recipe.format,
+        calls: device.build_call_table(),
+        device: device.index(),
+        caches: [first, second],
+        unit: recipe.unit,
+        twice: false,
+    };
+    SUBJECT.scanner.scan(request).result
+}
+
+fn decode(bytes: &[u8]) -> Recipe {
+    Recipe::decode(bytes).expect("a recipe of version 0")
+}
+
+/// A recipe of zeros but for its format and these bytes.
+fn zeros_but(format: ScanFormat, changes: &[(usize, u8)]) -> Recipe {
+    let mut bytes = [0; LENGTH];
+    bytes[at::FORMAT] = format as u8;
+    for &(at, byte) in changes {
+        bytes[at] = byte;
+    }
+    decode(&bytes)
+}
+
+#[test]
+fn a_recipe_of_zeros_is_the_smallest_disk_of_its_format() {
+    for (format, virtual_size, file) in
+        [(ScanFormat::Vmdk, 65536, 65536), (ScanFormat::Vhd, 0, 2048)]
+    {
+        let recipe = zeros_but(format, &[]);
+        let built = recipe.build();
+        assert_eq!(built.image.capacity(), file, "{format:?}");
+        let summary = AllocationSummary::new(virtual_size, 0);
+        assert_eq!(scan(&recipe, &built.image), Ok(summary), "{format:?}");
+    }
+}

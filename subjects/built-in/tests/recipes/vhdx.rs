@@ -1,0 +1,153 @@
+//! The knobs of VHDX recipes, and a plain image.
+
+use harness_core::subject::ScanErrorKind::{self, Corrupt, NotThisFormat, Unsupported};
+use harness_core::subject::ScanFormat::Vhdx;
+use recipes::at;
+use recipes::vhdx::geometry::Headers;
+use recipes::vhdx::oddity::Oddity;
+use recipes::vhdx::{Geometry, geometry};
+use testing::qemu::Folder;
+
+use crate::reach::{Reach, knobs};
+use crate::{Sound, explore, zeros_but};
+
+#[test]
+fn recipes_model_and_scanner_agree_and_all_knobs_are_reached() {
+    let reach = explore(Vhdx, 39, |_, _| {}, note);
+    // Blocks in wrong states, and too many regions, are knobs of their own.
+    let none = name(Oddity::None);
+    let of_none = [None, Some(Corrupt), Some(Unsupported)];
+    reach.assert_all("oddity", of_none.map(|kind| (&none, kind)));
+    for nth in 0..Oddity::COUNT {
+        let oddity = geometry(&zeros_but(Vhdx, &[(at::RARE, 0x80 + nth)])).oddity;
+        reach.assert_all("oddity", [(name(oddity), refusal(oddity))]);
+    }
+}
+
+fn note(sound: &Sound<'_>, reach: &mut Reach) {
+    let it = geometry(sound.recipe);
+    note_geometry(&it, reach);
+    if sound.truth.answer(None).is_none() {
+        return;
+    }
+    reach.note("oddity", (name(it.oddity), sound.answer.err()));
+    if it.oddity == Oddity::None {
+        let blocks = sound.truth.virtual_size.div_ceil(it.block_size);
+        for unit in sound.recipe.runs.units(blocks, blocks) {
+            let state = if unit.kind < 0xf0 {
+                unit.kind % 5
+            } else {
+                5 + unit.kind % 3
+            };
+            reach.knob("block", (state, unit.extra), 8 * 8);
+        }
+    }
+    if sound.answer.is_ok() {
+        let size = sound.truth.virtual_size;
+        let extents = sound.truth.extents();
+        let last_is_data = extents.last().is_some_and(|extent| extent.1 == size);
+        let in_part = !size.is_multiple_of(it.block_size);
+        reach.knob("last block", (last_is_data, in_part), 4);
+    }
+}
+
+fn note_geometry(it: &Geometry, reach: &mut Reach) {
+    knobs!(
+        reach,
+        it,
+        physical_sector: 4,
+        boundary: 7,
+        headers: 5,
+        tables: 4,
+        parts: 120,
+        spare_bat: 8,
+        bitmaps: 5,
+        log_length: 4,
+        metadata_length: 8,
+        unknown_regions: 4 + 11,
+        unknown_length: 4,
+        items: 120,
+        items_lie: 4,
+        unknown_items: 4,
+        unknown_items_stand: 3,
+        order: 4,
+        file_end: 4,
+        creator: 4,
+        most_blocks: 2,
+        exact_entries: 9,
+        far: 21,
+        log_outside: 2,
+    );
+    reach.knob("block size", (it.block_size, it.logical_sector), 9 * 2);
+    if it.headers != Headers::Equal {
+        reach.knob("stale", (it.stale, it.headers), 5 * 4);
+        reach.knob("distance", (it.distance, it.headers), 4 * 4);
+    }
+    let signature = (it.header_signature_wrong, it.table_signature_wrong);
+    reach.knob("signature", signature, 4);
+    let stand = (it.unknown_regions_stand, it.metadata_first);
+    reach.knob("regions stand", stand, 3 * 2);
+    let parameters = (it.leave_blocks_allocated, it.parameters_reserved);
+    reach.knob("parameters", parameters, 4);
+    for bit in 0..8 {
+        reach.knob("reserved bit", (bit, it.reserved.has(1 << bit)), 16);
+    }
+    reach.knob("log version", it.log_version.min(1), 2);
+}
+
+/// An oddity's name, without its argument.
+fn name(oddity: Oddity) -> String {
+    let name = format!("{oddity:?}");
+    name.split('(').next().unwrap_or_default().to_owned()
+}
+
+/// How a scanner must refuse what is odd.
+fn refusal(oddity: Oddity) -> Option<ScanErrorKind> {
+    match oddity {
+        Oddity::None | Oddity::LargestDisk => None,
+        Oddity::FileSignature(_) => Some(NotThisFormat),
+        Oddity::DirtyLog
+        | Oddity::Version(_)
+        | Oddity::RequiredRegion
+        | Oddity::RequiredItem
+        | Oddity::ParentLocator
+        | Oddity::HasParent => Some(Unsupported),
+        _ => Some(Corrupt),
+    }
+}
+
+/// The recipe of nothing but a size makes what qemu-img does, byte for byte, but for what is random.
+#[test]
+fn a_plain_recipe_is_what_qemu_img_makes() {
+    const M: u64 = 1 << 20;
+    const CHUNK: usize = 512 << 10;
+    let folder = Folder::new();
+    for mebibytes in [0, 1, 20] {
+        let size = mebibytes * M;
+        let mut changes: Vec<_> = (at::SIZE..).zip(size.to_le_bytes()).collect();
+        changes.push((at::SIZE_MODE, 1));
+        let ours = zeros_but(Vhdx, &changes).build().image;
+        folder.create("vhdx", "block_state_zero=off", "image.vhdx", size);
+        let theirs = folder.read("image.vhdx");
+        assert_eq!(ours.capacity(), theirs.len() as u64, "{size}");
+        let metadata = ours.capacity() - 5 * M;
+        // All of the BAT is zero, and so is what follows.
+        for start in [0, 2 * M, metadata] {
+            let mut a = vec![0; CHUNK];
+            ours.read(start, &mut a);
+            let mut b = theirs[start as usize..][..CHUNK].to_vec();
+            for bytes in [&mut a, &mut b] {
+                if start == 0 {
+                    bytes[8..520].fill(0);
+                    // Checksum, sequence number, GUIDs.
+                    bytes[(64 << 10) + 4..(64 << 10) + 48].fill(0);
+                    bytes[(128 << 10) + 4..(128 << 10) + 48].fill(0);
+                } else if start == metadata {
+                    bytes[(64 << 10) + 16..(64 << 10) + 32].fill(0);
+                }
+            }
+            let differs = a.iter().zip(&b).position(|(a, b)| a != b);
+            assert_eq!(differs, None, "{size} bytes, from {start}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Images with changed fields: tables of changes, each with what a scan answers then.
+//!
+//! ```text
+//! version=1,2,3 => 64K
+//! version=0,4
+//! version=2^32-1 grain=8
+//!     => unsupported: a VMDK version other than 1 to 3
+//! ```
+//! A line has fields with their values. Every combination of values is an image. Behind one or more lines comes the
+//! answer: bytes of data, `size` and the disk's size, or the error's text. `length` is the file's length. A field with `!` is changed after
+//! checksums are put right. Numbers may be hexadecimal, powers of two as `2^9`, with `K` or `M` behind, sums and
+//! differences modulo 2^64; `2^5..63` is 2^5, 2^6 up to 2^63.
+
+use types::{AllocationSummary, ScanError, ScanFormat};
+
+use crate::scan::{SECTOR_SIZES, answer};
+
+/// The fields of a format's images.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    /// The format.
+    pub format: ScanFormat,
+    /// Whether numbers are big-endian.
+    pub is_big_endian: bool,
+    /// Where the fields of a name are, and how many bytes each has, at most 8.
+    pub places: fn(&str) -> Vec<(usize, usize)>,
+    /// Puts checksums right.
+    pub seal: fn(&mut [u8]),
+}
+
+impl Layout {
+    /// The image with these changes, one value a field.
+    #[must_use]
+    pub fn with(&self, sound: &[u8], changes: &str) -> Vec<u8> {
+        let combinations = combinations(changes);
+        assert_eq!(combinations.len(), 1, "more than one image: {changes}");
+        self.changed(sound, &combinations[0])
+    }
+
+    /// Every image of the table is answered as it has it.
+    pub fn check(&self, sound: &[u8], table: &str) {
+        let mut lines = Vec::new();
+        for line in table.lines() {
+            let (changes, expected) = match line.split_once("=> ") {
+                Some((changes, expected)) => (changes.trim(), Some(expected)),
+                None => (line.trim(), None),
+            };
+            lines.extend((!changes.is_empty()).then_some(changes));
+            if let Some(expected) = expected {
+                for changes in lines.drain(..).flat_map(combinations) {
+                    let answer = self.answer(&self.changed(sound, &changes), None);
+                    let is_expected = is_answer(answer, expected);
+                    assert!(is_expected, "{changes:?} => {expected}\n{answer:?}");
+                }
+            }
+        }
+        assert!(lines.is_empty(), "no answer behind {lines:?}");
+    }
+
+    /// What a scan of an image answers, with sectors of every size.
+    ///
+    /// # Errors
+    /// The scanner's error.
+    pub fn answer(&self, bytes: &[u8], unit: Option<u64>) -> Result<AllocationSummary, ScanError> {
+        answer(self.format, bytes, unit, &SECTOR_SIZES)
+    }
+
+    fn changed(&self, sound: &[u8], changes: &[(&str, u64)]) -> Vec<u8> {
+        let mut bytes = sound.to_vec();
+        let late = |change: &&(&str, u64)| change.0.starts_with('!');
+        for (name, value) in changes.iter().filter(|change| !late(change)) {
+            self.put(&mut bytes, name, *value);
+        }
+        (self.seal)(&mut bytes);
+        for (name, value) in changes.iter().filter(late) {
+            self.put(&mut bytes, &name[1..], *value);
+        }
+        bytes
+    }
+
+    fn put(&self, bytes: &mut Vec<u8>, name: &str, value: u64) {
+        if name == "length" {
+            bytes.resize(value as usize, 0);
+            return;
+        }
+        let places = (self.places)(name);
+        assert!(!places.is_empty(), "no field {name}");
+        for (at, width) in places {
+            let mut field = value.to_le_bytes();
+            if self.is_big_endian {
+                field[..width].reverse();
+            }
+            bytes[at..at + width].copy_from_slice(&field[..width]);
+        }
+    }
+}
+
+/// The places of the fields of that name, in a list of names, places and numbers of bytes.
+#[must_use]
+pub fn named(fields: &[(&str, usize, usize)], name: &str) -> Vec<(usize, usize)> {
+    let fields = fields.iter().filter(|field| field.0 == name);
+    fields.map(|&(_, at, width)| (at, width)).collect()
+}
+
+/// Every combination of the values on a line.
+fn combinations(line: &str) -> Vec<Vec<(&str, u64)>> {
+    let mut combinations = vec![Vec::new()];
+    for change in line.split_whitespace() {
+        let (name, values) = change.split_once('=').expect("a field and its values");
+        let values: Vec<u64> = values.split(',').flat_map(numbers).collect();
+        let with = |others: &Vec<_>, value| [&others[..], &[(name, value)]].concat();
+        combinations = combinations
+            .iter()
+            .flat_map(|others| values.iter().map(move |&value| with(others, value)))
+            .collect();
+    }
+    combinations
+}
+
+fn is_answer(answer: Result<AllocationSummary, ScanError>, expected: &str) -> bool {
+    match (answer, expected.strip_prefix("size ")) {
+        (Ok(summary), Some(size)) => summary.virtual_size == number(size),
+        (Ok(summary), None) if expected.starts_with(|c: char| c.is_ascii_digit()) => {
+            summary.allocated_bytes == number(expected)
+        }
+        (Ok(_), None) => false,
+        (Err(error), _) => error.to_string() == expected,
+    }
+}
+
+/// The numbers of a value, which may be a range of powers of two.
+fn numbers(text: &str) -> Vec<u64> {
+    let Some((first, last)) = text.split_once("..") else {
+        return vec![number(text)];
+    };
+    let last = 1 << last.parse::<u32>().expect("an exponent");
+    let double = |power: &u64| power.checked_mul(2);
+    let powers = std::iter::successors(Some(number(first)), double);
+    powers.take_while(|&power| power <= last).collect()
+}
+
+fn number(text: &str) -> u64 {
+    if let Some(at) = text.rfind(['+', '-']) {
+        let (left, right) = (number(&text[..at]), number(&text[at + 1..]));
+        return match text.as_bytes()[at] {
+            b'+' => left.wrapping_add(right),
+            _ => left.wrapping_sub(right),
+        };
+    }
+    for (suffix, shift) in [("K", 10), ("M", 20)] {
+        if let Some(count) = text.strip_suffix(suffix) {
+            return number(count) << shift;
+        }
+    }
+    let parsed = if let Some(exponent) = text.strip_prefix("2^") {
+        // 2^64 is 0.
+        exponent
+            .parse()
+            .map(|by| 1_u64.checked_shl(by).unwrap_or(0))
+    } else if let Some(hexadecimal) = text.strip_prefix("0x") {
+        u64::from_str_radix(hexadecimal, 16)
+    } else {
+        text.parse()
+    };
+    parsed.unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_what_they_are_written_as() {
+        assert_eq!(number("2^63-1"), i64::MAX as u64);
+        assert_eq!(number("2^64-64K"), u64::MAX << 16);
+        assert_eq!(number("0xff+2M"), (2 << 20) + 255);
+        assert_eq!(numbers("2^62..63"), [1 << 62, 1 << 63]);
+    }
+
+    #[test]
+    fn a_line_is_every_combination_of_its_values() {
+        let expected = [[("a", 1), ("b", 3)], [("a", 2), ("b", 3)]];
+        assert_eq!(combinations(" a=1,2  b=3 "), expected);
+    }
+
+    #[test]
+    fn an_answer_is_a_number_a_size_or_the_text_of_an_error() {
+        let summary = Ok(AllocationSummary::new(4096, 512));
+        for (answer, expected, is_same) in [
+            (summary, "512", true),
+            (summary, "4096", false),
+            (summary, "size 4K", true),
+            (summary, "size 512", false),
+            (summary, "corrupt: x", false),
+            (Err(ScanError::Corrupt("x")), "corrupt: x", true),
+            (Err(ScanError::Corrupt("y")), "corrupt: x", false),
+            (Err(ScanError::Corrupt("x")), "512", false),
+        ] {
+            assert_eq!(
+                is_answer(answer, expected),
+                is_same,
+                "{answer:?} {expected}"
+            );
+        }
+    }
+}
