@@ -286,13 +286,7 @@ mod tests {
         for entry in 0..6 {
             writer.number(8 * entry, 8, 10 + entry);
         }
-        writer.offer_table(Table {
-            name: "table",
-            start: 0,
-            entries: 6,
-            width: 8,
-            scale: 1,
-        });
+        writer.offer_table(Table::of("table", 8, 1), 0, 6);
         let mut bytes = [0; LENGTH];
         bytes[..5].copy_from_slice(&[hits, 1, 0, value, argument]);
         let done = Damage::decode(&Bytes::new(&bytes), 0).apply(&mut writer);

@@ -68,8 +68,12 @@ impl Truth {
     /// disk's end does not count. Extents may come in any order, and overlap.
     pub fn add_data(&mut self, start: u64, length: u64) {
         let end = start.saturating_add(length).min(self.virtual_size);
-        if start < end {
-            self.data.push((start, end));
+        if start >= end {
+            return;
+        }
+        match self.data.last_mut() {
+            Some((_, last)) if *last == start => *last = end,
+            _ => self.data.push((start, end)),
         }
     }
 

@@ -46,6 +46,25 @@ impl Field {
     }
 }
 
+/// Writes the numbers of a structure at byte `$start`; what damage may pick of it is then in `$fields`.
+///
+/// A line is a number: `place: type "name" = value, number limit`; or a place in the file:
+/// `place: type "name" = value, place scale`. Places are in bytes from the structure's start.
+macro_rules! structure {
+    ($writer:expr, $start:expr => $fields:ident; $(
+        $at:literal: $type:ident $name:literal = $value:expr, $kind:ident $argument:expr;
+    )*) => {
+        let $fields: &'static [$crate::writer::Field] = const {
+            &[$(
+                $crate::writer::Field::$kind($name, $at, ($type::BITS / 8) as u8, $argument)
+            ),*]
+        };
+        $($writer.number($start + $at, ($type::BITS / 8) as u8, u64::from($value));)*
+    };
+}
+
+pub(crate) use structure;
+
 /// A structure in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Structure {
@@ -70,6 +89,20 @@ pub struct Table {
     pub width: u8,
     /// How many bytes of the file one step of an entry is.
     pub scale: u64,
+}
+
+impl Table {
+    /// Tables of a kind: [`ImageWriter::offer_table`] takes where one is.
+    #[must_use]
+    pub const fn of(name: &'static str, width: u8, scale: u64) -> Self {
+        Self {
+            name,
+            start: 0,
+            entries: 0,
+            width,
+            scale,
+        }
+    }
 }
 
 /// A checksum in the file, over a range with the checksum's own four bytes taken as zeros.
@@ -181,6 +214,7 @@ impl ImageWriter {
 
     /// Writes a number of `width` bytes (1, 2, 4 or 8) in the format's byte order; the file grows to
     /// hold it.
+    #[inline]
     pub fn number(&mut self, at: u64, width: u8, value: u64) {
         match width {
             1 => self.array(at, (value as u8).to_be_bytes(), (value as u8).to_le_bytes()),
@@ -244,6 +278,13 @@ impl ImageWriter {
         }
     }
 
+    /// Turns the bits of a number that `mask` has; answers what it was.
+    pub(super) fn turn(&mut self, at: u64, width: u8, mask: u64) -> u64 {
+        let before = self.read_number(at, width);
+        self.number(at, width, before ^ mask);
+        before
+    }
+
     /// Offers a structure to damage.
     pub fn offer_structure(&mut self, name: &'static str, start: u64, fields: &'static [Field]) {
         self.structures.push(Structure {
@@ -253,10 +294,15 @@ impl ImageWriter {
         });
     }
 
-    /// Offers a table to damage. One without entries is not offered.
-    pub fn offer_table(&mut self, table: Table) {
-        if table.entries != 0 {
-            self.tables.push(table);
+    /// Offers the `entries` of a table of that kind at byte `start` to damage. One without entries is not
+    /// offered.
+    pub fn offer_table(&mut self, kind: Table, start: u64, entries: u64) {
+        if entries != 0 {
+            self.tables.push(Table {
+                start,
+                entries,
+                ..kind
+            });
         }
     }
 
@@ -279,32 +325,34 @@ impl ImageWriter {
 
     pub(super) fn put_checksums_right(&mut self) {
         for nth in 0..self.checksums.len() {
-            let checksum = self.checksums[nth];
-            self.image.write(checksum.at, &[0; 4]);
-            let pieces = self.image.pieces(checksum.start, checksum.length);
-            let value = match checksum.kind {
-                ChecksumKind::ByteSum => !pieces.fold(0, |sum, (_, piece)| {
-                    let each = piece.iter().map(|&byte| u32::from(byte));
-                    each.fold(sum, u32::wrapping_add)
-                }),
-                ChecksumKind::Crc32c => crc32c::of_pieces(checksum.start, checksum.length, pieces),
-            };
-            self.number(checksum.at, 4, value.into());
+            self.put_right(self.checksums[nth]);
         }
+    }
+
+    /// Writes a checksum that is right.
+    pub(super) fn put_right(&mut self, checksum: Checksum) {
+        self.image.write(checksum.at, &[0; 4]);
+        let pieces = self.image.pieces(checksum.start, checksum.length);
+        let value = match checksum.kind {
+            ChecksumKind::ByteSum => !pieces.fold(0, |sum, (_, piece)| {
+                let each = piece.iter().map(|&byte| u32::from(byte));
+                each.fold(sum, u32::wrapping_add)
+            }),
+            ChecksumKind::Crc32c => crc32c::of_pieces(checksum.start, checksum.length, pieces),
+        };
+        self.number(checksum.at, 4, value.into());
     }
 
     /// Makes one checksum wrong, which was right: exclusive or with `mask`, which is not 0.
     pub(super) fn break_checksum(&mut self, which: u8, mask: u32) -> Option<Done> {
         let which = usize::from(which).checked_rem(self.checksums.len())?;
         let at = self.checksums[which].at;
-        let before = self.read_number(at, 4);
-        let after = before ^ u64::from(mask);
-        self.number(at, 4, after);
+        let before = self.turn(at, 4, mask.into());
         Some(Done {
             what: "checksum",
             at,
             before,
-            after,
+            after: before ^ u64::from(mask),
             following: 0,
         })
     }

@@ -4,7 +4,7 @@ use super::geometry::{Encryption, FileEnd, Part};
 use super::plan::{L2Table, Plan};
 use super::refcounts::{Clusters, RefcountTable};
 use super::units::{COPIED, Place};
-use crate::writer::{Field, ImageWriter, Table};
+use crate::writer::{ImageWriter, Table, structure};
 
 /// From this byte on the file never has anything.
 const PAST_ALL_FILES: u64 = 1 << 46;
@@ -20,13 +20,8 @@ const OFFERED_TABLES: usize = 4;
 /// letter each, and padding.
 const SNAPSHOT_ENTRY: u64 = 64;
 
-const FIELDS_OF_SNAPSHOT: &[Field] = &[
-    Field::place("snapshot's L1 offset", 0, 8, 1),
-    Field::number("snapshot's L1 entries", 8, 4, 4 << 20),
-    Field::number("length of a snapshot's id", 12, 2, 1),
-    Field::number("length of a snapshot's name", 14, 2, 1),
-    Field::number("snapshot's extra data", 36, 4, 1024),
-];
+const L1_ENTRY: Table = Table::of("L1 entry", 8, 1);
+const L2_ENTRY: Table = Table::of("L2 entry", 8, 1);
 
 /// Where everything is, in bytes.
 #[derive(Debug)]
@@ -255,13 +250,8 @@ impl Placed {
             }
         }
         let near = plan.tables.first().map_or(0, |table| table.index & !7);
-        writer.offer_table(Table {
-            name: "L1 entry",
-            start: self.l1_offset + near * 8,
-            entries: (plan.l1_entries - near).min(OFFERED_ENTRIES),
-            width: 8,
-            scale: 1,
-        });
+        let entries = (plan.l1_entries - near).min(OFFERED_ENTRIES);
+        writer.offer_table(L1_ENTRY, self.l1_offset + near * 8, entries);
     }
 
     /// The snapshots' table, and their L1 tables: those of the disk, or empty ones.
@@ -270,18 +260,16 @@ impl Placed {
         for nth in 0..plan.geometry.snapshots {
             let at = self.snapshots_offset + nth * SNAPSHOT_ENTRY;
             let l1_offset = self.snapshot_l1_offset + nth * l1_bytes;
-            let mut entry = [0; SNAPSHOT_ENTRY as usize];
-            entry[..8].copy_from_slice(&l1_offset.to_be_bytes());
-            // At most 2^14.
-            entry[8..12].copy_from_slice(&plan.l1_needed.to_be_bytes()[4..]);
-            entry[13] = 1;
-            entry[15] = 1;
-            entry[39] = 16;
-            entry[48..56].copy_from_slice(&plan.size.to_be_bytes());
-            entry[56] = b'1' + nth as u8;
-            entry[57] = b's';
-            writer.bytes(at, &entry);
-            writer.offer_structure("snapshot", at, FIELDS_OF_SNAPSHOT);
+            structure!(writer, at => fields;
+                0: u64 "snapshot's L1 offset" = l1_offset, place 1;
+                8: u32 "snapshot's L1 entries" = plan.l1_needed, number 4 << 20;
+                12: u16 "length of a snapshot's id" = 1_u16, number 1;
+                14: u16 "length of a snapshot's name" = 1_u16, number 1;
+                36: u32 "snapshot's extra data" = 16_u32, number 1024;
+            );
+            writer.number(at + 48, 8, plan.size);
+            writer.bytes(at + 56, &[b'1' + nth as u8, b's']);
+            writer.offer_structure("snapshot", at, fields);
             for table in plan.tables.iter().filter(|table| table.shares != 0) {
                 writer.number(l1_offset + table.index * 8, 8, table.offset);
             }
@@ -311,11 +299,6 @@ fn offer_l2_table(plan: &Plan, table: &L2Table, writer: &mut ImageWriter) {
     let first_index = table.index * plan.geometry.clusters_per_table();
     let used = plan.clusters[table.clusters.0].index - first_index;
     let near = (used * per_entry) & !7;
-    writer.offer_table(Table {
-        name: "L2 entry",
-        start: table.offset + near * 8,
-        entries: (words - near).min(OFFERED_ENTRIES),
-        width: 8,
-        scale: 1,
-    });
+    let entries = (words - near).min(OFFERED_ENTRIES);
+    writer.offer_table(L2_ENTRY, table.offset + near * 8, entries);
 }

@@ -1,7 +1,6 @@
 //! What an image is to hold, before anything has its place in the file.
 
-use super::geometry::{Geometry, L1Length};
-use super::header::LIMIT_OF_L1;
+use super::geometry::{Geometry, L1Length, LIMIT_OF_L1, geometry};
 use super::units::Cluster;
 use crate::recipe::Recipe;
 
@@ -48,7 +47,7 @@ pub(super) struct L2Table {
 
 impl Plan {
     pub(super) fn new(recipe: &Recipe) -> Self {
-        let geometry = Geometry::decode(recipe);
+        let geometry = geometry(recipe);
         let cluster = geometry.cluster();
         let per_table = geometry.clusters_per_table();
         let most = MOST_L1_ENTRIES * per_table * cluster;

@@ -168,13 +168,8 @@ impl Clusters {
             let place = block.place * geometry.cluster();
             writer.number(table_at + block.index * 8, 8, place);
         }
-        writer.offer_table(Table {
-            name: "refcount table",
-            start: table_at,
-            entries: (table.clusters * geometry.cluster() / 8).min(4),
-            width: 8,
-            scale: 1,
-        });
+        const KIND: Table = Table::of("refcount table", 8, 1);
+        writer.offer_table(KIND, table_at, 4);
         let mut pen = Pen::new(geometry.refcount_order, writer);
         let mut blocks = blocks.iter();
         let mut block = blocks.next();

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
+use super::geometry::{ALL_TABLES, Geometry, Tables};
+use super::{ENTRIES, SECTOR};
 use crate::recipe::Recipe;
 use crate::runs::Unit;
 
-use super::super::{ALL_TABLES, Geometry, Tables};
-use super::{ENTRIES, SECTOR};
-
 /// A grain table that is there.
+#[derive(Clone)]
 pub(super) struct Part {
     /// Its number, from the disk's start.
     pub(super) number: u64,
