@@ -75,7 +75,7 @@ impl Making<'_> {
             _ => self.entries,
         };
         const COOKIE: u64 = u64::from_be_bytes(*b"cxsparse");
-        let cookie = COOKIE ^ u64::from(fault == Some(Fault::Cookie));
+        let cookie = COOKIE + u64::from(fault == Some(Fault::Cookie));
         structure!(self.writer, at => fields;
             0: u64 "vhd header cookie" = cookie, number COOKIE;
             8: u64 "vhd header data offset" = u64::MAX, place 1;
