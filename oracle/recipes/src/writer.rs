@@ -59,7 +59,16 @@ macro_rules! structure {
                 $crate::writer::Field::$kind($name, $at, ($type::BITS / 8) as u8, $argument)
             ),*]
         };
-        $($writer.number($start + $at, ($type::BITS / 8) as u8, u64::from($value));)*
+        const PLACES: &[usize] = &[$($at, $at + ($type::BITS / 8) as usize),*];
+        const FIRST: usize = PLACES[0];
+        let mut bytes = [0; PLACES[PLACES.len() - 1] - FIRST];
+        let big_endian = $writer.is_big_endian();
+        $(
+            let number = u64::from($value) as $type;
+            let number = if big_endian { number.to_be_bytes() } else { number.to_le_bytes() };
+            bytes[$at - FIRST..][..number.len()].copy_from_slice(&number);
+        )*
+        $writer.bytes($start + FIRST as u64, &bytes);
     };
 }
 
@@ -185,6 +194,12 @@ impl ImageWriter {
             tables: Vec::with_capacity(8),
             checksums: Vec::with_capacity(4),
         }
+    }
+
+    /// Whether numbers are big-endian.
+    #[must_use]
+    pub fn is_big_endian(&self) -> bool {
+        self.big_endian
     }
 
     /// The file's size so far, in bytes.

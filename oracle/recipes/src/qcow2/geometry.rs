@@ -146,7 +146,7 @@ impl Oddity {
         let Some(nth) = byte.checked_sub(128) else {
             return Self::None;
         };
-        let oddity = Self::ALL[1 + usize::from(nth) % (Self::ALL.len() - 1)];
+        let oddity = Self::choose(1 + usize::from(nth) % (Self::ALL.len() - 1));
         let v3 = version > 2;
         let fits = match oddity {
             Self::UnknownFeature

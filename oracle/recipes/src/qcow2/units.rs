@@ -57,10 +57,10 @@ impl Kind {
     /// The kind of number `kind`.
     #[must_use]
     pub fn decode(kind: u8) -> Self {
-        Self::ALL[usize::from(match kind {
+        Self::choose(match kind {
             FIRST_ODD.. => 6 + kind % 8,
             _ => kind % 6,
-        })]
+        })
     }
 }
 

@@ -137,7 +137,6 @@ impl Making<'_> {
         } else {
             MAGIC
         };
-        let header = self.write_header(at + SECTOR, magic, directory, end);
         let marker = Marker::Footer as u32 + u32::from(is(FooterFault::MarkerType));
         structure!(self.writer, at => markers;
             0: u64 "vmdk footer marker's value" = self.geometry.footer_value, number 1;
@@ -147,6 +146,8 @@ impl Making<'_> {
             1032: u32 "vmdk end-of-stream marker's size" = is(FooterFault::EndSize), number 0;
             1036: u32 "vmdk end-of-stream marker's type" = is(FooterFault::EndType), number 0;
         );
+        // Between the markers.
+        let header = self.write_header(at + SECTOR, magic, directory, end);
         if is(FooterFault::Absent) {
             self.writer.bytes(at, &[0; 3 * SECTOR as usize]);
         }
