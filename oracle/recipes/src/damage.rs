@@ -10,7 +10,7 @@
 //! | 4–7 | the argument of a value that takes one |
 
 use crate::layout::Bytes;
-use crate::writer::ImageWriter;
+use crate::writer::{Field, ImageWriter, Structure};
 
 pub use crate::writer::Done;
 
@@ -117,115 +117,103 @@ impl Damage {
             return None;
         }
         let which = u64::from(self.which);
+        let argument = u64::from(self.argument);
+        let structures = writer.structures();
         let hit = match self.hits {
             1 => {
-                let fields = writer.structures().iter().map(|s| s.fields.len() as u64);
+                let fields = structures.iter().map(|s| s.fields.len() as u64);
                 let (nth, index) = nth_of(fields, which)?;
-                let structure = writer.structures()[nth];
-                let field = structure.fields[index as usize];
-                let other = structure.fields[self.argument as usize % structure.fields.len()];
+                let Structure { start, fields, .. } = structures[nth];
+                let other = fields[self.argument as usize % fields.len()];
+                let field = fields[index as usize];
                 Hit {
-                    what: field.name,
-                    at: structure.start + field.at,
-                    width: field.width,
-                    limit: field.limit,
-                    scale: field.scale,
+                    field: Field {
+                        at: start + field.at,
+                        ..field
+                    },
                     following: 0,
-                    another: (structure.start + other.at, other.width),
+                    another: (start + other.at, other.width),
                 }
             }
             2 => {
                 let entries = writer.tables().iter().map(|table| table.entries);
                 let (nth, index) = nth_of(entries, which)?;
                 let table = writer.tables()[nth];
-                let width = u64::from(table.width);
+                let place = |index: u64| table.start + index * u64::from(table.width);
                 Hit {
-                    what: table.name,
-                    at: table.start + index * width,
-                    width: table.width,
-                    limit: u64::MAX >> (64 - 8 * width),
-                    scale: table.scale,
+                    field: Field::place(table.name, place(index), table.width, table.scale),
                     following: self.following.min(table.entries - index - 1),
-                    another: (
-                        table.start + u64::from(self.argument) % table.entries * width,
-                        table.width,
-                    ),
+                    another: (place(argument % table.entries), table.width),
                 }
             }
-            3 => {
-                let structures = writer.structures();
-                let structure =
-                    structures[usize::from(self.which >> 8).checked_rem(structures.len())?];
-                let at = structure.start + u64::from(self.which & 0xff);
+            _ => {
+                let nth = usize::from(self.which >> 8).checked_rem(structures.len())?;
+                let at = structures[nth].start + u64::from(self.which & 0xff);
                 Hit {
-                    what: structure.name,
-                    at,
-                    width: 1,
-                    limit: 0xff,
-                    scale: 1,
+                    field: Field::number(structures[nth].name, at, 1, 0xff),
                     following: 0,
                     another: (at, 1),
                 }
             }
-            _ => return None,
         };
-        hit.set(self.value, self.argument, writer)
+        hit.set(self.value, argument, writer)
     }
 }
 
 /// What a damage hits.
 struct Hit {
-    what: &'static str,
-    at: u64,
-    width: u8,
-    limit: u64,
-    scale: u64,
+    /// A field whose place is one in the file.
+    field: Field,
     following: u64,
+    /// Where another number is, and its width.
     another: (u64, u8),
 }
 
 impl Hit {
-    fn set(&self, value: Value, argument: u32, writer: &mut ImageWriter) -> Option<Done> {
-        let before = writer.read_number(self.at, self.width);
+    fn set(&self, value: Value, argument: u64, writer: &mut ImageWriter) -> Option<Done> {
+        let Field {
+            name,
+            at,
+            width,
+            limit,
+            scale,
+        } = self.field;
+        let before = writer.read_number(at, width);
         let end = writer.end();
-        let wide = u64::from(argument);
+        let bits = 8 * u64::from(width);
         let after = match value {
             Value::Constant(constant) => constant,
-            Value::Limit(more) => self.limit.wrapping_add_signed(more),
-            Value::EndOfFile(more) => (end / self.scale).wrapping_add_signed(more),
-            Value::LastSector => end.saturating_sub(1) / 512 * 512 / self.scale,
+            Value::Limit(more) => limit.wrapping_add_signed(more),
+            Value::EndOfFile(more) => (end / scale).wrapping_add_signed(more),
+            Value::LastSector => end.saturating_sub(1) / 512 * 512 / scale,
             Value::Before(more) => before.wrapping_add_signed(more),
-            Value::BeforeAndArgument => before.wrapping_add(wide),
-            Value::BitTurned => before ^ 1 << (argument % (8 * u32::from(self.width))),
-            Value::Argument => wide,
-            Value::HighArgument => wide << 32,
-            Value::PlaceOfArgument => wide / self.scale,
+            Value::BeforeAndArgument => before.wrapping_add(argument),
+            Value::BitTurned => before ^ 1 << (argument % bits),
+            Value::Argument => argument,
+            Value::HighArgument => argument << 32,
+            Value::PlaceOfArgument => argument / scale,
             Value::Another => writer.read_number(self.another.0, self.another.1),
             Value::StartOfStructure => {
                 let structures = writer.structures();
-                structures[argument as usize % structures.len().max(1)].start / self.scale
+                structures[argument as usize % structures.len().max(1)].start / scale
             }
             Value::StartOfTable => {
                 let tables = writer.tables();
-                tables
-                    .get((argument as usize).checked_rem(tables.len())?)?
-                    .start
-                    / self.scale
+                tables[(argument as usize).checked_rem(tables.len())?].start / scale
             }
         };
-        let after = after & u64::MAX >> (64 - 8 * u32::from(self.width));
+        let after = after & u64::MAX >> (64 - bits);
         if after == before && self.following == 0 {
             return None;
         }
-        for place in 0..=self.following {
-            let at = self.at + place * u64::from(self.width);
-            writer.number(at, self.width, after);
+        for nth in 0..=self.following {
+            writer.number(at + nth * u64::from(width), width, after);
         }
         // A damage never makes the file longer: what lies past its end is lost.
         writer.set_end(end);
         Some(Done {
-            what: self.what,
-            at: self.at,
+            what: name,
+            at,
             before,
             after,
             following: self.following,

@@ -153,19 +153,13 @@ pub struct Done {
 
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            what,
-            at,
-            before,
-            after,
-            following,
-        } = self;
+        let (what, at, before, after) = (self.what, self.at, self.before, self.after);
         write!(
             f,
             "{what} at byte {at} is {after:#x} instead of {before:#x}"
         )?;
-        if *following > 0 {
-            write!(f, ", and so are {following} behind it")?;
+        if self.following > 0 {
+            write!(f, ", and so are {} behind it", self.following)?;
         }
         Ok(())
     }
@@ -231,32 +225,21 @@ impl ImageWriter {
     /// hold it.
     #[inline]
     pub fn number(&mut self, at: u64, width: u8, value: u64) {
-        match width {
-            1 => self.array(at, (value as u8).to_be_bytes(), (value as u8).to_le_bytes()),
-            2 => self.array(
-                at,
-                (value as u16).to_be_bytes(),
-                (value as u16).to_le_bytes(),
-            ),
-            4 => self.array(
-                at,
-                (value as u32).to_be_bytes(),
-                (value as u32).to_le_bytes(),
-            ),
-            _ => self.array(at, value.to_be_bytes(), value.to_le_bytes()),
-        }
-    }
-
-    /// Writes a number in the format's byte order.
-    #[inline]
-    fn array<const N: usize>(&mut self, at: u64, big_endian: [u8; N], little_endian: [u8; N]) {
+        let unused = 64 - 8 * u32::from(width);
         let bytes = if self.big_endian {
-            big_endian
+            (value << unused).to_be_bytes()
         } else {
-            little_endian
+            value.to_le_bytes()
         };
-        self.image.write_array(at, bytes);
-        self.end = self.end.max(at + N as u64);
+        match width {
+            1 => self.image.write_array(at, [bytes[0]]),
+            2 => self.image.write_array(at, [bytes[0], bytes[1]]),
+            4 => self
+                .image
+                .write_array::<4>(at, *bytes.first_chunk().expect("4 of 8 bytes")),
+            _ => self.image.write_array(at, bytes),
+        }
+        self.end = self.end.max(at + u64::from(width));
     }
 
     /// Writes 32-bit numbers in a row, in the format's byte order; the file grows to hold them. Entries

@@ -1,5 +1,7 @@
 //! Where in the file the tables and the data are.
 
+use std::ops::Range;
+
 use super::geometry::{Encryption, FileEnd, Part};
 use super::plan::{L2Table, Plan};
 use super::refcounts::{Clusters, RefcountTable};
@@ -101,13 +103,7 @@ impl Placed {
     }
 
     fn place_tables(&mut self, plan: &mut Plan) {
-        let count = plan.tables.len();
-        for nth in 0..count {
-            let nth = if plan.geometry.l2_reversed {
-                count - 1 - nth
-            } else {
-                nth
-            };
+        for nth in in_order(0..plan.tables.len(), plan.geometry.l2_reversed) {
             let shares = plan.tables[nth].shares;
             plan.tables[nth].offset = self.clusters.take(1, 1 + shares) * plan.geometry.cluster();
             if plan.geometry.interleaved {
@@ -117,31 +113,18 @@ impl Placed {
     }
 
     fn place_all_data(&mut self, plan: &mut Plan) {
-        let count = plan.tables.len();
-        for nth in 0..count {
-            let nth = if plan.geometry.data_reversed {
-                count - 1 - nth
-            } else {
-                nth
-            };
+        for nth in in_order(0..plan.tables.len(), plan.geometry.data_reversed) {
             self.place_data_of(plan, nth);
         }
     }
 
     fn place_data_of(&mut self, plan: &mut Plan, table: usize) {
-        let L2Table {
-            clusters: (first, after_last),
-            shares,
-            ..
-        } = plan.tables[table];
-        let references = 1 + shares;
+        let references = 1 + plan.tables[table].shares;
         let cluster_size = plan.geometry.cluster();
-        for nth in first..after_last {
-            let nth = if plan.geometry.data_reversed {
-                after_last - 1 - (nth - first)
-            } else {
-                nth
-            };
+        for nth in in_order(
+            plan.tables[table].clusters.clone(),
+            plan.geometry.data_reversed,
+        ) {
             let index = plan.clusters[nth].index;
             let offset = match plan.clusters[nth].place {
                 Place::None => continue,
@@ -277,11 +260,16 @@ impl Placed {
     }
 }
 
+/// The numbers of a range, rising or falling.
+fn in_order(range: Range<usize>, falling: bool) -> impl Iterator<Item = usize> {
+    let sum = range.start + range.end;
+    range.map(move |nth| if falling { sum - 1 - nth } else { nth })
+}
+
 fn write_l2_table(plan: &Plan, table: &L2Table, writer: &mut ImageWriter) {
-    let (first, after_last) = table.clusters;
     let entry_size = plan.geometry.entry_size();
     let first_index = table.index * plan.geometry.clusters_per_table();
-    for cluster in &plan.clusters[first..after_last] {
+    for cluster in &plan.clusters[table.clusters.clone()] {
         let at = table.offset + (cluster.index - first_index) * entry_size;
         if cluster.entry != 0 {
             writer.number(at, 8, cluster.entry);
@@ -297,7 +285,7 @@ fn offer_l2_table(plan: &Plan, table: &L2Table, writer: &mut ImageWriter) {
     let words = plan.geometry.cluster() / 8;
     let per_entry = plan.geometry.entry_size() / 8;
     let first_index = table.index * plan.geometry.clusters_per_table();
-    let used = plan.clusters[table.clusters.0].index - first_index;
+    let used = plan.clusters[table.clusters.start].index - first_index;
     let near = (used * per_entry) & !7;
     let entries = (words - near).min(OFFERED_ENTRIES);
     writer.offer_table(L2_ENTRY, table.offset + near * 8, entries);

@@ -264,26 +264,16 @@ fn with_stale(mut header: Header, geometry: &Geometry, layout: &Layout) -> Heade
 const REGIONS_HEAD: usize = 16;
 const REGIONS: usize = REGIONS_HEAD + 32 * 38;
 fn write_region_tables(geometry: &Geometry, layout: &Layout, writer: &mut ImageWriter) {
-    let (first, second) = match (geometry.oddity, geometry.tables) {
-        (Oddity::BothTablesDamaged, _) => (false, false),
-        (_, Tables::FirstDamaged) => (false, true),
-        (_, Tables::SecondDamaged) => (true, false),
-        _ => (true, true),
+    // Whether each is valid, and the other one: what must not be taken names other places.
+    let tables = match geometry.tables {
+        Tables::Same => [(true, false), (true, false)],
+        Tables::FirstDamaged => [(false, true), (true, false)],
+        Tables::SecondDamaged => [(true, false), (false, true)],
+        Tables::SecondOther => [(true, false), (true, true)],
     };
-    // The one that must not be taken names other places.
-    let (first_other, second_other) = match geometry.tables {
-        Tables::Same => (false, false),
-        Tables::FirstDamaged => (true, false),
-        Tables::SecondDamaged | Tables::SecondOther => (false, true),
-    };
-    let mut table = regions(geometry, layout, first_other);
-    for (at, is_valid, is_other) in [
-        (TABLES[0], first, first_other),
-        (TABLES[1], second, second_other),
-    ] {
-        if is_other != first_other {
-            table = regions(geometry, layout, is_other);
-        }
+    for ((is_valid, is_other), at) in tables.into_iter().zip(TABLES) {
+        let is_valid = is_valid && geometry.oddity != Oddity::BothTablesDamaged;
+        let table = regions(geometry, layout, is_other);
         let damage = (!is_valid).then_some(geometry.table_signature_wrong);
         let end = geometry.reserved.has(Reserved::TABLES_END);
         writer.bytes(at, &table.bytes[..table.used]);
