@@ -6,7 +6,7 @@
 //! |---|---|
 //! | 0 | what is hit, mod 4: 0 nothing, 1 a number of a structure, 2 a table's entry, 3 a byte of a structure; a byte from 0xf0 on, with 2: the entries behind it get its new value too (see [`FOLLOWING`]) |
 //! | 1–2 | which one, modulo what there is |
-//! | 3 | the new value, an index into [`VALUES`] modulo its length |
+//! | 3 | the new value, one of 32 |
 //! | 4–7 | the argument of a value that takes one |
 
 use crate::layout::Bytes;
@@ -21,80 +21,57 @@ pub struct Damage {
     /// How many of the entries behind the one that is hit get its new value.
     following: u64,
     which: u16,
-    value: Value,
-    argument: u32,
+    value: u8,
+    argument: u64,
 }
 
 /// How many entries behind the one that is hit may get its new value too, as far as the table has so
 /// many, by bits 2–3 of a damage's first byte: a whole directory then names one table.
 pub const FOLLOWING: [u64; 4] = [3, 31, 255, 2047];
 
-/// The new value of what damage hits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Value {
-    /// A constant.
-    Constant(u64),
-    /// The field's limit, and so much more (wrapping).
-    Limit(i64),
-    /// What names the file's end, and so many steps more.
-    EndOfFile(i64),
-    /// What names the file's last sector of 512 bytes.
-    LastSector,
-    /// The value before, and so much more (wrapping).
-    Before(i64),
-    /// The value before, and the argument more (wrapping).
-    BeforeAndArgument,
-    /// The value before with one bit turned: the argument's.
-    BitTurned,
-    /// The argument.
-    Argument,
-    /// The argument times 2^32.
-    HighArgument,
-    /// The argument's place in the file: the byte offset `argument`, in steps.
-    PlaceOfArgument,
-    /// What another entry of the same table, or field of the same structure, holds: an alias.
-    Another,
-    /// What names the start of a structure: an overlap.
-    StartOfStructure,
-    /// What names the start of a table: an overlap.
-    StartOfTable,
-}
-
-/// What damage may write.
-pub const VALUES: [Value; 32] = [
-    Value::Constant(0),
-    Value::Constant(1),
-    Value::Limit(-1),
-    Value::Limit(0),
-    Value::Limit(1),
-    Value::Constant(1 << 31),
-    Value::Constant(1 << 32),
-    Value::Constant(1 << 63),
-    Value::Constant(u64::MAX),
-    Value::EndOfFile(-1),
-    Value::EndOfFile(0),
-    Value::EndOfFile(1),
-    Value::LastSector,
-    Value::Before(-1),
-    Value::Before(1),
-    Value::BeforeAndArgument,
-    Value::BitTurned,
-    Value::Argument,
-    Value::HighArgument,
-    Value::PlaceOfArgument,
-    Value::Another,
-    Value::StartOfStructure,
-    Value::StartOfTable,
-    Value::Constant(2),
-    Value::Constant(3),
-    Value::Constant(4),
-    Value::Constant((1 << 31) - 1),
-    Value::Constant((1 << 32) - 1),
-    Value::Constant((1 << 63) - 1),
-    Value::Constant(512),
-    Value::Constant(u64::MAX - 1),
-    Value::Before(512),
+/// What damage writes, before the number is cut to its width.
+const VALUES: [fn(&Hit<'_>) -> u64; 32] = [
+    |_| 0,
+    |_| 1,
+    |hit| hit.field.limit.wrapping_sub(1),
+    |hit| hit.field.limit,
+    |hit| hit.field.limit.wrapping_add(1),
+    |_| 1 << 31,
+    |_| 1 << 32,
+    |_| 1 << 63,
+    |_| u64::MAX,
+    // What names the file's end, a step less and a step more; and its last sector of 512 bytes.
+    |hit| hit.named(hit.writer.end()).wrapping_sub(1),
+    |hit| hit.named(hit.writer.end()),
+    |hit| hit.named(hit.writer.end()).wrapping_add(1),
+    |hit| hit.named(hit.writer.end().saturating_sub(1) / 512 * 512),
+    |hit| hit.before.wrapping_sub(1),
+    |hit| hit.before.wrapping_add(1),
+    |hit| hit.before.wrapping_add(hit.argument),
+    |hit| hit.before ^ 1 << (hit.argument % (8 * u64::from(hit.field.width))),
+    |hit| hit.argument,
+    |hit| hit.argument << 32,
+    |hit| hit.named(hit.argument),
+    // An alias.
+    |hit| hit.writer.read_number(hit.another.0, hit.another.1),
+    // What names the start of a structure, or of a table: an overlap.
+    |hit| hit.named(one_of(hit.writer.structures(), hit.argument).map_or(0, |one| one.start)),
+    |hit| one_of(hit.writer.tables(), hit.argument).map_or(hit.before, |one| hit.named(one.start)),
+    |_| 2,
+    |_| 3,
+    |_| 4,
+    |_| (1 << 31) - 1,
+    |_| (1 << 32) - 1,
+    |_| (1 << 63) - 1,
+    |_| 512,
+    |_| u64::MAX - 1,
+    |hit| hit.before.wrapping_add(512),
 ];
+
+/// The item of number `nth`, modulo how many there are.
+fn one_of<T>(items: &[T], nth: u64) -> Option<&T> {
+    items.get((nth as usize).checked_rem(items.len())?)
+}
 
 impl Damage {
     pub(super) fn decode(bytes: &Bytes, at: usize) -> Self {
@@ -106,8 +83,8 @@ impl Damage {
                 _ => 0,
             },
             which: bytes.u16(at + 1),
-            value: VALUES[usize::from(bytes.u8(at + 3)) % VALUES.len()],
-            argument: bytes.u32(at + 4),
+            value: bytes.u8(at + 3),
+            argument: bytes.u32(at + 4).into(),
         }
     }
 
@@ -117,96 +94,51 @@ impl Damage {
             return None;
         }
         let which = u64::from(self.which);
-        let argument = u64::from(self.argument);
         let structures = writer.structures();
-        let hit = match self.hits {
+        let (field, following, another) = match self.hits {
             1 => {
                 let fields = structures.iter().map(|s| s.fields.len() as u64);
                 let (nth, index) = nth_of(fields, which)?;
                 let Structure { start, fields, .. } = structures[nth];
-                let other = fields[self.argument as usize % fields.len()];
-                let field = fields[index as usize];
-                Hit {
-                    field: Field {
-                        at: start + field.at,
-                        ..field
-                    },
-                    following: 0,
-                    another: (start + other.at, other.width),
-                }
+                let mut field = fields[index as usize];
+                field.at += start;
+                let other = one_of(fields, self.argument)?;
+                (field, 0, (start + other.at, other.width))
             }
             2 => {
                 let entries = writer.tables().iter().map(|table| table.entries);
                 let (nth, index) = nth_of(entries, which)?;
                 let table = writer.tables()[nth];
                 let place = |index: u64| table.start + index * u64::from(table.width);
-                Hit {
-                    field: Field::place(table.name, place(index), table.width, table.scale),
-                    following: self.following.min(table.entries - index - 1),
-                    another: (place(argument % table.entries), table.width),
-                }
+                let field = Field::place(table.name, place(index), table.width, table.scale);
+                let following = self.following.min(table.entries - index - 1);
+                let another = place(self.argument % table.entries);
+                (field, following, (another, table.width))
             }
             _ => {
-                let nth = usize::from(self.which >> 8).checked_rem(structures.len())?;
-                let at = structures[nth].start + u64::from(self.which & 0xff);
-                Hit {
-                    field: Field::number(structures[nth].name, at, 1, 0xff),
-                    following: 0,
-                    another: (at, 1),
-                }
+                let structure = one_of(structures, which >> 8)?;
+                let at = structure.start + (which & 0xff);
+                let field = Field::number(structure.name, at, 1, 0xff);
+                (field, 0, (at, 1))
             }
         };
-        hit.set(self.value, argument, writer)
-    }
-}
-
-/// What a damage hits.
-struct Hit {
-    /// A field whose place is one in the file.
-    field: Field,
-    following: u64,
-    /// Where another number is, and its width.
-    another: (u64, u8),
-}
-
-impl Hit {
-    fn set(&self, value: Value, argument: u64, writer: &mut ImageWriter) -> Option<Done> {
         let Field {
-            name,
-            at,
-            width,
-            limit,
-            scale,
-        } = self.field;
+            name, at, width, ..
+        } = field;
         let before = writer.read_number(at, width);
-        let end = writer.end();
-        let bits = 8 * u64::from(width);
-        let after = match value {
-            Value::Constant(constant) => constant,
-            Value::Limit(more) => limit.wrapping_add_signed(more),
-            Value::EndOfFile(more) => (end / scale).wrapping_add_signed(more),
-            Value::LastSector => end.saturating_sub(1) / 512 * 512 / scale,
-            Value::Before(more) => before.wrapping_add_signed(more),
-            Value::BeforeAndArgument => before.wrapping_add(argument),
-            Value::BitTurned => before ^ 1 << (argument % bits),
-            Value::Argument => argument,
-            Value::HighArgument => argument << 32,
-            Value::PlaceOfArgument => argument / scale,
-            Value::Another => writer.read_number(self.another.0, self.another.1),
-            Value::StartOfStructure => {
-                let structures = writer.structures();
-                structures[argument as usize % structures.len().max(1)].start / scale
-            }
-            Value::StartOfTable => {
-                let tables = writer.tables();
-                tables[(argument as usize).checked_rem(tables.len())?].start / scale
-            }
-        };
-        let after = after & u64::MAX >> (64 - bits);
-        if after == before && self.following == 0 {
+        let after = VALUES[usize::from(self.value) % VALUES.len()](&Hit {
+            field,
+            before,
+            another,
+            argument: self.argument,
+            writer,
+        });
+        let after = after & u64::MAX >> (64 - 8 * u32::from(width));
+        if after == before && following == 0 {
             return None;
         }
-        for nth in 0..=self.following {
+        let end = writer.end();
+        for nth in 0..=following {
             writer.number(at + nth * u64::from(width), width, after);
         }
         // A damage never makes the file longer: what lies past its end is lost.
@@ -216,8 +148,26 @@ impl Hit {
             at,
             before,
             after,
-            following: self.following,
+            following,
         })
+    }
+}
+
+/// What a damage hits.
+struct Hit<'a> {
+    /// The number; its place is one in the file.
+    field: Field,
+    before: u64,
+    /// Where another entry of the same table is, or field of the same structure, and its width.
+    another: (u64, u8),
+    argument: u64,
+    writer: &'a ImageWriter,
+}
+
+impl Hit<'_> {
+    /// The number that names byte `at` of the file.
+    fn named(&self, at: u64) -> u64 {
+        at / self.field.scale
     }
 }
 
@@ -287,7 +237,6 @@ mod tests {
 
     #[test]
     fn one_entry_or_those_behind_it_too_name_what_another_names() {
-        assert_eq!(VALUES[usize::from(ANOTHER)], Value::Another);
         let (entries, done) = damaged(0xee, ANOTHER, 0);
         assert_eq!(entries, [10, 10, 12, 13, 14, 15]);
         assert_eq!(done.unwrap().following, 0);

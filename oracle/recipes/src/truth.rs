@@ -61,6 +61,7 @@ impl Truth {
 
     /// Adds data: the `length` bytes at byte `start` of the disk. What reaches past the
     /// disk's end does not count. Extents may come in any order, and overlap.
+    #[inline]
     pub fn add_data(&mut self, start: u64, length: u64) {
         let end = start.saturating_add(length).min(self.virtual_size);
         if start >= end {

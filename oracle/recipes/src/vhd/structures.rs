@@ -3,7 +3,7 @@
 use super::geometry::{Chs, DYNAMIC, FIXED, Fault, Footer, LARGEST_DISK, VERSION};
 use super::{FOOTER, HEADER, Making, SECTOR};
 use crate::runs::Unit;
-use crate::writer::{Checksum, ChecksumKind, Field, ImageWriter, Table, structure};
+use crate::writer::{Checksum, ChecksumKind, Field, Table, structure};
 
 const ENTRY: Table = Table::of("vhd table entry", 4, SECTOR);
 
@@ -11,25 +11,16 @@ impl Making<'_> {
     pub(super) fn write_table(&mut self, units: &[Unit], entries: &[u32]) {
         const ONES: [u8; 4096] = [0xff; 4096];
         let end = self.writer.end();
-        let fill = |writer: &mut ImageWriter, from: u64, to: u64| {
-            let mut at = from;
-            while at < to {
-                let length = (to - at).min(ONES.len() as u64);
-                writer.bytes(at, &ONES[..length as usize]);
-                at += length;
-            }
-        };
         let of_disk = self.table_at + 4 * self.disk.blocks;
-        let of_all = self.table_at + 4 * self.entries;
-        match self.geometry.spare.1 {
-            u32::MAX => fill(self.writer, self.table_at, of_all),
-            0 => fill(self.writer, self.table_at, of_disk),
-            spare => {
-                fill(self.writer, self.table_at, of_disk);
-                let spares = [spare; 255];
-                let count = self.entries - self.disk.blocks;
-                self.writer.words(of_disk, &spares[..count as usize]);
-            }
+        let mut at = self.table_at;
+        while at < of_disk {
+            let length = (of_disk - at).min(ONES.len() as u64);
+            self.writer.bytes(at, &ONES[..length as usize]);
+            at += length;
+        }
+        let (count, spare) = self.geometry.spare;
+        if spare != 0 {
+            self.writer.words(of_disk, &[spare; 255][..count as usize]);
         }
         let mut from = 0;
         let mut offered = 0;
