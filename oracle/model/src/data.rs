@@ -3,6 +3,7 @@
 //! - [`Data`]: extents of data, added up to bytes and to the units that they touch.
 //! - [`Tables`]: the pigeonhole rule.
 //! - [`entries`]: a table's entries, but for those that are all zeros.
+//! - [`big_endian`], [`little_endian`]: numbers in structures.
 
 use std::num::NonZeroU64;
 use std::ops::Range;
@@ -163,6 +164,20 @@ fn visit_unless_zero<const N: usize>(
         return Ok(());
     }
     visit(number, entry)
+}
+
+/// The number in a field of at most eight bytes, the highest byte first.
+#[inline(always)]
+pub(crate) fn big_endian(structure: &[u8], at: Range<usize>) -> u64 {
+    let bytes = structure[at].iter();
+    bytes.fold(0, |number, &byte| number << 8 | u64::from(byte))
+}
+
+/// The number in a field of at most eight bytes, the lowest byte first.
+#[inline(always)]
+pub(crate) fn little_endian(structure: &[u8], at: Range<usize>) -> u64 {
+    let bytes = structure[at].iter();
+    bytes.rfold(0, |number, &byte| number << 8 | u64::from(byte))
 }
 
 #[cfg(test)]

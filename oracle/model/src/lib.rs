@@ -12,10 +12,23 @@
 
 pub mod calculators;
 mod data;
-mod qcow2;
 mod raw;
 pub mod scanners;
 mod sizes;
-mod vhd;
-mod vhdx;
-mod vmdk;
+
+mod qcow2 {
+    pub(crate) mod calculator;
+    pub(crate) mod scanner;
+}
+mod vmdk {
+    pub(crate) mod calculator;
+    pub(crate) mod scanner;
+}
+mod vhd {
+    pub(crate) mod calculator;
+    pub(crate) mod scanner;
+}
+mod vhdx {
+    pub(crate) mod calculator;
+    pub(crate) mod scanner;
+}

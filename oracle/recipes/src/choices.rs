@@ -13,10 +13,11 @@ macro_rules! choices {
             pub enum $name { $($(#[$doc])* $variant,)+ }
 
             impl $name {
-                const ALL: &[Self] = &[$(Self::$variant),+];
+                /// All of them, in the order of what chooses.
+                pub const ALL: [Self; [$(stringify!($variant)),+].len()] = [$(Self::$variant),+];
 
                 pub(crate) fn choose(by: impl Into<usize>) -> Self {
-                    Self::ALL[by.into() % Self::ALL.len()]
+                    crate::choices::choose(&Self::ALL, by)
                 }
             }
         )+
@@ -24,6 +25,11 @@ macro_rules! choices {
 }
 
 pub(crate) use choices;
+
+/// The choice that a number makes, modulo how many there are.
+pub(crate) fn choose<T: Copy, const N: usize>(from: &[T; N], by: impl Into<usize>) -> T {
+    from[by.into() % N]
+}
 
 choices! {
     /// In which order units lie in the file.

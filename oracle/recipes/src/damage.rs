@@ -6,11 +6,11 @@
 //! |---|---|
 //! | 0 | what is hit, mod 4: 0 nothing, 1 a number of a structure, 2 a table's entry, 3 a byte of a structure; a byte from 0xf0 on, with 2: the entries behind it get its new value too (see [`FOLLOWING`]) |
 //! | 1–2 | which one, modulo what there is |
-//! | 3 | the new value, an index into [`VALUES`] modulo its length |
+//! | 3 | the new value, one of 32 |
 //! | 4–7 | the argument of a value that takes one |
 
 use crate::layout::Bytes;
-use crate::writer::ImageWriter;
+use crate::writer::{Field, ImageWriter, Structure};
 
 pub use crate::writer::Done;
 
@@ -21,80 +21,57 @@ pub struct Damage {
     /// How many of the entries behind the one that is hit get its new value.
     following: u64,
     which: u16,
-    value: Value,
-    argument: u32,
+    value: u8,
+    argument: u64,
 }
 
 /// How many entries behind the one that is hit may get its new value too, as far as the table has so
 /// many, by bits 2–3 of a damage's first byte: a whole directory then names one table.
 pub const FOLLOWING: [u64; 4] = [3, 31, 255, 2047];
 
-/// The new value of what damage hits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Value {
-    /// A constant.
-    Constant(u64),
-    /// The field's limit, and so much more (wrapping).
-    Limit(i64),
-    /// What names the file's end, and so many steps more.
-    EndOfFile(i64),
-    /// What names the file's last sector of 512 bytes.
-    LastSector,
-    /// The value before, and so much more (wrapping).
-    Before(i64),
-    /// The value before, and the argument more (wrapping).
-    BeforeAndArgument,
-    /// The value before with one bit turned: the argument's.
-    BitTurned,
-    /// The argument.
-    Argument,
-    /// The argument times 2^32.
-    HighArgument,
-    /// The argument's place in the file: the byte offset `argument`, in steps.
-    PlaceOfArgument,
-    /// What another entry of the same table, or field of the same structure, holds: an alias.
-    Another,
-    /// What names the start of a structure: an overlap.
-    StartOfStructure,
-    /// What names the start of a table: an overlap.
-    StartOfTable,
-}
-
-/// What damage may write.
-pub const VALUES: [Value; 32] = [
-    Value::Constant(0),
-    Value::Constant(1),
-    Value::Limit(-1),
-    Value::Limit(0),
-    Value::Limit(1),
-    Value::Constant(1 << 31),
-    Value::Constant(1 << 32),
-    Value::Constant(1 << 63),
-    Value::Constant(u64::MAX),
-    Value::EndOfFile(-1),
-    Value::EndOfFile(0),
-    Value::EndOfFile(1),
-    Value::LastSector,
-    Value::Before(-1),
-    Value::Before(1),
-    Value::BeforeAndArgument,
-    Value::BitTurned,
-    Value::Argument,
-    Value::HighArgument,
-    Value::PlaceOfArgument,
-    Value::Another,
-    Value::StartOfStructure,
-    Value::StartOfTable,
-    Value::Constant(2),
-    Value::Constant(3),
-    Value::Constant(4),
-    Value::Constant((1 << 31) - 1),
-    Value::Constant((1 << 32) - 1),
-    Value::Constant((1 << 63) - 1),
-    Value::Constant(512),
-    Value::Constant(u64::MAX - 1),
-    Value::Before(512),
+/// What damage writes, before the number is cut to its width.
+const VALUES: [fn(&Hit<'_>) -> u64; 32] = [
+    |_| 0,
+    |_| 1,
+    |hit| hit.field.limit.wrapping_sub(1),
+    |hit| hit.field.limit,
+    |hit| hit.field.limit.wrapping_add(1),
+    |_| 1 << 31,
+    |_| 1 << 32,
+    |_| 1 << 63,
+    |_| u64::MAX,
+    // What names the file's end, a step less and a step more; and its last sector of 512 bytes.
+    |hit| hit.named(hit.writer.end()).wrapping_sub(1),
+    |hit| hit.named(hit.writer.end()),
+    |hit| hit.named(hit.writer.end()).wrapping_add(1),
+    |hit| hit.named(hit.writer.end().saturating_sub(1) / 512 * 512),
+    |hit| hit.before.wrapping_sub(1),
+    |hit| hit.before.wrapping_add(1),
+    |hit| hit.before.wrapping_add(hit.argument),
+    |hit| hit.before ^ 1 << (hit.argument % (8 * u64::from(hit.field.width))),
+    |hit| hit.argument,
+    |hit| hit.argument << 32,
+    |hit| hit.named(hit.argument),
+    // An alias.
+    |hit| hit.writer.read_number(hit.another.0, hit.another.1),
+    // What names the start of a structure, or of a table: an overlap.
+    |hit| hit.named(one_of(hit.writer.structures(), hit.argument).map_or(0, |one| one.start)),
+    |hit| one_of(hit.writer.tables(), hit.argument).map_or(hit.before, |one| hit.named(one.start)),
+    |_| 2,
+    |_| 3,
+    |_| 4,
+    |_| (1 << 31) - 1,
+    |_| (1 << 32) - 1,
+    |_| (1 << 63) - 1,
+    |_| 512,
+    |_| u64::MAX - 1,
+    |hit| hit.before.wrapping_add(512),
 ];
+
+/// The item of number `nth`, modulo how many there are.
+fn one_of<T>(items: &[T], nth: u64) -> Option<&T> {
+    items.get((nth as usize).checked_rem(items.len())?)
+}
 
 impl Damage {
     pub(super) fn decode(bytes: &Bytes, at: usize) -> Self {
@@ -106,8 +83,8 @@ impl Damage {
                 _ => 0,
             },
             which: bytes.u16(at + 1),
-            value: VALUES[usize::from(bytes.u8(at + 3)) % VALUES.len()],
-            argument: bytes.u32(at + 4),
+            value: bytes.u8(at + 3),
+            argument: bytes.u32(at + 4).into(),
         }
     }
 
@@ -117,119 +94,80 @@ impl Damage {
             return None;
         }
         let which = u64::from(self.which);
-        let hit = match self.hits {
+        let structures = writer.structures();
+        let (field, following, another) = match self.hits {
             1 => {
-                let fields = writer.structures().iter().map(|s| s.fields.len() as u64);
+                let fields = structures.iter().map(|s| s.fields.len() as u64);
                 let (nth, index) = nth_of(fields, which)?;
-                let structure = writer.structures()[nth];
-                let field = structure.fields[index as usize];
-                let other = structure.fields[self.argument as usize % structure.fields.len()];
-                Hit {
-                    what: field.name,
-                    at: structure.start + field.at,
-                    width: field.width,
-                    limit: field.limit,
-                    scale: field.scale,
-                    following: 0,
-                    another: (structure.start + other.at, other.width),
-                }
+                let Structure { start, fields, .. } = structures[nth];
+                let mut field = fields[index as usize];
+                field.at += start;
+                let other = one_of(fields, self.argument)?;
+                (field, 0, (start + other.at, other.width))
             }
             2 => {
                 let entries = writer.tables().iter().map(|table| table.entries);
                 let (nth, index) = nth_of(entries, which)?;
                 let table = writer.tables()[nth];
-                let width = u64::from(table.width);
-                Hit {
-                    what: table.name,
-                    at: table.start + index * width,
-                    width: table.width,
-                    limit: u64::MAX >> (64 - 8 * width),
-                    scale: table.scale,
-                    following: self.following.min(table.entries - index - 1),
-                    another: (
-                        table.start + u64::from(self.argument) % table.entries * width,
-                        table.width,
-                    ),
-                }
+                let place = |index: u64| table.start + index * u64::from(table.width);
+                let field = Field::place(table.name, place(index), table.width, table.scale);
+                let following = self.following.min(table.entries - index - 1);
+                let another = place(self.argument % table.entries);
+                (field, following, (another, table.width))
             }
-            3 => {
-                let structures = writer.structures();
-                let structure =
-                    structures[usize::from(self.which >> 8).checked_rem(structures.len())?];
-                let at = structure.start + u64::from(self.which & 0xff);
-                Hit {
-                    what: structure.name,
-                    at,
-                    width: 1,
-                    limit: 0xff,
-                    scale: 1,
-                    following: 0,
-                    another: (at, 1),
-                }
-            }
-            _ => return None,
-        };
-        hit.set(self.value, self.argument, writer)
-    }
-}
-
-/// What a damage hits.
-struct Hit {
-    what: &'static str,
-    at: u64,
-    width: u8,
-    limit: u64,
-    scale: u64,
-    following: u64,
-    another: (u64, u8),
-}
-
-impl Hit {
-    fn set(&self, value: Value, argument: u32, writer: &mut ImageWriter) -> Option<Done> {
-        let before = writer.read_number(self.at, self.width);
-        let end = writer.end();
-        let wide = u64::from(argument);
-        let after = match value {
-            Value::Constant(constant) => constant,
-            Value::Limit(more) => self.limit.wrapping_add_signed(more),
-            Value::EndOfFile(more) => (end / self.scale).wrapping_add_signed(more),
-            Value::LastSector => end.saturating_sub(1) / 512 * 512 / self.scale,
-            Value::Before(more) => before.wrapping_add_signed(more),
-            Value::BeforeAndArgument => before.wrapping_add(wide),
-            Value::BitTurned => before ^ 1 << (argument % (8 * u32::from(self.width))),
-            Value::Argument => wide,
-            Value::HighArgument => wide << 32,
-            Value::PlaceOfArgument => wide / self.scale,
-            Value::Another => writer.read_number(self.another.0, self.another.1),
-            Value::StartOfStructure => {
-                let structures = writer.structures();
-                structures[argument as usize % structures.len().max(1)].start / self.scale
-            }
-            Value::StartOfTable => {
-                let tables = writer.tables();
-                tables
-                    .get((argument as usize).checked_rem(tables.len())?)?
-                    .start
-                    / self.scale
+            _ => {
+                let structure = one_of(structures, which >> 8)?;
+                let at = structure.start + (which & 0xff);
+                let field = Field::number(structure.name, at, 1, 0xff);
+                (field, 0, (at, 1))
             }
         };
-        let after = after & u64::MAX >> (64 - 8 * u32::from(self.width));
-        if after == before && self.following == 0 {
+        let Field {
+            name, at, width, ..
+        } = field;
+        let before = writer.read_number(at, width);
+        let after = VALUES[usize::from(self.value) % VALUES.len()](&Hit {
+            field,
+            before,
+            another,
+            argument: self.argument,
+            writer,
+        });
+        let after = after & u64::MAX >> (64 - 8 * u32::from(width));
+        if after == before && following == 0 {
             return None;
         }
-        for place in 0..=self.following {
-            let at = self.at + place * u64::from(self.width);
-            writer.number(at, self.width, after);
+        let end = writer.end();
+        for nth in 0..=following {
+            writer.number(at + nth * u64::from(width), width, after);
         }
         // A damage never makes the file longer: what lies past its end is lost.
         writer.set_end(end);
         Some(Done {
-            what: self.what,
-            at: self.at,
+            what: name,
+            at,
             before,
             after,
-            following: self.following,
+            following,
         })
+    }
+}
+
+/// What a damage hits.
+struct Hit<'a> {
+    /// The number; its place is one in the file.
+    field: Field,
+    before: u64,
+    /// Where another entry of the same table is, or field of the same structure, and its width.
+    another: (u64, u8),
+    argument: u64,
+    writer: &'a ImageWriter,
+}
+
+impl Hit<'_> {
+    /// The number that names byte `at` of the file.
+    fn named(&self, at: u64) -> u64 {
+        at / self.field.scale
     }
 }
 
@@ -286,13 +224,7 @@ mod tests {
         for entry in 0..6 {
             writer.number(8 * entry, 8, 10 + entry);
         }
-        writer.offer_table(Table {
-            name: "table",
-            start: 0,
-            entries: 6,
-            width: 8,
-            scale: 1,
-        });
+        writer.offer_table(Table::of("table", 8, 1), 0, 6);
         let mut bytes = [0; LENGTH];
         bytes[..5].copy_from_slice(&[hits, 1, 0, value, argument]);
         let done = Damage::decode(&Bytes::new(&bytes), 0).apply(&mut writer);
@@ -305,7 +237,6 @@ mod tests {
 
     #[test]
     fn one_entry_or_those_behind_it_too_name_what_another_names() {
-        assert_eq!(VALUES[usize::from(ANOTHER)], Value::Another);
         let (entries, done) = damaged(0xee, ANOTHER, 0);
         assert_eq!(entries, [10, 10, 12, 13, 14, 15]);
         assert_eq!(done.unwrap().following, 0);

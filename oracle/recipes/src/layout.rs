@@ -56,6 +56,67 @@ macro_rules! layout {
 
 pub(crate) use layout;
 
+/// Declares a format's geometry: its knobs as [`layout!`] does, and the fields of `Geometry` that each of
+/// them decodes to.
+///
+/// The value of a field is an expression of `$bytes`, the recipe; of `$byte`, the knob's first byte; and
+/// of the fields above it.
+macro_rules! geometry {
+    (
+        $(#[$about:meta])*
+        ($bytes:ident, $byte:ident)
+        $(
+            $at:literal $(..= $last:literal)?, $name:ident: $meaning:literal
+            $(=> $field:ident: $type:ty = $value:expr)*;
+        )*
+    ) => {
+        /// The positions of the knobs. "mod" means that the choices repeat; the first one is what qemu-img
+        /// makes.
+        pub mod knobs {
+            #[allow(unused_imports, reason = "the documentation links to it")]
+            use super::*;
+
+            $crate::layout::layout! { $($at $(..= $last)?, $name: $meaning;)* }
+        }
+
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct Geometry { $($(#[doc = $meaning] pub $field: $type,)*)* }
+
+        /// The geometry that a recipe names.
+        #[must_use]
+        pub fn geometry(recipe: &$crate::Recipe) -> Geometry {
+            Geometry::decode(recipe.bytes())
+        }
+
+        impl Geometry {
+            fn decode($bytes: &$crate::Bytes) -> Self {
+                $($(
+                    let $byte = $bytes.u8($at);
+                    let _ = $byte;
+                    let $field: $type = $value;
+                )*)*
+                Self { $($($field,)*)* }
+            }
+
+            /// What is not as in the recipe of zeros, in words.
+            pub(crate) fn unusual(&self) -> String {
+                let usual = Self::decode(&$crate::Bytes::new(&[]));
+                let mut words = String::new();
+                $($(
+                    if self.$field != usual.$field {
+                        let name = stringify!($field).replace('_', " ");
+                        words += &format!(", {name} {:?}", self.$field);
+                    }
+                )*)*
+                words
+            }
+        }
+    };
+}
+
+pub(crate) use geometry;
+
 /// The positions of what all recipes are made of, in bytes.
 pub mod at {
     super::layout! {

@@ -40,6 +40,7 @@ use types::ScanFormat;
 
 use conditions::Conditions;
 use damage::ChecksumPolicy;
+use runs::Unit;
 use truth::Truth;
 use writer::ImageWriter;
 
@@ -49,8 +50,8 @@ struct Format {
     big_endian: bool,
     /// Writes the image and returns what is true of it.
     build: fn(&Recipe, &mut ImageWriter) -> Truth,
-    /// The geometry and the data, in words.
-    describe: fn(&Recipe) -> String,
+    /// What the image is like.
+    describe: fn(&Recipe) -> Description,
     /// The bytes of geometry and rare knobs.
     knobs: &'static [Knob],
 }
@@ -73,6 +74,19 @@ static FORMATS: [Format; ScanFormat::COUNT] = rows![
     vhd: true,
     vhdx: false
 ];
+
+/// What an image is like, for [`Recipe::in_words`].
+struct Description {
+    /// The size of the disk, and of a unit of it, in bytes.
+    disk: u64,
+    unit: u64,
+    /// How many entries the tables have, for units of the disk and past its end.
+    slots: u64,
+    /// What of the geometry is not as in the recipe of zeros.
+    unusual: String,
+    /// What a unit holds.
+    kind: fn(&Unit) -> String,
+}
 
 /// The knobs of a format: what the bytes of geometry and rare knobs mean.
 #[must_use]
@@ -131,16 +145,35 @@ impl Recipe {
         }
     }
 
-    /// The recipe in words: format, geometry, data, damage, device.
+    /// The recipe in words: format, disk, what of the geometry is unusual, data, damage, device.
     #[must_use]
     pub fn in_words(&self) -> String {
-        let geometry = (FORMATS[self.format as usize].describe)(self);
+        let Description {
+            disk,
+            unit,
+            slots,
+            unusual,
+            kind,
+        } = (FORMATS[self.format as usize].describe)(self);
         let built = self.build();
         let mut words = format!(
-            "{} image of {} bytes: {geometry}",
+            "{} image of {} bytes: a disk of {disk} bytes in units of {unit}{unusual}",
             self.format.name(),
             built.image.capacity()
         );
+        let units = self.runs.units(disk.div_ceil(unit), slots);
+        for run in units.chunk_by(|unit, next| {
+            Unit {
+                index: unit.index + 1,
+                ..*unit
+            } == *next
+        }) {
+            let (first, last) = (run[0].index, run[run.len() - 1].index);
+            words += &format!("; units {first} to {last}: {}", kind(&run[0]));
+            if run[0].extra != 0 {
+                words += &format!(" ({})", run[0].extra);
+            }
+        }
         for done in &built.damage_done {
             words += &format!("; damaged: {done}");
         }

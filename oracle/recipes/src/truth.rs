@@ -11,7 +11,9 @@ pub struct Truth {
     /// The size of the virtual disk in bytes.
     pub virtual_size: u64,
     data: Vec<(u64, u64)>,
-    refusal: Option<Refusal>,
+    /// Why a scanner must refuse the image; the inner `None`: for several reasons of different kinds, and the
+    /// recipe does not know which one is reported.
+    refusal: Option<Option<ScanErrorKind>>,
     /// The file's size by the calculator of the image's own format.
     pub own_size: Option<OwnSize>,
     /// Whether a table is named for several parts of the disk, so that a run of data changes what the
@@ -20,13 +22,6 @@ pub struct Truth {
     /// The file may be cut down to this length, in bytes, as long as only zeroes are lost. `u64::MAX` in
     /// formats that need the whole file.
     pub least_length: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Refusal {
-    For(ScanErrorKind),
-    /// Several reasons of different kinds: the recipe does not know which one is reported.
-    Several,
 }
 
 /// How the calculator of the image's own format relates to the file, when the units that hold data are
@@ -66,20 +61,22 @@ impl Truth {
 
     /// Adds data: the `length` bytes at byte `start` of the disk. What reaches past the
     /// disk's end does not count. Extents may come in any order, and overlap.
+    #[inline]
     pub fn add_data(&mut self, start: u64, length: u64) {
         let end = start.saturating_add(length).min(self.virtual_size);
-        if start < end {
-            self.data.push((start, end));
+        if start >= end {
+            return;
+        }
+        match self.data.last_mut() {
+            Some((_, last)) if *last == start => *last = end,
+            _ => self.data.push((start, end)),
         }
     }
 
     /// Adds a reason for which a scanner must refuse the image.
     pub fn refuse(&mut self, kind: ScanErrorKind) {
-        self.refusal = Some(match self.refusal {
-            None => Refusal::For(kind),
-            Some(Refusal::For(before)) if before == kind => Refusal::For(kind),
-            Some(_) => Refusal::Several,
-        });
+        let before = self.refusal.unwrap_or(Some(kind));
+        self.refusal = Some(before.filter(|before| *before == kind));
     }
 
     /// Whether a scanner must refuse the image.
@@ -96,8 +93,7 @@ impl Truth {
         unit: Option<NonZeroU64>,
     ) -> Option<Result<AllocationSummary, ScanErrorKind>> {
         match self.refusal {
-            Some(Refusal::Several) => None,
-            Some(Refusal::For(kind)) => Some(Err(kind)),
+            Some(refusal) => refusal.map(Err),
             None => Some(Ok(self.summary(unit))),
         }
     }

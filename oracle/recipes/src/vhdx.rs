@@ -3,7 +3,7 @@
 //! Layout and meaning of everything that is written: Microsoft's MS-VHDX. The recipe of zeros makes
 //! what `qemu-img create` does, of a disk without a byte.
 //!
-//! - [`knobs`], [`mod@geometry`], [`choices`]: the knobs, and what they choose from.
+//! - [`mod@geometry`]: the [`knobs`], and what they choose from.
 //! - [`oddity`]: the one thing of an image that is not as it should be.
 //! - `layout`: where everything lies in the file.
 //! - `structures`, `metadata`: headers and region tables, and the metadata, as bytes.
@@ -18,10 +18,8 @@
 //! as a block; all three together put a present block where the one before it lies. Entries past the
 //! disk's end name places where no block may be.
 
-pub mod choices;
 mod entry_table;
 pub mod geometry;
-pub mod knobs;
 mod layout;
 mod metadata;
 pub mod oddity;
@@ -29,13 +27,13 @@ mod structures;
 
 use types::{Options, ScanError, ScanErrorKind, VhdxOpts};
 
+use crate::Description;
 use crate::recipe::Recipe;
 use crate::truth::{OwnSize, Truth};
 use crate::writer::{Field, ImageWriter, Table};
 
-pub use geometry::{Geometry, geometry};
-use layout::{Entry, Layout};
-use oddity::Oddity;
+pub use geometry::{Geometry, geometry, knobs};
+use layout::Layout;
 
 /// A mebibyte: everything but the headers lies at multiples of it.
 const MIB: u64 = 1 << 20;
@@ -77,13 +75,8 @@ fn write_bat(geometry: &Geometry, layout: &Layout, writer: &mut ImageWriter) {
 
     let most = layout.bat.length / 8;
     let mut offer = |first: u64, entries: u64| {
-        writer.offer_table(Table {
-            name: "BAT entry",
-            start: bat + 8 * first,
-            entries: entries.min(most.saturating_sub(first)),
-            width: 8,
-            scale: 1,
-        });
+        let entries = entries.min(most.saturating_sub(first));
+        writer.offer_table(Table::of("BAT entry", 8, 1), bat + 8 * first, entries);
     };
     let first = layout.entries.first().map_or(0, |entry| entry.block);
     offer(layout.index(first).saturating_sub(1), OFFERED);
@@ -183,48 +176,14 @@ fn own_size(layout: &Layout) -> Option<OwnSize> {
     })
 }
 
-/// The geometry and the data, in words.
-pub(super) fn describe(recipe: &Recipe) -> String {
+pub(super) fn describe(recipe: &Recipe) -> Description {
     let geometry = geometry(recipe);
     let layout = Layout::new(recipe, &geometry);
-    let mut words = format!(
-        "a disk of {} bytes in {} blocks of {} bytes, {} of which are in the file; {}",
-        layout.virtual_size,
-        layout.blocks,
-        layout.block_size,
-        layout.present_on_disk(),
-        geometry.describe(),
-    );
-    words += &format!(
-        "; log of {} bytes at {}, BAT of {} at {}, metadata of {} at {}, {} unknown regions at {}",
-        layout.log.length,
-        layout.log.start,
-        layout.bat.length,
-        layout.bat.start,
-        layout.metadata.length,
-        layout.metadata.start,
-        layout.unknown_regions,
-        layout.unknown.start,
-    );
-    let list = |words: &mut String, what: &str, entries: &mut dyn Iterator<Item = &Entry>| {
-        const FEW: usize = 8;
-        for (nth, entry) in entries.enumerate() {
-            if nth == FEW {
-                *words += " …";
-                break;
-            }
-            *words += &match nth {
-                0 => format!("; {what} "),
-                _ => ", ".to_owned(),
-            };
-            *words += &format!("{} {}", entry.block, entry.describe());
-        }
-    };
-    list(&mut words, "blocks", &mut layout.entries_on_disk());
-    let mut past = layout.entries[layout.on_disk..].iter();
-    list(&mut words, "past the disk's end", &mut past);
-    if geometry.oddity != Oddity::None {
-        words += &format!("; odd: {:?}", geometry.oddity);
+    Description {
+        disk: layout.virtual_size,
+        unit: layout.block_size,
+        slots: layout.slots(),
+        unusual: geometry.unusual(),
+        kind: |unit| format!("state {}", layout::state_of(unit)),
     }
-    words
 }

@@ -46,6 +46,34 @@ impl Field {
     }
 }
 
+/// Writes the numbers of a structure at byte `$start`; what damage may pick of it is then in `$fields`.
+///
+/// A line is a number: `place: type "name" = value, number limit`; or a place in the file:
+/// `place: type "name" = value, place scale`. Places are in bytes from the structure's start.
+macro_rules! structure {
+    ($writer:expr, $start:expr => $fields:ident; $(
+        $at:literal: $type:ident $name:literal = $value:expr, $kind:ident $argument:expr;
+    )*) => {
+        let $fields: &'static [$crate::writer::Field] = const {
+            &[$(
+                $crate::writer::Field::$kind($name, $at, ($type::BITS / 8) as u8, $argument)
+            ),*]
+        };
+        const PLACES: &[usize] = &[$($at, $at + ($type::BITS / 8) as usize),*];
+        const FIRST: usize = PLACES[0];
+        let mut bytes = [0; PLACES[PLACES.len() - 1] - FIRST];
+        let big_endian = $writer.is_big_endian();
+        $(
+            let number = u64::from($value) as $type;
+            let number = if big_endian { number.to_be_bytes() } else { number.to_le_bytes() };
+            bytes[$at - FIRST..][..number.len()].copy_from_slice(&number);
+        )*
+        $writer.bytes($start + FIRST as u64, &bytes);
+    };
+}
+
+pub(crate) use structure;
+
 /// A structure in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Structure {
@@ -70,6 +98,20 @@ pub struct Table {
     pub width: u8,
     /// How many bytes of the file one step of an entry is.
     pub scale: u64,
+}
+
+impl Table {
+    /// Tables of a kind: [`ImageWriter::offer_table`] takes where one is.
+    #[must_use]
+    pub const fn of(name: &'static str, width: u8, scale: u64) -> Self {
+        Self {
+            name,
+            start: 0,
+            entries: 0,
+            width,
+            scale,
+        }
+    }
 }
 
 /// A checksum in the file, over a range with the checksum's own four bytes taken as zeros.
@@ -111,19 +153,13 @@ pub struct Done {
 
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            what,
-            at,
-            before,
-            after,
-            following,
-        } = self;
+        let (what, at, before, after) = (self.what, self.at, self.before, self.after);
         write!(
             f,
             "{what} at byte {at} is {after:#x} instead of {before:#x}"
         )?;
-        if *following > 0 {
-            write!(f, ", and so are {following} behind it")?;
+        if self.following > 0 {
+            write!(f, ", and so are {} behind it", self.following)?;
         }
         Ok(())
     }
@@ -154,6 +190,12 @@ impl ImageWriter {
         }
     }
 
+    /// Whether numbers are big-endian.
+    #[must_use]
+    pub fn is_big_endian(&self) -> bool {
+        self.big_endian
+    }
+
     /// The file's size so far, in bytes.
     #[must_use]
     pub fn end(&self) -> u64 {
@@ -181,33 +223,23 @@ impl ImageWriter {
 
     /// Writes a number of `width` bytes (1, 2, 4 or 8) in the format's byte order; the file grows to
     /// hold it.
-    pub fn number(&mut self, at: u64, width: u8, value: u64) {
-        match width {
-            1 => self.array(at, (value as u8).to_be_bytes(), (value as u8).to_le_bytes()),
-            2 => self.array(
-                at,
-                (value as u16).to_be_bytes(),
-                (value as u16).to_le_bytes(),
-            ),
-            4 => self.array(
-                at,
-                (value as u32).to_be_bytes(),
-                (value as u32).to_le_bytes(),
-            ),
-            _ => self.array(at, value.to_be_bytes(), value.to_le_bytes()),
-        }
-    }
-
-    /// Writes a number in the format's byte order.
     #[inline]
-    fn array<const N: usize>(&mut self, at: u64, big_endian: [u8; N], little_endian: [u8; N]) {
+    pub fn number(&mut self, at: u64, width: u8, value: u64) {
+        let unused = 64 - 8 * u32::from(width);
         let bytes = if self.big_endian {
-            big_endian
+            (value << unused).to_be_bytes()
         } else {
-            little_endian
+            value.to_le_bytes()
         };
-        self.image.write_array(at, bytes);
-        self.end = self.end.max(at + N as u64);
+        match width {
+            1 => self.image.write_array(at, [bytes[0]]),
+            2 => self.image.write_array(at, [bytes[0], bytes[1]]),
+            4 => self
+                .image
+                .write_array::<4>(at, *bytes.first_chunk().expect("4 of 8 bytes")),
+            _ => self.image.write_array(at, bytes),
+        }
+        self.end = self.end.max(at + u64::from(width));
     }
 
     /// Writes 32-bit numbers in a row, in the format's byte order; the file grows to hold them. Entries
@@ -244,6 +276,13 @@ impl ImageWriter {
         }
     }
 
+    /// Turns the bits of a number that `mask` has; answers what it was.
+    pub(super) fn turn(&mut self, at: u64, width: u8, mask: u64) -> u64 {
+        let before = self.read_number(at, width);
+        self.number(at, width, before ^ mask);
+        before
+    }
+
     /// Offers a structure to damage.
     pub fn offer_structure(&mut self, name: &'static str, start: u64, fields: &'static [Field]) {
         self.structures.push(Structure {
@@ -253,10 +292,15 @@ impl ImageWriter {
         });
     }
 
-    /// Offers a table to damage. One without entries is not offered.
-    pub fn offer_table(&mut self, table: Table) {
-        if table.entries != 0 {
-            self.tables.push(table);
+    /// Offers the `entries` of a table of that kind at byte `start` to damage. One without entries is not
+    /// offered.
+    pub fn offer_table(&mut self, kind: Table, start: u64, entries: u64) {
+        if entries != 0 {
+            self.tables.push(Table {
+                start,
+                entries,
+                ..kind
+            });
         }
     }
 
@@ -279,32 +323,34 @@ impl ImageWriter {
 
     pub(super) fn put_checksums_right(&mut self) {
         for nth in 0..self.checksums.len() {
-            let checksum = self.checksums[nth];
-            self.image.write(checksum.at, &[0; 4]);
-            let pieces = self.image.pieces(checksum.start, checksum.length);
-            let value = match checksum.kind {
-                ChecksumKind::ByteSum => !pieces.fold(0, |sum, (_, piece)| {
-                    let each = piece.iter().map(|&byte| u32::from(byte));
-                    each.fold(sum, u32::wrapping_add)
-                }),
-                ChecksumKind::Crc32c => crc32c::of_pieces(checksum.start, checksum.length, pieces),
-            };
-            self.number(checksum.at, 4, value.into());
+            self.put_right(self.checksums[nth]);
         }
+    }
+
+    /// Writes a checksum that is right.
+    pub(super) fn put_right(&mut self, checksum: Checksum) {
+        self.image.write(checksum.at, &[0; 4]);
+        let pieces = self.image.pieces(checksum.start, checksum.length);
+        let value = match checksum.kind {
+            ChecksumKind::ByteSum => !pieces.fold(0, |sum, (_, piece)| {
+                let each = piece.iter().map(|&byte| u32::from(byte));
+                each.fold(sum, u32::wrapping_add)
+            }),
+            ChecksumKind::Crc32c => crc32c::of_pieces(checksum.start, checksum.length, pieces),
+        };
+        self.number(checksum.at, 4, value.into());
     }
 
     /// Makes one checksum wrong, which was right: exclusive or with `mask`, which is not 0.
     pub(super) fn break_checksum(&mut self, which: u8, mask: u32) -> Option<Done> {
         let which = usize::from(which).checked_rem(self.checksums.len())?;
         let at = self.checksums[which].at;
-        let before = self.read_number(at, 4);
-        let after = before ^ u64::from(mask);
-        self.number(at, 4, after);
+        let before = self.turn(at, 4, mask.into());
         Some(Done {
             what: "checksum",
             at,
             before,
-            after,
+            after: before ^ u64::from(mask),
             following: 0,
         })
     }

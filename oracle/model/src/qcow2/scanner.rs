@@ -10,7 +10,7 @@ use std::num::NonZeroU64;
 
 use types::{AllocationSummary, Facts};
 
-use crate::data::{Data, Tables, entries};
+use crate::data::{Data, Tables, big_endian, entries};
 use sparse::Bytes;
 use types::ScanErrorKind::{self, Corrupt, NotThisFormat, Unsupported};
 
@@ -29,10 +29,7 @@ const ZERO_FLAG: u64 = 1;
 const COMPRESSED: u64 = 1 << 62;
 const COPIED: u64 = 1 << 63;
 
-/// The right answer of a scan of the image, counting units of `unit` bytes when given.
-///
-/// # Errors
-/// The kind of error that the scan must end with.
+/// See [`scanners::scan`](crate::scanners::scan).
 pub(crate) fn scan(
     image: &(impl Bytes + ?Sized),
     unit: Option<NonZeroU64>,
@@ -90,9 +87,9 @@ impl Header {
     /// The header of an image that is qcow2 and uses nothing unknown.
     fn read(image: &(impl Bytes + ?Sized)) -> Result<Self, ScanErrorKind> {
         let fields: [u8; 112] = image.array(0);
-        let u32_at = |at| u32::from_be_bytes(part(&fields, at));
-        let u64_at = |at| u64::from_be_bytes(part(&fields, at));
-        if &part::<4>(&fields, 0) != b"QFI\xfb" {
+        let u32_at = |at| big_endian(&fields, at..at + 4) as u32;
+        let u64_at = |at| big_endian(&fields, at..at + 8);
+        if !fields.starts_with(b"QFI\xfb") {
             return Err(NotThisFormat);
         }
         if !image.contains(0, 8) {
@@ -236,8 +233,8 @@ impl Header {
         let guest = |number| start + number * self.cluster();
         if self.has_extended_l2() {
             entries(image, table, count, |number, entry: [u8; 16]| {
-                let bitmap = u64::from_be_bytes(part(&entry, 8));
-                let entry = u64::from_be_bytes(part(&entry, 0));
+                let both = u128::from_be_bytes(entry);
+                let (entry, bitmap) = ((both >> 64) as u64, both as u64);
                 self.extended_entry(entry, bitmap, guest(number), data)
             })
         } else {
@@ -352,9 +349,4 @@ fn has(bits: u64, bit: u64) -> bool {
 fn host_offset(entry: u64) -> u64 {
     let above = u64::BITS - 1 - HOST_OFFSET.end();
     entry << above >> (above + HOST_OFFSET.start()) << HOST_OFFSET.start()
-}
-
-/// `N` bytes of a structure, which has them.
-fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    *bytes[at..].first_chunk().expect("a field of the structure")
 }

@@ -60,14 +60,6 @@ pub(crate) fn measure(summary: &AllocationSummary, options: &VhdOpts) -> Measure
     })
 }
 
-/// Disks of `start` sectors and more, and fewer than `end`, have cylinders of `cylinder` sectors.
-#[derive(Clone, Copy)]
-struct Band {
-    start: u32,
-    end: u32,
-    cylinder: u32,
-}
-
 /// The largest disk that a geometry can express, in sectors.
 const LARGEST_GEOMETRY: u32 = 65535 * 16 * 255;
 
@@ -80,55 +72,26 @@ const TRACKS_OF_255: u32 = 65535 * 16 * 63 + 1;
 /// 1024 tracks of 17 sectors. With tracks of 17 a disk has one head for each such slice, but at least 4.
 const SLICE: u32 = 1024 * 17;
 
-/// The bands of disks of `heads` slices and a part of the next: up to one track more, 31 sectors a track
-/// and 16 heads, because the 1024 cylinders that so many heads would need are one too many; from there on
-/// 17 sectors a track and one head more.
-const fn tracks_of_17(heads: u32) -> [Band; 2] {
-    let start = heads * SLICE;
-    [
-        Band {
-            start,
-            end: start + 17,
-            cylinder: 31 * 16,
-        },
-        Band {
-            start: start + 17,
-            end: start + SLICE,
-            cylinder: 17 * (heads + 1),
-        },
-    ]
-}
-
-/// From 0 to [`LARGEST_GEOMETRY`] without a gap: four heads; then the two of [`tracks_of_17`] for 4 to 15
-/// slices; then 31, 63 and 255 sectors a track with 16 heads.
-const BANDS: [Band; 28] = {
-    let mut bands = [Band {
-        start: 0,
-        end: 4 * SLICE,
-        cylinder: 17 * 4,
-    }; 28];
+/// Where a range of disks begins, in sectors, and the cylinder of their geometry; from 0 to
+/// [`LARGEST_GEOMETRY`] without a gap, and what is behind.
+///
+/// Up to four slices there are four heads. From each following slice on, up to the 16th, a disk of up to
+/// one track more has 31 sectors a track and 16 heads, because the 1024 cylinders that so many heads would
+/// need are one too many; from there on it has 17 sectors a track and one head more. Then there are 31, 63
+/// and 255 sectors a track with 16 heads.
+const BANDS: [(u32, u32); 29] = {
+    let mut bands = [(0, 17 * 4); 29];
     let mut heads = 4;
     while heads < 16 {
-        let [first, rest] = tracks_of_17(heads);
-        bands[2 * heads as usize - 7] = first;
-        bands[2 * heads as usize - 6] = rest;
+        let first = 2 * heads as usize - 7;
+        bands[first] = (heads * SLICE, 31 * 16);
+        bands[first + 1] = (heads * SLICE + 17, 17 * (heads + 1));
         heads += 1;
     }
-    bands[25] = Band {
-        start: 16 * SLICE,
-        end: TRACKS_OF_63,
-        cylinder: 31 * 16,
-    };
-    bands[26] = Band {
-        start: TRACKS_OF_63,
-        end: TRACKS_OF_255,
-        cylinder: 63 * 16,
-    };
-    bands[27] = Band {
-        start: TRACKS_OF_255,
-        end: LARGEST_GEOMETRY + 1,
-        cylinder: 255 * 16,
-    };
+    bands[25] = (16 * SLICE, 31 * 16);
+    bands[26] = (TRACKS_OF_63, 63 * 16);
+    bands[27] = (TRACKS_OF_255, 255 * 16);
+    bands[28] = (LARGEST_GEOMETRY + 1, 0);
     bands
 };
 
@@ -140,10 +103,10 @@ fn grown(asked: u32) -> u32 {
     let slices = (asked / SLICE).min(16) as usize;
     let larger = usize::from(asked >= TRACKS_OF_63) + usize::from(asked >= TRACKS_OF_255);
     let first = (2 * slices).saturating_sub(7) + larger;
-    for band in &BANDS[first..] {
-        let disk = asked.next_multiple_of(band.cylinder).max(band.start);
-        if disk < band.end {
-            let covered = disk - disk % band.cylinder;
+    for [(start, cylinder), (end, _)] in BANDS[first..].array_windows() {
+        let disk = asked.next_multiple_of(*cylinder).max(*start);
+        if disk < *end {
+            let covered = disk - disk % cylinder;
             return if covered == LARGEST_GEOMETRY {
                 asked
             } else {
@@ -188,23 +151,15 @@ mod tests {
 
     #[test]
     fn the_bands_are_the_specifications() {
-        assert_eq!(BANDS[0].start, 0);
-        assert_eq!(BANDS[27].end, LARGEST_GEOMETRY + 1);
-        for [band, next] in BANDS.array_windows() {
-            assert_eq!(band.end, next.start);
-        }
-        for Band {
-            start,
-            end,
-            cylinder,
-        } in BANDS
-        {
+        for [(start, cylinder), (end, _)] in BANDS.array_windows() {
+            let (start, end) = (*start, *end);
             let inside =
                 (start..end.min(start + 5000)).chain(end.saturating_sub(5000).max(start)..end);
             for sectors in inside {
                 assert_eq!(covered(sectors), sectors - sectors % cylinder, "{sectors}");
             }
         }
+        assert_eq!((BANDS[0].0, BANDS[28].0), (0, LARGEST_GEOMETRY + 1));
     }
 
     /// All sizes around the bands' ends, many of the small ones, and some elsewhere.
@@ -212,8 +167,8 @@ mod tests {
     fn growth_is_that_of_trying() {
         let everywhere = (0..=LARGEST_GEOMETRY).step_by(99_991);
         let low = (0..TRACKS_OF_63 + 2000).step_by(7);
-        let around = BANDS.into_iter().flat_map(|band| {
-            band.end.saturating_sub(1200)..(band.end + 1200).min(LARGEST_GEOMETRY + 1)
+        let around = BANDS.into_iter().flat_map(|(start, _)| {
+            start.saturating_sub(1200)..(start + 1200).min(LARGEST_GEOMETRY + 1)
         });
         for asked in everywhere.chain(low).chain(around) {
             assert_eq!(grown(asked), tried(asked), "{asked}");

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use types::{AllocationSummary, Facts, ScanErrorKind};
 
-use crate::data::{Data, entries};
+use crate::data::{Data, big_endian as field, entries};
 use sparse::Bytes;
 use types::ScanErrorKind::{Corrupt, NotThisFormat, Unsupported};
 
@@ -32,10 +32,7 @@ const LARGEST_DISK: u64 = (2040 << 30) / 512;
 /// The BAT's entry of a block that has no place.
 const NOWHERE: u32 = u32::MAX;
 
-/// The right answer of a scan of the image, counting units of `unit` bytes when given.
-///
-/// # Errors
-/// The kind of error that the scan must end with.
+/// See [`scanners::scan`](crate::scanners::scan).
 pub(crate) fn scan(
     image: &(impl Bytes + ?Sized),
     unit: Option<NonZeroU64>,
@@ -185,11 +182,4 @@ fn has_right_checksum(bytes: &[u8], field_at: Range<usize>) -> bool {
     };
     let others = sum(&bytes[..field_at.start]) + sum(&bytes[field_at.end..]);
     u64::from(others) + field(bytes, field_at) == u64::from(u32::MAX)
-}
-
-/// The number in a field of at most eight bytes.
-fn field(bytes: &[u8], at: Range<usize>) -> u64 {
-    bytes[at]
-        .iter()
-        .fold(0, |number, &byte| number << 8 | u64::from(byte))
 }

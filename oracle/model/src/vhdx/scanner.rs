@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use types::{AllocationSummary, Facts, ScanErrorKind};
 
-use crate::data::{Data, entries};
+use crate::data::{Data, entries, little_endian as field};
 use sparse::Bytes;
 use sparse::crc32c::Crc32c;
 use types::ScanErrorKind::{Corrupt, NotThisFormat, Unsupported};
@@ -29,24 +29,21 @@ const MOST_ENTRIES: u64 = 2047;
 /// the regions, as far as they are not empty. More, which no known writer makes, it does not support.
 const MOST_PLACES: usize = 32;
 
-const BAT: [u8; 16] = guid("2DC27766-F623-4200-9D64-115E9BFD4A08");
-const METADATA: [u8; 16] = guid("8B7CA206-4790-4B9A-B8FE-575F050F886E");
+const BAT: [u8; 16] = guid(0x2dc2_7766, 0xf623, 0x4200, 0x9d64_115e_9bfd_4a08);
+const METADATA: [u8; 16] = guid(0x8b7c_a206, 0x4790, 0x4b9a, 0xb8fe_575f_050f_886e);
 
 /// The metadata items that no file is without, and their lengths: file parameters, virtual disk size,
 /// logical sector size, physical sector size, virtual disk id (MS-VHDX 2.6.2).
 const ITEMS: [([u8; 16], u64); 5] = [
-    (guid("CAA16737-FA36-4D43-B3B6-33F0AA44E76B"), 8),
-    (guid("2FA54224-CD1B-4876-B211-5DBED83BF4B8"), 8),
-    (guid("8141BF1D-A96F-4709-BA47-F233A8FAAB5F"), 4),
-    (guid("CDA348C7-445D-4471-9CC9-E9885251C556"), 4),
-    (guid("BECA12AB-B2E6-4523-93EF-C309E000C746"), 16),
+    (guid(0xcaa1_6737, 0xfa36, 0x4d43, 0xb3b6_33f0_aa44_e76b), 8),
+    (guid(0x2fa5_4224, 0xcd1b, 0x4876, 0xb211_5dbe_d83b_f4b8), 8),
+    (guid(0x8141_bf1d, 0xa96f, 0x4709, 0xba47_f233_a8fa_ab5f), 4),
+    (guid(0xcda3_48c7, 0x445d, 0x4471, 0x9cc9_e988_5251_c556), 4),
+    (guid(0xbeca_12ab, 0xb2e6, 0x4523, 0x93ef_c309_e000_c746), 16),
 ];
-const PARENT_LOCATOR: [u8; 16] = guid("A8D35F2D-B30B-454D-ABF7-D3D84834AB0C");
+const PARENT_LOCATOR: [u8; 16] = guid(0xa8d3_5f2d, 0xb30b, 0x454d, 0xabf7_d3d8_4834_ab0c);
 
-/// The right answer of a scan of the image, counting units of `unit` bytes when given.
-///
-/// # Errors
-/// The kind of error that the scan must end with.
+/// See [`scanners::scan`](crate::scanners::scan).
 pub(crate) fn scan(
     image: &(impl Bytes + ?Sized),
     unit: Option<NonZeroU64>,
@@ -309,36 +306,11 @@ fn has_right_checksum(
     u64::from(crc.finish()) == field(&start, 4..8)
 }
 
-/// The number in a field of at most eight bytes.
-fn field(bytes: &[u8], at: Range<usize>) -> u64 {
-    bytes[at]
-        .iter()
-        .rev()
-        .fold(0, |number, &byte| number << 8 | u64::from(byte))
-}
-
-/// A GUID as it lies in a file: the bytes of its first three groups in reverse (MS-DTYP 2.3.4.2).
-const fn guid(text: &str) -> [u8; 16] {
-    /// The byte whose two digits are the `n`-th pair in the text lies here.
-    const PLACES: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
-    let text = text.as_bytes();
-    let mut guid = [0; 16];
-    let (mut at, mut pair) = (0, 0);
-    while pair < PLACES.len() {
-        if text[at] == b'-' {
-            at += 1;
-        }
-        guid[PLACES[pair]] = hex_digit(text[at]) << 4 | hex_digit(text[at + 1]);
-        at += 2;
-        pair += 1;
-    }
-    guid
-}
-
-const fn hex_digit(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'A'..=b'F' => digit - b'A' + 10,
-        _ => panic!("a hexadecimal digit"),
-    }
+/// A GUID as it lies in a file: the first three of its groups in reverse (MS-DTYP 2.3.4.2), the other two
+/// as they are written.
+const fn guid(first: u32, second: u16, third: u16, rest: u64) -> [u8; 16] {
+    let start = (first.swap_bytes() as u64) << 32
+        | (second.swap_bytes() as u64) << 16
+        | third.swap_bytes() as u64;
+    ((start as u128) << 64 | rest as u128).to_be_bytes()
 }

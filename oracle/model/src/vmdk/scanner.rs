@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 
 use types::{AllocationSummary, Facts};
 
-use crate::data::{Data, Tables, entries};
+use crate::data::{Data, Tables, entries, little_endian as field};
 use sparse::Bytes;
 use types::ScanErrorKind::{self, Corrupt, NotThisFormat, Unsupported};
 
@@ -17,14 +17,11 @@ const SECTOR: u64 = 512;
 const GRAINS_A_TABLE: u64 = 512;
 const TABLE: u64 = 4 * GRAINS_A_TABLE;
 /// The flag "an entry of 1 is a grain of zeros".
-const ZEROED_GRAINS: u32 = 1 << 2;
+const ZEROED_GRAINS: u64 = 1 << 2;
 /// The place of a directory that only the footer knows.
 const IN_FOOTER: u64 = u64::MAX;
 
-/// The right answer of a scan of the image, counting units of `unit` bytes when given.
-///
-/// # Errors
-/// The kind of error that the scan must end with.
+/// See [`scanners::scan`](crate::scanners::scan).
 pub(crate) fn scan(
     image: &(impl Bytes + ?Sized),
     unit: Option<NonZeroU64>,
@@ -43,12 +40,12 @@ pub(crate) fn scan(
 pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
     let header = header(image)?;
     let in_bytes = |sectors: u64| u128::from(sectors) * u128::from(SECTOR);
-    let start = in_bytes(header.u64(28));
-    let end = start + in_bytes(header.u64(36));
+    let start = in_bytes(field(&header, 28..36));
+    let end = start + in_bytes(field(&header, 36..44));
     Ok(Facts {
-        virtual_size: header.u64(12).saturating_mul(SECTOR),
-        unit: header.u64(20).checked_mul(SECTOR),
-        is_compressed: Some(header.u32(8) >> 16 & 1 == 1),
+        virtual_size: field(&header, 12..20).saturating_mul(SECTOR),
+        unit: field(&header, 20..28).checked_mul(SECTOR),
+        is_compressed: Some(field(&header, 8..12) >> 16 & 1 == 1),
         named: match (u64::try_from(start), u64::try_from(end)) {
             (Ok(start), Ok(end)) if start > 0 && start < end => Some(start..end),
             _ => None,
@@ -57,52 +54,42 @@ pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKin
     })
 }
 
-/// The fields of a header, or of the marker before and behind a footer: a sector.
-struct Sector([u8; 512]);
+/// A header, or a marker before or behind a footer.
+type Sector = [u8; 512];
 
-impl Sector {
-    fn u32(&self, at: usize) -> u32 {
-        u32::from_le_bytes(std::array::from_fn(|nth| self.0[at + nth]))
-    }
-
-    fn u64(&self, at: usize) -> u64 {
-        u64::from_le_bytes(std::array::from_fn(|nth| self.0[at + nth]))
-    }
-
-    /// Whether it is a marker of that type. A marker has a value, a size, which is 0 because a grain
-    /// would follow otherwise, and a type.
-    fn is_marker(&self, kind: u32) -> bool {
-        (self.u32(8), self.u32(12)) == (0, kind)
-    }
+/// Whether it is a marker of that type. A marker has a value, a size, which is 0 because a grain would follow
+/// otherwise, and a type.
+fn is_marker(sector: &Sector, kind: u64) -> bool {
+    (field(sector, 8..12), field(sector, 12..16)) == (0, kind)
 }
 
 /// The header that counts: the one in the footer, if the one at the file's start names it.
 fn header(image: &(impl Bytes + ?Sized)) -> Result<Sector, ScanErrorKind> {
-    let sector_at = |offset| Sector(image.array(offset));
+    let sector_at = |offset| image.array::<512>(offset);
     let first = sector_at(0);
-    if first.0.starts_with(b"# Disk DescriptorFile") || first.0.starts_with(b"COWD") {
+    if first.starts_with(b"# Disk DescriptorFile") || first.starts_with(b"COWD") {
         return Err(Unsupported);
     }
-    if !first.0.starts_with(b"KDMV") {
+    if !first.starts_with(b"KDMV") {
         return Err(NotThisFormat);
     }
     if !image.contains(0, SECTOR) {
         return Err(Corrupt);
     }
-    let (capacity, descriptor) = (first.u64(12), first.u64(28));
+    let (capacity, descriptor) = (field(&first, 12..20), field(&first, 28..36));
     if capacity == 0 && descriptor != 0 {
         return Err(Unsupported);
     }
-    if first.u64(56) != IN_FOOTER {
+    if field(&first, 56..64) != IN_FOOTER {
         return Ok(first);
     }
     let before = image.length().checked_sub(3 * SECTOR).ok_or(Corrupt)?;
     let [marker, footer, end] = [0, 1, 2].map(|nth| sector_at(before + nth * SECTOR));
-    let is_footer = marker.is_marker(3)
-        && footer.0.starts_with(b"KDMV")
-        && footer.u64(56) != IN_FOOTER
-        && end.is_marker(0)
-        && end.u64(0) == 0;
+    let is_footer = is_marker(&marker, 3)
+        && footer.starts_with(b"KDMV")
+        && field(&footer, 56..64) != IN_FOOTER
+        && is_marker(&end, 0)
+        && field(&end, 0..8) == 0;
     if is_footer { Ok(footer) } else { Err(Corrupt) }
 }
 
@@ -117,20 +104,24 @@ struct Extent {
 impl Extent {
     /// The extent that `header` describes, in a file of `file` bytes.
     fn of(header: &Sector, file: u64) -> Result<Self, ScanErrorKind> {
-        let (version, grain, grains_a_table) = (header.u32(4), header.u64(20), header.u32(44));
+        let (version, grain, grains_a_table) = (
+            field(header, 4..8),
+            field(header, 20..28),
+            field(header, 44..48),
+        );
         let known = matches!(version, 1..=3)
             && matches!(grain, 1 | 2 | 4 | 8 | 16 | 32 | 64 | 128)
-            && u64::from(grains_a_table) == GRAINS_A_TABLE;
+            && grains_a_table == GRAINS_A_TABLE;
         if !known {
             return Err(Unsupported);
         }
-        let in_bytes = |at| u128::from(header.u64(at)) * u128::from(SECTOR);
+        let in_bytes = |at| u128::from(field(header, at..at + 8)) * u128::from(SECTOR);
         let (size, directory, overhead) = (in_bytes(12), in_bytes(56), in_bytes(64));
         let extent = Self {
             size: u64::try_from(size).map_err(|_| Corrupt)?,
             grain: grain * SECTOR,
             directory: u64::try_from(directory).map_err(|_| Corrupt)?,
-            has_zeroed_grains: header.u32(8) & ZEROED_GRAINS != 0,
+            has_zeroed_grains: field(header, 8..12) & ZEROED_GRAINS != 0,
         };
         let directory_end = directory + u128::from(extent.tables()) * 4;
         let is_sound = size < 1 << 63

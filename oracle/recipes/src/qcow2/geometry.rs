@@ -1,8 +1,7 @@
-//! The geometry of a recipe's qcow2 image, decoded from its [knobs].
+//! The geometry of a qcow2 image, decoded from its knobs.
 
-use super::header::Oddity;
-use super::knobs;
-use crate::recipe::Recipe;
+use crate::choices::{choices, choose};
+use crate::layout::geometry;
 
 /// Cluster size logarithms, the usual one first.
 pub const CLUSTER_BITS: [u32; 13] = [16, 9, 12, 10, 11, 13, 14, 15, 17, 18, 19, 20, 21];
@@ -16,81 +15,8 @@ pub const USUAL_HEADER_LENGTH: u32 = 112;
 /// The least cluster size logarithm that extended L2 entries may have: a subcluster is a sector.
 pub const LEAST_BITS_OF_EXTENDED_L2: u32 = 14;
 
-/// What an image is like.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Geometry {
-    /// 2 or 3.
-    pub version: u32,
-    /// The cluster size's logarithm: 9 to 21.
-    pub cluster_bits: u32,
-    /// The refcount width's logarithm, in bits: 0 to 6.
-    pub refcount_order: u32,
-    /// L2 entries of 16 bytes.
-    pub extended_l2: bool,
-    /// Guest data is in another file.
-    pub external_data: bool,
-    /// That file can be read as a raw image.
-    pub raw_external_data: bool,
-    /// Compressed clusters are zstd's, not deflated.
-    pub zstd: bool,
-    /// Incompatible feature bit 0.
-    pub dirty: bool,
-    /// Incompatible feature bit 1.
-    pub corrupt: bool,
-    /// How guest data is encrypted.
-    pub encryption: Encryption,
-    /// The header's length in bytes: 72, or 104 to 512 by eights.
-    pub header_length: u32,
-    /// The extensions behind the header.
-    pub extensions: Extensions,
-    /// How long the backing file's name is to be in bytes, 0 for none; less when there is no room.
-    pub backing_name: u64,
-    /// The name ends with the first cluster; else it follows the extensions.
-    pub backing_name_last: bool,
-    /// What comes after the header in the file, in order.
-    pub order: [Part; 4],
-    /// Each L2 table is followed by its data.
-    pub interleaved: bool,
-    /// The L2 tables lie in falling order of what they map.
-    pub l2_reversed: bool,
-    /// The data lies in falling order of where it belongs.
-    pub data_reversed: bool,
-    /// How many clusters are left free before the parts of [`gap_before`](Self::gap_before).
-    pub gap: u64,
-    /// The parts that the gap is before: bit n for the nth of [`order`](Self::order).
-    pub gap_before: u8,
-    /// How many clusters are left free after each data cluster.
-    pub data_gap: u64,
-    /// How many snapshots there are: 0 to 3; none with external data, where QEMU has none.
-    pub snapshots: u64,
-    /// The snapshots hold what the disk holds; else they are empty.
-    pub snapshots_share: bool,
-    /// How long the L1 table is.
-    pub l1_length: L1Length,
-    /// How the file ends.
-    pub end: FileEnd,
-    /// How many sectors of 512 bytes compressed clusters have, less 1, modulo those of a cluster.
-    pub compressed_sectors: u64,
-    /// How many bytes into its cluster compressed data begins, and how far apart it lies when it
-    /// shares one.
-    pub compressed_step: u64,
-    /// How many clusters more than needed the refcount table has: 0 to 3.
-    pub refcount_spare: u64,
-    /// Compatible feature bits; bit 0 is lazy refcounts.
-    pub compatible: u64,
-    /// Autoclear feature bits but for bit 1, which is [`raw_external_data`](Self::raw_external_data).
-    pub autoclear: u64,
-    /// What is odd about the header.
-    pub oddity: Oddity,
-    /// A number that some oddities take.
-    pub oddity_argument: u8,
-    /// Reserved bits that are set in L1 entries.
-    pub l1_reserved: u64,
-    /// Entries of the L1 table past the disk's end name nonsense.
-    pub l1_nonsense: bool,
-    /// The disk's size is any number of bytes, and not of whole sectors of 512.
-    pub any_size: bool,
-}
+/// How many entries 32 MiB of L1 table have.
+pub(super) const LIMIT_OF_L1: u64 = (32 << 20) / 8;
 
 /// How guest data is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,21 +27,6 @@ pub enum Encryption {
     Luks,
     /// By AES, the first way.
     Aes,
-}
-
-/// The extensions behind the header. Those that there is no room for are left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Extensions {
-    /// The backing file's format.
-    pub backing_format: bool,
-    /// Names of features.
-    pub feature_names: bool,
-    /// One that nobody knows, of so many bytes.
-    pub unknown: Option<u64>,
-    /// Another that nobody knows, of no bytes.
-    pub unknown_empty: bool,
-    /// Whether an end marker follows.
-    pub end_marker: bool,
 }
 
 /// A part of the file.
@@ -151,93 +62,217 @@ pub enum FileEnd {
     Grown(u64),
 }
 
-impl Geometry {
-    /// Decodes a recipe's geometry.
-    #[must_use]
-    pub fn decode(recipe: &Recipe) -> Self {
-        let bytes = recipe.bytes();
-        let knob = |at| bytes.u8(at);
-        let has = |at, bit: u8| knob(at) >> bit & 1 != 0;
-        let v3 = knob(knobs::VERSION).is_multiple_of(2);
-        let cluster_bits =
-            CLUSTER_BITS[usize::from(knob(knobs::CLUSTER_SIZE)) % CLUSTER_BITS.len()];
-        let external_data = v3 && has(knobs::FEATURES, 1);
-        let zstd = v3 && has(knobs::FEATURES, 3);
-        let oddity = Oddity::decode(knob(knobs::ODDITY), v3, cluster_bits, external_data);
-        Self {
-            version: if v3 { 3 } else { 2 },
-            cluster_bits,
-            refcount_order: if v3 {
-                REFCOUNT_ORDERS[usize::from(knob(knobs::REFCOUNT_WIDTH)) % REFCOUNT_ORDERS.len()]
-            } else {
-                4
-            },
-            extended_l2: v3 && has(knobs::FEATURES, 0) && cluster_bits >= LEAST_BITS_OF_EXTENDED_L2,
-            external_data,
-            raw_external_data: external_data && has(knobs::FEATURES, 2),
-            zstd,
-            dirty: v3 && has(knobs::FEATURES, 4),
-            corrupt: v3 && has(knobs::FEATURES, 5),
-            encryption: match knob(knobs::ENCRYPTION) % 8 {
-                6 => Encryption::Luks,
-                7 => Encryption::Aes,
-                _ => Encryption::None,
-            },
-            header_length: match (v3, knob(knobs::HEADER_LENGTH) % 64) {
-                (false, _) => 72,
-                // Else what is odd may be the compression type, which such a header has not.
-                (_, 1) if !zstd && oddity == Oddity::None => 104,
-                (_, nth @ 2..=51) => USUAL_HEADER_LENGTH + 8 * (u32::from(nth) - 1),
-                _ => USUAL_HEADER_LENGTH,
-            },
-            extensions: Extensions {
-                backing_format: has(knobs::EXTENSIONS, 0),
-                feature_names: has(knobs::EXTENSIONS, 1),
-                unknown: has(knobs::EXTENSIONS, 2).then_some(knob(knobs::UNKNOWN_LENGTH).into()),
-                unknown_empty: has(knobs::EXTENSIONS, 3),
-                end_marker: !has(knobs::EXTENSIONS, 4),
-            },
-            backing_name: u64::from(bytes.u16(knobs::BACKING_NAME)) % 1024,
-            backing_name_last: has(knobs::BACKING_NAME_LAST, 0),
-            order: order(knob(knobs::ORDER)),
-            interleaved: has(knobs::TURNED, 0),
-            l2_reversed: has(knobs::TURNED, 1),
-            data_reversed: has(knobs::TURNED, 2),
-            gap: floating(knob(knobs::GAP)),
-            gap_before: knob(knobs::GAP_BEFORE) & 15,
-            data_gap: floating(knob(knobs::DATA_GAP) & 0x7f),
-            snapshots: if external_data {
-                0
-            } else {
-                u64::from(knob(knobs::SNAPSHOTS) & 3)
-            },
-            snapshots_share: has(knobs::SNAPSHOTS, 2),
-            l1_length: match knob(knobs::L1_LENGTH) % 8 {
-                1 => L1Length::More(1),
-                2 => L1Length::More(knob(knobs::L1_ARGUMENT).into()),
-                3 => L1Length::WholeClusters(0),
-                4 => L1Length::WholeClusters(knob(knobs::L1_ARGUMENT).into()),
-                5 => L1Length::Limit(u64::from(knob(knobs::L1_ARGUMENT)) % 3),
-                _ => L1Length::More(0),
-            },
-            end: match bytes.u16(knobs::FILE_END) {
-                cut @ 0..0x8000 => FileEnd::Cut(cut.into()),
-                grown => FileEnd::Grown(u64::from(grown) - 0x8000),
-            },
-            compressed_sectors: knob(knobs::COMPRESSED_SECTORS).into(),
-            compressed_step: knob(knobs::COMPRESSED_STEP).into(),
-            refcount_spare: u64::from(knob(knobs::REFCOUNT_SPARE) & 3),
-            compatible: u64::from(knob(knobs::COMPATIBLE)),
-            autoclear: u64::from(knob(knobs::AUTOCLEAR)) & !2,
-            oddity,
-            oddity_argument: knob(knobs::ODDITY_ARGUMENT),
-            l1_reserved: u64::from(knob(knobs::L1_RESERVED_LOW))
-                | u64::from(knob(knobs::L1_RESERVED_HIGH) & 0x7f) << 56,
-            l1_nonsense: knob(knobs::L1_NONSENSE) >= 0xe0,
-            any_size: knob(knobs::ANY_SIZE) >= 0xe0,
-        }
+choices! {
+    /// What is odd about a header. Most are refused; some are the last legal value.
+    pub enum Oddity {
+        /// Nothing.
+        None,
+        /// An unknown incompatible feature.
+        UnknownFeature,
+        /// A version that is not 2 or 3.
+        Version,
+        /// An unknown encryption.
+        Encryption,
+        /// An unknown compression type.
+        CompressionType,
+        /// Clusters of less than 512 bytes.
+        ClustersTooSmall,
+        /// Clusters of more than 2 MiB.
+        ClustersTooLarge,
+        /// As many snapshots as may be. Legal.
+        MostSnapshots,
+        /// One more.
+        TooManySnapshots,
+        /// No refcount table.
+        NoRefcountTable,
+        /// A refcount table of 8 MiB. Legal.
+        LargestRefcountTable,
+        /// A cluster more.
+        RefcountTableTooLarge,
+        /// An L1 table not at a cluster.
+        L1Unaligned,
+        /// A refcount table not at a cluster.
+        RefcountTableUnaligned,
+        /// A snapshot table not at a cluster.
+        SnapshotsUnaligned,
+        /// Refcounts of more than 64 bits.
+        RefcountsTooWide,
+        /// A header of less than 104 bytes.
+        HeaderTooShort,
+        /// A header's length that is no multiple of 8. The specification forbids it; QEMU takes it, and so must
+        /// scanners.
+        HeaderUnaligned,
+        /// A header of exactly a cluster. Legal.
+        HeaderOfACluster,
+        /// A header of more than a cluster.
+        HeaderTooLong,
+        /// A backing file's name of more than 1023 bytes, or than there is room.
+        BackingNameTooLong,
+        /// A backing file's name past the first cluster.
+        BackingNamePastCluster,
+        /// An empty name at the first cluster's end. Legal.
+        BackingNameAtEnd,
+        /// A name that reaches over the first cluster's end.
+        BackingNameOverEnd,
+        /// The feature bit of compression types, and the type that needs none.
+        CompressionBitAlone,
+        /// A compression type without its feature bit.
+        CompressionTypeAlone,
+        /// Extended L2 entries with clusters of less than 16 KiB.
+        ExtendedL2TooSmall,
+        /// The external data file is raw, but there is none.
+        RawWithoutExternal,
+        /// An L1 table of one entry less than needed.
+        L1TooShort,
+        /// An L1 table of one entry more than 32 MiB.
+        L1TooLong,
+        /// A refcount table that ends at 2^63.
+        RefcountTableFar,
+        /// A refcount table that ends a cluster before 2^63. Legal.
+        RefcountTableAlmostFar,
+        /// A snapshot table at 2^63.
+        SnapshotsFar,
+        /// A snapshot table a cluster before 2^63. Legal.
+        SnapshotsAlmostFar,
+        /// Another magic number.
+        Magic,
     }
+}
 
+impl Oddity {
+    /// The oddity of a byte, 0 to 127 for none. None when the image has no such field, or it is not odd
+    /// there.
+    fn decode(byte: u8, version: u32, cluster_bits: u32, external_data: bool) -> Self {
+        let Some(nth) = byte.checked_sub(128) else {
+            return Self::None;
+        };
+        let oddity = Self::choose(1 + usize::from(nth) % (Self::ALL.len() - 1));
+        let v3 = version > 2;
+        let fits = match oddity {
+            Self::UnknownFeature
+            | Self::CompressionType
+            | Self::RefcountsTooWide
+            | Self::HeaderTooShort
+            | Self::HeaderUnaligned
+            | Self::HeaderOfACluster
+            | Self::HeaderTooLong
+            | Self::CompressionBitAlone
+            | Self::CompressionTypeAlone => v3,
+            Self::ExtendedL2TooSmall => v3 && cluster_bits < LEAST_BITS_OF_EXTENDED_L2,
+            Self::RawWithoutExternal => v3 && !external_data,
+            _ => true,
+        };
+        if fits { oddity } else { Self::None }
+    }
+}
+
+geometry! {
+    /// What a qcow2 image is like. Knobs marked ³ mean nothing in version 2.
+    (bytes, byte)
+
+    24, CLUSTER_SIZE: "cluster size, the logarithm: one of [`CLUSTER_BITS`]"
+        => cluster_bits: u32 = choose(&CLUSTER_BITS, byte);
+    25, VERSION: "version, mod 2: 0 version 3, 1 version 2"
+        => version: u32 = 3 - u32::from(byte & 1);
+    26, REFCOUNT_WIDTH: "refcount width in bits, the logarithm ³: one of [`REFCOUNT_ORDERS`]"
+        => refcount_order: u32 = if version > 2 { choose(&REFCOUNT_ORDERS, byte) } else { 4 };
+    27, FEATURES: "features ³: bit 0 extended L2 (from clusters of 16 KiB on), 1 external data, 2 that is raw, 3 zstd, 4 dirty, 5 corrupt"
+        => extended_l2: bool =
+            version > 2 && byte & 1 != 0 && cluster_bits >= LEAST_BITS_OF_EXTENDED_L2
+        => external_data: bool = version > 2 && byte & 2 != 0
+        => raw_external_data: bool = external_data && byte & 4 != 0
+        => zstd: bool = version > 2 && byte & 8 != 0
+        => dirty: bool = version > 2 && byte & 16 != 0
+        => corrupt: bool = version > 2 && byte & 32 != 0;
+    28, ENCRYPTION: "encryption, mod 8: 6 LUKS, 7 AES, else none"
+        => encryption: Encryption = match byte % 8 {
+            6 => Encryption::Luks,
+            7 => Encryption::Aes,
+            _ => Encryption::None,
+        };
+    29, HEADER_LENGTH: "header length ³, mod 64: 1 is 104 (without zstd or oddity), n from 2 to 51 is 104 + 8n, else 112"
+        => header_length: u32 = {
+            let odd = bytes.u8(knobs::ODDITY);
+            let is_odd =
+                Oddity::decode(odd, version, cluster_bits, external_data) != Oddity::None;
+            match byte % 64 {
+                _ if version == 2 => 72,
+                // Else what is odd may be the compression type, which such a header has not.
+                1 if !zstd && !is_odd => 104,
+                nth @ 2..=51 => USUAL_HEADER_LENGTH + 8 * (u32::from(nth) - 1),
+                _ => USUAL_HEADER_LENGTH,
+            }
+        };
+    30, EXTENSIONS: "extensions, as far as there is room: bit 0 backing format, 1 feature names, 2 an unknown one, 3 another, empty, 4 no end marker"
+        => backing_format: bool = byte & 1 != 0
+        => feature_names: bool = byte & 2 != 0
+        => unknown_extension: Option<u64> =
+            (byte & 4 != 0).then_some(bytes.u8(knobs::UNKNOWN_LENGTH).into())
+        => empty_extension: bool = byte & 8 != 0
+        => end_marker: bool = byte & 16 == 0;
+    31, UNKNOWN_LENGTH: "the unknown extension's length in bytes";
+    32..=33, BACKING_NAME: "the backing file name's length in bytes, mod 1024, less when there is no room; 0 for none"
+        => backing_name: u64 = u64::from(bytes.u16(knobs::BACKING_NAME)) % 1024;
+    34, BACKING_NAME_LAST: "bit 0: the name ends with the first cluster; else it follows the extensions"
+        => backing_name_last: bool = byte & 1 != 0;
+    35, ORDER: "order of the parts in the file, mod 24; 0 refcounts, L1, L2, data"
+        => order: [Part; 4] = order_of(byte);
+    36, TURNED: "bit 0 data behind its L2 table, 1 L2 tables reversed, 2 data reversed"
+        => interleaved: bool = byte & 1 != 0
+        => l2_reversed: bool = byte & 2 != 0
+        => data_reversed: bool = byte & 4 != 0;
+    37, GAP: "the gap in clusters: bits 0–3 shifted up by bits 4–7"
+        => gap: u64 = floating(byte);
+    38, GAP_BEFORE: "bits 0–3: which of the parts in order the gap is before"
+        => gap_before: u8 = byte & 15;
+    39, DATA_GAP: "the gap after each data cluster, in clusters: bits 0–3 shifted up by bits 4–6"
+        => data_gap: u64 = floating(byte & 0x7f);
+    40, SNAPSHOTS: "bits 0–1 snapshots (none with external data, where QEMU has none); bit 2 they hold what the disk holds, else nothing"
+        => snapshots: u64 = if external_data { 0 } else { (byte & 3).into() }
+        => snapshots_share: bool = byte & 4 != 0;
+    41, L1_LENGTH: "L1 length, mod 8: 1 one entry more than needed, 2 byte 42 more, 3 whole clusters, 4 byte 42 clusters more, 5 the limit less byte 42 mod 3, else as needed"
+        => l1_length: L1Length = {
+            let argument = u64::from(bytes.u8(knobs::L1_ARGUMENT));
+            match byte % 8 {
+                1 => L1Length::More(1),
+                2 => L1Length::More(argument),
+                3 => L1Length::WholeClusters(0),
+                4 => L1Length::WholeClusters(argument),
+                5 => L1Length::Limit(argument % 3),
+                _ => L1Length::More(0),
+            }
+        };
+    42, L1_ARGUMENT: "the argument of the L1 length";
+    43..=44, FILE_END: "bit 15 clear: bytes cut off the last cluster if that is data, mod a cluster; set: bytes behind it"
+        => end: FileEnd = match bytes.u16(knobs::FILE_END) {
+            cut @ 0..0x8000 => FileEnd::Cut(cut.into()),
+            grown => FileEnd::Grown(u64::from(grown) - 0x8000),
+        };
+    45, COMPRESSED_SECTORS: "sectors of compressed data less 1, mod those of a cluster"
+        => compressed_sectors: u64 = byte.into();
+    46, COMPRESSED_STEP: "where in a cluster compressed data begins, in 256ths, and how far apart it lies in one that it shares"
+        => compressed_step: u64 = byte.into();
+    47, REFCOUNT_SPARE: "bits 0–1: clusters that the refcount table has more than needed"
+        => refcount_spare: u64 = (byte & 3).into();
+    48, COMPATIBLE: "compatible features ³; bit 0 is lazy refcounts"
+        => compatible: u64 = byte.into();
+    49, AUTOCLEAR: "autoclear features ³, without bit 1, which is that of raw external data"
+        => autoclear: u64 = u64::from(byte) & !2;
+    152, ODDITY: "what is odd about the header: from 128 on, one of [`Oddity`]"
+        => oddity: Oddity = Oddity::decode(byte, version, cluster_bits, external_data);
+    153, ODDITY_ARGUMENT: "the oddity's argument"
+        => oddity_argument: u64 = byte.into();
+    154, L1_RESERVED_LOW: "reserved bits 0–7 of L1 entries";
+    155, L1_RESERVED_HIGH: "reserved bits 56–62 of L1 entries, beside [`L1_RESERVED_LOW`](knobs::L1_RESERVED_LOW)"
+        => l1_reserved: u64 =
+            u64::from(bytes.u8(knobs::L1_RESERVED_LOW)) | u64::from(byte & 0x7f) << 56;
+    156, L1_NONSENSE: "from 0xe0 on: L1 entries past the disk's end name nonsense"
+        => l1_nonsense: bool = byte >= 0xe0;
+    157, ANY_SIZE: "from 0xe0 on: the size is of bytes, not of sectors of 512"
+        => any_size: bool = byte >= 0xe0;
+}
+
+impl Geometry {
     /// The size of a cluster in bytes.
     #[must_use]
     pub fn cluster(&self) -> u64 {
@@ -274,7 +309,7 @@ impl Geometry {
 }
 
 /// The `nth` order of the parts, modulo 24; the first is QEMU's.
-fn order(nth: u8) -> [Part; 4] {
+fn order_of(nth: u8) -> [Part; 4] {
     let mut left = [Part::Refcounts, Part::L1, Part::L2, Part::Data];
     let mut nth = usize::from(nth) % 24;
     for (at, orders_of_rest) in [(0, 6), (1, 2), (2, 1)] {

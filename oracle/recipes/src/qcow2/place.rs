@@ -1,10 +1,12 @@
 //! Where in the file the tables and the data are.
 
+use std::ops::Range;
+
 use super::geometry::{Encryption, FileEnd, Part};
 use super::plan::{L2Table, Plan};
 use super::refcounts::{Clusters, RefcountTable};
 use super::units::{COPIED, Place};
-use crate::writer::{Field, ImageWriter, Table};
+use crate::writer::{ImageWriter, Table, structure};
 
 /// From this byte on the file never has anything.
 const PAST_ALL_FILES: u64 = 1 << 46;
@@ -20,13 +22,8 @@ const OFFERED_TABLES: usize = 4;
 /// letter each, and padding.
 const SNAPSHOT_ENTRY: u64 = 64;
 
-const FIELDS_OF_SNAPSHOT: &[Field] = &[
-    Field::place("snapshot's L1 offset", 0, 8, 1),
-    Field::number("snapshot's L1 entries", 8, 4, 4 << 20),
-    Field::number("length of a snapshot's id", 12, 2, 1),
-    Field::number("length of a snapshot's name", 14, 2, 1),
-    Field::number("snapshot's extra data", 36, 4, 1024),
-];
+const L1_ENTRY: Table = Table::of("L1 entry", 8, 1);
+const L2_ENTRY: Table = Table::of("L2 entry", 8, 1);
 
 /// Where everything is, in bytes.
 #[derive(Debug)]
@@ -106,13 +103,7 @@ impl Placed {
     }
 
     fn place_tables(&mut self, plan: &mut Plan) {
-        let count = plan.tables.len();
-        for nth in 0..count {
-            let nth = if plan.geometry.l2_reversed {
-                count - 1 - nth
-            } else {
-                nth
-            };
+        for nth in in_order(0..plan.tables.len(), plan.geometry.l2_reversed) {
             let shares = plan.tables[nth].shares;
             plan.tables[nth].offset = self.clusters.take(1, 1 + shares) * plan.geometry.cluster();
             if plan.geometry.interleaved {
@@ -122,31 +113,18 @@ impl Placed {
     }
 
     fn place_all_data(&mut self, plan: &mut Plan) {
-        let count = plan.tables.len();
-        for nth in 0..count {
-            let nth = if plan.geometry.data_reversed {
-                count - 1 - nth
-            } else {
-                nth
-            };
+        for nth in in_order(0..plan.tables.len(), plan.geometry.data_reversed) {
             self.place_data_of(plan, nth);
         }
     }
 
     fn place_data_of(&mut self, plan: &mut Plan, table: usize) {
-        let L2Table {
-            clusters: (first, after_last),
-            shares,
-            ..
-        } = plan.tables[table];
-        let references = 1 + shares;
+        let references = 1 + plan.tables[table].shares;
         let cluster_size = plan.geometry.cluster();
-        for nth in first..after_last {
-            let nth = if plan.geometry.data_reversed {
-                after_last - 1 - (nth - first)
-            } else {
-                nth
-            };
+        for nth in in_order(
+            plan.tables[table].clusters.clone(),
+            plan.geometry.data_reversed,
+        ) {
             let index = plan.clusters[nth].index;
             let offset = match plan.clusters[nth].place {
                 Place::None => continue,
@@ -255,13 +233,8 @@ impl Placed {
             }
         }
         let near = plan.tables.first().map_or(0, |table| table.index & !7);
-        writer.offer_table(Table {
-            name: "L1 entry",
-            start: self.l1_offset + near * 8,
-            entries: (plan.l1_entries - near).min(OFFERED_ENTRIES),
-            width: 8,
-            scale: 1,
-        });
+        let entries = (plan.l1_entries - near).min(OFFERED_ENTRIES);
+        writer.offer_table(L1_ENTRY, self.l1_offset + near * 8, entries);
     }
 
     /// The snapshots' table, and their L1 tables: those of the disk, or empty ones.
@@ -270,18 +243,16 @@ impl Placed {
         for nth in 0..plan.geometry.snapshots {
             let at = self.snapshots_offset + nth * SNAPSHOT_ENTRY;
             let l1_offset = self.snapshot_l1_offset + nth * l1_bytes;
-            let mut entry = [0; SNAPSHOT_ENTRY as usize];
-            entry[..8].copy_from_slice(&l1_offset.to_be_bytes());
-            // At most 2^14.
-            entry[8..12].copy_from_slice(&plan.l1_needed.to_be_bytes()[4..]);
-            entry[13] = 1;
-            entry[15] = 1;
-            entry[39] = 16;
-            entry[48..56].copy_from_slice(&plan.size.to_be_bytes());
-            entry[56] = b'1' + nth as u8;
-            entry[57] = b's';
-            writer.bytes(at, &entry);
-            writer.offer_structure("snapshot", at, FIELDS_OF_SNAPSHOT);
+            structure!(writer, at => fields;
+                0: u64 "snapshot's L1 offset" = l1_offset, place 1;
+                8: u32 "snapshot's L1 entries" = plan.l1_needed, number 4 << 20;
+                12: u16 "length of a snapshot's id" = 1_u16, number 1;
+                14: u16 "length of a snapshot's name" = 1_u16, number 1;
+                36: u32 "snapshot's extra data" = 16_u32, number 1024;
+            );
+            writer.number(at + 48, 8, plan.size);
+            writer.bytes(at + 56, &[b'1' + nth as u8, b's']);
+            writer.offer_structure("snapshot", at, fields);
             for table in plan.tables.iter().filter(|table| table.shares != 0) {
                 writer.number(l1_offset + table.index * 8, 8, table.offset);
             }
@@ -289,11 +260,16 @@ impl Placed {
     }
 }
 
+/// The numbers of a range, rising or falling.
+fn in_order(range: Range<usize>, falling: bool) -> impl Iterator<Item = usize> {
+    let sum = range.start + range.end;
+    range.map(move |nth| if falling { sum - 1 - nth } else { nth })
+}
+
 fn write_l2_table(plan: &Plan, table: &L2Table, writer: &mut ImageWriter) {
-    let (first, after_last) = table.clusters;
     let entry_size = plan.geometry.entry_size();
     let first_index = table.index * plan.geometry.clusters_per_table();
-    for cluster in &plan.clusters[first..after_last] {
+    for cluster in &plan.clusters[table.clusters.clone()] {
         let at = table.offset + (cluster.index - first_index) * entry_size;
         if cluster.entry != 0 {
             writer.number(at, 8, cluster.entry);
@@ -309,13 +285,8 @@ fn offer_l2_table(plan: &Plan, table: &L2Table, writer: &mut ImageWriter) {
     let words = plan.geometry.cluster() / 8;
     let per_entry = plan.geometry.entry_size() / 8;
     let first_index = table.index * plan.geometry.clusters_per_table();
-    let used = plan.clusters[table.clusters.0].index - first_index;
+    let used = plan.clusters[table.clusters.start].index - first_index;
     let near = (used * per_entry) & !7;
-    writer.offer_table(Table {
-        name: "L2 entry",
-        start: table.offset + near * 8,
-        entries: (words - near).min(OFFERED_ENTRIES),
-        width: 8,
-        scale: 1,
-    });
+    let entries = (words - near).min(OFFERED_ENTRIES);
+    writer.offer_table(L2_ENTRY, table.offset + near * 8, entries);
 }

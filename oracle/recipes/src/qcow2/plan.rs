@@ -1,7 +1,8 @@
 //! What an image is to hold, before anything has its place in the file.
 
-use super::geometry::{Geometry, L1Length};
-use super::header::LIMIT_OF_L1;
+use std::ops::Range;
+
+use super::geometry::{Geometry, L1Length, LIMIT_OF_L1, geometry};
 use super::units::Cluster;
 use crate::recipe::Recipe;
 
@@ -34,12 +35,12 @@ pub(super) struct Plan {
 }
 
 /// An L2 table.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct L2Table {
     /// Its entry in the L1 table.
     pub(super) index: u64,
-    /// Its clusters, first and after the last, in [`Plan::clusters`].
-    pub(super) clusters: (usize, usize),
+    /// Its clusters in [`Plan::clusters`].
+    pub(super) clusters: Range<usize>,
     /// How many snapshots name it too.
     pub(super) shares: u64,
     /// Its first byte in the file, when it has its place.
@@ -48,7 +49,7 @@ pub(super) struct L2Table {
 
 impl Plan {
     pub(super) fn new(recipe: &Recipe) -> Self {
-        let geometry = Geometry::decode(recipe);
+        let geometry = geometry(recipe);
         let cluster = geometry.cluster();
         let per_table = geometry.clusters_per_table();
         let most = MOST_L1_ENTRIES * per_table * cluster;
@@ -84,7 +85,7 @@ impl Plan {
                 let at = plan.clusters.len();
                 plan.tables.push(L2Table {
                     index,
-                    clusters: (at, at),
+                    clusters: at..at,
                     shares: if index < l1_needed { sharing } else { 0 },
                     offset: 0,
                 });
@@ -93,7 +94,7 @@ impl Plan {
                 let shared = table.shares != 0;
                 plan.clusters
                     .push(Cluster::new(&plan.geometry, unit, shared));
-                table.clusters.1 = plan.clusters.len();
+                table.clusters.end = plan.clusters.len();
             }
         }
         plan

@@ -2,9 +2,10 @@
 //!
 //! Layout: `docs/interop/qcow2.txt`, section "Host cluster management".
 
+use std::ops::Range;
+
 use super::geometry::Geometry;
 use crate::writer::{ImageWriter, Table};
-use sparse::PAGE;
 
 /// Clusters that follow each other and are used equally often.
 #[derive(Debug, Clone, Copy)]
@@ -22,16 +23,8 @@ pub(super) struct Clusters {
     used: Vec<Used>,
     /// The entry of `used` that is not to grow.
     alone: usize,
-    /// The first cluster of the refcount table, and of the first block after it, when they have their
-    /// place already.
-    early: Option<Early>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Early {
-    table: u64,
-    clusters: u64,
-    block: u64,
+    /// The refcount table, and the cluster of the first block, when they have their place already.
+    early: Option<(RefcountTable, u64)>,
 }
 
 /// Where the refcount table is.
@@ -78,7 +71,7 @@ impl Clusters {
 
     /// Takes clusters that are used so often; answers the first.
     pub(super) fn take(&mut self, count: u64, references: u64) -> u64 {
-        let first = self.hand_out(count);
+        let first = self.take_uncounted(count);
         let last = self.used.len().wrapping_sub(1);
         match self.used.last_mut() {
             Some(used)
@@ -99,7 +92,7 @@ impl Clusters {
 
     /// Takes one cluster, which may be [used again](Self::use_again).
     pub(super) fn take_alone(&mut self, references: u64) -> u64 {
-        let first = self.hand_out(1);
+        let first = self.take_uncounted(1);
         self.alone = self.used.len();
         self.used.push(Used {
             first,
@@ -121,12 +114,8 @@ impl Clusters {
         true
     }
 
-    /// Takes clusters whose refcounts stay 0: too many to count.
+    /// Takes clusters whose refcounts stay 0, or are counted elsewhere.
     pub(super) fn take_uncounted(&mut self, count: u64) -> u64 {
-        self.hand_out(count)
-    }
-
-    fn hand_out(&mut self, count: u64) -> u64 {
         let first = self.next;
         self.next += count;
         if count != 0 {
@@ -138,19 +127,15 @@ impl Clusters {
     /// Gives the refcount table and one block their place now.
     pub(super) fn reserve_refcounts(&mut self, geometry: &Geometry) {
         let clusters = 1 + geometry.refcount_spare;
+        let first = self.take_uncounted(clusters);
         // Alone: when the table turns out too small its clusters are free.
+        self.alone = self.used.len();
         self.used.push(Used {
-            first: self.next,
+            first,
             count: clusters,
             references: 1,
         });
-        self.alone = self.used.len() - 1;
-        self.early = Some(Early {
-            table: self.next,
-            clusters,
-            block: self.next + clusters,
-        });
-        self.hand_out(clusters);
+        self.early = Some((RefcountTable { first, clusters }, self.next));
         self.take(1, 1);
     }
 
@@ -168,14 +153,8 @@ impl Clusters {
             let place = block.place * geometry.cluster();
             writer.number(table_at + block.index * 8, 8, place);
         }
-        writer.offer_table(Table {
-            name: "refcount table",
-            start: table_at,
-            entries: (table.clusters * geometry.cluster() / 8).min(4),
-            width: 8,
-            scale: 1,
-        });
-        let mut pen = Pen::new(geometry.refcount_order, writer);
+        const KIND: Table = Table::of("refcount table", 8, 1);
+        writer.offer_table(KIND, table_at, 4);
         let mut blocks = blocks.iter();
         let mut block = blocks.next();
         for used in self.used.iter().filter(|used| used.references != 0) {
@@ -188,16 +167,17 @@ impl Clusters {
                 let Some(block) = block else { break };
                 let border = end.min((block.index + 1) * per_block);
                 let place = block.place * geometry.cluster();
-                pen.put(
+                let counts = cluster % per_block..border - block.index * per_block;
+                write_counts(
+                    geometry.refcount_order,
                     place,
-                    cluster % per_block,
-                    border - cluster,
+                    counts,
                     used.references,
+                    writer,
                 );
                 cluster = border;
             }
         }
-        pen.flush();
         table
     }
 
@@ -224,42 +204,41 @@ impl Clusters {
         let start = self.next;
         let reserved_block = u64::from(self.early.is_some());
         let mut end = start;
-        let (table, end) = loop {
-            let reach = end.max(start).max(1);
-            let needed = (reach.div_ceil(per_block) * 8).div_ceil(geometry.cluster());
-            let early = self.early.filter(|early| needed <= early.clusters);
-            let table = early.map_or(
-                RefcountTable {
-                    first: start,
-                    clusters: needed + geometry.refcount_spare,
-                },
-                |early| RefcountTable {
-                    first: early.table,
-                    clusters: early.clusters,
-                },
-            );
-            let at_end = if early.is_some() { 0 } else { table.clusters };
-            let new_end = start + at_end + (count - reserved_block);
-            if new_end > start {
-                count = add(start, new_end - 1);
+        let table = loop {
+            let needed = (end.div_ceil(per_block) * 8).div_ceil(geometry.cluster());
+            let early = self.early.filter(|(table, _)| needed <= table.clusters);
+            let at_end = RefcountTable {
+                first: start,
+                clusters: needed + geometry.refcount_spare,
+            };
+            let table = early.map_or(at_end, |(table, _)| table);
+            let start = if early.is_some() {
+                start
+            } else {
+                start + at_end.clusters
+            };
+            let new_end = start + count - reserved_block;
+            if new_end > self.next {
+                count = add(self.next, new_end - 1);
             }
-            if new_end == end && start + at_end + (count - reserved_block) == end {
-                break (table, end);
+            let settled = start + count - reserved_block;
+            if new_end == end && settled == end {
+                break table;
             }
-            end = start + at_end + (count - reserved_block);
+            end = settled;
         };
         let mut free = start;
         if table.first == start {
-            if let Some(early) = self.early {
+            if let Some((early, _)) = self.early {
                 for used in &mut self.used {
-                    if used.first == early.table {
+                    if used.first == early.first {
                         used.references = 0;
                     }
                 }
             }
             free += table.clusters;
         }
-        let mut reserved = self.early.map(|early| early.block);
+        let mut reserved = self.early.map(|(_, block)| block);
         for block in &mut blocks {
             block.place = reserved.take().unwrap_or_else(|| {
                 free += 1;
@@ -279,61 +258,47 @@ impl Clusters {
     }
 }
 
-/// Writes refcounts, a page at a time.
-struct Pen<'a> {
-    writer: &'a mut ImageWriter,
-    /// The refcounts' width's logarithm, in bits.
+/// Writes refcounts of two to the power `order` bits into the block at byte `block`. Those below are written
+/// already.
+fn write_counts(
     order: u32,
-    page_at: u64,
-    page: [u8; PAGE as usize],
-    /// The bytes of the page that hold something, first and after the last.
-    written: (usize, usize),
-}
-
-impl<'a> Pen<'a> {
-    fn new(order: u32, writer: &'a mut ImageWriter) -> Self {
-        Self {
-            writer,
-            order,
-            page_at: u64::MAX,
-            page: [0; PAGE as usize],
-            written: (0, 0),
+    block: u64,
+    counts: Range<u64>,
+    references: u64,
+    writer: &mut ImageWriter,
+) {
+    let Range { start, end } = counts;
+    if order >= 3 {
+        let width = 1 << (order - 3);
+        let mut bytes = [0; 64];
+        let (mut at, mut left) = (block + start * width as u64, (end - start) as usize * width);
+        let used = left.min(bytes.len());
+        for count in bytes[..used].chunks_exact_mut(width) {
+            count.copy_from_slice(&references.to_be_bytes()[8 - width..]);
         }
+        while left != 0 {
+            let now = left.min(bytes.len());
+            writer.bytes(at, &bytes[..now]);
+            at += now as u64;
+            left -= now;
+        }
+        return;
     }
-
-    /// Writes the refcounts of entries `first` to `first + count - 1` of the block at byte `block`.
-    fn put(&mut self, block: u64, first: u64, count: u64, references: u64) {
-        for nth in first..first + count {
-            let bit = nth << self.order;
-            let at = block + bit / 8;
-            let page_at = at - at % PAGE;
-            if page_at != self.page_at {
-                self.flush();
-                self.page_at = page_at;
-                self.written = ((at - page_at) as usize, 0);
-            }
-            let within = (at - page_at) as usize;
-            let width = if self.order < 3 {
-                self.page[within] |= (references as u8) << (bit % 8);
-                1
-            } else {
-                let width = 1 << (self.order - 3);
-                self.page[within..within + width]
-                    .copy_from_slice(&references.to_be_bytes()[8 - width..]);
-                width
-            };
-            self.written.1 = within + width;
+    let in_byte = 8 >> order;
+    let mut nth = start;
+    while nth < end {
+        let at = block + nth / in_byte;
+        let next = end.min(nth - nth % in_byte + in_byte);
+        // The first byte may hold others.
+        let mut byte = if nth % in_byte == 0 {
+            0
+        } else {
+            writer.read_number(at, 1)
+        };
+        for nth in nth..next {
+            byte |= references << (nth % in_byte << order);
         }
-    }
-
-    fn flush(&mut self) {
-        let (from, to) = self.written;
-        if from < to {
-            self.writer
-                .bytes(self.page_at + from as u64, &self.page[from..to]);
-            self.page[from..to].fill(0);
-        }
-        self.written = (0, 0);
-        self.page_at = u64::MAX;
+        writer.number(at, 1, byte);
+        nth = next;
     }
 }

@@ -1,6 +1,7 @@
 //! What a cluster holds, and its L2 entry.
 
 use super::geometry::Geometry;
+use crate::choices::choices;
 use crate::runs;
 
 /// Bit 63 of an entry: its refcount is one.
@@ -12,62 +13,42 @@ const ZERO: u64 = 1;
 /// Bits 1 to 8 and 56 to 61 of an L2 entry.
 const RESERVED: u64 = 0x3f << 56 | 0x1fe;
 
-/// What a cluster holds; the numbering is the [module above](super)'s.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Data in a host cluster.
-    Data,
-    /// Zeroes without a host cluster. In version 2, nothing.
-    Zero,
-    /// Zeroes, and a host cluster. In version 2, data.
-    ZeroWithHost,
-    /// Compressed data in a host cluster of its own (or two).
-    Compressed,
-    /// Compressed data in the host cluster of the compressed data before it, if there is room.
-    CompressedShared,
-    /// Nothing; with extended entries a host cluster of which no subcluster is used.
-    Bare,
-    /// Data in a host cluster past the file's end.
-    PastEnd,
-    /// Data in a host cluster, which bit 63 marks as shared. At the start of an external data file
-    /// that means nothing.
-    NotCopied,
-    /// Data in a host cluster, and all reserved bits are set.
-    ReservedBits,
-    /// A zero flag: corrupt in version 2. In version 3, zeroes with a host cluster and bit 63 clear.
-    ZeroFlag,
-    /// A host cluster at an offset that is not a cluster's: corrupt. Data with clusters of 512 bytes.
-    Unaligned,
-    /// Compressed data, and the bitmap of an extended entry is not empty. Corrupt with external data.
-    CompressedWithBitmap,
-    /// An extended entry whose bitmap has both data and zeroes: corrupt. Data with standard entries.
-    BothBits,
-    /// An extended entry whose bitmap has data, but without a host cluster: corrupt. Nothing with standard
-    /// entries.
-    DataWithoutHost,
+choices! {
+    /// What a cluster holds. A run's kind chooses below [`FIRST_ODD`] among the first six, modulo 6, and from it
+    /// on among the others, modulo 8.
+    pub enum Kind {
+        /// Data in a host cluster.
+        Data,
+        /// Zeroes without a host cluster. In version 2, nothing.
+        Zero,
+        /// Zeroes, and a host cluster. In version 2, data.
+        ZeroWithHost,
+        /// Compressed data in a host cluster of its own (or two).
+        Compressed,
+        /// Compressed data in the host cluster of the compressed data before it, if there is room.
+        CompressedShared,
+        /// Nothing; with extended entries a host cluster of which no subcluster is used.
+        Bare,
+        /// Data in a host cluster past the file's end.
+        PastEnd,
+        /// Data in a host cluster, which bit 63 marks as shared. At the start of an external data file
+        /// that means nothing.
+        NotCopied,
+        /// Data in a host cluster, and all reserved bits are set.
+        ReservedBits,
+        /// A zero flag: corrupt in version 2. In version 3, zeroes with a host cluster and bit 63 clear.
+        ZeroFlag,
+        /// A host cluster at an offset that is not a cluster's: corrupt. Data with clusters of 512 bytes.
+        Unaligned,
+        /// Compressed data, and the bitmap of an extended entry is not empty. Corrupt with external data.
+        CompressedWithBitmap,
+        /// An extended entry whose bitmap has both data and zeroes: corrupt. Data with standard entries.
+        BothBits,
+        /// An extended entry whose bitmap has data, but without a host cluster: corrupt. Nothing with standard
+        /// entries.
+        DataWithoutHost,
+    }
 }
-
-/// The kinds of numbers below [`FIRST_ODD`].
-const USUAL: [Kind; 6] = [
-    Kind::Data,
-    Kind::Zero,
-    Kind::ZeroWithHost,
-    Kind::Compressed,
-    Kind::CompressedShared,
-    Kind::Bare,
-];
-
-/// The kinds from [`FIRST_ODD`] on.
-const ODD: [Kind; 8] = [
-    Kind::PastEnd,
-    Kind::NotCopied,
-    Kind::ReservedBits,
-    Kind::ZeroFlag,
-    Kind::Unaligned,
-    Kind::CompressedWithBitmap,
-    Kind::BothBits,
-    Kind::DataWithoutHost,
-];
 
 /// The first number of a kind that `qemu-img` complains of, or that is corrupt.
 pub const FIRST_ODD: u8 = 0xe0;
@@ -76,11 +57,10 @@ impl Kind {
     /// The kind of number `kind`.
     #[must_use]
     pub fn decode(kind: u8) -> Self {
-        if kind < FIRST_ODD {
-            USUAL[usize::from(kind) % USUAL.len()]
-        } else {
-            ODD[usize::from(kind) % ODD.len()]
-        }
+        Self::choose(match kind {
+            FIRST_ODD.. => 6 + kind % 8,
+            _ => kind % 6,
+        })
     }
 }
 

@@ -1,114 +1,304 @@
-//! The geometry of a VHDX image, decoded from its [knobs].
+//! The geometry of a VHDX image, decoded from its knobs.
 
-use crate::layout::Bytes;
-use crate::recipe::Recipe;
-
-pub use super::choices::{
-    Bitmaps, Boundary, Creator, Distance, FileEnd, Headers, Items, Order, Reserved, Stale, Stand,
-    Tables,
-};
-use super::knobs;
 use super::oddity::Oddity;
+use crate::choices::{choices, choose};
+use crate::layout::geometry;
 
-/// How a vhdx image is laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Geometry {
-    /// Bytes of a payload block.
-    pub block_size: u64,
-    /// Bytes of a logical sector: 512 or 4096.
-    pub logical_sector: u32,
-    /// Bytes of a physical sector, by the metadata.
-    pub physical_sector: u32,
-    /// Whether the disk ends about a multiple of the chunk ratio.
-    pub boundary: Boundary,
-    /// Which multiple: 0 to 31.
-    pub boundary_at: u8,
-    /// Which header counts.
-    pub headers: Headers,
-    /// What is wrong with the one that does not.
-    pub stale: Stale,
-    /// How far apart their sequence numbers are.
-    pub distance: Distance,
-    /// Whether a damaged header has a wrong signature and a right checksum.
-    pub header_signature_wrong: bool,
-    /// Which region table counts.
-    pub tables: Tables,
-    /// Whether a damaged region table has a wrong signature and a right checksum.
-    pub table_signature_wrong: bool,
-    /// Log, BAT, metadata, unknown regions, blocks (0 to 4) in the order of the file.
-    pub parts: [u8; 5],
-    /// The gaps in front of them, in MiB.
-    pub gaps: [u64; 5],
-    /// MiB of the BAT beyond those that have an entry of the disk.
-    pub spare_bat: u64,
-    /// The sector bitmap entries.
-    pub bitmaps: Bitmaps,
-    /// MiB of the log.
-    pub log_length: u64,
-    /// MiB of the metadata region.
-    pub metadata_length: u64,
-    /// How many regions there are that nobody knows, and nobody has to.
-    pub unknown_regions: u64,
-    /// MiB of each of them.
-    pub unknown_length: u64,
-    /// Whether the region table has the metadata before the BAT.
-    pub metadata_first: bool,
-    /// Where the unknown regions stand in the region table.
-    pub unknown_regions_stand: Stand,
-    /// The five metadata entries in the order of their table: file parameters, disk size, disk id,
-    /// logical, physical sector size (0 to 4).
-    pub items: [u8; 5],
-    /// Where the items lie.
-    pub items_lie: Items,
-    /// How many unknown items there are that nobody has to know.
-    pub unknown_items: u8,
-    /// Where these stand in the metadata table.
-    pub unknown_items_stand: Stand,
-    /// Moves the items.
-    pub items_seed: u16,
-    /// Whether blocks stay allocated.
-    pub leave_blocks_allocated: bool,
-    /// Whether the file parameters' reserved bits are set.
-    pub parameters_reserved: bool,
+choices! {
+    /// Whether the disk ends about `n` blocks, a multiple of the chunk ratio; a sector is a logical one.
+    pub enum Boundary {
+        /// No: it is as large as the recipe's size.
+        No,
+        /// At `n` - 1 blocks.
+        BlockBefore,
+        /// At `n` blocks.
+        At,
+        /// At `n` + 1 blocks.
+        BlockAfter,
+        /// A sector after `n` blocks.
+        SectorAfter,
+        /// A sector before `n` blocks.
+        SectorBefore,
+        /// A sector before `n` + 1 blocks.
+        SectorBeforeBlockAfter,
+    }
+
+    /// Which of the two headers counts.
+    pub enum Headers {
+        /// The second: its number is higher.
+        SecondNewer,
+        /// The first: its number is higher.
+        FirstNewer,
+        /// They are the same.
+        Equal,
+        /// The second: the first is damaged, whose number is higher.
+        FirstDamaged,
+        /// The first: the second is damaged, whose number is higher.
+        SecondDamaged,
+    }
+
+    /// What is wrong with the header that does not count.
+    pub enum Stale {
+        /// Nothing.
+        Nothing,
+        /// It has a log that would have to be replayed.
+        DirtyLog,
+        /// It is of version 2.
+        Version,
+        /// Its log lies at no multiple of 1 MiB.
+        LogMisaligned,
+        /// Its log lies over the metadata.
+        LogOverMetadata,
+    }
+
+    /// How far apart the headers' numbers are.
+    pub enum Distance {
+        /// One.
+        One,
+        /// About 2^32, and the low half of the higher one is the lower.
+        LowHalfTurned,
+        /// 2^63.
+        TopBit,
+        /// One, at the end of all numbers.
+        AtTheEnd,
+    }
+
+    /// Which of the two region tables counts.
+    pub enum Tables {
+        /// The first, and the second is the same.
+        Same,
+        /// The second: the first is damaged and names other places.
+        FirstDamaged,
+        /// The first: the second is damaged.
+        SecondDamaged,
+        /// The first: the second is valid and names other places.
+        SecondOther,
+    }
+
+    /// What the sector bitmap entries hold, which no reader of a disk without a parent looks at.
+    pub enum Bitmaps {
+        /// Zero: not present.
+        NotPresent,
+        /// State 6 at place 0.
+        Present,
+        /// All ones.
+        Ones,
+        /// State 7, which payload blocks must not have.
+        Partial,
+        /// Anything.
+        Garbage,
+    }
+
+    /// Where unknown ones stand among the known ones in a table.
+    pub enum Stand {
+        /// Behind all.
+        Last,
+        /// Before all.
+        First,
+        /// Behind the first region, or the second item.
+        Between,
+    }
+
+    /// Where the metadata items lie in their region.
+    pub enum Items {
+        /// One behind the other, right behind the table.
+        Packed,
+        /// Each over a sector's border.
+        OverBorders,
+        /// One behind the other up to the region's end.
+        AtTheEnd,
+        /// Anywhere.
+        Scattered,
+    }
+
     /// In what order the blocks lie in the file.
-    pub order: Order,
-    /// The order's argument, below 64.
-    pub order_argument: u8,
+    pub enum Order {
+        /// As on the disk.
+        Rising,
+        /// The last one first.
+        Falling,
+        /// Every other one, then the rest.
+        Interleaved,
+        /// As on the disk, beginning in the middle.
+        Rotated,
+    }
+
     /// How the file ends.
-    pub file_end: FileEnd,
-    /// The end's argument, below 64.
-    pub file_end_argument: u8,
-    /// Changes all garbage.
-    pub garbage_seed: u16,
-    /// Who made the file.
-    pub creator: Creator,
-    /// Reserved bytes that are not zero.
-    pub reserved: Reserved,
-    /// A sequence number.
-    pub sequence: u32,
-    /// What is not as it should be.
-    pub oddity: Oddity,
-    /// The most blocks that the disk may have.
-    pub most_blocks: u64,
-    /// So many entries of the BAT, when the disk's size is to be that of its BAT.
-    pub exact_entries: Option<u64>,
-    /// The blocks begin so many bytes farther away.
-    pub far: u64,
-    /// Whether the log lies behind the file's end.
-    pub log_outside: bool,
-    /// The version of the log's format.
-    pub log_version: u16,
+    pub enum FileEnd {
+        /// With what lies last.
+        Plain,
+        /// With the disk's last block when that is present, of which only the disk's part is there.
+        LastBlockCut,
+        /// With the disk's last block when that is present, whole.
+        LastBlockWhole,
+        /// With some bytes that belong to nothing, in the middle of a sector.
+        Trailing,
+    }
+
+    /// The creator that the file names.
+    pub enum Creator {
+        /// A QEMU.
+        Qemu,
+        /// A Windows.
+        Windows,
+        /// Nobody.
+        Nobody,
+        /// 512 bytes that are no text.
+        Garbage,
+    }
 }
 
-/// The geometry of a recipe that is one of a vhdx image.
-#[must_use]
-pub fn geometry(recipe: &Recipe) -> Geometry {
-    Geometry::decode(recipe.bytes())
+impl Bitmaps {
+    pub(super) const fn entry(self, garbage: u64) -> u64 {
+        match self {
+            Self::NotPresent => 0,
+            Self::Present => 6,
+            Self::Ones => u64::MAX,
+            Self::Partial => garbage << 20 | 7,
+            Self::Garbage => garbage,
+        }
+    }
 }
 
-/// The choice that a byte makes.
-fn choose<T: Copy, const N: usize>(from: [T; N], byte: u8) -> T {
-    from[usize::from(byte) % N]
+impl Stand {
+    /// Behind how many of `known` ones that is, when `between` means behind so many.
+    pub(super) const fn behind(self, between: usize, known: usize) -> usize {
+        match self {
+            Self::Last => known,
+            Self::First => 0,
+            Self::Between => between,
+        }
+    }
+}
+
+/// Reserved bytes that are not zero: a bit each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reserved(pub u8);
+
+impl Reserved {
+    /// The last byte of each header.
+    pub const HEADERS_END: u8 = 1;
+    /// The last byte of each region table.
+    pub const TABLES_END: u8 = 2;
+    /// The reserved bits of each region's flags.
+    pub const REGION_FLAGS: u8 = 4;
+    /// The reserved field of the region table's head.
+    pub const TABLES_HEAD: u8 = 8;
+    /// The reserved fields of the metadata table's head and entries.
+    pub const METADATA: u8 = 16;
+    /// The flags of known metadata items are all ones.
+    pub const ITEM_FLAGS: u8 = 32;
+    /// Known regions are marked as required, which QEMU does not do; known metadata items are not.
+    pub const REQUIRED_TURNED: u8 = 64;
+    /// Write GUIDs that are not those of the other header.
+    pub const WRITE_GUIDS: u8 = 128;
+
+    /// Whether one is set.
+    #[must_use]
+    pub const fn has(self, bit: u8) -> bool {
+        self.0 & bit != 0
+    }
+}
+
+geometry! {
+    /// How a VHDX image is laid out.
+    (bytes, byte)
+
+    24, BLOCK_SIZE: "bytes of a payload block, mod 9: 8 MiB, 1, 2, 4, 16, 32, 64, 128, 256 MiB"
+        => block_size: u64 = choose(&[8, 1, 2, 4, 16, 32, 64, 128, 256], byte) << 20;
+    25, SECTORS: "bytes of a sector: bit 0 logical (512, 4096); bits 1–2 physical, by the metadata (512, 4096, 0, all ones)"
+        => logical_sector: u32 = choose(&[512, 4096], byte)
+        => physical_sector: u32 = choose(&[512, 4096, 0, u32::MAX], byte >> 1);
+    26, BOUNDARY: "the disk's end at a multiple of the chunk ratio: bits 0–2 how ([`Boundary`]), bits 3–7 which one"
+        => boundary: Boundary = Boundary::choose(byte & 7)
+        => boundary_at: u8 = byte >> 3;
+    27, HEADERS: "which header counts ([`Headers`])"
+        => headers: Headers = Headers::choose(byte);
+    28, OTHER_HEADER: "the other header: bits 0–2 what is wrong with it if it were to count ([`Stale`]), bits 3–4 how far away its number is ([`Distance`]), bit 5 a damaged one has a wrong signature instead of checksum"
+        => stale: Stale = Stale::choose(of_eight(byte))
+        => distance: Distance = Distance::choose(byte >> 3)
+        => header_signature_wrong: bool = byte & 0x20 != 0;
+    29, TABLES: "region tables: bits 0–1 which counts ([`Tables`]), bit 2 a damaged one has a wrong signature instead of checksum"
+        => tables: Tables = Tables::choose(byte)
+        => table_signature_wrong: bool = byte & 4 != 0;
+    30, PARTS: "order of log, BAT, metadata, unknown regions and blocks (0 to 4) in the file, mod 120"
+        => parts: [u8; 5] = permutation(byte);
+    31..=34, GAPS: "gap in front of log, BAT, metadata, unknown regions, in steps; and of the blocks; all in MiB"
+        => gaps: [u64; 5] = {
+            let step = 1 << (4 * (bytes.u8(knobs::GAP_STEP) & 3));
+            let gap = |nth| u64::from(bytes.u8(knobs::GAPS + nth)) * step;
+            let of_blocks = bytes.u8(knobs::BLOCKS_GAP).checked_sub(1);
+            let of_blocks = of_blocks.map_or(4, |steps| u64::from(steps) * step);
+            [gap(0), gap(1), gap(2), gap(3), of_blocks]
+        };
+    35, BLOCKS_GAP: "gap in front of the blocks: 0 for 4 MiB, else one more than the number of steps";
+    36, GAP_STEP: "a gap's step, mod 4: 1 MiB, 16 MiB, 256 MiB, 4 GiB";
+    37, BAT: "BAT: bits 0–2 MiB more than the disk needs, bits 3–5 sector bitmap entries ([`Bitmaps`])"
+        => spare_bat: u64 = (byte & 7).into()
+        => bitmaps: Bitmaps = Bitmaps::choose(of_eight(byte >> 3));
+    38, LOG_LENGTH: "MiB of the log, mod 4: 1, none, 2, 9"
+        => log_length: u64 = choose(&[1, 0, 2, 9], byte);
+    39, METADATA_LENGTH: "bits 0–2 MiB of the metadata region beyond its first"
+        => metadata_length: u64 = 1 + u64::from(byte & 7);
+    40, REGIONS: "unknown regions: bits 0–1 how many (see [`MORE_REGIONS`](knobs::MORE_REGIONS)), bits 2–3 MiB of each beyond its first, bit 4 metadata before the BAT in the table, bits 5–6 unknown ones last, first, between, last"
+        => unknown_regions: u64 = u64::from(byte & 3) + match bytes.u8(knobs::MORE_REGIONS) {
+            more @ 0xf0.. => 24 + u64::from(more & 7),
+            _ => 0,
+        }
+        => unknown_length: u64 = 1 + u64::from(byte >> 2 & 3)
+        => metadata_first: bool = byte & 0x10 != 0
+        => unknown_regions_stand: Stand = Stand::choose(byte >> 5 & 3);
+    41, ITEM_ORDER: "order of the five metadata entries, mod 120: file parameters, disk size, disk id, logical, physical sector size (0 to 4)"
+        => items: [u8; 5] = permutation(byte);
+    42, ITEMS: "metadata: bits 0–1 where the items lie ([`Items`]), bits 2–3 how many unknown items, bits 4–5 these last, first, after the second, last"
+        => items_lie: Items = Items::choose(byte)
+        => unknown_items: u8 = byte >> 2 & 3
+        => unknown_items_stand: Stand = Stand::choose(byte >> 4 & 3);
+    43..=44, ITEMS_SEED: "the items' seed, which moves them"
+        => items_seed: u16 = bytes.u16(knobs::ITEMS_SEED);
+    45, FILE_PARAMETERS: "file parameters: bit 0 leave blocks allocated, bit 1 reserved bits set"
+        => leave_blocks_allocated: bool = byte & 1 != 0
+        => parameters_reserved: bool = byte & 2 != 0;
+    46, BLOCK_ORDER: "blocks in the file: bits 0–1 order ([`Order`]), bits 2–7 its argument"
+        => order: Order = Order::choose(byte)
+        => order_argument: u8 = byte >> 2;
+    47, FILE_END: "the file's end: bits 0–1 how ([`FileEnd`]), bits 2–7 its argument"
+        => file_end: FileEnd = FileEnd::choose(byte)
+        => file_end_argument: u8 = byte >> 2;
+    48..=49, GARBAGE_SEED: "seed of all garbage"
+        => garbage_seed: u16 = bytes.u16(knobs::GARBAGE_SEED);
+    50, CREATOR: "creator, mod 4: QEMU, Windows, none, garbage"
+        => creator: Creator = Creator::choose(byte);
+    51, RESERVED: "reserved bytes that are not zero ([`Reserved`])"
+        => reserved: Reserved = Reserved(byte);
+    52..=55, SEQUENCE: "sequence number"
+        => sequence: u32 = bytes.u32(knobs::SEQUENCE);
+    152, ODDITY: "oddity ([`Oddity`]), below 0x80 none"
+        => oddity: Oddity = Oddity::decode(byte, bytes.u32(knobs::ODDITY_ARGUMENT));
+    154..=157, ODDITY_ARGUMENT: "the oddity's argument";
+    158, MOST_BLOCKS: "from 0xf0 on a large disk may be: up to 131200 blocks instead of 8192; from 0xf8 on the first MiB of its BAT is just full, give or take"
+        => most_blocks: u64 = if byte < 0xf0 { 8192 } else { 131_200 }
+        => exact_entries: Option<u64> = byte
+            .checked_sub(0xf8)
+            .map(|more| (1 << 17) - 4 + u64::from(more));
+    159, MORE_REGIONS: "from 0xf0 on 24 more unknown regions, and the byte's low 3 bits";
+    160, FAR: "from 0xe0 on the blocks begin 2^(40 + low 5 bits mod 20) bytes farther away"
+        => far: u64 = match byte {
+            0xe0.. => 1 << (40 + (byte & 31) % 20),
+            _ => 0,
+        };
+    161, LOG_OUTSIDE: "from 0xf0 on the log lies behind the file's end"
+        => log_outside: bool = byte >= 0xf0;
+    162..=163, LOG_VERSION: "version of the log's format, which does not matter while there is none"
+        => log_version: u16 = bytes.u16(knobs::LOG_VERSION);
+}
+
+/// Eight choices of five things: the last one is the fifth thing, and two others come again.
+fn of_eight(byte: u8) -> u8 {
+    match byte & 7 {
+        7 => 4,
+        nth => nth,
+    }
 }
 
 /// The numbers 0 to 4 in the order of number `nth`, modulo 120; number 0 is rising.
@@ -125,130 +315,12 @@ fn permutation(nth: u8) -> [u8; 5] {
 }
 
 impl Geometry {
-    /// Reads the knobs.
-    #[must_use]
-    pub fn decode(bytes: &Bytes) -> Self {
-        let knob = |position: usize| bytes.u8(position);
-        let headers = knob(knobs::OTHER_HEADER);
-        let regions = knob(knobs::REGIONS);
-        let metadata = knob(knobs::ITEMS);
-        let step = 1 << (4 * (knob(knobs::GAP_STEP) & 3));
-        let gap = |position| u64::from(knob(position)) * step;
-        let rare = |position: usize, from: u8| Some(knob(position)).filter(|&byte| byte >= from);
-        let many_regions =
-            rare(knobs::MORE_REGIONS, 0xf0).map_or(0, |byte| 24 + u64::from(byte & 7));
-        let stands = [Stand::Last, Stand::First, Stand::Between, Stand::Last];
-        Self {
-            block_size: choose([8, 1, 2, 4, 16, 32, 64, 128, 256], knob(knobs::BLOCK_SIZE)) << 20,
-            logical_sector: choose([512, 4096], knob(knobs::SECTORS)),
-            physical_sector: choose([512, 4096, 0, u32::MAX], knob(knobs::SECTORS) >> 1),
-            boundary: Boundary::choose(knob(knobs::BOUNDARY) & 7),
-            boundary_at: knob(knobs::BOUNDARY) >> 3,
-            headers: Headers::choose(knob(knobs::HEADERS)),
-            stale: choose(
-                [
-                    Stale::Nothing,
-                    Stale::DirtyLog,
-                    Stale::Version,
-                    Stale::LogMisaligned,
-                    Stale::LogOverMetadata,
-                    Stale::Nothing,
-                    Stale::DirtyLog,
-                    Stale::LogOverMetadata,
-                ],
-                headers,
-            ),
-            distance: Distance::choose(headers >> 3),
-            header_signature_wrong: headers & 0x20 != 0,
-            tables: Tables::choose(knob(knobs::TABLES)),
-            table_signature_wrong: knob(knobs::TABLES) & 4 != 0,
-            parts: permutation(knob(knobs::PARTS)),
-            gaps: [
-                gap(knobs::GAPS),
-                gap(knobs::GAPS + 1),
-                gap(knobs::GAPS + 2),
-                gap(knobs::GAPS + 3),
-                knob(knobs::BLOCKS_GAP)
-                    .checked_sub(1)
-                    .map_or(4, |steps| u64::from(steps) * step),
-            ],
-            spare_bat: u64::from(knob(knobs::BAT) & 7),
-            bitmaps: choose(
-                [
-                    Bitmaps::NotPresent,
-                    Bitmaps::Present,
-                    Bitmaps::Ones,
-                    Bitmaps::Partial,
-                    Bitmaps::Garbage,
-                    Bitmaps::NotPresent,
-                    Bitmaps::Present,
-                    Bitmaps::Garbage,
-                ],
-                knob(knobs::BAT) >> 3,
-            ),
-            log_length: choose([1, 0, 2, 9], knob(knobs::LOG_LENGTH)),
-            metadata_length: 1 + u64::from(knob(knobs::METADATA_LENGTH) & 7),
-            unknown_regions: u64::from(regions & 3) + many_regions,
-            unknown_length: 1 + u64::from(regions >> 2 & 3),
-            metadata_first: regions & 0x10 != 0,
-            unknown_regions_stand: choose(stands, regions >> 5),
-            items: permutation(knob(knobs::ITEM_ORDER)),
-            items_lie: Items::choose(metadata),
-            unknown_items: metadata >> 2 & 3,
-            unknown_items_stand: choose(stands, metadata >> 4),
-            items_seed: bytes.u16(knobs::ITEMS_SEED),
-            leave_blocks_allocated: knob(knobs::FILE_PARAMETERS) & 1 != 0,
-            parameters_reserved: knob(knobs::FILE_PARAMETERS) & 2 != 0,
-            order: Order::choose(knob(knobs::BLOCK_ORDER)),
-            order_argument: knob(knobs::BLOCK_ORDER) >> 2,
-            file_end: FileEnd::choose(knob(knobs::FILE_END)),
-            file_end_argument: knob(knobs::FILE_END) >> 2,
-            garbage_seed: bytes.u16(knobs::GARBAGE_SEED),
-            creator: Creator::choose(knob(knobs::CREATOR)),
-            reserved: Reserved(knob(knobs::RESERVED)),
-            sequence: bytes.u32(knobs::SEQUENCE),
-            oddity: Oddity::decode(knob(knobs::ODDITY), bytes.u32(knobs::ODDITY_ARGUMENT)),
-            most_blocks: if rare(knobs::MOST_BLOCKS, 0xf0).is_some() {
-                131_200
-            } else {
-                8192
-            },
-            exact_entries: rare(knobs::MOST_BLOCKS, 0xf8)
-                .map(|byte| (1 << 17) - 4 + u64::from(byte & 7)),
-            far: rare(knobs::FAR, 0xe0).map_or(0, |byte| 1 << (40 + (byte & 31) % 20)),
-            log_outside: rare(knobs::LOG_OUTSIDE, 0xf0).is_some(),
-            log_version: bytes.u16(knobs::LOG_VERSION),
-        }
-    }
-
     /// Garbage that depends on `nth`, never 0 in its low byte.
     pub(super) fn garbage(&self, nth: u64) -> u64 {
         let mixed = (u64::from(self.garbage_seed) << 32 ^ nth)
             .wrapping_add(0x9e37_79b9_7f4a_7c15)
             .wrapping_mul(0xd6e8_feb8_6659_fd93);
         mixed ^ mixed >> 32 | 1
-    }
-
-    /// All that is not plain, and the sizes, in words.
-    pub(super) fn describe(&self) -> String {
-        format!(
-            "sectors of {} and {} bytes; headers: {:?}, the other one: {:?}, numbers apart: {:?}; region \
-             tables: {:?}; metadata items: {:?}, {} unknown ones; sector bitmap entries: {:?}; blocks in \
-             the file: {:?}; the file's end: {:?}; made by {:?}, reserved bytes {:#x}",
-            self.logical_sector,
-            self.physical_sector,
-            self.headers,
-            self.stale,
-            self.distance,
-            self.tables,
-            self.items_lie,
-            self.unknown_items,
-            self.bitmaps,
-            self.order,
-            self.file_end,
-            self.creator,
-            self.reserved.0,
-        )
     }
 }
 

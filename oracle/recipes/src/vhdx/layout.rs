@@ -1,5 +1,6 @@
 //! Where everything lies in the file.
 
+use crate::choices::choose;
 use crate::recipe::Recipe;
 use crate::runs::Unit;
 use types::ScanErrorKind;
@@ -41,19 +42,22 @@ pub(super) struct Entry {
     shares: bool,
 }
 
+/// The state of a unit's entry.
+pub(super) fn state_of(unit: &Unit) -> u8 {
+    match unit.kind {
+        kind @ 0xf0.. => choose(&[4, 5, 7], kind),
+        kind => choose(&[6, 0, 1, 2, 3], kind),
+    }
+}
+
 impl Entry {
     fn of(unit: &Unit, geometry: &Geometry, block_size: u64) -> Self {
-        let state = if unit.kind < 0xf0 {
-            [6, 0, 1, 2, 3][usize::from(unit.kind) % 5]
-        } else {
-            [4, 5, 7][usize::from(unit.kind) % 3]
-        };
         let garbage = geometry.garbage(unit.index);
         let extra = |bit: u8, then: u64| if unit.extra & bit == 0 { 0 } else { then };
         let shares = unit.extra == 7;
         Self {
             block: unit.index,
-            state,
+            state: state_of(unit),
             reserved: extra(1, (garbage & 0x1ffff) << 3),
             place: extra(2, garbage & !(MIB - 1)),
             gap: extra(2, MIB) + extra(4, block_size),
@@ -63,19 +67,6 @@ impl Entry {
 
     pub(super) const fn value(&self) -> u64 {
         self.place | self.reserved | self.state as u64
-    }
-
-    pub(super) fn describe(&self) -> String {
-        let state = match self.state {
-            0 => "not present",
-            1 => "undefined",
-            2 => "zero",
-            3 => "unmapped",
-            6 => return format!("at {}", self.place),
-            7 => "partially present",
-            _ => "in a reserved state",
-        };
-        state.to_owned()
     }
 }
 
@@ -121,6 +112,13 @@ pub(super) fn bat_length(blocks: u64, chunk_ratio: u64) -> u64 {
     (8 * (blocks + before_last / chunk_ratio)).next_multiple_of(MIB)
 }
 
+/// How many payload entries a BAT of `length` bytes has room for.
+fn slots(length: u64, chunk_ratio: u64) -> u64 {
+    let chunk = chunk_ratio + 1;
+    let room = length / 8;
+    room / chunk * chunk_ratio + (room % chunk).min(chunk_ratio)
+}
+
 fn virtual_size(recipe: &Recipe, geometry: &Geometry, block_size: u64, ratio: u64) -> u64 {
     let sector = u64::from(geometry.logical_sector);
     if geometry.oddity == Oddity::LargestDisk {
@@ -154,11 +152,7 @@ impl Layout {
         let virtual_size = virtual_size(recipe, geometry, block_size, chunk_ratio);
         let blocks = virtual_size.div_ceil(block_size);
         let bat_length = bat_length(blocks, chunk_ratio) + geometry.spare_bat * MIB;
-        // How many payload entries the BAT has room for.
-        let room = bat_length / 8;
-        let chunk = chunk_ratio + 1;
-        let slots = room / chunk * chunk_ratio + (room % chunk).min(chunk_ratio);
-
+        let slots = slots(bat_length, chunk_ratio);
         let entries: Vec<Entry> = recipe
             .runs
             .units(blocks, slots)
@@ -369,6 +363,11 @@ impl Layout {
         self.entries_on_disk()
             .filter(|entry| entry.state == 6)
             .count() as u64
+    }
+
+    /// How many payload entries there are.
+    pub(super) fn slots(&self) -> u64 {
+        slots(self.bat.length, self.chunk_ratio)
     }
 
     /// The number of a payload block's entry.

@@ -1,7 +1,6 @@
 //! File type identifier, headers and region tables as bytes (MS-VHDX 2.2).
 
-use crate::writer::{Checksum, ChecksumKind, Field, ImageWriter};
-use sparse::crc32c;
+use crate::writer::{Checksum, ChecksumKind, Field, ImageWriter, structure};
 
 use super::MIB;
 use super::entry_table::{EntryTable, FIELDS, Guid, MOST_ENTRIES, table_fields, unknown_guid};
@@ -12,6 +11,8 @@ use super::oddity::{Oddity, split};
 /// How many areas of the file the scanners can keep apart: the headers' one, log, regions.
 pub(super) const MOST_AREAS: u64 = 32;
 
+/// The signature of headers.
+const HEAD: u32 = u32::from_le_bytes(*b"head");
 const HEADERS: [u64; 2] = [64 << 10, 128 << 10];
 const HEADER_LENGTH: u64 = 4096;
 const TABLES: [u64; 2] = [192 << 10, 256 << 10];
@@ -21,24 +22,6 @@ const TABLE_LENGTH: u64 = 64 << 10;
 pub(super) const BAT: Guid = 0x6677_c22d_23f6_0042_9d64_115e_9bfd_4a08_u128.to_be_bytes();
 const METADATA: Guid = 0x06a2_7c8b_9047_9a4b_b8fe_575f_050f_886e_u128.to_be_bytes();
 const WRITE_GUIDS: [u8; 32] = *b"file write guid.data write guid.";
-
-const FILE_TYPE: &[Field] = &[
-    Field::number("file signature", 0, 8, u64::from_le_bytes(*b"vhdxfile")),
-    Field::number("creator", 8, 8, 0),
-];
-
-const HEADER: &[Field] = &[
-    Field::number("header signature", 0, 4, 0x6461_6568),
-    Field::number("header checksum", 4, 4, u32::MAX as u64),
-    Field::number("sequence number", 8, 8, u64::MAX),
-    Field::number("file write guid", 16, 8, 0),
-    Field::number("log guid", 48, 8, 0),
-    Field::number("log guid", 56, 8, 0),
-    Field::number("log version", 64, 2, 0),
-    Field::number("version", 66, 2, 1),
-    Field::number("log length", 68, 4, MIB),
-    Field::place("log offset", 72, 8, 1),
-];
 
 static REGION_TABLE: [Field; FIELDS] = table_fields(
     [
@@ -77,7 +60,11 @@ fn write_file_type(geometry: &Geometry, writer: &mut ImageWriter) {
         Creator::Nobody => {}
         Creator::Garbage => writer.bytes(8, &[0xff; 512]),
     }
-    writer.offer_structure("file type identifier", 0, FILE_TYPE);
+    const FIELDS: &[Field] = &[
+        Field::number("file signature", 0, 8, u64::from_le_bytes(*b"vhdxfile")),
+        Field::number("creator", 8, 8, 0),
+    ];
+    writer.offer_structure("file type identifier", 0, FIELDS);
 }
 
 /// An ASCII text in UTF-16.
@@ -106,64 +93,68 @@ struct Header {
 }
 
 fn write_headers(geometry: &Geometry, layout: &Layout, writer: &mut ImageWriter) {
-    for (header, at) in headers(geometry, layout).iter().zip(HEADERS) {
-        let mut bytes = [0; 80];
-        bytes[..4].copy_from_slice(b"head");
-        bytes[8..16].copy_from_slice(&header.sequence.to_le_bytes());
-        bytes[16..48].copy_from_slice(&header.write_guids);
-        bytes[48..64].copy_from_slice(&header.log_guid);
-        bytes[64..66].copy_from_slice(&geometry.log_version.to_le_bytes());
-        bytes[66..68].copy_from_slice(&header.version.to_le_bytes());
-        // At most 9 MiB, or what an oddity makes of it.
-        bytes[68..72].copy_from_slice(&(header.log_length as u32).to_le_bytes());
-        bytes[72..80].copy_from_slice(&header.log_start.to_le_bytes());
+    for (header, at) in headers(geometry, layout).into_iter().zip(HEADERS) {
+        let [log_guid, log_guid_end] = halves(header.log_guid);
+        let [file_guid, ..] = halves(*header.write_guids.first_chunk().expect("16 bytes"));
+        structure!(writer, at => fields;
+            0: u32 "header signature" = HEAD, number HEAD as u64;
+            4: u32 "header checksum" = 0_u32, number u32::MAX as u64;
+            8: u64 "sequence number" = header.sequence, number u64::MAX;
+            16: u64 "file write guid" = file_guid, number 0;
+            48: u64 "log guid" = log_guid, number 0;
+            56: u64 "log guid" = log_guid_end, number 0;
+            64: u16 "log version" = geometry.log_version, number 0;
+            66: u16 "version" = header.version, number 1;
+            // At most 9 MiB, or what an oddity makes of it.
+            68: u32 "log length" = header.log_length as u32, number MIB;
+            72: u64 "log offset" = header.log_start, place 1;
+        );
+        writer.bytes(at + 16, &header.write_guids);
         let damage = (!header.is_valid).then_some(geometry.header_signature_wrong);
         let end = geometry.reserved.has(Reserved::HEADERS_END);
-        seal(geometry, writer, at, HEADER_LENGTH, &mut bytes, end, damage);
-        writer.offer_structure("header", at, HEADER);
+        seal(geometry, writer, at, HEADER_LENGTH, end, damage);
+        writer.offer_structure("header", at, fields);
     }
 }
 
-/// Writes the start of a structure with a checksum, and a reserved byte at its `end`. Damage: none, or a
-/// wrong signature (yes), or a wrong checksum (no).
+/// A GUID as two numbers.
+fn halves(guid: Guid) -> [u64; 2] {
+    [0, 8].map(|at| u64::from_le_bytes(*guid[at..].first_chunk().expect("8 bytes")))
+}
+
+/// Ends a structure with a checksum, whose start is written: a reserved byte at its `end`, and damage,
+/// which is none, or a wrong signature (yes), or a wrong checksum (no).
 fn seal(
     geometry: &Geometry,
     writer: &mut ImageWriter,
     at: u64,
     length: u64,
-    bytes: &mut [u8],
     end: bool,
     damage: Option<bool>,
 ) {
     let garbage = geometry.garbage(at);
-    // The same in both headers, which may have to be equal.
-    let end = [if end {
-        geometry.garbage(length) as u8
-    } else {
-        0
-    }];
+    if end {
+        // The same in both headers, which may have to be equal.
+        writer.bytes(at + length - 1, &[geometry.garbage(length) as u8]);
+    }
+    let checksum = Checksum {
+        kind: ChecksumKind::Crc32c,
+        start: at,
+        length,
+        at: at + 4,
+    };
     match damage {
         Some(false) => {
-            let pieces = [(0, &*bytes), (length - 1, &end)];
-            let wrong =
-                crc32c::of_pieces(0, length, pieces.into_iter()) ^ 1 << (garbage >> 16 & 31);
-            bytes[4..8].copy_from_slice(&wrong.to_le_bytes());
+            writer.put_right(checksum);
+            writer.turn(at + 4, 4, 1 << (garbage >> 16 & 31));
+            return;
         }
-        Some(true) => bytes[(garbage >> 16 & 3) as usize] ^= 1 << (garbage >> 18 & 7),
+        Some(true) => {
+            writer.turn(at + (garbage >> 16 & 3), 1, 1 << (garbage >> 18 & 7));
+        }
         None => {}
     }
-    writer.bytes(at, bytes);
-    if end != [0] {
-        writer.bytes(at + length - 1, &end);
-    }
-    if damage != Some(false) {
-        writer.add_checksum(Checksum {
-            kind: ChecksumKind::Crc32c,
-            start: at,
-            length,
-            at: at + 4,
-        });
-    }
+    writer.add_checksum(checksum);
 }
 
 fn headers(geometry: &Geometry, layout: &Layout) -> [Header; 2] {
@@ -230,64 +221,42 @@ fn dirty_log(geometry: &Geometry) -> Guid {
     guid
 }
 
-fn with_oddity(header: Header, geometry: &Geometry, layout: &Layout) -> Header {
+fn with_oddity(mut header: Header, geometry: &Geometry, layout: &Layout) -> Header {
     match geometry.oddity {
-        Oddity::DirtyLog => Header {
-            log_guid: dirty_log(geometry),
-            ..header
-        },
-        Oddity::Version(argument) => Header {
-            version: [0, 2, 257, u16::MAX][split(argument, 4).0],
-            ..header
-        },
+        Oddity::DirtyLog => header.log_guid = dirty_log(geometry),
+        Oddity::Version(argument) => {
+            header.version = [0, 2, 257, u16::MAX][split(argument, 4).0];
+        }
         Oddity::LogMisplaced(argument) => {
             let (how, by) = split(argument, 3);
             let part = 1 + u64::from(by) % (MIB - 1);
             match how {
-                0 => Header {
-                    log_start: 0,
-                    ..header
-                },
-                1 => Header {
-                    log_start: header.log_start + part,
-                    ..header
-                },
-                _ => Header {
-                    log_length: header.log_length + part,
-                    ..header
-                },
+                0 => header.log_start = 0,
+                1 => header.log_start += part,
+                _ => header.log_length += part,
             }
         }
-        Oddity::LogOverRegion(argument) => Header {
-            log_start: [layout.bat.start, layout.metadata.start][split(argument, 2).0],
-            log_length: header.log_length.max(MIB),
-            ..header
-        },
-        _ => header,
+        Oddity::LogOverRegion(argument) => {
+            header.log_start = [layout.bat.start, layout.metadata.start][split(argument, 2).0];
+            header.log_length = header.log_length.max(MIB);
+        }
+        _ => {}
     }
+    header
 }
 
-fn with_stale(header: Header, geometry: &Geometry, layout: &Layout) -> Header {
+fn with_stale(mut header: Header, geometry: &Geometry, layout: &Layout) -> Header {
     match geometry.stale {
-        Stale::Nothing => header,
-        Stale::DirtyLog => Header {
-            log_guid: dirty_log(geometry),
-            ..header
-        },
-        Stale::Version => Header {
-            version: 2,
-            ..header
-        },
-        Stale::LogMisaligned => Header {
-            log_start: header.log_start + 512,
-            ..header
-        },
-        Stale::LogOverMetadata => Header {
-            log_start: layout.metadata.start,
-            log_length: header.log_length.max(MIB),
-            ..header
-        },
+        Stale::Nothing => {}
+        Stale::DirtyLog => header.log_guid = dirty_log(geometry),
+        Stale::Version => header.version = 2,
+        Stale::LogMisaligned => header.log_start += 512,
+        Stale::LogOverMetadata => {
+            header.log_start = layout.metadata.start;
+            header.log_length = header.log_length.max(MIB);
+        }
     }
+    header
 }
 
 /// Bytes of a region table's head and of its entries here: two known ones, at most 34 unknown ones, and
@@ -295,33 +264,20 @@ fn with_stale(header: Header, geometry: &Geometry, layout: &Layout) -> Header {
 const REGIONS_HEAD: usize = 16;
 const REGIONS: usize = REGIONS_HEAD + 32 * 38;
 fn write_region_tables(geometry: &Geometry, layout: &Layout, writer: &mut ImageWriter) {
-    let (first, second) = match (geometry.oddity, geometry.tables) {
-        (Oddity::BothTablesDamaged, _) => (false, false),
-        (_, Tables::FirstDamaged) => (false, true),
-        (_, Tables::SecondDamaged) => (true, false),
-        _ => (true, true),
+    // Whether each is valid, and the other one: what must not be taken names other places.
+    let tables = match geometry.tables {
+        Tables::Same => [(true, false), (true, false)],
+        Tables::FirstDamaged => [(false, true), (true, false)],
+        Tables::SecondDamaged => [(true, false), (false, true)],
+        Tables::SecondOther => [(true, false), (true, true)],
     };
-    // The one that must not be taken names other places.
-    let (first_other, second_other) = match geometry.tables {
-        Tables::Same => (false, false),
-        Tables::FirstDamaged => (true, false),
-        Tables::SecondDamaged | Tables::SecondOther => (false, true),
-    };
-    let mut table = regions(geometry, layout, first_other);
-    for (at, is_valid, is_other) in [
-        (TABLES[0], first, first_other),
-        (TABLES[1], second, second_other),
-    ] {
-        if is_other != first_other {
-            table = regions(geometry, layout, is_other);
-        }
+    for ((is_valid, is_other), at) in tables.into_iter().zip(TABLES) {
+        let is_valid = is_valid && geometry.oddity != Oddity::BothTablesDamaged;
+        let table = regions(geometry, layout, is_other);
         let damage = (!is_valid).then_some(geometry.table_signature_wrong);
         let end = geometry.reserved.has(Reserved::TABLES_END);
-        // The signature of the first one may have been damaged.
-        table.bytes[..4].copy_from_slice(b"regi");
-        table.bytes[4..8].fill(0);
-        let bytes = &mut table.bytes[..table.used];
-        seal(geometry, writer, at, TABLE_LENGTH, bytes, end, damage);
+        writer.bytes(at, &table.bytes[..table.used]);
+        seal(geometry, writer, at, TABLE_LENGTH, end, damage);
         if is_valid && !is_other {
             writer.offer_structure("region table", at, table.offered(&REGION_TABLE));
         }
@@ -376,6 +332,7 @@ fn regions(geometry: &Geometry, layout: &Layout, other: bool) -> EntryTable<REGI
         0
     };
     let mut table: EntryTable<REGIONS> = EntryTable::new(REGIONS_HEAD);
+    table.bytes[..4].copy_from_slice(b"regi");
     let mut push = |guid: Guid, area: Area, required: bool| {
         let mut rest = [0; 16];
         rest[..8].copy_from_slice(&area.start.to_le_bytes());

@@ -1,10 +1,22 @@
-//! The knobs of a vmdk recipe, and what their bytes mean: see [`knobs`](super::knobs).
+//! The geometry of a VMDK image, decoded from its knobs.
 
-use super::knobs;
-use crate::choices::choices;
-use crate::recipe::Recipe;
+use crate::choices::{choices, choose};
+use crate::layout::geometry;
 
 pub use crate::choices::Order;
+
+/// The magic number.
+pub(super) const MAGIC: &str = "KDMV";
+/// A grain table entry of 1 is a zeroed grain.
+pub const ZEROED_GRAINS: u32 = 1 << 2;
+/// The bytes that detect changed line ends are valid.
+const LINE_ENDS: u32 = 1;
+/// There is a redundant directory.
+const REDUNDANT: u32 = 1 << 1;
+/// Grains are compressed.
+const COMPRESSED: u32 = 1 << 16;
+/// Grains begin with markers.
+const MARKERS: u32 = 1 << 17;
 
 /// Grain sizes in sectors that a scanner refuses.
 pub const WRONG_GRAINS: [u64; 8] = [0, 3, 127, 129, 256, 1 << 21, (1 << 32) + 128, 1 << 63];
@@ -51,6 +63,29 @@ choices! {
 }
 
 choices! {
+    /// What a grain of a run holds: the run's kind, mod 8. Its three free bits are the size of a compressed
+    /// grain in eighths, and of the gap.
+    pub enum Grain {
+        /// Data.
+        Data,
+        /// Its entry is 1.
+        EntryOfOne,
+        /// Data at the place of the grain before.
+        Shared,
+        /// Data past the file's end.
+        PastEnd,
+        /// Nothing.
+        Nothing,
+        /// Data over the metadata.
+        OverMetadata,
+        /// Its entry is 2^32 - 1.
+        LargestEntry,
+        /// Data behind a gap.
+        BehindGap,
+    }
+}
+
+choices! {
     /// The redundant grain directory.
     pub enum Redundant {
         /// It is there, with tables of its own and the same entries.
@@ -77,6 +112,10 @@ pub enum Descriptor {
     Unnamed,
     /// The file is a descriptor and nothing else, of this kind.
     Alone(&'static str),
+}
+
+impl Descriptor {
+    const IN_EXTENT: [Self; 4] = [Self::Embedded, Self::Absent, Self::Elsewhere, Self::Unnamed];
 }
 
 choices! {
@@ -137,6 +176,11 @@ pub enum Overhead {
     MoreThanFile,
 }
 
+impl Overhead {
+    const SOUND: [Self; 4] = [Self::Right, Self::Sectors(0), Self::File, Self::Sectors(1)];
+    const WRONG: [Self; 2] = [Self::MoreThanFile, Self::Sectors(u64::MAX)];
+}
+
 /// What is behind the last part of the file; of an extent with a footer, between the last part and it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tail {
@@ -148,15 +192,6 @@ pub enum Tail {
     Bytes(u64),
     /// The file lacks the last byte of the last table or directory, or of the footer.
     Cut,
-}
-
-/// The capacity in the header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Capacity {
-    /// The disk's.
-    Right,
-    /// So many sectors.
-    Sectors(u64),
 }
 
 choices! {
@@ -181,180 +216,113 @@ choices! {
     }
 }
 
-/// The geometry of a vmdk image: every knob but the disk's size and its data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Geometry {
-    /// What kind of extent it is.
-    pub kind: Kind,
-    /// The magic number.
-    pub magic: [u8; 4],
-    /// The grain's size in the header, in sectors.
-    pub grain_sectors: u64,
-    /// The version.
-    pub version: u32,
-    /// The flags.
-    pub flags: u32,
-    /// The compression algorithm.
-    pub compression: u16,
-    /// Whether the header marks it as not shut down cleanly.
-    pub unclean: bool,
-    /// Whether the bytes that detect changed line ends are right.
-    pub line_ends: bool,
-    /// The redundant directory.
-    pub redundant: Redundant,
-    /// The descriptor.
-    pub descriptor: Descriptor,
-    /// Where the tables are.
-    pub placement: Placement,
-    /// How many sectors are left free before each table.
-    pub table_gap: u64,
-    /// How many sectors are left free before each grain.
-    pub grain_gap: u64,
-    /// In which order grains lie.
-    pub order: Order,
-    /// Which tables are there.
-    pub tables: Tables,
-    /// How many entries the directory has past the disk's end, and what they are.
-    pub spare: (u64, Spare),
-    /// How much metadata the header announces.
-    pub overhead: Overhead,
-    /// How the file ends.
-    pub tail: Tail,
-    /// The longest directory, in bytes.
-    pub longest_directory: u64,
-    /// The entries of a table, by the header.
-    pub table_entries: u32,
-    /// The capacity in the header.
-    pub capacity: Capacity,
-    /// How many empty entries of the directory, after the one of the first table, name it too.
-    pub aliases: u64,
-    /// What is wrong with the footer, if there is one.
-    pub footer_fault: Option<FooterFault>,
-    /// Whether the first header holds nonsense, when there is a footer.
-    pub nonsense_first: bool,
-    /// The value in the footer's marker.
-    pub footer_value: u64,
+geometry! {
+    /// The geometry of a VMDK image: every knob but the disk's size and its data.
+    (bytes, byte)
+
+    24, KIND: "mod 3: sparse; stream-optimised; stream-optimised with its header in a footer"
+        => kind: Kind = Kind::choose(byte);
+    25, GRAIN: "grain: to 0xf7 mod 8: 128, 64, 32, 16, 8, 4, 2, 1 sectors; from 0xf8 mod 8 what is not supported: [`WRONG_GRAINS`]"
+        => grain_sectors: u64 = match byte {
+            0xf8.. => choose(&WRONG_GRAINS, byte),
+            _ => 128 >> (byte % 8),
+        };
+    26, VERSION: "version: to 0xef mod 4: as qemu-img writes it, 1, 2, 3; from 0xf0 mod 4 what is not supported: [`WRONG_VERSIONS`]"
+        => version: u32 = match byte {
+            0xf0.. => choose(&WRONG_VERSIONS, byte),
+            _ => match byte % 4 {
+                0 if kind != Kind::Sparse => 3,
+                0 => 1 + u32::from(bytes.u8(knobs::FLAGS) & 1),
+                version => version.into(),
+            },
+        };
+    27, FLAGS: "bit 0 an entry of 1 is a zeroed grain; 1 no line-end flag; 2 compressed flag turned; 3 markers flag turned; 4 compression algorithm turned; 5 not shut down cleanly; 6 line-end bytes wrong"
+        => unclean: bool = byte & 0x20 != 0
+        => line_ends: bool = byte & 0x40 == 0;
+    28, REDUNDANT: "redundant directory, mod 4: there; not there; empty; there without its flag"
+        => redundant: Redundant = Redundant::choose(byte);
+    29, DESCRIPTOR: "descriptor: to 0xef mod 4 see [`Descriptor`]; from 0xf0 the file is a text descriptor, of kind [`CREATE_TYPES`] by the low 4 bits"
+        => descriptor: Descriptor = match byte {
+            0xf0.. => Descriptor::Alone(choose(&CREATE_TYPES, byte)),
+            _ => choose(&Descriptor::IN_EXTENT, byte),
+        };
+    30, PLACEMENT: "where the tables are, mod 6: see [`Placement`]"
+        => placement: Placement = {
+            let first = if kind == Kind::StreamWithFooter { 4 } else { 0 };
+            Placement::choose(usize::from(byte) + first)
+        };
+    31, GAPS: "bits 0–3 sectors left free before each table, bits 4–7 before each grain"
+        => table_gap: u64 = (byte & 15).into()
+        => grain_gap: u64 = (byte >> 4).into();
+    32, ORDER: "grains in the file, mod 4: ascending; descending; odd ones first; all at one place"
+        => order: Order = Order::choose(byte);
+    33, TABLES: "tables that are there, mod 3: all (when they are at most [`ALL_TABLES`]); those that name grains; these and the one after each"
+        => tables: Tables = Tables::choose(byte);
+    34, SPARE: "directory entries past the disk's end: bits 0–1 how many; bits 2–3 what they are: all ones, 1, a table of the disk, the file's end"
+        => spare: (u64, Spare) = ((byte & 3).into(), Spare::choose(byte >> 2));
+    35, OVERHEAD: "the metadata's size in the header: to 0xf7 mod 4: right; 0; the whole file; 1; from 0xf8 mod 2 wrong: one sector more than the file, 2^64 - 1"
+        => overhead: Overhead = match byte {
+            0xf8.. => choose(&Overhead::WRONG, byte),
+            _ => choose(&Overhead::SOUND, byte),
+        };
+    36, TAIL: "the file's end: to 0xf7 mod 4: whole sectors; nothing behind what is last; some bytes behind; some sectors behind; from 0xf8 the last table or directory, or the footer, lacks its last byte"
+        => tail: Tail = {
+            let length = u64::from(bytes.u8(knobs::TAIL_LENGTH));
+            match byte {
+                0xf8.. => Tail::Cut,
+                _ => choose(
+                    &[Tail::Sector, Tail::Nothing, Tail::Bytes(length), Tail::Bytes(512 * length)],
+                    byte,
+                ),
+            }
+        };
+    37, TAIL_LENGTH: "how many bytes or sectors these are";
+    38, LONGEST_DIRECTORY: "to 0xef directories up to 64 KiB, from 0xf0 up to 1 MiB"
+        => longest_directory: u64 = if byte < 0xf0 { 64 << 10 } else { 1 << 20 };
+    152, MAGIC: "to 0xf7 the magic number; from 0xf8 mod 4: `COWD`, `KDMX`, zeros, `VMDK`"
+        => magic: &'static str = match byte {
+            0xf8.. => choose(&["COWD", "KDMX", "\0\0\0\0", "VMDK"], byte),
+            _ => MAGIC,
+        };
+    153, TABLE_ENTRIES: "entries a table: to 0xf7 512; from 0xf8 mod 8 [`WRONG_TABLE_ENTRIES`]"
+        => table_entries: u32 = match byte {
+            0xf8.. => choose(&WRONG_TABLE_ENTRIES, byte),
+            _ => 512,
+        };
+    154, CAPACITY: "capacity: to 0xef the disk's; from 0xf0 mod 4: 0, 2^54 - 1, 2^54, 2^64 - 1 sectors"
+        => capacity: Option<u64> =
+            (byte >= 0xf0).then(|| choose(&[0, (1 << 54) - 1, 1 << 54, u64::MAX], byte));
+    155, ALIASES: "from 0xe0: the empty directory entries after the first table name it too, as many as the low 5 bits and one"
+        => aliases: u64 = byte.saturating_sub(0xdf).into();
+    156, FOOTER_FAULT: "footer: to 0xef right; from 0xf0 mod 8 wrong: see [`FooterFault`]"
+        => footer_fault: Option<FooterFault> = (kind == Kind::StreamWithFooter && byte >= 0xf0)
+            .then(|| FooterFault::choose(byte));
+    157, NONSENSE_FIRST: "bit 0: with the header in the footer, the first one holds nonsense"
+        => nonsense_first: bool = kind == Kind::StreamWithFooter && byte & 1 != 0;
+    158..=159, FOOTER_VALUE: "the footer marker's value, less 1"
+        => footer_value: u64 = u64::from(bytes.u16(knobs::FOOTER_VALUE)) + 1;
+    160..=161, COMPRESSION_TURNED: "turned in the compression algorithm"
+        => compression: u16 = {
+            let turned = bytes.u8(knobs::FLAGS) & 0x10 != 0;
+            u16::from((kind != Kind::Sparse) != turned) ^ bytes.u16(knobs::COMPRESSION_TURNED)
+        };
+    162..=165, FLAGS_TURNED: "turned in the flags, but for bits 1 and 2"
+        => flags: u32 = {
+            let choice = bytes.u8(knobs::FLAGS);
+            let stream = kind != Kind::Sparse;
+            let right = [
+                (choice & 1 != 0, ZEROED_GRAINS),
+                (choice & 2 == 0, LINE_ENDS),
+                (matches!(redundant, Redundant::There | Redundant::Empty), REDUNDANT),
+                (stream != (choice & 4 != 0), COMPRESSED),
+                (stream != (choice & 8 != 0), MARKERS),
+            ];
+            let right = right.iter().filter(|flag| flag.0).fold(0, |all, flag| all | flag.1);
+            right ^ bytes.u32(knobs::FLAGS_TURNED) & !(ZEROED_GRAINS | REDUNDANT)
+        };
 }
 
-/// A grain table entry of 1 is a zeroed grain.
-pub const ZEROED_GRAINS: u32 = 1 << 2;
-/// The bytes that detect changed line ends are valid.
-const LINE_ENDS: u32 = 1;
-/// There is a redundant directory.
-const REDUNDANT: u32 = 1 << 1;
-/// Grains are compressed.
-const COMPRESSED: u32 = 1 << 16;
-/// Grains begin with markers.
-const MARKERS: u32 = 1 << 17;
-
 impl Geometry {
-    pub(super) fn decode(recipe: &Recipe) -> Self {
-        let knob = |at| recipe.bytes().u8(at);
-        let bit = |nth: usize| knob(knobs::FLAGS) >> nth & 1 != 0;
-
-        let kind = Kind::choose(knob(knobs::KIND));
-        let stream = kind != Kind::Sparse;
-        let redundant = Redundant::choose(knob(knobs::REDUNDANT));
-        let zeroed = bit(0);
-        let flag = |set: bool, flag: u32| if set { flag } else { 0 };
-        let turned = recipe.bytes().u32(knobs::FLAGS_TURNED) & !(ZEROED_GRAINS | REDUNDANT);
-        let flags = flag(zeroed, ZEROED_GRAINS)
-            | flag(!bit(1), LINE_ENDS)
-            | flag(
-                matches!(redundant, Redundant::There | Redundant::Empty),
-                REDUNDANT,
-            )
-            | flag(stream != bit(2), COMPRESSED)
-            | flag(stream != bit(3), MARKERS);
-        let first_placement = if kind == Kind::StreamWithFooter { 4 } else { 0 };
-        Self {
-            kind,
-            magic: match knob(knobs::MAGIC) {
-                0..=0xf7 => *b"KDMV",
-                byte => [*b"COWD", *b"KDMX", [0; 4], *b"VMDK"][usize::from(byte % 4)],
-            },
-            grain_sectors: match knob(knobs::GRAIN) {
-                byte @ 0..=0xf7 => 128 >> (byte % 8),
-                byte => WRONG_GRAINS[usize::from(byte % 8)],
-            },
-            version: match knob(knobs::VERSION) {
-                byte @ 0..=0xef => match byte % 4 {
-                    0 if stream => 3,
-                    0 if zeroed => 2,
-                    0 => 1,
-                    version => version.into(),
-                },
-                byte => WRONG_VERSIONS[usize::from(byte % 4)],
-            },
-            flags: flags ^ turned,
-            compression: u16::from(stream != bit(4))
-                ^ recipe.bytes().u16(knobs::COMPRESSION_TURNED),
-            unclean: bit(5),
-            line_ends: !bit(6),
-            redundant,
-            descriptor: match knob(knobs::DESCRIPTOR) {
-                byte @ 0..=0xef => [
-                    Descriptor::Embedded,
-                    Descriptor::Absent,
-                    Descriptor::Elsewhere,
-                    Descriptor::Unnamed,
-                ][usize::from(byte % 4)],
-                byte => Descriptor::Alone(CREATE_TYPES[usize::from(byte % 16)]),
-            },
-            placement: Placement::choose(usize::from(knob(knobs::PLACEMENT)) + first_placement),
-            table_gap: u64::from(knob(knobs::GAPS) & 15),
-            grain_gap: u64::from(knob(knobs::GAPS) >> 4),
-            order: Order::choose(knob(knobs::ORDER)),
-            tables: Tables::choose(knob(knobs::TABLES)),
-            spare: (
-                u64::from(knob(knobs::SPARE) & 3),
-                Spare::choose(knob(knobs::SPARE) >> 2),
-            ),
-            overhead: match knob(knobs::OVERHEAD) {
-                byte @ 0..=0xf7 => [
-                    Overhead::Right,
-                    Overhead::Sectors(0),
-                    Overhead::File,
-                    Overhead::Sectors(1),
-                ][usize::from(byte % 4)],
-                byte if byte % 2 == 0 => Overhead::MoreThanFile,
-                _ => Overhead::Sectors(u64::MAX),
-            },
-            tail: match (knob(knobs::TAIL), u64::from(knob(knobs::TAIL_LENGTH))) {
-                (0xf8.., _) => Tail::Cut,
-                (byte, length) => match byte % 4 {
-                    0 => Tail::Sector,
-                    1 => Tail::Nothing,
-                    2 => Tail::Bytes(length),
-                    _ => Tail::Bytes(length * 512),
-                },
-            },
-            longest_directory: if knob(knobs::LONGEST_DIRECTORY) < 0xf0 {
-                64 << 10
-            } else {
-                1 << 20
-            },
-            table_entries: match knob(knobs::TABLE_ENTRIES) {
-                0..=0xf7 => 512,
-                byte => WRONG_TABLE_ENTRIES[usize::from(byte % 8)],
-            },
-            capacity: match knob(knobs::CAPACITY) {
-                0..=0xef => Capacity::Right,
-                byte => {
-                    Capacity::Sectors([0, (1 << 54) - 1, 1 << 54, u64::MAX][usize::from(byte % 4)])
-                }
-            },
-            aliases: match knob(knobs::ALIASES) {
-                0..=0xdf => 0,
-                byte => u64::from(byte & 31) + 1,
-            },
-            footer_fault: (kind == Kind::StreamWithFooter && knob(knobs::FOOTER_FAULT) >= 0xf0)
-                .then(|| FooterFault::choose(knob(knobs::FOOTER_FAULT))),
-            nonsense_first: kind == Kind::StreamWithFooter && knob(knobs::NONSENSE_FIRST) & 1 != 0,
-            footer_value: u64::from(recipe.bytes().u16(knobs::FOOTER_VALUE)) + 1,
-        }
-    }
-
     /// Whether the header's grain size is one that a scanner knows.
     #[must_use]
     pub fn grain_is_supported(&self) -> bool {

@@ -1,15 +1,14 @@
 //! What is true of the image: its data, why it is refused, and how long its file is.
 
+use types::ScanErrorKind::{Corrupt, NotThisFormat, Unsupported};
 use types::{Options, VhdOpts, VhdSubformat};
 
-use crate::runs::Unit;
-use crate::truth::{OwnSize, Truth};
-use types::ScanErrorKind::{Corrupt, NotThisFormat, Unsupported};
-
-use super::super::{
+use super::geometry::{
     Chs, DYNAMIC, FIXED, Fault, Footer, LARGEST_DISK, LARGEST_GEOMETRY, Placement, VERSION,
 };
 use super::{ABSENT, FOOTER, HEADER, Kind, Making, SECTOR, of_kind};
+use crate::runs::Unit;
+use crate::truth::{OwnSize, Truth};
 
 impl Making<'_> {
     /// Adds the blocks' data to the truth, or the reasons to refuse the image. Returns how many blocks of
@@ -40,7 +39,6 @@ impl Making<'_> {
         }
         let block = self.disk.block;
         let mut data_blocks = 0;
-        let mut stretch = 0..0;
         for (unit, entry) in units.iter().zip(entries) {
             if unit.index >= self.disk.blocks || *entry == ABSENT {
                 continue;
@@ -49,13 +47,8 @@ impl Making<'_> {
                 truth.refuse(Corrupt);
             }
             data_blocks += 1;
-            if unit.index != stretch.end {
-                truth.add_data(stretch.start * block, (stretch.end - stretch.start) * block);
-                stretch = unit.index..unit.index;
-            }
-            stretch.end += 1;
+            truth.add_data(unit.index * block, block);
         }
-        truth.add_data(stretch.start * block, (stretch.end - stretch.start) * block);
         data_blocks
     }
 

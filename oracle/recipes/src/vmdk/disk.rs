@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
+use super::geometry::{ALL_TABLES, Geometry, Tables};
+use super::{ENTRIES, SECTOR};
 use crate::recipe::Recipe;
 use crate::runs::Unit;
 
-use super::super::{ALL_TABLES, Geometry, Tables};
-use super::{ENTRIES, SECTOR};
-
 /// A grain table that is there.
+#[derive(Clone)]
 pub(super) struct Part {
     /// Its number, from the disk's start.
     pub(super) number: u64,
@@ -52,42 +52,33 @@ impl Disk {
 
     /// The tables that are there, by number. Where they are is not known yet.
     pub(super) fn parts(&self, geometry: &Geometry) -> Vec<Part> {
-        let part = |number, units| Part {
-            number,
-            units,
-            at: 0,
-            copy_at: 0,
+        let named = self
+            .units
+            .chunk_by(|unit, next| unit.index / ENTRIES == next.index / ENTRIES)
+            .map(|units| units[0].index / ENTRIES);
+        let mut numbers: Vec<u64> = match geometry.tables {
+            Tables::All if geometry.aliases == 0 && self.tables <= ALL_TABLES => {
+                (0..self.tables).collect()
+            }
+            Tables::NeededAndNext if geometry.aliases == 0 => named
+                .flat_map(|number| [number, number + 1])
+                .filter(|number| *number < self.tables)
+                .collect(),
+            _ => named.collect(),
         };
-        let all =
-            geometry.tables == Tables::All && self.tables <= ALL_TABLES && geometry.aliases == 0;
-        let next = geometry.tables == Tables::NeededAndNext && geometry.aliases == 0;
-        let mut parts: Vec<Part> = Vec::with_capacity(self.tables.min(ALL_TABLES) as usize);
+        numbers.dedup();
         let mut from = 0;
-        while from < self.units.len() || (all && (parts.len() as u64) < self.tables) {
-            let following = parts.last().map_or(0, |part| part.number + 1);
-            let named = self.units.get(from).map(|unit| unit.index / ENTRIES);
-            let number = match named {
-                _ if all => following,
-                Some(named) if next && !parts.is_empty() && named > following => {
-                    // The last table got its units; the one after it has none.
-                    parts.push(part(following, from..from));
-                    named
-                }
-                Some(named) => named,
-                None => break,
-            };
+        let parts = numbers.into_iter().map(|number| {
             let end = (number + 1) * ENTRIES;
-            let length = self.units[from..].partition_point(|unit| unit.index < end);
-            parts.push(part(number, from..from + length));
-            from += length;
-        }
-        if next
-            && let Some(last) = parts.last()
-            && last.number + 1 < self.tables
-        {
-            let number = last.number + 1;
-            parts.push(part(number, from..from));
-        }
-        parts
+            let start = from;
+            from += self.units[from..].partition_point(|unit| unit.index < end);
+            Part {
+                number,
+                units: start..from,
+                at: 0,
+                copy_at: 0,
+            }
+        });
+        parts.collect()
     }
 }

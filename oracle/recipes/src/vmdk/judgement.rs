@@ -1,31 +1,27 @@
 //! What is true of the image: why it is refused, and how long its file is.
 
+use types::ScanErrorKind::{Corrupt, NotThisFormat, Unsupported};
 use types::{Options, VmdkOpts, VmdkSubformat};
 
-use crate::truth::{OwnSize, Truth};
-use types::ScanErrorKind::{Corrupt, NotThisFormat, Unsupported};
-
-use super::super::{Capacity, Descriptor, Kind, Overhead, Placement, Redundant, Tail};
+use super::geometry::{Descriptor, Kind, MAGIC, Placement, Redundant, Tail};
 use super::{DESCRIPTOR_SECTORS, ENTRIES, Making, SECTOR, TABLE};
+use crate::truth::{OwnSize, Truth};
 
 impl Making<'_> {
     /// Says why a scanner must refuse the image.
     pub(super) fn refuse(&self, truth: &mut Truth, tables_named: u64) {
         let geometry = self.geometry;
-        if geometry.magic != *b"KDMV" {
+        if geometry.magic != MAGIC {
             // Nothing else is looked at.
-            truth.refuse(if geometry.magic == *b"COWD" {
+            truth.refuse(if geometry.magic == "COWD" {
                 Unsupported
             } else {
                 NotThisFormat
             });
             return;
         }
-        let named = !matches!(
-            geometry.descriptor,
-            Descriptor::Absent | Descriptor::Unnamed
-        );
-        if geometry.capacity == Capacity::Sectors(0) && named {
+        let unnamed = [Descriptor::Absent, Descriptor::Unnamed].contains(&geometry.descriptor);
+        if geometry.capacity == Some(0) && !unnamed {
             // The descriptor lists the extents; the rest of the header does not matter.
             truth.refuse(Unsupported);
             return;
@@ -46,18 +42,12 @@ impl Making<'_> {
             return;
         }
         let sectors = self.writer.end().div_ceil(SECTOR);
-        let overhead = match geometry.overhead {
-            Overhead::Right => self.data_start / SECTOR,
-            Overhead::File => sectors,
-            Overhead::Sectors(announced) => announced,
-            Overhead::MoreThanFile => sectors + 1,
-        };
-        let empty = geometry.capacity == Capacity::Sectors(0);
+        let empty = geometry.capacity == Some(0);
         // The capacities that are not the disk's ask for a directory of many GiB.
-        let directory = !matches!(geometry.capacity, Capacity::Right) && !empty;
+        let directory = geometry.capacity.is_some() && !empty;
         let tables =
             !empty && (geometry.tail == Tail::Cut || tables_named * (TABLE / SECTOR) > sectors);
-        if overhead > sectors || directory || tables {
+        if self.announced_overhead(sectors) > sectors || directory || tables {
             truth.refuse(Corrupt);
         }
     }

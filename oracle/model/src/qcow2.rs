@@ -1,4 +1,0 @@
-//! qcow2: how large an image would be, and how much of one holds data.
-
-pub(crate) mod calculator;
-pub(crate) mod scanner;

@@ -1,4 +1,0 @@
-//! VMDK: how large an image would be, and how much of one holds data.
-
-pub(crate) mod calculator;
-pub(crate) mod scanner;
