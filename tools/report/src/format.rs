@@ -127,7 +127,7 @@ pub(crate) fn milliseconds(time_ms: u64) -> String {
 }
 
 /// When half of the trials had something, in milliseconds; or that fewer than half had it.
-pub(crate) fn median_time(median_ms: Option<u64>) -> String {
+pub fn median_time(median_ms: Option<u64>) -> String {
     median_ms.map_or_else(|| "not in half".to_owned(), milliseconds)
 }
 
