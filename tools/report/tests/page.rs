@@ -187,7 +187,7 @@ fn tables_hold_the_figures() {
             "AFL++ 6 of 10 1 008 [1 006, 1 015]",
             "honggfuzz (failed) 0 of 10 – –",
             // Pairs, shares of the union, crates, who reached what.
-            "AFL++ – libFuzzer at equal time 1 338 – 1 384 0 0.00018 0.00055 0.00 large differ",
+            "AFL++ – libFuzzer at equal time 1 338 – 1 384 0 0.00018 0.00055 0.00 large first is lower",
             "no difference shown",
             "AFL++ 50 % 713 10 of 10 0 0 AFL++ 90 %",
             "crates/vhd 16 3 [18.8 %] 6 [37.5 %] 7 [43.8 %] 10 [62.5 %]",

@@ -7,12 +7,11 @@ use maud::{Markup, html};
 use super::chart::{Chart, Curve, Over};
 use super::parts::{Engines, details, table};
 use crate::format::{
-    count, counted, estimate, listed, measured, median, median_time, milliseconds, p_value,
-    percent, rounded,
+    count, counted, estimate, listed, measured, median, median_time, milliseconds, percent, rounded,
 };
 use crate::results;
 use crate::sentences::{self, title};
-use crate::{Band, Comparison, Contrast, Survival, SurvivalKind, TargetResult, Verdict};
+use crate::{Band, Comparison, Contrast, Survival, SurvivalKind, TargetResult};
 
 /// The section.
 pub(super) fn section(
@@ -123,23 +122,14 @@ fn pairs(target: &TargetResult) -> Markup {
         return html! {};
     }
     let row = |names: &str, compared: &str, contrast: &Contrast| {
-        let verdict = match contrast.verdict {
-            Verdict::Higher | Verdict::Lower => "differ",
-            Verdict::NotShown => "no difference shown",
-            Verdict::TooFewTrials => "too few trials",
-        };
-        let exact = if contrast.exact { " exact" } else { "" };
-        vec![
+        let mut row = vec![
             names.to_owned(),
             compared.to_owned(),
             format!("{} – {}", median(contrast.first), median(contrast.second)),
             contrast.u.to_string(),
-            format!("{}{exact}", p_value(contrast.p)),
-            p_value(contrast.adjusted_p),
-            format!("{:.2}", contrast.a12),
-            contrast.magnitude.word().to_owned(),
-            verdict.to_owned(),
-        ]
+        ];
+        row.extend(results::test(Some(contrast)));
+        row
     };
     let mut rows = Vec::new();
     for pair in &target.pairs {
@@ -152,9 +142,8 @@ fn pairs(target: &TargetResult) -> Markup {
             &pair.at_equal_executions,
         ));
     }
-    let headings = [
-        "pair", "compared", "medians", "U", "p", "adjusted", "A12", "effect", "verdict",
-    ];
+    let mut headings = vec!["pair", "compared", "medians", "U"];
+    headings.extend(results::TEST);
     html! {
         h3 { "Engine against engine" }
         (table(&format!("Pairs of engines on {}", target.target), &headings, &[1, 7, 8], &rows))
