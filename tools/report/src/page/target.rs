@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::chart::{Chart, Curve, Over};
 use super::parts::{Engines, details, table};
 use crate::format::{
-    count, counted, estimate, listed, measured, median, median_time, milliseconds, percent, rounded,
+    self, count, counted, estimate, listed, median, median_time, milliseconds, percent,
 };
 use crate::results;
 use crate::sentences::{self, title};
@@ -41,13 +41,27 @@ fn growth(engines: &Engines<'_>, target: &TargetResult, number: usize) -> Markup
     let charts = charts.into_iter().filter_map(|(over, axis)| {
         let curves = growth_curves(engines, target, over);
         let most = curves.iter().map(|curve| curve.last().high);
+        let words = curves.iter().map(|curve| {
+            let Band {
+                low, median, high, ..
+            } = curve.last();
+            let [low, middle, high] = [low, median, high].map(format::median);
+            format!(
+                " {}: median {middle} in the end, quartiles {low} and {high}.",
+                curve.name
+            )
+        });
         // From a little below the seeds, so that their label has room, to a little above the highest band.
         let room = (most.fold(0.0, f64::max) - seeds as f64).max(4.0);
         let (from, to) = (seeds as f64 - room * 0.12, seeds as f64 + room * 1.06);
         let chart = Chart {
             id: &format!("growth-{number}-{axis}"),
             title: &format!("Source regions of {} over {axis}", target.target),
-            words: &growth_in_words(seeds, over, &curves),
+            words: &format!(
+                "The seeds reach {} regions.{}",
+                count(seeds),
+                words.collect::<String>()
+            ),
             over,
             vertical: ("source regions reached", from, to),
             base: Some((seeds as f64, format!("seeds alone: {}", count(seeds)))),
@@ -92,28 +106,6 @@ fn growth_curves<'a>(
         }
     });
     curves.filter(|curve| curve.end > 0.0).collect()
-}
-
-fn growth_in_words(seeds: usize, over: Over, curves: &[Curve<'_>]) -> String {
-    let mut words = vec![format!("The seeds reach {} regions.", count(seeds))];
-    words.extend(curves.iter().map(|curve| {
-        let Some(at) = curve.last_change() else {
-            return format!("{}: the median stays there.", curve.name);
-        };
-        let last = curve.last();
-        format!(
-            "{}: median {} in the end, quartiles {} and {}; the median rises last after {}.",
-            curve.name,
-            median(last.median),
-            median(last.low),
-            median(last.high),
-            match over {
-                Over::Time => measured(at / 1000.0),
-                Over::Executions => format!("{} executions", rounded(at)),
-            }
-        )
-    }));
-    words.join(" ")
 }
 
 /// Every two engines, compared.
