@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
+use statistics::survival::Step;
 
 use super::chart::{Chart, Curve, Over};
 use super::parts::{Engines, details, table};
@@ -270,14 +271,11 @@ fn survivals(
     target: &TargetResult,
     number: usize,
 ) -> Markup {
-    let mut mistakes: BTreeMap<(bool, &str), Vec<&Survival>> = BTreeMap::new();
-    for survival in &target.survivals {
-        let key = (survival.kind == SurvivalKind::Fault, survival.of.as_str());
-        mistakes.entry(key).or_default().push(survival);
-    }
-    if mistakes.is_empty() {
+    if target.survivals.is_empty() {
         return html! {};
     }
+    let same = |one: &Survival, next: &Survival| (one.kind, &one.of) == (next.kind, &next.of);
+    let label = format!("Time to catch on {}", target.target);
     html! {
         h3 { "How long mistakes went unnoticed" }
         p.note {
@@ -285,17 +283,18 @@ fn survivals(
              95\u{a0}% interval. " (sentences::FAULTS)
         }
         div.charts {
-            @for (at, ((is_fault, name), curves)) in mistakes.iter().enumerate() {
+            @for (at, survivals) in target.survivals.chunk_by(same).enumerate() {
+                @let is_fault = survivals[0].kind == SurvivalKind::Fault;
                 figure {
                     figcaption {
-                        code { (name) } " "
-                        span.aside { @if *is_fault { "planted fault" } @else { "find" } }
+                        code { (survivals[0].of) } " "
+                        span.aside { @if is_fault { "planted fault" } @else { "find" } }
                     }
-                    (survival_chart(comparison, engines, target, name, curves, &format!("survival-{number}-{at}")))
+                    (survival_chart(comparison, engines, target, survivals, &format!("survival-{number}-{at}")))
                 }
             }
         }
-        (table(&format!("Time to catch on {}", target.target), &results::SURVIVALS, &[1], &results::survivals(target)))
+        (table(&label, &results::SURVIVALS, &[1], &results::survivals(target)))
     }
 }
 
@@ -303,27 +302,23 @@ fn survival_chart(
     comparison: &Comparison,
     engines: &Engines<'_>,
     target: &TargetResult,
-    name: &str,
-    survivals: &[&Survival],
+    survivals: &[Survival],
     id: &str,
 ) -> Markup {
     let steps = survivals.iter().flat_map(|survival| &survival.steps);
     let latest = steps.map(|step| step.time_ms).max().unwrap_or(0);
     let end = latest.max(comparison.time_seconds * 1000) as f64;
+    let band = |step: &Step| Band {
+        at: step.time_ms as f64,
+        low: step.low,
+        median: step.surviving,
+        high: step.high,
+    };
     let curves = survivals.iter().map(|survival| Curve {
         name: title(target, &survival.engine),
         style: engines.style(&survival.engine),
         start: 1.0,
-        steps: survival
-            .steps
-            .iter()
-            .map(|step| Band {
-                at: step.time_ms as f64,
-                low: step.low,
-                median: step.surviving,
-                high: step.high,
-            })
-            .collect(),
+        steps: survival.steps.iter().map(band).collect(),
         end,
     });
     let words = survivals.iter().map(|survival| {
@@ -337,7 +332,10 @@ fn survival_chart(
     });
     Chart {
         id,
-        title: &format!("Share of trials in which {name} is not caught, over time"),
+        title: &format!(
+            "Share of trials in which {} is not caught, over time",
+            survivals[0].of
+        ),
         words: &words.collect::<Vec<_>>().join(" "),
         over: Over::Time,
         vertical: ("share of trials that have not caught it", 0.0, 1.0),
