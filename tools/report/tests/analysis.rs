@@ -2,7 +2,7 @@
 
 mod sample;
 
-use report::analysis::{analyse, contrast, estimate, survival};
+use report::analysis::{analyse, survival};
 use report::{Band, Comparison, Estimate, SurvivalKind, Verdict};
 use statistics::groups::Magnitude;
 use statistics::survival::Observation;
@@ -144,15 +144,6 @@ fn pairs_are_compared_at_the_end_and_at_equal_executions() {
 
 #[test]
 fn few_trials_are_noted_and_one_is_not_tested() {
-    assert_eq!(contrast(&[1.0], &[2.0, 3.0]), None);
-    assert_eq!(contrast(&[], &[]), None);
-    assert_eq!(estimate(&[]), None);
-    assert_eq!(estimate(&[4.0]), exactly(4.0));
-    let equal = contrast(&[7.0; 3], &[7.0; 4]).unwrap();
-    assert_eq!(
-        (equal.p, equal.a12, equal.magnitude),
-        (1.0, 0.5, Magnitude::Negligible)
-    );
     let one = of_regions(&[&[20], &[30]]);
     assert!(one.targets[0].pairs.is_empty());
     for (comparison, note) in [

@@ -7,9 +7,7 @@ use statistics::survival::Step;
 
 use super::chart::{Chart, Curve, Over};
 use super::parts::{Engines, details, table};
-use crate::format::{
-    self, count, counted, estimate, listed, median, median_time, milliseconds, percent,
-};
+use crate::format::{self, count, counted, estimate, median, milliseconds, percent};
 use crate::results;
 use crate::sentences::{self, title};
 use crate::{Band, Comparison, Contrast, Survival, SurvivalKind, TargetResult};
@@ -29,7 +27,7 @@ pub(super) fn section(
             (pairs(target))
             (milestones(target))
             (folders(target))
-            (who_reached_what(target))
+            (only_here(target))
             (survivals(comparison, engines, target, number))
         }
     }
@@ -210,56 +208,29 @@ fn folders(target: &TargetResult) -> Markup {
     }
 }
 
-/// Which engines reached which regions, and what one engine only reached.
-fn who_reached_what(target: &TargetResult) -> Markup {
-    let with_trials = target
-        .engines
-        .iter()
-        .filter(|engine| engine.counting().next().is_some());
-    if with_trials.count() < 2 || target.regions.is_empty() {
+/// The regions that one engine only reached.
+fn only_here(target: &TargetResult) -> Markup {
+    let engines = target.engines.iter().enumerate();
+    let engines = engines.filter(|(place, _)| target.only_here(*place).next().is_some());
+    let engines: Vec<_> = engines.collect();
+    if target.engines.len() < 2 || engines.is_empty() {
         return html! {};
     }
-    let mut groups: BTreeMap<Vec<String>, usize> = BTreeMap::new();
-    for region in &target.regions {
-        let by = target.engines.iter().zip(&region.by);
-        let reached = by.filter(|(_, trials)| **trials > 0);
-        let names = reached.map(|(engine, _)| engine.title.clone());
-        *groups.entry(names.collect()).or_default() += 1;
-    }
-    let mut groups: Vec<(Vec<String>, usize)> = groups.into_iter().collect();
-    groups.sort_by_key(|(names, regions)| (names.is_empty(), std::cmp::Reverse(*regions)));
-    let rows = groups.iter().map(|(names, regions)| {
-        let names = match &names[..] {
-            [] => "no engine".to_owned(),
-            names => listed(names),
-        };
-        vec![names, count(*regions)]
-    });
-    let label = format!(
-        "Regions of {} by the engines that reached them",
-        target.target
-    );
     html! {
-        h3 { "Who reached what" }
-        p.note {
-            "All of an engine’s trials that count together. The regions that one engine only reached follow, with the \
-             number of trials that reached each."
-        }
-        (table(&label, &["reached by these and no others", "regions"], &[], &rows.collect::<Vec<_>>()))
-        @for (place, engine) in target.engines.iter().enumerate() {
+        h3 { "What one engine only reached" }
+        p.note { "All of an engine’s trials that count together, with the number of trials that reached each region." }
+        @for (place, engine) in engines {
             @let regions = counted(target.only_here(place).count(), "region", "regions");
-            @if target.only_here(place).next().is_some() {
-                (details(&format!("{}: {regions} that no other engine reached", engine.title), &html! {
-                    ul.places {
-                        @for region in target.only_here(place) {
-                            li {
-                                code { (region.file) ":" (region.line) ":" (region.column) } " "
-                                span.aside { "in " (region.by[place]) " of " (engine.counting().count()) }
-                            }
+            (details(&format!("{}: {regions} that no other engine reached", engine.title), &html! {
+                ul.places {
+                    @for region in target.only_here(place) {
+                        li {
+                            code { (region.file) ":" (region.line) ":" (region.column) } " "
+                            span.aside { "in " (region.by[place]) " of " (engine.counting().count()) }
                         }
                     }
-                }))
-            }
+                }
+            }))
         }
     }
 }
@@ -321,14 +292,11 @@ fn survival_chart(
         steps: survival.steps.iter().map(band).collect(),
         end,
     });
-    let words = survivals.iter().map(|survival| {
-        format!(
-            "{}: caught in {} of {} trials, half of them by: {}.",
-            title(target, &survival.engine),
-            survival.caught,
-            survival.trials,
-            median_time(survival.median_ms)
-        )
+    let words = results::survivals(target).into_iter();
+    let words = words.filter(|row| row[0] == survivals[0].of);
+    let words = words.map(|row| {
+        let (engine, caught, half) = (&row[1], &row[2], &row[4]);
+        format!("{engine}: caught in {caught}, half of the trials by {half}.")
     });
     Chart {
         id,
