@@ -56,7 +56,6 @@ fn share(regions: usize, target: &TargetResult) -> f64 {
 
 /// Two runs as Markdown whose tables also line up on a terminal. `names` are where they came from; the old run is
 /// first.
-#[must_use]
 pub fn markdown(runs: [&Comparison; 2], names: [&str; 2]) -> String {
     let [old, new] = runs;
     let pairs = pairs(runs);
@@ -250,19 +249,4 @@ fn finds(pairs: &[Both<'_>]) -> String {
         "\n## Finds\n\nThe median time is when half of the trials had it. p: log-rank test, not adjusted.\n\n{}",
         table(&rows, 3)
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn folders_in_a_command_are_no_difference() {
-        assert_eq!(
-            without_folders(
-                "cargo-afl afl fuzz -V 60 -i /a/b/inputs -x=/c/d.dict -- target/release/t"
-            ),
-            "cargo-afl afl fuzz -V 60 -i …/inputs -x=…/d.dict -- …/t"
-        );
-    }
 }

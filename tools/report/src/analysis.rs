@@ -51,7 +51,6 @@ pub(crate) fn estimate(values: &[f64]) -> Option<Estimate> {
 }
 
 /// How long something went unnoticed by an engine's trials, as a survival curve.
-#[must_use]
 pub fn survival(of: &str, kind: SurvivalKind, engine: &str, trials: &[Observation]) -> Survival {
     let steps = survival::kaplan_meier(trials, LEVEL);
     Survival {

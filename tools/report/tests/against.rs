@@ -111,14 +111,14 @@ fn what_differs_in_the_conditions_comes_first() {
     new.machine.processor = "another".to_owned();
     new.machine.tools = vec![("rustc".to_owned(), "2".to_owned())];
     new.targets[0].seeds.inputs = 4;
-    new.targets[0].engines[0].command = "/elsewhere/a run -V 60".to_owned();
+    new.targets[0].engines[0].command = "/elsewhere/a run -V 60 -x=/c/d.dict".to_owned();
     let text = compared(&old, &new);
     let differences = "## What differs in the conditions\n
 - processor: → another
 - rustc: – → 2
 - time of a trial: 24 h → 1 min
 - t: seeds: 3, which reach 10 regions, 20 lines, 1 functions → 4, which reach 10 regions, 20 lines, 1 functions
-- t: command of A: a run → …/a run -V 60
+- t: command of A: a run → …/a run -V 60 -x=…/d.dict
 - t: command of GONE: gone run → –
 
 - The trials had different times";

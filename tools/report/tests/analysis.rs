@@ -149,8 +149,8 @@ fn few_trials_are_noted_and_one_is_not_tested() {
     for (comparison, note) in [
         (
             one,
-            "Each engine has 1 trial; evaluations ask for at least 10. A single trial is not tested against another: a \
-             difference may be chance.",
+            "Each engine has 1 trial; evaluations ask for at least 10. The smallest p-value that 1 against 1 can give is \
+             1: no difference can be significant at 5 %.",
         ),
         (
             of_regions(&[&[20, 21, 22], &[30, 31, 32]]),

@@ -1,44 +1,39 @@
 //! One target's section: how coverage grew, which engines differ, what was reached by whom.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 use statistics::survival::Step;
 
 use super::chart::{Chart, Curve, Over};
-use super::parts::{Engines, details, table};
+use super::parts::{details, style, table};
 use crate::format::{self, count, counted, estimate, median, milliseconds, percent};
 use crate::results;
 use crate::sentences::{self, title};
-use crate::{Band, Comparison, Contrast, Survival, SurvivalKind, TargetResult};
+use crate::{Band, Comparison, Contrast, RegionReach, Survival, SurvivalKind, TargetResult};
 
 /// The section.
-pub(super) fn section(
-    comparison: &Comparison,
-    engines: &Engines<'_>,
-    target: &TargetResult,
-    number: usize,
-) -> Markup {
+pub(super) fn section(comparison: &Comparison, target: &TargetResult, number: usize) -> Markup {
     html! {
         section id=(format!("target-{number}")) {
             h2 { code { (target.target) } }
             p { "Drives " (target.drives) ". Inputs have at most " (count(target.max_input)) " bytes." }
-            (growth(engines, target, number))
+            (growth(comparison, target, number))
             (pairs(target))
             (milestones(target))
             (folders(target))
             (only_here(target))
-            (survivals(comparison, engines, target, number))
+            (survivals(comparison, target, number))
         }
     }
 }
 
 /// The growth of coverage, over time and over executions.
-fn growth(engines: &Engines<'_>, target: &TargetResult, number: usize) -> Markup {
+fn growth(comparison: &Comparison, target: &TargetResult, number: usize) -> Markup {
     let seeds = target.seeds.reach.regions;
     let charts = [(Over::Time, "time"), (Over::Executions, "executions")];
     let charts = charts.into_iter().filter_map(|(over, axis)| {
-        let curves = growth_curves(engines, target, over);
+        let curves = growth_curves(comparison, target, over);
         let most = curves.iter().map(|curve| curve.last().high);
         let words = curves.iter().map(|curve| {
             let Band {
@@ -87,7 +82,7 @@ fn growth(engines: &Engines<'_>, target: &TargetResult, number: usize) -> Markup
 
 /// The quartiles over the trials of each engine that executed something.
 fn growth_curves<'a>(
-    engines: &Engines<'_>,
+    comparison: &Comparison,
     target: &'a TargetResult,
     over: Over,
 ) -> Vec<Curve<'a>> {
@@ -98,7 +93,7 @@ fn growth_curves<'a>(
         };
         Curve {
             name: &engine.title,
-            style: engines.style(&engine.engine),
+            style: style(comparison, &engine.title),
             start: target.seeds.reach.regions as f64,
             steps: bands.clone(),
             end: bands.last().map_or(0.0, |band| band.at),
@@ -177,25 +172,30 @@ fn milestones(target: &TargetResult) -> Markup {
 
 /// The regions of each crate: of each folder that has a `src`.
 fn folders(target: &TargetResult) -> Markup {
-    // All regions, those that the seeds reach, and those that each engine reaches.
-    let mut folders: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for region in &target.regions {
-        let folder = region.file.split("/src/").next().unwrap_or_default();
-        let counts = folders.entry(folder).or_default();
-        counts.resize(2 + target.engines.len(), 0);
-        let by_engine = region.by.iter().map(|&trials| trials > 0);
-        let reached = [true, region.seeds].into_iter().chain(by_engine);
-        for (count, is_reached) in counts.iter_mut().zip(reached) {
-            *count += usize::from(is_reached);
-        }
+    fn folder(region: &RegionReach) -> &str {
+        region.file.split("/src/").next().unwrap_or_default()
     }
+    let folders: BTreeSet<&str> = target.regions.iter().map(folder).collect();
     if folders.is_empty() {
         return html! {};
     }
-    let rows = folders.iter().map(|(folder, counts)| {
-        let share = |&reached| format!("{} [{}]", count(reached), percent(reached, counts[0]));
-        let mut row = vec![(*folder).to_owned(), count(counts[0])];
-        row.extend(counts[1..].iter().map(share));
+    let rows = folders.into_iter().map(|name| {
+        let regions = target
+            .regions
+            .iter()
+            .filter(|region| folder(region) == name);
+        let regions: Vec<&RegionReach> = regions.collect();
+        let share = |is_reached: &dyn Fn(&RegionReach) -> bool| {
+            let reached = regions.iter().filter(|region| is_reached(region)).count();
+            format!("{} [{}]", count(reached), percent(reached, regions.len()))
+        };
+        let mut row = vec![
+            name.to_owned(),
+            count(regions.len()),
+            share(&|region| region.seeds),
+        ];
+        let places = 0..target.engines.len();
+        row.extend(places.map(|place| share(&|region| region.by[place] > 0)));
         row
     });
     let mut headings = vec!["crate", "regions", "seeds"];
@@ -236,12 +236,7 @@ fn only_here(target: &TargetResult) -> Markup {
 }
 
 /// How long finds and planted faults went unnoticed, a chart for each.
-fn survivals(
-    comparison: &Comparison,
-    engines: &Engines<'_>,
-    target: &TargetResult,
-    number: usize,
-) -> Markup {
+fn survivals(comparison: &Comparison, target: &TargetResult, number: usize) -> Markup {
     if target.survivals.is_empty() {
         return html! {};
     }
@@ -261,7 +256,7 @@ fn survivals(
                         code { (survivals[0].of) } " "
                         span.aside { @if is_fault { "planted fault" } @else { "find" } }
                     }
-                    (survival_chart(comparison, engines, target, survivals, &format!("survival-{number}-{at}")))
+                    (survival_chart(comparison, target, survivals, &format!("survival-{number}-{at}")))
                 }
             }
         }
@@ -271,7 +266,6 @@ fn survivals(
 
 fn survival_chart(
     comparison: &Comparison,
-    engines: &Engines<'_>,
     target: &TargetResult,
     survivals: &[Survival],
     id: &str,
@@ -287,7 +281,7 @@ fn survival_chart(
     };
     let curves = survivals.iter().map(|survival| Curve {
         name: title(target, &survival.engine),
-        style: engines.style(&survival.engine),
+        style: style(comparison, title(target, &survival.engine)),
         start: 1.0,
         steps: survival.steps.iter().map(band).collect(),
         end,
