@@ -190,27 +190,64 @@ fn stderr(mut compare: Command, code: i32) -> String {
 #[test]
 fn a_comparison_is_resumed_only_as_it_was_started() {
     let (out, folder) = stand_ins(ENGINE);
-    write_json(&folder.plan(), &plan(&folder, 60)).unwrap();
-    let differently = ["--time", "30s", "--trials", "2", "--engines", "all"];
-    let output = stderr(compare(out.path(), &differently), 1);
-    for part in [
-        "--time: it has 60 s, and asked for is 30 s",
-        "--trials: it has 3, and asked for is 2",
-        "--engines: it has libfuzzer, and asked for is afl, libfuzzer, honggfuzz",
-    ] {
-        assert!(output.contains(part), "{part}\n{output}");
-    }
-    assert!(!output.contains("--seed"), "{output}");
-
-    fs::write(out.path().join("seeds").join(TARGET).join("one"), "changed").unwrap();
+    let mut plan = plan(&folder, 60);
+    write_json(&folder.plan(), &plan).unwrap();
+    let seed = out.path().join("seeds").join(TARGET).join("one");
+    fs::write(&seed, "changed").unwrap();
     let output = stderr(compare(out.path(), &[]), 1);
     let file = format!("seeds/{TARGET}/one: it is not the file");
     assert!(output.contains(&file), "{output}");
+    fs::write(&seed, "one").unwrap();
 
     let lock = supervisor::lock(&folder.lock(), out.path()).unwrap();
     let output = stderr(compare(out.path(), &[]), 1);
     assert!(output.contains("another run is under way"), "{output}");
     drop(lock);
+
+    plan.machine.processor = "another".into();
+    plan.machine.tools[0].1 = "rustc 1.0".into();
+    write_json(&folder.plan(), &plan).unwrap();
+    let asked = "other --time 30s --trials 2 --engines all --cores 2 --seed 8";
+    let differences = [
+        "the targets: it has fuzz_measure_calc, and asked for is other",
+        "--engines: it has libfuzzer, and asked for is afl, libfuzzer, honggfuzz",
+        "--time: it has 60 s, and asked for is 30 s",
+        "--cores: it has 1, and asked for is 2",
+        "--seed: it has 7, and asked for is 8",
+        "--trials: it has 3, and asked for is 2, which are fewer",
+    ];
+    // More trials than before are no difference.
+    let the_same = format!("{TARGET} --time 60s --trials 9 --engines libfuzzer --cores 1 --seed 7");
+    for (asked, differs) in [(asked, true), (&the_same, false), ("", false)] {
+        let asked: Vec<&str> = asked.split_whitespace().collect();
+        let output = stderr(compare(out.path(), &asked), 1);
+        for part in [
+            "the processor: it has another, and asked for is ",
+            "rustc: it was started with rustc 1.0, and here is ",
+        ] {
+            assert!(output.contains(part), "{part}\n{output}");
+        }
+        for part in differences {
+            let (what, _) = part.split_once(':').unwrap();
+            let part = if differs {
+                part
+            } else {
+                &format!("{what}: it has")
+            };
+            assert_eq!(output.contains(part), differs, "{part}\n{output}");
+        }
+    }
+
+    assert_eq!(Plan::read(&folder.plan()).unwrap().as_ref(), Some(&plan));
+    plan.version += 1;
+    for text in [&*serde_json::to_string(&plan).unwrap(), "{\"version\": 1"] {
+        fs::write(folder.plan(), text).unwrap();
+        let output = stderr(compare(out.path(), &[]), 1);
+        assert!(
+            output.contains("name another folder with --out"),
+            "{output}"
+        );
+    }
 
     let elsewhere = tempfile::tempdir().unwrap();
     fs::write(elsewhere.path().join("precious"), "x").unwrap();
@@ -229,17 +266,18 @@ fn trials_of_run_are_trials_of_compare_now() {
     );
 }
 
-/// The whole trials, each with the bytes of its file.
+/// The whole trials of the first two of each engine, each with the bytes of its file.
 fn whole(out: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut whole = BTreeMap::new();
-    let mut folders = vec![out.join("trials")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.file_name().is_some_and(|name| name == "trial.json") {
-                whole.insert(path.clone(), fs::read(&path).unwrap());
-            } else if path.is_dir() && !path.ends_with("run") {
-                folders.push(path);
+    for engine in Engine::ALL {
+        for number in ["001", "002"] {
+            let of_target = out.join("trials").join(TARGET);
+            let path = of_target
+                .join(engine.name())
+                .join(number)
+                .join("trial.json");
+            if let Ok(bytes) = fs::read(&path) {
+                whole.insert(path, bytes);
             }
         }
     }

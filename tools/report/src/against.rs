@@ -12,7 +12,7 @@ use crate::analysis::{self, adjust, contrast, estimate, times_to_find};
 use crate::conditions::conditions;
 use crate::format::{self, NONE, median_time, moment, p_value, rounded};
 use crate::markdown::{heading, table};
-use crate::{Comparison, Contrast, EngineResult, TargetResult, TrialResult, Verdict, sentences};
+use crate::{Comparison, Contrast, EngineResult, TargetResult, TrialResult, results, sentences};
 
 /// An engine on a target in both runs: the old one, then the new one.
 struct Both<'a> {
@@ -54,18 +54,8 @@ fn share(regions: usize, target: &TargetResult) -> f64 {
     100.0 * float(regions) / float(target.total.regions.max(1))
 }
 
-/// A quantity in both runs.
-struct Compared {
-    /// The medians with their intervals, as text, the old one first; none without a trial that counts.
-    medians: [Option<String>; 2],
-    /// The new trials (first) against the old ones (second), adjusted over the engines of the target. None with a
-    /// single trial on either side.
-    contrast: Option<Contrast>,
-}
-
 /// Two runs as Markdown whose tables also line up on a terminal. `names` are where they came from; the old run is
 /// first.
-#[must_use]
 pub fn markdown(runs: [&Comparison; 2], names: [&str; 2]) -> String {
     let [old, new] = runs;
     let pairs = pairs(runs);
@@ -88,12 +78,6 @@ pub fn markdown(runs: [&Comparison; 2], names: [&str; 2]) -> String {
     for note in notes(runs, &pairs) {
         let _ = writeln!(text, "- {note}");
     }
-    let [regions, ..] = &QUANTITIES;
-    text += "\n## What the trials show\n\n";
-    for (both, compared) in pairs.iter().zip(compare(&pairs, regions)) {
-        let [target, engine] = both.names();
-        let _ = writeln!(text, "- {target}, {engine}: {}", verdict(&compared));
-    }
     for quantity in &QUANTITIES {
         let _ = write!(
             text,
@@ -105,7 +89,8 @@ pub fn markdown(runs: [&Comparison; 2], names: [&str; 2]) -> String {
     text += &finds(&pairs);
     let _ = writeln!(
         text,
-        "\nThe new trials are the first group, the old ones the second. {}",
+        "\nThe new trials are the first group, the old ones the second. A difference that is not shown may be there all \
+         the same. {}",
         sentences::METHODS
     );
     text
@@ -141,27 +126,6 @@ impl Both<'_> {
             trials.map(value).collect()
         })
     }
-}
-
-fn compare(pairs: &[Both<'_>], quantity: &Quantity) -> Vec<Compared> {
-    let mut all = Vec::new();
-    for of_target in pairs.chunk_by(|one, next| one.targets[1].target == next.targets[1].target) {
-        let mut compared: Vec<Compared> = of_target
-            .iter()
-            .map(|both| {
-                let values = both.values(quantity);
-                let [old, new] = &values;
-                let contrast = contrast(new, old);
-                let medians = values.map(|values| {
-                    estimate(&values).map(|found| format::estimate(Some(found), quantity.show))
-                });
-                Compared { medians, contrast }
-            })
-            .collect();
-        adjust(compared.iter_mut().filter_map(|one| one.contrast.as_mut()));
-        all.append(&mut compared);
-    }
-    all
 }
 
 /// Every condition that differs, a line each: machine, tools, times, targets, seeds, limits, commands.
@@ -224,48 +188,25 @@ fn notes([old, new]: [&Comparison; 2], pairs: &[Both<'_>]) -> Vec<String> {
     notes
 }
 
-fn verdict(compared: &Compared) -> String {
-    let [Some(old), Some(new)] = &compared.medians else {
-        return "no trial counts on one of the sides.".to_owned();
-    };
-    let medians = format!("{old} % before, {new} % now");
-    let Some(contrast) = compared.contrast else {
-        return format!("not tested, as one trial on a side shows nothing ({medians}).");
-    };
-    let verdict = match contrast.verdict {
-        Verdict::Higher => "reaches more",
-        Verdict::Lower => "reaches less",
-        Verdict::NotShown => "no difference is shown, which does not show that there is none",
-        Verdict::TooFewTrials => "too few trials to show any difference at 5 %",
-    };
-    format!(
-        "{verdict} ({medians}; p {} adjusted, A12 {:.2}, {}).",
-        p_value(contrast.adjusted_p),
-        contrast.a12,
-        contrast.magnitude.word()
-    )
-}
-
 fn figures(pairs: &[Both<'_>], quantity: &Quantity) -> String {
-    let mut rows = vec![heading(&[
-        "target", "engine", "trials", "old", "new", "p", "adjusted", "A12", "effect",
-    ])];
-    for (both, compared) in pairs.iter().zip(compare(pairs, quantity)) {
-        let [old, new] = both.engines.map(|engine| engine.counting().count());
-        let mut row = both.names().to_vec();
-        row.push(format!("{old} / {new}"));
-        let or_none = |text: Option<String>| text.unwrap_or_else(|| NONE.to_owned());
-        row.extend(compared.medians.map(or_none));
-        row.extend(match compared.contrast {
-            None => [NONE; 4].map(str::to_owned),
-            Some(contrast) => [
-                p_value(contrast.p),
-                p_value(contrast.adjusted_p),
-                format!("{:.2}", contrast.a12),
-                contrast.magnitude.word().to_owned(),
-            ],
-        });
-        rows.push(row);
+    let mut headings = vec!["target", "engine", "trials", "old", "new"];
+    headings.extend(results::TEST);
+    let mut rows = vec![heading(&headings)];
+    // Tests are adjusted over the engines of a target.
+    for of_target in pairs.chunk_by(|one, next| one.targets[1].target == next.targets[1].target) {
+        let values = of_target.iter().map(|both| both.values(quantity));
+        let values: Vec<[Vec<f64>; 2]> = values.collect();
+        let tests = values.iter().map(|[old, new]| contrast(new, old));
+        let mut tests: Vec<Option<Contrast>> = tests.collect();
+        adjust(tests.iter_mut().flatten());
+        for ((both, values), test) in of_target.iter().zip(values).zip(&tests) {
+            let [old, new] = both.engines.map(|engine| engine.counting().count());
+            let mut row = both.names().to_vec();
+            row.push(format!("{old} / {new}"));
+            row.extend(values.map(|values| format::estimate(estimate(&values), quantity.show)));
+            row.extend(results::test(test.as_ref()));
+            rows.push(row);
+        }
     }
     table(&rows, 2)
 }
@@ -308,19 +249,4 @@ fn finds(pairs: &[Both<'_>]) -> String {
         "\n## Finds\n\nThe median time is when half of the trials had it. p: log-rank test, not adjusted.\n\n{}",
         table(&rows, 3)
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn folders_in_a_command_are_no_difference() {
-        assert_eq!(
-            without_folders(
-                "cargo-afl afl fuzz -V 60 -i /a/b/inputs -x=/c/d.dict -- target/release/t"
-            ),
-            "cargo-afl afl fuzz -V 60 -i …/inputs -x=…/d.dict -- …/t"
-        );
-    }
 }

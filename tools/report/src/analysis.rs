@@ -7,16 +7,15 @@ mod contrasts;
 mod curves;
 mod notes;
 
-pub use contrasts::contrast;
-pub(crate) use contrasts::{TESTED_FROM, adjust};
+pub(crate) use contrasts::{TESTED_FROM, adjust, contrast};
 pub(crate) use curves::regions_at_executions;
 
 use statistics::survival::{self, Observation};
 use statistics::{LEVEL, bootstrap, float};
 
 use crate::{
-    Comparison, EngineResult, Estimate, Survival, SurvivalKind, TargetResult, TrialResult,
-    UNREPRODUCED,
+    Comparison, EngineResult, Estimate, FirstFind, Survival, SurvivalKind, TargetResult,
+    TrialResult, UNREPRODUCED,
 };
 
 /// Fills in what follows from the trials: estimates, bands, milestones, pairs, survival of finds, and notes. Notes that
@@ -33,8 +32,8 @@ pub fn analyse(comparison: &mut Comparison) {
         }
         target.pairs = contrasts::pairs(target);
         let finds = survivals_of_finds(target);
-        let is_find = |survival: &Survival| survival.kind == SurvivalKind::Find;
-        target.survivals.retain(|survival| !is_find(survival));
+        let is_fault = |survival: &Survival| survival.kind == SurvivalKind::Fault;
+        target.survivals.retain(is_fault);
         target.survivals.splice(0..0, finds);
     }
     let notes = notes::notes(comparison);
@@ -47,13 +46,11 @@ pub fn analyse(comparison: &mut Comparison) {
 }
 
 /// The median of the values with its 95 % bootstrap interval; of one value, that value. None without values.
-#[must_use]
-pub fn estimate(values: &[f64]) -> Option<Estimate> {
+pub(crate) fn estimate(values: &[f64]) -> Option<Estimate> {
     bootstrap::median_interval(values, LEVEL)
 }
 
 /// How long something went unnoticed by an engine's trials, as a survival curve.
-#[must_use]
 pub fn survival(of: &str, kind: SurvivalKind, engine: &str, trials: &[Observation]) -> Survival {
     let steps = survival::kaplan_meier(trials, LEVEL);
     Survival {
@@ -69,21 +66,17 @@ pub fn survival(of: &str, kind: SurvivalKind, engine: &str, trials: &[Observatio
 
 /// When the engine's trials that count first had a find of this check, or until when they had none.
 pub(crate) fn times_to_find(engine: &EngineResult, check: &str) -> Vec<Observation> {
-    let groups = || engine.finds.iter().filter(|group| group.check == check);
-    engine
-        .counting()
-        .map(|trial| {
-            let first = groups()
-                .flat_map(|group| &group.trials)
-                .filter(|first| first.trial == trial.trial)
-                .map(|first| first.time_ms)
-                .min();
-            Observation {
-                time_ms: first.unwrap_or_else(|| curves::duration_ms(trial)),
-                happened: first.is_some(),
-            }
-        })
-        .collect()
+    let groups = engine.finds.iter().filter(|group| group.check == check);
+    let firsts: Vec<&FirstFind> = groups.flat_map(|group| &group.trials).collect();
+    let observation = |trial: &TrialResult| {
+        let of_trial = firsts.iter().filter(|first| first.trial == trial.trial);
+        let first = of_trial.map(|first| first.time_ms).min();
+        Observation {
+            time_ms: first.unwrap_or_else(|| curves::duration_ms(trial)),
+            happened: first.is_some(),
+        }
+    };
+    engine.counting().map(observation).collect()
 }
 
 /// The checks that inputs of these engines fail, in order, each once; without finds that pass on replay.

@@ -50,6 +50,17 @@ impl Comparison {
         let targets = self.targets.iter();
         targets.flat_map(|target| target.engines.iter().map(move |engine| (target, engine)))
     }
+
+    /// The names of the engines as their authors write them, each once.
+    pub(crate) fn titles(&self) -> Vec<String> {
+        let mut titles = Vec::new();
+        for (_, engine) in self.engines() {
+            if !titles.contains(&engine.title) {
+                titles.push(engine.title.clone());
+            }
+        }
+        titles
+    }
 }
 
 /// The machine and the tools.
@@ -202,7 +213,6 @@ pub struct TrialResult {
 
 impl TrialResult {
     /// Whether the trial counts.
-    #[must_use]
     pub const fn counts(&self) -> bool {
         self.failure.is_none()
     }

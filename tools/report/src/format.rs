@@ -10,7 +10,6 @@ use crate::Estimate;
 pub const NONE: &str = "–";
 
 /// A number with its thousands apart: `1 234 567`, with narrow no-break spaces.
-#[must_use]
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -29,13 +28,11 @@ pub fn count(number: usize) -> String {
 }
 
 /// A count with its noun: `1 trial`, `2 trials`.
-#[must_use]
 pub fn counted(number: usize, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
 /// A count or a rate to the nearest whole number, as [`grouped`] shows it.
-#[must_use]
 pub fn rounded(number: f64) -> String {
     if number.is_finite() && number >= 0.0 {
         grouped(number.round() as u64)

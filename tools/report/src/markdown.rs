@@ -2,7 +2,6 @@
 
 /// The table. The first row is the heading, and every row has as many cells. The first `names` columns are aligned
 /// left, all others right.
-#[must_use]
 pub fn table(rows: &[Vec<String>], names: usize) -> String {
     let escaped = |cell: &String| cell.replace('|', "\\|").replace('\n', " ");
     let rows: Vec<Vec<String>> = rows
@@ -37,7 +36,6 @@ pub fn table(rows: &[Vec<String>], names: usize) -> String {
 }
 
 /// The heading of a [`table`].
-#[must_use]
 pub fn heading(cells: &[&str]) -> Vec<String> {
     cells.iter().map(|&cell| cell.to_owned()).collect()
 }

@@ -14,7 +14,7 @@ mod target;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use self::parts::{Engines, table};
+use self::parts::table;
 use crate::format::{count, counted, listed, moment, span};
 use crate::{Comparison, TargetResult, results, sentences};
 
@@ -25,14 +25,10 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 /// The page. Control characters, and the marks that turn the direction of writing (with which a file's name could
 /// pretend to be another), become U+FFFD.
-#[must_use]
 pub fn html(comparison: &Comparison) -> String {
-    let engines = Engines::of(comparison);
-    let titles = engines.titles();
-    let names = if titles.is_empty() {
-        "No engine".to_owned()
-    } else {
-        listed(&titles)
+    let names = match &comparison.titles()[..] {
+        [] => "No engine".to_owned(),
+        titles => listed(titles),
     };
     let heading = format!("{names} on one oracle");
     let page = html! {
@@ -54,7 +50,7 @@ pub fn html(comparison: &Comparison) -> String {
                     (summary(comparison))
                     (results(comparison))
                     @for (number, target) in comparison.targets.iter().enumerate() {
-                        (target::section(comparison, &engines, target, number))
+                        (target::section(comparison, target, number))
                     }
                     (finds::section(comparison))
                     (conditions::section(comparison))

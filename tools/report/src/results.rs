@@ -1,8 +1,8 @@
 //! The table of results, as text: the same figures on a terminal, in Markdown and on the page.
 
-use crate::format::{NONE, count, estimate, median, median_time, milliseconds, rounded};
+use crate::format::{NONE, count, estimate, median, median_time, milliseconds, p_value, rounded};
 use crate::sentences::title;
-use crate::{Survival, TargetResult};
+use crate::{Contrast, Survival, TargetResult, Verdict};
 
 /// The columns.
 pub(crate) const COLUMNS: [&str; 9] = [
@@ -58,6 +58,30 @@ fn row(target: &TargetResult, place: usize, trials: usize) -> Vec<String> {
         count(inputs),
         estimate(engine.executions_per_second, rounded),
         estimate(engine.corpus, median),
+    ]
+}
+
+/// The columns of a test of two groups.
+pub(crate) const TEST: [&str; 5] = ["p", "adjusted", "A12", "effect", "verdict"];
+
+/// What a test shows; none is made of a single trial.
+pub(crate) fn test(contrast: Option<&Contrast>) -> [String; TEST.len()] {
+    let Some(contrast) = contrast else {
+        return [NONE, NONE, NONE, NONE, "not tested"].map(str::to_owned);
+    };
+    let exact = if contrast.exact { " exact" } else { "" };
+    let verdict = match contrast.verdict {
+        Verdict::Higher => "first is higher",
+        Verdict::Lower => "first is lower",
+        Verdict::NotShown => "no difference shown",
+        Verdict::TooFewTrials => "too few trials",
+    };
+    [
+        format!("{}{exact}", p_value(contrast.p)),
+        p_value(contrast.adjusted_p),
+        format!("{:.2}", contrast.a12),
+        contrast.magnitude.word().to_owned(),
+        verdict.to_owned(),
     ]
 }
 

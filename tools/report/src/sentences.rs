@@ -37,18 +37,9 @@ pub(crate) fn reached(target: &TargetResult) -> String {
     if parts.is_empty() {
         return "No engine has a trial that counts.".to_owned();
     }
-    let many = target
-        .engines
-        .iter()
-        .any(|engine| engine.counting().count() > 1);
-    let what = if many {
-        "Median regions in a trial, with the 95\u{a0}% interval"
-    } else {
-        "Regions in one trial"
-    };
     let total = target.total.regions;
     format!(
-        "{what}: {}. The seeds alone reach {}; everything together {} of {} ({}).",
+        "Median regions in a trial, with the 95\u{a0}% interval: {}. The seeds alone reach {}; everything together {} of {} ({}).",
         listed(&parts),
         count(target.seeds.reach.regions),
         count(target.union.regions),
@@ -57,58 +48,38 @@ pub(crate) fn reached(target: &TargetResult) -> String {
     )
 }
 
-/// The differences between the engines on a target, in sentences; none without a tested pair.
+/// The differences between the engines on a target, a sentence for each pair; none without a tested pair.
 pub(crate) fn differences(target: &TargetResult) -> Vec<String> {
-    let names = |verdict| -> Vec<String> {
-        let pairs = target.pairs.iter();
-        pairs
-            .filter(|pair| pair.regions.verdict == verdict)
-            .map(|pair| {
-                let (first, second) = (title(target, &pair.first), title(target, &pair.second));
-                format!("{first} and {second}")
-            })
-            .collect()
-    };
-    let too_few = names(Verdict::TooFewTrials);
-    if !too_few.is_empty() && too_few.len() == target.pairs.len() {
+    let is_too_few = |pair: &Pair| pair.regions.verdict == Verdict::TooFewTrials;
+    if !target.pairs.is_empty() && target.pairs.iter().all(is_too_few) {
         return vec!["Too few trials to show any difference between the engines.".to_owned()];
     }
-    let mut sentences: Vec<String> = target
-        .pairs
-        .iter()
-        .filter_map(|pair| difference(target, pair))
-        .collect();
-    let alike = names(Verdict::NotShown);
-    if !alike.is_empty() {
-        sentences.push(format!(
-            "No difference is shown between {}, which does not mean that they are equal.",
-            listed(&alike)
-        ));
-    }
-    if !too_few.is_empty() {
-        sentences.push(format!(
-            "Too few trials to show a difference between {}.",
-            listed(&too_few)
-        ));
-    }
-    sentences
+    let difference = |pair| difference(target, pair);
+    target.pairs.iter().map(difference).collect()
 }
 
-/// A difference that is shown; the engine that reached more comes first.
-fn difference(target: &TargetResult, pair: &Pair) -> Option<String> {
+/// The difference of a pair; the engine that reached more comes first.
+fn difference(target: &TargetResult, pair: &Pair) -> String {
     let contrast = &pair.regions;
     let (first, second) = (title(target, &pair.first), title(target, &pair.second));
     let (above, below, share) = match contrast.verdict {
         Verdict::Higher => (first, second, contrast.a12),
         Verdict::Lower => (second, first, 1.0 - contrast.a12),
-        Verdict::NotShown | Verdict::TooFewTrials => return None,
+        Verdict::NotShown => {
+            return format!(
+                "No difference is shown between {first} and {second}, which does not mean that they are equal."
+            );
+        }
+        Verdict::TooFewTrials => {
+            return format!("Too few trials to show a difference between {first} and {second}.");
+        }
     };
-    Some(format!(
+    format!(
         "{above} reached more than {below}: in {:.0}\u{a0}% of all pairings of their trials, a {} effect (p = {}).",
         share * 100.0,
         contrast.magnitude.word(),
         p_value(contrast.adjusted_p)
-    ))
+    )
 }
 
 /// What only one engine reached; none with a single engine.

@@ -4,7 +4,6 @@ use crate::Comparison;
 
 /// A line for every point of growth of every trial that counts, with a line of names first. Times are
 /// milliseconds since the trial's start. From a point to the next, coverage is as at the former.
-#[must_use]
 pub fn csv(comparison: &Comparison) -> String {
     let mut text = String::from("target,engine,trial,time_ms,executions,regions,lines,functions\n");
     for (target, engine) in comparison.engines() {

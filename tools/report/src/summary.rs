@@ -6,7 +6,6 @@ use crate::format::{counted, moment, span};
 use crate::{Comparison, TargetResult, markdown, results, sentences};
 
 /// The comparison as Markdown, fit for a CI job's page and for a terminal.
-#[must_use]
 pub fn markdown(comparison: &Comparison) -> String {
     let mut text = format!(
         "## Engines compared\n\n{} of {} of each engine on {}, {} at once, started {}.\n\n",

@@ -53,11 +53,11 @@ fn new_trials_are_tested_against_old_ones_engine_by_engine() {
         &compared(&old, &new),
         &[
             "Nothing that the reports record.",
-            "- t, A: reaches more (11.00 [10.00, 12.00] % before, 21.00 [20.00, 22.00] % now; p 0.024 adjusted, A12 \
-             1.00, large).",
-            "- t, B: reaches less (16.00 [15.00, 17.00] % before, 6.00 [5.00, 7.00] % now; p 0.024 adjusted, A12 0.00,",
-            "- t, C: no difference is shown, which does not show that there is none",
-            "| 5 / 5 | 11.00 [10.00, 12.00] | 21.00 [20.00, 22.00] | 0.0079 | 0.024 | 1.00 | large |",
+            "| t | A | 5 / 5 | 11.00 [10.00, 12.00] | 21.00 [20.00, 22.00] | 0.0079 exact | 0.024 | 1.00 | large | first \
+             is higher |",
+            "| t | B | 5 / 5 | 16.00 [15.00, 17.00] | 6.00 [5.00, 7.00] | 0.0079 exact | 0.024 | 0.00 | large | first is \
+             lower |",
+            "| t | C | 5 / 5 | 10.00 | 10.00 | 1 | 1 | 0.50 | negligible | no difference shown |",
             "Both: Each engine has 5 trials",
         ],
     );
@@ -70,18 +70,21 @@ fn few_trials_show_that_they_are_too_few() {
         trial.failure = Some("it died".to_owned());
     }
     let many = run(&[("a", &[40, 41, 42])]);
-    for (old, verdict) in [
+    for (old, row) in [
         (
             run(&[("a", &[20, 21, 22])]),
-            "too few trials to show any difference at 5 %",
+            "1.00 | large | too few trials |",
         ),
         (
             run(&[("a", &[20])]),
-            "not tested, as one trial on a side shows nothing",
+            "| t | A | 1 / 3 | 10.00 | 20.50 [20.00, 21.00] | – | – | – | – | not tested |",
         ),
-        (lost, "no trial counts on one of the sides."),
+        (
+            lost,
+            "| 0 / 3 | – | 20.50 [20.00, 21.00] | – | – | – | – | not tested |",
+        ),
     ] {
-        shows(&compared(&old, &many), &[&format!("- t, A: {verdict}")]);
+        shows(&compared(&old, &many), &[row]);
     }
 }
 
@@ -95,8 +98,7 @@ fn when_the_code_has_changed_shares_of_it_are_compared() {
         &compared(&old, &new),
         &[
             "- t: regions of the code under test: 200 → 400\n\n- The code under test has changed",
-            "A: no difference is shown, which does not show that there is none (11.00 [10.00, 12.00] % before, 11.00 \
-             [10.00, 12.00] % now; p 1 adjusted, A12 0.50, negligible).",
+            "| 11.00 [10.00, 12.00] | 11.00 [10.00, 12.00] | 1 | 1 | 0.50 | negligible | no difference shown |",
         ],
     );
 }
@@ -109,20 +111,20 @@ fn what_differs_in_the_conditions_comes_first() {
     new.machine.processor = "another".to_owned();
     new.machine.tools = vec![("rustc".to_owned(), "2".to_owned())];
     new.targets[0].seeds.inputs = 4;
-    new.targets[0].engines[0].command = "/elsewhere/a run -V 60".to_owned();
+    new.targets[0].engines[0].command = "/elsewhere/a run -V 60 -x=/c/d.dict".to_owned();
     let text = compared(&old, &new);
     let differences = "## What differs in the conditions\n
 - processor: → another
 - rustc: – → 2
 - time of a trial: 24 h → 1 min
 - t: seeds: 3, which reach 10 regions, 20 lines, 1 functions → 4, which reach 10 regions, 20 lines, 1 functions
-- t: command of A: a run → …/a run -V 60
+- t: command of A: a run → …/a run -V 60 -x=…/d.dict
 - t: command of GONE: gone run → –
 
 - The trials had different times";
     shows(&text, &[differences]);
     assert!(!text.contains("| GONE"), "{text}");
-    assert!(text.find("What differs").unwrap() < text.find("What the trials show").unwrap());
+    assert!(text.find("What differs").unwrap() < text.find("Regions reached").unwrap());
 
     let elsewhere = comparison(1, vec![target("other", vec![engine("a", some(&[20], 1))])]);
     shows(

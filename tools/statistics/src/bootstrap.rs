@@ -29,7 +29,6 @@ const ROUNDING: f64 = 1e-12;
 
 /// The median of the values, with its percentile bootstrap interval at a confidence of `level` (0 to 1,
 /// without 0 and 1). Of one value, and of equal ones, all three are that value. None without values.
-#[must_use]
 pub fn median_interval(values: &[f64], level: f64) -> Option<Estimate> {
     let values = sorted(values);
     let mut medians = medians(&values);

@@ -33,7 +33,6 @@ pub struct MannWhitney {
 /// for more than 20 values, and its approximate ones lose the digits of small p-values.)
 ///
 /// When all values are equal the p-value is 1. None when a group is empty.
-#[must_use]
 pub fn mann_whitney(first: &[f64], second: &[f64]) -> Option<MannWhitney> {
     if first.is_empty() || second.is_empty() {
         return None;
@@ -65,7 +64,6 @@ pub fn mann_whitney(first: &[f64], second: &[f64]) -> Option<MannWhitney> {
 
 /// The smallest two-sided p-value that groups of these sizes can give: every value of one above every value
 /// of the other. 1 when a group is empty.
-#[must_use]
 pub fn smallest_p(first: usize, second: usize) -> f64 {
     let orders = binomial((first + second) as u64, first as u64);
     (2.0 / orders).min(1.0)
@@ -119,7 +117,6 @@ pub enum Magnitude {
 
 impl Magnitude {
     /// The magnitude of an A12 of 0 to 1.
-    #[must_use]
     pub fn of(a12: f64) -> Self {
         // A12 is a fraction: one that is a limit must not fall below it by rounding.
         match a12.max(1.0 - a12) + 1e-12 {
@@ -131,7 +128,6 @@ impl Magnitude {
     }
 
     /// The word.
-    #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Negligible => "negligible",
@@ -145,7 +141,6 @@ impl Magnitude {
 /// The p-values of several tests, adjusted by Holm's step-down method (A simple sequentially rejective multiple test
 /// procedure, 1979), in the order given: each is at most 1, and below α only when its test is significant
 /// at α among all of them.
-#[must_use]
 pub fn holm(p_values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));

@@ -21,7 +21,6 @@ pub const LEVEL: f64 = 0.95;
 pub const ALPHA: f64 = 0.05;
 
 /// A count as a number to calculate with: exact, as no campaign counts to 2⁵³.
-#[must_use]
 pub fn float(count: usize) -> f64 {
     count as f64
 }

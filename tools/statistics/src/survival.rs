@@ -41,7 +41,6 @@ pub struct Step {
 /// The interval at a confidence of `level` is that of log(−log S) with Greenwood's variance, which stays
 /// between 0 and 1. Where S is 0 that variance is not defined: the interval then reaches from 0 to the upper
 /// end of the step before, or to 1 on the first. Without events there are no steps, and S is 1 throughout.
-#[must_use]
 pub fn kaplan_meier(observations: &[Observation], level: f64) -> Vec<Step> {
     let z = Normal::standard().inverse_cdf((1.0 + level) / 2.0);
     let mut surviving = 1.0_f64;
@@ -75,7 +74,6 @@ pub fn kaplan_meier(observations: &[Observation], level: f64) -> Vec<Step> {
 }
 
 /// The first time at which at most half of the trials are without the event; none when there is none.
-#[must_use]
 pub fn median(steps: &[Step]) -> Option<u64> {
     // One half may be a product of fractions, such as 3/4 · 2/3.
     steps
@@ -96,7 +94,6 @@ pub struct LogRank {
 /// Whether two groups see an event at different times: the log-rank test (Mantel, Evaluation of survival data
 /// and two new rank order statistics, 1966). When nothing can differ (no event while both groups are
 /// watched), the statistic is 0 and the p-value 1. None when a group is empty.
-#[must_use]
 pub fn log_rank(first: &[Observation], second: &[Observation]) -> Option<LogRank> {
     if first.is_empty() || second.is_empty() {
         return None;

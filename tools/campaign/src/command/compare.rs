@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use report::{Comparison, against, summary};
 
 use super::{FINDS, INTERRUPTED, chosen_targets};
@@ -215,17 +215,16 @@ fn conclude(
             from_here(folder.root()).display()
         );
     }
-    if has_finds {
-        for failure in failures {
-            eprintln!("{failure}");
-        }
-        return Ok(ExitCode::from(FINDS));
+    for failure in &failures {
+        eprintln!("{failure}");
     }
-    if !failures.is_empty() {
-        bail!("{}", failures.join("\n"));
-    }
-    if comparison.interrupted {
-        return Ok(ExitCode::from(INTERRUPTED));
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(if has_finds {
+        ExitCode::from(FINDS)
+    } else if !failures.is_empty() {
+        ExitCode::FAILURE
+    } else if comparison.interrupted {
+        ExitCode::from(INTERRUPTED)
+    } else {
+        ExitCode::SUCCESS
+    })
 }

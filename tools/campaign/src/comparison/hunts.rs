@@ -3,7 +3,7 @@
 //! In the comparison's folder, `faults/hunts/FAULT/ENGINE/NNN.json` is a hunt that came to its end. `cargo lab
 //! faults --into` writes these files; a report has what it finds there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -146,23 +146,19 @@ pub fn read(of: &Folder) -> Result<Vec<HuntTrial>> {
     Ok(hunts)
 }
 
-/// Adds the hunts to a comparison: survival curves on their targets, and notes.
+/// Adds hunts, as [`read`] sorts them, to a comparison: survival curves on their targets, and notes.
 pub fn add_to(comparison: &mut Comparison, hunts: &[HuntTrial]) {
     if hunts.is_empty() {
         return;
     }
-    let mut by_engine: BTreeMap<(&str, &str, Contestant), Vec<&HuntTrial>> = BTreeMap::new();
-    for hunt in hunts {
-        by_engine
-            .entry((&hunt.target, &hunt.fault, hunt.engine))
-            .or_default()
-            .push(hunt);
-    }
-    for ((target, fault, engine), hunts) in by_engine {
-        let trials: Vec<Observation> = hunts.iter().filter_map(|hunt| hunt.observation()).collect();
-        let of_target = comparison.targets.iter_mut().find(|of| of.target == target);
-        if let (Some(of_target), false) = (of_target, trials.is_empty()) {
-            let survival = analysis::survival(fault, SurvivalKind::Fault, engine.name(), &trials);
+    let key = |hunt: &HuntTrial| (hunt.target.clone(), hunt.fault.clone(), hunt.engine);
+    for hunts in hunts.chunk_by(|one, next| key(one) == key(next)) {
+        let (target, fault, engine) = key(&hunts[0]);
+        let trials: Vec<Observation> = hunts.iter().filter_map(HuntTrial::observation).collect();
+        let mut targets = comparison.targets.iter_mut();
+        let of_target = targets.find(|of| of.target == target && !trials.is_empty());
+        if let Some(of_target) = of_target {
+            let survival = analysis::survival(&fault, SurvivalKind::Fault, engine.name(), &trials);
             of_target.survivals.push(survival);
         }
     }

@@ -10,27 +10,19 @@ use crate::engine::Engine;
 
 /// The machine and the tools, as far as the system reports them; `jobs` is how many engines run at once.
 pub fn describe(engines: &BTreeSet<Engine>, cores: usize, jobs: usize) -> Machine {
-    let mut tools = vec![(
-        "rustc".to_owned(),
-        first_line(Command::new("rustc").arg("--version")).unwrap_or_default(),
-    )];
+    let rustc = first_line(Command::new("rustc").arg("--version"));
+    let mut tools = vec![("rustc".to_owned(), rustc)];
     for engine in engines {
         let (package, version) = engine.front_end();
         tools.push((engine.title().to_owned(), format!("{package} {version}")));
     }
+    let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let mut lines = processors.lines();
+    let model = lines.find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     Machine {
-        processor: fs::read_to_string("/proc/cpuinfo")
-            .unwrap_or_default()
-            .lines()
-            .find_map(|line| {
-                Some(
-                    line.strip_prefix("model name")?
-                        .split_once(": ")?
-                        .1
-                        .to_owned(),
-                )
-            })
-            .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+        processor: model
+            .map_or(std::env::consts::ARCH, |(_, name)| name)
+            .to_owned(),
         cores,
         jobs,
         system: system(),
@@ -40,13 +32,13 @@ pub fn describe(engines: &BTreeSet<Engine>, cores: usize, jobs: usize) -> Machin
 
 /// The operating system and its version; empty when it is unknown.
 pub fn system() -> String {
-    first_line(Command::new("uname").args(["-s", "-r", "-m"])).unwrap_or_default()
+    first_line(Command::new("uname").args(["-s", "-r", "-m"]))
 }
 
-/// The first line that a command prints.
-fn first_line(command: &mut Command) -> Option<String> {
-    let output = command.stdin(Stdio::null()).output().ok()?;
-    let text = [output.stdout, output.stderr].concat();
+/// The first line that a command prints; empty when it cannot be run.
+fn first_line(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output();
+    let text = output.map(|output| output.stdout).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    Some(text.lines().next()?.trim().to_owned())
+    text.lines().next().unwrap_or_default().trim().to_owned()
 }

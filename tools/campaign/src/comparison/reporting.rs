@@ -33,13 +33,13 @@ pub(crate) struct Reporting<'a> {
     pub(crate) hunts: &'a [HuntTrial],
 }
 
-/// An engine's trials, with what each reached by numbers of regions.
-struct OfEngine<'a> {
+/// An engine's trials, with what they reached by numbers of regions.
+struct OfEngine {
     result: EngineResult,
-    /// Of those that count.
-    counting: Vec<&'a Measured>,
     /// What they reached together; all trials, when none counts.
     reached: BTreeSet<usize>,
+    /// In how many trials that count each region was reached.
+    by: BTreeMap<usize, usize>,
 }
 
 impl Reporting<'_> {
@@ -76,7 +76,7 @@ impl Reporting<'_> {
         let target = &self.opened.targets[name];
         let seeds = measured::seeds(folder, map, name)?;
         let engines = plan.engines.iter();
-        let engines: Vec<OfEngine<'_>> = engines.map(|&engine| self.engine(name, engine)).collect();
+        let engines: Vec<OfEngine> = engines.map(|&engine| self.engine(name, engine)).collect();
         let reached = engines.iter().flat_map(|engine| &engine.reached);
         let mut evaluations = BTreeMap::new();
         for (trial, _) in self.trials.whole.values() {
@@ -110,7 +110,7 @@ impl Reporting<'_> {
         tally.reach()
     }
 
-    fn engine(&self, target: &str, engine: Contestant) -> OfEngine<'_> {
+    fn engine(&self, target: &str, engine: Contestant) -> OfEngine {
         let is_here = |id: &TrialId| id.target == target && id.engine == engine;
         let whole = self.trials.whole.iter().filter(|(id, _)| is_here(id));
         let whole: Vec<&(Trial, Measured)> = whole.map(|(_, whole)| whole).collect();
@@ -120,23 +120,25 @@ impl Reporting<'_> {
             failure: Some(why.clone()),
             ..TrialResult::default()
         });
-        let mut trials: Vec<TrialResult> = whole
+        let results = whole
             .iter()
-            .map(|(trial, measured)| self.trial(trial, measured))
-            .chain(lost)
-            .collect();
+            .map(|(trial, measured)| self.trial(trial, measured));
+        let mut trials: Vec<TrialResult> = results.collect();
+        let is_counting = trials.iter().any(TrialResult::counts);
+        let mut by = BTreeMap::new();
+        for (trial, (_, measured)) in trials.iter().zip(&whole) {
+            if trial.counts() == is_counting {
+                for region in &measured.regions {
+                    *by.entry(*region).or_default() += 1;
+                }
+            }
+        }
+        let reached: BTreeSet<usize> = by.keys().copied().collect();
+        if !is_counting {
+            by.clear();
+        }
+        trials.extend(lost);
         trials.sort_by_key(|trial| trial.trial);
-        let counting: Vec<&Measured> = whole
-            .iter()
-            .filter(|(trial, measured)| failure(trial, measured).is_none())
-            .map(|(_, measured)| measured)
-            .collect();
-        let together = match &counting[..] {
-            [] => whole.iter().map(|(_, measured)| measured).collect(),
-            _ => counting.clone(),
-        };
-        let regions = together.iter().flat_map(|measured| &measured.regions);
-        let reached: BTreeSet<usize> = regions.copied().collect();
         let commands = whole.iter().map(|(trial, _)| &trial.command);
         let commands = commands.filter(|command| !command.is_empty());
         let command = commands.min_by_key(|command| command.len());
@@ -150,8 +152,8 @@ impl Reporting<'_> {
                 finds: self.finds(&whole),
                 ..EngineResult::default()
             },
-            counting,
             reached,
+            by,
         }
     }
 
@@ -203,20 +205,9 @@ impl Reporting<'_> {
         groups.into_values().collect()
     }
 
-    fn regions(&self, seeds: &Measured, engines: &[OfEngine<'_>]) -> Vec<RegionReach> {
+    fn regions(&self, seeds: &Measured, engines: &[OfEngine]) -> Vec<RegionReach> {
         let by_seeds: BTreeSet<usize> = seeds.regions.iter().copied().collect();
-        // In how many trials that count each region was reached.
-        let by_engine: Vec<BTreeMap<usize, usize>> = engines
-            .iter()
-            .map(|engine| {
-                let mut trials = BTreeMap::new();
-                for region in engine.counting.iter().flat_map(|trial| &trial.regions) {
-                    *trials.entry(*region).or_default() += 1;
-                }
-                trials
-            })
-            .collect();
-        let trials = |of: &BTreeMap<usize, usize>, number| of.get(&number).copied().unwrap_or(0);
+        let trials = |engine: &OfEngine, number| engine.by.get(&number).copied().unwrap_or(0);
         let regions = self.opened.map.regions().iter().enumerate();
         regions
             .map(|(number, region)| RegionReach {
@@ -224,7 +215,10 @@ impl Reporting<'_> {
                 line: region.start_line,
                 column: region.start_column,
                 seeds: by_seeds.contains(&number),
-                by: by_engine.iter().map(|of| trials(of, number)).collect(),
+                by: engines
+                    .iter()
+                    .map(|engine| trials(engine, number))
+                    .collect(),
             })
             .collect()
     }

@@ -114,9 +114,6 @@ fn start(
     }
     let time_seconds = asked.time.unwrap_or(TIME).as_secs();
     let cores = asked.cores.map_or_else(cores::count, usize::from);
-    let by_clock = started
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |time| u64::from(time.subsec_nanos()) ^ time.as_secs());
     let plan = Plan {
         version: plan::VERSION,
         started: humantime::format_rfc3339_seconds(started).to_string(),
@@ -126,7 +123,7 @@ fn start(
         time_seconds,
         snapshot_seconds: (time_seconds / 600).clamp(1, 60),
         cores,
-        order_seed: asked.seed.unwrap_or(by_clock),
+        order_seed: asked.seed.unwrap_or_else(|| fastrand::u32(..).into()),
         machine: machine::describe(&engines, cores::count(), cores),
         code: commit(project),
         files: folder.kept()?,

@@ -114,8 +114,8 @@ pub fn run(
     look: &mut dyn FnMut(&View<'_>),
 ) -> Result<Ended<Trial>> {
     let mut least_free = free(folder);
-    if least_free < LEAST_FREE {
-        return Ok(Ended::DiskFull(disk_full(least_free)));
+    if let Some(full) = disk_full(least_free) {
+        return Ok(full);
     }
     let of_trial = folder.trial(id);
     let started = SystemTime::now();
@@ -144,8 +144,8 @@ pub fn run(
     if session::interrupted() {
         return Ok(Ended::Interrupted);
     }
-    if least_free < LEAST_FREE {
-        return Ok(Ended::DiskFull(disk_full(least_free)));
+    if let Some(full) = disk_full(least_free) {
+        return Ok(full);
     }
     let mut trial = record(id, &of_trial, started, &fuzzed);
     trial.core = core;
@@ -208,12 +208,11 @@ fn record(id: &TrialId, folder: &Path, started: SystemTime, fuzzed: &Fuzzed) -> 
     trial
 }
 
-fn disk_full(free: u64) -> String {
-    format!(
-        "the disk is full: {} MiB are free, and a trial needs {} at all times",
-        free >> 20,
-        LEAST_FREE >> 20
-    )
+fn disk_full<T>(free: u64) -> Option<Ended<T>> {
+    let (there, needed) = (free >> 20, LEAST_FREE >> 20);
+    let why =
+        format!("the disk is full: {there} MiB are free, and a trial needs {needed} at all times");
+    (free < LEAST_FREE).then_some(Ended::DiskFull(why))
 }
 
 /// The file that makes a trial whole.

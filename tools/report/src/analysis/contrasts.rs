@@ -10,8 +10,7 @@ use crate::{Contrast, EngineResult, Pair, TargetResult, TrialResult, Verdict};
 pub(crate) const TESTED_FROM: usize = 2;
 
 /// Two groups of values, compared on their own. None when one has fewer than [`TESTED_FROM`] values.
-#[must_use]
-pub fn contrast(first: &[f64], second: &[f64]) -> Option<Contrast> {
+pub(crate) fn contrast(first: &[f64], second: &[f64]) -> Option<Contrast> {
     if first.len().min(second.len()) < TESTED_FROM {
         return None;
     }

@@ -2,7 +2,6 @@
 
 use statistics::{ALPHA, groups};
 
-use super::TESTED_FROM;
 use crate::format::{counted, grouped, p_value, span};
 use crate::{Comparison, EngineResult, TargetResult};
 
@@ -80,21 +79,15 @@ fn few_trials(comparison: &Comparison) -> Option<String> {
         format!("Each engine has {trials}")
     };
     let smallest = groups::smallest_p(fewest, fewest);
-    let then = if fewest < TESTED_FROM {
-        "A single trial is not tested against another: a difference may be chance.".to_owned()
+    let so = if smallest > ALPHA {
+        "no difference can be significant at 5 %"
     } else {
-        let so = if smallest > ALPHA {
-            "no difference can be significant at 5 %"
-        } else {
-            "a real difference may well not show"
-        };
-        format!(
-            "The smallest p-value that {fewest} against {fewest} can give is {}: {so}.",
-            p_value(smallest)
-        )
+        "a real difference may well not show"
     };
     Some(format!(
-        "{trials}; evaluations ask for at least {TRIALS_ENOUGH}. {then}"
+        "{trials}; evaluations ask for at least {TRIALS_ENOUGH}. The smallest p-value that {fewest} against {fewest} \
+         can give is {}: {so}.",
+        p_value(smallest)
     ))
 }
 
@@ -139,12 +132,8 @@ fn not_run(comparison: &Comparison) -> Vec<String> {
     let mut notes = Vec::new();
     for target in &comparison.targets {
         let ran = |title: &str| target.engines.iter().any(|engine| engine.title == title);
-        for (_, EngineResult { title, .. }) in comparison.engines() {
-            let note = format!("{title} was not run on {}.", target.target);
-            if !ran(title) && !notes.contains(&note) {
-                notes.push(note);
-            }
-        }
+        let titles = comparison.titles().into_iter().filter(|title| !ran(title));
+        notes.extend(titles.map(|title| format!("{title} was not run on {}.", target.target)));
     }
     notes
 }

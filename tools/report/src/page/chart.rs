@@ -89,14 +89,6 @@ impl Curve<'_> {
         self.steps.iter().find(changed).map(|step| step.at)
     }
 
-    /// Where the median has its last value from.
-    pub(super) fn last_change(&self) -> Option<f64> {
-        let last = self.last().median;
-        let there = self.steps.iter().rev();
-        let first = there.take_while(|step| step.median == last).last()?;
-        (last != self.start).then_some(first.at)
-    }
-
     /// The corners of the staircase of one value of each step.
     fn corners(&self, x: &Scale, y: &Scale, value: fn(&Band) -> f64) -> Vec<(f64, f64)> {
         let mut level = y.place(self.start);
@@ -114,19 +106,10 @@ impl Curve<'_> {
     }
 }
 
-/// A path through these points, whose lines are level or upright.
+/// A path through these points.
 fn through(points: &[(f64, f64)]) -> String {
-    let mut path = String::new();
-    let mut before: Option<(f64, f64)> = None;
-    for &(x, y) in points {
-        path += &match before {
-            None => format!("M{} {}", px(x), px(y)),
-            Some((_, level)) if level == y => format!("H{}", px(x)),
-            Some(_) => format!("V{}", px(y)),
-        };
-        before = Some((x, y));
-    }
-    path
+    let points = points.iter().map(|&(x, y)| format!("{} {}", px(x), px(y)));
+    format!("M{}", points.collect::<Vec<_>>().join(" "))
 }
 
 /// An axis: the values from `from` to `to`, drawn from `start` to `end`.
@@ -310,7 +293,7 @@ fn text(class: &str, (x, y): (f64, f64), anchor: &str, text: &str) -> Markup {
 
 /// The mark of an engine: a disc, a square, a triangle, and so on.
 fn mark(style: usize, (x, y): (f64, f64)) -> Markup {
-    let shape = MARKS[style % STYLES];
+    let shape = MARKS[style];
     path("mark", style, &format!("M{} {}{shape}", px(x), px(y)))
 }
 
@@ -343,43 +326,35 @@ mod tests {
 
     #[test]
     fn a_curve_is_a_staircase_from_its_start_to_its_end() {
-        let curve = |steps: &[[f64; 4]]| Curve {
-            name: "<b>",
+        let step = |[at, low, median, high]: [f64; 4]| Band {
+            at,
+            low,
+            median,
+            high,
+        };
+        let curve = Curve {
+            name: "a",
             style: 0,
             start: 5.0,
-            steps: steps
-                .iter()
-                .map(|&[at, low, median, high]| Band {
-                    at,
-                    low,
-                    median,
-                    high,
-                })
-                .collect(),
+            steps: [
+                [2.0, 5.0, 6.0, 8.0],
+                [4.0, 6.0, 9.0, 10.0],
+                [7.0, 6.0, 9.0, 11.0],
+            ]
+            .map(step)
+            .into(),
             end: 9.0,
         };
-        let (x, y) = (
-            scale(0.0, 10.0, 100.0, false),
-            scale(0.0, 20.0, 200.0, false),
+        let x = scale(0.0, 10.0, 100.0, false);
+        let y = scale(0.0, 20.0, 200.0, false);
+        let drawn = |value| through(&curve.corners(&x, &y, value));
+        assert_eq!(
+            drawn(|step| step.median),
+            "M0 50 20 50 20 60 40 60 40 90 90 90"
         );
-        let rising = curve(&[
-            [2.0, 5.0, 6.0, 8.0],
-            [4.0, 6.0, 9.0, 10.0],
-            [7.0, 6.0, 9.0, 11.0],
-        ]);
-        let drawn = |value| through(&rising.corners(&x, &y, value));
-        assert_eq!(drawn(|step| step.median), "M0 50H20V60H40V90H90");
-        assert_eq!(drawn(|step| step.low), "M0 50H40V60H90");
-        assert_eq!(rising.first_change(), Some(2.0));
-        assert_eq!(rising.last_change(), Some(4.0));
-        assert_eq!(curve(&[[3.0, 5.0, 5.0, 5.0]]).last_change(), None);
-    }
-
-    #[test]
-    fn scales_keep_order_ends_and_ratios() {
-        let steps = scale(400.0, 600.0, 300.0, false);
-        let places = [0.0, 400.0, 500.0, 600.0].map(|value| steps.place(value));
-        assert_eq!(places, [0.0, 0.0, 150.0, 300.0]);
+        assert_eq!(drawn(|step| step.low), "M0 50 40 50 40 60 90 60");
+        assert_eq!(curve.first_change(), Some(2.0));
+        // What lies outside of an axis is drawn at its nearer end.
         let ratios = scale(10.0, 1000.0, 200.0, true);
         let places = [0.0, 10.0, 100.0, 1000.0, 1e9].map(|value| ratios.place(value).round());
         assert_eq!(places, [0.0, 0.0, 100.0, 200.0, 200.0]);

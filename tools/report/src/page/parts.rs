@@ -5,30 +5,11 @@ use maud::{Markup, html};
 use super::chart::STYLES;
 use crate::Comparison;
 
-/// The engines, in the order in which they first appear: names as on the command line, and titles.
-pub(super) struct Engines<'a>(Vec<(&'a str, &'a str)>);
-
-impl<'a> Engines<'a> {
-    pub(super) fn of(comparison: &'a Comparison) -> Self {
-        let mut engines: Vec<(&str, &str)> = Vec::new();
-        for (_, engine) in comparison.engines() {
-            if !engines.iter().any(|(name, _)| *name == engine.engine) {
-                engines.push((&engine.engine, &engine.title));
-            }
-        }
-        Self(engines)
-    }
-
-    pub(super) fn titles(&self) -> Vec<String> {
-        let titles = self.0.iter().map(|(_, title)| (*title).to_owned());
-        titles.collect()
-    }
-
-    /// What the engine's lines and marks look like, the same on the whole page.
-    pub(super) fn style(&self, engine: &str) -> usize {
-        let place = self.0.iter().position(|(name, _)| *name == engine);
-        place.unwrap_or(0) % STYLES
-    }
+/// What the lines and marks of an engine look like, the same on the whole page.
+pub(super) fn style(comparison: &Comparison, title: &str) -> usize {
+    let titles = comparison.titles();
+    let place = titles.iter().position(|one| one == title);
+    place.unwrap_or(0) % STYLES
 }
 
 /// A figure; an interval in brackets stands below it.

@@ -1,54 +1,61 @@
 //! One target's section: how coverage grew, which engines differ, what was reached by whom.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use maud::{Markup, html};
+use statistics::survival::Step;
 
 use super::chart::{Chart, Curve, Over};
-use super::parts::{Engines, details, table};
-use crate::format::{
-    count, counted, estimate, listed, measured, median, median_time, milliseconds, p_value,
-    percent, rounded,
-};
+use super::parts::{details, style, table};
+use crate::format::{self, count, counted, estimate, median, milliseconds, percent};
 use crate::results;
 use crate::sentences::{self, title};
-use crate::{Band, Comparison, Contrast, Survival, SurvivalKind, TargetResult, Verdict};
+use crate::{Band, Comparison, Contrast, RegionReach, Survival, SurvivalKind, TargetResult};
 
 /// The section.
-pub(super) fn section(
-    comparison: &Comparison,
-    engines: &Engines<'_>,
-    target: &TargetResult,
-    number: usize,
-) -> Markup {
+pub(super) fn section(comparison: &Comparison, target: &TargetResult, number: usize) -> Markup {
     html! {
         section id=(format!("target-{number}")) {
             h2 { code { (target.target) } }
             p { "Drives " (target.drives) ". Inputs have at most " (count(target.max_input)) " bytes." }
-            (growth(engines, target, number))
+            (growth(comparison, target, number))
             (pairs(target))
             (milestones(target))
             (folders(target))
-            (who_reached_what(target))
-            (survivals(comparison, engines, target, number))
+            (only_here(target))
+            (survivals(comparison, target, number))
         }
     }
 }
 
 /// The growth of coverage, over time and over executions.
-fn growth(engines: &Engines<'_>, target: &TargetResult, number: usize) -> Markup {
+fn growth(comparison: &Comparison, target: &TargetResult, number: usize) -> Markup {
     let seeds = target.seeds.reach.regions;
     let charts = [(Over::Time, "time"), (Over::Executions, "executions")];
     let charts = charts.into_iter().filter_map(|(over, axis)| {
-        let curves = growth_curves(engines, target, over);
+        let curves = growth_curves(comparison, target, over);
         let most = curves.iter().map(|curve| curve.last().high);
+        let words = curves.iter().map(|curve| {
+            let Band {
+                low, median, high, ..
+            } = curve.last();
+            let [low, middle, high] = [low, median, high].map(format::median);
+            format!(
+                " {}: median {middle} in the end, quartiles {low} and {high}.",
+                curve.name
+            )
+        });
         // From a little below the seeds, so that their label has room, to a little above the highest band.
         let room = (most.fold(0.0, f64::max) - seeds as f64).max(4.0);
         let (from, to) = (seeds as f64 - room * 0.12, seeds as f64 + room * 1.06);
         let chart = Chart {
             id: &format!("growth-{number}-{axis}"),
             title: &format!("Source regions of {} over {axis}", target.target),
-            words: &growth_in_words(seeds, over, &curves),
+            words: &format!(
+                "The seeds reach {} regions.{}",
+                count(seeds),
+                words.collect::<String>()
+            ),
             over,
             vertical: ("source regions reached", from, to),
             base: Some((seeds as f64, format!("seeds alone: {}", count(seeds)))),
@@ -75,7 +82,7 @@ fn growth(engines: &Engines<'_>, target: &TargetResult, number: usize) -> Markup
 
 /// The quartiles over the trials of each engine that executed something.
 fn growth_curves<'a>(
-    engines: &Engines<'_>,
+    comparison: &Comparison,
     target: &'a TargetResult,
     over: Over,
 ) -> Vec<Curve<'a>> {
@@ -86,7 +93,7 @@ fn growth_curves<'a>(
         };
         Curve {
             name: &engine.title,
-            style: engines.style(&engine.engine),
+            style: style(comparison, &engine.title),
             start: target.seeds.reach.regions as f64,
             steps: bands.clone(),
             end: bands.last().map_or(0.0, |band| band.at),
@@ -95,51 +102,20 @@ fn growth_curves<'a>(
     curves.filter(|curve| curve.end > 0.0).collect()
 }
 
-fn growth_in_words(seeds: usize, over: Over, curves: &[Curve<'_>]) -> String {
-    let mut words = vec![format!("The seeds reach {} regions.", count(seeds))];
-    words.extend(curves.iter().map(|curve| {
-        let Some(at) = curve.last_change() else {
-            return format!("{}: the median stays there.", curve.name);
-        };
-        let last = curve.last();
-        format!(
-            "{}: median {} in the end, quartiles {} and {}; the median rises last after {}.",
-            curve.name,
-            median(last.median),
-            median(last.low),
-            median(last.high),
-            match over {
-                Over::Time => measured(at / 1000.0),
-                Over::Executions => format!("{} executions", rounded(at)),
-            }
-        )
-    }));
-    words.join(" ")
-}
-
 /// Every two engines, compared.
 fn pairs(target: &TargetResult) -> Markup {
     if target.pairs.is_empty() {
         return html! {};
     }
     let row = |names: &str, compared: &str, contrast: &Contrast| {
-        let verdict = match contrast.verdict {
-            Verdict::Higher | Verdict::Lower => "differ",
-            Verdict::NotShown => "no difference shown",
-            Verdict::TooFewTrials => "too few trials",
-        };
-        let exact = if contrast.exact { " exact" } else { "" };
-        vec![
+        let mut row = vec![
             names.to_owned(),
             compared.to_owned(),
             format!("{} – {}", median(contrast.first), median(contrast.second)),
             contrast.u.to_string(),
-            format!("{}{exact}", p_value(contrast.p)),
-            p_value(contrast.adjusted_p),
-            format!("{:.2}", contrast.a12),
-            contrast.magnitude.word().to_owned(),
-            verdict.to_owned(),
-        ]
+        ];
+        row.extend(results::test(Some(contrast)));
+        row
     };
     let mut rows = Vec::new();
     for pair in &target.pairs {
@@ -152,9 +128,8 @@ fn pairs(target: &TargetResult) -> Markup {
             &pair.at_equal_executions,
         ));
     }
-    let headings = [
-        "pair", "compared", "medians", "U", "p", "adjusted", "A12", "effect", "verdict",
-    ];
+    let mut headings = vec!["pair", "compared", "medians", "U"];
+    headings.extend(results::TEST);
     html! {
         h3 { "Engine against engine" }
         (table(&format!("Pairs of engines on {}", target.target), &headings, &[1, 7, 8], &rows))
@@ -197,25 +172,30 @@ fn milestones(target: &TargetResult) -> Markup {
 
 /// The regions of each crate: of each folder that has a `src`.
 fn folders(target: &TargetResult) -> Markup {
-    // All regions, those that the seeds reach, and those that each engine reaches.
-    let mut folders: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for region in &target.regions {
-        let folder = region.file.split("/src/").next().unwrap_or_default();
-        let counts = folders.entry(folder).or_default();
-        counts.resize(2 + target.engines.len(), 0);
-        let by_engine = region.by.iter().map(|&trials| trials > 0);
-        let reached = [true, region.seeds].into_iter().chain(by_engine);
-        for (count, is_reached) in counts.iter_mut().zip(reached) {
-            *count += usize::from(is_reached);
-        }
+    fn folder(region: &RegionReach) -> &str {
+        region.file.split("/src/").next().unwrap_or_default()
     }
+    let folders: BTreeSet<&str> = target.regions.iter().map(folder).collect();
     if folders.is_empty() {
         return html! {};
     }
-    let rows = folders.iter().map(|(folder, counts)| {
-        let share = |&reached| format!("{} [{}]", count(reached), percent(reached, counts[0]));
-        let mut row = vec![(*folder).to_owned(), count(counts[0])];
-        row.extend(counts[1..].iter().map(share));
+    let rows = folders.into_iter().map(|name| {
+        let regions = target
+            .regions
+            .iter()
+            .filter(|region| folder(region) == name);
+        let regions: Vec<&RegionReach> = regions.collect();
+        let share = |is_reached: &dyn Fn(&RegionReach) -> bool| {
+            let reached = regions.iter().filter(|region| is_reached(region)).count();
+            format!("{} [{}]", count(reached), percent(reached, regions.len()))
+        };
+        let mut row = vec![
+            name.to_owned(),
+            count(regions.len()),
+            share(&|region| region.seeds),
+        ];
+        let places = 0..target.engines.len();
+        row.extend(places.map(|place| share(&|region| region.by[place] > 0)));
         row
     });
     let mut headings = vec!["crate", "regions", "seeds"];
@@ -228,75 +208,40 @@ fn folders(target: &TargetResult) -> Markup {
     }
 }
 
-/// Which engines reached which regions, and what one engine only reached.
-fn who_reached_what(target: &TargetResult) -> Markup {
-    let with_trials = target
-        .engines
-        .iter()
-        .filter(|engine| engine.counting().next().is_some());
-    if with_trials.count() < 2 || target.regions.is_empty() {
+/// The regions that one engine only reached.
+fn only_here(target: &TargetResult) -> Markup {
+    let engines = target.engines.iter().enumerate();
+    let engines = engines.filter(|(place, _)| target.only_here(*place).next().is_some());
+    let engines: Vec<_> = engines.collect();
+    if target.engines.len() < 2 || engines.is_empty() {
         return html! {};
     }
-    let mut groups: BTreeMap<Vec<String>, usize> = BTreeMap::new();
-    for region in &target.regions {
-        let by = target.engines.iter().zip(&region.by);
-        let reached = by.filter(|(_, trials)| **trials > 0);
-        let names = reached.map(|(engine, _)| engine.title.clone());
-        *groups.entry(names.collect()).or_default() += 1;
-    }
-    let mut groups: Vec<(Vec<String>, usize)> = groups.into_iter().collect();
-    groups.sort_by_key(|(names, regions)| (names.is_empty(), std::cmp::Reverse(*regions)));
-    let rows = groups.iter().map(|(names, regions)| {
-        let names = match &names[..] {
-            [] => "no engine".to_owned(),
-            names => listed(names),
-        };
-        vec![names, count(*regions)]
-    });
-    let label = format!(
-        "Regions of {} by the engines that reached them",
-        target.target
-    );
     html! {
-        h3 { "Who reached what" }
-        p.note {
-            "All of an engine’s trials that count together. The regions that one engine only reached follow, with the \
-             number of trials that reached each."
-        }
-        (table(&label, &["reached by these and no others", "regions"], &[], &rows.collect::<Vec<_>>()))
-        @for (place, engine) in target.engines.iter().enumerate() {
+        h3 { "What one engine only reached" }
+        p.note { "All of an engine’s trials that count together, with the number of trials that reached each region." }
+        @for (place, engine) in engines {
             @let regions = counted(target.only_here(place).count(), "region", "regions");
-            @if target.only_here(place).next().is_some() {
-                (details(&format!("{}: {regions} that no other engine reached", engine.title), &html! {
-                    ul.places {
-                        @for region in target.only_here(place) {
-                            li {
-                                code { (region.file) ":" (region.line) ":" (region.column) } " "
-                                span.aside { "in " (region.by[place]) " of " (engine.counting().count()) }
-                            }
+            (details(&format!("{}: {regions} that no other engine reached", engine.title), &html! {
+                ul.places {
+                    @for region in target.only_here(place) {
+                        li {
+                            code { (region.file) ":" (region.line) ":" (region.column) } " "
+                            span.aside { "in " (region.by[place]) " of " (engine.counting().count()) }
                         }
                     }
-                }))
-            }
+                }
+            }))
         }
     }
 }
 
 /// How long finds and planted faults went unnoticed, a chart for each.
-fn survivals(
-    comparison: &Comparison,
-    engines: &Engines<'_>,
-    target: &TargetResult,
-    number: usize,
-) -> Markup {
-    let mut mistakes: BTreeMap<(bool, &str), Vec<&Survival>> = BTreeMap::new();
-    for survival in &target.survivals {
-        let key = (survival.kind == SurvivalKind::Fault, survival.of.as_str());
-        mistakes.entry(key).or_default().push(survival);
-    }
-    if mistakes.is_empty() {
+fn survivals(comparison: &Comparison, target: &TargetResult, number: usize) -> Markup {
+    if target.survivals.is_empty() {
         return html! {};
     }
+    let same = |one: &Survival, next: &Survival| (one.kind, &one.of) == (next.kind, &next.of);
+    let label = format!("Time to catch on {}", target.target);
     html! {
         h3 { "How long mistakes went unnoticed" }
         p.note {
@@ -304,59 +249,55 @@ fn survivals(
              95\u{a0}% interval. " (sentences::FAULTS)
         }
         div.charts {
-            @for (at, ((is_fault, name), curves)) in mistakes.iter().enumerate() {
+            @for (at, survivals) in target.survivals.chunk_by(same).enumerate() {
+                @let is_fault = survivals[0].kind == SurvivalKind::Fault;
                 figure {
                     figcaption {
-                        code { (name) } " "
-                        span.aside { @if *is_fault { "planted fault" } @else { "find" } }
+                        code { (survivals[0].of) } " "
+                        span.aside { @if is_fault { "planted fault" } @else { "find" } }
                     }
-                    (survival_chart(comparison, engines, target, name, curves, &format!("survival-{number}-{at}")))
+                    (survival_chart(comparison, target, survivals, &format!("survival-{number}-{at}")))
                 }
             }
         }
-        (table(&format!("Time to catch on {}", target.target), &results::SURVIVALS, &[1], &results::survivals(target)))
+        (table(&label, &results::SURVIVALS, &[1], &results::survivals(target)))
     }
 }
 
 fn survival_chart(
     comparison: &Comparison,
-    engines: &Engines<'_>,
     target: &TargetResult,
-    name: &str,
-    survivals: &[&Survival],
+    survivals: &[Survival],
     id: &str,
 ) -> Markup {
     let steps = survivals.iter().flat_map(|survival| &survival.steps);
     let latest = steps.map(|step| step.time_ms).max().unwrap_or(0);
     let end = latest.max(comparison.time_seconds * 1000) as f64;
+    let band = |step: &Step| Band {
+        at: step.time_ms as f64,
+        low: step.low,
+        median: step.surviving,
+        high: step.high,
+    };
     let curves = survivals.iter().map(|survival| Curve {
         name: title(target, &survival.engine),
-        style: engines.style(&survival.engine),
+        style: style(comparison, title(target, &survival.engine)),
         start: 1.0,
-        steps: survival
-            .steps
-            .iter()
-            .map(|step| Band {
-                at: step.time_ms as f64,
-                low: step.low,
-                median: step.surviving,
-                high: step.high,
-            })
-            .collect(),
+        steps: survival.steps.iter().map(band).collect(),
         end,
     });
-    let words = survivals.iter().map(|survival| {
-        format!(
-            "{}: caught in {} of {} trials, half of them by: {}.",
-            title(target, &survival.engine),
-            survival.caught,
-            survival.trials,
-            median_time(survival.median_ms)
-        )
+    let words = results::survivals(target).into_iter();
+    let words = words.filter(|row| row[0] == survivals[0].of);
+    let words = words.map(|row| {
+        let (engine, caught, half) = (&row[1], &row[2], &row[4]);
+        format!("{engine}: caught in {caught}, half of the trials by {half}.")
     });
     Chart {
         id,
-        title: &format!("Share of trials in which {name} is not caught, over time"),
+        title: &format!(
+            "Share of trials in which {} is not caught, over time",
+            survivals[0].of
+        ),
         words: &words.collect::<Vec<_>>().join(" "),
         over: Over::Time,
         vertical: ("share of trials that have not caught it", 0.0, 1.0),
