@@ -81,37 +81,16 @@ fn a_tracefile_has_how_many_inputs_executed_each_line() {
     );
 }
 
-/// Every start tag of a page has its end, in order.
-fn assert_well_formed(html: &str) {
-    let mut open = Vec::new();
-    let mut rest = html;
-    while let Some((_, tail)) = rest.split_once('<') {
-        let (tag, tail) = tail.split_once('>').expect("a tag ends");
-        rest = tail;
-        let name = tag.split([' ', '/']).find(|part| !part.is_empty()).unwrap();
-        if tag.starts_with('!') || matches!(name, "meta" | "link") {
-            continue;
-        }
-        if tag.starts_with('/') {
-            assert_eq!(open.pop(), Some(name), "{html}");
-        } else {
-            open.push(name);
-        }
-    }
-    assert!(open.is_empty(), "{open:?}");
-}
-
 #[test]
 fn pages_show_every_file_and_mark_what_was_never_executed() {
     let counts = counts();
     let folder = tempfile::tempdir().unwrap();
     let files = files(&counts);
-    pages::write(folder.path(), &files, "crates/", "Four <inputs>.").unwrap();
+    pages::write(folder.path(), &files, "Four <inputs>.").unwrap();
     let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
     let page = "crates.code.src.lib.rs.html";
     let (index, source) = (read("index.html"), read(page));
     for html in [&index, &source] {
-        assert_well_formed(html);
         assert!(!html.contains("<script") && !html.contains("http"));
         assert!(html.contains("style.css") && folder.path().join("style.css").is_file());
     }
@@ -126,17 +105,15 @@ fn pages_show_every_file_and_mark_what_was_never_executed() {
     // Every line is there, escaped and with its count.
     let text = std::fs::read_to_string(fixture().root.join(FILE)).unwrap();
     assert_eq!(source.matches("<tr id=\"L").count(), text.lines().count());
-    assert!(
-        source.contains("pub fn generic&lt;T: Into&lt;u64&gt;&gt;(value: T)"),
-        "{source}"
-    );
-    assert!(
-        source.contains("<tr id=\"L5\"><td>5</td><td>2</td><td>        1 // above</td></tr>"),
-        "{source}"
-    );
-    assert!(source.contains("<tr id=\"L20\" class=\"never\"><td>20</td><td>0</td>"));
-    // A part of a line: `Err(Stop)` was not reached, since the input ended before.
-    assert!(source.contains("<mark>"), "{source}");
+    for part in [
+        "pub fn generic&lt;T: Into&lt;u64&gt;&gt;(value: T)",
+        "<tr id=\"L5\"><td>5</td><td>2</td><td>        1 // above</td></tr>",
+        "<tr id=\"L20\" class=\"never\"><td>20</td><td>0</td>",
+        // A part of a line: `Err(Stop)` was not reached, since the input ended before.
+        "<mark>",
+    ] {
+        assert!(source.contains(part), "{part} is not in {source}");
+    }
     // What was executed is not marked.
     let (_, line_4) = source.split_once("<tr id=\"L4\"").unwrap();
     let (line_4, _) = line_4.split_once("</tr>").unwrap();

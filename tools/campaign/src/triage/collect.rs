@@ -11,7 +11,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-
 use worker::TargetInfo;
 
 use crate::corpora::candidates::target_of;
@@ -28,9 +27,6 @@ pub struct Sighting {
     /// When it was found, in milliseconds since 1970: as the engine reports it, else the file's age.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_ms: Option<u64>,
-    /// How long after the engine's start, in milliseconds, when the file's name has it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after_ms: Option<u64>,
 }
 
 /// One input, found once or more often.
@@ -163,18 +159,10 @@ fn sighting(path: &Path, stands_alone: bool) -> Option<Sighting> {
         None => return None,
     };
     let engine = engine.map_or_else(|| engine_in(path), |engine| engine.name().to_owned());
-    let after_ms = name
-        .starts_with("id:")
-        .then(|| number_after(&name, ",time:"))
-        .flatten();
-    let at_ms = after_ms
-        .and_then(|after| Some(afl_start_ms(path)? + after))
-        .or_else(|| written_ms(path));
     Some(Sighting {
         engine,
         path: path.to_owned(),
-        at_ms,
-        after_ms,
+        at_ms: afl_found_ms(path, &name).or_else(|| written_ms(path)),
     })
 }
 
@@ -232,12 +220,13 @@ fn engine_in(path: &Path) -> String {
     names.next().unwrap_or("unknown").to_owned()
 }
 
-/// When the AFL++ instance that a file in `crashes` belongs to was started.
-fn afl_start_ms(path: &Path) -> Option<u64> {
+/// When AFL++ found a file in `crashes`: the instance's start, and the time since then in the name.
+fn afl_found_ms(path: &Path, name: &str) -> Option<u64> {
+    let after = number_after(name.strip_prefix("id:")?, ",time:")?;
     let stats = path.parent()?.parent()?.join("fuzzer_stats");
     let text = fs::read_to_string(stats).ok()?;
     let line = text.lines().find(|line| line.starts_with("start_time"))?;
-    number_after(line, ":")?.checked_mul(1000)
+    Some(number_after(line, ":")?.checked_mul(1000)? + after)
 }
 
 fn written_ms(path: &Path) -> Option<u64> {
@@ -324,7 +313,6 @@ mod tests {
             .iter()
             .find(|find| find.path().to_string_lossy().contains("time:2500"))
             .unwrap();
-        assert_eq!(crash.sightings[0].after_ms, Some(2500));
         assert_eq!(crash.sightings[0].at_ms, Some(1_002_500));
         assert_eq!(time_shown(Some(1_002_500)), "1970-01-01T00:16:42Z");
     }

@@ -91,23 +91,9 @@ impl Key {
         };
         Self { part, what }
     }
-
-    /// For an error of the wrong kind, the keys of the two plainer mistakes of which it may be a consequence: see
-    /// [`Difference::explanations`].
-    #[must_use]
-    pub fn explanations(&self) -> Option<[Self; 2]> {
-        let What::Answers(difference) = &self.what else {
-            return None;
-        };
-        let explanations = difference.explanations()?;
-        Some(explanations.map(|difference| Self {
-            part: self.part.clone(),
-            what: What::Answers(difference),
-        }))
-    }
 }
 
-/// Where a panic was, when it says so: the file from the project's root where it lies below it.
+/// Where a panic was, when that is known: the file from the project's root where it lies below it.
 #[must_use]
 pub fn place(violation: &Violation, root: &Path) -> Option<Place> {
     let Some(Crash::Panic { place, .. }) = &violation.crash else {
