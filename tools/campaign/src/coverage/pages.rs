@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use maud::{DOCTYPE, Markup, html};
 use report::format::{count, grouped, percent};
 
-use super::counted::CountedFile;
+use super::counted::{CountedFile, pieces_of};
 use super::source_map::{Portion, Summary};
 
 /// Writes the pages into `folder`, which is made when it is missing; pages that are there are overwritten.
@@ -120,7 +120,7 @@ fn marked(file: &CountedFile<'_>, line: usize, text: &str) -> Markup {
     // Each part, and whether it is marked.
     let mut parts = Vec::new();
     let mut at = 0;
-    for piece in file.pieces_of(line).filter(|piece| piece.count == 0) {
+    for piece in pieces_of(&file.pieces, line).filter(|piece| piece.count == 0) {
         let start = piece.start.1 - 1;
         // A piece that continues in the next line ends beyond this one.
         let end = if piece.end.0 > line {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -154,7 +154,7 @@ fn sighting(path: &Path, stands_alone: bool) -> Option<Sighting> {
         // AFL++ names all its inputs so: the folder shows which of them fail.
         Some(Engine::Afl) if !stands_alone && !is_in_crashes(path) => return None,
         Some(engine) => Some(engine),
-        None if is_among_finds(path) && is_ours(&name) => None,
+        None if is_ours(path, &name) => None,
         None if stands_alone && !is_text(&name) => None,
         None => return None,
     };
@@ -192,16 +192,12 @@ fn is_in_crashes(path: &Path) -> bool {
     folder.starts_with("crashes") || folder.starts_with("hangs")
 }
 
-/// Whether it is in a folder of finds, as ours are: a corpus has such names too.
-fn is_among_finds(path: &Path) -> bool {
+/// Whether it is a find of ours: named by its content and in a folder of finds. A corpus has such names too.
+fn is_ours(path: &Path, name: &str) -> bool {
     let folder = path.parent().map(name_of).unwrap_or_default();
     let is_engine = Engine::ALL.iter().any(|engine| engine.name() == folder);
-    is_engine || path.iter().any(|part| part == "finds")
-}
-
-/// Whether it is the name of a content.
-fn is_ours(name: &str) -> bool {
-    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+    let is_hash = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hash && (is_engine || path.iter().any(|part| part == "finds"))
 }
 
 /// Whether it is what people and engines write beside finds.
@@ -238,13 +234,11 @@ fn written_ms(path: &Path) -> Option<u64> {
 /// A time as people and machines read it, to the second.
 #[must_use]
 pub fn time_shown(at_ms: Option<u64>) -> String {
-    at_ms.map_or_else(
-        || "unknown".to_owned(),
-        |at_ms| {
-            let time: SystemTime = UNIX_EPOCH + Duration::from_millis(at_ms);
-            humantime::format_rfc3339_seconds(time).to_string()
-        },
-    )
+    let Some(at_ms) = at_ms else {
+        return "unknown".to_owned();
+    };
+    let time = UNIX_EPOCH + Duration::from_millis(at_ms);
+    humantime::format_rfc3339_seconds(time).to_string()
 }
 
 #[cfg(test)]

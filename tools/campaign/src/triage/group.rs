@@ -286,7 +286,7 @@ pub fn group(
     let failed_before = failed_before(last);
     let failures = outcomes.iter().filter_map(|(_, outcome)| outcome.failure());
     let shown: BTreeSet<&Key> = failures.map(|failure| &failure.key).collect();
-    let mut sorted: BTreeMap<(Status, Key), Vec<(Input, Option<How>)>> = BTreeMap::new();
+    let mut sorted: BTreeMap<_, Vec<(Input, Option<How>)>> = BTreeMap::new();
     let mut troubles = Vec::new();
     for (index, outcome) in outcomes {
         let find = &finds[*index];
