@@ -327,11 +327,10 @@ fn the_librarys_own_report_agrees() {
         .iter()
         .filter(|(file, _)| file.starts_with(&root));
     let hits = files.flat_map(|(_, result)| &result.hits);
-    let theirs: BTreeSet<Place> = hits
+    let theirs: Vec<Place> = hits
         .filter(|(_, count)| **count > 0)
         .map(|(at, _)| (at.line_start, at.column_start, at.line_end, at.column_end))
         .collect();
-    let theirs: Vec<Place> = theirs.into_iter().collect();
     assert!(theirs.len() > 20, "{theirs:?}");
     assert_eq!(reached, regions(&theirs));
 }
