@@ -5,7 +5,7 @@
 //! cannot be compared. Here every kept input is replayed through one more build. It has no engine, and the
 //! compiler instruments it (`-C instrument-coverage`). Source regions are counted.
 //!
-//! - [`profile`] reads the worker's profile file; [`probes`]: which sums of counters show that a region was
+//! - `profile` reads the worker's profile file; `probes`: which sums of counters show that a region was
 //!   reached; [`source_map`]: the regions of one binary with their probes.
 //! - [`replay`]: the inputs through workers, and what each reached.
 //! - [`counted`]: how many inputs executed each line, function and file; [`lcov`] and [`pages`] present that.
@@ -22,12 +22,11 @@ use crate::replay::process;
 pub mod counted;
 pub mod lcov;
 pub mod pages;
-pub mod probes;
-pub mod profile;
+mod probes;
+mod profile;
 pub mod replay;
 pub mod source_map;
 
-pub use profile::Profile;
 pub use report::GrowthPoint;
 
 pub use replay::{Contents, Hits, InMemory, Input, Replay, Replayed, hits_class};

@@ -53,7 +53,7 @@ pub fn hello_of(binary: &Path) -> Result<Hello> {
     Ok(Worker::start(&mut Command::new(binary))?.1)
 }
 
-/// A worker that is asked one thing at a time, and replaced when it dies.
+/// A worker that gets one request at a time, and is replaced when it dies.
 #[derive(Debug)]
 pub struct Replayer {
     binary: PathBuf,
@@ -64,7 +64,7 @@ pub struct Replayer {
 }
 
 impl Replayer {
-    /// A replayer with the worker in `binary`, which is started when it is first asked.
+    /// A replayer with the worker in `binary`, which is started for the first request.
     #[must_use]
     pub fn new(binary: PathBuf) -> Self {
         Self::with_options(binary, &[])
@@ -89,7 +89,7 @@ impl Replayer {
         self
     }
 
-    /// Ends the worker: the next question is put to a new one, which has seen no input before.
+    /// Ends the worker: the next request goes to a new one, which has seen no input before.
     pub fn restart(&mut self) {
         self.running = None;
     }
@@ -108,9 +108,8 @@ impl Replayer {
 
     /// The violation that is a crash on the input in `file`, with its case if the input can be described.
     pub fn crashed(&mut self, crash: Crash, target: &str, file: &Path) -> Violation {
-        let described = self.describe(target, file).ok().and_then(Result::ok);
-        let description = described.map(|described| described.description);
-        Violation::of_crash(crash, target, description)
+        let case = self.describe(target, file).ok().and_then(Result::ok);
+        Violation::of_crash(crash, target, case.map(|case| case.description))
     }
 
     /// The case in `file`; or why it is none.
@@ -118,12 +117,7 @@ impl Replayer {
     /// # Errors
     /// When the file cannot be read or the worker cannot be started, or dies.
     pub fn describe(&mut self, target: &str, file: &Path) -> Result<Result<Described, String>> {
-        match self.ask(&about(protocol::Command::Describe, target, file)?)? {
-            Ok(Reply::Described(described)) => Ok(Ok(described)),
-            Ok(Reply::Verdict(Verdict::Rejected { why })) => Ok(Err(why)),
-            Ok(other) => unexpected(other),
-            Err(crash) => bail!("when it decoded an input: {crash}"),
-        }
+        described(self.ask(&about(protocol::Command::Describe, target, file)?)?)
     }
 
     /// The fingerprint of each of `inputs`; [`NO_CASE`] where one is none.
@@ -133,13 +127,11 @@ impl Replayer {
     pub fn fingerprints(&mut self, target: &str, inputs: &Inputs) -> Result<Vec<String>> {
         let mut worker = self.take_worker()?;
         worker.send(inputs.request(protocol::Command::Describe, target));
-        let answers = (0..inputs.count()).map(|_| match reply(&mut worker, self.time_out)? {
-            Ok(Reply::Described(described)) => Ok(described.fingerprint),
-            Ok(Reply::Verdict(Verdict::Rejected { .. })) => Ok(NO_CASE.to_owned()),
-            Ok(other) => unexpected(other),
-            Err(crash) => bail!("when it decoded an input: {crash}"),
-        });
-        let fingerprints = answers.collect::<Result<_>>()?;
+        let mut fingerprints = Vec::new();
+        for _ in 0..inputs.count() {
+            let described = described(reply(&mut worker, self.time_out)?)?;
+            fingerprints.push(described.map_or(NO_CASE.to_owned(), |case| case.fingerprint));
+        }
         self.running = Some(worker);
         Ok(fingerprints)
     }
@@ -154,7 +146,7 @@ impl Replayer {
             Ok(other) => return unexpected(other),
             Err(crash) => bail!("when it was asked for its checks: {crash}"),
         };
-        // A worker counts from its start; the next question starts a new one.
+        // A worker counts from its start; the next request starts a new one.
         self.running = None;
         for (check, count) in counts {
             *self.evaluated.entry(check).or_default() += count;
@@ -186,6 +178,16 @@ fn reply(worker: &mut Worker, time_out: Duration) -> Result<Result<Reply, Crash>
     match worker.answer(time_out) {
         Ok(line) => Ok(Ok(Response::parse(&line).map_err(Error::msg)?.reply)),
         Err(crash) => Ok(Err(crash)),
+    }
+}
+
+/// The case that a worker described; or why the input is none.
+fn described(reply: Result<Reply, Crash>) -> Result<Result<Described, String>> {
+    match reply {
+        Ok(Reply::Described(described)) => Ok(Ok(described)),
+        Ok(Reply::Verdict(Verdict::Rejected { why })) => Ok(Err(why)),
+        Ok(other) => unexpected(other),
+        Err(crash) => bail!("when it decoded an input: {crash}"),
     }
 }
 

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use report::format::grouped;
 use serde::Serialize;
 use worker::TargetInfo;
@@ -78,7 +77,8 @@ struct Measured {
 /// A region that is not reached.
 #[derive(Serialize)]
 struct Unreached {
-    region: Region,
+    /// As `file:line:column-line:column`.
+    region: String,
     /// What names it in the list.
     #[serde(flatten)]
     place: Place,
@@ -89,14 +89,9 @@ struct Unreached {
 #[derive(Serialize)]
 struct OfTarget {
     inputs: usize,
-    inputs_per_second: f64,
     /// How many inputs fail.
     failing: usize,
-    #[serde(skip)]
-    first_failing: Option<String>,
     summary: Summary,
-    #[serde(skip)]
-    reached: BTreeSet<usize>,
 }
 
 /// Runs the command.
@@ -109,18 +104,15 @@ pub fn run(args: &Coverage, project: &Project) -> Result<ExitCode> {
     let candidates = inputs(args, project, &targets)?;
     let neutral = Neutral::build(project, &progress)?;
     let map = &neutral.map;
-    let mut reached = BTreeSet::new();
     let mut of_targets = BTreeMap::new();
     let mut counts = vec![0_u64; map.regions().len()];
     for (name, inputs) in &candidates.inputs {
-        let replay = neutral.replay(name);
-        let of_target = replay_all(&replay, inputs, &mut counts, &progress)?;
-        if let (Some(fails), true) = (&of_target.first_failing, args.corpus.is_empty()) {
-            bail!("{name}: {fails}");
-        }
-        reached.extend(&of_target.reached);
+        let of_target =
+            OfTarget::replay(args, &neutral.replay(name), inputs, &mut counts, &progress)?;
         of_targets.insert(name.clone(), of_target);
     }
+    let all = 0..counts.len();
+    let reached: BTreeSet<usize> = all.filter(|&number| counts[number] > 0).collect();
     export(args, project, map, &counts, &of_targets)?;
     let list = List::read(&project.shipped().join("unreached.toml"))?;
     let regions = map.regions().iter().enumerate();
@@ -145,40 +137,45 @@ pub fn run(args: &Coverage, project: &Project) -> Result<ExitCode> {
     Ok(super::end_of_replay(project, failing))
 }
 
-/// Replays the inputs of one target, and adds to `counts` how many of them executed each region.
-fn replay_all(
-    replay: &Replay<'_>,
-    inputs: &Inputs,
-    counts: &mut [u64],
-    progress: &Progress,
-) -> Result<OfTarget> {
-    let contents = InMemory(inputs.values().map(Vec::as_slice).collect());
-    let mut line = progress.counted(replay.target, "inputs", inputs.len() as u64);
-    let mut reached = BTreeSet::new();
-    let (mut failing, mut first_failing) = (0, None);
-    let started = Instant::now();
-    replay.regions(&contents, |hits| {
-        line.step();
-        for region in hits.numbers() {
-            counts[region] += 1;
-            reached.insert(region);
-        }
-        if hits.is_find() {
-            failing += 1;
-            let name = inputs.keys().nth(hits.input).map_or("", String::as_str);
-            first_failing.get_or_insert_with(|| format!("{name} fails: {:?}", hits.verdict));
-        }
-        Ok(())
-    })?;
-    line.done(progress);
-    Ok(OfTarget {
-        inputs: inputs.len(),
-        inputs_per_second: inputs.len() as f64 / started.elapsed().as_secs_f64(),
-        failing,
-        first_failing,
-        summary: replay.map.summary(&reached),
-        reached,
-    })
+impl OfTarget {
+    /// Replays the inputs of one target, and adds to `counts` how many of them executed each region. A shipped input
+    /// that fails is an error.
+    fn replay(
+        args: &Coverage,
+        replay: &Replay<'_>,
+        inputs: &Inputs,
+        counts: &mut [u64],
+        progress: &Progress,
+    ) -> Result<Self> {
+        let contents = InMemory(inputs.values().map(Vec::as_slice).collect());
+        let mut line = progress.counted(replay.target, "inputs", inputs.len() as u64);
+        let mut reached = BTreeSet::new();
+        let mut failing = 0;
+        replay.regions(&contents, |hits| {
+            line.step();
+            for region in hits.numbers() {
+                counts[region] += 1;
+                reached.insert(region);
+            }
+            if hits.is_find() {
+                failing += 1;
+                let name = inputs.keys().nth(hits.input).map_or("", String::as_str);
+                ensure!(
+                    !args.corpus.is_empty(),
+                    "{}: {name} fails: {:?}",
+                    replay.target,
+                    hits.verdict
+                );
+            }
+            Ok(())
+        })?;
+        line.done(progress);
+        Ok(Self {
+            inputs: inputs.len(),
+            failing,
+            summary: replay.map.summary(&reached),
+        })
+    }
 }
 
 /// Writes the pages and the tracefile that are asked for.
@@ -199,7 +196,7 @@ fn export(
             .map(|(name, of)| format!("{} inputs of {name}", grouped(of.inputs as u64)))
             .collect();
         let about = format!("What {} executed.", replayed.join(", "));
-        pages::write(folder, &files, &project.code_under_test()?, &about)?;
+        pages::write(folder, &files, &about)?;
         eprintln!("pages: {}", from_here(&folder.join("index.html")).display());
     }
     if let Some(file) = &args.lcov {
@@ -253,7 +250,7 @@ fn name_all<'a>(
         };
         Ok(Unreached {
             reason: list.reason(&place).map(str::to_owned),
-            region: region.clone(),
+            region: region.to_string(),
             place,
         })
     };
@@ -296,14 +293,7 @@ fn show(measured: &Measured) -> Result<()> {
     }
     outln!("\nunreached, and not listed: {}", unlisted.len());
     for Unreached { region, place, .. } in unlisted {
-        let (line, column) = (region.start_line, region.start_column);
-        let Place {
-            file,
-            function,
-            text,
-            ..
-        } = place;
-        outln!("  {file}:{line}:{column} in {function}: {text}");
+        outln!("  {region} in {}: {}", place.function, place.text);
     }
     for wrong in &measured.wrongly_listed {
         outln!("WRONG: {wrong}");

@@ -157,7 +157,7 @@ fn folders(args: &Triage, project: &Project, targets: &[&TargetInfo]) -> Vec<Pat
         [] => folders.push(ours),
         targets => folders.extend(targets.iter().map(|target| ours.join(&target.name))),
     }
-    // What was named has to be there; what nobody has found yet need not.
+    // A folder that was named has to exist; our own does not exist before the first find.
     folders.retain(|folder| folder.exists() || args.finds.contains(folder));
     folders
 }

@@ -22,7 +22,7 @@ pub struct CountedFile<'a> {
     /// Its text.
     pub source: String,
     /// Its pieces of code, in their order.
-    pieces: Vec<Piece>,
+    pub(super) pieces: Vec<Piece>,
     /// Its lines that are code, and how many inputs executed each.
     pub lines: BTreeMap<usize, u64>,
     /// Its functions, in the order of their lines.
@@ -47,20 +47,12 @@ type Place = (usize, usize);
 
 /// A stretch of source in which one region is the innermost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Piece {
-    /// Where it begins.
-    pub start: Place,
+pub(super) struct Piece {
+    pub(super) start: Place,
     /// The place after its end.
-    pub end: Place,
+    pub(super) end: Place,
     /// How many inputs executed it.
-    pub count: u64,
-}
-
-impl CountedFile<'_> {
-    /// The pieces of one line, from column to column, ascending; what is in none of them is no code.
-    pub fn pieces_of(&self, line: usize) -> impl Iterator<Item = Piece> {
-        pieces_of(&self.pieces, line)
-    }
+    pub(super) count: u64,
 }
 
 /// The files of `map`, whose sources lie below `root`; `counts` has for each region how many inputs executed it.
@@ -181,7 +173,8 @@ fn lines(regions: &[(&Region, u64)], pieces: &[Piece]) -> BTreeMap<usize, u64> {
     lines
 }
 
-fn pieces_of(pieces: &[Piece], line: usize) -> impl Iterator<Item = Piece> {
+/// The pieces of one line, from column to column, ascending; the rest of the line is no code.
+pub(super) fn pieces_of(pieces: &[Piece], line: usize) -> impl Iterator<Item = Piece> {
     let (start, end) = ((line, 1), (line + 1, 1));
     let of_line = pieces
         .iter()

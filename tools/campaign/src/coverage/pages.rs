@@ -1,25 +1,23 @@
-//! Coverage as pages: an index by crate and file, and every file's source. They have no script, load nothing from
+//! Coverage as pages: an index of the files, and every file's source. They have no script, load nothing from
 //! outside the folder, and are light or dark as the reader prefers.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use maud::{DOCTYPE, Markup, html};
-
 use report::format::{count, grouped, percent};
 
-use super::counted::CountedFile;
+use super::counted::{CountedFile, pieces_of};
 use super::source_map::{Portion, Summary};
 
 /// Writes the pages into `folder`, which is made when it is missing; pages that are there are overwritten.
 ///
-/// `prefix` is the part of the files' paths before the crate's name; `about` is a sentence on what was replayed.
+/// `about` is a sentence on what was replayed.
 ///
 /// # Errors
 /// When they cannot be written.
-pub fn write(folder: &Path, files: &[CountedFile<'_>], prefix: &str, about: &str) -> Result<()> {
+pub fn write(folder: &Path, files: &[CountedFile<'_>], about: &str) -> Result<()> {
     let put = |name: &str, text: &str| {
         let path = folder.join(name);
         fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))
@@ -27,7 +25,7 @@ pub fn write(folder: &Path, files: &[CountedFile<'_>], prefix: &str, about: &str
     fs::create_dir_all(folder)
         .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
     put("style.css", include_str!("pages.css"))?;
-    put("index.html", &index(files, prefix, about).into_string())?;
+    put("index.html", &index(files, about).into_string())?;
     for file in files {
         put(&page_of(file.name), &source(file).into_string())?;
     }
@@ -54,24 +52,15 @@ fn page(title: &str, body: &Markup) -> Markup {
     }
 }
 
-fn index(files: &[CountedFile<'_>], prefix: &str, about: &str) -> Markup {
-    let mut crates: BTreeMap<&str, Vec<&CountedFile<'_>>> = BTreeMap::new();
-    for file in files {
-        let inside = file.name.strip_prefix(prefix).unwrap_or(file.name);
-        let name = inside.split('/').find(|part| !part.is_empty());
-        crates.entry(name.unwrap_or("")).or_default().push(file);
-    }
+fn index(files: &[CountedFile<'_>], about: &str) -> Markup {
     let body = html! {
         p { (about) }
         div.wide { table {
             tr { @for name in ["file", "regions", "lines", "functions"] { th scope="col" { (name) } } }
-            @for (name, of_crate) in &crates {
-                tr.crate { th scope="row" { (name) } (cells(of_crate.iter().copied())) }
-                @for file in of_crate {
-                    tr { th scope="row" { a href=(page_of(file.name)) { (file.name) } } (cells([*file])) }
-                }
+            @for file in files {
+                tr { th scope="row" { a href=(page_of(file.name)) { (file.name) } } (cells([file])) }
             }
-            tr.crate { th scope="row" { "all" } (cells(files)) }
+            tr.all { th scope="row" { "all" } (cells(files)) }
         } }
         p.faint {
             "A region is a piece of source that is executed as a whole. A line counts as llvm-cov has it: the \
@@ -131,7 +120,7 @@ fn marked(file: &CountedFile<'_>, line: usize, text: &str) -> Markup {
     // Each part, and whether it is marked.
     let mut parts = Vec::new();
     let mut at = 0;
-    for piece in file.pieces_of(line).filter(|piece| piece.count == 0) {
+    for piece in pieces_of(&file.pieces, line).filter(|piece| piece.count == 0) {
         let start = piece.start.1 - 1;
         // A piece that continues in the next line ends beyond this one.
         let end = if piece.end.0 > line {

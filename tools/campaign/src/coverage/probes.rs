@@ -10,11 +10,11 @@ use anyhow::{Context, Result, ensure};
 use llvm_profparser::coverage::{Counter, CounterType, ExprKind, FunctionRecordV3};
 
 /// Counters by index, each with its factor, which is not 0.
-pub type Sum = BTreeMap<usize, i32>;
+pub(super) type Sum = BTreeMap<usize, i32>;
 
 /// Numbered sums. Each is positive exactly when something was executed, and is how often.
 #[derive(Debug, Default)]
-pub struct Probes {
+pub(super) struct Probes {
     sums: Vec<Vec<(usize, i32)>>,
     /// For each counter the probes whose sum grows with it. No other probe can be positive.
     growing_with: Vec<Vec<usize>>,
@@ -36,8 +36,7 @@ impl FromIterator<Sum> for Probes {
 
 impl Probes {
     /// The counters that the sums use, as ranges: ascending, and as few as possible.
-    #[must_use]
-    pub fn counters(&self) -> Vec<Range<usize>> {
+    pub(super) fn counters(&self) -> Vec<Range<usize>> {
         let counters: BTreeSet<usize> = self.sums.iter().flatten().map(|term| term.0).collect();
         let mut ranges: Vec<Range<usize>> = Vec::new();
         for counter in counters {
@@ -52,7 +51,7 @@ impl Probes {
 
 /// Finds the probes that an input reached. Made once and used for many inputs.
 #[derive(Debug)]
-pub struct Evaluation<'a> {
+pub(super) struct Evaluation<'a> {
     probes: &'a Probes,
     /// What each counter grew by in this input.
     growth: Vec<u64>,
@@ -64,8 +63,7 @@ pub struct Evaluation<'a> {
 
 impl<'a> Evaluation<'a> {
     /// Of `probes`.
-    #[must_use]
-    pub fn new(probes: &'a Probes) -> Self {
+    pub(super) fn new(probes: &'a Probes) -> Self {
         Self {
             probes,
             growth: vec![0; probes.growing_with.len()],
@@ -81,7 +79,7 @@ impl<'a> Evaluation<'a> {
     /// With `returned` every function that was entered was left in the ordinary way. Otherwise only sums
     /// without a difference count: a function that was entered and not left looks as if it had taken the
     /// branch that has no counter of its own.
-    pub fn reached(&mut self, grown: &[(usize, u64)], returned: bool) -> &[(usize, u64)] {
+    pub(super) fn reached(&mut self, grown: &[(usize, u64)], returned: bool) -> &[(usize, u64)] {
         self.reached.clear();
         self.inputs += 1;
         let counters = self.growth.len();
@@ -114,9 +112,6 @@ impl<'a> Evaluation<'a> {
 
 /// The sum for one counter of a function's map, over the function's own counters. `depth` is how many expressions
 /// contain it.
-///
-/// # Errors
-/// When the map refers to an expression that it does not have, or that contains itself.
 pub(super) fn sum(function: &FunctionRecordV3, counter: Counter, depth: usize) -> Result<Sum> {
     match counter.kind {
         CounterType::Zero => return Ok(Sum::new()),

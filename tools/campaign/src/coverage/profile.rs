@@ -14,21 +14,21 @@ use worker::counters::{COUNTER_BYTES, HEADER_BYTES, Layout, RECORD_BYTES, word};
 
 /// The profile that a running or dead process keeps its counters in, as it was when it was read.
 #[derive(Debug)]
-pub struct Profile {
+pub(super) struct Profile {
     bytes: Vec<u8>,
     layout: Layout,
 }
 
 /// The counters of one function.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FunctionCounters {
+pub(super) struct FunctionCounters {
     /// The first half of the MD5 of the function's name, as coverage maps have it. A name can occur more than
     /// once: every copy that the linker kept has counters of its own.
-    pub name_hash: u64,
+    pub(super) name_hash: u64,
     /// Distinguishes versions of the function, as coverage maps do.
-    pub structure_hash: u64,
+    pub(super) structure_hash: u64,
     /// The function's counters, by their index in the profile.
-    pub counters: Range<usize>,
+    pub(super) counters: Range<usize>,
 }
 
 /// The binary as a command, with LLVM's runtime set to keep the counters in the file `profile`.
@@ -40,10 +40,7 @@ pub(super) fn command(binary: &Path, profile: &Path) -> Command {
 
 impl Profile {
     /// Runs a worker that is asked nothing. The profile that it leaves has a place for every counter.
-    ///
-    /// # Errors
-    /// When it cannot be run, or leaves no profile; those of [`read`](Self::read).
-    pub fn of_empty_run(binary: &Path) -> Result<Self> {
+    pub(super) fn of_empty_run(binary: &Path) -> Result<Self> {
         let name = binary.display();
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let profile = folder.path().join("profraw");
@@ -61,10 +58,7 @@ impl Profile {
     }
 
     /// Reads a profile.
-    ///
-    /// # Errors
-    /// I/O errors; those of [`Layout::parse`].
-    pub fn read(path: &Path) -> Result<Self> {
+    pub(super) fn read(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
         let header = &bytes[..HEADER_BYTES.min(bytes.len())];
         let layout = Layout::parse(header, bytes.len() as u64)?;
@@ -72,8 +66,7 @@ impl Profile {
     }
 
     /// The counters that are not 0, by ascending index, with their values.
-    #[must_use]
-    pub fn counters(&self) -> Vec<(usize, u64)> {
+    pub(super) fn counters(&self) -> Vec<(usize, u64)> {
         let counters = self.section(&self.layout.counters);
         (0..counters.len() / COUNTER_BYTES)
             .map(|index| (index, word(counters, index)))
@@ -82,10 +75,7 @@ impl Profile {
     }
 
     /// The functions and their counters.
-    ///
-    /// # Errors
-    /// When a function's counters are outside the profile.
-    pub fn functions(&self) -> Result<Vec<FunctionCounters>> {
+    pub(super) fn functions(&self) -> Result<Vec<FunctionCounters>> {
         let records = self.section(&self.layout.records);
         let records = records.chunks_exact(RECORD_BYTES).enumerate();
         records

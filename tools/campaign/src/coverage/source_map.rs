@@ -14,7 +14,7 @@ use llvm_profparser::coverage::{CoverageMappingInfo, FunctionRecordV3, RegionKin
 use report::Reach;
 use serde::Serialize;
 
-use super::probes::{self, Evaluation, Probes, Sum};
+use super::probes::{self, Probes, Sum};
 use super::profile::{FunctionCounters, Profile};
 
 /// The version of the raw profiles that this compiler's binaries write. It decides how the list of files in
@@ -26,10 +26,8 @@ const GAP: usize = 1 << 31;
 /// A piece of source that is executed as a whole, as the compiler divides it: a branch of an `if`, an arm of
 /// a `match`, the rest of a function.
 ///
-/// It counts once, however many copies of a generic or inlined function the compiler made. As JSON it is the text
-/// that [`Display`](fmt::Display) gives.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(into = "String")]
+/// It counts once, however many copies of a generic or inlined function the compiler made.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Region {
     /// The file, relative to the project's root, for instance `crates/qcow2/src/lib.rs`.
     pub file: String,
@@ -51,12 +49,6 @@ impl fmt::Display for Region {
             "{}:{}:{}-{}:{}",
             self.file, self.start_line, self.start_column, self.end_line, self.end_column
         )
-    }
-}
-
-impl From<Region> for String {
-    fn from(region: Region) -> Self {
-        region.to_string()
     }
 }
 
@@ -146,15 +138,6 @@ impl SourceMap {
     #[must_use]
     pub fn regions(&self) -> &[Region] {
         &self.regions
-    }
-
-    /// The regions that a process reached which left this profile and ended in the ordinary way.
-    #[must_use]
-    pub fn reached_in(&self, profile: &Profile) -> BTreeSet<usize> {
-        let mut evaluation = Evaluation::new(&self.probes);
-        let reached = evaluation.reached(&profile.counters(), true).iter();
-        let numbers = reached.flat_map(|&(probe, _)| &self.regions_of[probe]);
-        numbers.copied().collect()
     }
 
     /// `covered` out of everything.

@@ -46,7 +46,9 @@ pub(crate) fn build(
         let last = &lines[lines.len().saturating_sub(LINES_IN_ERROR)..];
         bail!("the replay worker cannot be built:\n{}", last.join("\n"));
     }
-    let binary = output.stdout.split(|&byte| byte == b'\n').find_map(|line| {
+    // The last that cargo built is the one that was requested.
+    let mut messages = output.stdout.rsplit(|&byte| byte == b'\n');
+    let binary = messages.find_map(|line| {
         let message: Value = serde_json::from_slice(line).ok()?;
         Some(message["executable"].as_str()?.into())
     });

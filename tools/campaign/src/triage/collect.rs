@@ -7,11 +7,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-
 use worker::TargetInfo;
 
 use crate::corpora::candidates::target_of;
@@ -28,9 +27,6 @@ pub struct Sighting {
     /// When it was found, in milliseconds since 1970: as the engine reports it, else the file's age.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_ms: Option<u64>,
-    /// How long after the engine's start, in milliseconds, when the file's name has it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after_ms: Option<u64>,
 }
 
 /// One input, found once or more often.
@@ -158,23 +154,15 @@ fn sighting(path: &Path, stands_alone: bool) -> Option<Sighting> {
         // AFL++ names all its inputs so: the folder shows which of them fail.
         Some(Engine::Afl) if !stands_alone && !is_in_crashes(path) => return None,
         Some(engine) => Some(engine),
-        None if is_among_finds(path) && is_ours(&name) => None,
+        None if is_ours(path, &name) => None,
         None if stands_alone && !is_text(&name) => None,
         None => return None,
     };
     let engine = engine.map_or_else(|| engine_in(path), |engine| engine.name().to_owned());
-    let after_ms = name
-        .starts_with("id:")
-        .then(|| number_after(&name, ",time:"))
-        .flatten();
-    let at_ms = after_ms
-        .and_then(|after| Some(afl_start_ms(path)? + after))
-        .or_else(|| written_ms(path));
     Some(Sighting {
         engine,
         path: path.to_owned(),
-        at_ms,
-        after_ms,
+        at_ms: afl_found_ms(path, &name).or_else(|| written_ms(path)),
     })
 }
 
@@ -204,16 +192,12 @@ fn is_in_crashes(path: &Path) -> bool {
     folder.starts_with("crashes") || folder.starts_with("hangs")
 }
 
-/// Whether it is in a folder of finds, as ours are: a corpus has such names too.
-fn is_among_finds(path: &Path) -> bool {
+/// Whether it is a find of ours: named by its content and in a folder of finds. A corpus has such names too.
+fn is_ours(path: &Path, name: &str) -> bool {
     let folder = path.parent().map(name_of).unwrap_or_default();
     let is_engine = Engine::ALL.iter().any(|engine| engine.name() == folder);
-    is_engine || path.iter().any(|part| part == "finds")
-}
-
-/// Whether it is the name of a content.
-fn is_ours(name: &str) -> bool {
-    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+    let is_hash = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hash && (is_engine || path.iter().any(|part| part == "finds"))
 }
 
 /// Whether it is what people and engines write beside finds.
@@ -232,12 +216,13 @@ fn engine_in(path: &Path) -> String {
     names.next().unwrap_or("unknown").to_owned()
 }
 
-/// When the AFL++ instance that a file in `crashes` belongs to was started.
-fn afl_start_ms(path: &Path) -> Option<u64> {
+/// When AFL++ found a file in `crashes`: the instance's start, and the time since then in the name.
+fn afl_found_ms(path: &Path, name: &str) -> Option<u64> {
+    let after = number_after(name.strip_prefix("id:")?, ",time:")?;
     let stats = path.parent()?.parent()?.join("fuzzer_stats");
     let text = fs::read_to_string(stats).ok()?;
     let line = text.lines().find(|line| line.starts_with("start_time"))?;
-    number_after(line, ":")?.checked_mul(1000)
+    Some(number_after(line, ":")?.checked_mul(1000)? + after)
 }
 
 fn written_ms(path: &Path) -> Option<u64> {
@@ -249,13 +234,11 @@ fn written_ms(path: &Path) -> Option<u64> {
 /// A time as people and machines read it, to the second.
 #[must_use]
 pub fn time_shown(at_ms: Option<u64>) -> String {
-    at_ms.map_or_else(
-        || "unknown".to_owned(),
-        |at_ms| {
-            let time: SystemTime = UNIX_EPOCH + Duration::from_millis(at_ms);
-            humantime::format_rfc3339_seconds(time).to_string()
-        },
-    )
+    let Some(at_ms) = at_ms else {
+        return "unknown".to_owned();
+    };
+    let time = UNIX_EPOCH + Duration::from_millis(at_ms);
+    humantime::format_rfc3339_seconds(time).to_string()
 }
 
 #[cfg(test)]
@@ -324,7 +307,6 @@ mod tests {
             .iter()
             .find(|find| find.path().to_string_lossy().contains("time:2500"))
             .unwrap();
-        assert_eq!(crash.sightings[0].after_ms, Some(2500));
         assert_eq!(crash.sightings[0].at_ms, Some(1_002_500));
         assert_eq!(time_shown(Some(1_002_500)), "1970-01-01T00:16:42Z");
     }

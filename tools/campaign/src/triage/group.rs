@@ -13,7 +13,7 @@ use super::judge::{Failure, How, Outcome};
 use super::key::{Key, What};
 
 /// The version of `triage.json`: it changes when a field changes its meaning or is removed.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The rule under which finds that pass are reported: no check has this id.
 pub const UNREPRODUCED: &str = report::UNREPRODUCED;
@@ -57,9 +57,6 @@ pub struct Seen {
     /// When it found the first, in milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_ms: Option<u64>,
-    /// How long after its start that was, in milliseconds, when it says so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub first_after_ms: Option<u64>,
 }
 
 /// The smallest input of a group.
@@ -148,8 +145,7 @@ impl Group {
             for sighting in &input.find.sightings {
                 let seen = engines.entry(sighting.engine.clone()).or_default();
                 seen.inputs += usize::from(finders.insert(&sighting.engine));
-                seen.first_ms = sooner(seen.first_ms, sighting.at_ms);
-                seen.first_after_ms = sooner(seen.first_after_ms, sighting.after_ms);
+                seen.first_ms = seen.first_ms.into_iter().chain(sighting.at_ms).min();
             }
         }
         let (first, _) = &inputs[0];
@@ -180,10 +176,6 @@ impl Group {
         }
         self.id += "-mended";
     }
-}
-
-fn sooner(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    one.into_iter().chain(other).min()
 }
 
 /// What a triage was made with.
@@ -245,7 +237,7 @@ pub struct Report {
     pub finds: usize,
     /// How many of them were replayed.
     pub replayed: usize,
-    /// What could not be read, in words.
+    /// What could not be read, and why.
     pub troubles: Vec<String>,
     /// The groups: what fails first, then by key.
     pub groups: Vec<Group>,
@@ -294,7 +286,7 @@ pub fn group(
     let failed_before = failed_before(last);
     let failures = outcomes.iter().filter_map(|(_, outcome)| outcome.failure());
     let shown: BTreeSet<&Key> = failures.map(|failure| &failure.key).collect();
-    let mut sorted: BTreeMap<(Status, Key), Vec<(Input, Option<How>)>> = BTreeMap::new();
+    let mut sorted: BTreeMap<_, Vec<(Input, Option<How>)>> = BTreeMap::new();
     let mut troubles = Vec::new();
     for (index, outcome) in outcomes {
         let find = &finds[*index];
@@ -348,14 +340,21 @@ pub fn group(
     (groups, troubles)
 }
 
-/// The key of the group for what a find shows, when all that finds show is `shown`.
+/// The key of the group for what a find shows, when all that finds show is `shown`. An error of the wrong kind may be
+/// a consequence: see [`worker::Difference::explanations`]. Where exactly one plainer mistake among `shown` explains it, it is
+/// filed there.
 fn filed_under(shows: &Key, shown: &BTreeSet<&Key>) -> Key {
-    let Some([accepts, refuses]) = shows.explanations() else {
+    let What::Answers(difference) = &shows.what else {
         return shows.clone();
     };
-    match (shown.contains(&accepts), shown.contains(&refuses)) {
-        (true, false) => accepts,
-        (false, true) => refuses,
+    let keys = difference.explanations().into_iter().flatten();
+    let keys = keys.map(|difference| Key {
+        part: shows.part.clone(),
+        what: What::Answers(difference),
+    });
+    let mut explanations = keys.filter(|key| shown.contains(key));
+    match (explanations.next(), explanations.next()) {
+        (Some(only), None) => only,
         _ => shows.clone(),
     }
 }

@@ -7,7 +7,7 @@ use report::format::counted;
 use worker::{Case, Violation};
 
 use super::collect::time_shown;
-use super::group::{Group, Report, Reproducer, Seen, Status};
+use super::group::{Group, Report, Reproducer, Status};
 use super::key::What;
 use crate::engine::Engine;
 
@@ -70,6 +70,12 @@ const MENDED: &str = "\
 These inputs failed in an earlier triage, and pass now. Keep the reproducer as a regression \
 (`campaign triage --keep`), and delete the files.\n\n";
 
+const AT_TIMES: &str = "passed at first and failed when replayed again: something else than the input \
+has a part in it.";
+
+const NOT_WAITED_FOR: &str =
+    "were given a short time only, because enough others had hung for the whole of it.";
+
 fn what_is_wrong(text: &mut String, violation: &Violation) {
     text.push_str("**What was found:**\n\n");
     for fact in violation.facts() {
@@ -131,14 +137,8 @@ fn printf(hex: &str) -> String {
 fn found_by(text: &mut String, group: &Group) {
     text.push_str("## Found by\n\n| engine | inputs | first found |\n|---|---:|---|\n");
     for (engine, seen) in &group.engines {
-        let _ = writeln!(
-            text,
-            "| {} | {} | {}{} |",
-            engine_title(engine),
-            seen.inputs,
-            time_shown(seen.first_ms),
-            after(seen)
-        );
+        let (engine, first) = (engine_title(engine), time_shown(seen.first_ms));
+        let _ = writeln!(text, "| {engine} | {} | {first} |", seen.inputs);
     }
     text.push('\n');
     if group.status != Status::Fails {
@@ -156,29 +156,14 @@ fn found_by(text: &mut String, group: &Group) {
         }
         text.push('\n');
     }
-    if group.at_times > 0 {
-        let _ = writeln!(
-            text,
-            "{} of the inputs passed at first and failed when replayed again: something else than the \
-             input has a part in it.\n",
-            group.at_times
-        );
+    for (inputs, what) in [
+        (group.at_times, AT_TIMES),
+        (group.not_waited_for, NOT_WAITED_FOR),
+    ] {
+        if inputs > 0 {
+            let _ = writeln!(text, "{inputs} of the inputs {what}\n");
+        }
     }
-    if group.not_waited_for > 0 {
-        let _ = writeln!(
-            text,
-            "{} of the inputs were given a short time only, because enough others had hung for the whole \
-             of it.\n",
-            group.not_waited_for
-        );
-    }
-}
-
-/// How long after its start an engine found its first input, when that is known.
-fn after(seen: &Seen) -> String {
-    seen.first_after_ms.map_or_else(String::new, |after| {
-        format!(", {}.{} s after its start", after / 1000, after / 100 % 10)
-    })
 }
 
 /// An engine's name as its authors write it.

@@ -46,35 +46,30 @@ pub fn minimise(
     fails: &mut dyn FnMut(&[u8]) -> Result<Option<bool>>,
 ) -> Result<Minimised> {
     let mut search = Search {
-        best: start.to_vec(),
-        tries: 0,
-        until: Instant::now() + budget.time,
+        best: Minimised {
+            content: start.to_vec(),
+            tries: 0,
+            complete: true,
+        },
         most_tries: budget.tries,
-        stopped: false,
+        until: Instant::now() + budget.time,
         fails,
     };
     loop {
-        let before = search.best.clone();
-        search.take_parts_out()?;
-        search.set_parts_to_zero()?;
+        let before = search.best.content.clone();
+        search.in_parts(|best, at, end| Some([&best[..at], &best[end..]].concat()))?;
+        search.in_parts(set_to_zero)?;
         search.simplify_bytes()?;
-        if search.stopped || search.best == before {
-            break;
+        if !search.best.complete || search.best.content == before {
+            return Ok(search.best);
         }
     }
-    Ok(Minimised {
-        content: search.best,
-        tries: search.tries,
-        complete: !search.stopped,
-    })
 }
 
 struct Search<'a> {
-    best: Vec<u8>,
-    tries: usize,
+    best: Minimised,
     most_tries: usize,
     until: Instant,
-    stopped: bool,
     fails: &'a mut dyn FnMut(&[u8]) -> Result<Option<bool>>,
 }
 
@@ -82,46 +77,30 @@ impl Search<'_> {
     /// Takes `candidate` for the best when it fails. It has to be simpler than the best, which is what
     /// ends the search.
     fn try_this(&mut self, candidate: Vec<u8>) -> Result<bool> {
-        if self.stopped || self.tries >= self.most_tries || Instant::now() >= self.until {
-            self.stopped = true;
+        let best = &mut self.best;
+        best.complete &= best.tries < self.most_tries && Instant::now() < self.until;
+        if !best.complete {
             return Ok(false);
         }
-        self.tries += 1;
-        match (self.fails)(&candidate)? {
-            None => self.stopped = true,
-            Some(true) => {
-                self.best = candidate;
-                return Ok(true);
-            }
-            Some(false) => {}
+        best.tries += 1;
+        let fails = (self.fails)(&candidate)?;
+        best.complete = fails.is_some();
+        let is_simpler = fails == Some(true);
+        if is_simpler {
+            best.content = candidate;
         }
-        Ok(false)
-    }
-
-    fn take_parts_out(&mut self) -> Result<()> {
-        self.in_parts(|best, at, end| Some([&best[..at], &best[end..]].concat()))
-    }
-
-    fn set_parts_to_zero(&mut self) -> Result<()> {
-        self.in_parts(|best, at, end| {
-            let is_zero = best[at..end].iter().all(|&byte| byte == 0);
-            (!is_zero).then(|| {
-                let mut zeroed = best.to_vec();
-                zeroed[at..end].fill(0);
-                zeroed
-            })
-        })
+        Ok(is_simpler)
     }
 
     /// Tries `change` on every part, in halves first and in single bytes at last. From the end, so that
     /// what is before a part taken out keeps its place.
     fn in_parts(&mut self, change: fn(&[u8], usize, usize) -> Option<Vec<u8>>) -> Result<()> {
-        let mut part = self.best.len().div_ceil(2).next_power_of_two();
-        while part > 0 && !self.stopped {
-            let mut end = self.best.len();
-            while end > 0 && !self.stopped {
+        let mut part = self.best.content.len().div_ceil(2).next_power_of_two();
+        while part > 0 && self.best.complete {
+            let mut end = self.best.content.len();
+            while end > 0 && self.best.complete {
                 let at = end.saturating_sub(part);
-                if let Some(candidate) = change(&self.best, at, end) {
+                if let Some(candidate) = change(&self.best.content, at, end) {
                     self.try_this(candidate)?;
                 }
                 end = at;
@@ -133,19 +112,19 @@ impl Search<'_> {
 
     /// Brings bytes nearer to zero: the smallest, which pick from lists, then a bit less, or one less.
     fn simplify_bytes(&mut self) -> Result<()> {
-        for at in 0..self.best.len() {
+        for at in 0..self.best.content.len() {
             while self.simplify_byte(at)? {}
         }
         Ok(())
     }
 
     fn simplify_byte(&mut self, at: usize) -> Result<bool> {
-        let byte = self.best[at];
+        let byte = self.best.content[at];
         let fewer_bits = (0..8).rev().map(|bit| byte & !(1 << bit));
         let simpler = (1..=SMALLEST).chain(fewer_bits).chain(byte.checked_sub(1));
         let mut tried = BTreeSet::new();
         for other in simpler.filter(|&other| other < byte && tried.insert(other)) {
-            let mut candidate = self.best.clone();
+            let mut candidate = self.best.content.clone();
             candidate[at] = other;
             if self.try_this(candidate)? {
                 return Ok(true);
@@ -153,6 +132,12 @@ impl Search<'_> {
         }
         Ok(false)
     }
+}
+
+fn set_to_zero(best: &[u8], at: usize, end: usize) -> Option<Vec<u8>> {
+    let mut zeroed = best.to_vec();
+    zeroed[at..end].fill(0);
+    (zeroed != best).then_some(zeroed)
 }
 
 #[cfg(test)]
@@ -178,6 +163,9 @@ mod tests {
         assert_eq!(minimised.content.len(), 2);
         assert!(minimised.tries < 2000, "{}", minimised.tries);
         assert_eq!(minimised, to_the_end(&start, both), "it is deterministic");
+        for start in [&b"anything"[..], b""] {
+            assert!(to_the_end(start, |_| true).content.is_empty());
+        }
     }
 
     #[test]
@@ -196,12 +184,6 @@ mod tests {
         assert_eq!(content[6..14].iter().max(), Some(&1));
         let others = content.iter().filter(|&&byte| byte != 0).count();
         assert_eq!(others, 2, "{content:?}");
-    }
-
-    #[test]
-    fn what_fails_whatever_it_is_becomes_empty() {
-        assert!(to_the_end(b"anything", |_| true).content.is_empty());
-        assert!(to_the_end(b"", |_| true).content.is_empty());
     }
 
     #[test]

@@ -1,13 +1,4 @@
-//! The files of a triage.
-//!
-//! | in the output's folder | contents |
-//! |---|---|
-//! | `triage.json` | the report; the next triage reads it |
-//! | `summary.md` | the report for the page of a CI job |
-//! | `triage.sarif` | the report for code scanning |
-//! | `issues/GROUP.md` | the text of an issue, for each group |
-//! | `regressions/TARGET/CHECK-HASH` | the smallest input, for each group that fails |
-//! | `originals/TARGET/HASH` | the find that it was made from |
+//! The files of a triage, as `docs/triage.md` lists them.
 //!
 //! Finds are never touched. Issue texts of groups that an earlier triage wrote and that no longer exist are removed;
 //! inputs are not.

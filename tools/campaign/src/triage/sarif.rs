@@ -15,21 +15,18 @@ use super::key;
 /// The log of a report; `root` is the project's folder, below which places are looked for.
 #[must_use]
 pub fn sarif(report: &Report, root: &Path) -> Value {
-    let reported: Vec<&Group> = report
-        .groups
-        .iter()
-        .filter(|group| group.status != Status::Mended)
-        .collect();
+    let groups = report.groups.iter();
+    let reported = groups.filter(|group| group.status != Status::Mended);
     let rules: BTreeMap<&str, &str> = reported
-        .iter()
-        .map(|group| (group.check.as_str(), group.must_hold.as_str()))
+        .clone()
+        .map(|group| (&*group.check, &*group.must_hold))
         .collect();
-    let results = reported.iter().map(|group| {
+    let results = reported.map(|group| {
         let rule = rules.keys().position(|check| *check == group.check);
         result(report, group, rule.unwrap_or_default(), root)
     });
     let results: Vec<Value> = results.collect();
-    let rules = rules.into_iter();
+    let rules = rules.iter();
     let rules: Vec<Value> = rules
         .map(|(check, statement)| rule(check, statement))
         .collect();
@@ -104,13 +101,10 @@ fn place(group: &Group, root: &Path) -> (String, u32) {
         return (place.file, place.line.max(1));
     }
     let target = format!("libfuzzer-targets/fuzz_targets/{}.rs", group.target);
-    let is_there = root.join(&target).is_file();
-    let file = if is_there {
-        target
-    } else {
-        "Cargo.toml".to_owned()
-    };
-    (file, 1)
+    match root.join(&target).is_file() {
+        true => (target, 1),
+        false => ("Cargo.toml".to_owned(), 1),
+    }
 }
 
 /// A path as a URI: what may not stand in one is escaped.

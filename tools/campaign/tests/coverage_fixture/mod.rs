@@ -1,10 +1,12 @@
 //! The small program of `tests/coverage.rs`, built for coverage, whose regions are known by hand.
 
-use campaign::coverage::{Input, Replay, SourceMap, build_worker};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
+
+use campaign::atomic;
+use campaign::coverage::{Input, Replay, SourceMap, build_worker};
 
 pub(crate) const FILE: &str = "crates/code/src/lib.rs";
 
@@ -33,10 +35,9 @@ pub(crate) fn fixture() -> &'static Fixture {
         ];
         for (name, text) in files {
             let path = root.join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            // A test may start itself again: what is there is not written while it is read.
+            // A test may start itself again, and then a build may be reading it.
             if fs::read_to_string(&path).ok().as_deref() != Some(text) {
-                fs::write(path, text).unwrap();
+                atomic::write(&path, text.as_bytes()).unwrap();
             }
         }
         let binary = build_worker(&root, &root.join("target")).unwrap();
