@@ -133,7 +133,7 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
             "{}: {} of {} inputs, {} features, {} of {} regions, {} bytes in {}",
             target.name,
             grouped(inputs as u64),
-            grouped(all.lengths().len() as u64),
+            grouped(all.lengths.len() as u64),
             grouped(all.features() as u64),
             all.regions.len(),
             neutral.map.regions().len(),

@@ -138,7 +138,7 @@ fn lock(project: &Project, target: &TargetInfo) -> Result<Vec<File>> {
 
 fn show(dry_run: bool, corpus: &Path, target: &TargetInfo, chosen: &Chosen) -> Result<()> {
     let Chosen { survey, kept } = chosen;
-    let lengths = survey.lengths();
+    let lengths = &survey.lengths;
     let bytes = |lengths: &mut dyn Iterator<Item = usize>| grouped(lengths.sum::<usize>() as u64);
     outln!(
         "{}: {} {} of {} inputs, {} of {} bytes, {} features in {}",

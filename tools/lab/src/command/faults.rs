@@ -58,7 +58,7 @@ Exit codes:
 
 Examples:
   cargo lab faults --corpus-only
-  cargo lab faults --time 5m --cores 1 --json faults.json
+  cargo lab faults --time 5m --cores 1
   cargo lab faults --engine libfuzzer --fault vhdx-header-tie-accepted --time 30s --trials 5
   cargo lab faults --corpus-only --corpora results/corpus
   cargo lab faults --into results/compare/october && cargo campaign compare --out results/compare/october")]
@@ -86,13 +86,10 @@ pub struct Faults {
     /// How many faults are tried at once, each on a core of its own; by default as many as there are cores
     #[arg(long, value_name = "K")]
     cores: Option<NonZeroUsize>,
-    /// Where the corpora are: TARGET_seed_corpus.zip or a folder TARGET for each target; by default the
-    /// shipped ones, in corpus/shipped/
+    /// Where the corpora are: for each target a zip or a folder that has its name; by default the shipped ones, in
+    /// corpus/shipped/
     #[arg(long, value_name = "DIR")]
     corpora: Option<PathBuf>,
-    /// Also write the report to this file, as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
     /// Where results are kept: report.json, table.md, finds, and files for each fault; by default
     /// results/faults
     #[arg(long, value_name = "DIR")]
@@ -118,7 +115,7 @@ pub fn run(args: &Faults, project: &Project) -> Result<ExitCode> {
         let plan = plan_of_arguments(args, faults, project)?;
         let _claim = project.claim(&plan.out)?;
         let at_once = cores.unwrap_or_else(cores::count);
-        return find_out(&plan, at_once, args, project);
+        return find_out(&plan, at_once, project);
     };
     let none = || {
         let comparison = comparison.display();
@@ -130,7 +127,7 @@ pub fn run(args: &Faults, project: &Project) -> Result<ExitCode> {
     let compared = Plan::read(&folder.plan())?.with_context(none)?;
     let at_once = cores.unwrap_or(compared.cores);
     let plan = plan_of_comparison(args, faults, compared, &folder)?;
-    let ended = find_out(&plan, at_once, args, project)?;
+    let ended = find_out(&plan, at_once, project)?;
     outln!(
         "the page with them: {} compare --out {}",
         project.command(),
@@ -209,26 +206,17 @@ fn chosen(names: &[String], mut all: Vec<Fault>) -> Result<Vec<Fault>> {
 }
 
 /// Tries every fault, writes the report, and decides what the whole is worth.
-fn find_out(
-    plan: &FaultPlan,
-    at_once: usize,
-    args: &Faults,
-    project: &Project,
-) -> Result<ExitCode> {
+fn find_out(plan: &FaultPlan, at_once: usize, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
     let copies = project.builds("faults");
     let _lock = project.lock(&copies)?;
     let trials = Trials::new(plan, project, &copies.join("inputs"), progress.clone())?;
     let faults = try_all(&trials, plan, &copies, at_once, &progress)?;
-    let corpora = trials.corpora.iter().flat_map(|corpora| corpora.iter());
     let engines = contestant::engines(&plan.contestants);
     let report = Report {
         measures: MEASURES,
         made: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         machine: machine::describe(&engines, cores::count(), at_once),
-        corpus_inputs: corpora
-            .map(|(target, files)| (target.to_owned(), files.len()))
-            .collect(),
         time_seconds: plan.time.as_secs(),
         trials: plan.count,
         engines: plan.contestants.clone(),
@@ -238,9 +226,6 @@ fn find_out(
     let text = serde_json::to_string_pretty(&report)?;
     atomic::write(&plan.out.join("table.md"), table.as_bytes())?;
     atomic::write(&plan.out.join("report.json"), text.as_bytes())?;
-    if let Some(path) = &args.json {
-        atomic::write(path, text.as_bytes())?;
-    }
     outln!("{table}");
     outln!("results: {}", from_here(&plan.out).display());
     conclude(&report, plan.tasks.len())

@@ -23,8 +23,6 @@ pub struct Report {
     pub made: String,
     /// What it ran on.
     pub machine: Machine,
-    /// How many inputs the corpora have, by target; empty when they were not replayed.
-    pub corpus_inputs: BTreeMap<String, usize>,
     /// How long an engine had for a fault, in seconds.
     pub time_seconds: u64,
     /// How often each engine hunted each fault.
@@ -42,8 +40,6 @@ pub struct FaultResult {
     pub fault: String,
     /// What is wrong, in a sentence.
     pub sentence: String,
-    /// What it is modelled on.
-    pub modelled_on: String,
     /// What the result depends on.
     pub of: Basis,
     /// The targets whose shipped corpora fail, in the order of their names.
@@ -166,7 +162,7 @@ fn how_soon(hunts: &[Hunt]) -> String {
 fn summary(report: &Report) -> String {
     let faults = &report.faults;
     let mut text = String::new();
-    if !report.corpus_inputs.is_empty() {
+    if faults.iter().any(|fault| fault.corpora.is_some()) {
         let count = |of: fn(&FaultResult) -> &Option<Vec<Caught>>| {
             let caught = faults.iter().filter_map(|fault| of(fault).as_ref());
             caught.filter(|caught| !caught.is_empty()).count()
@@ -227,7 +223,6 @@ mod tests {
         FaultResult {
             fault: name.to_owned(),
             sentence: String::new(),
-            modelled_on: String::new(),
             of: Basis {
                 hunts: hunts::Basis {
                     patch: String::new(),
@@ -261,7 +256,6 @@ mod tests {
                 system: String::new(),
                 tools: Vec::new(),
             },
-            corpus_inputs: [("fuzz_x".to_owned(), 12)].into(),
             time_seconds: 300,
             trials: 1,
             engines: vec![Contestant::Alone(Engine::Afl)],

@@ -101,14 +101,14 @@ pub struct Trials<'a> {
 }
 
 impl<'a> Trials<'a> {
-    /// The trials of a plan; corpora are unpacked below `unpacked`.
+    /// The trials of a plan; inputs are copied to folders below `copies`.
     ///
     /// # Errors
     /// When the sources or inputs cannot be read.
     pub fn new(
         plan: &'a FaultPlan,
         project: &'a Project,
-        unpacked: &Path,
+        copies: &Path,
         progress: Progress,
     ) -> Result<Self> {
         let sources = Sources::read(project.root())?;
@@ -118,11 +118,11 @@ impl<'a> Trials<'a> {
             digest: sources.digest(),
             sources,
             corpora: corpora
-                .map(|folder| Inputs::corpora(project, folder, unpacked))
+                .map(|folder| Inputs::read("corpora", project, folder, copies))
                 .transpose()?,
             hunting: Hunting {
                 project,
-                seeds: Inputs::seeds(project)?,
+                seeds: Inputs::read("seeds", project, &project.seeds(""), copies)?,
                 time: plan.time,
                 out: &plan.out,
                 progress,
@@ -159,7 +159,6 @@ impl<'a> Trials<'a> {
         Ok(FaultResult {
             fault: fault.name.clone(),
             sentence: fault.sentence.clone(),
-            modelled_on: fault.modelled_on.clone(),
             of,
             corpora,
             invariants_alone,
