@@ -78,7 +78,7 @@ pub fn run(args: &Minimize, project: &Project) -> Result<ExitCode> {
             replay: neutral.replay(&target.name),
             inputs: &files.as_slice(),
             pinned: BTreeSet::new(),
-            finds: &super::finds_of_corpora(project, target),
+            finds: &project.finds(&target.name, "corpora"),
             terms: Terms {
                 keep: args.keep_per_feature.get(),
                 max_input: target.max_input,

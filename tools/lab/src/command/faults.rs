@@ -25,7 +25,7 @@ use cli::{FINDS, INTERRUPTED, outln, parse_time};
 use crate::faults::FOLDER;
 use crate::faults::patch::{self, Fault};
 use crate::faults::report::{FaultResult, MEASURES, Report, markdown};
-use crate::faults::trial::{FaultPlan, Task, Trials};
+use crate::faults::trial::{FaultPlan, Trials};
 use crate::sources::Copy;
 
 /// Plant each fault of tools/lab/faults/ in a copy, and see what notices
@@ -151,7 +151,7 @@ fn plan_of_arguments(args: &Faults, faults: Vec<Fault>, project: &Project) -> Re
     };
     let corpora = args.corpora.clone();
     Ok(FaultPlan {
-        tasks: faults.into_iter().map(Task::on_all_targets).collect(),
+        faults,
         contestants,
         count: args.trials.get(),
         order_seed: 0,
@@ -167,21 +167,19 @@ fn plan_of_comparison(
     compared: Plan,
     folder: &Folder,
 ) -> Result<FaultPlan> {
-    let must_be_driven = !args.faults.is_empty();
-    let mut tasks = Vec::new();
-    for fault in faults {
-        match Task::on_first_target(fault, &compared.targets) {
-            Ok(task) => tasks.push(task),
-            Err(why) if must_be_driven => return Err(why),
-            Err(_) => {}
-        }
-    }
+    let faults = faults.into_iter();
+    let driven = faults.map(|fault| fault.on_first_of(&compared.targets));
+    // Faults that were named must all be driven.
+    let faults: Vec<Fault> = match args.faults.is_empty() {
+        true => driven.filter_map(Result::ok).collect(),
+        false => driven.collect::<Result<_>>()?,
+    };
     ensure!(
-        !tasks.is_empty(),
+        !faults.is_empty(),
         "no fault is driven by the comparison's targets"
     );
     Ok(FaultPlan {
-        tasks,
+        faults,
         contestants: compared.engines,
         count: compared.trials,
         order_seed: compared.order_seed,
@@ -228,7 +226,7 @@ fn find_out(plan: &FaultPlan, at_once: usize, project: &Project) -> Result<ExitC
     atomic::write(&plan.out.join("report.json"), text.as_bytes())?;
     outln!("{table}");
     outln!("results: {}", from_here(&plan.out).display());
-    conclude(&report, plan.tasks.len())
+    conclude(&report, plan.faults.len())
 }
 
 /// Tries every fault, one on each core at a time. Returns the results by name; faults that were not begun
@@ -241,17 +239,17 @@ fn try_all(
     progress: &Progress,
 ) -> Result<Vec<FaultResult>> {
     let (mut results, mut open) = (Vec::new(), Vec::new());
-    for task in &plan.tasks {
-        let known = trials.known(task)?;
+    for fault in &plan.faults {
+        let known = trials.known(fault)?;
         if trials.is_complete(&known) {
             results.push(known);
         } else {
-            open.push(task);
+            open.push(fault);
         }
     }
     progress.say(&format!(
         "{} faults, {} of them known from before; {at_once} at once",
-        plan.tasks.len(),
+        plan.faults.len(),
         results.len(),
     ));
     if open.is_empty() {
@@ -262,11 +260,11 @@ fn try_all(
         .map(|nth| Copy::of(&trials.sources, &copies.join(format!("core-{nth}"))))
         .collect::<Result<Vec<Copy>>>()?;
     trials.check_sound(&copies[0])?;
-    let (found, _) = Queue::new(open, &places).run(|queue, task, place| {
+    let (found, _) = Queue::new(open, &places).run(|queue, fault, place| {
         let since = Instant::now();
         // Builds too are on the core, so that they do not slow down an engine on another one.
         let result = cores::on(place.core, || {
-            trials.run(task, &copies[place.nth], place.core.unwrap_or(place.nth))
+            trials.run(fault, &copies[place.nth], place.core.unwrap_or(place.nth))
         });
         if let Ok(result) = &result {
             let left = queue.left(since.elapsed()).filter(|left| !left.is_zero());
