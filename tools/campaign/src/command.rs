@@ -37,12 +37,6 @@ fn chosen_targets<'a>(project: &'a Project, names: &[String]) -> Result<Vec<&'a 
     names.iter().map(|name| project.target(name)).collect()
 }
 
-/// Where `minimize` and `corpora` keep the inputs of a target that fail.
-fn finds_of_corpora(project: &Project, target: &TargetInfo) -> PathBuf {
-    let finds = project.results().join("finds");
-    finds.join(&target.name).join("corpora")
-}
-
 /// The exit code of a command that replayed inputs of which `failing` fail; points to them when there are any.
 fn end_of_replay(project: &Project, failing: usize) -> ExitCode {
     if failing == 0 {

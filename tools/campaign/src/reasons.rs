@@ -27,17 +27,15 @@ pub struct Place {
 
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            file,
-            function,
-            change,
-            text,
-        } = self;
-        write!(f, "{file}, {function}: ")?;
-        if !change.is_empty() {
-            write!(f, "{change} ")?;
-        }
-        write!(f, "`{text}`")
+        let change = match &*self.change {
+            "" => String::new(),
+            change => format!("{change} "),
+        };
+        write!(
+            f,
+            "{}, {}: {change}`{}`",
+            self.file, self.function, self.text
+        )
     }
 }
 

@@ -97,21 +97,6 @@ fn bash_completes_after_cargo_and_leaves_the_rest_to_cargo() {
 }
 
 #[test]
-fn every_shell_has_a_script_with_commands_and_targets() {
-    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let script = stdout(0, &mut campaign(&["completions", shell]));
-        let mut expected = commands();
-        // The scripts for elvish and PowerShell complete options, not their values.
-        if ["bash", "zsh", "fish"].contains(&shell) {
-            expected.extend(targets());
-        }
-        for word in expected {
-            assert!(script.contains(&word), "{shell}: {word}");
-        }
-    }
-}
-
-#[test]
 fn every_command_has_a_page_with_its_exit_codes_and_examples() {
     let folder = tempfile::tempdir().unwrap();
     let pages = folder.path().join("a folder/man1");

@@ -85,6 +85,7 @@ fn what_is_exported_is_imported_and_exported_again_byte_for_byte() {
     assert_eq!(contents(Path::new(&imported)), expected);
 }
 
+/// With the fingerprints of its inputs, and on every machine with the same bytes.
 #[test]
 fn a_shipped_corpus_comes_back_as_it_is() {
     let shipped = root().join(format!("corpus/shipped/{TARGET}_seed_corpus.zip"));

@@ -13,6 +13,7 @@ use campaign::replay::Verdict;
 use coverage_fixture::{Fixture, fixture};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -144,7 +145,7 @@ fn a_minimised_corpus_has_the_same_features_and_the_findings_are_kept() {
     let features_after = features(fixture, &corpus.place);
     assert!(features_after.keys().eq(features_before.keys()));
     let survey = &chosen.survey;
-    assert_eq!(survey.lengths().len(), 401);
+    assert_eq!(survey.lengths.len(), 401);
     assert_eq!(chosen.kept.len(), after.len());
     assert_eq!(survey.features(), features_before.len());
     assert_eq!((survey.failing.len(), survey.too_long), (2, 1));
@@ -172,26 +173,9 @@ fn a_minimised_corpus_has_the_same_features_and_the_findings_are_kept() {
 }
 
 #[test]
-fn inputs_that_come_meanwhile_and_folders_stay() {
+fn inputs_that_come_or_change_meanwhile_lose_nothing() {
     let fixture = fixture();
     let corpus = Corpus::of(fixture, "meanwhile");
-    corpus.write();
-    fs::create_dir(corpus.place.join("a folder")).unwrap();
-    let steps = &mut |step: &str| match step {
-        "verified" => corpus.put("late", b"late"),
-        "half moved" => corpus.put("later", b"later"),
-        _ => {}
-    };
-    corpus.minimise(fixture, TERMS, true, steps).unwrap();
-    let after = contents(&corpus.place);
-    assert!(after.contains(&b"late"[..]) && after.contains(&b"later"[..]));
-    assert!(corpus.place.join("a folder").is_dir());
-}
-
-#[test]
-fn an_input_that_changes_meanwhile_loses_nothing() {
-    let fixture = fixture();
-    let corpus = Corpus::of(fixture, "changes");
     corpus.write();
     let mut before = BTreeSet::new();
     let steps = &mut |step: &str| {
@@ -203,9 +187,21 @@ fn an_input_that_changes_meanwhile_loses_nothing() {
             before = contents(&corpus.place);
         }
     };
-    let error = corpus.minimise(fixture, TERMS, false, steps).unwrap_err();
-    assert!(error.to_string().contains("the new corpus lost"), "{error}");
+    let ended = corpus.minimise(fixture, TERMS, false, steps);
+    let error = ended.unwrap_err().to_string();
+    assert!(error.contains("the new corpus lost"), "{error}");
     assert_eq!(contents(&corpus.place), before);
+
+    fs::create_dir(corpus.place.join("a folder")).unwrap();
+    let steps = &mut |step: &str| match step {
+        "verified" => corpus.put("late", b"late"),
+        "half moved" => corpus.put("later", b"later"),
+        _ => {}
+    };
+    corpus.minimise(fixture, TERMS, true, steps).unwrap();
+    let after = contents(&corpus.place);
+    assert!(after.contains(&b"late"[..]) && after.contains(&b"later"[..]));
+    assert!(corpus.place.join("a folder").is_dir());
 }
 
 #[test]
@@ -225,82 +221,61 @@ fn a_corpus_of_which_nothing_would_be_left_is_an_error() {
 /// Set for the process that is killed: the step after which it is, or empty.
 const KILLED_AFTER: &str = "KILLED_AFTER";
 
-/// This test, in a process that is to be killed.
-fn in_a_process(test: &str, killed_after: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["--exact", test])
-        .env(KILLED_AFTER, killed_after)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command
-}
-
-/// After a kill: no input is lost, every feature is in the corpus, and the next run completes the work.
-fn check_after_a_kill(fixture: &Fixture, corpus: &Corpus, old: &BTreeSet<Vec<u8>>, when: &str) {
-    let now = contents(&corpus.place);
-    assert_eq!(&(&now | &corpus.taken_out()), old, "{when}");
-    corpus.run(fixture);
-    let new = contents(&corpus.place);
-    assert!(new.len() < 15 && new.is_subset(&now), "{when}: {new:?}");
-    assert_eq!(&(&new | &corpus.taken_out()), old, "{when}");
-    assert_eq!(contents(&corpus.finds).len(), 2, "{when}");
-}
-
+/// A kill after any step, and at moments that nobody chose, loses no input; every feature stays in the corpus, and
+/// the next run completes the work.
 #[test]
-fn a_kill_after_any_step_loses_nothing() {
+fn a_kill_at_any_moment_loses_nothing() {
     let fixture = fixture();
     let corpus = Corpus::of(fixture, "killed");
     if let Ok(last) = std::env::var(KILLED_AFTER) {
-        let ended = corpus.minimise(fixture, TERMS, false, &mut |step| {
+        let steps = &mut |step: &str| {
             if step == last {
                 // As a kill does: nothing is tidied up.
                 std::process::abort();
             }
-        });
-        panic!("it was not killed: {ended:?}");
+        };
+        corpus.minimise(fixture, TERMS, false, steps).unwrap();
+        return;
     }
     corpus.write();
     let old = contents(&corpus.place);
     let features_before = features(fixture, &corpus.place);
-    for (step, moved) in [
+    let steps = [
         ("chosen", 0..1),
         ("findings kept", 0..1),
         ("verified", 0..1),
         ("half moved", 100..300),
         ("moved", 300..401),
-    ] {
+    ];
+    let steps = steps.map(|(step, moved)| (step, 0, moved));
+    let delays = [5, 20, 40, 80, 120, 160, 200, 300, 500, 3000];
+    let delays = delays.map(|delay| ("", delay, 0..401));
+    for (step, delay, moved) in steps.into_iter().chain(delays) {
         corpus.write();
-        let mut killed = in_a_process("a_kill_after_any_step_loses_nothing", step);
-        let status = killed.status().unwrap();
-        let signal = std::os::unix::process::ExitStatusExt::signal(&status);
-        assert_eq!(signal, Some(6), "{step}: {status}");
-        assert!(moved.contains(&corpus.taken_out().len()), "{step}");
-        let features_now = features(fixture, &corpus.place);
-        assert!(features_now.keys().eq(features_before.keys()), "{step}");
-        check_after_a_kill(fixture, &corpus, &old, step);
-    }
-}
-
-/// The same from outside, at moments that nobody chose.
-#[test]
-fn a_kill_from_outside_loses_nothing() {
-    let fixture = fixture();
-    let corpus = Corpus::of(fixture, "killed-from-outside");
-    if std::env::var(KILLED_AFTER).is_ok() {
-        corpus.run(fixture);
-        return;
-    }
-    corpus.write();
-    let old = contents(&corpus.place);
-    for delay in [5, 20, 40, 80, 120, 160, 200, 300, 500, 3000] {
-        corpus.write();
-        let mut running = in_a_process("a_kill_from_outside_loses_nothing", "")
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "a_kill_at_any_moment_loses_nothing"])
+            .env(KILLED_AFTER, step)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(Duration::from_millis(delay));
-        running.kill().unwrap();
-        running.wait().unwrap();
-        check_after_a_kill(fixture, &corpus, &old, &format!("after {delay} ms"));
+        if step.is_empty() {
+            std::thread::sleep(Duration::from_millis(delay));
+            process.kill().unwrap();
+        }
+        let status = process.wait().unwrap();
+        let when = format!("{step}, after {delay} ms: {status}");
+        // The last one had time to end.
+        assert!(status.signal().is_some() || delay > 0, "{when}");
+        assert!(moved.contains(&corpus.taken_out().len()), "{when}");
+        let features_now = features(fixture, &corpus.place);
+        assert!(features_now.keys().eq(features_before.keys()), "{when}");
+        let now = contents(&corpus.place);
+        assert_eq!(&(&now | &corpus.taken_out()), &old, "{when}");
+        corpus.run(fixture);
+        let new = contents(&corpus.place);
+        assert!(new.len() < 15 && new.is_subset(&now), "{when}: {new:?}");
+        assert_eq!(&(&new | &corpus.taken_out()), &old, "{when}");
+        assert_eq!(contents(&corpus.finds).len(), 2, "{when}");
     }
 }

@@ -2,7 +2,6 @@
 
 mod tool;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -88,22 +87,6 @@ fn its_coverage_is_counted() {
         .collect();
     // No seed has a count of 0.
     assert_eq!(unreached, ["256"], "{measured}");
-}
-
-#[test]
-fn a_corpus_is_packed_with_the_fingerprints_of_its_inputs() {
-    let folder = tempfile::tempdir().unwrap();
-    let zip = folder.path().join("fuzz_runs_seed_corpus.zip");
-    let arguments = ["export", "fuzz_runs", "--corpus", "corpus/seeds/fuzz_runs"];
-    let arguments = [&arguments[..], &["--out", zip.to_str().unwrap()]].concat();
-    let text = printed(0, &mut campaign(&arguments));
-    assert!(text.contains("3 inputs"), "{text}");
-    let mut zip = zip::ZipArchive::new(fs::File::open(zip).unwrap()).unwrap();
-    let fingerprints: BTreeSet<String> = (0..zip.len())
-        .map(|place| zip.by_index(place).unwrap().comment().to_owned())
-        .collect();
-    let expected = ["[2, 121, 1]", "[255, 120]", "[3, 97, 1, 98]"];
-    assert_eq!(fingerprints, expected.map(str::to_owned).into());
 }
 
 /// One engine is enough: the tests on our own targets have all three.

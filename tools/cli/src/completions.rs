@@ -39,27 +39,21 @@ complete -F _TOOL_after_cargo -o bashdefault -o default cargo
 /// In bash it also completes the tool behind `cargo`. Other shells complete the bare tool: an alias such as
 /// `alias campaign='cargo campaign'` makes that useful.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Completions {
-    /// The shell.
-    #[arg(value_enum)]
-    shell: Shell,
-}
-
-/// The end of the help text, for the tool of that name.
-pub(crate) fn help(tool: &str) -> String {
-    format!(
-        "\
+#[command(after_help = "\
 Exit codes:
   0  the script is printed
   1  it could not be printed
   2  the command line is wrong
 
 Examples:
-  source <(cargo {tool} completions bash)                 for this shell
-  cargo {tool} completions bash >~/.{tool}.bash         and in ~/.bashrc: source ~/.{tool}.bash
-  cargo {tool} completions zsh >~/.zfunc/_{tool}        where ~/.zfunc is in $fpath
-  cargo {tool} completions fish >~/.config/fish/completions/{tool}.fish"
-    )
+  source <(cargo TOOL completions bash)                 for this shell
+  cargo TOOL completions bash >~/.TOOL.bash         and in ~/.bashrc: source ~/.TOOL.bash
+  cargo TOOL completions zsh >~/.zfunc/_TOOL        where ~/.zfunc is in $fpath
+  cargo TOOL completions fish >~/.config/fish/completions/TOOL.fish")]
+pub(crate) struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    shell: Shell,
 }
 
 /// Runs the command; `tool` is the definition of the whole command line.

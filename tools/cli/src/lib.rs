@@ -55,10 +55,12 @@ pub fn main<Own: Subcommand>(
     let definition = Arguments::<Own>::command()
         .name(tool)
         .bin_name(format!("cargo {tool}"))
-        .mut_subcommand("completions", |command| {
-            command.after_help(completions::help(tool))
-        })
-        .mut_subcommand("manual", |command| command.after_help(manual::help(tool)));
+        .mut_subcommands(
+            |command| match command.get_after_help().map(ToString::to_string) {
+                Some(help) => command.after_help(help.replace("TOOL", tool)),
+                None => command,
+            },
+        );
     let arguments = Arguments::<Own>::from_arg_matches(&definition.clone().get_matches())
         .unwrap_or_else(|error| error.exit());
     let project = arguments.project.as_deref();

@@ -19,25 +19,19 @@ use crate::output::from_here;
 ///
 /// They contain what --help prints. Older pages in DIR are replaced; other files there are left alone.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Manual {
-    /// The folder to write to; it is made when it is not there.
-    #[arg(value_name = "DIR")]
-    folder: PathBuf,
-}
-
-/// The end of the help text, for the tool of that name.
-pub(crate) fn help(tool: &str) -> String {
-    format!(
-        "\
+#[command(after_help = "\
 Exit codes:
   0  every page is written
   1  one could not be written
   2  the command line is wrong
 
 Examples:
-  cargo {tool} manual target/man && man -l target/man/cargo-{tool}.1
-  cargo {tool} manual ~/.local/share/man/man1 && man cargo-{tool}"
-    )
+  cargo TOOL manual target/man && man -l target/man/cargo-TOOL.1
+  cargo TOOL manual ~/.local/share/man/man1 && man cargo-TOOL")]
+pub(crate) struct Manual {
+    /// The folder to write to; it is made when it is not there.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
 }
 
 /// Runs the command; `tool` is the definition of the whole command line.

@@ -12,8 +12,8 @@
 mod hunt;
 pub mod inputs;
 pub mod patch;
-pub mod report;
-pub mod trial;
+pub(crate) mod report;
+pub(crate) mod trial;
 
 /// The folder of the patches, from the project's root.
 pub const FOLDER: &str = "tools/lab/faults";

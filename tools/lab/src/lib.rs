@@ -8,5 +8,5 @@
 
 pub mod command;
 pub mod faults;
-pub mod mutants;
+mod mutants;
 pub mod sources;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 /// What became of a mutant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Fate {
+pub(crate) enum Fate {
     /// An input fails on it.
     #[serde(rename = "CaughtMutant")]
     Caught,
@@ -32,11 +32,10 @@ pub enum Fate {
 
 /// A mutant, as cargo-mutants writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mutant {
+pub(crate) struct Mutant {
     /// `file:line:column: change in function`.
     name: String,
-    /// The package that was changed.
-    pub package: String,
+    pub(crate) package: String,
     /// The file, from the project's root.
     file: String,
     function: Option<Function>,
@@ -61,10 +60,7 @@ struct Position {
 
 impl Mutant {
     /// What names it in a list, by the source as it is.
-    ///
-    /// # Errors
-    /// When the source cannot be read, or has changed.
-    pub fn place(&self, root: &Path) -> Result<Place> {
+    pub(crate) fn place(&self, root: &Path) -> Result<Place> {
         let path = root.join(&self.file);
         let Position { line, column } = self.span.start;
         let source = fs::read_to_string(&path)
@@ -88,19 +84,16 @@ impl Mutant {
 
 /// What is settled.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub(crate) struct Record {
     /// What the fates are of: the files that they depend on, by content.
-    pub fingerprint: String,
+    pub(crate) fingerprint: String,
     /// The mutants and their fates, by full names.
-    pub outcomes: BTreeMap<String, (Mutant, Fate)>,
+    pub(crate) outcomes: BTreeMap<String, (Mutant, Fate)>,
 }
 
 impl Record {
     /// Takes over what cargo-mutants wrote to `outcomes.json`, if it did.
-    ///
-    /// # Errors
-    /// When that is there and cannot be understood.
-    pub fn take(&mut self, path: &Path) -> Result<()> {
+    pub(crate) fn take(&mut self, path: &Path) -> Result<()> {
         let file: Option<OutcomesFile> = read_json(path)?;
         for outcome in file.into_iter().flat_map(|file| file.outcomes) {
             if let Scenario::Mutant(mutant) = outcome.scenario {
@@ -112,8 +105,7 @@ impl Record {
     }
 
     /// How many mutants of a package, or of all, had which fate.
-    #[must_use]
-    pub fn count(&self, package: Option<&str>, fate: Fate) -> usize {
+    pub(crate) fn count(&self, package: Option<&str>, fate: Fate) -> usize {
         let outcomes = self.outcomes.values();
         let counted = outcomes.filter(|(mutant, became)| {
             *became == fate && package.is_none_or(|package| mutant.package == package)

@@ -7,7 +7,6 @@ use std::process::Command;
 
 use harness_core::check;
 use lab::faults::patch::{self, Fault};
-use lab::faults::trial::Task;
 use lab::sources::apply;
 
 fn root() -> PathBuf {
@@ -54,25 +53,6 @@ fn every_header_is_complete_and_names_known_checks() {
             .count();
         assert!(one_idea <= 25, "{name} changes {one_idea} lines");
     }
-}
-
-#[test]
-fn a_fault_is_hunted_on_the_first_target_of_a_comparison_that_drives_it() {
-    let path = root().join("tools/lab/faults/vhdx-header-tie-accepted.patch");
-    let fault = Fault::read(&path).unwrap();
-    assert_eq!(fault.targets, ["fuzz_measure_image", "fuzz_measure_scan"]);
-    let first = |names: &[&str]| {
-        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        Task::on_first_target(fault.clone(), &names).map(|task| task.targets[0])
-    };
-    let both = first(&["fuzz_measure_scan", "fuzz_measure_image"]).unwrap();
-    assert_eq!(both, "fuzz_measure_image");
-    assert_eq!(first(&["fuzz_measure_scan"]).unwrap(), "fuzz_measure_scan");
-    let error = first(&["fuzz_measure_calc"]).unwrap_err().to_string();
-    assert!(
-        error.contains("fuzz_measure_image or fuzz_measure_scan"),
-        "{error}"
-    );
 }
 
 /// What the tool prints on both outputs; it must end with this exit code.

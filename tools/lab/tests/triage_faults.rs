@@ -6,7 +6,7 @@ mod planted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use built_in::SUBJECT;
 use campaign::corpus::content_name;
@@ -19,20 +19,23 @@ use lab::sources::{Copy, Sources};
 use planted::{FAULTS, Known};
 use worker::Verdict;
 
-fn triage(project: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO"))
+/// What `campaign triage` prints on both outputs for these finds; it must end with this exit code.
+fn triage(code: i32, project: &Path, finds: &[&Path], out: &Path) -> String {
+    let mut command = Command::new(env!("CARGO"));
+    command
         .args(["run", "--quiet", "--locked", "--package", "campaign", "--"])
         .arg("--project")
         .arg(project)
-        .arg("triage")
-        .args(arguments)
-        .output()
-        .expect("campaign runs")
-}
-
-fn text(output: &Output) -> String {
-    let [out, err] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
-    format!("{out}\n{err}")
+        .args(["triage", "--only", "--out"])
+        .arg(out);
+    for finds in finds {
+        command.arg("--finds").arg(finds);
+    }
+    let output = command.output().expect("campaign runs");
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    text
 }
 
 /// Where the nth find of a target goes, by the engine that it is to be from.
@@ -64,8 +67,7 @@ fn twelve_faults_are_twelve_groups() {
     let builds = Project::open(Some(&root)).unwrap().builds("triage");
     let copy = Copy::of(&sources, &builds).unwrap();
     for (fault, _) in FAULTS {
-        let patch = root.join(format!("tools/lab/faults/{fault}.patch"));
-        copy.plant(&patch).unwrap();
+        copy.plant(&planted::patch(fault)).unwrap();
     }
 
     let finds = planted::read();
@@ -88,22 +90,14 @@ fn twelve_faults_are_twelve_groups() {
             b"x",
         );
     }
-    let (laid, out_text) = (laid.to_str().unwrap(), out.to_str().unwrap());
-    let arguments = ["--only", "--finds", laid, "--out", out_text];
-    let first = triage(&builds, &arguments);
-    let said = text(&first);
-    assert_eq!(first.status.code(), Some(3), "{said}");
+    let text = triage(3, &builds, &[&laid], &out);
 
     let report = Report::read(&out).expect("a report");
     assert_eq!(report.replayed, truth.len());
     assert!(report.troubles.is_empty(), "{:?}", report.troubles);
-    let titles: Vec<String> = report.groups.iter().map(|group| group.title()).collect();
-    let expected: BTreeSet<&str> = FAULTS.iter().map(|(_, group)| *group).collect();
-    assert_eq!(titles.len(), 12, "{titles:#?}");
-    assert_eq!(
-        titles.iter().map(String::as_str).collect::<BTreeSet<_>>(),
-        expected
-    );
+    assert_eq!(report.groups.len(), 12);
+    let titles: BTreeSet<String> = report.groups.iter().map(|group| group.title()).collect();
+    assert_eq!(titles, FAULTS.map(|(_, group)| group.to_owned()).into());
     for group in &report.groups {
         assert_eq!(group.status, Status::Fails);
         let title = group.title();
@@ -131,45 +125,22 @@ fn twelve_faults_are_twelve_groups() {
             "{}: {verdict:?}",
             file.display()
         );
-        assert!(said.contains(&title), "{said}");
+        assert!(text.contains(&title), "{text}");
     }
-    let engines: BTreeSet<&str> = report
-        .groups
-        .iter()
-        .flat_map(|group| group.engines.keys().map(String::as_str))
-        .collect();
+    let engines = report.groups.iter().flat_map(|group| group.engines.keys());
+    let engines: BTreeSet<&str> = engines.map(String::as_str).collect();
     assert_eq!(engines, BTreeSet::from(["afl", "honggfuzz", "libfuzzer"]));
 
     // Again: the same groups, with the same reproducers, none of which is minimised again.
-    let second = triage(&builds, &arguments);
-    assert_eq!(second.status.code(), Some(3), "{}", text(&second));
+    triage(3, &builds, &[&laid], &out);
     assert_eq!(Report::read(&out).unwrap().groups, report.groups);
 
     // A find that passes is an error, and a group of its own beside the twelve.
     let passes = folder.path().join("passes/fuzz_measure_calc/crash-0");
     lay(&passes, &[0; 42]);
-    let alone = folder.path().join("alone");
-    let passes = passes.to_str().unwrap();
-    let third = triage(
-        &builds,
-        &[
-            "--only",
-            "--finds",
-            passes,
-            "--out",
-            alone.to_str().unwrap(),
-        ],
-    );
-    let said = text(&third);
-    assert_eq!(third.status.code(), Some(1), "{said}");
-    assert!(said.contains("1 of the finds do not reproduce"), "{said}");
-    let both = triage(
-        &builds,
-        &[
-            "--only", "--finds", laid, "--finds", passes, "--out", out_text,
-        ],
-    );
-    assert_eq!(both.status.code(), Some(3), "{}", text(&both));
+    let text = triage(1, &builds, &[&passes], &folder.path().join("alone"));
+    assert!(text.contains("1 of the finds do not reproduce"), "{text}");
+    triage(3, &builds, &[&laid, &passes], &out);
     let report = Report::read(&out).unwrap();
     assert_eq!(report.of(Status::Fails).count(), 12);
     assert_eq!(report.of(Status::Unreproduced).count(), 1);

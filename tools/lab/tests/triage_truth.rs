@@ -4,7 +4,7 @@ mod planted;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use campaign::project::Project;
 use campaign::replay::{Replayer, Verdict};
@@ -19,23 +19,19 @@ const KEPT: usize = 4;
 /// The largest find that is kept, in bytes.
 const LARGEST: usize = 2048;
 
-/// Contents by whose they are, their target, and the faults that they show.
-type Alike<'a> = BTreeMap<(&'a str, &'a str, Vec<String>), Vec<Vec<u8>>>;
-
-/// What may be a find: who has it, its target, its file.
-fn candidates(corpora: &Inputs, project: &Project) -> Vec<(String, String, PathBuf)> {
+/// What may be a find: whose it is, its target, its file.
+fn candidates(project: &Project, copies: &Path) -> Vec<(String, String, PathBuf)> {
+    let shipped = Inputs::read("corpora", project, &project.shipped(), copies).unwrap();
     let mut candidates = Vec::new();
-    for (target, files) in corpora.iter() {
-        for file in files {
-            candidates.push(("corpora".to_owned(), target.to_owned(), file.clone()));
-        }
+    for (target, files) in shipped.iter() {
+        let files = files.iter();
+        candidates.extend(files.map(|file| ("corpora".into(), target.into(), file.clone())));
     }
     if let Some(folder) = std::env::var_os("ENGINES_FINDS") {
         let known: Vec<_> = project.targets().unwrap().iter().collect();
         for find in collect(&[folder.into()], &[], &known).unwrap().finds {
-            for seen in find.sightings {
-                candidates.push((seen.engine, find.target.clone(), seen.path));
-            }
+            let seen = find.sightings.into_iter();
+            candidates.extend(seen.map(|seen| (seen.engine, find.target.clone(), seen.path)));
         }
     }
     candidates
@@ -44,56 +40,42 @@ fn candidates(corpora: &Inputs, project: &Project) -> Vec<(String, String, PathB
 #[test]
 #[ignore = "builds the replay worker twelve times, and writes tests/planted/finds.txt anew"]
 fn the_finds_are_made_anew() {
-    let root = planted::root();
-    let project = Project::open(Some(&root)).unwrap();
+    let project = Project::open(Some(&planted::root())).unwrap();
     let copies = project.builds("triage-truth");
-    let sources = Sources::read(&root).unwrap();
-    let corpora = Inputs::corpora(
-        &project,
-        &root.join("corpus/shipped"),
-        &copies.join("inputs"),
-    )
-    .unwrap();
-    let candidates = candidates(&corpora, &project);
+    let sources = Sources::read(project.root()).unwrap();
+    let candidates = candidates(&project, &copies);
     let copy = Copy::of(&sources, &copies.join("copy")).unwrap();
-    // The faults that each candidate shows.
-    let mut shown: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    let mut shown: Vec<Vec<String>> = vec![Vec::new(); candidates.len()];
     for (fault, _) in FAULTS {
         copy.restore(&sources).unwrap();
-        let patch = root.join(format!("tools/lab/faults/{fault}.patch"));
-        copy.plant(&patch).unwrap();
+        copy.plant(&planted::patch(fault)).unwrap();
         let mut replayer = Replayer::new(copy.project().unwrap().worker().unwrap().to_owned());
-        for (index, (_, target, file)) in candidates.iter().enumerate() {
+        for ((_, target, file), shown) in candidates.iter().zip(&mut shown) {
             if let Verdict::Fail(_) = replayer.verdict(target, file).unwrap() {
-                shown.entry(index).or_default().push(fault.to_owned());
+                shown.push(fault.to_owned());
             }
         }
     }
-    let mut alike: Alike<'_> = BTreeMap::new();
-    for (index, faults) in shown {
-        let (whose, target, file) = &candidates[index];
+    // Contents, the smallest first, by whose they are, their target, and the faults that they show.
+    let mut alike: BTreeMap<_, BTreeSet<(usize, Vec<u8>)>> = BTreeMap::new();
+    for ((whose, target, file), faults) in candidates.iter().zip(shown) {
         let content = fs::read(file).unwrap();
-        if content.len() <= LARGEST {
-            alike
-                .entry((whose, target, faults))
-                .or_default()
-                .push(content);
+        if content.len() <= LARGEST && !faults.is_empty() {
+            let contents = alike.entry((whose, target, faults)).or_default();
+            contents.insert((content.len(), content));
         }
     }
     let mut finds = BTreeSet::new();
-    for ((_, target, faults), mut contents) in alike {
-        contents.sort_by_key(|content| (content.len(), content.clone()));
-        finds.extend(contents.into_iter().take(KEPT).map(|content| Known {
-            target: target.to_owned(),
+    for ((_, target, faults), contents) in alike {
+        finds.extend(contents.into_iter().take(KEPT).map(|(_, content)| Known {
+            target: target.clone(),
             faults: faults.clone(),
             content,
         }));
     }
     for (fault, _) in FAULTS {
-        let is_shown = finds
-            .iter()
-            .any(|find| find.faults.iter().any(|shown| shown == fault));
-        assert!(is_shown, "no find shows {fault}");
+        let mut shown = finds.iter().flat_map(|find| &find.faults);
+        assert!(shown.any(|shown| shown == fault), "no find shows {fault}");
     }
     planted::write(&finds.into_iter().collect::<Vec<_>>());
 }

@@ -96,17 +96,15 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
         let inputs = candidates.inputs.get(name).with_context(|| {
             format!("{name} has no inputs at all; make seeds with `cargo images seeds`")
         })?;
-        let is_pinned = |input: &str| pinned.get(name).is_some_and(|of| of.contains_key(input));
+        let pinned = pinned.get(name).into_iter().flat_map(Inputs::keys);
+        let pinned: BTreeSet<&String> = pinned.collect();
         let places = (0..).zip(inputs.keys());
-        let pinned: BTreeSet<usize> = places
-            .filter(|(_, input)| is_pinned(input))
-            .map(|(place, _)| place)
-            .collect();
+        let pinned = places.filter(|(_, input)| pinned.contains(input));
         let minimiser = Minimiser {
             replay: neutral.replay(name),
             inputs: &InMemory(inputs.values().map(Vec::as_slice).collect()),
-            pinned,
-            finds: &super::finds_of_corpora(project, target),
+            pinned: pinned.map(|(place, _)| place).collect(),
+            finds: &project.finds(&target.name, "corpora"),
             terms: Terms {
                 keep: args.keep_per_feature.get(),
                 max_input: target.max_input,
@@ -133,7 +131,7 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
             "{}: {} of {} inputs, {} features, {} of {} regions, {} bytes in {}",
             target.name,
             grouped(inputs as u64),
-            grouped(all.lengths().len() as u64),
+            grouped(all.lengths.len() as u64),
             grouped(all.features() as u64),
             all.regions.len(),
             neutral.map.regions().len(),

@@ -78,7 +78,7 @@ pub fn run(args: &Minimize, project: &Project) -> Result<ExitCode> {
             replay: neutral.replay(&target.name),
             inputs: &files.as_slice(),
             pinned: BTreeSet::new(),
-            finds: &super::finds_of_corpora(project, target),
+            finds: &project.finds(&target.name, "corpora"),
             terms: Terms {
                 keep: args.keep_per_feature.get(),
                 max_input: target.max_input,
@@ -138,7 +138,7 @@ fn lock(project: &Project, target: &TargetInfo) -> Result<Vec<File>> {
 
 fn show(dry_run: bool, corpus: &Path, target: &TargetInfo, chosen: &Chosen) -> Result<()> {
     let Chosen { survey, kept } = chosen;
-    let lengths = survey.lengths();
+    let lengths = &survey.lengths;
     let bytes = |lengths: &mut dyn Iterator<Item = usize>| grouped(lengths.sum::<usize>() as u64);
     outln!(
         "{}: {} {} of {} inputs, {} of {} bytes, {} features in {}",

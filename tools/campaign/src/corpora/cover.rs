@@ -6,7 +6,7 @@
 //! set is kept once. When the sets take more memory than they may, those that a cover of the inputs so far does
 //! not need are forgotten. That loses no feature, but the cover may become larger than one of all inputs.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 /// What an input costs in a zip beside its bytes: two headers and two names.
@@ -39,12 +39,8 @@ pub struct Sets {
     bytes: usize,
 }
 
-/// An input: ordered by what it costs, then by its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Input {
-    cost: u64,
-    place: usize,
-}
+/// What an input costs, and its place.
+type Input = (u64, usize);
 
 impl Sets {
     /// Empty; `keep` inputs are kept for each feature, and the sets take about `limit` bytes, unless a cover
@@ -72,7 +68,7 @@ impl Sets {
         for &feature in features {
             self.counts[feature as usize] += 1;
         }
-        self.insert(Input { cost, place }, features);
+        self.insert((cost, place), features);
         if self.bytes > self.limit {
             self.forget();
         }
@@ -96,7 +92,7 @@ impl Sets {
     fn forget(&mut self) {
         let chosen = self.choose().into_iter();
         let chosen: Vec<(Input, Box<[u32]>)> = chosen
-            .map(|chosen| (chosen.input, chosen.features.into()))
+            .map(|(input, features)| (input, features.into()))
             .collect();
         self.sets.clear();
         self.bytes = 0;
@@ -116,68 +112,42 @@ impl Sets {
     /// The places of the inputs of a small cover: each feature is in `keep` of them, or in all inputs that have it
     /// when those are fewer. The same inputs give the same cover.
     pub fn cover(&self) -> impl Iterator<Item = usize> {
-        self.choose().into_iter().map(|chosen| chosen.input.place)
+        self.choose().into_iter().map(|((_, place), _)| place)
     }
 
-    fn choose(&self) -> Vec<Candidate<'_>> {
+    fn choose(&self) -> Vec<(Input, &[u32])> {
         let mut needed = vec![self.keep; self.counts.len()];
+        // Features still needed for what it costs; of equals the cheaper comes first, then the smaller place.
+        let worth = |gain: usize, input: Input| ((gain as u64) << 32) / input.0;
         let candidates = self.sets.iter().flat_map(|(features, inputs)| {
-            inputs.iter().map(|&input| Candidate {
-                gain: features.len(),
-                input,
-                features,
-            })
+            let gain = features.len();
+            let inputs = inputs.iter();
+            inputs.map(move |&input| (worth(gain, input), Reverse(input), &**features))
         });
-        let mut queue: BinaryHeap<Candidate<'_>> = candidates.collect();
+        let mut queue: BinaryHeap<(u64, Reverse<Input>, &[u32])> = candidates.collect();
         let mut chosen = Vec::new();
-        while let Some(best) = queue.pop() {
-            // A candidate's gain only ever shrinks. So the first whose gain is still the same is the best.
-            let features = best.features.iter();
-            let gain = features
-                .filter(|&&feature| needed[feature as usize] > 0)
-                .count();
-            if gain == 0 {
-                continue;
+        while let Some((before, Reverse(input), features)) = queue.pop() {
+            let gain = features.iter();
+            let gain = gain.filter(|&&feature| needed[feature as usize] > 0);
+            // It only ever shrinks. So the first candidate that is worth as much as before is the best.
+            let now = worth(gain.count(), input);
+            if 0 < now && now < before {
+                queue.push((now, Reverse(input), features));
+            } else if now > 0 {
+                for &feature in features {
+                    needed[feature as usize] = needed[feature as usize].saturating_sub(1);
+                }
+                chosen.push((input, features));
             }
-            if gain < best.gain {
-                queue.push(Candidate { gain, ..best });
-                continue;
-            }
-            for &feature in best.features {
-                needed[feature as usize] = needed[feature as usize].saturating_sub(1);
-            }
-            chosen.push(best);
         }
         chosen
     }
 }
 
-/// An input to choose, ordered by features still needed for what it costs; of equals the cheaper is greater, then
-/// that with the smaller place.
-#[derive(Debug, PartialEq, Eq)]
-struct Candidate<'a> {
-    gain: usize,
-    input: Input,
-    features: &'a [u32],
-}
-
-impl Ord for Candidate<'_> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let worth = |gain: usize, others: Input| gain as u128 * u128::from(others.cost);
-        worth(self.gain, other.input)
-            .cmp(&worth(other.gain, self.input))
-            .then_with(|| other.input.cmp(&self.input))
-    }
-}
-
-impl PartialOrd for Candidate<'_> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     type Of<'a> = (u64, &'a [u32]);
@@ -226,35 +196,19 @@ mod tests {
         }
     }
 
-    /// Many inputs of which many do the same, some rare things, and costs that repeat.
-    fn many() -> Vec<(u64, Vec<u32>)> {
-        let mut random = 1_u64;
-        let mut next = |below: u64| {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            (random >> 33) % below
-        };
-        (0..3000)
-            .map(|_| {
-                let features = 0..1 + next(6);
-                let mut features: Vec<u32> = features
-                    .map(|_| (next(20) * next(20) * next(3)) as u32)
-                    .collect();
-                features.sort_unstable();
-                features.dedup();
-                (40 + next(5), features)
-            })
-            .collect()
-    }
-
     #[test]
     fn no_feature_is_lost_whatever_is_forgotten() {
-        let all = many();
-        let all: Vec<Of<'_>> = all
-            .iter()
-            .map(|(cost, features)| (*cost, features.as_slice()))
+        // Many inputs of which many do the same, some rare things, and costs that repeat.
+        let mut random = fastrand::Rng::with_seed(1);
+        let all: Vec<(u64, Vec<u32>)> = (0..3000)
+            .map(|_| {
+                let features = 0..random.usize(1..7);
+                let mut one = |_| random.u32(..20) * random.u32(..20) * random.u32(..3);
+                let features = BTreeSet::from_iter(features.map(&mut one));
+                (random.u64(40..45), features.into_iter().collect())
+            })
             .collect();
+        let all: Vec<Of<'_>> = all.iter().map(|(cost, of)| (*cost, &**of)).collect();
         for keep in [1, 3] {
             let best = cover(&all, keep).len();
             for limit in [usize::MAX, 40_000] {
@@ -263,22 +217,13 @@ mod tests {
                 assert_eq!(distinct < 1500, limit < usize::MAX, "{distinct}");
                 let chosen: Vec<usize> = sets.cover().collect();
                 for (feature, &before) in (0..).zip(sets.counts()) {
-                    let has = |input: &Of<'_>| input.1.contains(&feature);
-                    assert_eq!(
-                        all.iter().filter(|input| has(input)).count(),
-                        before as usize
-                    );
-                    let now = chosen.iter().filter(|&&place| has(&all[place])).count();
-                    assert!(
-                        now >= keep.min(before as usize),
-                        "{feature}: {now} of {before}"
-                    );
+                    let has = |input: &&Of<'_>| input.1.contains(&feature);
+                    assert_eq!(all.iter().filter(has).count(), before as usize);
+                    let now = chosen.iter().map(|&place| &all[place]).filter(has).count();
+                    assert!(now >= keep.min(before as usize), "{feature}: {now}");
                 }
-                assert!(
-                    chosen.len() <= 2 * best && chosen.len() < 400,
-                    "{}",
-                    chosen.len()
-                );
+                let chosen = chosen.len();
+                assert!(chosen <= 2 * best && chosen < 400, "{chosen}");
             }
         }
     }

@@ -133,27 +133,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_zip_of_known_inputs_has_known_bytes_and_is_read_back_with_comments() {
-        let mut inputs = Inputs::new();
-        for content in [&b"abc"[..], &[7; 300]] {
-            insert(&mut inputs, content.to_vec()).unwrap();
-        }
-        let plain = pack(&inputs, &[String::new(), String::new()]).unwrap();
-        assert_eq!(
-            &content_name(&plain)[..8],
-            "8e3e66c3",
-            "the format of shipped corpora changed"
-        );
-        let zip = pack(&inputs, &["one".to_owned(), "two".to_owned()]).unwrap();
-        let path = tempfile::NamedTempFile::new().unwrap();
-        fs::write(&path, &zip).unwrap();
-        assert_eq!(read(path.path()).unwrap(), inputs);
-        let mut zip = ZipArchive::new(Cursor::new(zip)).unwrap();
-        assert_eq!(zip.by_index(0).unwrap().comment(), "one");
-        assert_eq!(zip.by_index(1).unwrap().comment(), "two");
-    }
-
-    #[test]
     fn nothing_is_neither_packed_nor_read() {
         assert!(pack(&Inputs::new(), &[]).is_err());
         let path = tempfile::NamedTempFile::new().unwrap();

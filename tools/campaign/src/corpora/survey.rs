@@ -37,8 +37,8 @@ pub struct Survey {
     /// The numbers of events, in the order of first occurrence, behind those of regions.
     events: HashMap<String, usize>,
     sets: Sets,
-    /// Of each input, in bytes; 0 when it cannot be read.
-    lengths: Vec<usize>,
+    /// The length of each input in bytes; 0 when it cannot be read.
+    pub lengths: Vec<usize>,
     /// The regions that inputs reach which pass or are rejected, by number.
     pub regions: BTreeSet<usize>,
     /// The inputs that fail, by place.
@@ -103,11 +103,8 @@ impl Survey {
                 }
                 for event in hits.events.lines() {
                     let next = self.of_regions + self.events.len();
-                    let number = match self.events.get(event) {
-                        Some(&number) => number,
-                        None => *self.events.entry(event.to_owned()).or_insert(next),
-                    };
-                    features.push(number as u32);
+                    let number = self.events.entry(event.to_owned()).or_insert(next);
+                    features.push(*number as u32);
                 }
                 features.sort_unstable();
                 features.dedup();
@@ -143,12 +140,6 @@ impl Survey {
             })
     }
 
-    /// The length of each input in bytes; 0 when it cannot be read.
-    #[must_use]
-    pub fn lengths(&self) -> &[usize] {
-        &self.lengths
-    }
-
     /// Checks a survey of fewer inputs: every feature must be there as often as is asked for, or as often as it
     /// was, and no input may fail.
     ///
@@ -162,18 +153,15 @@ impl Survey {
             bail!("an input can no longer be read: {why}");
         }
         let left: HashMap<String, usize> = smaller.counts().collect();
-        let mut lost = Vec::new();
-        for (feature, before) in self.counts() {
-            let now = left.get(&feature).copied().unwrap_or(0);
-            if now < before.min(self.terms.keep) {
-                lost.push((feature, before, now));
-            }
-        }
-        if let Some((feature, before, now)) = lost.first() {
+        let now = |feature: &String| left.get(feature).copied().unwrap_or(0);
+        let all = self.counts();
+        let mut lost = all.filter(|(feature, before)| now(feature) < self.terms.keep.min(*before));
+        if let Some((feature, before)) = lost.next() {
             bail!(
-                "the new corpus lost {} features. The first is {feature}: in {before} inputs before, in {now} now. \
+                "the new corpus lost {} features. The first is {feature}: in {before} inputs before, in {} now. \
                  Either an input was changed meanwhile, or one does not do the same each time",
-                lost.len()
+                1 + lost.count(),
+                now(&feature)
             );
         }
         ensure!(
@@ -243,7 +231,7 @@ mod tests {
             "",
         ));
         assert_eq!(
-            (survey.features(), survey.lengths()),
+            (survey.features(), &survey.lengths[..]),
             (5, &[3, 3, 3, 9, 0][..])
         );
         assert_eq!((survey.failing[0].0, survey.too_long), (2, 1));

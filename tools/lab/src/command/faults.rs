@@ -25,7 +25,7 @@ use cli::{FINDS, INTERRUPTED, outln, parse_time};
 use crate::faults::FOLDER;
 use crate::faults::patch::{self, Fault};
 use crate::faults::report::{FaultResult, MEASURES, Report, markdown};
-use crate::faults::trial::{FaultPlan, Task, Trials};
+use crate::faults::trial::{FaultPlan, Trials};
 use crate::sources::Copy;
 
 /// Plant each fault of tools/lab/faults/ in a copy, and see what notices
@@ -58,7 +58,7 @@ Exit codes:
 
 Examples:
   cargo lab faults --corpus-only
-  cargo lab faults --time 5m --cores 1 --json faults.json
+  cargo lab faults --time 5m --cores 1
   cargo lab faults --engine libfuzzer --fault vhdx-header-tie-accepted --time 30s --trials 5
   cargo lab faults --corpus-only --corpora results/corpus
   cargo lab faults --into results/compare/october && cargo campaign compare --out results/compare/october")]
@@ -86,13 +86,10 @@ pub struct Faults {
     /// How many faults are tried at once, each on a core of its own; by default as many as there are cores
     #[arg(long, value_name = "K")]
     cores: Option<NonZeroUsize>,
-    /// Where the corpora are: TARGET_seed_corpus.zip or a folder TARGET for each target; by default the
-    /// shipped ones, in corpus/shipped/
+    /// Where the corpora are: for each target a zip or a folder that has its name; by default the shipped ones, in
+    /// corpus/shipped/
     #[arg(long, value_name = "DIR")]
     corpora: Option<PathBuf>,
-    /// Also write the report to this file, as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
     /// Where results are kept: report.json, table.md, finds, and files for each fault; by default
     /// results/faults
     #[arg(long, value_name = "DIR")]
@@ -118,7 +115,7 @@ pub fn run(args: &Faults, project: &Project) -> Result<ExitCode> {
         let plan = plan_of_arguments(args, faults, project)?;
         let _claim = project.claim(&plan.out)?;
         let at_once = cores.unwrap_or_else(cores::count);
-        return find_out(&plan, at_once, args, project);
+        return find_out(&plan, at_once, project);
     };
     let none = || {
         let comparison = comparison.display();
@@ -130,7 +127,7 @@ pub fn run(args: &Faults, project: &Project) -> Result<ExitCode> {
     let compared = Plan::read(&folder.plan())?.with_context(none)?;
     let at_once = cores.unwrap_or(compared.cores);
     let plan = plan_of_comparison(args, faults, compared, &folder)?;
-    let ended = find_out(&plan, at_once, args, project)?;
+    let ended = find_out(&plan, at_once, project)?;
     outln!(
         "the page with them: {} compare --out {}",
         project.command(),
@@ -154,7 +151,7 @@ fn plan_of_arguments(args: &Faults, faults: Vec<Fault>, project: &Project) -> Re
     };
     let corpora = args.corpora.clone();
     Ok(FaultPlan {
-        tasks: faults.into_iter().map(Task::on_all_targets).collect(),
+        faults,
         contestants,
         count: args.trials.get(),
         order_seed: 0,
@@ -170,21 +167,19 @@ fn plan_of_comparison(
     compared: Plan,
     folder: &Folder,
 ) -> Result<FaultPlan> {
-    let must_be_driven = !args.faults.is_empty();
-    let mut tasks = Vec::new();
-    for fault in faults {
-        match Task::on_first_target(fault, &compared.targets) {
-            Ok(task) => tasks.push(task),
-            Err(why) if must_be_driven => return Err(why),
-            Err(_) => {}
-        }
-    }
+    let faults = faults.into_iter();
+    let driven = faults.map(|fault| fault.on_first_of(&compared.targets));
+    // Faults that were named must all be driven.
+    let faults: Vec<Fault> = match args.faults.is_empty() {
+        true => driven.filter_map(Result::ok).collect(),
+        false => driven.collect::<Result<_>>()?,
+    };
     ensure!(
-        !tasks.is_empty(),
+        !faults.is_empty(),
         "no fault is driven by the comparison's targets"
     );
     Ok(FaultPlan {
-        tasks,
+        faults,
         contestants: compared.engines,
         count: compared.trials,
         order_seed: compared.order_seed,
@@ -209,26 +204,17 @@ fn chosen(names: &[String], mut all: Vec<Fault>) -> Result<Vec<Fault>> {
 }
 
 /// Tries every fault, writes the report, and decides what the whole is worth.
-fn find_out(
-    plan: &FaultPlan,
-    at_once: usize,
-    args: &Faults,
-    project: &Project,
-) -> Result<ExitCode> {
+fn find_out(plan: &FaultPlan, at_once: usize, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
     let copies = project.builds("faults");
     let _lock = project.lock(&copies)?;
     let trials = Trials::new(plan, project, &copies.join("inputs"), progress.clone())?;
     let faults = try_all(&trials, plan, &copies, at_once, &progress)?;
-    let corpora = trials.corpora.iter().flat_map(|corpora| corpora.iter());
     let engines = contestant::engines(&plan.contestants);
     let report = Report {
         measures: MEASURES,
         made: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         machine: machine::describe(&engines, cores::count(), at_once),
-        corpus_inputs: corpora
-            .map(|(target, files)| (target.to_owned(), files.len()))
-            .collect(),
         time_seconds: plan.time.as_secs(),
         trials: plan.count,
         engines: plan.contestants.clone(),
@@ -238,12 +224,9 @@ fn find_out(
     let text = serde_json::to_string_pretty(&report)?;
     atomic::write(&plan.out.join("table.md"), table.as_bytes())?;
     atomic::write(&plan.out.join("report.json"), text.as_bytes())?;
-    if let Some(path) = &args.json {
-        atomic::write(path, text.as_bytes())?;
-    }
     outln!("{table}");
     outln!("results: {}", from_here(&plan.out).display());
-    conclude(&report, plan.tasks.len())
+    conclude(&report, plan.faults.len())
 }
 
 /// Tries every fault, one on each core at a time. Returns the results by name; faults that were not begun
@@ -256,17 +239,17 @@ fn try_all(
     progress: &Progress,
 ) -> Result<Vec<FaultResult>> {
     let (mut results, mut open) = (Vec::new(), Vec::new());
-    for task in &plan.tasks {
-        let known = trials.known(task)?;
+    for fault in &plan.faults {
+        let known = trials.known(fault)?;
         if trials.is_complete(&known) {
             results.push(known);
         } else {
-            open.push(task);
+            open.push(fault);
         }
     }
     progress.say(&format!(
         "{} faults, {} of them known from before; {at_once} at once",
-        plan.tasks.len(),
+        plan.faults.len(),
         results.len(),
     ));
     if open.is_empty() {
@@ -277,11 +260,11 @@ fn try_all(
         .map(|nth| Copy::of(&trials.sources, &copies.join(format!("core-{nth}"))))
         .collect::<Result<Vec<Copy>>>()?;
     trials.check_sound(&copies[0])?;
-    let (found, _) = Queue::new(open, &places).run(|queue, task, place| {
+    let (found, _) = Queue::new(open, &places).run(|queue, fault, place| {
         let since = Instant::now();
         // Builds too are on the core, so that they do not slow down an engine on another one.
         let result = cores::on(place.core, || {
-            trials.run(task, &copies[place.nth], place.core.unwrap_or(place.nth))
+            trials.run(fault, &copies[place.nth], place.core.unwrap_or(place.nth))
         });
         if let Ok(result) = &result {
             let left = queue.left(since.elapsed()).filter(|left| !left.is_zero());

@@ -26,7 +26,7 @@ use crate::sources::Sources;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:
-  0  the score is as high as asked for, and the survivors are exactly those listed
+  0  at least 97 % of the viable mutants are caught, and the survivors are exactly those listed
   1  it is not, or they are not; or something could not be done
   2  the command line is wrong
 
@@ -54,9 +54,6 @@ pub struct Mutants {
     /// Run nothing: score what earlier runs found.
     #[arg(long)]
     score_only: bool,
-    /// The least score in percent; 97 for the code under test, and otherwise none.
-    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(..=100))]
-    least: Option<u8>,
 }
 
 /// What is changed by mutants.
@@ -70,7 +67,7 @@ enum Set {
 
 impl Set {
     /// Its name; what configures cargo-mutants; the list of survivors; the least score in percent.
-    const fn parts(self) -> (&'static str, &'static str, &'static str, Option<u8>) {
+    const fn parts(self) -> (&'static str, &'static str, &'static str, Option<usize>) {
         match self {
             Self::Crates => (
                 "crates",
@@ -129,12 +126,9 @@ pub fn run(args: &Mutants, project: &Project) -> Result<ExitCode> {
                 eprintln!("something has changed since the last run: all mutants are tested again");
             }
             record = Record::default();
-            for name in ["mutants.out", "mutants.out.old"] {
-                let old = folder.join(name);
-                if old.exists() {
-                    fs::remove_dir_all(&old)
-                        .with_context(|| format!("{} cannot be removed", old.display()))?;
-                }
+            if folder.exists() {
+                fs::remove_dir_all(&folder)
+                    .with_context(|| format!("{} cannot be removed", folder.display()))?;
             }
         }
         record.fingerprint.clone_from(&now);
@@ -243,9 +237,9 @@ fn score(args: &Mutants, root: &Path, record: &Record) -> Result<ExitCode> {
     ensure!(unknown == 0, "the fate of {unknown} mutants is not known");
     let caught = count(Fate::Caught) + count(Fate::Timeout);
     let viable = caught + count(Fate::Missed);
-    if let Some(least) = args.least.or(least) {
+    if let Some(least) = least {
         ensure!(
-            caught * 100 >= viable * usize::from(least),
+            caught * 100 >= viable * least,
             "{caught} of {viable} viable mutants are caught, which is less than {least} %"
         );
         ensure!(

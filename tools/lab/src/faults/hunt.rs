@@ -1,7 +1,6 @@
 //! One engine hunts one fault: from the seeds, until a find fails in a replay too.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -9,38 +8,19 @@ use campaign::comparison::hunts::{Find, Hunt};
 use campaign::engine::session::{self, Setup};
 use campaign::engine::{Engine, Sanitizer};
 use campaign::fuzz::Job;
-use campaign::progress::Progress;
 use campaign::project::Project;
 use campaign::replay::Replayer;
 
-use super::inputs::Inputs;
-use super::trial::Task;
+use super::patch::Fault;
+use super::trial::Trials;
 
-/// What hunts have in common.
-#[derive(Debug)]
-pub(super) struct Hunting<'a> {
-    /// The project, without any fault.
-    pub(super) project: &'a Project,
-    /// The seeds.
-    pub(super) seeds: Inputs,
-    /// How long a hunt may take, on all targets of its fault together.
-    pub(super) time: Duration,
-    /// Where results, finds and engines' folders are.
-    pub(super) out: &'a Path,
-    /// Where progress goes.
-    pub(super) progress: Progress,
-}
-
-impl Hunting<'_> {
-    /// One engine (or several, which exchange what they find) on the targets of a task, one after the other, each
+impl Trials<'_> {
+    /// One engine (or several, which exchange what they find) on the targets of a fault, one after the other, each
     /// with its part of the time, until one has a find. `copy` is the project with the fault in it. None when it
     /// was interrupted.
-    ///
-    /// # Errors
-    /// When something cannot be built, started, read or written.
     pub(super) fn hunt(
         &self,
-        task: &Task,
+        fault: &Fault,
         engines: &BTreeSet<Engine>,
         core: usize,
         copy: &Project,
@@ -50,24 +30,28 @@ impl Hunting<'_> {
             find: None,
             time_ms: 0,
             executions: 0,
-            limit_ms: millis(self.time),
+            limit_ms: millis(self.plan.time),
             seed_fails: None,
             failure: None,
         };
         let names: Vec<&str> = engines.iter().map(|engine| engine.name()).collect();
-        let store = self.out.join("finds").join(&task.fault.name);
+        let store = self.plan.out.join("finds").join(&fault.name);
         let finds = |engine: Engine| store.join(engine.name());
-        for (nth, name) in task.targets.iter().enumerate() {
+        for (nth, name) in fault.targets.iter().enumerate() {
             let target = self.project.target(name)?;
             let spent = Duration::from_millis(hunt.time_ms);
-            let targets_left = u32::try_from(task.targets.len() - nth).unwrap_or(1);
-            let time = self.time.saturating_sub(spent) / targets_left;
+            let targets_left = u32::try_from(fault.targets.len() - nth).unwrap_or(1);
+            let time = self.plan.time.saturating_sub(spent) / targets_left;
             let builds = engines.iter().map(|&engine| {
                 let build = engine.build(copy, name, Sanitizer::None)?;
                 Ok((engine, build))
             });
             let builds = builds.collect::<Result<_>>()?;
-            let folder = self.out.join(format!("run-{core}")).join(names.join("-"));
+            let folder = self
+                .plan
+                .out
+                .join(format!("run-{core}"))
+                .join(names.join("-"));
             let job = Job {
                 target,
                 setup: Setup {
@@ -91,7 +75,7 @@ impl Hunting<'_> {
             if let Some(find) = fuzzed.first_find() {
                 hunt.time_ms += millis(find.time);
                 hunt.executions += find.executions;
-                let input = find.path.strip_prefix(self.out).unwrap_or(&find.path);
+                let input = find.path.strip_prefix(&self.plan.out).unwrap_or(&find.path);
                 hunt.find = Some(Find {
                     target: target.name.clone(),
                     check: find.check.clone(),

@@ -1,18 +1,14 @@
 //! The shipped corpora and the seeds, as files to replay.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
-use campaign::corpora::{pack, zip_of};
-use campaign::corpus::{Store, files_in};
+use anyhow::{Context, Result};
+use campaign::corpora::candidates::Candidates;
+use campaign::corpus::{Store, content_name};
 use campaign::project::Project;
-use worker::TargetInfo;
 
-use crate::sources::digest;
-
-/// Inputs of each target.
+/// Inputs of each target, named by content.
 #[derive(Debug, Clone)]
 pub struct Inputs {
     /// What they are called.
@@ -23,57 +19,36 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// The corpora in `folder`: for each target `TARGET_seed_corpus.zip`, which is unpacked below
-    /// `unpacked`, or a folder called like it.
+    /// The inputs below `folder` of every target, in zips or folders that have its name. They are copied to a folder
+    /// below `copies`.
     ///
     /// # Errors
     /// When a target has none.
-    pub fn corpora(project: &Project, folder: &Path, unpacked: &Path) -> Result<Self> {
-        Self::of_each(project, "corpora", |target| {
-            let zip = zip_of(folder, target);
-            if !zip.is_file() {
-                return files_in(&folder.join(&target.name));
-            }
-            let store = Store::open(&unpacked.join(&target.name))?;
-            let inputs = pack::read(&zip)?.into_values();
-            inputs.map(|content| Ok(store.add(&content)?.0)).collect()
-        })
-    }
-
-    /// The seeds that are checked in.
-    ///
-    /// # Errors
-    /// When a target has none.
-    pub fn seeds(project: &Project) -> Result<Self> {
-        Self::of_each(project, "seeds", |target| {
-            files_in(&project.seeds(&target.name))
-        })
-    }
-
-    fn of_each(
-        project: &Project,
+    pub fn read(
         what: &'static str,
-        files_of: impl Fn(&TargetInfo) -> Result<Vec<PathBuf>>,
+        project: &Project,
+        folder: &Path,
+        copies: &Path,
     ) -> Result<Self> {
+        let targets = project.fuzzed()?;
+        let mut candidates = Candidates::default();
+        candidates.add_from(folder, &targets)?;
         let mut files = BTreeMap::new();
-        let mut contents = Vec::new();
-        for target in project.fuzzed()? {
-            let of_target = files_of(target)?;
-            let name = &target.name;
-            ensure!(!of_target.is_empty(), "there are no {what} of {name}");
-            for path in &of_target {
-                let content =
-                    fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-                contents.push((name.clone(), content));
-            }
-            files.insert(name.clone(), of_target);
+        let mut names = String::new();
+        for target in targets {
+            let target = &target.name;
+            let shown = folder.display();
+            let none = || format!("there are no {what} of {target} in {shown}");
+            let inputs = candidates.inputs.get(target).with_context(none)?;
+            let store = Store::open(&copies.join(what).join(target))?;
+            let paths = inputs.values().map(|content| Ok(store.add(content)?.0));
+            files.insert(target.clone(), paths.collect::<Result<_>>()?);
+            names.extend(inputs.keys().map(|name| format!("{target} {name}\n")));
         }
-        let contents = contents.iter();
-        let digest = digest(contents.map(|(name, content)| (name.clone(), content.as_slice())));
         Ok(Self {
             what,
             files,
-            digest,
+            digest: content_name(names.as_bytes()),
         })
     }
 

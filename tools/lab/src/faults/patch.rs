@@ -57,6 +57,23 @@ impl Fault {
         Self::parse(path, &text).with_context(|| format!("{} is no fault", path.display()))
     }
 
+    /// Leaves only the first of its targets that is among `names`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn on_first_of(mut self, names: &[String]) -> Result<Self> {
+        let all = self.targets.join(" or ");
+        self.targets
+            .retain(|target| names.iter().any(|name| name == target));
+        self.targets.truncate(1);
+        ensure!(
+            !self.targets.is_empty(),
+            "the fault {} is hunted on {all}, and the comparison has none of these targets",
+            self.name
+        );
+        Ok(self)
+    }
+
     fn parse(path: &Path, text: &str) -> Result<Self> {
         let (header, diff) = text
             .split_once("\n--- ")
@@ -118,6 +135,14 @@ mod tests {
         let both = diff.replace("measure", "vhd") + diff;
         let fault = parse(&format!("{HEADER}\n{both}")).unwrap();
         assert_eq!(fault.targets.len(), 3);
+        let names = ["fuzz_measure_scan", "fuzz_measure_image"].map(str::to_owned);
+        let first = fault.clone().on_first_of(&names).unwrap();
+        assert_eq!(first.targets, ["fuzz_measure_image"]);
+        let error = fault.on_first_of(&["fuzz_x".to_owned()]).unwrap_err();
+        assert!(
+            error.to_string().contains("on fuzz_measure_calc or "),
+            "{error}"
+        );
     }
 
     #[test]

@@ -11,75 +11,60 @@ use report::format::median_time;
 use serde::{Deserialize, Serialize};
 
 /// What the figures are and are not: above every table and in the JSON.
-pub const MEASURES: &str = "How strong the oracle is, by planted faults. Not a ranking of engines: \
+pub(crate) const MEASURES: &str = "How strong the oracle is, by planted faults. Not a ranking of engines: \
     the faults are no sample of real ones, and one trial from one set of seeds compares nothing.";
 
 /// All of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
-    /// What the figures are and are not.
-    pub measures: &'static str,
+pub(crate) struct Report {
+    pub(crate) measures: &'static str,
     /// When it was made, in UTC, as RFC 3339.
-    pub made: String,
-    /// What it ran on.
-    pub machine: Machine,
-    /// How many inputs the corpora have, by target; empty when they were not replayed.
-    pub corpus_inputs: BTreeMap<String, usize>,
-    /// How long an engine had for a fault, in seconds.
-    pub time_seconds: u64,
-    /// How often each engine hunted each fault.
-    pub trials: usize,
-    /// The engines that were asked for.
-    pub engines: Vec<Contestant>,
-    /// The faults, by name.
-    pub faults: Vec<FaultResult>,
+    pub(crate) made: String,
+    pub(crate) machine: Machine,
+    pub(crate) time_seconds: u64,
+    pub(crate) trials: usize,
+    pub(crate) engines: Vec<Contestant>,
+    pub(crate) faults: Vec<FaultResult>,
 }
 
 /// What came of one fault.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FaultResult {
-    /// The patch's name.
-    pub fault: String,
-    /// What is wrong, in a sentence.
-    pub sentence: String,
-    /// What it is modelled on.
-    pub modelled_on: String,
-    /// What the result depends on.
-    pub of: Basis,
+pub(crate) struct FaultResult {
+    pub(crate) fault: String,
+    pub(crate) sentence: String,
+    pub(crate) of: Basis,
     /// The targets whose shipped corpora fail, in the order of their names.
-    pub corpora: Option<Vec<Caught>>,
+    pub(crate) corpora: Option<Vec<Caught>>,
     /// The same for the invariants alone.
-    pub invariants_alone: Option<Vec<Caught>>,
+    pub(crate) invariants_alone: Option<Vec<Caught>>,
     /// What each engine found, in each of its hunts.
-    pub engines: BTreeMap<Contestant, Vec<Hunt>>,
+    pub(crate) engines: BTreeMap<Contestant, Vec<Hunt>>,
     /// Why there is no result, when there is none: the patch does not apply, or a build fails.
-    pub failure: Option<String>,
+    pub(crate) failure: Option<String>,
 }
 
 /// What a result depends on, by content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Basis {
+pub(crate) struct Basis {
     /// The patch, the sources that are built, the seeds.
     #[serde(flatten)]
-    pub hunts: hunts::Basis,
+    pub(crate) hunts: hunts::Basis,
     /// The corpora that are replayed.
-    pub corpora: Option<String>,
+    pub(crate) corpora: Option<String>,
 }
 
 /// A target whose corpus fails.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Caught {
-    /// The target.
-    pub target: String,
+pub(crate) struct Caught {
+    pub(crate) target: String,
     /// The checks that failed, by the number of inputs on which each was the first to.
-    pub checks: BTreeMap<String, usize>,
+    pub(crate) checks: BTreeMap<String, usize>,
     /// The first input that failed.
-    pub input: String,
+    pub(crate) input: String,
 }
 
 /// The checks that failed, the most frequent first.
-#[must_use]
-pub fn checks(caught: &[Caught]) -> Vec<&str> {
+pub(crate) fn checks(caught: &[Caught]) -> Vec<&str> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for (check, count) in caught.iter().flat_map(|caught| &caught.checks) {
         *counts.entry(check).or_default() += count;
@@ -91,14 +76,12 @@ pub fn checks(caught: &[Caught]) -> Vec<&str> {
 
 impl FaultResult {
     /// Whether the shipped corpora were replayed, and pass.
-    #[must_use]
-    pub fn escaped(&self) -> bool {
+    pub(crate) fn escaped(&self) -> bool {
         self.failure.is_none() && self.corpora.as_ref().is_some_and(Vec::is_empty)
     }
 
     /// What caught it, on a line.
-    #[must_use]
-    pub fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         match &self.failure {
             Some(failure) => failure.clone(),
             None => self.row(&Vec::from_iter(self.engines.keys().copied()))[1..].join("; "),
@@ -130,8 +113,7 @@ impl FaultResult {
 }
 
 /// The report as Markdown, which is also what a terminal shows.
-#[must_use]
-pub fn markdown(report: &Report) -> String {
+pub(crate) fn markdown(report: &Report) -> String {
     let engines = report.engines.iter().map(|engine| engine.title());
     let headings = ["fault", "shipped corpora: check"].into_iter();
     let headings = headings.chain(engines).chain(["invariants alone"]);
@@ -166,7 +148,7 @@ fn how_soon(hunts: &[Hunt]) -> String {
 fn summary(report: &Report) -> String {
     let faults = &report.faults;
     let mut text = String::new();
-    if !report.corpus_inputs.is_empty() {
+    if faults.iter().any(|fault| fault.corpora.is_some()) {
         let count = |of: fn(&FaultResult) -> &Option<Vec<Caught>>| {
             let caught = faults.iter().filter_map(|fault| of(fault).as_ref());
             caught.filter(|caught| !caught.is_empty()).count()
@@ -227,7 +209,6 @@ mod tests {
         FaultResult {
             fault: name.to_owned(),
             sentence: String::new(),
-            modelled_on: String::new(),
             of: Basis {
                 hunts: hunts::Basis {
                     patch: String::new(),
@@ -261,7 +242,6 @@ mod tests {
                 system: String::new(),
                 tools: Vec::new(),
             },
-            corpus_inputs: [("fuzz_x".to_owned(), 12)].into(),
             time_seconds: 300,
             trials: 1,
             engines: vec![Contestant::Alone(Engine::Afl)],

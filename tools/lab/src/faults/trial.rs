@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use campaign::atomic::{read_json, write_json};
 use campaign::comparison::contestant::Contestant;
 use campaign::comparison::hunts::{self, HuntTrial};
@@ -24,7 +24,6 @@ use campaign::project::Project;
 use campaign::replay::{NO_ABORT, NO_HANG, Replayer, Verdict};
 use worker::serve::INVARIANTS_ONLY;
 
-use super::hunt::Hunting;
 use super::inputs::Inputs;
 use super::patch::Fault;
 use super::report::{Basis, Caught, FaultResult, checks};
@@ -34,113 +33,66 @@ use crate::sources::{Copy, Sources};
 /// that hangs costs seconds, and the fault is caught.
 const ENOUGH_DEATHS: usize = 3;
 
-/// A fault, and the names of the targets on which it is hunted, in this order.
-#[derive(Debug, Clone)]
-pub struct Task {
-    /// The fault.
-    pub fault: Fault,
-    /// The targets; at least one.
-    pub targets: Vec<&'static str>,
-}
-
-impl Task {
-    /// The fault on every target that drives what it changes.
-    #[must_use]
-    pub fn on_all_targets(fault: Fault) -> Self {
-        let targets = fault.targets.clone();
-        Self { fault, targets }
-    }
-
-    /// The fault on the first of its targets that is among `names`.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn on_first_target(fault: Fault, names: &[String]) -> Result<Self> {
-        let mut targets = fault.targets.clone();
-        targets.retain(|target| names.iter().any(|name| name == target));
-        targets.truncate(1);
-        ensure!(
-            !targets.is_empty(),
-            "the fault {} is hunted on {}, and the comparison has none of these targets",
-            fault.name,
-            fault.targets.join(" or ")
-        );
-        Ok(Self { fault, targets })
-    }
-}
-
 /// What is asked.
 #[derive(Debug)]
-pub struct FaultPlan {
-    /// The faults.
-    pub tasks: Vec<Task>,
+pub(crate) struct FaultPlan {
+    pub(crate) faults: Vec<Fault>,
     /// Who hunts.
-    pub contestants: Vec<Contestant>,
+    pub(crate) contestants: Vec<Contestant>,
     /// How often each hunts each fault.
-    pub count: usize,
+    pub(crate) count: usize,
     /// The seed of the order of hunts.
-    pub order_seed: u64,
+    pub(crate) order_seed: u64,
     /// How long a hunt may take, on all targets of its fault together.
-    pub time: Duration,
+    pub(crate) time: Duration,
     /// Where the corpora are; `None` when they are not replayed.
-    pub corpora: Option<PathBuf>,
-    /// Where results, finds and engines' folders are.
-    pub out: PathBuf,
+    pub(crate) corpora: Option<PathBuf>,
+    pub(crate) out: PathBuf,
 }
 
 /// What all trials have in common.
 #[derive(Debug)]
-pub struct Trials<'a> {
-    plan: &'a FaultPlan,
-    /// The project's sources.
-    pub sources: Sources,
+pub(crate) struct Trials<'a> {
+    pub(super) plan: &'a FaultPlan,
+    /// The project, without any fault.
+    pub(super) project: &'a Project,
+    pub(crate) sources: Sources,
     digest: String,
     /// The shipped corpora; `None` when they are not replayed.
-    pub corpora: Option<Inputs>,
-    hunting: Hunting<'a>,
+    corpora: Option<Inputs>,
+    pub(super) seeds: Inputs,
+    pub(super) progress: Progress,
 }
 
 impl<'a> Trials<'a> {
-    /// The trials of a plan; corpora are unpacked below `unpacked`.
-    ///
-    /// # Errors
-    /// When the sources or inputs cannot be read.
-    pub fn new(
+    /// The trials of a plan; inputs are copied to folders below `copies`.
+    pub(crate) fn new(
         plan: &'a FaultPlan,
         project: &'a Project,
-        unpacked: &Path,
+        copies: &Path,
         progress: Progress,
     ) -> Result<Self> {
         let sources = Sources::read(project.root())?;
+        let read = |what, folder: &Path| Inputs::read(what, project, folder, copies);
         let corpora = plan.corpora.as_deref();
         Ok(Self {
             plan,
+            project,
             digest: sources.digest(),
             sources,
-            corpora: corpora
-                .map(|folder| Inputs::corpora(project, folder, unpacked))
-                .transpose()?,
-            hunting: Hunting {
-                project,
-                seeds: Inputs::seeds(project)?,
-                time: plan.time,
-                out: &plan.out,
-                progress,
-            },
+            corpora: corpora.map(|folder| read("corpora", folder)).transpose()?,
+            seeds: read("seeds", &project.seeds(""))?,
+            progress,
         })
     }
 
     /// What earlier runs found out about a fault and still holds.
-    ///
-    /// # Errors
-    /// When a file of a hunt cannot be read.
-    pub fn known(&self, task: &Task) -> Result<FaultResult> {
-        let fault = &task.fault;
+    pub(crate) fn known(&self, fault: &Fault) -> Result<FaultResult> {
         let of = Basis {
             hunts: hunts::Basis {
                 patch: fault.digest.clone(),
                 sources: self.digest.clone(),
-                seeds: self.hunting.seeds.digest.clone(),
+                seeds: self.seeds.digest.clone(),
             },
             corpora: self.corpora.as_ref().map(|corpora| corpora.digest.clone()),
         };
@@ -151,15 +103,14 @@ impl<'a> Trials<'a> {
             .map(|kept| (kept.corpora, kept.invariants_alone))
             .unwrap_or_default();
         let mut engines: BTreeMap<Contestant, Vec<_>> = BTreeMap::new();
-        for id in self.hunts(task) {
-            if let Some(known) = self.known_hunt(&of, task, &id)? {
+        for id in self.hunts(fault) {
+            if let Some(known) = self.known_hunt(&of, fault, &id)? {
                 engines.entry(id.engine).or_default().push(known.hunt);
             }
         }
         Ok(FaultResult {
             fault: fault.name.clone(),
             sentence: fault.sentence.clone(),
-            modelled_on: fault.modelled_on.clone(),
             of,
             corpora,
             invariants_alone,
@@ -169,8 +120,7 @@ impl<'a> Trials<'a> {
     }
 
     /// Whether nothing is left to find out.
-    #[must_use]
-    pub fn is_complete(&self, result: &FaultResult) -> bool {
+    pub(crate) fn is_complete(&self, result: &FaultResult) -> bool {
         let is_replayed = result.corpora.is_some() && result.invariants_alone.is_some();
         let hunts: usize = result.engines.values().map(Vec::len).sum();
         (is_replayed || self.corpora.is_none())
@@ -178,14 +128,14 @@ impl<'a> Trials<'a> {
     }
 
     /// All hunts of a fault, in the order in which they run.
-    fn hunts(&self, task: &Task) -> Vec<TrialId> {
-        let target = [task.targets[0].to_owned()];
+    fn hunts(&self, fault: &Fault) -> Vec<TrialId> {
+        let target = [fault.targets[0].to_owned()];
         let plan = self.plan;
         order::of(&target, &plan.contestants, plan.count, plan.order_seed)
     }
 
-    fn known_hunt(&self, of: &Basis, task: &Task, id: &TrialId) -> Result<Option<HuntTrial>> {
-        let path = hunts::file(&self.plan.out, &task.fault.name, id);
+    fn known_hunt(&self, of: &Basis, fault: &Fault, id: &TrialId) -> Result<Option<HuntTrial>> {
+        let path = hunts::file(&self.plan.out, &fault.name, id);
         let known: Option<HuntTrial> = read_json(&path)?;
         Ok(known.filter(|known| {
             known.of == of.hunts && known.target == id.target && known.hunt.answers(self.plan.time)
@@ -199,13 +149,10 @@ impl<'a> Trials<'a> {
 
     /// Finds out what is not known of a fault in `copy`, with engines on `core`. Why it could not be found
     /// out is in [`FaultResult::failure`].
-    ///
-    /// # Errors
-    /// When a file of an earlier hunt cannot be read.
-    pub fn run(&self, task: &Task, copy: &Copy, core: usize) -> Result<FaultResult> {
-        let mut result = self.known(task)?;
+    pub(crate) fn run(&self, fault: &Fault, copy: &Copy, core: usize) -> Result<FaultResult> {
+        let mut result = self.known(fault)?;
         if !self.is_complete(&result) {
-            let done = self.find_out(task, copy, core, &mut result);
+            let done = self.find_out(fault, copy, core, &mut result);
             result.failure = done.err().map(|error| format!("{error:#}"));
         }
         Ok(result)
@@ -213,12 +160,11 @@ impl<'a> Trials<'a> {
 
     fn find_out(
         &self,
-        task: &Task,
+        fault: &Fault,
         copy: &Copy,
         core: usize,
         result: &mut FaultResult,
     ) -> Result<()> {
-        let fault = &task.fault;
         copy.restore(&self.sources)?;
         copy.plant(&fault.path)?;
         let planted = copy.project()?;
@@ -235,15 +181,15 @@ impl<'a> Trials<'a> {
             }
             write_json(&self.replays_path(fault), result)?;
         }
-        for id in self.hunts(task) {
+        for id in self.hunts(fault) {
             if session::interrupted() {
                 break;
             }
-            if self.known_hunt(&result.of, task, &id)?.is_some() {
+            if self.known_hunt(&result.of, fault, &id)?.is_some() {
                 continue;
             }
             let engines = id.engine.engines(&self.plan.contestants);
-            let Some(hunt) = self.hunting.hunt(task, &engines, core, &planted)? else {
+            let Some(hunt) = self.hunt(fault, &engines, core, &planted)? else {
                 break;
             };
             let path = hunts::file(&self.plan.out, &fault.name, &id);
@@ -263,14 +209,11 @@ impl<'a> Trials<'a> {
     }
 
     /// Checks that no input fails without any fault: else anything would catch a fault.
-    ///
-    /// # Errors
-    /// When one does, with its check.
-    pub fn check_sound(&self, copy: &Copy) -> Result<()> {
-        let progress = &self.hunting.progress;
+    pub(crate) fn check_sound(&self, copy: &Copy) -> Result<()> {
+        let progress = &self.progress;
         let project = copy.project()?;
         let worker = progress.step("build the replay worker in a copy", || project.worker())?;
-        for inputs in self.corpora.iter().chain([&self.hunting.seeds]) {
+        for inputs in self.corpora.iter().chain([&self.seeds]) {
             let what = inputs.what;
             let step = format!("replay the {what} without any fault");
             let replayer = Replayer::new(worker.to_owned());

@@ -81,6 +81,11 @@ pub(crate) fn root() -> PathBuf {
     above.expect("a folder above").to_owned()
 }
 
+/// The patch of a fault.
+pub(crate) fn patch(fault: &str) -> PathBuf {
+    root().join(format!("tools/lab/faults/{fault}.patch"))
+}
+
 fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/planted/finds.txt")
 }
@@ -105,14 +110,10 @@ pub(crate) fn read() -> Vec<Known> {
 }
 
 pub(crate) fn write(finds: &[Known]) {
-    let mut text = String::new();
-    for find in finds {
-        let hex: String = find
-            .content
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        text += &format!("{} {} {hex}\n", find.target, find.faults.join(","));
-    }
-    fs::write(path(), text).expect("the finds are written");
+    let lines = finds.iter().map(|find| {
+        let bytes = find.content.iter().map(|byte| format!("{byte:02x}"));
+        let hex = bytes.collect::<String>();
+        format!("{} {} {hex}\n", find.target, find.faults.join(","))
+    });
+    fs::write(path(), lines.collect::<String>()).expect("the finds are written");
 }
