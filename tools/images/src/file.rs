@@ -1,4 +1,4 @@
-//! An image file that was opened safely.
+//! An image file that was opened safely, and one that is written.
 
 use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom};
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::fs::OFlags;
+use sparse::SparseImage;
 
 use super::file_extents::FileExtents;
 use super::shown;
@@ -123,6 +124,26 @@ pub fn read_up_to(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usi
         }
     }
     Ok(filled)
+}
+
+/// Writes an image that is in memory to a new file, in which what the image does not keep is a hole.
+///
+/// # Errors
+/// When the file exists, or cannot be written; it is then removed again, unless it was there before.
+pub fn write(image: &SparseImage, path: &Path) -> Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    let file = file.with_context(|| shown(path))?;
+    let written = || -> io::Result<()> {
+        file.set_len(image.capacity())?;
+        for (at, piece) in image.pieces(0, image.capacity()) {
+            file.write_all_at(piece, at)?;
+        }
+        Ok(())
+    };
+    written().with_context(|| {
+        let _ = std::fs::remove_file(path);
+        format!("{} of {} bytes", shown(path), image.capacity())
+    })
 }
 
 /// What a file of this kind is called, which is not regular.

@@ -12,7 +12,6 @@
 //! - [`target`]: what to measure for: a calculator with its options.
 //! - [`calc_input`]: a calculator's question as an input of `fuzz_measure_calc`.
 //! - [`output`]: JSON and text as qemu-img lays them out.
-//! - [`sparse_file`]: an image in memory as a sparse file.
 //! - [`differential`]: model and code under test against QEMU's own tools.
 //! - [`seeds`]: the seed corpus: real images made with qemu-img, and good calculator inputs.
 
@@ -34,7 +33,6 @@ pub mod output;
 pub mod quantity;
 pub mod seeds;
 pub mod source;
-pub mod sparse_file;
 pub mod target;
 
 use std::path::Path;

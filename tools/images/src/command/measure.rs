@@ -120,8 +120,8 @@ pub fn run(args: &Measure) -> Result<ExitCode> {
     let secrets = objects
         .map(|object| luks::secret_id(object))
         .collect::<Result<Vec<_>>>()?;
-    let options = Options::parse(&args.options, &options::specs(format.option_table()))?;
-    let target = format.target(&options, &secrets)?;
+    let options = Options::parse(&args.options, &options::specs(format.options))?;
+    let target = format.driver.target(&options, &secrets)?;
     let (answer, layer_note) = match (&args.size, &args.files[..]) {
         (Some(_), [_, ..]) => bail!("--size and FILE do not go together"),
         (None, []) => bail!("either --size or FILE is needed"),
@@ -212,7 +212,7 @@ fn asks_for_help(list: &str) -> bool {
 
 fn print_options(format: FormatRef) -> Result<()> {
     let mut text = format!("Options of {format}:\n");
-    for spec in options::specs(format.option_table()) {
+    for spec in options::specs(format.options) {
         text += &format!("  {:<24}{}\n", spec.name, spec.about);
     }
     output::write(text.as_bytes())

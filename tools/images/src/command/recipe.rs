@@ -13,7 +13,7 @@ use recipes::Recipe;
 use serde::Serialize;
 use shared::AllocationSummary;
 
-use crate::{shown, sparse_file};
+use crate::{file, shown};
 use cli::outln;
 
 /// Describe the image behind an input of fuzz_measure_image, and write it
@@ -119,7 +119,7 @@ pub fn run(args: &RecipeArgs) -> Result<ExitCode> {
     let built = recipe.build().on_device(&recipe.conditions);
     let image = built.image;
     if let Some(path) = &args.write_image {
-        sparse_file::write(&image, path)?;
+        file::write(&image, path)?;
     }
     if args.write_image.is_some() && !args.describe && !args.json {
         return Ok(ExitCode::SUCCESS);

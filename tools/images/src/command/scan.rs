@@ -95,7 +95,7 @@ pub fn run(args: &Scan) -> Result<ExitCode> {
     print(
         output,
         &Answer {
-            format: source.format.qemu_name(),
+            format: source.format.qemu_name,
             virtual_size: scanned.summary.virtual_size,
             allocated_bytes: scanned.summary.allocated_bytes,
             stored_bytes: stored_bytes(&source, &scanned)?,

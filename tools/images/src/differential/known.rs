@@ -72,7 +72,7 @@ enum Shows {
 pub fn all() -> Vec<Known> {
     let mut all = Vec::new();
     for format in formats::ALL {
-        all.extend(format.known_answers().iter().map(|known| Known {
+        all.extend(format.known_answers.iter().map(|known| Known {
             id: known.id,
             reason: known.reason.to_owned(),
             gone_since: None,
@@ -87,7 +87,7 @@ pub fn all() -> Vec<Known> {
 /// The known differences of what the format's images hold.
 fn of_images(format: FormatRef) -> Vec<Known> {
     let mut all: Vec<Known> = Vec::new();
-    for line in format.known_images().lines() {
+    for line in format.known_images.lines() {
         let Some(line) = line.strip_prefix("    ") else {
             if !line.is_empty() && !line.starts_with('#') {
                 all.push(Known {
@@ -147,7 +147,7 @@ pub fn as_example(bytes: &[u8]) -> String {
 /// The first known difference that explains an answer of a calculator.
 pub(super) fn of_calculator(evidence: &CalculatorEvidence<'_>) -> Option<&'static str> {
     let format = formats::of_options(&evidence.question.options);
-    let mut known = format.known_answers().iter();
+    let mut known = format.known_answers.iter();
     Some(known.find(|known| (known.applies)(evidence))?.id)
 }
 
@@ -159,7 +159,7 @@ pub(super) fn of_image(evidence: &ImageEvidence<'_>, major: u32) -> Option<&'sta
         "the file ends in a part of a sector" => {
             !evidence.asked.image.capacity().is_multiple_of(512)
         }
-        _ => format.condition(condition, evidence),
+        _ => format.driver.condition(condition, evidence),
     };
     let known = known.find(|known| {
         let mut refusals = known.shows.iter().filter_map(|shows| match shows {

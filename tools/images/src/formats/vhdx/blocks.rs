@@ -56,7 +56,7 @@ pub(super) fn verify(asked: &AskedImage<'_>) -> Result<Option<String>, Inconclus
 /// Writes over the start of each block with data; where each lies on the disk, and the byte.
 fn mark(asked: &AskedImage<'_>) -> Result<Vec<(u64, u8)>> {
     let path = asked.folder.join(IMAGE);
-    let source = Source::open(&path, Some(&super::Vhdx))?;
+    let source = Source::open(&path, Some(&super::VHDX))?;
     let scanned = source.scan(512, None)?;
     let mut map = scanned.tables.map(&source.image.file);
     let file = std::fs::File::options().write(true).open(&path)?;
