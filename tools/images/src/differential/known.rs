@@ -6,7 +6,7 @@
 //! and, indented:
 //!
 //! ```text
-//! the reason, in any number of lines
+//! why: REASON              the reason; more lines of it are indented by four more blanks
 //! we refuse: WORDS         it shows when our reason has these words in it, and QEMU takes the image
 //! they refuse: WORDS       it shows when QEMU's complaint has these words in it, and we take the image
 //! if: CONDITION            it shows only under this condition of the format's
@@ -101,7 +101,12 @@ fn of_images(format: FormatRef) -> Vec<Known> {
             continue;
         };
         let known = all.last_mut().expect("a name comes first");
+        if let Some(more) = line.strip_prefix("    ") {
+            known.reason += &format!(" {more}");
+            continue;
+        }
         match line.split_once(':') {
+            Some(("why", reason)) => known.reason = reason.trim().to_owned(),
             Some(("we refuse", words)) => known.shows.push(Shows::WeRefuse(words.trim())),
             Some(("they refuse", words)) => known.shows.push(Shows::TheyRefuse(words.trim())),
             Some(("if", condition)) => known.shows.push(Shows::If(condition.trim())),
@@ -110,7 +115,7 @@ fn of_images(format: FormatRef) -> Vec<Known> {
                 let bytes = recipe(parts).unwrap_or_else(|| panic!("{}: {line}", known.id));
                 known.example = Example::Recipe(bytes);
             }
-            _ => known.reason = format!("{} {line}", known.reason).trim().to_owned(),
+            _ => panic!("{}: {line}", known.id),
         }
     }
     all

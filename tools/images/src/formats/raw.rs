@@ -23,8 +23,7 @@ pub(super) static RAW: Format = Format {
     name: "raw",
     qemu_name: "raw",
     scanned: None,
-    options: "preallocation  text  off, falloc or full; the size is the same
-     size           size  ignored: --size or FILE gives it",
+    options: include_str!("raw/options.txt"),
     known_answers: ANSWERS,
     known_images: "",
     calc_seeds: include_str!("raw/calc_seeds.txt"),

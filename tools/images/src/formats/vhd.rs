@@ -22,7 +22,7 @@ use crate::file::read_up_to;
 use crate::format::{Driver, Format};
 use crate::layer::{Scanned, scan_tables};
 use crate::map::{Blocks, Entries, Flat};
-use crate::options::Options;
+use crate::options::{Options, choice_of};
 use crate::target::Target;
 
 const SECTOR: u64 = 512;
@@ -44,9 +44,7 @@ pub(super) static VHD: Format = Format {
     name: "vhd",
     qemu_name: "vpc",
     scanned: Some(ScanFormat::Vhd),
-    options: "force_size  switch  the size as it is, not rounded up to whole cylinders
-     size        size    ignored: --size or FILE gives it
-     subformat   text    dynamic (default) or fixed",
+    options: include_str!("vhd/options.txt"),
     known_answers: known::ANSWERS,
     known_images: include_str!("vhd/known.txt"),
     calc_seeds: include_str!("vhd/calc_seeds.txt"),
@@ -123,7 +121,7 @@ impl Driver for Vhd {
     fn fields(&self, options: &CalcOptions) -> Vec<(&'static str, u64)> {
         let opts = of(options);
         vec![
-            ("vhd", u64::from(opts.subformat == VhdSubformat::Fixed)),
+            ("vhd", choice_of(&SUBFORMATS, &opts.subformat).0),
             ("flags", u64::from(opts.force_size) << 4),
             ("block", opts.block_size.into()),
         ]
@@ -131,10 +129,8 @@ impl Driver for Vhd {
 
     fn arguments(&self, options: &CalcOptions) -> String {
         let opts = of(options);
-        let mut subformats = SUBFORMATS.iter();
-        let subformat = subformats.find(|(_, other)| *other == opts.subformat);
+        let (_, subformat) = choice_of(&SUBFORMATS, &opts.subformat);
         let force = if opts.force_size { "on" } else { "off" };
-        let subformat = subformat.map_or("", |(name, _)| name);
         format!("subformat={subformat},force_size={force}")
     }
 

@@ -36,11 +36,7 @@ pub(super) static VHDX: Format = Format {
     name: "vhdx",
     qemu_name: "vhdx",
     scanned: Some(ScanFormat::Vhdx),
-    options: "block_size        size    1M to 256M, a power of two; 0 (default): by the disk's size
-     block_state_zero  switch  zeroes are marked in the table
-     log_size          size    1M (default) up to 4G
-     size              size    ignored: --size or FILE gives it
-     subformat         text    dynamic; fixed cannot be answered",
+    options: include_str!("vhdx/options.txt"),
     known_answers: known::ANSWERS,
     known_images: include_str!("vhdx/known.txt"),
     calc_seeds: include_str!("vhdx/calc_seeds.txt"),

@@ -20,7 +20,7 @@ use crate::differential::question::{Question, Source, Way};
 use crate::file::ImageFile;
 use crate::format::{Driver, Format};
 use crate::layer::{Scanned, scan_tables};
-use crate::options::Options;
+use crate::options::{Options, choice_of};
 use crate::target::{Base, Target};
 
 /// The format.
@@ -28,15 +28,7 @@ pub(super) static VMDK: Format = Format {
     name: "vmdk",
     qemu_name: "vmdk",
     scanned: Some(ScanFormat::Vmdk),
-    options: "adapter_type  text    ide (default), lsilogic, buslogic or legacyESX
-     backing_file  text    a base image; only with --size
-     backing_fmt   text    must be vmdk
-     compat6       switch  version 6
-     hwversion     text    hardware version, a text
-     size          size    ignored: --size or FILE gives it
-     subformat     text    monolithicSparse (default), monolithicFlat (the extent) or streamOptimized (at most)
-     toolsversion  text    version of the guest's tools, a text
-     zeroed_grain  switch  zeroes are marked in the tables",
+    options: include_str!("vmdk/options.txt"),
     known_answers: known::ANSWERS,
     known_images: include_str!("vmdk/known.txt"),
     calc_seeds: include_str!("vmdk/calc_seeds.txt"),
@@ -123,18 +115,15 @@ impl Driver for Vmdk {
 
     fn fields(&self, options: &CalcOptions) -> Vec<(&'static str, u64)> {
         let opts = of(options);
-        let mut others = SUBFORMATS.iter();
-        let number = others.position(|(_, other)| *other == opts.subformat);
         vec![
-            ("vmdk", number.unwrap_or(0) as u64),
+            ("vmdk", choice_of(&SUBFORMATS, &opts.subformat).0),
             ("grain", opts.grain_size.into()),
         ]
     }
 
     fn arguments(&self, options: &CalcOptions) -> String {
-        let mut subformats = SUBFORMATS.iter();
-        let subformat = subformats.find(|(_, other)| *other == of(options).subformat);
-        format!("subformat={}", subformat.map_or("", |(name, _)| name))
+        let (_, subformat) = choice_of(&SUBFORMATS, &of(options).subformat);
+        format!("subformat={subformat}")
     }
 
     fn written_file(&self, options: &CalcOptions) -> &'static str {
