@@ -31,7 +31,7 @@ use anyhow::{Context as _, Result};
 use cli::{content_name, interrupt};
 use indicatif::ProgressBar;
 
-use crate::calc_input::CalcInput;
+use crate::calc_input::{self, CalcInput};
 use crate::format::FormatRef;
 use crate::formats;
 
@@ -139,7 +139,8 @@ impl Case {
     fn simpler(&self) -> Vec<Self> {
         match self {
             Self::Question(question) => {
-                question.simpler().into_iter().map(Self::Question).collect()
+                let simpler = question.simpler(calc_input::simpler(&question.options));
+                simpler.into_iter().map(Self::Question).collect()
             }
             Self::Image(bytes) => recipes::simpler(bytes)
                 .into_iter()

@@ -12,12 +12,10 @@ use fastrand::Rng;
 use harness_core::subject::ScanFormat;
 use types::Options as CalcOptions;
 
-use super::differential::evidence::{AskedImage, ImageEvidence, TheirImage};
-use super::differential::known::KnownAnswer;
+use super::differential::evidence::{AskedImage, ImageEvidence, KnownAnswer, TheirImage};
 use super::differential::qemu::{IMAGE, Inconclusive};
 use super::differential::question::Question;
 use super::file::ImageFile;
-use super::formats;
 use super::layer::Scanned;
 use super::options::Options;
 use super::target::Target;
@@ -114,8 +112,7 @@ pub trait Driver: Sync {
     /// # Errors
     /// When a tool crashes or takes too long.
     fn ask(&self, asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive> {
-        let format = formats::of_scanner(asked.recipe.format);
-        let opened = format!("-f {format} {IMAGE}");
+        let opened = format!("-f {} {IMAGE}", asked.format);
         Ok(TheirImage::new(asked.qemu.map(asked.folder, &opened)?))
     }
 

@@ -1,7 +1,7 @@
 //! Image files on disk: what they are, what they hold, and how large they would be elsewhere.
 //!
 //! - [`format`](mod@format): what a format is; [`formats`]: all of them, a file each, and detection.
-//! - [`file`](mod@file): opening any path safely; [`file_extents`]: where a file holds data.
+//! - [`file`](mod@file): opening any path safely, and where a file holds data.
 //! - [`file_device`]: a file as the device that scanners read, with its reads counted.
 //! - [`source`]: an image file of a known format, and scanning it.
 //! - [`map`]: what an image's tables hold for each stretch of its disk.
@@ -23,7 +23,6 @@ pub mod command;
 pub mod differential;
 pub mod file;
 pub mod file_device;
-pub mod file_extents;
 pub mod format;
 pub mod formats;
 pub mod layer;

@@ -42,6 +42,7 @@ pub fn judge(bytes: &[u8], qemu: &Qemu, folder: &Path) -> Result<Verdict, Verdic
     let format = formats::of_scanner(recipe.format);
     let asked = AskedImage {
         recipe: &recipe,
+        format: format.qemu_name,
         image: &image,
         truth: truth.as_ref(),
         qemu,

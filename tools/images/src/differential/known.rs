@@ -21,19 +21,6 @@ use super::question::Question;
 use crate::format::FormatRef;
 use crate::formats;
 
-/// A known difference between qemu-img's answer to a question and ours.
-#[derive(Debug, Clone, Copy)]
-pub struct KnownAnswer {
-    /// Its name.
-    pub id: &'static str,
-    /// Why it is so.
-    pub reason: &'static str,
-    /// Whether a question differs for this reason.
-    pub applies: fn(&CalculatorEvidence<'_>) -> bool,
-    /// A question that does.
-    pub example: fn() -> Question,
-}
-
 /// A known difference.
 #[derive(Debug)]
 pub struct Known {

@@ -8,8 +8,7 @@ use measure::MeasureError;
 use types::Options as CalcOptions;
 
 use crate::differential::draw::{LARGEST_FILE, draw_measured};
-use crate::differential::evidence::TheirAnswer;
-use crate::differential::known::KnownAnswer;
+use crate::differential::evidence::{KnownAnswer, TheirAnswer};
 use crate::differential::question::{Question, Way};
 use crate::file::ImageFile;
 use crate::format::{Driver, Format};
