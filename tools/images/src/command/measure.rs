@@ -196,13 +196,12 @@ impl Answer {
 }
 
 fn print(format: OutputFormat, answer: &Answer) -> Result<()> {
-    let mut lines = vec![
-        ("required size", answer.required.to_string()),
-        ("fully allocated size", answer.fully_allocated.to_string()),
+    let number = |number: u64| Some(number.to_string());
+    let lines = [
+        ("required size", number(answer.required)),
+        ("fully allocated size", number(answer.fully_allocated)),
+        ("bitmaps size", answer.bitmaps.and_then(number)),
     ];
-    if let Some(bitmaps) = answer.bitmaps {
-        lines.push(("bitmaps size", bitmaps.to_string()));
-    }
     output::print(format, answer, &lines)
 }
 
