@@ -40,7 +40,7 @@ impl CalcInput {
         let number = all.position(|other| other == format).unwrap_or(0);
         let mut input = Self([0; MAX_INPUT]);
         input.set("format", number as u64);
-        for (name, value) in format.fields(options) {
+        for (name, value) in format.driver.fields(options) {
             input.set(name, value);
         }
         input.set("size", summary.virtual_size);
@@ -75,8 +75,8 @@ pub fn simpler(options: &CalcOptions) -> Vec<CalcOptions> {
     let format = formats::of_options(options);
     let input = CalcInput::new(options, &AllocationSummary::new(0, 0));
     let mut simpler = Vec::new();
-    let fields = format.fields(options).into_iter();
-    for ((name, value), (_, plain)) in fields.zip(format.fields(&format.defaults())) {
+    let fields = format.driver.fields(options).into_iter();
+    for ((name, value), (_, plain)) in fields.zip(format.driver.fields(&format.driver.defaults())) {
         let changed = value ^ plain;
         let steps = if name == "flags" {
             (0..8).map(|bit| changed & 1 << bit).collect()

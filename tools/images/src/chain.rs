@@ -102,7 +102,7 @@ fn open_base(
     let format = scanned.tables.backing_format(&source.image)?;
     let format = format.map(|name| {
         let mut all = formats::ALL.into_iter();
-        all.find(|format| format.qemu_name() == name)
+        all.find(|format| format.qemu_name == name)
             .with_context(|| format!("its format is {name:?}, which is not known here"))
     });
     let base = Source::open_backing_file(&path, format.transpose()?)?;

@@ -31,7 +31,7 @@ use anyhow::{Context as _, Result};
 use cli::{content_name, interrupt};
 use indicatif::ProgressBar;
 
-use crate::calc_input::CalcInput;
+use crate::calc_input::{self, CalcInput};
 use crate::format::FormatRef;
 use crate::formats;
 
@@ -113,11 +113,11 @@ impl Case {
         let place = formats::ALL.into_iter().position(|other| other == format)?;
         let mut random = draw::of_case(seed, place as u64 * 8 + kind as u64, nth);
         Some(match kind {
-            Kind::Calculator => Self::Question(format.draw(&mut random)),
+            Kind::Calculator => Self::Question(format.driver.draw(&mut random)),
             Kind::Undamaged => {
-                Self::Image(recipes::undamaged(format.scanned()?, &mut random).to_vec())
+                Self::Image(recipes::undamaged(format.scanned?, &mut random).to_vec())
             }
-            Kind::Damaged => Self::Image(recipes::damaged(format.scanned()?, &mut random).to_vec()),
+            Kind::Damaged => Self::Image(recipes::damaged(format.scanned?, &mut random).to_vec()),
         })
     }
 
@@ -139,7 +139,8 @@ impl Case {
     fn simpler(&self) -> Vec<Self> {
         match self {
             Self::Question(question) => {
-                question.simpler().into_iter().map(Self::Question).collect()
+                let simpler = question.simpler(calc_input::simpler(&question.options));
+                simpler.into_iter().map(Self::Question).collect()
             }
             Self::Image(bytes) => recipes::simpler(bytes)
                 .into_iter()
@@ -260,7 +261,7 @@ fn step<T>(what: &str, work: impl FnOnce() -> T) -> T {
 /// known, more are drawn: what is asked for is cases that agree.
 fn run_group(plan: &Plan, format: FormatRef, kind: Kind) -> Result<Group> {
     let mut group = Group {
-        format: format.name(),
+        format: format.name,
         kind: kind.name(),
         ..Group::default()
     };

@@ -1,4 +1,4 @@
-//! An image file that was opened safely.
+//! An image file that was opened safely, where it holds data and where it has holes; and one that is written.
 
 use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom};
@@ -8,9 +8,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::fs::OFlags;
+use rustix::fs::SeekFrom::{Data, Hole};
+use rustix::io::Errno;
+use sparse::SparseImage;
 
-use super::file_extents::FileExtents;
 use super::shown;
+
+/// The size of a sector in bytes.
+const SECTOR: u64 = 512;
 
 /// How much of a text in an image is read, in bytes. The descriptor in a VMDK of QEMU has 10 KiB.
 const MAX_TEXT: u64 = 64 << 10;
@@ -125,6 +130,26 @@ pub fn read_up_to(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usi
     Ok(filled)
 }
 
+/// Writes an image that is in memory to a new file, in which what the image does not keep is a hole.
+///
+/// # Errors
+/// When the file exists, or cannot be written; it is then removed again, unless it was there before.
+pub fn write(image: &SparseImage, path: &Path) -> Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    let file = file.with_context(|| shown(path))?;
+    let written = || -> io::Result<()> {
+        file.set_len(image.capacity())?;
+        for (at, piece) in image.pieces(0, image.capacity()) {
+            file.write_all_at(piece, at)?;
+        }
+        Ok(())
+    };
+    written().with_context(|| {
+        let _ = std::fs::remove_file(path);
+        format!("{} of {} bytes", shown(path), image.capacity())
+    })
+}
+
 /// What a file of this kind is called, which is not regular.
 fn special(kind: FileType) -> &'static str {
     if kind.is_dir() {
@@ -139,5 +164,82 @@ fn special(kind: FileType) -> &'static str {
         "a block device"
     } else {
         "neither a file nor a block device"
+    }
+}
+
+/// The extents of a file, as its file system reports them (`SEEK_DATA` and `SEEK_HOLE`).
+///
+/// A file system that reports none stores the whole file. So does a block device.
+#[derive(Debug)]
+pub struct FileExtents<'a> {
+    file: &'a File,
+    /// The file's size in bytes, in whole sectors.
+    length: u64,
+    /// The extent that was asked for last, and whether it holds data.
+    last: (Range<u64>, bool),
+}
+
+impl<'a> FileExtents<'a> {
+    /// The extents of a file of `length` bytes. Its last sector of 512 bytes counts whole.
+    #[must_use]
+    pub const fn new(file: &'a File, length: u64, may_have_holes: bool) -> Self {
+        let length = length.next_multiple_of(SECTOR);
+        let known = if may_have_holes { 0..0 } else { 0..length };
+        Self {
+            file,
+            length,
+            last: (known, true),
+        }
+    }
+
+    /// Whether the file holds data at byte `at`, and for how many bytes that is so: 1 or more. Past
+    /// the end of the file is a hole.
+    ///
+    /// # Errors
+    /// When the file system fails, or the file changes meanwhile.
+    pub fn at(&mut self, at: u64) -> Result<(bool, u64)> {
+        if at >= self.length {
+            return Ok((false, u64::MAX - at));
+        }
+        if !self.last.0.contains(&at) {
+            self.last = self.look(at)?;
+        }
+        let (extent, is_data) = &self.last;
+        Ok((*is_data, extent.end - at))
+    }
+
+    fn look(&self, at: u64) -> Result<(Range<u64>, bool)> {
+        let start = match rustix::fs::seek(self.file, Data(at)) {
+            Ok(start) => start,
+            Err(Errno::NXIO) => return Ok((at..self.length, false)),
+            Err(Errno::INVAL | Errno::NOTSUP) => return Ok((0..self.length, true)),
+            Err(error) => return Err(error).context("its data cannot be looked for (SEEK_DATA)"),
+        };
+        let (end, is_data) = if start > at {
+            (start, false)
+        } else {
+            let end = rustix::fs::seek(self.file, Hole(at))
+                .context("its holes cannot be looked for (SEEK_HOLE)")?;
+            (end.next_multiple_of(SECTOR), true)
+        };
+        ensure!(
+            at < end && end <= self.length,
+            "the file changed while it was looked at"
+        );
+        Ok((at..end, is_data))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_without_holes_is_data_to_its_end() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(4096).unwrap();
+        let mut extents = FileExtents::new(&file, 4096, false);
+        assert_eq!(extents.at(512).unwrap(), (true, 3584));
+        assert!(!extents.at(4096).unwrap().0);
     }
 }

@@ -1,4 +1,4 @@
-//! What a format of disk images is: one trait, which each file of `formats/` implements.
+//! What a format of disk images is: names, tables and a driver, which each file of `formats/` has.
 //!
 //! Whoever adds a format writes that file and a row in [`crate::formats`].
 
@@ -12,8 +12,7 @@ use fastrand::Rng;
 use harness_core::subject::ScanFormat;
 use types::Options as CalcOptions;
 
-use super::differential::evidence::{AskedImage, ImageEvidence, TheirImage};
-use super::differential::known::KnownAnswer;
+use super::differential::evidence::{AskedImage, ImageEvidence, KnownAnswer, TheirImage};
 use super::differential::qemu::{IMAGE, Inconclusive};
 use super::differential::question::Question;
 use super::file::ImageFile;
@@ -21,19 +20,30 @@ use super::layer::Scanned;
 use super::options::Options;
 use super::target::Target;
 
-/// A format of disk images.
-pub trait Format: Sync {
+/// A format of disk images: its names, its tables, and its driver.
+pub struct Format {
     /// The name in reports, in seeds and in the project.
-    fn name(&self) -> &'static str;
-
+    pub name: &'static str,
     /// The name that qemu-img uses.
-    fn qemu_name(&self) -> &'static str {
-        self.name()
-    }
-
+    pub qemu_name: &'static str,
     /// The format of its scanner; `None` when it has none.
-    fn scanned(&self) -> Option<ScanFormat>;
+    pub scanned: Option<ScanFormat>,
+    /// The options that images are made with: a table as [`crate::options::specs`] reads it.
+    pub options: &'static str,
+    /// The known differences between qemu-img's answers to questions and ours.
+    pub known_answers: &'static [KnownAnswer],
+    /// The known differences of what images hold: a table as [`crate::differential::known`] reads it.
+    pub known_images: &'static str,
+    /// The seeds of `fuzz_measure_calc`: a table as [`crate::seeds::calc`] reads it.
+    pub calc_seeds: &'static str,
+    /// How the images for seeds of `fuzz_measure_scan` are made: a table as [`crate::seeds::recipe`] reads it.
+    pub scan_seeds: &'static str,
+    /// What needs code.
+    pub driver: &'static dyn Driver,
+}
 
+/// What a format needs code for.
+pub trait Driver: Sync {
     /// Whether an image of the format begins with these bytes, up to 512.
     fn begins(&self, head: &[u8]) -> bool;
 
@@ -56,9 +66,6 @@ pub trait Format: Sync {
         sector_size: u32,
         unit: Option<NonZeroU64>,
     ) -> Result<Scanned>;
-
-    /// The options that images are made with: a table as [`crate::options::specs`] reads it.
-    fn option_table(&self) -> &'static str;
 
     /// What to measure for images made with `options`. `secrets` are the ids of the secrets there are.
     ///
@@ -104,7 +111,10 @@ pub trait Format: Sync {
     ///
     /// # Errors
     /// When a tool crashes or takes too long.
-    fn ask(&self, asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive>;
+    fn ask(&self, asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive> {
+        let opened = format!("-f {} {IMAGE}", asked.format);
+        Ok(TheirImage::new(asked.qemu.map(asked.folder, &opened)?))
+    }
 
     /// Compares what QEMU reads from a sound image with the recipe, where `ask` could not; the complaint, if
     /// there is one.
@@ -115,48 +125,32 @@ pub trait Format: Sync {
         Ok(None)
     }
 
-    /// The known differences between qemu-img's answers to questions and ours.
-    fn known_answers(&self) -> &'static [KnownAnswer];
-
-    /// The known differences of what images hold: a table as [`crate::differential::known`] reads it.
-    fn known_images(&self) -> &'static str {
-        ""
-    }
-
-    /// Whether a condition in that table holds.
+    /// Whether a condition in the table of known differences holds.
     ///
     /// # Panics
     /// When there is no such condition.
     fn condition(&self, name: &str, _evidence: &ImageEvidence<'_>) -> bool {
         panic!("no condition {name}")
     }
-
-    /// The seeds of `fuzz_measure_calc`: a table as [`crate::seeds::calc`] reads it.
-    fn calc_seeds(&self) -> &'static str;
-
-    /// How the images for seeds of `fuzz_measure_scan` are made: a table as [`crate::seeds::recipe`] reads it.
-    fn scan_seeds(&self) -> &'static str {
-        ""
-    }
 }
 
 /// A format in the table of all formats.
-pub type FormatRef = &'static dyn Format;
+pub type FormatRef = &'static Format;
 
-impl PartialEq for dyn Format {
+impl PartialEq for Format {
     fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
+        self.name == other.name
     }
 }
 
-impl fmt::Display for dyn Format {
+impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.qemu_name())
+        f.write_str(self.qemu_name)
     }
 }
 
-impl fmt::Debug for dyn Format {
+impl fmt::Debug for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.name)
     }
 }

@@ -16,15 +16,14 @@ use super::file::read_up_to;
 use super::format::FormatRef;
 
 pub use qcow2::luks;
-pub use raw::Raw;
 
 /// Every format, in the order of the targets' selectors.
 pub static ALL: [FormatRef; 5] = [
-    &raw::Raw,
-    &qcow2::Qcow2,
-    &vmdk::Vmdk,
-    &vhd::Vhd,
-    &vhdx::Vhdx,
+    &raw::RAW,
+    &qcow2::QCOW2,
+    &vmdk::VMDK,
+    &vhd::VHD,
+    &vhdx::VHDX,
 ];
 
 /// How much of a file's start is looked at, in bytes.
@@ -48,9 +47,9 @@ const OTHER_FORMATS: [(usize, &[u8], &str); 7] = [
 pub fn parse(name: &str) -> Result<FormatRef> {
     let found = ALL
         .into_iter()
-        .find(|format| [format.qemu_name(), format.name()].contains(&name));
+        .find(|format| [format.qemu_name, format.name].contains(&name));
     found.with_context(|| {
-        let names = ALL.map(|format| match (format.qemu_name(), format.name()) {
+        let names = ALL.map(|format| match (format.qemu_name, format.name) {
             (qemu, name) if qemu == name => name.to_owned(),
             (qemu, name) => format!("{qemu} (or {name})"),
         });
@@ -65,7 +64,7 @@ pub fn parse(name: &str) -> Result<FormatRef> {
 #[must_use]
 pub fn of_scanner(scanned: ScanFormat) -> FormatRef {
     let mut all = ALL.into_iter();
-    all.find(|format| format.scanned() == Some(scanned))
+    all.find(|format| format.scanned == Some(scanned))
         .expect("every scanner has a format")
 }
 
@@ -77,7 +76,7 @@ pub fn of_scanner(scanned: ScanFormat) -> FormatRef {
 pub fn of_options(options: &CalcOptions) -> FormatRef {
     let kind = std::mem::discriminant(options);
     let mut all = ALL.into_iter();
-    all.find(|format| std::mem::discriminant(&format.defaults()) == kind)
+    all.find(|format| std::mem::discriminant(&format.driver.defaults()) == kind)
         .expect("every calculator has a format")
 }
 
@@ -95,13 +94,14 @@ pub fn detect(file: &File, length: u64) -> Result<FormatRef> {
     }
     for format in ALL {
         if format
+            .driver
             .ends(file, length)
             .context("the file's end cannot be read")?
         {
             return Ok(format);
         }
     }
-    Ok(&Raw)
+    Ok(&raw::RAW)
 }
 
 /// Detects the format of a file by the magic numbers in its first 512 bytes, as QEMU does. Without
@@ -110,14 +110,14 @@ pub fn detect(file: &File, length: u64) -> Result<FormatRef> {
 /// # Errors
 /// When the file cannot be read, or is an image of a format not known here, which is no raw disk.
 pub fn probe(file: &File) -> Result<FormatRef> {
-    Ok(of_head(file)?.unwrap_or(&Raw))
+    Ok(of_head(file)?.unwrap_or(&raw::RAW))
 }
 
 fn of_head(file: &File) -> Result<Option<FormatRef>> {
     let mut head = [0; PROBE];
     let read = read_up_to(file, 0, &mut head).context("the file's start cannot be read")?;
     let head = &head[..read];
-    if let Some(format) = ALL.into_iter().find(|format| format.begins(head)) {
+    if let Some(format) = ALL.into_iter().find(|format| format.driver.begins(head)) {
         return Ok(Some(format));
     }
     for (offset, magic, name) in OTHER_FORMATS {
@@ -144,8 +144,8 @@ mod tests {
     #[test]
     fn names_are_qemus_and_vhd_is_an_alias() {
         for format in ALL {
-            assert_eq!(parse(format.qemu_name()).unwrap(), format);
-            assert_eq!(of_options(&format.defaults()), format);
+            assert_eq!(parse(format.qemu_name).unwrap(), format);
+            assert_eq!(of_options(&format.driver.defaults()), format);
         }
         for scanned in ScanFormat::ALL {
             let format = of_scanner(scanned);
@@ -171,7 +171,7 @@ mod tests {
             (b"QFI\xfb", "raw"),
         ];
         for (bytes, format) in cases {
-            assert_eq!(detected(bytes).unwrap().name(), format, "{bytes:?}");
+            assert_eq!(detected(bytes).unwrap().name, format, "{bytes:?}");
         }
     }
 }

@@ -5,9 +5,8 @@ use std::num::NonZeroU64;
 use anyhow::{Error, Result, anyhow};
 use shared::{AllocationSummary, CallTable, DataTally, ScanError};
 
-use super::file::ImageFile;
+use super::file::{FileExtents, ImageFile};
 use super::file_device::FileDevice;
-use super::file_extents::FileExtents;
 use super::map::{Content, Map, Stretch, Tables};
 
 /// The result of a scan.

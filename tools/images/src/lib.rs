@@ -1,7 +1,7 @@
 //! Image files on disk: what they are, what they hold, and how large they would be elsewhere.
 //!
 //! - [`format`](mod@format): what a format is; [`formats`]: all of them, a file each, and detection.
-//! - [`file`](mod@file): opening any path safely; [`file_extents`]: where a file holds data.
+//! - [`file`](mod@file): opening any path safely, and where a file holds data.
 //! - [`file_device`]: a file as the device that scanners read, with its reads counted.
 //! - [`source`]: an image file of a known format, and scanning it.
 //! - [`map`]: what an image's tables hold for each stretch of its disk.
@@ -12,7 +12,6 @@
 //! - [`target`]: what to measure for: a calculator with its options.
 //! - [`calc_input`]: a calculator's question as an input of `fuzz_measure_calc`.
 //! - [`output`]: JSON and text as qemu-img lays them out.
-//! - [`sparse_file`]: an image in memory as a sparse file.
 //! - [`differential`]: model and code under test against QEMU's own tools.
 //! - [`seeds`]: the seed corpus: real images made with qemu-img, and good calculator inputs.
 
@@ -24,7 +23,6 @@ pub mod command;
 pub mod differential;
 pub mod file;
 pub mod file_device;
-pub mod file_extents;
 pub mod format;
 pub mod formats;
 pub mod layer;
@@ -34,7 +32,6 @@ pub mod output;
 pub mod quantity;
 pub mod seeds;
 pub mod source;
-pub mod sparse_file;
 pub mod target;
 
 use std::path::Path;

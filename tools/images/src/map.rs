@@ -111,27 +111,38 @@ impl Map for Flat {
     }
 }
 
-/// The map of a disk in blocks that one table places: `place` finds where the data of a block begins, if it is
-/// in the file.
-pub struct BlockMap<'a, P> {
+/// One table that places the blocks of a disk: `place` finds where the data of a block begins, if it is in the file.
+#[derive(Clone, Copy)]
+pub struct Blocks<P> {
     /// The size of a block in bytes.
     pub block_size: u64,
-    /// Reads the table.
-    pub entries: Entries<'a>,
     /// Finds a block by its number.
     pub place: P,
 }
 
-impl<'a, P: Fn(&mut Entries<'a>, u64) -> Result<Option<u64>>> Map for BlockMap<'a, P> {
+impl<P> fmt::Debug for Blocks<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "blocks of {} bytes", self.block_size)
+    }
+}
+
+impl<P: Fn(&mut Entries<'_>, u64) -> Result<Option<u64>> + Copy + 'static> Tables for Blocks<P> {
+    fn map<'a>(&self, file: &'a File) -> Box<dyn Map + 'a> {
+        Box::new((*self, Entries::new(file)))
+    }
+}
+
+impl<P: Fn(&mut Entries<'_>, u64) -> Result<Option<u64>>> Map for (Blocks<P>, Entries<'_>) {
     fn at(&mut self, offset: u64) -> Result<Stretch> {
-        let within = offset % self.block_size;
-        let content = match (self.place)(&mut self.entries, offset / self.block_size)? {
+        let (blocks, entries) = self;
+        let within = offset % blocks.block_size;
+        let content = match (blocks.place)(entries, offset / blocks.block_size)? {
             Some(place) => Content::Data(Some(place + within)),
             None => Content::Absent,
         };
         Ok(Stretch {
             content,
-            length: self.block_size - within,
+            length: blocks.block_size - within,
         })
     }
 }

@@ -163,6 +163,14 @@ impl Options {
     }
 }
 
+/// The place and the name of a value in such a list of choices; those of the first one when it is not there.
+#[must_use]
+pub fn choice_of<T: PartialEq>(choices: &[(&'static str, T)], value: &T) -> (u64, &'static str) {
+    let place = choices.iter().position(|(_, other)| other == value);
+    let place = place.unwrap_or(0);
+    (place as u64, choices[place].0)
+}
+
 /// Splits name and value pairs: comma-separated, a comma in a value doubled.
 ///
 /// # Errors

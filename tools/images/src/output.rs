@@ -29,14 +29,14 @@ impl OutputFormat {
     }
 }
 
-/// Prints `answer` to standard output: as JSON with the names of its fields, or as the lines given.
+/// Prints `answer` to standard output: as JSON with the names of its fields, or as those lines that have a value.
 ///
 /// # Errors
 /// When standard output cannot be written to.
 pub fn print(
     format: OutputFormat,
     answer: &impl Serialize,
-    lines: &[(&str, String)],
+    lines: &[(&str, Option<String>)],
 ) -> Result<()> {
     let mut text = Vec::new();
     match format {
@@ -50,7 +50,9 @@ pub fn print(
         }
         OutputFormat::Human => {
             for (name, value) in lines {
-                writeln!(text, "{name}: {value}")?;
+                if let Some(value) = value {
+                    writeln!(text, "{name}: {value}")?;
+                }
             }
         }
     }

@@ -50,7 +50,7 @@ impl Source {
     /// # Errors
     /// The scanner's reason.
     pub fn scan(&self, sector_size: u32, unit: Option<NonZeroU64>) -> Result<Scanned> {
-        let scanned = self.format.scan(&self.image, sector_size, unit);
+        let scanned = self.format.driver.scan(&self.image, sector_size, unit);
         scanned.with_context(|| format!("{} as {}", shown(&self.image.path), self.format))
     }
 }

@@ -178,15 +178,8 @@ fn an_unknown_option() {
 }
 
 #[test]
-fn a_size_that_makes_no_sense() {
+fn a_disk_larger_than_the_format_can_be() {
     let bench = Bench::new();
-    let texts = ["", " ", "-", "--", "-1", "1x", "1\n2", "٣", "1e9999"];
-    let long = ["99999999999999999999", "0.0000000000000000000001b"];
-    for size in texts.into_iter().chain(long) {
-        for format in FORMATS {
-            bench.refused(&format!("measure -O {format} --size '{size}'"), &["--size"]);
-        }
-    }
     let too_large = ["9223372036854775807", "7E", "7E", "3T", "65T"];
     for (format, size) in FORMATS.into_iter().zip(too_large) {
         bench.refused(

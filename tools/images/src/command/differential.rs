@@ -49,8 +49,8 @@ pub struct Differential {
     #[arg(
         long,
         value_delimiter = ',',
-        value_parser = PossibleValuesParser::new(formats::ALL.map(|format| format.name())),
-        default_values_t = formats::ALL.map(|format| format.name().to_owned())
+        value_parser = PossibleValuesParser::new(formats::ALL.map(|format| format.name)),
+        default_values_t = formats::ALL.map(|format| format.name.to_owned())
     )]
     formats: Vec<String>,
     /// How many cases run at once; by default as many as there are cores
@@ -84,7 +84,7 @@ pub fn run(args: &Differential, project: impl FnOnce() -> Result<PathBuf>) -> Re
         seed: args.seed,
         formats: formats::ALL
             .into_iter()
-            .filter(|format| args.formats.iter().any(|name| name == format.name()))
+            .filter(|format| args.formats.iter().any(|name| name == format.name))
             .collect(),
         cores: args.cores.map_or_else(
             || std::thread::available_parallelism().map_or(1, usize::from),

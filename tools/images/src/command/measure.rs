@@ -120,8 +120,8 @@ pub fn run(args: &Measure) -> Result<ExitCode> {
     let secrets = objects
         .map(|object| luks::secret_id(object))
         .collect::<Result<Vec<_>>>()?;
-    let options = Options::parse(&args.options, &options::specs(format.option_table()))?;
-    let target = format.target(&options, &secrets)?;
+    let options = Options::parse(&args.options, &options::specs(format.options))?;
+    let target = format.driver.target(&options, &secrets)?;
     let (answer, layer_note) = match (&args.size, &args.files[..]) {
         (Some(_), [_, ..]) => bail!("--size and FILE do not go together"),
         (None, []) => bail!("either --size or FILE is needed"),
@@ -196,13 +196,12 @@ impl Answer {
 }
 
 fn print(format: OutputFormat, answer: &Answer) -> Result<()> {
-    let mut lines = vec![
-        ("required size", answer.required.to_string()),
-        ("fully allocated size", answer.fully_allocated.to_string()),
+    let number = |number: u64| Some(number.to_string());
+    let lines = [
+        ("required size", number(answer.required)),
+        ("fully allocated size", number(answer.fully_allocated)),
+        ("bitmaps size", answer.bitmaps.and_then(number)),
     ];
-    if let Some(bitmaps) = answer.bitmaps {
-        lines.push(("bitmaps size", bitmaps.to_string()));
-    }
     output::print(format, answer, &lines)
 }
 
@@ -212,7 +211,7 @@ fn asks_for_help(list: &str) -> bool {
 
 fn print_options(format: FormatRef) -> Result<()> {
     let mut text = format!("Options of {format}:\n");
-    for spec in options::specs(format.option_table()) {
+    for spec in options::specs(format.options) {
         text += &format!("  {:<24}{}\n", spec.name, spec.about);
     }
     output::write(text.as_bytes())

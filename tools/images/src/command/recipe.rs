@@ -8,12 +8,11 @@ use anyhow::{Context as _, Result, anyhow};
 use harness_core::Describe as _;
 use harness_core::image::ImageCase;
 use harness_core::subject::ScanErrorKind;
-use model;
 use recipes::Recipe;
-use serde::Serialize;
+use serde_json::{Value, json};
 use shared::AllocationSummary;
 
-use crate::{shown, sparse_file};
+use crate::{file, shown};
 use cli::outln;
 
 /// Describe the image behind an input of fuzz_measure_image, and write it
@@ -51,62 +50,6 @@ pub struct RecipeArgs {
     file: PathBuf,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Answer {
-    case: String,
-    file: u64,
-    recipe_says: Option<Held>,
-    model_says: Held,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case", untagged)]
-enum Held {
-    Error {
-        error: String,
-    },
-    #[serde(rename_all = "kebab-case")]
-    Data {
-        virtual_size: u64,
-        allocated_bytes: u64,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        touched_units: Option<u64>,
-    },
-}
-
-impl From<Result<AllocationSummary, ScanErrorKind>> for Held {
-    fn from(answer: Result<AllocationSummary, ScanErrorKind>) -> Self {
-        match answer {
-            Ok(summary) => Self::Data {
-                virtual_size: summary.virtual_size,
-                allocated_bytes: summary.allocated_bytes,
-                touched_units: summary.touched.map(|touched| touched.count),
-            },
-            Err(kind) => Self::Error {
-                error: format!("{kind:?}"),
-            },
-        }
-    }
-}
-
-impl Held {
-    fn in_words(&self) -> String {
-        match self {
-            Self::Error { error } => error.clone(),
-            Self::Data {
-                virtual_size,
-                allocated_bytes,
-                touched_units,
-            } => {
-                let units =
-                    touched_units.map_or_else(String::new, |count| format!(" in {count} units"));
-                format!("{allocated_bytes} of {virtual_size} bytes hold data{units}")
-            }
-        }
-    }
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -119,29 +62,58 @@ pub fn run(args: &RecipeArgs) -> Result<ExitCode> {
     let built = recipe.build().on_device(&recipe.conditions);
     let image = built.image;
     if let Some(path) = &args.write_image {
-        sparse_file::write(&image, path)?;
+        file::write(&image, path)?;
     }
     if args.write_image.is_some() && !args.describe && !args.json {
         return Ok(ExitCode::SUCCESS);
     }
-    let recipe_says = built.truth.and_then(|truth| truth.answer(recipe.unit));
-    let answer = Answer {
-        case: case.in_words(),
-        file: image.capacity(),
-        recipe_says: recipe_says.map(Held::from),
-        model_says: model::scanners::scan(recipe.format, &image, recipe.unit).into(),
-    };
+    let truth = built.truth.and_then(|truth| truth.answer(recipe.unit));
+    let model = model::scanners::scan(recipe.format, &image, recipe.unit);
     if args.json {
+        let answer = json!({
+            "case": case.in_words(),
+            "file": image.capacity(),
+            "recipe-says": truth.map(as_json),
+            "model-says": as_json(model),
+        });
         outln!("{}", serde_json::to_string_pretty(&answer)?);
     } else {
-        let truth = answer.recipe_says.as_ref().map_or_else(
+        let truth = truth.map_or_else(
             || "nothing: the image is damaged or cut".to_owned(),
-            Held::in_words,
+            in_words,
         );
-        outln!("case:        {}", answer.case);
-        outln!("file:        {} bytes", answer.file);
+        outln!("case:        {}", case.in_words());
+        outln!("file:        {} bytes", image.capacity());
         outln!("recipe says: {truth}");
-        outln!("model says:  {}", answer.model_says.in_words());
+        outln!("model says:  {}", in_words(model));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn as_json(answer: Result<AllocationSummary, ScanErrorKind>) -> Value {
+    let summary = match answer {
+        Ok(summary) => summary,
+        Err(kind) => return json!({ "error": format!("{kind:?}") }),
+    };
+    let mut json = json!({
+        "virtual-size": summary.virtual_size,
+        "allocated-bytes": summary.allocated_bytes,
+    });
+    if let Some(touched) = summary.touched {
+        json["touched-units"] = touched.count.into();
+    }
+    json
+}
+
+fn in_words(answer: Result<AllocationSummary, ScanErrorKind>) -> String {
+    let summary = match answer {
+        Ok(summary) => summary,
+        Err(kind) => return format!("{kind:?}"),
+    };
+    let (bytes, size) = (summary.allocated_bytes, summary.virtual_size);
+    let units = summary
+        .touched
+        .map(|touched| format!(" in {} units", touched.count));
+    let units = units.unwrap_or_default();
+    format!("{bytes} of {size} bytes hold data{units}")
 }

@@ -95,7 +95,7 @@ pub fn run(args: &Scan) -> Result<ExitCode> {
     print(
         output,
         &Answer {
-            format: source.format.qemu_name(),
+            format: source.format.qemu_name,
             virtual_size: scanned.summary.virtual_size,
             allocated_bytes: scanned.summary.allocated_bytes,
             stored_bytes: stored_bytes(&source, &scanned)?,
@@ -140,17 +140,14 @@ fn unit(text: &str) -> Result<NonZeroU64> {
 }
 
 fn print(format: OutputFormat, answer: &Answer) -> Result<()> {
-    let mut lines = vec![
-        ("format", answer.format.to_owned()),
-        ("virtual-size", answer.virtual_size.to_string()),
-        ("allocated-bytes", answer.allocated_bytes.to_string()),
+    let number = |number: u64| Some(number.to_string());
+    let lines = [
+        ("format", Some(answer.format.to_owned())),
+        ("virtual-size", number(answer.virtual_size)),
+        ("allocated-bytes", number(answer.allocated_bytes)),
+        ("stored-bytes", answer.stored_bytes.and_then(number)),
+        ("touched-units", answer.touched_units.and_then(number)),
+        ("sector-reads", number(answer.sector_reads)),
     ];
-    if let Some(bytes) = answer.stored_bytes {
-        lines.push(("stored-bytes", bytes.to_string()));
-    }
-    if let Some(units) = answer.touched_units {
-        lines.push(("touched-units", units.to_string()));
-    }
-    lines.push(("sector-reads", answer.sector_reads.to_string()));
     output::print(format, answer, &lines)
 }

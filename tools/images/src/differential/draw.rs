@@ -18,11 +18,6 @@ pub fn of_case(seed: u64, kind: u64, nth: u64) -> Rng {
     Rng::with_seed(mixed(mixed(seed, kind), nth))
 }
 
-/// A number from 0 to before `end`; 0 when `end` is 0.
-pub fn below(random: &mut Rng, end: u64) -> u64 {
-    random.u64(..end.max(1))
-}
-
 /// One of `from`, which is not empty.
 pub fn pick<T: Copy>(random: &mut Rng, from: &[T]) -> T {
     from[random.usize(..from.len())]
@@ -134,9 +129,9 @@ fn fill(options: CalcOptions, size: u64, way: Way, random: &mut Rng) -> Question
     let size = question.size;
     let mut starts: Vec<u64> = (0..random.u8(..9))
         .map(|_| match random.u8(..4) {
-            0 => below(random, size.min(4 * MIB)),
-            1 => size.saturating_sub(1 + below(random, size.min(4 * MIB))),
-            _ => below(random, size),
+            0 => random.u64(..size.clamp(1, 4 * MIB)),
+            1 => size.saturating_sub(1 + random.u64(..size.clamp(1, 4 * MIB))),
+            _ => random.u64(..size.max(1)),
         })
         .collect();
     starts.sort_unstable();

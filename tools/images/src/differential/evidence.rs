@@ -50,6 +50,8 @@ impl CalculatorEvidence<'_> {
 pub struct AskedImage<'a> {
     /// The recipe.
     pub recipe: &'a Recipe,
+    /// qemu-img's name of its format.
+    pub format: &'static str,
     /// The image.
     pub image: &'a SparseImage,
     /// What is true of it by its making; `None` when it is damaged or cut.
@@ -130,4 +132,17 @@ impl ImageEvidence<'_> {
         self.asked.image.read(at, &mut bytes[..N]);
         u64::from_le_bytes(bytes)
     }
+}
+
+/// A known difference between qemu-img's answer to a question and ours.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownAnswer {
+    /// Its name.
+    pub id: &'static str,
+    /// Why it is so.
+    pub reason: &'static str,
+    /// Whether a question differs for this reason.
+    pub applies: fn(&CalculatorEvidence<'_>) -> bool,
+    /// A question that does.
+    pub example: fn() -> Question,
 }

@@ -13,7 +13,7 @@ use super::evidence::{AskedImage, ImageEvidence};
 use super::known;
 use super::qemu::{self, IMAGE, Qemu};
 use super::verdict::{Verdict, guarded};
-use crate::{formats, sparse_file};
+use crate::{file, formats};
 
 /// Makes the recipe's image in `folder` and compares all answers about it.
 ///
@@ -37,17 +37,18 @@ pub fn judge(bytes: &[u8], qemu: &Qemu, folder: &Path) -> Result<Verdict, Verdic
         return Err(Verdict::differs("recipe and model", words));
     }
 
-    let written = sparse_file::write(&image, &folder.join(IMAGE));
+    let written = file::write(&image, &folder.join(IMAGE));
     written.map_err(|error| Verdict::Inconclusive(format!("{error:#}")))?;
     let format = formats::of_scanner(recipe.format);
     let asked = AskedImage {
         recipe: &recipe,
+        format: format.qemu_name,
         image: &image,
         truth: truth.as_ref(),
         qemu,
         folder,
     };
-    let theirs = format.ask(&asked)?;
+    let theirs = format.driver.ask(&asked)?;
     let evidence = ImageEvidence {
         asked: &asked,
         ours,
@@ -55,13 +56,13 @@ pub fn judge(bytes: &[u8], qemu: &Qemu, folder: &Path) -> Result<Verdict, Verdic
     };
     let mut difference = compare(&evidence);
     if difference.is_none() && ours.is_ok() && theirs.disk.is_ok() {
-        let complaint = format.verify_content(&asked)?;
+        let complaint = format.driver.verify_content(&asked)?;
         difference = complaint.map(|words| ("what QEMU reads".to_owned(), words));
     }
     Ok(match difference {
         None => ours.map_or(Verdict::Refused, |_| Verdict::Agrees),
         Some((what, words)) => known::of_image(&evidence, qemu.major).map_or_else(
-            || Verdict::differs(format!("{}: {what}", format.name()), words),
+            || Verdict::differs(format!("{}: {what}", format.name), words),
             Verdict::Known,
         ),
     })

@@ -6,7 +6,7 @@
 //! and, indented:
 //!
 //! ```text
-//! the reason, in any number of lines
+//! why: REASON              the reason; more lines of it are indented by four more blanks
 //! we refuse: WORDS         it shows when our reason has these words in it, and QEMU takes the image
 //! they refuse: WORDS       it shows when QEMU's complaint has these words in it, and we take the image
 //! if: CONDITION            it shows only under this condition of the format's
@@ -20,19 +20,6 @@ use super::evidence::{CalculatorEvidence, ImageEvidence};
 use super::question::Question;
 use crate::format::FormatRef;
 use crate::formats;
-
-/// A known difference between qemu-img's answer to a question and ours.
-#[derive(Debug, Clone, Copy)]
-pub struct KnownAnswer {
-    /// Its name.
-    pub id: &'static str,
-    /// Why it is so.
-    pub reason: &'static str,
-    /// Whether a question differs for this reason.
-    pub applies: fn(&CalculatorEvidence<'_>) -> bool,
-    /// A question that does.
-    pub example: fn() -> Question,
-}
 
 /// A known difference.
 #[derive(Debug)]
@@ -72,7 +59,7 @@ enum Shows {
 pub fn all() -> Vec<Known> {
     let mut all = Vec::new();
     for format in formats::ALL {
-        all.extend(format.known_answers().iter().map(|known| Known {
+        all.extend(format.known_answers.iter().map(|known| Known {
             id: known.id,
             reason: known.reason.to_owned(),
             gone_since: None,
@@ -87,7 +74,7 @@ pub fn all() -> Vec<Known> {
 /// The known differences of what the format's images hold.
 fn of_images(format: FormatRef) -> Vec<Known> {
     let mut all: Vec<Known> = Vec::new();
-    for line in format.known_images().lines() {
+    for line in format.known_images.lines() {
         let Some(line) = line.strip_prefix("    ") else {
             if !line.is_empty() && !line.starts_with('#') {
                 all.push(Known {
@@ -101,7 +88,12 @@ fn of_images(format: FormatRef) -> Vec<Known> {
             continue;
         };
         let known = all.last_mut().expect("a name comes first");
+        if let Some(more) = line.strip_prefix("    ") {
+            known.reason += &format!(" {more}");
+            continue;
+        }
         match line.split_once(':') {
+            Some(("why", reason)) => known.reason = reason.trim().to_owned(),
             Some(("we refuse", words)) => known.shows.push(Shows::WeRefuse(words.trim())),
             Some(("they refuse", words)) => known.shows.push(Shows::TheyRefuse(words.trim())),
             Some(("if", condition)) => known.shows.push(Shows::If(condition.trim())),
@@ -110,7 +102,7 @@ fn of_images(format: FormatRef) -> Vec<Known> {
                 let bytes = recipe(parts).unwrap_or_else(|| panic!("{}: {line}", known.id));
                 known.example = Example::Recipe(bytes);
             }
-            _ => known.reason = format!("{} {line}", known.reason).trim().to_owned(),
+            _ => panic!("{}: {line}", known.id),
         }
     }
     all
@@ -147,7 +139,7 @@ pub fn as_example(bytes: &[u8]) -> String {
 /// The first known difference that explains an answer of a calculator.
 pub(super) fn of_calculator(evidence: &CalculatorEvidence<'_>) -> Option<&'static str> {
     let format = formats::of_options(&evidence.question.options);
-    let mut known = format.known_answers().iter();
+    let mut known = format.known_answers.iter();
     Some(known.find(|known| (known.applies)(evidence))?.id)
 }
 
@@ -159,7 +151,7 @@ pub(super) fn of_image(evidence: &ImageEvidence<'_>, major: u32) -> Option<&'sta
         "the file ends in a part of a sector" => {
             !evidence.asked.image.capacity().is_multiple_of(512)
         }
-        _ => format.condition(condition, evidence),
+        _ => format.driver.condition(condition, evidence),
     };
     let known = known.find(|known| {
         let mut refusals = known.shows.iter().filter_map(|shows| match shows {

@@ -4,7 +4,6 @@ use shared::AllocationSummary;
 use types::Options;
 
 use super::qemu::{self, Piece};
-use crate::calc_input;
 
 /// A question: a disk with data, the image that is to hold it, and how qemu-img is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,9 +102,10 @@ impl Question {
         }
     }
 
-    /// The same question of less, in every way that makes it one step simpler.
+    /// The same question of less, in every way that makes it one step simpler, and with each of the simpler
+    /// `options`.
     #[must_use]
-    pub fn simpler(&self) -> Vec<Self> {
+    pub fn simpler(&self, options: Vec<Options>) -> Vec<Self> {
         let mut all = Vec::new();
         for nth in 0..self.fills.len() {
             let mut fewer = self.clone();
@@ -121,8 +121,7 @@ impl Question {
                 });
             }
         }
-        let simpler = calc_input::simpler(&self.options).into_iter();
-        all.extend(simpler.map(|options| Self {
+        all.extend(options.into_iter().map(|options| Self {
             options,
             ..self.clone()
         }));

@@ -19,17 +19,28 @@ use types::Options as CalcOptions;
 
 use crate::differential::draw::{draw_measured, once_in, pick};
 use crate::differential::evidence::{AskedImage, ImageEvidence, TheirImage};
-use crate::differential::known::KnownAnswer;
 use crate::differential::qemu::Inconclusive;
 use crate::differential::question::Question;
 use crate::file::ImageFile;
-use crate::format::Format;
+use crate::format::{Driver, Format};
 use crate::layer::{Scanned, scan_tables};
-use crate::options::Options;
+use crate::options::{Options, choice_of};
 use crate::target::{Base, Target};
 
 /// The format.
-pub(super) struct Qcow2;
+pub(super) static QCOW2: Format = Format {
+    name: "qcow2",
+    qemu_name: "qcow2",
+    scanned: Some(ScanFormat::Qcow2),
+    options: include_str!("qcow2/options.txt"),
+    known_answers: known::ANSWERS,
+    known_images: include_str!("qcow2/known.txt"),
+    calc_seeds: include_str!("qcow2/calc_seeds.txt"),
+    scan_seeds: include_str!("qcow2/seeds.txt"),
+    driver: &Qcow2,
+};
+
+struct Qcow2;
 
 const PREALLOCATIONS: [(&str, Preallocation); 4] = [
     ("off", Preallocation::Off),
@@ -38,15 +49,7 @@ const PREALLOCATIONS: [(&str, Preallocation); 4] = [
     ("full", Preallocation::Full),
 ];
 
-impl Format for Qcow2 {
-    fn name(&self) -> &'static str {
-        "qcow2"
-    }
-
-    fn scanned(&self) -> Option<ScanFormat> {
-        Some(ScanFormat::Qcow2)
-    }
-
+impl Driver for Qcow2 {
     fn begins(&self, head: &[u8]) -> bool {
         let version = head.get(4..8);
         head.starts_with(&qcow2::header::MAGIC) && version > Some(&[0, 0, 0, 1])
@@ -64,30 +67,6 @@ impl Format for Qcow2 {
             let summary = state.scan_allocation(header.virtual_size, unit)?;
             Ok((summary, Box::new(map::Qcow2Tables(header))))
         })
-    }
-
-    fn option_table(&self) -> &'static str {
-        "backing_file            text    a base image; all of a FILE then counts as data
-         backing_fmt             text    the base image's format
-         cluster_size            size    512 to 2M, a power of two (default 64k)
-         compat                  text    1.1 (default) or 0.10
-         compression_type        text    zlib (default) or zstd; not known to the answer
-         data_file               text    a file for the data, which is counted all the same
-         data_file_raw           switch  the data file stays valid as a raw image
-         encrypt.cipher-alg      text    cipher (default aes-256)
-         encrypt.cipher-mode     text    cipher mode (default xts)
-         encrypt.format          text    luks or aes (the old one)
-         encrypt.hash-alg        text    hash (default sha256)
-         encrypt.iter-time       number  time to spend on the passphrase, in ms
-         encrypt.ivgen-alg       text    IV generator: plain64, plain, essiv
-         encrypt.ivgen-hash-alg  text    hash of the IV generator
-         encrypt.key-secret      text    id of the secret (--object secret,id=...)
-         encryption              switch  encrypt.format=aes, by its former name
-         extended_l2             switch  subclusters; clusters of 16k or more
-         lazy_refcounts          switch  refcounts are written later
-         preallocation           text    off (default), metadata, falloc or full
-         refcount_bits           number  1 to 64, a power of two (default 16)
-         size                    size    ignored: --size or FILE gives it"
     }
 
     fn target(&self, options: &Options, secrets: &[String]) -> Result<Target> {
@@ -132,7 +111,7 @@ impl Format for Qcow2 {
             options.text("data_file") != Some(""),
             "-o data_file: a name is missing"
         );
-        let mut target = Target::new(self.qemu_name(), CalcOptions::Qcow2(opts));
+        let mut target = Target::new("qcow2", CalcOptions::Qcow2(opts));
         if has_base {
             target.base = Base::AllMayBeWritten;
         }
@@ -150,8 +129,7 @@ impl Format for Qcow2 {
 
     fn fields(&self, options: &CalcOptions) -> Vec<(&'static str, u64)> {
         let opts = of(options);
-        let preallocations = PREALLOCATIONS.iter();
-        let preallocation = preallocations.take_while(|(_, other)| *other != opts.preallocation);
+        let (preallocation, _) = choice_of(&PREALLOCATIONS, &opts.preallocation);
         // What is no width stands last in the target's table.
         let refcount = match opts.refcount_bits {
             bits if bits.is_power_of_two() && bits <= 64 => bits.ilog2(),
@@ -169,7 +147,7 @@ impl Format for Qcow2 {
         vec![
             ("refcount", refcount.into()),
             ("flags", flags.sum()),
-            ("preallocation", preallocation.count() as u64),
+            ("preallocation", preallocation),
             ("cluster", opts.cluster_size.into()),
             ("luks", opts.luks_header_overhead.unwrap_or(0)),
         ]
@@ -178,8 +156,7 @@ impl Format for Qcow2 {
     fn arguments(&self, options: &CalcOptions) -> String {
         let opts = of(options);
         let on = |flag| if flag { "on" } else { "off" };
-        let mut preallocations = PREALLOCATIONS.iter();
-        let preallocation = preallocations.find(|(_, other)| *other == opts.preallocation);
+        let (_, preallocation) = choice_of(&PREALLOCATIONS, &opts.preallocation);
         format!(
             "cluster_size={},refcount_bits={},compat={},extended_l2={},lazy_refcounts={},preallocation={}",
             opts.cluster_size,
@@ -187,7 +164,7 @@ impl Format for Qcow2 {
             if opts.compat_v3 { "1.1" } else { "0.10" },
             on(opts.extended_l2),
             on(opts.lazy_refcounts),
-            preallocation.map_or("off", |(name, _)| name),
+            preallocation,
         )
     }
 
@@ -225,24 +202,8 @@ impl Format for Qcow2 {
         Ok(theirs)
     }
 
-    fn known_answers(&self) -> &'static [KnownAnswer] {
-        known::ANSWERS
-    }
-
-    fn known_images(&self) -> &'static str {
-        include_str!("qcow2/known.txt")
-    }
-
     fn condition(&self, name: &str, evidence: &ImageEvidence<'_>) -> bool {
         known::condition(name, evidence)
-    }
-
-    fn calc_seeds(&self) -> &'static str {
-        include_str!("qcow2/calc_seeds.txt")
-    }
-
-    fn scan_seeds(&self) -> &'static str {
-        include_str!("qcow2/seeds.txt")
     }
 }
 

@@ -4,34 +4,35 @@ use std::num::NonZeroU64;
 
 use anyhow::Result;
 use fastrand::Rng;
-use harness_core::subject::ScanFormat;
 use measure::MeasureError;
 use types::Options as CalcOptions;
 
 use crate::differential::draw::{LARGEST_FILE, draw_measured};
-use crate::differential::evidence::{AskedImage, TheirAnswer, TheirImage};
-use crate::differential::known::KnownAnswer;
-use crate::differential::qemu::Inconclusive;
+use crate::differential::evidence::{KnownAnswer, TheirAnswer};
 use crate::differential::question::{Question, Way};
 use crate::file::ImageFile;
-use crate::format::Format;
+use crate::format::{Driver, Format};
 use crate::layer::{self, Scanned};
 use crate::map::Flat;
 use crate::options::Options;
 use crate::target::Target;
 
 /// The format.
-pub struct Raw;
+pub(super) static RAW: Format = Format {
+    name: "raw",
+    qemu_name: "raw",
+    scanned: None,
+    options: include_str!("raw/options.txt"),
+    known_answers: ANSWERS,
+    known_images: "",
+    calc_seeds: include_str!("raw/calc_seeds.txt"),
+    scan_seeds: "",
+    driver: &Raw,
+};
 
-impl Format for Raw {
-    fn name(&self) -> &'static str {
-        "raw"
-    }
+struct Raw;
 
-    fn scanned(&self) -> Option<ScanFormat> {
-        None
-    }
-
+impl Driver for Raw {
     fn begins(&self, _head: &[u8]) -> bool {
         false
     }
@@ -47,14 +48,9 @@ impl Format for Raw {
         })
     }
 
-    fn option_table(&self) -> &'static str {
-        "preallocation  text  off, falloc or full; the size is the same
-         size           size  ignored: --size or FILE gives it"
-    }
-
     fn target(&self, options: &Options, _secrets: &[String]) -> Result<Target> {
         options.one_of("preallocation", &["off", "falloc", "full"])?;
-        Ok(Target::new(self.qemu_name(), CalcOptions::Raw))
+        Ok(Target::new("raw", CalcOptions::Raw))
     }
 
     fn defaults(&self) -> CalcOptions {
@@ -71,18 +67,6 @@ impl Format for Raw {
 
     fn draw(&self, random: &mut Rng) -> Question {
         draw_measured(CalcOptions::Raw, LARGEST_FILE, random)
-    }
-
-    fn ask(&self, _asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive> {
-        Err(Inconclusive("a raw image has no scanner".to_owned()))
-    }
-
-    fn known_answers(&self) -> &'static [KnownAnswer] {
-        ANSWERS
-    }
-
-    fn calc_seeds(&self) -> &'static str {
-        include_str!("raw/calc_seeds.txt")
     }
 }
 

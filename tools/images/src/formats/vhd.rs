@@ -15,15 +15,14 @@ use vhd::VhdState;
 
 use crate::differential::draw::{draw_written, once_in, pick};
 use crate::differential::evidence::{AskedImage, ImageEvidence, TheirImage};
-use crate::differential::known::KnownAnswer;
 use crate::differential::qemu::Inconclusive;
 use crate::differential::question::Question;
 use crate::file::ImageFile;
 use crate::file::read_up_to;
-use crate::format::Format;
+use crate::format::{Driver, Format};
 use crate::layer::{Scanned, scan_tables};
-use crate::map::{BlockMap, Entries, Flat, Map, Tables};
-use crate::options::Options;
+use crate::map::{Blocks, Entries, Flat};
+use crate::options::{Options, choice_of};
 use crate::target::Target;
 
 const SECTOR: u64 = 512;
@@ -41,21 +40,21 @@ const SUBFORMATS: [(&str, VhdSubformat); 2] = [
 ];
 
 /// The format.
-pub(super) struct Vhd;
+pub(super) static VHD: Format = Format {
+    name: "vhd",
+    qemu_name: "vpc",
+    scanned: Some(ScanFormat::Vhd),
+    options: include_str!("vhd/options.txt"),
+    known_answers: known::ANSWERS,
+    known_images: include_str!("vhd/known.txt"),
+    calc_seeds: include_str!("vhd/calc_seeds.txt"),
+    scan_seeds: include_str!("vhd/seeds.txt"),
+    driver: &Vhd,
+};
 
-impl Format for Vhd {
-    fn name(&self) -> &'static str {
-        "vhd"
-    }
+struct Vhd;
 
-    fn qemu_name(&self) -> &'static str {
-        "vpc"
-    }
-
-    fn scanned(&self) -> Option<ScanFormat> {
-        Some(ScanFormat::Vhd)
-    }
-
+impl Driver for Vhd {
     fn begins(&self, head: &[u8]) -> bool {
         head.starts_with(b"conectix")
     }
@@ -92,20 +91,18 @@ impl Format for Vhd {
         scan_tables(image, sector_size, |calls, [first, second]| {
             let mut state = VhdState::init(calls, 0, first, second)?;
             let summary = state.scan_allocation(unit)?;
-            Ok(match state.block_size().zip(state.table_offset()) {
-                Some((block_size, start)) => {
-                    let block_size = u64::from(block_size);
-                    (summary, Box::new(Table { start, block_size }))
-                }
-                None => (summary, Box::new(Flat)),
-            })
+            let Some((block_size, start)) = state.block_size().zip(state.table_offset()) else {
+                return Ok((summary, Box::new(Flat)));
+            };
+            let block_size = u64::from(block_size);
+            // Before a block lie the bits of its sectors, in whole sectors.
+            let bitmap = (block_size / SECTOR).div_ceil(8).next_multiple_of(SECTOR);
+            let place = move |entries: &mut Entries<'_>, block: u64| {
+                let sector = u32::from_be_bytes(entries.read(start + block * 4)?);
+                Ok((sector != ABSENT).then_some(u64::from(sector) * SECTOR + bitmap))
+            };
+            Ok((summary, Box::new(Blocks { block_size, place })))
         })
-    }
-
-    fn option_table(&self) -> &'static str {
-        "force_size  switch  the size as it is, not rounded up to whole cylinders
-         size        size    ignored: --size or FILE gives it
-         subformat   text    dynamic (default) or fixed"
     }
 
     fn target(&self, options: &Options, _secrets: &[String]) -> Result<Target> {
@@ -114,7 +111,7 @@ impl Format for Vhd {
             force_size: options.switch("force_size"),
             ..VhdOpts::default()
         };
-        Ok(Target::new(self.qemu_name(), CalcOptions::Vhd(opts)))
+        Ok(Target::new("vpc", CalcOptions::Vhd(opts)))
     }
 
     fn defaults(&self) -> CalcOptions {
@@ -124,7 +121,7 @@ impl Format for Vhd {
     fn fields(&self, options: &CalcOptions) -> Vec<(&'static str, u64)> {
         let opts = of(options);
         vec![
-            ("vhd", u64::from(opts.subformat == VhdSubformat::Fixed)),
+            ("vhd", choice_of(&SUBFORMATS, &opts.subformat).0),
             ("flags", u64::from(opts.force_size) << 4),
             ("block", opts.block_size.into()),
         ]
@@ -132,10 +129,8 @@ impl Format for Vhd {
 
     fn arguments(&self, options: &CalcOptions) -> String {
         let opts = of(options);
-        let mut subformats = SUBFORMATS.iter();
-        let subformat = subformats.find(|(_, other)| *other == opts.subformat);
+        let (_, subformat) = choice_of(&SUBFORMATS, &opts.subformat);
         let force = if opts.force_size { "on" } else { "off" };
-        let subformat = subformat.map_or("", |(name, _)| name);
         format!("subformat={subformat},force_size={force}")
     }
 
@@ -175,24 +170,8 @@ impl Format for Vhd {
         Ok(theirs)
     }
 
-    fn known_answers(&self) -> &'static [KnownAnswer] {
-        known::ANSWERS
-    }
-
-    fn known_images(&self) -> &'static str {
-        include_str!("vhd/known.txt")
-    }
-
     fn condition(&self, name: &str, evidence: &ImageEvidence<'_>) -> bool {
         known::condition(name, evidence)
-    }
-
-    fn calc_seeds(&self) -> &'static str {
-        include_str!("vhd/calc_seeds.txt")
-    }
-
-    fn scan_seeds(&self) -> &'static str {
-        include_str!("vhd/seeds.txt")
     }
 }
 
@@ -210,29 +189,4 @@ fn has_right_checksum(footer: &[u8; FOOTER]) -> bool {
     let rest = footer[..64].iter().chain(&footer[68..]);
     let sum: u32 = rest.map(|&byte| u32::from(byte)).sum();
     footer[64..68] == (!sum).to_be_bytes()
-}
-
-/// The block allocation table of a dynamic disk: the sector where each block's sector bitmap begins.
-#[derive(Debug)]
-struct Table {
-    /// Where it begins, in bytes.
-    start: u64,
-    /// The size of a block in bytes, without its sector bitmap.
-    block_size: u64,
-}
-
-impl Tables for Table {
-    fn map<'a>(&self, file: &'a File) -> Box<dyn Map + 'a> {
-        let Self { start, block_size } = *self;
-        // One bit a sector, in whole sectors.
-        let bitmap = (block_size / SECTOR).div_ceil(8).next_multiple_of(SECTOR);
-        Box::new(BlockMap {
-            block_size,
-            entries: Entries::new(file),
-            place: move |entries: &mut Entries<'a>, block: u64| {
-                let sector = u32::from_be_bytes(entries.read(start + block * 4)?);
-                Ok((sector != ABSENT).then_some(u64::from(sector) * SECTOR + bitmap))
-            },
-        })
-    }
 }

@@ -3,7 +3,6 @@
 mod blocks;
 mod known;
 
-use std::fs::File;
 use std::num::NonZeroU64;
 
 use anyhow::{Result, bail, ensure};
@@ -15,13 +14,12 @@ use vhdx::VhdxState;
 
 use crate::differential::draw::{draw_written, pick};
 use crate::differential::evidence::{AskedImage, ImageEvidence, TheirImage};
-use crate::differential::known::KnownAnswer;
 use crate::differential::qemu::{self, Inconclusive};
 use crate::differential::question::Question;
 use crate::file::ImageFile;
-use crate::format::Format;
+use crate::format::{Driver, Format};
 use crate::layer::{Scanned, scan_tables};
-use crate::map::{BlockMap, Entries, Map, Tables};
+use crate::map::{Blocks, Entries};
 use crate::options::Options;
 use crate::target::Target;
 
@@ -34,17 +32,21 @@ const PRESENT: u64 = 6;
 const STATE: u64 = 7;
 
 /// The format.
-pub(super) struct Vhdx;
+pub(super) static VHDX: Format = Format {
+    name: "vhdx",
+    qemu_name: "vhdx",
+    scanned: Some(ScanFormat::Vhdx),
+    options: include_str!("vhdx/options.txt"),
+    known_answers: known::ANSWERS,
+    known_images: include_str!("vhdx/known.txt"),
+    calc_seeds: include_str!("vhdx/calc_seeds.txt"),
+    scan_seeds: include_str!("vhdx/seeds.txt"),
+    driver: &Vhdx,
+};
 
-impl Format for Vhdx {
-    fn name(&self) -> &'static str {
-        "vhdx"
-    }
+struct Vhdx;
 
-    fn scanned(&self) -> Option<ScanFormat> {
-        Some(ScanFormat::Vhdx)
-    }
-
+impl Driver for Vhdx {
     fn begins(&self, head: &[u8]) -> bool {
         head.starts_with(b"vhdxfile")
     }
@@ -58,21 +60,17 @@ impl Format for Vhdx {
         scan_tables(image, sector_size, |calls, [first, second]| {
             let mut state = VhdxState::init(calls, 0, first, second)?;
             let summary = state.scan_allocation(unit)?;
-            let table = Table {
-                start: state.table_offset(),
-                block_size: u64::from(state.block_size()),
-                sector_size: u64::from(state.logical_sector_size()),
+            let (start, block_size) = (state.table_offset(), u64::from(state.block_size()));
+            // After so many blocks' entries comes one of a sector bitmap.
+            let chunk_ratio =
+                SECTORS_IN_CHUNK * u64::from(state.logical_sector_size()) / block_size;
+            let place = move |entries: &mut Entries<'_>, block: u64| {
+                let at = start + (block + block / chunk_ratio) * 8;
+                let entry = u64::from_le_bytes(entries.read(at)?);
+                Ok((entry & STATE == PRESENT).then_some(entry & !(MIB - 1)))
             };
-            Ok((summary, Box::new(table)))
+            Ok((summary, Box::new(Blocks { block_size, place })))
         })
-    }
-
-    fn option_table(&self) -> &'static str {
-        "block_size        size    1M to 256M, a power of two; 0 (default): by the disk's size
-         block_state_zero  switch  zeroes are marked in the table
-         log_size          size    1M (default) up to 4G
-         size              size    ignored: --size or FILE gives it
-         subformat         text    dynamic; fixed cannot be answered"
     }
 
     fn target(&self, options: &Options, _secrets: &[String]) -> Result<Target> {
@@ -95,7 +93,7 @@ impl Format for Vhdx {
             (1..4096 * MIB).contains(&log_size),
             "-o log_size: expected 1M or more and less than 4G"
         );
-        let mut target = Target::new(self.qemu_name(), with(u32::try_from(block_size)?));
+        let mut target = Target::new("vhdx", with(u32::try_from(block_size)?));
         target.extra = (log_size.div_ceil(MIB) - 1) * MIB;
         Ok(target)
     }
@@ -155,24 +153,8 @@ impl Format for Vhdx {
         blocks::verify(asked)
     }
 
-    fn known_answers(&self) -> &'static [KnownAnswer] {
-        known::ANSWERS
-    }
-
-    fn known_images(&self) -> &'static str {
-        include_str!("vhdx/known.txt")
-    }
-
     fn condition(&self, name: &str, evidence: &ImageEvidence<'_>) -> bool {
         known::condition(name, evidence)
-    }
-
-    fn calc_seeds(&self) -> &'static str {
-        include_str!("vhdx/calc_seeds.txt")
-    }
-
-    fn scan_seeds(&self) -> &'static str {
-        include_str!("vhdx/seeds.txt")
     }
 }
 
@@ -186,36 +168,4 @@ fn block_size(options: &CalcOptions) -> u32 {
 
 fn with(block_size: u32) -> CalcOptions {
     CalcOptions::Vhdx(VhdxOpts { block_size })
-}
-
-/// The block allocation table: the place and the state of each block.
-#[derive(Debug)]
-struct Table {
-    /// Where it begins, in bytes.
-    start: u64,
-    /// The size of a block in bytes.
-    block_size: u64,
-    /// The size of the disk's sectors in bytes.
-    sector_size: u64,
-}
-
-impl Tables for Table {
-    fn map<'a>(&self, file: &'a File) -> Box<dyn Map + 'a> {
-        let Self {
-            start,
-            block_size,
-            sector_size,
-        } = *self;
-        // After so many blocks' entries comes one of a sector bitmap.
-        let chunk_ratio = SECTORS_IN_CHUNK * sector_size / block_size;
-        Box::new(BlockMap {
-            block_size,
-            entries: Entries::new(file),
-            place: move |entries: &mut Entries<'a>, block: u64| {
-                let at = start + (block + block / chunk_ratio) * 8;
-                let entry = u64::from_le_bytes(entries.read(at)?);
-                Ok((entry & STATE == PRESENT).then_some(entry & !(MIB - 1)))
-            },
-        })
-    }
 }

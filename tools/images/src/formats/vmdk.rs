@@ -14,18 +14,29 @@ use types::Options as CalcOptions;
 use vmdk::VmdkState;
 
 use crate::differential::draw::{LARGEST_FILE, draw_written, pick};
-use crate::differential::evidence::{AskedImage, ImageEvidence, TheirImage};
-use crate::differential::known::KnownAnswer;
-use crate::differential::qemu::{IMAGE, Inconclusive};
+use crate::differential::evidence::ImageEvidence;
+use crate::differential::qemu::IMAGE;
 use crate::differential::question::{Question, Source, Way};
 use crate::file::ImageFile;
-use crate::format::Format;
+use crate::format::{Driver, Format};
 use crate::layer::{Scanned, scan_tables};
-use crate::options::Options;
+use crate::options::{Options, choice_of};
 use crate::target::{Base, Target};
 
 /// The format.
-pub(super) struct Vmdk;
+pub(super) static VMDK: Format = Format {
+    name: "vmdk",
+    qemu_name: "vmdk",
+    scanned: Some(ScanFormat::Vmdk),
+    options: include_str!("vmdk/options.txt"),
+    known_answers: known::ANSWERS,
+    known_images: include_str!("vmdk/known.txt"),
+    calc_seeds: include_str!("vmdk/calc_seeds.txt"),
+    scan_seeds: include_str!("vmdk/seeds.txt"),
+    driver: &Vmdk,
+};
+
+struct Vmdk;
 
 /// In the order of the target's selector.
 const SUBFORMATS: [(&str, VmdkSubformat); 3] = [
@@ -34,15 +45,7 @@ const SUBFORMATS: [(&str, VmdkSubformat); 3] = [
     ("monolithicFlat", VmdkSubformat::MonolithicFlat),
 ];
 
-impl Format for Vmdk {
-    fn name(&self) -> &'static str {
-        "vmdk"
-    }
-
-    fn scanned(&self) -> Option<ScanFormat> {
-        Some(ScanFormat::Vmdk)
-    }
-
+impl Driver for Vmdk {
     fn begins(&self, head: &[u8]) -> bool {
         head.starts_with(&vmdk::header::MAGIC)
             || head.starts_with(&vmdk::header::COWD_MAGIC)
@@ -65,18 +68,6 @@ impl Format for Vmdk {
         })?;
         descriptor::refuse_extent(&image.path, &descriptor.transpose()?.unwrap_or_default())?;
         Ok(scanned)
-    }
-
-    fn option_table(&self) -> &'static str {
-        "adapter_type  text    ide (default), lsilogic, buslogic or legacyESX
-         backing_file  text    a base image; only with --size
-         backing_fmt   text    must be vmdk
-         compat6       switch  version 6
-         hwversion     text    hardware version, a text
-         size          size    ignored: --size or FILE gives it
-         subformat     text    monolithicSparse (default), monolithicFlat (the extent) or streamOptimized (at most)
-         toolsversion  text    version of the guest's tools, a text
-         zeroed_grain  switch  zeroes are marked in the tables"
     }
 
     fn target(&self, options: &Options, _secrets: &[String]) -> Result<Target> {
@@ -107,7 +98,7 @@ impl Format for Vmdk {
             matches!(options.text("backing_fmt"), None | Some("vmdk")),
             "-o backing_fmt: expected vmdk"
         );
-        let mut target = Target::new(self.qemu_name(), with(subformat));
+        let mut target = Target::new("vmdk", with(subformat));
         if has_base {
             target.base = Base::Unknown;
         }
@@ -124,18 +115,15 @@ impl Format for Vmdk {
 
     fn fields(&self, options: &CalcOptions) -> Vec<(&'static str, u64)> {
         let opts = of(options);
-        let mut others = SUBFORMATS.iter();
-        let number = others.position(|(_, other)| *other == opts.subformat);
         vec![
-            ("vmdk", number.unwrap_or(0) as u64),
+            ("vmdk", choice_of(&SUBFORMATS, &opts.subformat).0),
             ("grain", opts.grain_size.into()),
         ]
     }
 
     fn arguments(&self, options: &CalcOptions) -> String {
-        let mut subformats = SUBFORMATS.iter();
-        let subformat = subformats.find(|(_, other)| *other == of(options).subformat);
-        format!("subformat={}", subformat.map_or("", |(name, _)| name))
+        let (_, subformat) = choice_of(&SUBFORMATS, &of(options).subformat);
+        format!("subformat={subformat}")
     }
 
     fn written_file(&self, options: &CalcOptions) -> &'static str {
@@ -185,29 +173,8 @@ impl Format for Vmdk {
         }
     }
 
-    fn ask(&self, asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive> {
-        let disk = asked.qemu.map(asked.folder, "-f vmdk image")?;
-        Ok(TheirImage::new(disk))
-    }
-
-    fn known_answers(&self) -> &'static [KnownAnswer] {
-        known::ANSWERS
-    }
-
-    fn known_images(&self) -> &'static str {
-        include_str!("vmdk/known.txt")
-    }
-
     fn condition(&self, name: &str, evidence: &ImageEvidence<'_>) -> bool {
         known::condition(name, evidence)
-    }
-
-    fn calc_seeds(&self) -> &'static str {
-        include_str!("vmdk/calc_seeds.txt")
-    }
-
-    fn scan_seeds(&self) -> &'static str {
-        include_str!("vmdk/seeds.txt")
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{formats, quantity};
 pub fn seeds() -> Result<Vec<Seed>> {
     let mut seeds = Vec::new();
     for format in formats::ALL {
-        let lines = format.calc_seeds().lines();
+        let lines = format.calc_seeds.lines();
         for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
             seeds.push(seed(format, line).with_context(|| format!("the seed {line}"))?);
         }
@@ -30,7 +30,7 @@ pub fn seeds() -> Result<Vec<Seed>> {
 /// The seed of a line: its name, then `field=value` for each field that is not as usual.
 fn seed(format: FormatRef, line: &str) -> Result<Seed> {
     let usual = AllocationSummary::new(1 << 30, 100 << 20);
-    let mut input = CalcInput::new(&format.defaults(), &usual);
+    let mut input = CalcInput::new(&format.driver.defaults(), &usual);
     let (name, fields) = line.split_once(' ').unwrap_or((line, ""));
     for field in fields.split_whitespace() {
         let set = field.split_once('=').and_then(|(field, value)| {

@@ -49,7 +49,7 @@ pub fn all() -> Vec<Recipe> {
         .cycle();
     let mut all: Vec<Recipe> = Vec::new();
     for format in formats::ALL {
-        for line in format.scan_seeds().lines() {
+        for line in format.scan_seeds.lines() {
             match (line.strip_prefix("    "), all.last_mut()) {
                 (Some(command), Some(recipe)) => recipe.commands.push(command),
                 _ if line.is_empty() || line.starts_with('#') => {}
@@ -71,7 +71,7 @@ impl Recipe {
     /// # Errors
     /// When a command fails.
     pub fn make(&self, qemu: &Qemu, folder: &Path) -> Result<PathBuf> {
-        let format = self.format.qemu_name();
+        let format = self.format.qemu_name;
         for command in &self.commands {
             let line = match command.split_once(' ') {
                 Some(("create", arguments)) => {

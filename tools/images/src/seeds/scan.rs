@@ -36,7 +36,7 @@ const WHOLE: u64 = 4096;
 /// # Errors
 /// When the image has no scanner or cannot be scanned, or what the scan reads does not fit an input.
 pub fn input(source: &Source, unit: Option<NonZeroU64>) -> Result<Vec<u8>> {
-    let Some(format) = source.format.scanned() else {
+    let Some(format) = source.format.scanned else {
         bail!("a raw image, or none: nothing is there to scan");
     };
     let device = FileDevice::new(&source.image.file, source.image.length, 512);
@@ -52,7 +52,7 @@ pub fn input(source: &Source, unit: Option<NonZeroU64>) -> Result<Vec<u8>> {
     });
     let summary = answer
         .result
-        .map_err(|error| anyhow!(error).context(source.format.qemu_name()))?;
+        .map_err(|error| anyhow!(error).context(source.format.qemu_name))?;
     let same_input = |image: Vec<u8>| {
         encode_input(format, unit, &image).filter(|input| answer_of(input) == Some(summary))
     };

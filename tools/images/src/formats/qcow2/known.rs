@@ -4,8 +4,7 @@ use measure::Qcow2Opts;
 use recipes::qcow2::qemu_view;
 use types::Options as CalcOptions;
 
-use crate::differential::evidence::{ImageEvidence, TheirAnswer};
-use crate::differential::known::KnownAnswer;
+use crate::differential::evidence::{ImageEvidence, KnownAnswer, TheirAnswer};
 use crate::differential::qemu::bytes_of;
 use crate::differential::question::{Question, Way};
 

@@ -3,6 +3,8 @@
 //! Neither the passphrase nor the time spent on it changes a size, so a secret is only looked up by
 //! its name, as qemu-img does, and never read.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::options::{Options, items};
@@ -116,28 +118,24 @@ fn check_secret(options: &Options, secrets: &[String]) -> Result<()> {
 pub fn secret_id(object: &str) -> Result<String> {
     let properties = properties(object)
         .with_context(|| format!("--object {object:?}: expected secret,id=ID,data=TEXT"))?;
-    let property = |name: &str| {
-        let of_name = properties.iter().rev().find(|(key, _)| key == name);
-        of_name.map(|(_, value)| value.as_str())
-    };
+    let property = |name: &str| properties.get(name).map(String::as_str);
     let kind = property("qom-type").unwrap_or_default();
     ensure!(
         kind == "secret",
         "--object {kind:?}: only a secret bears on a measurement"
     );
     let known = ["qom-type", "id", "data", "file", "format", "keyid", "iv"];
-    if let Some((unknown, _)) = properties
-        .iter()
-        .find(|(key, _)| !known.contains(&key.as_str()))
-    {
+    let mut names = properties.keys();
+    if let Some(unknown) = names.find(|name| !known.contains(&name.as_str())) {
         bail!("--object secret has no property {unknown:?}");
     }
     let id = property("id").context("--object secret: its id is missing")?;
+    let is_named = id.starts_with(|first: char| first.is_ascii_alphabetic())
+        && id
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
     ensure!(
-        id.starts_with(|first: char| first.is_ascii_alphabetic())
-            && id
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-._".contains(c)),
+        is_named,
         "--object secret: the id {id:?} is not letters, digits, '-', '.', '_', beginning with a letter"
     );
     ensure!(
@@ -151,19 +149,15 @@ pub fn secret_id(object: &str) -> Result<String> {
     Ok(id.to_owned())
 }
 
-fn properties(object: &str) -> Result<Vec<(String, String)>> {
+fn properties(object: &str) -> Result<BTreeMap<String, String>> {
     if object.starts_with('{') {
-        let properties: std::collections::BTreeMap<String, String> = serde_json::from_str(object)?;
-        return Ok(properties.into_iter().collect());
+        return Ok(serde_json::from_str(object)?);
     }
-    let pairs =
-        items(object)?
-            .into_iter()
-            .enumerate()
-            .map(|(nth, item)| match item.split_once('=') {
-                Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
-                None if nth == 0 => Ok(("qom-type".to_owned(), item)),
-                None => bail!("{item:?} has no value"),
-            });
+    let items = items(object)?.into_iter().enumerate();
+    let pairs = items.map(|(nth, item)| match item.split_once('=') {
+        Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+        None if nth == 0 => Ok(("qom-type".to_owned(), item)),
+        None => bail!("{item:?} has no value"),
+    });
     pairs.collect()
 }

@@ -3,8 +3,7 @@
 use measure::{VhdOpts, VhdSubformat};
 use types::Options as CalcOptions;
 
-use crate::differential::evidence::ImageEvidence;
-use crate::differential::known::KnownAnswer;
+use crate::differential::evidence::{ImageEvidence, KnownAnswer};
 use crate::differential::question::{Question, Source, Way};
 
 pub(super) const ANSWERS: &[KnownAnswer] = &[KnownAnswer {

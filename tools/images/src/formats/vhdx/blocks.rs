@@ -9,8 +9,9 @@ use anyhow::Result;
 
 use crate::differential::evidence::AskedImage;
 use crate::differential::qemu::{IMAGE, Inconclusive};
+use crate::file::ImageFile;
+use crate::format::Driver as _;
 use crate::map::Content;
-use crate::source::Source;
 
 /// The most blocks of a kind that are read.
 const MOST: usize = 100;
@@ -56,9 +57,9 @@ pub(super) fn verify(asked: &AskedImage<'_>) -> Result<Option<String>, Inconclus
 /// Writes over the start of each block with data; where each lies on the disk, and the byte.
 fn mark(asked: &AskedImage<'_>) -> Result<Vec<(u64, u8)>> {
     let path = asked.folder.join(IMAGE);
-    let source = Source::open(&path, Some(&super::Vhdx))?;
-    let scanned = source.scan(512, None)?;
-    let mut map = scanned.tables.map(&source.image.file);
+    let image = ImageFile::open(&path, false)?;
+    let scanned = super::Vhdx.scan(&image, 512, None)?;
+    let mut map = scanned.tables.map(&image.file);
     let file = std::fs::File::options().write(true).open(&path)?;
     let mut marked = Vec::new();
     for (start, end) in asked.truth.map_or(Vec::new(), |truth| truth.extents()) {

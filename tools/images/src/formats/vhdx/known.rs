@@ -6,8 +6,7 @@ use sparse::{SparseImage, crc32c};
 use vhdx::VhdxState;
 
 use super::{block_size, with};
-use crate::differential::evidence::{ImageEvidence, TheirAnswer};
-use crate::differential::known::KnownAnswer;
+use crate::differential::evidence::{ImageEvidence, KnownAnswer, TheirAnswer};
 use crate::differential::question::{Question, Way};
 
 /// The first region table, and its length, in bytes.

@@ -3,8 +3,7 @@
 use measure::VmdkSubformat;
 
 use super::{of, with};
-use crate::differential::evidence::{ImageEvidence, TheirAnswer};
-use crate::differential::known::KnownAnswer;
+use crate::differential::evidence::{ImageEvidence, KnownAnswer, TheirAnswer};
 use crate::differential::question::{Question, Source, Way};
 
 pub(super) const ANSWERS: &[KnownAnswer] = &[
