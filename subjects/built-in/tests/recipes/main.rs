@@ -46,8 +46,10 @@ fn explore(
     let mut random = Rng::with_seed(4);
     let mut reach = Reach::default();
     for nth in 0..RECIPES {
-        let mut bytes = random_recipe(&mut random, format, nth / 10 % 2 == 0);
-        bytes[at::PROBE] = (nth % 10) as u8;
+        let mut bytes = random_recipe(&mut random, format, nth / 9 % 2 == 0);
+        // Every probe from 1 to 9, with any argument.
+        bytes[at::PROBE] = (1 + nth % 9) as u8;
+        bytes[at::PROBE_ARGUMENT..][..2].copy_from_slice(&random.u16(..).to_le_bytes());
         prepare(&mut bytes, &mut random);
         fuzz_measure_image(&bytes);
 
