@@ -29,7 +29,7 @@ fn put64(bytes: &mut [u8], at: u64, value: u64) {
 }
 
 #[test]
-fn the_scanner_answers_what_qemu_img_map_says_for_every_state() {
+fn scanner_and_qemu_img_map_agree_in_every_state() {
     let mut grid = new_grid();
     zeroes_and_discards(&mut grid);
     layers(&mut grid);
