@@ -8,7 +8,7 @@
 #[path = "qemu_map/damage.rs"]
 mod damage;
 
-use testing::grid::{Grid, Image, commands};
+use testing::grid::{Grid, Image};
 use testing::scan::ScanFormat;
 
 /// The file in which an image is made.
@@ -29,7 +29,7 @@ fn put64(bytes: &mut [u8], at: u64, value: u64) {
 }
 
 #[test]
-fn the_scanner_answers_what_qemu_img_map_says_for_every_state() {
+fn scanner_and_qemu_img_map_agree_in_every_state() {
     let mut grid = new_grid();
     zeroes_and_discards(&mut grid);
     layers(&mut grid);
@@ -52,14 +52,11 @@ fn zeroes_and_discards(grid: &mut Grid) {
         ] {
             let compat = format!("compat={compat}");
             // Zeroes where nothing was, and over data.
-            let zeroes = zeroes.to_string();
+            grid.create(&compat, "4M").io(&[zeroes]).compare();
             grid.create(&compat, "4M")
-                .io(std::slice::from_ref(&zeroes))
-                .compare();
-            grid.create(&compat, "4M")
-                .io(&["write -P 1 900k 1M".into(), zeroes.clone()])
+                .io(&["write -P 1 900k 1M", zeroes])
                 .compare()
-                .io(&["write -P 2 1200k 1k".into()])
+                .io(&["write -P 2 1200k 1k"])
                 .compare();
         }
     }
@@ -75,7 +72,7 @@ fn layers(grid: &mut Grid) {
     ] {
         grid.folder.create("qcow2", "", "base.qcow2", "4M");
         grid.existing("base.qcow2")
-            .io(&commands(&["write -P 1 0 2M", "write -P 1 3M 700k"]))
+            .io(&["write -P 1 0 2M", "write -P 1 3M 700k"])
             .compare();
         let mut create = vec!["create", "-q", "-f", "qcow2", "-o", options];
         create.extend(["-b", "base.qcow2", "-F", "qcow2", NAME]);
@@ -83,22 +80,22 @@ fn layers(grid: &mut Grid) {
         grid.folder.run("qemu-img", &create);
         let overlay = grid.existing(NAME).compare();
         assert!(has_backing_file(&overlay.bytes()));
-        let mut changes = commands(&["write -P 2 300k 100k", "write -P 2 1M 1"]);
+        let mut changes = vec!["write -P 2 300k 100k", "write -P 2 1M 1"];
         if options != "compat=0.10" {
-            changes.extend(commands(&["write -z 512k 256k", "write -z -u 1500k 70k"]));
+            changes.extend(["write -z 512k 256k", "write -z -u 1500k 70k"]);
         }
         overlay.io(&changes).compare();
     }
     for options in ["cluster_size=4k", "extended_l2=on", "compat=0.10"] {
         grid.create(options, "4M")
-            .io(&commands(&["write -P 1 100k 1M"]))
+            .io(&["write -P 1 100k 1M"])
             .img(&["snapshot", "-c", "first"], &[])
             .compare()
-            .io(&commands(&[
+            .io(&[
                 "write -P 2 3M 50k",
                 "write -P 3 500k 50k",
                 "discard 100k 300k",
-            ]))
+            ])
             .img(&["snapshot", "-c", "second"], &[])
             .compare()
             .img(&["snapshot", "-a", "first"], &[])
@@ -108,7 +105,7 @@ fn layers(grid: &mut Grid) {
     }
     grid.create("cluster_size=64k", "4M")
         .img(&["bitmap", "--add"], &["bits"])
-        .io(&commands(&["write -P 1 1M 100k"]))
+        .io(&["write -P 1 1M 100k"])
         .compare();
 }
 
@@ -140,11 +137,11 @@ fn encrypted(grid: &mut Grid) {
     ] {
         create_encrypted(grid, options)
             .compare()
-            .io(&commands(&[
+            .io(&[
                 "write -P 1 100k 1M",
                 "write -z 512k 128k",
                 "write -P 2 3M 1",
-            ]))
+            ])
             .compare();
     }
 }
@@ -160,11 +157,11 @@ fn external_data(grid: &mut Grid) {
     ] {
         grid.create(options, "4M")
             .compare()
-            .io(&commands(&[
+            .io(&[
                 "write -P 1 0 3k",
                 "write -P 1 1M 100k",
                 "write -z 1050k 20k",
-            ]))
+            ])
             .compare();
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt::Display;
 
-use types::{AllocationSummary, ScanError, ScanFormat};
+use types::{ScanError, ScanFormat};
 
 use crate::map::Map;
 use crate::qemu::Folder;
@@ -60,18 +60,13 @@ impl Grid {
 
     /// A new image that `arguments` of `qemu-img convert` make of a raw image of `size` bytes, filled by
     /// `commands`.
-    pub fn convert(&mut self, arguments: &[&str], size: u64, commands: &[String]) -> Image<'_> {
+    pub fn convert(&mut self, arguments: &[&str], size: u64, commands: &[&str]) -> Image<'_> {
         const SOURCE: &str = "source.raw";
         self.folder.write_holes(SOURCE, size);
         self.folder.io(&["-f", "raw", SOURCE], commands);
         self.folder
             .convert(SOURCE, self.format.name(), arguments, self.name);
         self.existing(self.name)
-    }
-
-    /// An image of these bytes.
-    pub fn image_of(&mut self, bytes: &[u8]) -> Image<'_> {
-        self.existing(self.name).write(bytes)
     }
 
     /// An image that is there.
@@ -86,9 +81,10 @@ impl Grid {
     /// The scanner must refuse a damaged image when qemu-img does, and else give its numbers. Whether it
     /// was refused; `what` names the damage when neither holds.
     pub fn compare_damaged(&mut self, bytes: &[u8], what: &str) -> bool {
-        let image = self.image_of(bytes);
-        let map = image.map_unless_refused();
-        let answer = image.answer();
+        self.folder.write(self.name, bytes);
+        let opened = ["-f", self.format.name(), self.name];
+        let map = self.folder.map_unless_refused(&opened);
+        let answer = answer(self.format, bytes, None, &SECTOR_SIZES);
         if let Some(map) = &map {
             assert_eq!(
                 answer.map(|summary| (summary.virtual_size, summary.allocated_bytes)),
@@ -155,7 +151,7 @@ impl Image<'_> {
 
     /// Runs qemu-io commands on the image.
     #[must_use]
-    pub fn io(self, commands: &[String]) -> Self {
+    pub fn io(self, commands: &[&str]) -> Self {
         self.grid.folder.io(&self.opened, commands);
         self
     }
@@ -174,31 +170,10 @@ impl Image<'_> {
         self.grid.folder.read(self.name)
     }
 
-    /// Gives the image these bytes instead of its own.
-    #[must_use]
-    pub fn write(self, bytes: &[u8]) -> Self {
-        self.grid.folder.write(self.name, bytes);
-        self
-    }
-
     /// The map of the image.
     #[must_use]
     pub fn map(&self) -> Map {
         self.grid.folder.map(&self.opened)
-    }
-
-    /// The same, or nothing when qemu-img refuses the image.
-    #[must_use]
-    pub fn map_unless_refused(&self) -> Option<Map> {
-        self.grid.folder.map_unless_refused(&self.opened)
-    }
-
-    /// The scanner's answer for the image.
-    ///
-    /// # Errors
-    /// The scanner's error.
-    pub fn answer(&self) -> Result<AllocationSummary, ScanError> {
-        answer(self.grid.format, &self.bytes(), None, &SECTOR_SIZES)
     }
 
     /// The scanner must answer what map shows.
@@ -226,27 +201,4 @@ impl Image<'_> {
         grid.with_holes += u64::from(map.bytes() > 0 && map.bytes() < map.size());
         self
     }
-}
-
-/// qemu-io commands.
-#[must_use]
-pub fn commands(commands: &[&str]) -> Vec<String> {
-    commands.iter().map(ToString::to_string).collect()
-}
-
-/// Writes of some units of `unit` bytes, of parts of units, and over borders of units, all over a disk
-/// of `size` bytes, which has at least 8 units.
-#[must_use]
-pub fn scattered(unit: u64, size: u64) -> Vec<String> {
-    let units = size / unit;
-    let mut commands = vec![
-        format!("write -P 1 0 {unit}"),
-        format!("write -P 2 {} 512", size - 512),
-        format!("write -P 3 {} 1024", (units / 2) * unit - 512),
-        format!("write -P 4 {} {}", (units / 4) * unit, 2 * unit),
-    ];
-    for number in [3, 5, 11, 23] {
-        commands.push(format!("write -P 5 {} 4096", units * number / 29 * unit));
-    }
-    commands
 }

@@ -116,7 +116,7 @@ impl Folder {
     }
 
     /// Runs qemu-io's `commands`, all of which must succeed, on an image.
-    pub fn io(&self, opened: &[&str], commands: &[String]) {
+    pub fn io(&self, opened: &[&str], commands: &[&str]) {
         if commands.is_empty() {
             return;
         }

@@ -55,6 +55,9 @@ fn known_sizes_of_vmdk() {
     // 141 tables: 1 + 20 + 2 * (2 + 564) = 1153 sectors, one more than nine grains.
     let (disk, head) = (141 * 32 * MIB, 10 * 65536);
     known(sparse, 65536, [disk, 0], head, head + disk);
+    // The most grains: 2^23 tables, a directory of 2^16 sectors, and 24 sectors more with rounding.
+    let (disk, head) = (((1 << 32) - 1) * 4096, 67_239_960 * 512);
+    known(sparse, 4096, [disk, 0], head, head + disk);
     // 32 tables: 1 + 20 + 2 * (1 + 128) = 279 sectors, 280 with rounding.
     let (disk, head) = (64 * MIB, 280 * 512);
     known(sparse, 4096, [disk, 4097], head + 8192, head + disk);
@@ -144,6 +147,9 @@ fn known_sizes_of_vhdx() {
     ] {
         known(1 << 20, [blocks * MIB, 0], mib * MIB, (mib + blocks) * MIB);
     }
+    // 16257 chunks of 128 blocks: 129 entries each, but one, which fill 16 MiB.
+    let disk = 16257 * 128 * 32 * MIB;
+    known(32 << 20, [disk, 0], 23 * MIB, 23 * MIB + disk);
     // The block is chosen by the disk's size, for every size.
     for (size, mib) in [
         (0, 8),

@@ -68,16 +68,16 @@ fn vhdx(block_size: u32) -> Options {
     Options::Vhdx(VhdxOpts { block_size })
 }
 
-/// The default of every format and subformat that has units, and the unit.
-fn with_units() -> [(Options, u64); 7] {
+/// The default of every format and subformat that has units, the unit, and what one takes in the file.
+fn with_units() -> [(Options, u64, u64); 7] {
     [
-        (clusters(65536), 64 * KIB),
-        (vmdk(MonolithicSparse, 65536), 64 * KIB),
-        (vmdk(StreamOptimized, 65536), 64 * KIB),
-        (vmdk(MonolithicFlat, 65536), 64 * KIB),
-        (vhd(Dynamic, 2 << 20, false), 2 * MIB),
-        (vhd(Fixed, 2 << 20, false), 2 * MIB),
-        (vhdx(0), 8 * MIB),
+        (clusters(65536), 64 * KIB, 64 * KIB),
+        (vmdk(MonolithicSparse, 65536), 64 * KIB, 64 * KIB),
+        (vmdk(StreamOptimized, 65536), 64 * KIB, 66048),
+        (vmdk(MonolithicFlat, 65536), 64 * KIB, 0),
+        (vhd(Dynamic, 2 << 20, false), 2 * MIB, 2 * MIB + 512),
+        (vhd(Fixed, 2 << 20, false), 2 * MIB, 0),
+        (vhdx(0), 8 * MIB, 8 * MIB),
     ]
 }
 
@@ -99,7 +99,7 @@ fn the_defaults_are_those_of_qemu_img() {
     let default = Options::Vhd(VhdOpts::default());
     assert_eq!(default, vhd(Dynamic, 2 << 20, false));
     assert_eq!(Options::Vhdx(VhdxOpts::default()), vhdx(0));
-    for (options, bytes) in with_units() {
+    for (options, bytes, _) in with_units() {
         assert_eq!(unit(&options, 10 * MIB), Some(bytes));
     }
     assert_eq!(unit(&clusters(513), 0), Some(513));
@@ -135,7 +135,8 @@ fn every_format_has_its_largest_disk() {
     assert!(limits.contains(&(clusters(65536), 1 << 51)));
     for (options, limit) in limits {
         for size in [limit - 1, limit] {
-            assert!(sizes(options, size, size).is_ok(), "{options:?}");
+            let (required, full) = sizes(options, size, size).unwrap();
+            assert_eq!(required, full, "{options:?}");
         }
         for size in [limit + 1, limit * 2, i64::MAX as u64] {
             assert_eq!(sizes(options, size, 0), Err(InvalidSize), "{options:?}");
@@ -155,7 +156,7 @@ fn every_format_has_its_largest_disk() {
 
 #[test]
 fn no_disk_is_over_2_to_the_63_or_holds_more_than_it_is_large() {
-    let all = with_units().map(|(options, _)| options);
+    let all = with_units().map(|(options, ..)| options);
     for options in all.into_iter().chain([Options::Raw]) {
         for size in [1 << 63, u64::MAX] {
             assert_eq!(sizes(options, size, 0), Err(InvalidSize));
@@ -168,19 +169,15 @@ fn no_disk_is_over_2_to_the_63_or_holds_more_than_it_is_large() {
 
 #[test]
 fn touched_units_are_taken_as_counted_and_checked() {
-    for (options, unit) in with_units() {
-        // A disk that ends inside its third unit.
+    for (options, unit, in_file) in with_units() {
+        // A disk that ends inside its third unit. Two bytes that lie together are in one.
         let size = 2 * unit + 1;
-        let answers = [0, 1, 2, 3].map(|count| counted(options, size, unit, count).unwrap());
-        let step = answers[1].0 - answers[0].0;
-        assert!(answers.iter().all(|answer| answer.1 == answers[0].1));
-        assert!(
-            (0..)
-                .zip(answers)
-                .all(|(nth, it)| it.0 == answers[0].0 + nth * step)
-        );
-        // Two bytes that lie together are one unit.
-        assert_eq!(sizes(options, size, 2), Ok(answers[1]));
+        let (none, full) = sizes(options, size, 0).unwrap();
+        for count in 0..=3 {
+            let expected = Ok((none + count * in_file, full));
+            assert_eq!(counted(options, size, unit, count), expected);
+        }
+        assert_eq!(sizes(options, size, 2), Ok((none + in_file, full)));
         // As many as the disk asked for has, also when a VHD grows.
         assert_eq!(counted(options, size, unit, 4), Err(InvalidSize));
         // The wrong unit comes before the size.

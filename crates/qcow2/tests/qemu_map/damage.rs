@@ -1,7 +1,5 @@
 //! Damaged images: the scanner refuses them where qemu-img does, and else both give one number.
 
-use testing::grid::commands;
-
 use crate::{get64, new_grid, put64};
 
 #[test]
@@ -14,9 +12,7 @@ fn damaged_entries_are_refused_where_qemu_img_refuses_them() {
         "extended_l2=on",
         "data_file=data.raw",
     ] {
-        let image = grid
-            .create(options, "1M")
-            .io(&commands(&["write -P 1 64k 128k"]));
+        let image = grid.create(options, "1M").io(&["write -P 1 64k 128k"]);
         let sound = image.bytes();
         let l2 = get64(&sound, get64(&sound, 40)) & 0x00ff_ffff_ffff_fe00;
         let entry_size = if options == "extended_l2=on" { 16 } else { 8 };
@@ -53,7 +49,7 @@ fn damaged_headers_are_refused_where_qemu_img_refuses_them() {
     let mut grid = new_grid();
     let sound = grid
         .create("cluster_size=64k", "1M")
-        .io(&commands(&["write -P 1 64k 128k"]))
+        .io(&["write -P 1 64k 128k"])
         .bytes();
     let mut damage: Vec<(usize, usize, u64)> = vec![
         (36, 4, 0),
@@ -127,7 +123,7 @@ fn headers_of_any_length_from_104_bytes_to_a_cluster_are_taken_as_by_qemu_img() 
     for kind in ["zlib", "zstd"] {
         let mut bytes = grid
             .create(&format!("cluster_size=4k,compression_type={kind}"), "1M")
-            .io(&commands(&["write -P 1 64k 128k", "write -P 2 -c 512k 4k"]))
+            .io(&["write -P 1 64k 128k", "write -P 2 -c 512k 4k"])
             .bytes();
         bytes[112..4096].fill(0);
         let mut refused = Vec::new();

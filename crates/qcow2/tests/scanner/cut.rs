@@ -1,14 +1,13 @@
-//! Tables that the end of the file cuts: what is missing in their last cluster reads as zeroes.
-
-use shared::ScanError::Corrupt;
+//! Tables that the end of the file cuts: the part that their last cluster lacks reads as zeroes.
 
 use crate::image::{COPIED, EXTENDED_L2, Image, L1_OFFSET};
+use crate::tables::TABLES;
 
-/// A host cluster of which an entry's first three bytes say all, so that an entry may be cut inside.
+/// A far host cluster: an entry's first three bytes hold all of it, so that an entry may be cut inside.
 const FAR: u64 = 1 << 40;
 
 #[test]
-fn what_is_missing_of_an_l2_table_in_the_last_cluster_reads_as_zeroes() {
+fn an_l2_table_that_is_cut_reads_as_zeroes() {
     for cluster_bits in 9..=21 {
         let cluster = 1 << cluster_bits;
         let entries = cluster / 8;
@@ -34,7 +33,7 @@ fn what_is_missing_of_an_l2_table_in_the_last_cluster_reads_as_zeroes() {
 }
 
 #[test]
-fn what_is_missing_of_an_extended_l2_table_reads_as_zeroes() {
+fn an_extended_l2_table_that_is_cut_reads_as_zeroes() {
     for cluster_bits in 14..=21 {
         let cluster = 1 << cluster_bits;
         let entries = cluster / 16;
@@ -57,7 +56,7 @@ fn what_is_missing_of_an_extended_l2_table_reads_as_zeroes() {
 }
 
 #[test]
-fn what_is_missing_of_an_l1_table_in_the_last_cluster_reads_as_zeroes() {
+fn an_l1_table_that_is_cut_reads_as_zeroes() {
     // An L1 table of three clusters of 512 bytes, in which each entry maps 64 clusters, all of them data.
     let mut image = Image::new(9, 192 * 64 * 512);
     for cluster in 0..64 {
@@ -72,25 +71,17 @@ fn what_is_missing_of_an_l1_table_in_the_last_cluster_reads_as_zeroes() {
     }
     image.put64(l1 + 128 * 8, table);
     image.put64(l1 + 191 * 8, table);
-    let sound = image.clone();
-    let outside = Err(Corrupt("the L1 table is not wholly in the file's clusters"));
-    for (length, tables) in [
-        (0, None),
-        (512, None),
-        (1024, None),
-        (1025, Some(4)),
-        (1030, Some(4)),
-        (1031, Some(5)),
-        (1032, Some(5)),
-        (1528, Some(5)),
-        (1535, Some(6)),
-        (1536, Some(6)),
-    ] {
-        image.bytes.clone_from(&sound.bytes);
-        image.bytes.truncate(l1 + length);
-        let expected = tables.map_or(outside, |tables| Ok(tables * 64 * 512));
-        assert_eq!(image.data_of(), expected, "{length}");
-    }
+    assert_eq!(l1, 3072);
+    TABLES.check(
+        &image.bytes,
+        "
+        length=3072,3072+512,4096
+            => corrupt: the L1 table is not wholly in the file's clusters
+        length=4096+1,4096+6 => 128K
+        length=4096+7,4096+8,4096+504 => 160K
+        length=4096+511,4096+512 => 192K
+        ",
+    );
 }
 
 #[test]

@@ -15,7 +15,7 @@ const L1: usize = 2 * 65536;
 const L2: usize = 3 * 65536;
 
 /// The words of an L2 table: a standard entry is one of them, an extended entry two.
-const TABLES: Layout = Layout {
+pub(crate) const TABLES: Layout = Layout {
     format: ScanFormat::Qcow2,
     is_big_endian: true,
     places: |name| named(FIELDS, name),

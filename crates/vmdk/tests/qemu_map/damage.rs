@@ -1,12 +1,12 @@
 //! Damaged images: the scanner refuses them where qemu-img does, and else both give one number.
 
-use testing::grid::{Grid, commands};
+use testing::grid::Grid;
 
 use crate::{new_grid, place, table};
 
 /// Images without and with zeroed grains, and with compressed ones.
 fn specimens(grid: &mut Grid) -> [Vec<u8>; 3] {
-    let writes = commands(&["write -P 1 64k 128k", "write -z 256k 128k"]);
+    let writes = ["write -P 1 64k 128k", "write -z 256k 128k"];
     let plain = grid.create("zeroed_grain=off", "4M").io(&writes).bytes();
     let zeroed = grid.create("zeroed_grain=on", "4M").io(&writes).bytes();
     let stream = grid

@@ -11,15 +11,17 @@ mod vhd;
 mod vhdx;
 mod vmdk;
 
-use built_in::{SUBJECT, fuzz_measure_image};
+use std::num::NonZeroU64;
+
+use built_in::fuzz_measure_image;
 use fastrand::Rng;
-use harness_core::MockDevice;
-use harness_core::subject::{ScanErrorKind, ScanFormat, ScanRequest};
+use harness_core::subject::{ScanErrorKind, ScanFormat};
 use random::{Bytes, random_recipe};
 use reach::Reach;
 use recipes::truth::Truth;
 use recipes::{LENGTH, Recipe, at};
 use sparse::SparseImage;
+use testing::scan::answer;
 use types::{AllocationSummary, ScanError};
 
 /// How many recipes of each format, half of them damaged.
@@ -46,8 +48,10 @@ fn explore(
     let mut random = Rng::with_seed(4);
     let mut reach = Reach::default();
     for nth in 0..RECIPES {
-        let mut bytes = random_recipe(&mut random, format, nth / 10 % 2 == 0);
-        bytes[at::PROBE] = (nth % 10) as u8;
+        let mut bytes = random_recipe(&mut random, format, nth / 9 % 2 == 0);
+        // Every probe from 1 to 9, with any argument.
+        bytes[at::PROBE] = (1 + nth % 9) as u8;
+        bytes[at::PROBE_ARGUMENT..][..2].copy_from_slice(&random.u16(..).to_le_bytes());
         prepare(&mut bytes, &mut random);
         fuzz_measure_image(&bytes);
 
@@ -101,22 +105,11 @@ fn explore(
     reach
 }
 
-/// The scanner's answer on the recipe's device.
+/// The scanner's answer, with sectors as large as the recipe's device has.
 fn scan(recipe: &Recipe, image: &SparseImage) -> Result<AllocationSummary, ScanError> {
+    let unit = recipe.unit.map(NonZeroU64::get);
     let size = recipe.conditions.sector_size;
-    let mut device = MockDevice::new(size, recipe.conditions.index);
-    device.set_sparse_input(image);
-    let mut caches = [vec![0xa5; size as usize], vec![0x5a; size as usize]];
-    let [first, second] = &mut caches;
-    let request = ScanRequest {
-        format: recipe.format,
-        calls: device.build_call_table(),
-        device: device.index(),
-        caches: [first, second],
-        unit: recipe.unit,
-        twice: false,
-    };
-    SUBJECT.scanner.scan(request).result
+    answer(recipe.format, image, unit, &[size])
 }
 
 fn decode(bytes: &[u8]) -> Recipe {
