@@ -79,32 +79,24 @@ pub enum ChsChoice {
 choices! {
     /// The current size in the footer, where the creator means the geometry.
     pub enum CurrentSize {
-        /// The geometry's.
-        Geometry,
-        /// The recipe's, which need not be in whole sectors.
-        Recipe,
-        /// None.
-        Zero,
-        /// 2^64 - 1 bytes.
-        Largest,
+        Geometry: "The geometry's.",
+        Recipe: "The recipe's, which need not be in whole sectors.",
+        Zero: "None.",
+        Largest: "2^64 - 1 bytes.",
     }
 }
 
 choices! {
     /// Where the header and the table of a dynamic disk are.
     pub enum Placement {
-        /// Header, table, blocks: qemu-img's.
-        Front,
-        /// Header, blocks, table.
-        TableBack,
-        /// Blocks, header, table.
-        Back,
-        /// Table, blocks, header.
-        HeaderBack,
-        /// Header, table, blocks; header and table begin with no sector.
-        Shifted,
-        /// Header, blocks, table; the table begins with no sector and nothing is behind it but the footer.
-        TableEnd,
+        Front: "Header, table, blocks: qemu-img's.",
+        TableBack: "Header, blocks, table.",
+        Back: "Blocks, header, table.",
+        HeaderBack: "Table, blocks, header.",
+        Shifted: "Header, table, blocks; header and table begin with no sector.",
+        TableEnd:
+            "Header, blocks, table; the table begins with no sector and nothing is behind it but the \
+            footer.",
     }
 }
 
@@ -163,34 +155,25 @@ impl Footers {
 choices! {
     /// What a fixed disk's data begins with.
     pub enum Beginning {
-        /// Zeros.
-        Zeros,
-        /// The cookie of a footer.
-        Cookie,
-        /// The footer of a fixed disk: of another image, in which the guest keeps it.
-        Footer,
+        Zeros: "Zeros.",
+        Cookie: "The cookie of a footer.",
+        Footer: "The footer of a fixed disk: of another image, in which the guest keeps it.",
     }
 }
 
 choices! {
     /// What contradicts the specification in the header of a dynamic disk.
     pub enum Fault {
-        /// The header lies over the footer's copy.
-        HeaderOverCopy,
-        /// The header is past the file's end.
-        HeaderPastEnd,
-        /// The header has not its cookie.
-        Cookie,
-        /// The table lies over the footer's copy. (One without entries lies over nothing.)
-        TableOverCopy,
-        /// The table lies over the header. (The same.)
-        TableOverHeader,
-        /// The table has one entry less than the disk has blocks. (Nothing is wrong with a disk of none.)
-        TooFewEntries,
-        /// The table is not in the file.
-        TablePastEnd,
-        /// The header's checksum is wrong.
-        Checksum,
+        HeaderOverCopy: "The header lies over the footer's copy.",
+        HeaderPastEnd: "The header is past the file's end.",
+        Cookie: "The header has not its cookie.",
+        TableOverCopy: "The table lies over the footer's copy. (One without entries lies over nothing.)",
+        TableOverHeader: "The table lies over the header. (The same.)",
+        TooFewEntries:
+            "The table has one entry less than the disk has blocks. (Nothing is wrong with a disk of \
+            none.)",
+        TablePastEnd: "The table is not in the file.",
+        Checksum: "The header's checksum is wrong.",
     }
 }
 
