@@ -229,7 +229,7 @@ geometry! {
     153, ODDITY_ARGUMENT: "the oddity's argument"
         => oddity_argument: u64 = byte.into();
     154, L1_RESERVED_LOW: "reserved bits 0–7 of L1 entries";
-    155, L1_RESERVED_HIGH: "reserved bits 56–62 of L1 entries, beside [`L1_RESERVED_LOW`](knobs::L1_RESERVED_LOW)"
+    155, L1_RESERVED_HIGH: "reserved bits 56–62 of L1 entries, beside those of the byte before"
         => l1_reserved: u64 =
             u64::from(bytes.u8(knobs::L1_RESERVED_LOW)) | u64::from(byte & 0x7f) << 56;
     156, L1_NONSENSE: "from 0xe0 on: L1 entries past the disk's end name nonsense"

@@ -169,10 +169,10 @@ impl Placed {
             let over = step / 512 + wanted > cluster / 512;
             if over {
                 let first = self.clusters.take(1, references);
-                let second = self.clusters.take_alone(references);
+                let second = self.clusters.take_alone(1, references);
                 (first * cluster + step, wanted, (second + 1) * cluster)
             } else {
-                let first = self.clusters.take_alone(references);
+                let first = self.clusters.take_alone(1, references);
                 (first * cluster + step, wanted, (first + 1) * cluster)
             }
         };

@@ -223,7 +223,7 @@ geometry! {
         => order: Order = Order::choose(byte);
     36, GAP: "sectors left free before each block"
         => gap: u64 = byte.into();
-    37, SPARE: "entries of the table past the disk's end, and what they are: [`SPARE_VALUE`](knobs::SPARE_VALUE)"
+    37, SPARE: "entries of the table past the disk's end; the next byte chooses their value"
         => spare: (u64, u32) = (
             byte.into(),
             choose(&[u32::MAX, 0, u32::MAX - 1], bytes.u8(knobs::SPARE_VALUE)),

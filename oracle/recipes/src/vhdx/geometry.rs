@@ -192,7 +192,7 @@ geometry! {
         => log_length: u64 = choose(&[1, 0, 2, 9], byte);
     39, METADATA_LENGTH: "bits 0–2 MiB of the metadata region beyond its first"
         => metadata_length: u64 = 1 + u64::from(byte & 7);
-    40, REGIONS: "unknown regions: bits 0–1 how many (see [`MORE_REGIONS`](knobs::MORE_REGIONS)), bits 2–3 MiB of each beyond its first, bit 4 metadata before the BAT in the table, bits 5–6 unknown ones last, first, between, last"
+    40, REGIONS: "unknown regions: bits 0–1 how many (byte 159 adds more), bits 2–3 MiB of each beyond its first, bit 4 metadata before the BAT in the table, bits 5–6 unknown ones last, first, between, last"
         => unknown_regions: u64 = u64::from(byte & 3) + match bytes.u8(knobs::MORE_REGIONS) {
             more @ 0xf0.. => 24 + u64::from(more & 7),
             _ => 0,
