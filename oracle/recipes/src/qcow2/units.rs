@@ -215,10 +215,7 @@ struct Pattern {
 }
 
 impl Pattern {
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "a hash of the low bits is enough"
-    )]
+    /// A hash of the low bits is enough.
     fn new(unit: &runs::Unit) -> Self {
         let hash = (unit.index as u32)
             .wrapping_add(1)

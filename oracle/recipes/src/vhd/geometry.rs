@@ -2,6 +2,7 @@
 
 use crate::choices::{choices, choose};
 use crate::layout::geometry;
+use crate::runs::Unit;
 
 pub use crate::choices::Order;
 
@@ -149,6 +150,30 @@ impl Footers {
 
     const fn pair(copy: Footer, end: Footer) -> Self {
         Self { copy, end }
+    }
+}
+
+choices! {
+    /// What a block of a run is: to kind 0xfd mod 5 one of the first five; with 0xfe and 0xff, of which
+    /// `extra` chooses the way, one of the others. An image with one of the last two on its disk is
+    /// corrupt.
+    pub enum Kind {
+        InFile: "In the file.",
+        Absent: "Not there.",
+        Shared: "At the place of the block before.",
+        BehindGap: "In the file, behind a gap of `extra` and one sectors.",
+        OverFooter: "Over the footer at the end.",
+        OverMetadata: "Over the footer's copy, the header or the table.",
+        PastEnd: "Past the file's end.",
+    }
+}
+
+impl Kind {
+    pub(super) fn of(unit: &Unit) -> Self {
+        Self::choose(match unit.kind {
+            kind @ 0xfe.. => 5 + (kind & 1),
+            kind => kind % 5,
+        })
     }
 }
 
