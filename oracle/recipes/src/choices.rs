@@ -1,16 +1,16 @@
 //! What a knob chooses from.
 
-/// Declares an enum whose variants a byte chooses from, modulo their number. The first one is what zero
-/// chooses.
+/// Declares an enum whose variants a byte chooses from, modulo their number, each with its meaning. The
+/// first one is what zero chooses.
 macro_rules! choices {
     ($(
         $(#[$about:meta])*
-        pub enum $name:ident { $($(#[$doc:meta])* $variant:ident,)+ }
+        pub enum $name:ident { $($variant:ident: $doc:literal,)+ }
     )+) => {
         $(
             $(#[$about])*
             #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-            pub enum $name { $($(#[$doc])* $variant,)+ }
+            pub enum $name { $(#[doc = $doc] $variant,)+ }
 
             impl $name {
                 /// All of them, in the order of what chooses.
@@ -34,14 +34,10 @@ pub(crate) fn choose<T: Copy, const N: usize>(from: &[T; N], by: impl Into<usize
 choices! {
     /// In which order units lie in the file.
     pub enum Order {
-        /// As on the disk.
-        Ascending,
-        /// The disk's last first.
-        Descending,
-        /// Every second one, then the others.
-        OddFirst,
-        /// All at one place.
-        Shared,
+        Ascending: "As on the disk.",
+        Descending: "The disk's last first.",
+        OddFirst: "Every second one, then the others.",
+        Shared: "All at one place.",
     }
 }
 

@@ -18,40 +18,24 @@ impl<const N: usize> Positional<N> {
         bytes[..length].copy_from_slice(&data[..length]);
         Self(bytes)
     }
-
-    /// The byte at position `at`, which is below `N`.
-    #[inline(always)]
-    #[must_use]
-    pub fn u8(&self, at: usize) -> u8 {
-        self.0[at]
-    }
-
-    /// The 16-bit number at position `at`.
-    #[inline(always)]
-    #[must_use]
-    pub fn u16(&self, at: usize) -> u16 {
-        u16::from_le_bytes(self.array(at))
-    }
-
-    /// The 32-bit number at position `at`.
-    #[inline(always)]
-    #[must_use]
-    pub fn u32(&self, at: usize) -> u32 {
-        u32::from_le_bytes(self.array(at))
-    }
-
-    /// The 64-bit number at position `at`.
-    #[inline(always)]
-    #[must_use]
-    pub fn u64(&self, at: usize) -> u64 {
-        u64::from_le_bytes(self.array(at))
-    }
-
-    #[inline(always)]
-    fn array<const M: usize>(&self, at: usize) -> [u8; M] {
-        std::array::from_fn(|nth| self.0[at + nth])
-    }
 }
+
+macro_rules! numbers {
+    ($($number:ident)*) => {
+        impl<const N: usize> Positional<N> {
+            $(
+                #[doc = concat!("The `", stringify!($number), "` at position `at`, of which no byte is past `N`.")]
+                #[inline(always)]
+                #[must_use]
+                pub fn $number(&self, at: usize) -> $number {
+                    $number::from_le_bytes(std::array::from_fn(|nth| self.0[at + nth]))
+                }
+            )*
+        }
+    };
+}
+
+numbers! { u8 u16 u32 u64 }
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 //! The unit of the runs is a cluster; slots past the disk's end are those that its L1 table has. The bytes
 //! are in [`knobs`].
 //!
-//! What a cluster holds is of a [`Kind`](units::Kind). With extended entries the three free bits of a run
+//! What a cluster holds is its [`Kind`]. With extended entries the three free bits of a run
 //! choose which subclusters are data: 0 all, 1 the lower half, 2 every other one, 3 one, 4 every other one
 //! and zeroes between, 5 the lower half and some zeroes, 6 a mixture, 7 the last one after zeroes.
 //!

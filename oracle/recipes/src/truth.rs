@@ -123,15 +123,15 @@ impl Truth {
     /// The data, as start and end in bytes, in order and without overlap; neighbours are one.
     #[must_use]
     pub fn extents(&self) -> Vec<(u64, u64)> {
-        let mut sorted = self.data.clone();
-        sorted.sort_unstable();
-        let mut extents: Vec<(u64, u64)> = Vec::with_capacity(sorted.len());
-        for (start, end) in sorted {
-            match extents.last_mut() {
-                Some((_, last)) if start <= *last => *last = (*last).max(end),
-                _ => extents.push((start, end)),
+        let mut extents = self.data.clone();
+        extents.sort_unstable();
+        extents.dedup_by(|next, extent| {
+            let meets = next.0 <= extent.1;
+            if meets {
+                extent.1 = extent.1.max(next.1);
             }
-        }
+            meets
+        });
         extents
     }
 }

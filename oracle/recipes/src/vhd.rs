@@ -1,14 +1,8 @@
 //! Recipes of VHD images: dynamic and fixed disks, as qemu-img or Microsoft's tools write them, or laid
 //! out otherwise.
 //!
-//! A unit is a block. Blocks and their sector bitmaps are left as zeros: nobody who asks how much an
-//! image holds reads them. The bytes are in [`knobs`].
-//!
-//! # What a run's blocks are
-//! To kind 0xfd mod 5: 0 in the file; 1 not there; 2 at the place of the block before; 3 in the file,
-//! behind a gap of `extra` and one sectors; 4 over the footer at the end. Kind 0xfe: over the footer's
-//! copy, the header or the table, kind 0xff: past the file's end; `extra` chooses which way. An image with
-//! such a block on its disk is corrupt.
+//! A unit is a block, of a [`Kind`]. Blocks and their sector bitmaps are left as zeros: nobody who asks how
+//! much an image holds reads them. The bytes are in [`knobs`].
 //!
 //! Source: Microsoft's "Virtual Hard Disk Image Format Specification"; what qemu-img writes, from its
 //! files.
@@ -67,7 +61,7 @@ pub(super) fn describe(recipe: &Recipe) -> Description {
         unit: disk.block,
         slots: disk.blocks + geometry.spare.0,
         unusual: geometry.unusual(),
-        kind: |unit| format!("{:?}", of_kind(*unit)),
+        kind: |unit| format!("{:?}", Kind::of(unit)),
     }
 }
 
@@ -187,7 +181,7 @@ impl Making<'_> {
             if unit.index >= self.disk.blocks {
                 self.blocks_are_plain = false;
             }
-            let shared = match of_kind(unit) {
+            let shared = match Kind::of(&unit) {
                 Kind::InFile | Kind::BehindGap => self.geometry.order == Order::Shared,
                 Kind::Shared => true,
                 Kind::Absent => continue,
@@ -196,11 +190,11 @@ impl Making<'_> {
                     continue;
                 }
             };
-            self.blocks_are_plain &= of_kind(unit) == Kind::InFile && !shared;
+            self.blocks_are_plain &= Kind::of(&unit) == Kind::InFile && !shared;
             entries[nth] = match before {
                 Some(before) if shared => before,
                 _ => {
-                    let gap = match of_kind(unit) {
+                    let gap = match Kind::of(&unit) {
                         Kind::BehindGap => u64::from(unit.extra) + 1,
                         _ => 0,
                     };
@@ -221,7 +215,7 @@ impl Making<'_> {
         let length = self.disk.block_in_file();
         for (unit, entry) in units.iter().zip(entries) {
             let extra = u64::from(unit.extra);
-            *entry = match of_kind(*unit) {
+            *entry = match Kind::of(unit) {
                 Kind::OverFooter => match end.checked_sub(length).map(|start| start / SECTOR) {
                     Some(sector) if !self.is_over_metadata(sector * SECTOR) => sector as u32,
                     _ => ABSENT,
@@ -262,32 +256,6 @@ enum Part {
     Header,
     Table,
     Blocks,
-}
-
-/// What a block of a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    InFile,
-    Absent,
-    Shared,
-    BehindGap,
-    OverFooter,
-    OverMetadata,
-    PastEnd,
-}
-
-fn of_kind(unit: Unit) -> Kind {
-    match unit.kind {
-        0xfe => Kind::OverMetadata,
-        0xff => Kind::PastEnd,
-        kind => [
-            Kind::InFile,
-            Kind::Absent,
-            Kind::Shared,
-            Kind::BehindGap,
-            Kind::OverFooter,
-        ][usize::from(kind % 5)],
-    }
 }
 
 /// The recipe's disk, in bytes and blocks.

@@ -71,7 +71,9 @@ fn write_bat(geometry: &Geometry, layout: &Layout, writer: &mut ImageWriter) {
             writer.number(bat + 8 * layout.bitmap_index(nth), 8, value);
         }
     }
-    write_entries(layout, writer);
+    for entry in &layout.entries {
+        writer.number(bat + 8 * layout.index(entry.block), 8, entry.value());
+    }
 
     let most = layout.bat.length / 8;
     let mut offer = |first: u64, entries: u64| {
@@ -89,24 +91,6 @@ fn write_bat(geometry: &Geometry, layout: &Layout, writer: &mut ImageWriter) {
         let at = bat + 8 * layout.index(entry.block);
         writer.offer_structure("BAT entry", at, BAT_ENTRY);
     }
-}
-
-/// Writes the entries of payload blocks; those that lie together at once.
-fn write_entries(layout: &Layout, writer: &mut ImageWriter) {
-    let mut together = [0; 512];
-    let mut used = 0;
-    let mut next = 0;
-    for entry in &layout.entries {
-        let index = layout.index(entry.block);
-        if index != next || used == together.len() {
-            writer.bytes(layout.bat.start + 8 * next - used as u64, &together[..used]);
-            used = 0;
-        }
-        together[used..used + 8].copy_from_slice(&entry.value().to_le_bytes());
-        used += 8;
-        next = index + 1;
-    }
-    writer.bytes(layout.bat.start + 8 * next - used as u64, &together[..used]);
 }
 
 fn truth(geometry: &Geometry, layout: &Layout) -> Truth {
@@ -132,13 +116,8 @@ fn truth(geometry: &Geometry, layout: &Layout) -> Truth {
 
 /// The block size that QEMU chooses for a disk of so many bytes, in bytes.
 fn default_block_size(virtual_size: u64) -> u64 {
-    const UP_TO: [(u64, u64); 3] = [
-        (1 << 30, 8 << 20),
-        (100 << 30, 16 << 20),
-        (32 << 40, 32 << 20),
-    ];
-    let known = UP_TO.iter().find(|(largest, _)| virtual_size <= *largest);
-    known.map_or(64 << 20, |(_, block_size)| *block_size)
+    let exceeded = [1 << 30, 100 << 30, 32 << 40].into_iter();
+    (8 << 20) << exceeded.filter(|limit| virtual_size > *limit).count()
 }
 
 /// The calculator's answer for the image: the file's length when all lies as QEMU puts it, else bounds.
@@ -153,26 +132,22 @@ fn own_size(layout: &Layout) -> Option<OwnSize> {
             false => layout.block_size as u32,
         },
     });
-    if layout.is_as_of_qemu {
-        return Some(OwnSize {
-            options,
-            at_least: layout.end,
-            at_most: layout.end,
-        });
-    }
     // A file has the blocks (but for what lies past the disk's end), headers, metadata and the entries
     // of its BAT; the calculator has 7 MiB and a BAT for sectors of 512 bytes, whole MiB of it.
-    let blocks = layout.present_on_disk() * layout.block_size;
+    let blocks = layout.virtual_size.div_ceil(layout.block_size);
+    let bat = layout::bat_length(blocks, layout::chunk_ratio(layout.block_size, 512));
+    let (at_least, at_most) = if layout.is_as_of_qemu {
+        (layout.end, layout.end)
+    } else {
+        (
+            7 * MIB + layout.present_on_disk() * layout.block_size,
+            layout.end + 5 * MIB + layout.block_size + bat,
+        )
+    };
     Some(OwnSize {
         options,
-        at_least: 7 * MIB + blocks,
-        at_most: layout.end
-            + 5 * MIB
-            + layout.block_size
-            + layout::bat_length(
-                layout.virtual_size.div_ceil(layout.block_size),
-                layout::chunk_ratio(layout.block_size, 512),
-            ),
+        at_least,
+        at_most,
     })
 }
 

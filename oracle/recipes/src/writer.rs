@@ -24,13 +24,8 @@ impl Field {
     /// A number that names no place in the file.
     #[must_use]
     pub const fn number(name: &'static str, at: u64, width: u8, limit: u64) -> Self {
-        Self {
-            name,
-            at,
-            width,
-            limit,
-            scale: 1,
-        }
+        let place = Self::place(name, at, width, 1);
+        Self { limit, ..place }
     }
 
     /// A place in the file, in steps of `scale` bytes.

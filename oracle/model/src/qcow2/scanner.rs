@@ -53,11 +53,7 @@ pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKin
     Ok(Facts {
         virtual_size: header.size,
         unit: 1_u64.checked_shl(header.cluster_bits),
-        named: if start == 0 || length == 0 {
-            None
-        } else {
-            Some(start..start.saturating_add(length))
-        },
+        named: (start != 0 && length != 0).then(|| start..start.saturating_add(length)),
         ..Facts::default()
     })
 }

@@ -251,10 +251,7 @@ fn add_blocks(
     // comes after theirs.
     let chunk_ratio = 8 * MIB * disk.sector / disk.block;
     let blocks = disk.size.div_ceil(disk.block);
-    let bitmaps_between = match blocks {
-        0 => 0,
-        _ => (blocks - 1) / chunk_ratio,
-    };
+    let bitmaps_between = blocks.saturating_sub(1) / chunk_ratio;
     let count = blocks + bitmaps_between;
     if 8 * count > region.end - region.start {
         return Err(Corrupt);

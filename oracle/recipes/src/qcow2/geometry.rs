@@ -65,77 +65,43 @@ pub enum FileEnd {
 choices! {
     /// What is odd about a header. Most are refused; some are the last legal value.
     pub enum Oddity {
-        /// Nothing.
-        None,
-        /// An unknown incompatible feature.
-        UnknownFeature,
-        /// A version that is not 2 or 3.
-        Version,
-        /// An unknown encryption.
-        Encryption,
-        /// An unknown compression type.
-        CompressionType,
-        /// Clusters of less than 512 bytes.
-        ClustersTooSmall,
-        /// Clusters of more than 2 MiB.
-        ClustersTooLarge,
-        /// As many snapshots as may be. Legal.
-        MostSnapshots,
-        /// One more.
-        TooManySnapshots,
-        /// No refcount table.
-        NoRefcountTable,
-        /// A refcount table of 8 MiB. Legal.
-        LargestRefcountTable,
-        /// A cluster more.
-        RefcountTableTooLarge,
-        /// An L1 table not at a cluster.
-        L1Unaligned,
-        /// A refcount table not at a cluster.
-        RefcountTableUnaligned,
-        /// A snapshot table not at a cluster.
-        SnapshotsUnaligned,
-        /// Refcounts of more than 64 bits.
-        RefcountsTooWide,
-        /// A header of less than 104 bytes.
-        HeaderTooShort,
-        /// A header's length that is no multiple of 8. The specification forbids it; QEMU takes it, and so must
-        /// scanners.
-        HeaderUnaligned,
-        /// A header of exactly a cluster. Legal.
-        HeaderOfACluster,
-        /// A header of more than a cluster.
-        HeaderTooLong,
-        /// A backing file's name of more than 1023 bytes, or than there is room.
-        BackingNameTooLong,
-        /// A backing file's name past the first cluster.
-        BackingNamePastCluster,
-        /// An empty name at the first cluster's end. Legal.
-        BackingNameAtEnd,
-        /// A name that reaches over the first cluster's end.
-        BackingNameOverEnd,
-        /// The feature bit of compression types, and the type that needs none.
-        CompressionBitAlone,
-        /// A compression type without its feature bit.
-        CompressionTypeAlone,
-        /// Extended L2 entries with clusters of less than 16 KiB.
-        ExtendedL2TooSmall,
-        /// The external data file is raw, but there is none.
-        RawWithoutExternal,
-        /// An L1 table of one entry less than needed.
-        L1TooShort,
-        /// An L1 table of one entry more than 32 MiB.
-        L1TooLong,
-        /// A refcount table that ends at 2^63.
-        RefcountTableFar,
-        /// A refcount table that ends a cluster before 2^63. Legal.
-        RefcountTableAlmostFar,
-        /// A snapshot table at 2^63.
-        SnapshotsFar,
-        /// A snapshot table a cluster before 2^63. Legal.
-        SnapshotsAlmostFar,
-        /// Another magic number.
-        Magic,
+        None: "Nothing.",
+        UnknownFeature: "An unknown incompatible feature.",
+        Version: "A version that is not 2 or 3.",
+        Encryption: "An unknown encryption.",
+        CompressionType: "An unknown compression type.",
+        ClustersTooSmall: "Clusters of less than 512 bytes.",
+        ClustersTooLarge: "Clusters of more than 2 MiB.",
+        MostSnapshots: "As many snapshots as may be. Legal.",
+        TooManySnapshots: "One more.",
+        NoRefcountTable: "No refcount table.",
+        LargestRefcountTable: "A refcount table of 8 MiB. Legal.",
+        RefcountTableTooLarge: "A cluster more.",
+        L1Unaligned: "An L1 table not at a cluster.",
+        RefcountTableUnaligned: "A refcount table not at a cluster.",
+        SnapshotsUnaligned: "A snapshot table not at a cluster.",
+        RefcountsTooWide: "Refcounts of more than 64 bits.",
+        HeaderTooShort: "A header of less than 104 bytes.",
+        HeaderUnaligned:
+            "A header's length that is no multiple of 8. The specification forbids it; QEMU takes it, \
+            and so must scanners.",
+        HeaderOfACluster: "A header of exactly a cluster. Legal.",
+        HeaderTooLong: "A header of more than a cluster.",
+        BackingNameTooLong: "A backing file's name of more than 1023 bytes, or than there is room.",
+        BackingNamePastCluster: "A backing file's name past the first cluster.",
+        BackingNameAtEnd: "An empty name at the first cluster's end. Legal.",
+        BackingNameOverEnd: "A name that reaches over the first cluster's end.",
+        CompressionBitAlone: "The feature bit of compression types, and the type that needs none.",
+        CompressionTypeAlone: "A compression type without its feature bit.",
+        ExtendedL2TooSmall: "Extended L2 entries with clusters of less than 16 KiB.",
+        RawWithoutExternal: "The external data file is raw, but there is none.",
+        L1TooShort: "An L1 table of one entry less than needed.",
+        L1TooLong: "An L1 table of one entry more than 32 MiB.",
+        RefcountTableFar: "A refcount table that ends at 2^63.",
+        RefcountTableAlmostFar: "A refcount table that ends a cluster before 2^63. Legal.",
+        SnapshotsFar: "A snapshot table at 2^63.",
+        SnapshotsAlmostFar: "A snapshot table a cluster before 2^63. Legal.",
+        Magic: "Another magic number.",
     }
 }
 
@@ -263,7 +229,7 @@ geometry! {
     153, ODDITY_ARGUMENT: "the oddity's argument"
         => oddity_argument: u64 = byte.into();
     154, L1_RESERVED_LOW: "reserved bits 0–7 of L1 entries";
-    155, L1_RESERVED_HIGH: "reserved bits 56–62 of L1 entries, beside [`L1_RESERVED_LOW`](knobs::L1_RESERVED_LOW)"
+    155, L1_RESERVED_HIGH: "reserved bits 56–62 of L1 entries, beside those of the byte before"
         => l1_reserved: u64 =
             u64::from(bytes.u8(knobs::L1_RESERVED_LOW)) | u64::from(byte & 0x7f) << 56;
     156, L1_NONSENSE: "from 0xe0 on: L1 entries past the disk's end name nonsense"

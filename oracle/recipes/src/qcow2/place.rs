@@ -166,15 +166,12 @@ impl Placed {
                 before.end,
             )
         } else {
-            let over = step / 512 + wanted > cluster / 512;
-            if over {
-                let first = self.clusters.take(1, references);
-                let second = self.clusters.take_alone(references);
-                (first * cluster + step, wanted, (second + 1) * cluster)
-            } else {
-                let first = self.clusters.take_alone(references);
-                (first * cluster + step, wanted, (first + 1) * cluster)
-            }
+            // It may reach into a second cluster.
+            let two = step / 512 + wanted > cluster / 512;
+            let first = two.then(|| self.clusters.take(1, references));
+            let last = self.clusters.take_alone(1, references);
+            let start = first.unwrap_or(last) * cluster + step;
+            (start, wanted, (last + 1) * cluster)
         };
         self.data_end = self.data_end.max(end / cluster);
         self.compressed = Some(Compressed {

@@ -90,13 +90,13 @@ impl Clusters {
         first
     }
 
-    /// Takes one cluster, which may be [used again](Self::use_again).
-    pub(super) fn take_alone(&mut self, references: u64) -> u64 {
-        let first = self.take_uncounted(1);
+    /// Takes clusters that no others join: one may be [used again](Self::use_again).
+    pub(super) fn take_alone(&mut self, count: u64, references: u64) -> u64 {
+        let first = self.take_uncounted(count);
         self.alone = self.used.len();
         self.used.push(Used {
             first,
-            count: 1,
+            count,
             references,
         });
         first
@@ -114,7 +114,7 @@ impl Clusters {
         true
     }
 
-    /// Takes clusters whose refcounts stay 0, or are counted elsewhere.
+    /// Takes clusters whose refcounts stay 0: too many to count.
     pub(super) fn take_uncounted(&mut self, count: u64) -> u64 {
         let first = self.next;
         self.next += count;
@@ -127,14 +127,8 @@ impl Clusters {
     /// Gives the refcount table and one block their place now.
     pub(super) fn reserve_refcounts(&mut self, geometry: &Geometry) {
         let clusters = 1 + geometry.refcount_spare;
-        let first = self.take_uncounted(clusters);
         // Alone: when the table turns out too small its clusters are free.
-        self.alone = self.used.len();
-        self.used.push(Used {
-            first,
-            count: clusters,
-            references: 1,
-        });
+        let first = self.take_alone(clusters, 1);
         self.early = Some((RefcountTable { first, clusters }, self.next));
         self.take(1, 1);
     }
@@ -155,23 +149,17 @@ impl Clusters {
         }
         const KIND: Table = Table::of("refcount table", 8, 1);
         writer.offer_table(KIND, table_at, 4);
-        let mut blocks = blocks.iter();
-        let mut block = blocks.next();
         for used in self.used.iter().filter(|used| used.references != 0) {
             let mut cluster = used.first;
             let end = used.first + used.count;
             while cluster < end {
-                while block.is_some_and(|block| block.index < cluster / per_block) {
-                    block = blocks.next();
-                }
-                let Some(block) = block else { break };
+                let nth = blocks.partition_point(|block| block.index < cluster / per_block);
+                let block = blocks[nth];
                 let border = end.min((block.index + 1) * per_block);
-                let place = block.place * geometry.cluster();
-                let counts = cluster % per_block..border - block.index * per_block;
                 write_counts(
                     geometry.refcount_order,
-                    place,
-                    counts,
+                    block.place * geometry.cluster(),
+                    cluster % per_block..border - block.index * per_block,
                     used.references,
                     writer,
                 );
@@ -296,7 +284,7 @@ fn write_counts(
             writer.read_number(at, 1)
         };
         for nth in nth..next {
-            byte |= references << (nth % in_byte << order);
+            byte |= references << ((nth % in_byte) << order);
         }
         writer.number(at, 1, byte);
         nth = next;

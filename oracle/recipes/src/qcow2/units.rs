@@ -17,36 +17,33 @@ choices! {
     /// What a cluster holds. A run's kind chooses below [`FIRST_ODD`] among the first six, modulo 6, and from it
     /// on among the others, modulo 8.
     pub enum Kind {
-        /// Data in a host cluster.
-        Data,
-        /// Zeroes without a host cluster. In version 2, nothing.
-        Zero,
-        /// Zeroes, and a host cluster. In version 2, data.
-        ZeroWithHost,
-        /// Compressed data in a host cluster of its own (or two).
-        Compressed,
-        /// Compressed data in the host cluster of the compressed data before it, if there is room.
-        CompressedShared,
-        /// Nothing; with extended entries a host cluster of which no subcluster is used.
-        Bare,
-        /// Data in a host cluster past the file's end.
-        PastEnd,
-        /// Data in a host cluster, which bit 63 marks as shared. At the start of an external data file
-        /// that means nothing.
-        NotCopied,
-        /// Data in a host cluster, and all reserved bits are set.
-        ReservedBits,
-        /// A zero flag: corrupt in version 2. In version 3, zeroes with a host cluster and bit 63 clear.
-        ZeroFlag,
-        /// A host cluster at an offset that is not a cluster's: corrupt. Data with clusters of 512 bytes.
-        Unaligned,
-        /// Compressed data, and the bitmap of an extended entry is not empty. Corrupt with external data.
-        CompressedWithBitmap,
-        /// An extended entry whose bitmap has both data and zeroes: corrupt. Data with standard entries.
-        BothBits,
-        /// An extended entry whose bitmap has data, but without a host cluster: corrupt. Nothing with standard
-        /// entries.
-        DataWithoutHost,
+        Data: "Data in a host cluster.",
+        Zero: "Zeroes without a host cluster. In version 2, nothing.",
+        ZeroWithHost: "Zeroes, and a host cluster. In version 2, data.",
+        Compressed: "Compressed data in a host cluster of its own (or two).",
+        CompressedShared:
+            "Compressed data in the host cluster of the compressed data before it, if there is room.",
+        Bare: "Nothing; with extended entries a host cluster of which no subcluster is used.",
+        PastEnd: "Data in a host cluster past the file's end.",
+        NotCopied:
+            "Data in a host cluster, which bit 63 marks as shared. At the start of an external data \
+            file that means nothing.",
+        ReservedBits: "Data in a host cluster, and all reserved bits are set.",
+        ZeroFlag:
+            "A zero flag: corrupt in version 2. In version 3, zeroes with a host cluster and bit 63 \
+            clear.",
+        Unaligned:
+            "A host cluster at an offset that is not a cluster's: corrupt. Data with clusters of 512 \
+            bytes.",
+        CompressedWithBitmap:
+            "Compressed data, and the bitmap of an extended entry is not empty. Corrupt with external \
+            data.",
+        BothBits:
+            "An extended entry whose bitmap has both data and zeroes: corrupt. Data with standard \
+            entries.",
+        DataWithoutHost:
+            "An extended entry whose bitmap has data, but without a host cluster: corrupt. Nothing \
+            with standard entries.",
     }
 }
 
@@ -218,10 +215,7 @@ struct Pattern {
 }
 
 impl Pattern {
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "a hash of the low bits is enough"
-    )]
+    /// A hash of the low bits is enough.
     fn new(unit: &runs::Unit) -> Self {
         let hash = (unit.index as u32)
             .wrapping_add(1)

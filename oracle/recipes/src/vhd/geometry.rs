@@ -2,6 +2,7 @@
 
 use crate::choices::{choices, choose};
 use crate::layout::geometry;
+use crate::runs::Unit;
 
 pub use crate::choices::Order;
 
@@ -79,32 +80,24 @@ pub enum ChsChoice {
 choices! {
     /// The current size in the footer, where the creator means the geometry.
     pub enum CurrentSize {
-        /// The geometry's.
-        Geometry,
-        /// The recipe's, which need not be in whole sectors.
-        Recipe,
-        /// None.
-        Zero,
-        /// 2^64 - 1 bytes.
-        Largest,
+        Geometry: "The geometry's.",
+        Recipe: "The recipe's, which need not be in whole sectors.",
+        Zero: "None.",
+        Largest: "2^64 - 1 bytes.",
     }
 }
 
 choices! {
     /// Where the header and the table of a dynamic disk are.
     pub enum Placement {
-        /// Header, table, blocks: qemu-img's.
-        Front,
-        /// Header, blocks, table.
-        TableBack,
-        /// Blocks, header, table.
-        Back,
-        /// Table, blocks, header.
-        HeaderBack,
-        /// Header, table, blocks; header and table begin with no sector.
-        Shifted,
-        /// Header, blocks, table; the table begins with no sector and nothing is behind it but the footer.
-        TableEnd,
+        Front: "Header, table, blocks: qemu-img's.",
+        TableBack: "Header, blocks, table.",
+        Back: "Blocks, header, table.",
+        HeaderBack: "Table, blocks, header.",
+        Shifted: "Header, table, blocks; header and table begin with no sector.",
+        TableEnd:
+            "Header, blocks, table; the table begins with no sector and nothing is behind it but the \
+            footer.",
     }
 }
 
@@ -161,36 +154,51 @@ impl Footers {
 }
 
 choices! {
+    /// What a block of a run is: to kind 0xfd mod 5 one of the first five; with 0xfe and 0xff, of which
+    /// `extra` chooses the way, one of the others. An image with one of the last two on its disk is
+    /// corrupt.
+    pub enum Kind {
+        InFile: "In the file.",
+        Absent: "Not there.",
+        Shared: "At the place of the block before.",
+        BehindGap: "In the file, behind a gap of `extra` and one sectors.",
+        OverFooter: "Over the footer at the end.",
+        OverMetadata: "Over the footer's copy, the header or the table.",
+        PastEnd: "Past the file's end.",
+    }
+}
+
+impl Kind {
+    pub(super) fn of(unit: &Unit) -> Self {
+        Self::choose(match unit.kind {
+            kind @ 0xfe.. => 5 + (kind & 1),
+            kind => kind % 5,
+        })
+    }
+}
+
+choices! {
     /// What a fixed disk's data begins with.
     pub enum Beginning {
-        /// Zeros.
-        Zeros,
-        /// The cookie of a footer.
-        Cookie,
-        /// The footer of a fixed disk: of another image, in which the guest keeps it.
-        Footer,
+        Zeros: "Zeros.",
+        Cookie: "The cookie of a footer.",
+        Footer: "The footer of a fixed disk: of another image, in which the guest keeps it.",
     }
 }
 
 choices! {
     /// What contradicts the specification in the header of a dynamic disk.
     pub enum Fault {
-        /// The header lies over the footer's copy.
-        HeaderOverCopy,
-        /// The header is past the file's end.
-        HeaderPastEnd,
-        /// The header has not its cookie.
-        Cookie,
-        /// The table lies over the footer's copy. (One without entries lies over nothing.)
-        TableOverCopy,
-        /// The table lies over the header. (The same.)
-        TableOverHeader,
-        /// The table has one entry less than the disk has blocks. (Nothing is wrong with a disk of none.)
-        TooFewEntries,
-        /// The table is not in the file.
-        TablePastEnd,
-        /// The header's checksum is wrong.
-        Checksum,
+        HeaderOverCopy: "The header lies over the footer's copy.",
+        HeaderPastEnd: "The header is past the file's end.",
+        Cookie: "The header has not its cookie.",
+        TableOverCopy: "The table lies over the footer's copy. (One without entries lies over nothing.)",
+        TableOverHeader: "The table lies over the header. (The same.)",
+        TooFewEntries:
+            "The table has one entry less than the disk has blocks. (Nothing is wrong with a disk of \
+            none.)",
+        TablePastEnd: "The table is not in the file.",
+        Checksum: "The header's checksum is wrong.",
     }
 }
 
@@ -240,7 +248,7 @@ geometry! {
         => order: Order = Order::choose(byte);
     36, GAP: "sectors left free before each block"
         => gap: u64 = byte.into();
-    37, SPARE: "entries of the table past the disk's end, and what they are: [`SPARE_VALUE`](knobs::SPARE_VALUE)"
+    37, SPARE: "entries of the table past the disk's end; the next byte chooses their value"
         => spare: (u64, u32) = (
             byte.into(),
             choose(&[u32::MAX, 0, u32::MAX - 1], bytes.u8(knobs::SPARE_VALUE)),

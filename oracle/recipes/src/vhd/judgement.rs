@@ -4,9 +4,9 @@ use types::ScanErrorKind::{Corrupt, NotThisFormat, Unsupported};
 use types::{Options, VhdOpts, VhdSubformat};
 
 use super::geometry::{
-    Chs, DYNAMIC, FIXED, Fault, Footer, LARGEST_DISK, LARGEST_GEOMETRY, Placement, VERSION,
+    Chs, DYNAMIC, FIXED, Fault, Footer, Kind, LARGEST_DISK, LARGEST_GEOMETRY, Placement, VERSION,
 };
-use super::{ABSENT, FOOTER, HEADER, Kind, Making, SECTOR, of_kind};
+use super::{ABSENT, FOOTER, HEADER, Making, SECTOR};
 use crate::runs::Unit;
 use crate::truth::{OwnSize, Truth};
 
@@ -43,7 +43,7 @@ impl Making<'_> {
             if unit.index >= self.disk.blocks || *entry == ABSENT {
                 continue;
             }
-            if matches!(of_kind(*unit), Kind::OverMetadata | Kind::PastEnd) {
+            if matches!(Kind::of(unit), Kind::OverMetadata | Kind::PastEnd) {
                 truth.refuse(Corrupt);
             }
             data_blocks += 1;

@@ -1,75 +1,54 @@
 //! Tables of entries of 32 bytes: the region tables and the metadata table.
 
+use super::geometry::Geometry;
 use crate::writer::Field;
 
-use super::geometry::Geometry;
-use super::metadata::FILE_PARAMETERS;
-use super::structures::BAT;
-
+/// A GUID as it lies in the file.
 pub(super) type Guid = [u8; 16];
+
+pub(super) const BAT: Guid = 0x6677_c22d_23f6_0042_9d64_115e_9bfd_4a08_u128.to_be_bytes();
+pub(super) const METADATA: Guid = 0x06a2_7c8b_9047_9a4b_b8fe_575f_050f_886e_u128.to_be_bytes();
+pub(super) const FILE_PARAMETERS: Guid =
+    0x3767_a1ca_36fa_434d_b3b6_33f0_aa44_e76b_u128.to_be_bytes();
 
 /// Entries that a region table, or the metadata table, can have.
 pub(super) const MOST_ENTRIES: u64 = 2047;
 
-/// Fields of a table's head, and how many entries' fields are behind them in the lists below.
-pub(super) const FIELDS_OF_HEAD: usize = 4;
-pub(super) const FIELDS_OF_ENTRY: usize = 4;
-const ENTRIES_OFFERED: usize = 10;
-pub(super) const FIELDS: usize = FIELDS_OF_HEAD + FIELDS_OF_ENTRY * ENTRIES_OFFERED;
+/// The fields of a table's head, and behind them those of the entries that are offered to damage.
+pub(super) type TableFields = [Field; HEAD + ENTRY * OFFERED];
+const HEAD: usize = 4;
+const ENTRY: usize = 4;
+const OFFERED: usize = 10;
 
 /// A table's head and entries of 32 bytes from `first` on.
 pub(super) const fn table_fields(
-    head: [Field; FIELDS_OF_HEAD],
+    head: [Field; HEAD],
     first: u64,
-    entry: [Field; FIELDS_OF_ENTRY],
-) -> [Field; FIELDS] {
-    let mut fields = [head[0]; FIELDS];
-    let mut nth = 1;
-    while nth < FIELDS_OF_HEAD {
-        fields[nth] = head[nth];
-        nth += 1;
-    }
-    while nth < FIELDS {
-        let within = nth - FIELDS_OF_HEAD;
-        let mut field = entry[within % FIELDS_OF_ENTRY];
-        field.at += first + 32 * (within / FIELDS_OF_ENTRY) as u64;
-        fields[nth] = field;
+    entry: [Field; ENTRY],
+) -> TableFields {
+    let mut fields = [head[0]; HEAD + ENTRY * OFFERED];
+    let mut nth = 0;
+    while nth < fields.len() {
+        if nth < HEAD {
+            fields[nth] = head[nth];
+        } else {
+            let within = nth - HEAD;
+            fields[nth] = entry[within % ENTRY];
+            fields[nth].at += first + 32 * (within / ENTRY) as u64;
+        }
         nth += 1;
     }
     fields
 }
 
-/// A table of entries of 32 bytes behind its head, on its way.
-pub(super) struct EntryTable<const N: usize> {
-    pub(super) bytes: [u8; N],
-    head: usize,
-    pub(super) used: usize,
+/// How many entries a table has behind a head of so many bytes.
+pub(super) fn entries(table: &[u8], head: usize) -> usize {
+    (table.len() - head) / 32
 }
 
-impl<const N: usize> EntryTable<N> {
-    pub(super) const fn new(head: usize) -> Self {
-        Self {
-            bytes: [0; N],
-            head,
-            used: head,
-        }
-    }
-
-    pub(super) fn push(&mut self, guid: Guid, rest: [u8; 16]) {
-        let entry = &mut self.bytes[self.used..self.used + 32];
-        entry[..16].copy_from_slice(&guid);
-        entry[16..].copy_from_slice(&rest);
-        self.used += 32;
-    }
-
-    pub(super) const fn entries(&self) -> usize {
-        (self.used - self.head) / 32
-    }
-
-    /// What of its fields is offered to damage.
-    pub(super) fn offered(&self, fields: &'static [Field; FIELDS]) -> &'static [Field] {
-        &fields[..FIELDS_OF_HEAD + FIELDS_OF_ENTRY * self.entries().min(ENTRIES_OFFERED)]
-    }
+/// What of its fields a table of so many entries offers to damage.
+pub(super) fn offered(fields: &'static TableFields, entries: usize) -> &'static [Field] {
+    &fields[..HEAD + ENTRY * entries.min(OFFERED)]
 }
 
 /// A GUID that the specification does not know; with an odd number it is all but the one of the BAT, or

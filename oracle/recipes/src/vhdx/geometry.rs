@@ -7,144 +7,96 @@ use crate::layout::geometry;
 choices! {
     /// Whether the disk ends about `n` blocks, a multiple of the chunk ratio; a sector is a logical one.
     pub enum Boundary {
-        /// No: it is as large as the recipe's size.
-        No,
-        /// At `n` - 1 blocks.
-        BlockBefore,
-        /// At `n` blocks.
-        At,
-        /// At `n` + 1 blocks.
-        BlockAfter,
-        /// A sector after `n` blocks.
-        SectorAfter,
-        /// A sector before `n` blocks.
-        SectorBefore,
-        /// A sector before `n` + 1 blocks.
-        SectorBeforeBlockAfter,
+        No: "No: it is as large as the recipe's size.",
+        BlockBefore: "At `n` - 1 blocks.",
+        At: "At `n` blocks.",
+        BlockAfter: "At `n` + 1 blocks.",
+        SectorAfter: "A sector after `n` blocks.",
+        SectorBefore: "A sector before `n` blocks.",
+        SectorBeforeBlockAfter: "A sector before `n` + 1 blocks.",
     }
 
     /// Which of the two headers counts.
     pub enum Headers {
-        /// The second: its number is higher.
-        SecondNewer,
-        /// The first: its number is higher.
-        FirstNewer,
-        /// They are the same.
-        Equal,
-        /// The second: the first is damaged, whose number is higher.
-        FirstDamaged,
-        /// The first: the second is damaged, whose number is higher.
-        SecondDamaged,
+        SecondNewer: "The second: its number is higher.",
+        FirstNewer: "The first: its number is higher.",
+        Equal: "They are the same.",
+        FirstDamaged: "The second: the first is damaged, whose number is higher.",
+        SecondDamaged: "The first: the second is damaged, whose number is higher.",
     }
 
     /// What is wrong with the header that does not count.
     pub enum Stale {
-        /// Nothing.
-        Nothing,
-        /// It has a log that would have to be replayed.
-        DirtyLog,
-        /// It is of version 2.
-        Version,
-        /// Its log lies at no multiple of 1 MiB.
-        LogMisaligned,
-        /// Its log lies over the metadata.
-        LogOverMetadata,
+        Nothing: "Nothing.",
+        DirtyLog: "It has a log that would have to be replayed.",
+        Version: "It is of version 2.",
+        LogMisaligned: "Its log lies at no multiple of 1 MiB.",
+        LogOverMetadata: "Its log lies over the metadata.",
     }
 
     /// How far apart the headers' numbers are.
     pub enum Distance {
-        /// One.
-        One,
-        /// About 2^32, and the low half of the higher one is the lower.
-        LowHalfTurned,
-        /// 2^63.
-        TopBit,
-        /// One, at the end of all numbers.
-        AtTheEnd,
+        One: "One.",
+        LowHalfTurned: "About 2^32, and the low half of the higher one is the lower.",
+        TopBit: "2^63.",
+        AtTheEnd: "One, at the end of all numbers.",
     }
 
     /// Which of the two region tables counts.
     pub enum Tables {
-        /// The first, and the second is the same.
-        Same,
-        /// The second: the first is damaged and names other places.
-        FirstDamaged,
-        /// The first: the second is damaged.
-        SecondDamaged,
-        /// The first: the second is valid and names other places.
-        SecondOther,
+        Same: "The first, and the second is the same.",
+        FirstDamaged: "The second: the first is damaged and names other places.",
+        SecondDamaged: "The first: the second is damaged.",
+        SecondOther: "The first: the second is valid and names other places.",
     }
 
     /// What the sector bitmap entries hold, which no reader of a disk without a parent looks at.
     pub enum Bitmaps {
-        /// Zero: not present.
-        NotPresent,
-        /// State 6 at place 0.
-        Present,
-        /// All ones.
-        Ones,
-        /// State 7, which payload blocks must not have.
-        Partial,
-        /// Anything.
-        Garbage,
+        NotPresent: "Zero: not present.",
+        Present: "State 6 at place 0.",
+        Ones: "All ones.",
+        Partial: "State 7, which payload blocks must not have.",
+        Garbage: "Anything.",
     }
 
     /// Where unknown ones stand among the known ones in a table.
     pub enum Stand {
-        /// Behind all.
-        Last,
-        /// Before all.
-        First,
-        /// Behind the first region, or the second item.
-        Between,
+        Last: "Behind all.",
+        First: "Before all.",
+        Between: "Behind the first region, or the second item.",
     }
 
     /// Where the metadata items lie in their region.
     pub enum Items {
-        /// One behind the other, right behind the table.
-        Packed,
-        /// Each over a sector's border.
-        OverBorders,
-        /// One behind the other up to the region's end.
-        AtTheEnd,
-        /// Anywhere.
-        Scattered,
+        Packed: "One behind the other, right behind the table.",
+        OverBorders: "Each over a sector's border.",
+        AtTheEnd: "One behind the other up to the region's end.",
+        Scattered: "Anywhere.",
     }
 
     /// In what order the blocks lie in the file.
     pub enum Order {
-        /// As on the disk.
-        Rising,
-        /// The last one first.
-        Falling,
-        /// Every other one, then the rest.
-        Interleaved,
-        /// As on the disk, beginning in the middle.
-        Rotated,
+        Rising: "As on the disk.",
+        Falling: "The last one first.",
+        Interleaved: "Every other one, then the rest.",
+        Rotated: "As on the disk, beginning in the middle.",
     }
 
     /// How the file ends.
     pub enum FileEnd {
-        /// With what lies last.
-        Plain,
-        /// With the disk's last block when that is present, of which only the disk's part is there.
-        LastBlockCut,
-        /// With the disk's last block when that is present, whole.
-        LastBlockWhole,
-        /// With some bytes that belong to nothing, in the middle of a sector.
-        Trailing,
+        Plain: "With what lies last.",
+        LastBlockCut:
+            "With the disk's last block when that is present, of which only the disk's part is there.",
+        LastBlockWhole: "With the disk's last block when that is present, whole.",
+        Trailing: "With some bytes that belong to nothing, in the middle of a sector.",
     }
 
     /// The creator that the file names.
     pub enum Creator {
-        /// A QEMU.
-        Qemu,
-        /// A Windows.
-        Windows,
-        /// Nobody.
-        Nobody,
-        /// 512 bytes that are no text.
-        Garbage,
+        Qemu: "A QEMU.",
+        Windows: "A Windows.",
+        Nobody: "Nobody.",
+        Garbage: "512 bytes that are no text.",
     }
 }
 
@@ -240,7 +192,7 @@ geometry! {
         => log_length: u64 = choose(&[1, 0, 2, 9], byte);
     39, METADATA_LENGTH: "bits 0–2 MiB of the metadata region beyond its first"
         => metadata_length: u64 = 1 + u64::from(byte & 7);
-    40, REGIONS: "unknown regions: bits 0–1 how many (see [`MORE_REGIONS`](knobs::MORE_REGIONS)), bits 2–3 MiB of each beyond its first, bit 4 metadata before the BAT in the table, bits 5–6 unknown ones last, first, between, last"
+    40, REGIONS: "unknown regions: bits 0–1 how many (byte 159 adds more), bits 2–3 MiB of each beyond its first, bit 4 metadata before the BAT in the table, bits 5–6 unknown ones last, first, between, last"
         => unknown_regions: u64 = u64::from(byte & 3) + match bytes.u8(knobs::MORE_REGIONS) {
             more @ 0xf0.. => 24 + u64::from(more & 7),
             _ => 0,

@@ -71,7 +71,7 @@ impl Entry {
 }
 
 /// Where everything lies.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Layout {
     /// The disk's size in bytes.
     pub(super) virtual_size: u64,
@@ -165,20 +165,13 @@ impl Layout {
             block_size,
             blocks,
             chunk_ratio,
-            log: Area::default(),
-            bat: Area {
-                start: 0,
-                length: bat_length,
-            },
-            metadata: Area::default(),
-            unknown: Area::default(),
             unknown_regions: geometry.unknown_regions,
             entries,
             on_disk,
             end: MIB,
-            shares_places: false,
-            is_as_of_qemu: false,
+            ..Self::default()
         };
+        layout.bat.length = bat_length;
         layout.log.length = geometry.log_length * MIB;
         layout.metadata.length = geometry.metadata_length * MIB;
         layout.unknown.length = geometry.unknown_regions * geometry.unknown_length * MIB;
@@ -190,13 +183,14 @@ impl Layout {
     /// Places regions and blocks.
     fn place_all(&mut self, geometry: &Geometry) {
         // The last block, when it is to be the file's end.
-        let last = match geometry.file_end {
-            FileEnd::LastBlockCut | FileEnd::LastBlockWhole => self.entries[..self.on_disk]
-                .last()
-                .filter(|last| last.state == 6 && last.block + 1 == self.blocks)
-                .map(|_| self.on_disk - 1),
-            FileEnd::Plain | FileEnd::Trailing => None,
-        };
+        let last = self.on_disk.checked_sub(1).filter(|&last| {
+            let last = &self.entries[last];
+            let ends = matches!(
+                geometry.file_end,
+                FileEnd::LastBlockCut | FileEnd::LastBlockWhole
+            );
+            ends && last.state == 6 && last.block + 1 == self.blocks
+        });
         let mut gaps_in_blocks = false;
         for part in geometry.parts {
             self.end += geometry.gaps[usize::from(part)] * MIB;
@@ -226,9 +220,8 @@ impl Layout {
             && (geometry.unknown_regions, geometry.spare_bat) == (0, 0)
             && geometry.logical_sector == 512
             && geometry.file_end == FileEnd::Plain;
-        match geometry.file_end {
-            FileEnd::Trailing => self.end += 1 + 33 * u64::from(geometry.file_end_argument),
-            FileEnd::Plain | FileEnd::LastBlockCut | FileEnd::LastBlockWhole => {}
+        if geometry.file_end == FileEnd::Trailing {
+            self.end += 1 + 33 * u64::from(geometry.file_end_argument);
         }
         if let Some(last) = last {
             let inside = self.inside_disk(&self.entries[last]);
@@ -258,14 +251,10 @@ impl Layout {
             let which = match geometry.order {
                 Order::Rising => nth,
                 Order::Falling => count - 1 - nth,
-                Order::Interleaved => {
-                    let first_half = count.div_ceil(2);
-                    if nth < first_half {
-                        2 * nth
-                    } else {
-                        2 * (nth - first_half) + 1
-                    }
-                }
+                Order::Interleaved => match nth.checked_sub(count.div_ceil(2)) {
+                    None => 2 * nth,
+                    Some(nth) => 2 * nth + 1,
+                },
                 Order::Rotated => (nth + rotated_by) % count,
             };
             let entry = &mut self.entries[present[which]];
@@ -286,36 +275,27 @@ impl Layout {
     /// Does what an oddity does to places.
     fn be_odd(&mut self, geometry: &Geometry) {
         match geometry.oddity {
-            Oddity::BlockOver(argument) => {
-                let (over, which) = split(argument, 4);
-                let place = match over {
-                    1 if self.log.length != 0 => self.log.end() - MIB,
-                    2 => self.bat.end() - MIB,
-                    3 => self.metadata.start,
-                    _ => 0,
-                };
-                if let Some(entry) = self.present_mut(which) {
-                    entry.place = place;
-                }
-            }
-            Oddity::BlockOutside(argument) => {
+            Oddity::BlockOver(argument) | Oddity::BlockOutside(argument) => {
                 let (how, which) = split(argument, 4);
-                let end = self.end;
-                let Some(entry) = self.present_mut(which) else {
+                let present = self.present_on_disk().max(1);
+                let mut entries = (0..self.on_disk).filter(|nth| self.entries[*nth].state == 6);
+                let Some(nth) = entries.nth((u64::from(which) % present) as usize) else {
                     return;
                 };
-                let block = *entry;
-                let inside = self.inside_disk(&block);
-                let place = match how {
+                let end = self.end;
+                let inside = self.inside_disk(&self.entries[nth]);
+                let is_over = matches!(geometry.oddity, Oddity::BlockOver(_));
+                self.entries[nth].place = match how {
+                    1 if is_over && self.log.length != 0 => self.log.end() - MIB,
+                    2 if is_over => self.bat.end() - MIB,
+                    3 if is_over => self.metadata.start,
+                    _ if is_over => 0,
                     0 => end.next_multiple_of(MIB),
                     // The last MiB that is too late for the part inside the disk to fit.
                     1 => (end - inside.min(end) + 1).next_multiple_of(MIB),
                     2 => !(MIB - 1),
                     _ => 1 << 63,
                 };
-                if let Some(entry) = self.present_mut(which) {
-                    entry.place = place;
-                }
             }
             Oddity::FileShort(argument) => {
                 let short = [1, 511, 512, MIB][split(argument, 4).0];
@@ -337,15 +317,6 @@ impl Layout {
             .chain(regions)
             .max()
             .unwrap_or(MIB)
-    }
-
-    fn present_mut(&mut self, which: u32) -> Option<&mut Entry> {
-        let count = self.present_on_disk();
-        let nth = u64::from(which).checked_rem(count)?;
-        self.entries[..self.on_disk]
-            .iter_mut()
-            .filter(|entry| entry.state == 6)
-            .nth(nth as usize)
     }
 
     /// How much of a block is part of the disk.

@@ -3,29 +3,47 @@
 use crate::writer::{Field, ImageWriter};
 
 use super::MIB;
-use super::entry_table::{EntryTable, FIELDS, Guid, MOST_ENTRIES, table_fields, unknown_guid};
+use super::entry_table::{
+    FILE_PARAMETERS, Guid, MOST_ENTRIES, TableFields, entries, offered, table_fields, unknown_guid,
+};
 use super::geometry::{Geometry, Items, Reserved};
 use super::layout::{LARGEST_DISK, Layout};
 use super::oddity::{Oddity, split};
 
 /// Bytes of the table, in front of the items.
 const TABLE_LENGTH: u64 = 64 << 10;
-/// Bytes of the metadata table's head and of its entries here: five known items, three unknown ones, and
-/// another one.
+/// Bytes of the metadata table's head.
 const METADATA_HEAD: usize = 32;
-const METADATA_ENTRIES: usize = METADATA_HEAD + 32 * 9;
 
-/// GUIDs as they lie in the file.
-pub(super) const FILE_PARAMETERS: Guid = ITEMS[0].guid;
 const PARENT_LOCATOR: Guid = 0x2d5f_d3a8_0bb3_4d45_abf7_d3d8_4834_ab0c_u128.to_be_bytes();
 
 /// The items of every file: file parameters, disk size, disk id, logical, physical sector size.
 const ITEMS: [Item; 5] = [
-    Item::new(0x3767_a1ca_36fa_434d_b3b6_33f0_aa44_e76b, 0, 8, 4),
-    Item::new(0x2442_a52f_1bcd_7648_b211_5dbe_d83b_f4b8, 8, 8, 6),
-    Item::new(0xab12_cabe_e6b2_2345_93ef_c309_e000_c746, 16, 16, 6),
-    Item::new(0x1dbf_4181_6fa9_0947_ba47_f233_a8fa_ab5f, 32, 4, 6),
-    Item::new(0xc748_a3cd_5d44_7144_9cc9_e988_5251_c556, 36, 4, 6),
+    Item::new(FILE_PARAMETERS, 0, 8, 4),
+    Item::new(
+        0x2442_a52f_1bcd_7648_b211_5dbe_d83b_f4b8_u128.to_be_bytes(),
+        8,
+        8,
+        6,
+    ),
+    Item::new(
+        0xab12_cabe_e6b2_2345_93ef_c309_e000_c746_u128.to_be_bytes(),
+        16,
+        16,
+        6,
+    ),
+    Item::new(
+        0x1dbf_4181_6fa9_0947_ba47_f233_a8fa_ab5f_u128.to_be_bytes(),
+        32,
+        4,
+        6,
+    ),
+    Item::new(
+        0xc748_a3cd_5d44_7144_9cc9_e988_5251_c556_u128.to_be_bytes(),
+        36,
+        4,
+        6,
+    ),
 ];
 /// Bytes of all items.
 const ITEMS_LENGTH: u64 = 40;
@@ -40,9 +58,9 @@ struct Item {
 }
 
 impl Item {
-    const fn new(guid: u128, packed_at: u64, length: u32, flags: u32) -> Self {
+    const fn new(guid: Guid, packed_at: u64, length: u32, flags: u32) -> Self {
         Self {
-            guid: guid.to_be_bytes(),
+            guid,
             packed_at,
             length,
             flags,
@@ -50,7 +68,7 @@ impl Item {
     }
 }
 
-static METADATA_TABLE: [Field; FIELDS] = table_fields(
+static METADATA_TABLE: TableFields = table_fields(
     [
         Field::number("metadata signature", 0, 8, u64::from_le_bytes(*b"metadata")),
         Field::number("metadata reserved", 8, 2, 0),
@@ -80,17 +98,20 @@ const ITEM_VALUES: [&[Field]; 5] = [
 /// Writes the metadata's table and its items.
 pub(super) fn write(geometry: &Geometry, layout: &Layout, writer: &mut ImageWriter) {
     let reserved = geometry.reserved;
-    let mut table: EntryTable<METADATA_ENTRIES> = EntryTable::new(METADATA_HEAD);
+    let mut table = Vec::with_capacity(METADATA_HEAD + 32 * 9);
+    table.resize(METADATA_HEAD, 0);
+    let filler = if reserved.has(Reserved::METADATA) {
+        0xee
+    } else {
+        0
+    };
     let mut push = |guid: Guid, offset: u64, length: u32, flags: u32| {
-        let mut rest = [0; 16];
+        table.extend_from_slice(&guid);
         // Inside of a region of at most 8 MiB, or garbage.
-        rest[..4].copy_from_slice(&(offset as u32).to_le_bytes());
-        rest[4..8].copy_from_slice(&length.to_le_bytes());
-        rest[8..12].copy_from_slice(&flags.to_le_bytes());
-        if reserved.has(Reserved::METADATA) {
-            rest[12..].fill(0xee);
-        }
-        table.push(guid, rest);
+        table.extend_from_slice(&(offset as u32).to_le_bytes());
+        table.extend_from_slice(&length.to_le_bytes());
+        table.extend_from_slice(&flags.to_le_bytes());
+        table.extend_from_slice(&[filler; 4]);
     };
     let region = layout.metadata;
     let places: [u64; 5] = std::array::from_fn(|nth| place_of_item(geometry, layout, nth));
@@ -148,20 +169,14 @@ pub(super) fn write(geometry: &Geometry, layout: &Layout, writer: &mut ImageWrit
     }
     let count = match geometry.oddity {
         Oddity::TooManyItems(argument) => [2048, 2049, 1 << 15, u16::MAX][split(argument, 4).0],
-        _ => table.entries() as u16,
+        _ => entries(&table, METADATA_HEAD) as u16,
     };
-    table.bytes[..8].copy_from_slice(&signature);
-    table.bytes[10..12].copy_from_slice(&count.to_le_bytes());
-    if reserved.has(Reserved::METADATA) {
-        table.bytes[8..10].fill(0xee);
-        table.bytes[12..32].fill(0xee);
-    }
-    writer.bytes(region.start, &table.bytes[..table.used]);
-    writer.offer_structure(
-        "metadata table",
-        region.start,
-        table.offered(&METADATA_TABLE),
-    );
+    table[..8].copy_from_slice(&signature);
+    table[8..METADATA_HEAD].fill(filler);
+    table[10..12].copy_from_slice(&count.to_le_bytes());
+    writer.bytes(region.start, &table);
+    let fields = offered(&METADATA_TABLE, entries(&table, METADATA_HEAD));
+    writer.offer_structure("metadata table", region.start, fields);
     write_items(geometry, layout, places, writer);
 }
 

@@ -7,14 +7,14 @@ use types::ScanErrorKind::{self, Corrupt, NotThisFormat, Unsupported};
 
 /// Declares the oddities, and for what a scanner must refuse each.
 macro_rules! oddities {
-    ($($(#[$doc:meta])* $name:ident $(($number:ty))? => $kind:expr;)+) => {
+    ($($kind:expr, $name:ident $(($number:ty))?: $doc:literal;)+) => {
         /// What is not as it should be. Numbers are the recipe's argument: each oddity takes from it what it
         /// needs.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Oddity {
             /// Nothing.
             None,
-            $($(#[$doc])* $name $(($number))?,)+
+            $(#[doc = $doc] $name $(($number))?,)+
         }
 
         impl Oddity {
@@ -43,80 +43,43 @@ macro_rules! oddities {
 }
 
 oddities! {
-    /// The file does not begin with its signature: one bit is turned.
-    FileSignature(u32) => Some(NotThisFormat);
-    /// Neither header is valid.
-    BothHeadersDamaged => Some(Corrupt);
-    /// Two different headers have the same number.
-    EqualHeadersDiffer => Some(Corrupt);
-    /// There is a log to be replayed.
-    DirtyLog => Some(Unsupported);
-    /// The file is of another version.
-    Version(u32) => Some(Unsupported);
-    /// The log does not lie in whole MiB, or lies at the file's start.
-    LogMisplaced(u32) => Some(Corrupt);
-    /// The log lies over a region.
-    LogOverRegion(u32) => Some(Corrupt);
-    /// Neither region table is valid.
-    BothTablesDamaged => Some(Corrupt);
-    /// A region table with more entries than it can have.
-    TooManyRegions(u32) => Some(Corrupt);
-    /// A region that has to be known, and is not.
-    RequiredRegion => Some(Unsupported);
-    /// There is no BAT.
-    NoBat => Some(Corrupt);
-    /// There are no metadata.
-    NoMetadata => Some(Corrupt);
-    /// There are two BATs.
-    TwoBats => Some(Corrupt);
-    /// There are two metadata regions.
-    TwoMetadata => Some(Corrupt);
-    /// A region does not lie in whole MiB.
-    RegionMisaligned(u32) => Some(Corrupt);
-    /// A region lies over the headers.
-    RegionOverHeaders(u32) => Some(Corrupt);
-    /// The BAT and the metadata lie in one place.
-    RegionsOverlap => Some(Corrupt);
-    /// A region reaches past the file's end.
-    RegionOutside(u32) => Some(Corrupt);
-    /// The BAT has fewer entries than the disk.
-    BatShort => Some(Corrupt);
-    /// The metadata region has no room for its table.
-    MetadataEmpty => Some(Corrupt);
-    /// The metadata table does not begin with its signature: one bit is turned.
-    MetadataSignature(u32) => Some(Corrupt);
-    /// A metadata table with more entries than it can have.
-    TooManyItems(u32) => Some(Corrupt);
-    /// A metadata item that has to be known, and is not.
-    RequiredItem => Some(Unsupported);
-    /// There is a parent locator.
-    ParentLocator => Some(Unsupported);
-    /// The file parameters name a parent.
-    HasParent => Some(Unsupported);
-    /// A metadata item is not there.
-    ItemMissing(u32) => Some(Corrupt);
-    /// A metadata item is there twice.
-    ItemTwice(u32) => Some(Corrupt);
-    /// A metadata item has a wrong length.
-    ItemLength(u32) => Some(Corrupt);
-    /// A metadata item lies outside of its place.
-    ItemOutside(u32) => Some(Corrupt);
-    /// The block size is none.
-    BlockSize(u32) => Some(Corrupt);
-    /// The logical sector size is none.
-    LogicalSector(u32) => Some(Corrupt);
-    /// The disk is larger than it may be.
-    DiskTooLarge(u32) => Some(Corrupt);
-    /// The disk is no whole number of sectors.
-    DiskOfPartSectors(u32) => Some(Corrupt);
-    /// A block lies over the headers, the log, the BAT or the metadata.
-    BlockOver(u32) => Some(Corrupt);
-    /// A block reaches past the file's end.
-    BlockOutside(u32) => Some(Corrupt);
-    /// The file ends before what lies last in it does.
-    FileShort(u32) => Some(Corrupt);
-    /// Nothing after all: the disk is the largest one there may be, of blocks of 256 MiB.
-    LargestDisk => None;
+    Some(NotThisFormat), FileSignature(u32): "The file does not begin with its signature: one bit is turned.";
+    Some(Corrupt), BothHeadersDamaged: "Neither header is valid.";
+    Some(Corrupt), EqualHeadersDiffer: "Two different headers have the same number.";
+    Some(Unsupported), DirtyLog: "There is a log to be replayed.";
+    Some(Unsupported), Version(u32): "The file is of another version.";
+    Some(Corrupt), LogMisplaced(u32): "The log does not lie in whole MiB, or lies at the file's start.";
+    Some(Corrupt), LogOverRegion(u32): "The log lies over a region.";
+    Some(Corrupt), BothTablesDamaged: "Neither region table is valid.";
+    Some(Corrupt), TooManyRegions(u32): "A region table with more entries than it can have.";
+    Some(Unsupported), RequiredRegion: "A region that has to be known, and is not.";
+    Some(Corrupt), NoBat: "There is no BAT.";
+    Some(Corrupt), NoMetadata: "There are no metadata.";
+    Some(Corrupt), TwoBats: "There are two BATs.";
+    Some(Corrupt), TwoMetadata: "There are two metadata regions.";
+    Some(Corrupt), RegionMisaligned(u32): "A region does not lie in whole MiB.";
+    Some(Corrupt), RegionOverHeaders(u32): "A region lies over the headers.";
+    Some(Corrupt), RegionsOverlap: "The BAT and the metadata lie in one place.";
+    Some(Corrupt), RegionOutside(u32): "A region reaches past the file's end.";
+    Some(Corrupt), BatShort: "The BAT has fewer entries than the disk.";
+    Some(Corrupt), MetadataEmpty: "The metadata region has no room for its table.";
+    Some(Corrupt), MetadataSignature(u32): "The metadata table does not begin with its signature: one bit is turned.";
+    Some(Corrupt), TooManyItems(u32): "A metadata table with more entries than it can have.";
+    Some(Unsupported), RequiredItem: "A metadata item that has to be known, and is not.";
+    Some(Unsupported), ParentLocator: "There is a parent locator.";
+    Some(Unsupported), HasParent: "The file parameters name a parent.";
+    Some(Corrupt), ItemMissing(u32): "A metadata item is not there.";
+    Some(Corrupt), ItemTwice(u32): "A metadata item is there twice.";
+    Some(Corrupt), ItemLength(u32): "A metadata item has a wrong length.";
+    Some(Corrupt), ItemOutside(u32): "A metadata item lies outside of its place.";
+    Some(Corrupt), BlockSize(u32): "The block size is none.";
+    Some(Corrupt), LogicalSector(u32): "The logical sector size is none.";
+    Some(Corrupt), DiskTooLarge(u32): "The disk is larger than it may be.";
+    Some(Corrupt), DiskOfPartSectors(u32): "The disk is no whole number of sectors.";
+    Some(Corrupt), BlockOver(u32): "A block lies over the headers, the log, the BAT or the metadata.";
+    Some(Corrupt), BlockOutside(u32): "A block reaches past the file's end.";
+    Some(Corrupt), FileShort(u32): "The file ends before what lies last in it does.";
+    None, LargestDisk: "Nothing after all: the disk is the largest one there may be, of blocks of 256 MiB.";
 }
 
 /// One of `from`, by the low bits of an argument, and the argument's rest.

@@ -3,7 +3,9 @@
 use crate::writer::{Checksum, ChecksumKind, Field, ImageWriter, structure};
 
 use super::MIB;
-use super::entry_table::{EntryTable, FIELDS, Guid, MOST_ENTRIES, table_fields, unknown_guid};
+use super::entry_table::{
+    BAT, Guid, METADATA, MOST_ENTRIES, TableFields, entries, offered, table_fields, unknown_guid,
+};
 use super::geometry::{Creator, Distance, Geometry, Headers, Reserved, Stale, Tables};
 use super::layout::{Area, Layout};
 use super::oddity::{Oddity, split};
@@ -18,12 +20,9 @@ const HEADER_LENGTH: u64 = 4096;
 const TABLES: [u64; 2] = [192 << 10, 256 << 10];
 const TABLE_LENGTH: u64 = 64 << 10;
 
-/// GUIDs as they lie in the file.
-pub(super) const BAT: Guid = 0x6677_c22d_23f6_0042_9d64_115e_9bfd_4a08_u128.to_be_bytes();
-const METADATA: Guid = 0x06a2_7c8b_9047_9a4b_b8fe_575f_050f_886e_u128.to_be_bytes();
 const WRITE_GUIDS: [u8; 32] = *b"file write guid.data write guid.";
 
-static REGION_TABLE: [Field; FIELDS] = table_fields(
+static REGION_TABLE: TableFields = table_fields(
     [
         Field::number("region table's signature", 0, 4, 0x6967_6572),
         Field::number("region table's checksum", 4, 4, u32::MAX as u64),
@@ -47,18 +46,20 @@ pub(super) fn write(geometry: &Geometry, layout: &Layout, writer: &mut ImageWrit
 }
 
 fn write_file_type(geometry: &Geometry, writer: &mut ImageWriter) {
-    const QEMU: [u8; 22] = utf16("QEMU v10.0.");
-    const WINDOWS: [u8; 60] = utf16("Microsoft Windows 10.0.17763.0");
     let mut signature = *b"vhdxfile";
     if let Oddity::FileSignature(argument) = geometry.oddity {
         signature[argument as usize / 8 % 8] ^= 1 << (argument % 8);
     }
     writer.bytes(0, &signature);
-    match geometry.creator {
-        Creator::Qemu => writer.bytes(8, &QEMU),
-        Creator::Windows => writer.bytes(8, &WINDOWS),
-        Creator::Nobody => {}
-        Creator::Garbage => writer.bytes(8, &[0xff; 512]),
+    let name = match geometry.creator {
+        Creator::Qemu => "QEMU v10.0.",
+        Creator::Windows => "Microsoft Windows 10.0.17763.0",
+        Creator::Nobody | Creator::Garbage => "",
+    };
+    let utf16: Vec<u8> = name.bytes().flat_map(|byte| [byte, 0]).collect();
+    writer.bytes(8, &utf16);
+    if geometry.creator == Creator::Garbage {
+        writer.bytes(8, &[0xff; 512]);
     }
     const FIELDS: &[Field] = &[
         Field::number("file signature", 0, 8, u64::from_le_bytes(*b"vhdxfile")),
@@ -67,26 +68,13 @@ fn write_file_type(geometry: &Geometry, writer: &mut ImageWriter) {
     writer.offer_structure("file type identifier", 0, FIELDS);
 }
 
-/// An ASCII text in UTF-16.
-const fn utf16<const N: usize>(text: &str) -> [u8; N] {
-    let text = text.as_bytes();
-    assert!(2 * text.len() == N);
-    let mut bytes = [0; N];
-    let mut at = 0;
-    while at < text.len() {
-        bytes[2 * at] = text[at];
-        at += 1;
-    }
-    bytes
-}
-
 /// The fields of a header.
 #[derive(Debug, Clone, Copy)]
 struct Header {
     is_valid: bool,
     sequence: u64,
     write_guids: [u8; 32],
-    log_guid: Guid,
+    log_guid: u128,
     version: u16,
     log_start: u64,
     log_length: u64,
@@ -94,15 +82,13 @@ struct Header {
 
 fn write_headers(geometry: &Geometry, layout: &Layout, writer: &mut ImageWriter) {
     for (header, at) in headers(geometry, layout).into_iter().zip(HEADERS) {
-        let [log_guid, log_guid_end] = halves(header.log_guid);
-        let [file_guid, ..] = halves(*header.write_guids.first_chunk().expect("16 bytes"));
         structure!(writer, at => fields;
             0: u32 "header signature" = HEAD, number HEAD as u64;
             4: u32 "header checksum" = 0_u32, number u32::MAX as u64;
             8: u64 "sequence number" = header.sequence, number u64::MAX;
-            16: u64 "file write guid" = file_guid, number 0;
-            48: u64 "log guid" = log_guid, number 0;
-            56: u64 "log guid" = log_guid_end, number 0;
+            16: u64 "file write guid" = 0_u64, number 0;
+            48: u64 "log guid" = header.log_guid as u64, number 0;
+            56: u64 "log guid" = (header.log_guid >> 64) as u64, number 0;
             64: u16 "log version" = geometry.log_version, number 0;
             66: u16 "version" = header.version, number 1;
             // At most 9 MiB, or what an oddity makes of it.
@@ -115,11 +101,6 @@ fn write_headers(geometry: &Geometry, layout: &Layout, writer: &mut ImageWriter)
         seal(geometry, writer, at, HEADER_LENGTH, end, damage);
         writer.offer_structure("header", at, fields);
     }
-}
-
-/// A GUID as two numbers.
-fn halves(guid: Guid) -> [u64; 2] {
-    [0, 8].map(|at| u64::from_le_bytes(*guid[at..].first_chunk().expect("8 bytes")))
 }
 
 /// Ends a structure with a checksum, whose start is written: a reserved byte at its `end`, and damage,
@@ -169,7 +150,7 @@ fn headers(geometry: &Geometry, layout: &Layout) -> [Header; 2] {
         is_valid: true,
         sequence: newer,
         write_guids: WRITE_GUIDS,
-        log_guid: [0; 16],
+        log_guid: 0,
         version: 1,
         log_start: layout.log.start,
         log_length: layout.log.length,
@@ -214,11 +195,9 @@ fn headers(geometry: &Geometry, layout: &Layout) -> [Header; 2] {
 }
 
 /// A log to be replayed: one byte of its GUID is enough.
-fn dirty_log(geometry: &Geometry) -> Guid {
+fn dirty_log(geometry: &Geometry) -> u128 {
     let garbage = geometry.garbage(48);
-    let mut guid = [0; 16];
-    guid[(garbage >> 8 & 15) as usize] = garbage as u8;
-    guid
+    u128::from(garbage as u8) << (8 * (garbage >> 8 & 15))
 }
 
 fn with_oddity(mut header: Header, geometry: &Geometry, layout: &Layout) -> Header {
@@ -259,10 +238,9 @@ fn with_stale(mut header: Header, geometry: &Geometry, layout: &Layout) -> Heade
     header
 }
 
-/// Bytes of a region table's head and of its entries here: two known ones, at most 34 unknown ones, and
-/// another one.
+/// Bytes of a region table's head.
 const REGIONS_HEAD: usize = 16;
-const REGIONS: usize = REGIONS_HEAD + 32 * 38;
+
 fn write_region_tables(geometry: &Geometry, layout: &Layout, writer: &mut ImageWriter) {
     // Whether each is valid, and the other one: what must not be taken names other places.
     let tables = match geometry.tables {
@@ -276,16 +254,17 @@ fn write_region_tables(geometry: &Geometry, layout: &Layout, writer: &mut ImageW
         let table = regions(geometry, layout, is_other);
         let damage = (!is_valid).then_some(geometry.table_signature_wrong);
         let end = geometry.reserved.has(Reserved::TABLES_END);
-        writer.bytes(at, &table.bytes[..table.used]);
+        writer.bytes(at, &table);
         seal(geometry, writer, at, TABLE_LENGTH, end, damage);
         if is_valid && !is_other {
-            writer.offer_structure("region table", at, table.offered(&REGION_TABLE));
+            let fields = offered(&REGION_TABLE, entries(&table, REGIONS_HEAD));
+            writer.offer_structure("region table", at, fields);
         }
     }
 }
 
 /// A region table; the `other` one has BAT and metadata in each other's place.
-fn regions(geometry: &Geometry, layout: &Layout, other: bool) -> EntryTable<REGIONS> {
+fn regions(geometry: &Geometry, layout: &Layout, other: bool) -> Vec<u8> {
     let mut bat = layout.bat;
     let mut metadata = layout.metadata;
     bat.length = layout.stated_bat_length(geometry);
@@ -307,16 +286,14 @@ fn regions(geometry: &Geometry, layout: &Layout, other: bool) -> EntryTable<REGI
         Oddity::RegionsOverlap => bat.start = metadata.start,
         Oddity::RegionOutside(argument) => {
             let (which, how) = split(argument, 2);
-            let region = [&mut bat, &mut metadata].into_iter().nth(which);
-            if let Some(region) = region {
-                region.start = match how % 4 {
-                    // Only its last MiB is not in the file.
-                    0 => layout.end.next_multiple_of(MIB) + MIB - region.length,
-                    1 => layout.end.next_multiple_of(MIB),
-                    2 => 1 << 63,
-                    _ => !(MIB - 1),
-                };
-            }
+            let region = if which == 0 { &mut bat } else { &mut metadata };
+            region.start = match how % 4 {
+                // Only its last MiB is not in the file.
+                0 => layout.end.next_multiple_of(MIB) + MIB - region.length,
+                1 => layout.end.next_multiple_of(MIB),
+                2 => 1 << 63,
+                _ => !(MIB - 1),
+            };
         }
         Oddity::MetadataEmpty => metadata.length = 0,
         _ => {}
@@ -331,15 +308,15 @@ fn regions(geometry: &Geometry, layout: &Layout, other: bool) -> EntryTable<REGI
     } else {
         0
     };
-    let mut table: EntryTable<REGIONS> = EntryTable::new(REGIONS_HEAD);
-    table.bytes[..4].copy_from_slice(b"regi");
+    let mut table = Vec::with_capacity(REGIONS_HEAD + 32 * 8);
+    table.extend_from_slice(b"regi");
+    table.resize(REGIONS_HEAD, 0);
     let mut push = |guid: Guid, area: Area, required: bool| {
-        let mut rest = [0; 16];
-        rest[..8].copy_from_slice(&area.start.to_le_bytes());
+        table.extend_from_slice(&guid);
+        table.extend_from_slice(&area.start.to_le_bytes());
         // At most 2 GiB and some MiB.
-        rest[8..12].copy_from_slice(&(area.length as u32).to_le_bytes());
-        rest[12..].copy_from_slice(&(u32::from(required) | more_flags).to_le_bytes());
-        table.push(guid, rest);
+        table.extend_from_slice(&(area.length as u32).to_le_bytes());
+        table.extend_from_slice(&(u32::from(required) | more_flags).to_le_bytes());
     };
     let required = reserved.has(Reserved::REQUIRED_TURNED);
     let mut known = [
@@ -372,11 +349,11 @@ fn regions(geometry: &Geometry, layout: &Layout, other: bool) -> EntryTable<REGI
 
     let count = match geometry.oddity {
         Oddity::TooManyRegions(argument) => [2048, 2049, 1 << 16, u32::MAX][split(argument, 4).0],
-        _ => table.entries() as u32,
+        _ => entries(&table, REGIONS_HEAD) as u32,
     };
-    table.bytes[8..12].copy_from_slice(&count.to_le_bytes());
+    table[8..12].copy_from_slice(&count.to_le_bytes());
     if reserved.has(Reserved::TABLES_HEAD) {
-        table.bytes[12..16].fill(0xee);
+        table[12..16].fill(0xee);
     }
     table
 }

@@ -53,12 +53,11 @@ pub const ALL_TABLES: u64 = 32;
 choices! {
     /// What kind of extent it is.
     pub enum Kind {
-        /// `monolithicSparse`.
-        Sparse,
-        /// `streamOptimized` as qemu-img writes it: a sparse extent of compressed grains.
-        Stream,
-        /// `streamOptimized` as VMware writes it: the directory is found by the header in the footer.
-        StreamWithFooter,
+        Sparse: "`monolithicSparse`.",
+        Stream: "`streamOptimized` as qemu-img writes it: a sparse extent of compressed grains.",
+        StreamWithFooter:
+            "`streamOptimized` as VMware writes it: the directory is found by the header in the \
+            footer.",
     }
 }
 
@@ -66,36 +65,24 @@ choices! {
     /// What a grain of a run holds: the run's kind, mod 8. Its three free bits are the size of a compressed
     /// grain in eighths, and of the gap.
     pub enum Grain {
-        /// Data.
-        Data,
-        /// Its entry is 1.
-        EntryOfOne,
-        /// Data at the place of the grain before.
-        Shared,
-        /// Data past the file's end.
-        PastEnd,
-        /// Nothing.
-        Nothing,
-        /// Data over the metadata.
-        OverMetadata,
-        /// Its entry is 2^32 - 1.
-        LargestEntry,
-        /// Data behind a gap.
-        BehindGap,
+        Data: "Data.",
+        EntryOfOne: "Its entry is 1.",
+        Shared: "Data at the place of the grain before.",
+        PastEnd: "Data past the file's end.",
+        Nothing: "Nothing.",
+        OverMetadata: "Data over the metadata.",
+        LargestEntry: "Its entry is 2^32 - 1.",
+        BehindGap: "Data behind a gap.",
     }
 }
 
 choices! {
     /// The redundant grain directory.
     pub enum Redundant {
-        /// It is there, with tables of its own and the same entries.
-        There,
-        /// There is none.
-        Absent,
-        /// It is there, and the disk is empty by it.
-        Empty,
-        /// It is there, but its flag is not set.
-        Unflagged,
+        There: "It is there, with tables of its own and the same entries.",
+        Absent: "There is none.",
+        Empty: "It is there, and the disk is empty by it.",
+        Unflagged: "It is there, but its flag is not set.",
     }
 }
 
@@ -121,45 +108,33 @@ impl Descriptor {
 choices! {
     /// Where tables and directory are. Each lies at a multiple of 512 bytes.
     pub enum Placement {
-        /// Directory, tables, grains: qemu-img's.
-        Front,
-        /// Tables, directory, grains.
-        TablesFront,
-        /// Grains, tables, directory.
-        Back,
-        /// Grains, directory, tables: the last table ends with the file.
-        BackDirectoryFirst,
-        /// Each table behind its grains, then the directory: VMware's streams. The first choice of a
-        /// stream with a footer.
-        Interleaved,
-        /// Directory, grains, tables.
-        DirectoryFront,
+        Front: "Directory, tables, grains: qemu-img's.",
+        TablesFront: "Tables, directory, grains.",
+        Back: "Grains, tables, directory.",
+        BackDirectoryFirst: "Grains, directory, tables: the last table ends with the file.",
+        Interleaved:
+            "Each table behind its grains, then the directory: VMware's streams. The first choice of a \
+            stream with a footer.",
+        DirectoryFront: "Directory, grains, tables.",
     }
 }
 
 choices! {
     /// Which tables are there.
     pub enum Tables {
-        /// All, when they are at most [`ALL_TABLES`]; else as [`Tables::Needed`].
-        All,
-        /// Those in which a run names a grain.
-        Needed,
-        /// These and the one after each.
-        NeededAndNext,
+        All: "All, when they are at most [`ALL_TABLES`]; else as [`Tables::Needed`].",
+        Needed: "Those in which a run names a grain.",
+        NeededAndNext: "These and the one after each.",
     }
 }
 
 choices! {
     /// What the entries of the directory past the disk's end are.
     pub enum Spare {
-        /// All ones.
-        AllOnes,
-        /// 1.
-        One,
-        /// A table of the disk.
-        Table,
-        /// The sector at the file's end.
-        End,
+        AllOnes: "All ones.",
+        One: "1.",
+        Table: "A table of the disk.",
+        End: "The sector at the file's end.",
     }
 }
 
@@ -197,22 +172,14 @@ pub enum Tail {
 choices! {
     /// What is wrong with a footer.
     pub enum FooterFault {
-        /// The type in the marker before it.
-        MarkerType,
-        /// The size in that marker.
-        MarkerSize,
-        /// The value in the end-of-stream marker.
-        EndValue,
-        /// The size in that marker.
-        EndSize,
-        /// The type in that marker.
-        EndType,
-        /// Its magic number.
-        Magic,
-        /// It names a footer as the place of the header.
-        Footer,
-        /// It is not there.
-        Absent,
+        MarkerType: "The type in the marker before it.",
+        MarkerSize: "The size in that marker.",
+        EndValue: "The value in the end-of-stream marker.",
+        EndSize: "The size in that marker.",
+        EndType: "The type in that marker.",
+        Magic: "Its magic number.",
+        Footer: "It names a footer as the place of the header.",
+        Absent: "It is not there.",
     }
 }
 

@@ -65,8 +65,7 @@ impl Making<'_> {
         };
         let plain = self.grains_are_plain
             && geometry.placement == Placement::Front
-            && geometry.redundant != Redundant::Absent
-            && geometry.redundant != Redundant::Empty
+            && !matches!(geometry.redundant, Redundant::Absent | Redundant::Empty)
             && geometry.descriptor != Descriptor::Absent
             && (geometry.table_gap, geometry.grain_gap, geometry.spare.0) == (0, 0, 0)
             && geometry.tail == Tail::Sector
