@@ -101,8 +101,9 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
     for &target in &targets {
         let Some(inputs) = candidates.inputs.get(&target.name) else {
             bail!(
-                "{} has no inputs at all; make seeds with `cargo images seeds`",
-                target.name
+                "{} has no inputs at all: its seeds belong in {}",
+                target.name,
+                project.seeds(&target.name).display()
             );
         };
         let shrinking = Shrinking {
