@@ -6,17 +6,14 @@
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
-use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use tempfile::TempDir;
+use anyhow::Result;
 use worker::TargetInfo;
 use worker::protocol::CheckInfo;
 
-use crate::corpora::{pack, zip_of};
 use crate::corpus::{Store, files_in};
 use crate::engine::Engine;
 use crate::engine::session::{self, Session, Setup, View};
@@ -232,37 +229,6 @@ pub fn beginnings(project: &Project, target: &TargetInfo) -> Result<Vec<PathBuf>
     ];
     let inputs = folders.iter().map(|folder| files_in(folder));
     Ok(inputs.collect::<Result<Vec<_>>>()?.concat())
-}
-
-/// Inputs that were unpacked from a zip, for as long as this is there.
-#[derive(Debug)]
-pub struct Unpacked {
-    /// The files.
-    pub files: Vec<PathBuf>,
-    _folder: TempDir,
-}
-
-/// The inputs of the target's shipped corpus; `None` where the project ships none.
-///
-/// # Errors
-/// When the zip cannot be read or unpacked.
-pub fn shipped(project: &Project, target: &TargetInfo) -> Result<Option<Unpacked>> {
-    let zip = zip_of(&project.shipped(), target);
-    if !zip.is_file() {
-        return Ok(None);
-    }
-    let folder = tempfile::tempdir().context("no temporary folder")?;
-    let mut files = Vec::new();
-    for (name, content) in pack::read(&zip)? {
-        let file = folder.path().join(name);
-        fs::write(&file, content)
-            .with_context(|| format!("{} cannot be written", file.display()))?;
-        files.push(file);
-    }
-    Ok(Some(Unpacked {
-        files,
-        _folder: folder,
-    }))
 }
 
 /// The ids of those `checks` of `target` that were never evaluated, by `evaluations`.

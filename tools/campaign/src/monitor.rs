@@ -34,8 +34,6 @@ const IDLE: Duration = Duration::from_millis(250);
 pub struct Meter<'a> {
     /// The neutral coverage build, on the target.
     pub replay: Replay<'a>,
-    /// The inputs of the target's shipped corpus, when there is one: what they reach is known to be reachable.
-    pub shipped: Option<&'a [PathBuf]>,
     /// What the engines begin from.
     pub inputs: &'a [PathBuf],
     /// The folder in which an engine's finds are kept.
@@ -47,8 +45,6 @@ pub struct Meter<'a> {
 pub struct Measured {
     /// What the inputs to begin from reach.
     pub beginnings: BTreeSet<usize>,
-    /// What the shipped corpus reaches, once that is known.
-    pub shipped: Option<BTreeSet<usize>>,
     /// What each engine's inputs reach.
     pub engines: BTreeMap<Engine, BTreeSet<usize>>,
     /// When, since the start, an input of an engine reached a region that nobody had reached.
@@ -129,6 +125,12 @@ pub struct Feed<'a> {
     fed: usize,
 }
 
+impl Drop for Feed<'_> {
+    fn drop(&mut self) {
+        lock(self.shared).is_over = true;
+    }
+}
+
 impl Feed<'_> {
     /// Hands over what is new in `view`. Returns what was measured so far.
     pub fn feed(&mut self, view: &View<'_>) -> Measured {
@@ -169,7 +171,6 @@ impl Meter<'_> {
         let done = std::thread::scope(|scope| {
             let thread = scope.spawn(|| self.measure(shared));
             let done = work(&mut Feed { shared, fed: 0 });
-            lock(shared).is_over = true;
             let measured = thread.join();
             measured
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -180,12 +181,12 @@ impl Meter<'_> {
     }
 
     fn measure(&self, shared: &Mutex<Shared>) -> Result<()> {
-        let beginnings = self.reached_by(self.inputs)?;
+        let mut beginnings = BTreeSet::new();
+        self.replay.regions(&self.inputs, |hits| {
+            beginnings.extend(hits.numbers());
+            Ok(())
+        })?;
         lock(shared).measured.beginnings = beginnings;
-        if let Some(inputs) = self.shipped {
-            let reached = self.reached_by(inputs)?;
-            lock(shared).measured.shipped = Some(reached);
-        }
         let mut not_before = Instant::now();
         loop {
             let mut there = lock(shared);
@@ -235,15 +236,6 @@ impl Meter<'_> {
             measured.waiting = measured.waiting.saturating_sub(1);
             Ok(())
         })
-    }
-
-    fn reached_by(&self, paths: &[PathBuf]) -> Result<BTreeSet<usize>> {
-        let mut regions = BTreeSet::new();
-        self.replay.regions(&paths, |hits| {
-            regions.extend(hits.numbers());
-            Ok(())
-        })?;
-        Ok(regions)
     }
 }
 

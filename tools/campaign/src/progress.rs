@@ -21,15 +21,10 @@ pub struct Progress {
     bars: Option<MultiProgress>,
 }
 
-impl Default for Progress {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Progress {
     /// Moving lines on a terminal, plain ones elsewhere.
     #[must_use]
+    #[allow(clippy::new_without_default, reason = "it looks at the terminal")]
     pub fn new() -> Self {
         Self {
             bars: std::io::stderr().is_terminal().then(MultiProgress::new),
@@ -50,16 +45,10 @@ impl Progress {
     /// Does `work`, which takes a while, under a line that names it.
     pub fn step<T>(&self, what: &str, work: impl FnOnce() -> T) -> T {
         let started = Instant::now();
-        let bar = self.bars.as_ref().map(|bars| {
-            let bar = bars.add(ProgressBar::new_spinner());
-            bar.set_message(what.to_owned());
-            bar.enable_steady_tick(Duration::from_millis(100));
-            bar
-        });
+        let mut text = self.text();
+        text.show(what.to_owned());
         let result = work();
-        if let Some(bar) = bar {
-            bar.finish_and_clear();
-        }
+        text.done();
         self.say(&format!("{what}: {:.1} s", started.elapsed().as_secs_f64()));
         result
     }

@@ -33,7 +33,7 @@ fn run() -> (Child, PathBuf, PathBuf) {
         let _ = fs::remove_dir_all(earlier);
     }
     let child = start("10m");
-    wait_for("inputs kept by honggfuzz", Duration::from_secs(300), || {
+    wait_for("inputs kept by honggfuzz", Duration::from_secs(900), || {
         files_in(&folder.join("output")) > 20
     });
     (child, folder, corpus)

@@ -12,15 +12,15 @@ use report::format::{grouped, rounded};
 use report::markdown::table;
 use serde::Serialize;
 use statistics::quantile::median;
+use tempfile::TempDir;
 use worker::TargetInfo;
 
 use super::{chosen_targets, parse_time};
 use crate::callgrind;
-use crate::corpora::zip_of;
-use crate::corpus::files_in;
+use crate::corpora::{pack, zip_of};
+use crate::corpus::{Store, files_in};
 use crate::engine::session::{self, Setup};
 use crate::engine::{Build, Engine, Sanitizer};
-use crate::fuzz::{self, Unpacked};
 use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
@@ -106,28 +106,33 @@ struct Inputs {
     files: Vec<PathBuf>,
     /// What they are, in words.
     from: String,
-    _unpacked: Option<Unpacked>,
+    /// Where a zip was unpacked to.
+    _unpacked: Option<TempDir>,
 }
 
 impl Inputs {
     /// The target's shipped corpus; where there is none, its seeds.
     fn of(project: &Project, target: &TargetInfo) -> Result<Self> {
-        let mut unpacked = fuzz::shipped(project, target)?;
-        let (files, what, place) = match &mut unpacked {
-            Some(unpacked) => {
-                let zip = zip_of(&project.shipped(), target);
-                (std::mem::take(&mut unpacked.files), "inputs", zip)
+        let (zip, seeds) = (
+            zip_of(&project.shipped(), target),
+            project.seeds(&target.name),
+        );
+        let (from, folder, unpacked) = match zip.is_file() {
+            true => {
+                let unpacked = tempfile::tempdir().context("no temporary folder")?;
+                let store = Store::open(unpacked.path())?;
+                for content in pack::read(&zip)?.values() {
+                    store.add(content)?;
+                }
+                (zip, unpacked.path().to_owned(), Some(unpacked))
             }
-            None => {
-                let folder = project.seeds(&target.name);
-                (files_in(&folder)?, "seeds", folder)
-            }
+            false => (seeds.clone(), seeds, None),
         };
-        let from = format!("{} {what} in {}", files.len(), from_here(&place).display());
-        ensure!(!files.is_empty(), "{} has {from}", target.name);
+        let files = files_in(&folder)?;
+        ensure!(!files.is_empty(), "{} has no inputs", from.display());
         Ok(Self {
+            from: format!("{} inputs in {}", files.len(), from_here(&from).display()),
             files,
-            from,
             _unpacked: unpacked,
         })
     }

@@ -94,7 +94,11 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
     for &target in &targets {
         let name = &target.name;
         let inputs = candidates.inputs.get(name).with_context(|| {
-            format!("{name} has no inputs at all; make seeds with `cargo images seeds`")
+            let seeds = project.seeds(name);
+            format!(
+                "{name} has no inputs at all: its seeds belong in {}",
+                seeds.display()
+            )
         })?;
         let pinned = pinned.get(name).into_iter().flat_map(Inputs::keys);
         let pinned: BTreeSet<&String> = pinned.collect();

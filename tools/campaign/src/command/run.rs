@@ -223,7 +223,6 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
         builds.insert(engine, progress.step(&what, build)?);
     }
     let neutral = Neutral::build(project, &progress)?;
-    let shipped = fuzz::shipped(project, target)?;
     let job = Job {
         target,
         setup: Setup {
@@ -238,7 +237,6 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
     };
     let meter = Meter {
         replay: neutral.replay(&target.name),
-        shipped: shipped.as_ref().map(|shipped| &*shipped.files),
         inputs: &inputs,
         finds: &finds,
     };

@@ -85,7 +85,7 @@ fn start(
         let seeds = files_in(&project.seeds(&target.name))?;
         if seeds.is_empty() {
             bail!(
-                "{} has no seeds in {}; make some with `cargo images seeds`",
+                "{} has no seeds: they belong in {}",
                 target.name,
                 project.seeds(&target.name).display()
             );

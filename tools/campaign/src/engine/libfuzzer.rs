@@ -14,30 +14,19 @@ pub(super) fn build(project: &Project, target: &str, sanitizer: Sanitizer) -> Re
         Sanitizer::Auto => has_nightly(),
         Sanitizer::None => false,
     };
-    let folder = project.builds(if address {
-        "libfuzzer-address"
-    } else {
-        "libfuzzer"
-    });
+    let (sanitizer, folder) = match address {
+        true => ("address", project.builds("libfuzzer-address")),
+        false => ("none", project.builds("libfuzzer")),
+    };
     let mut command = Command::new("cargo");
-    if address {
-        command.arg("+nightly");
-    }
-    run_build(
-        command
-            .args([
-                "fuzz",
-                "build",
-                "--fuzz-dir",
-                "libfuzzer-targets",
-                "--sanitizer",
-            ])
-            .arg(if address { "address" } else { "none" })
-            .arg("--target-dir")
-            .arg(&folder)
-            .arg(target)
-            .current_dir(project.root()),
-    )?;
+    command
+        .args(address.then_some("+nightly"))
+        .args(["fuzz", "build", "--fuzz-dir", "libfuzzer-targets"])
+        .args(["--sanitizer", sanitizer, "--target-dir"])
+        .arg(&folder)
+        .arg(target)
+        .current_dir(project.root());
+    run_build(&mut command)?;
     Ok(Build {
         binary: folder.join(host_triple()?).join("release").join(target),
         launcher: None,

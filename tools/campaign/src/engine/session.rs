@@ -336,20 +336,19 @@ impl Running<'_> {
     }
 }
 
+/// Inputs, and finds, each with its engine.
+type Left = (Vec<PathBuf>, Vec<(Engine, PathBuf)>);
+
 /// What a session in `folder` that was interrupted or killed left: inputs that any engine kept, and each
 /// engine's finds. `alone` names its only engine, if it had one.
 ///
 /// # Errors
 /// When a folder cannot be read.
-#[allow(
-    clippy::type_complexity,
-    reason = "a list of inputs and a list of finds"
-)]
 pub fn left_behind(
     folder: &Path,
     alone: Option<Engine>,
     sharing: Option<&Sharing>,
-) -> Result<(Vec<PathBuf>, Vec<(Engine, PathBuf)>)> {
+) -> Result<Left> {
     let engines = match alone {
         Some(engine) => vec![(engine, folder.to_owned())],
         None => Vec::from(Engine::ALL.map(|engine| (engine, folder.join(engine.name())))),

@@ -87,7 +87,6 @@ impl Status {
             "regions": {
                 "beginnings": measured.beginnings.len(),
                 "reached": measured.reached().len(),
-                "shipped": measured.shipped.as_ref().map(|shipped| shipped.len()),
                 "total": self.regions,
             },
             "not_measured": measured.waiting,
@@ -124,16 +123,13 @@ impl Status {
             State::Ended => "ended".to_owned(),
             State::Interrupted => "interrupted".to_owned(),
         };
-        let shipped = measured.shipped.as_ref().map_or_else(String::new, |all| {
-            format!(", the shipped corpus reaches {}", all.len())
-        });
         let waiting = match measured.waiting {
             0 => String::new(),
             waiting => format!("; {} inputs not measured yet", grouped(waiting as u64)),
         };
         format!(
             "{}: {} of {}, {state}; cores: {}, core-seconds used: {:.0}\n\
-             {} regions of {} reached, {} to begin with{shipped}{waiting}\n{}",
+             {} regions of {} reached, {} to begin with{waiting}\n{}",
             self.target,
             span(self.elapsed.as_secs()),
             span(self.time.as_secs()),
@@ -212,7 +208,6 @@ mod tests {
             }],
             measured: Measured {
                 beginnings: (0..10).collect(),
-                shipped: Some((0..90).collect()),
                 waiting: 3,
                 finds: [
                     find(Engine::Afl, "gone"),
@@ -228,7 +223,7 @@ mod tests {
         assert_eq!(json["engines"][0]["engine"], "afl");
         assert_eq!(json["engines"][0]["executions"], 1_234_567);
         assert_eq!(json["engines"][0]["regions"], 10);
-        assert_eq!(json["regions"]["shipped"], 90);
+        assert_eq!(json["regions"]["total"], 100);
         let find = json!({
             "check": "a.check",
             "inputs": 3,
@@ -245,8 +240,7 @@ mod tests {
         );
         assert_eq!(
             lines[1],
-            "10 regions of 100 reached, 10 to begin with, the shipped corpus reaches 90; \
-             3 inputs not measured yet"
+            "10 regions of 100 reached, 10 to begin with; 3 inputs not measured yet"
         );
         assert!(lines[4].starts_with("| AFL++"), "{screen}");
         assert_eq!(lines[5], "FIND a.check: 3 inputs, from afl, honggfuzz");

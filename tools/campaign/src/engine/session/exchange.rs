@@ -5,13 +5,13 @@
 //!
 //! - AFL++'s main instance reads the pool itself, twice a minute (`-F`). It knows new files by their time of
 //!   change, in whole seconds, and takes none that is not later than the latest it has seen. So every input has a
-//!   time at least a second later than the one before it.
+//!   time at least a second later than the one before it, and than its own while it was written.
 //! - libFuzzer reads its own corpus folder every second when the folder's time of change is later than before,
 //!   and takes files whose time is not before the last reading.
 //! - honggfuzz reads the folder named with `--dynamic_input` every second or two, and deletes what it has read:
 //!   it is given copies, in a folder that holds nothing else.
 //!
-//! A copy is written elsewhere and then moved, so that no engine sees half of one.
+//! A copy for libFuzzer or honggfuzz is written elsewhere and then moved, so that neither sees half of one.
 
 use std::collections::HashSet;
 use std::fs::{self, File, FileTimes};
@@ -87,7 +87,7 @@ impl Pool {
         let name = content_name(content);
         if self.known.insert(name.clone()) {
             let (path, _) = self.store.add(content)?;
-            self.latest = SystemTime::now().max(self.latest + Duration::from_secs(1));
+            self.latest = SystemTime::now().max(self.latest) + Duration::from_secs(1);
             set_time(&path, self.latest)?;
             self.kept.push(Kept {
                 name,

@@ -44,10 +44,9 @@ pub struct Figures {
     pub failure: Option<String>,
 }
 
+#[cfg(test)]
 impl Figures {
-    /// Those of an engine that has not begun.
-    #[must_use]
-    pub const fn new(engine: Engine, workers: usize) -> Self {
+    pub(crate) const fn new(engine: Engine, workers: usize) -> Self {
         Self {
             engine,
             workers,
