@@ -1,5 +1,6 @@
 //! `campaign compare`: all engines on the same oracle, from the same seeds, for the same time, as often as asked.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -11,7 +12,7 @@ use super::{FINDS, INTERRUPTED, chosen_targets};
 use crate::atomic;
 use crate::comparison::folder::Folder;
 use crate::comparison::hunts as hunted;
-use crate::comparison::order::{self, TrialId};
+use crate::comparison::order;
 use crate::comparison::plan::Asked;
 use crate::comparison::reporting::{self, Reporting};
 use crate::comparison::schedule::{Schedule, Trials};
@@ -121,8 +122,12 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     let opened = start::open(&asked, &targets, project, folder, &progress)?;
     let Opened { folder, plan, .. } = &opened;
     let order = order::of(&plan.targets, &plan.engines, plan.trials, plan.order_seed);
-    if args.retry {
-        retry(folder, &order, &progress)?;
+    for id in order.iter().filter(|_| args.retry) {
+        if Trial::read(folder, id)?.is_some_and(|trial| trial.failure.is_some()) {
+            progress.say(&format!("{id}: it failed, and is run again"));
+            let path = trial::file(&folder.trial(id));
+            fs::rename(&path, path.with_extension("failed.json"))?;
+        }
     }
     let schedule = Schedule {
         opened: &opened,
@@ -150,17 +155,6 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     }
     let lost = hunted::lost(&hunts);
     conclude(&comparison, &trials, folder, project, lost)
-}
-
-/// Has trials that failed run again.
-fn retry(folder: &Folder, order: &[TrialId], progress: &Progress) -> Result<()> {
-    for id in order {
-        if Trial::read(folder, id)?.is_some_and(|trial| trial.failure.is_some()) {
-            progress.say(&format!("{id}: it failed, and is run again"));
-            trial::run_again(folder, id)?;
-        }
-    }
-    Ok(())
 }
 
 /// Prints the result, and decides what the whole is worth.

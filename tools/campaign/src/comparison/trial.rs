@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use worker::TargetInfo;
 
@@ -237,11 +237,4 @@ impl Trial {
         );
         Ok(Some(trial))
     }
-}
-
-/// Marks a trial that failed, so that it is run again: its `trial.json` gets another name.
-pub(crate) fn run_again(folder: &Folder, id: &TrialId) -> Result<()> {
-    let path = file(&folder.trial(id));
-    std::fs::rename(&path, path.with_extension("failed.json"))
-        .with_context(|| format!("{} cannot be renamed", path.display()))
 }
