@@ -36,12 +36,6 @@ fn id(number: usize) -> TrialId {
     }
 }
 
-fn script(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, format!("#!/bin/sh\n{text}")).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-}
-
 /// A worker on which inputs that begin with `F` fail.
 const WORKER: &str = r#"
 run() {
@@ -76,7 +70,10 @@ while :; do sleep 0.1; done
 fn stand_ins(engine: &str) -> (tempfile::TempDir, Folder) {
     let out = tempfile::tempdir().unwrap();
     let folder = Folder::open(out.path()).unwrap();
-    script(&folder.builds().join("libfuzzer").join(TARGET), engine);
+    let binary = folder.builds().join("libfuzzer").join(TARGET);
+    fs::create_dir_all(binary.parent().unwrap()).unwrap();
+    fs::write(&binary, format!("#!/bin/sh\n{engine}")).unwrap();
+    fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
     stand_in::write_worker(&folder.worker(), WORKER);
     let seeds = out.path().join("seeds").join(TARGET);
     fs::create_dir_all(&seeds).unwrap();
@@ -123,8 +120,8 @@ fn a_trial_is_whole_once_its_file_is_there_and_records_what_came_when() {
     let read = Trial::read(&folder, &id(1)).unwrap();
     assert_eq!(read.as_ref(), Some(&trial));
     assert_eq!(trial.failure, None);
-    assert_eq!((trial.seeds_read, trial.executions), (2, 1000));
-    assert_eq!(trial.corpus, 2);
+    let counts = (trial.seeds_read, trial.executions, trial.corpus);
+    assert_eq!(counts, (2, 1000, 2));
     let kept: Vec<&str> = trial.kept.iter().map(|kept| kept.file.as_str()).collect();
     let pool = |content: &[u8]| format!("run/pool/{}", content_name(content));
     assert_eq!(kept, [pool(b"first"), pool(b"second")]);

@@ -11,23 +11,6 @@ use report::analysis::analyse;
 use report::{Comparison, EngineResult, SurvivalKind, TargetResult};
 use statistics::survival::Observation;
 
-/// A comparison of engines of these names on one target, without trials of theirs.
-fn comparison(target: &str, engines: &[&str]) -> Comparison {
-    let engine = |name: &&str| EngineResult {
-        engine: (*name).to_owned(),
-        title: name.to_uppercase(),
-        ..EngineResult::default()
-    };
-    Comparison {
-        targets: vec![TargetResult {
-            target: target.to_owned(),
-            engines: engines.iter().map(engine).collect(),
-            ..TargetResult::default()
-        }],
-        ..Comparison::default()
-    }
-}
-
 fn hunt(engine: Engine, number: usize, time_ms: u64, caught: bool) -> HuntTrial {
     HuntTrial {
         fault: "off-by-one".to_owned(),
@@ -101,7 +84,7 @@ fn hunts_on_disk_are_survival_curves_in_the_report() {
     let folder = Folder::open(out.path()).unwrap();
     assert_eq!(hunts::read(&folder).unwrap(), []);
     let mut dead = hunt(Engine::Libfuzzer, 2, 5, false);
-    dead.hunt.failure = Some("it died\nand said much".to_owned());
+    dead.hunt.failure = Some("it died\nand wrote much".to_owned());
     let mut of_older = hunt(Engine::Libfuzzer, 1, 60_000, false);
     of_older.of.sources = "older".to_owned();
     of_older.hunt.seed_fails = Some("calc.x".to_owned());
@@ -120,7 +103,20 @@ fn hunts_on_disk_are_survival_curves_in_the_report() {
     let read = hunts::read(&folder).unwrap();
     assert_eq!(read, hunts);
 
-    let mut comparison = comparison("fuzz_measure_calc", &["afl", "libfuzzer"]);
+    let engine = |name: &str| EngineResult {
+        engine: name.to_owned(),
+        title: name.to_uppercase(),
+        ..EngineResult::default()
+    };
+    let target = TargetResult {
+        target: "fuzz_measure_calc".to_owned(),
+        engines: ["afl", "libfuzzer"].map(engine).into(),
+        ..TargetResult::default()
+    };
+    let mut comparison = Comparison {
+        targets: vec![target],
+        ..Comparison::default()
+    };
     hunts::add_to(&mut comparison, &read);
     analyse(&mut comparison);
     let [afl, libfuzzer] = &comparison.targets[0].survivals[..] else {

@@ -6,13 +6,16 @@
 
 use std::fmt::Write as _;
 
-use statistics::{LEVEL, float, survival};
+use statistics::float;
+use statistics::survival::log_rank;
 
-use crate::analysis::{self, adjust, contrast, estimate, times_to_find};
+use crate::analysis::{self, adjust, contrast, estimate, survival, times_to_find};
 use crate::conditions::conditions;
 use crate::format::{self, NONE, median_time, moment, p_value, rounded};
 use crate::markdown::{heading, table};
-use crate::{Comparison, Contrast, EngineResult, TargetResult, TrialResult, results, sentences};
+use crate::{
+    Comparison, Contrast, EngineResult, SurvivalKind, TargetResult, TrialResult, results, sentences,
+};
 
 /// An engine on a target in both runs: the old one, then the new one.
 struct Both<'a> {
@@ -228,16 +231,17 @@ fn finds(pairs: &[Both<'_>]) -> String {
             let times = both.engines.map(|engine| times_to_find(engine, check));
             let [old, new] = &times;
             let is_tested = old.len().min(new.len()) >= analysis::TESTED_FROM;
-            let test = survival::log_rank(old, new).filter(|_| is_tested);
+            let test = log_rank(old, new).filter(|_| is_tested);
             let mut row = both.names().to_vec();
             row.push(check.to_owned());
-            row.extend(times.each_ref().map(|trials| {
-                let caught = trials.iter().filter(|trial| trial.happened).count();
-                format!("{caught} of {}", trials.len())
-            }));
-            row.extend(times.each_ref().map(|trials| {
-                median_time(survival::median(&survival::kaplan_meier(trials, LEVEL)))
-            }));
+            let survivals = times.each_ref();
+            let survivals = survivals.map(|trials| survival(check, SurvivalKind::Find, "", trials));
+            row.extend(
+                survivals
+                    .each_ref()
+                    .map(|one| format!("{} of {}", one.caught, one.trials)),
+            );
+            row.extend(survivals.map(|one| median_time(one.median_ms)));
             row.push(test.map_or_else(|| NONE.to_owned(), |test| p_value(test.p)));
             rows.push(row);
         }

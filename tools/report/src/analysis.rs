@@ -23,12 +23,12 @@ use crate::{
 pub fn analyse(comparison: &mut Comparison) {
     for target in &mut comparison.targets {
         let union = target.union.regions;
-        let grids = curves::Grids::of(target);
+        let [time, executions] = curves::grids(target);
         for engine in &mut target.engines {
             estimate_figures(engine);
             engine.milestones = curves::milestones(engine, union);
-            engine.over_time = curves::over_time(engine, &grids);
-            engine.over_executions = curves::over_executions(engine, &grids);
+            engine.over_time = curves::over_time(engine, &time);
+            engine.over_executions = curves::over_executions(engine, &executions);
         }
         target.pairs = contrasts::pairs(target);
         let finds = survivals_of_finds(target);

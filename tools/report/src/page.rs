@@ -119,7 +119,7 @@ fn summary(comparison: &Comparison) -> Markup {
                     dt { (link(number, target)) }
                     dd {
                         p { (sentences::reached(target)) }
-                        p { (sentences::differences(target).join(" ")) }
+                        @for difference in sentences::differences(target) { p { (difference) } }
                         @if let Some(only_here) = sentences::only_here(target) { p { (only_here) } }
                     }
                 }

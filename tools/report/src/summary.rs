@@ -35,14 +35,12 @@ pub fn markdown(comparison: &Comparison) -> String {
     if let Some(table) = table(&results::COLUMNS, 2, results::rows) {
         let _ = writeln!(text, "{table}\n{}", results::READING);
     }
-    if let Some(table) = table(&results::SURVIVALS, 6, |target, _| {
+    let survivals = table(&results::SURVIVALS, 6, |target, _| {
         results::survivals(target)
-    }) {
+    });
+    if let Some(table) = survivals {
         let faults = sentences::FAULTS;
-        let _ = write!(
-            text,
-            "\n## How long mistakes went unnoticed\n\n{faults}\n\n{table}"
-        );
+        text += &format!("\n## How long mistakes went unnoticed\n\n{faults}\n\n{table}");
     }
     text
 }

@@ -63,12 +63,20 @@ fn medians(sorted: &[f64]) -> Vec<(f64, f64)> {
     let count = sorted.len();
     let half = count / 2;
     // That the r smallest of a sample are among the k smallest values.
-    let among = |k: usize, r: usize| at_least(count, float(k) / float(count), r);
+    let among = |k: usize, r: u64| {
+        let binomial = Binomial::new(float(k) / float(count), count as u64);
+        binomial.map_or(0.0, |binomial| binomial.sf(r - 1))
+    };
     if count % 2 == 1 {
         return sorted
             .iter()
             .enumerate()
-            .map(|(i, &value)| (value, among(i + 1, half + 1) - among(i, half + 1)))
+            .map(|(i, &value)| {
+                (
+                    value,
+                    among(i + 1, half as u64 + 1) - among(i, half as u64 + 1),
+                )
+            })
             .collect();
     }
     // The two in the middle of a sample are the i-th and the j-th value: half of the sample is up to i and
@@ -86,7 +94,7 @@ fn medians(sorted: &[f64]) -> Vec<(f64, f64)> {
     for i in 0..count {
         let lower = power(i + 1) - power(i);
         let beyond = pairs(lower, power(count - i - 1));
-        let both = among(i + 1, half) - among(i, half) - beyond;
+        let both = among(i + 1, half as u64) - among(i, half as u64) - beyond;
         medians.push((sorted[i], both));
         for j in i + 1..count {
             let upper = power(count - j) - power(count - j - 1);
@@ -95,15 +103,6 @@ fn medians(sorted: &[f64]) -> Vec<(f64, f64)> {
         }
     }
     medians
-}
-
-/// The probability of at least `successes` in `count` trials of probability `p` each.
-fn at_least(count: usize, p: f64, successes: usize) -> f64 {
-    match (successes, Binomial::new(p, count as u64)) {
-        (0, _) => 1.0,
-        (_, Ok(binomial)) => binomial.sf(successes as u64 - 1),
-        (_, Err(_)) => 0.0,
-    }
 }
 
 #[cfg(test)]

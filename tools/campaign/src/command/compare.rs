@@ -1,6 +1,7 @@
 //! `campaign compare`: all engines on the same oracle, from the same seeds, for the same time, as often as asked.
 
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -11,7 +12,7 @@ use super::{FINDS, INTERRUPTED, chosen_targets};
 use crate::atomic;
 use crate::comparison::folder::Folder;
 use crate::comparison::hunts as hunted;
-use crate::comparison::order::{self, TrialId};
+use crate::comparison::order;
 use crate::comparison::plan::Asked;
 use crate::comparison::reporting::{self, Reporting};
 use crate::comparison::schedule::{Schedule, Trials};
@@ -35,7 +36,7 @@ use crate::supervisor::Claim;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Resuming:
-  A comparison that was interrupted, killed or cut off from power goes on with the same command and the
+  A comparison that was interrupted, killed or cut off from power is resumed by the same command and the
   same --out (or with --out alone). Trials that are whole are kept as they are. One that did not end is run
   again from its beginning; what it left is moved to unfinished/ in the folder, and counts for nothing. Trials
   that were lost to the machine (by a full disk, for example) are run again too; those in which an engine died are kept as
@@ -51,13 +52,13 @@ Exit codes:
      was never evaluated; or something could not be built
   2  the command line is wrong
   3  there are finds
-130  it was interrupted; the report has what is whole, and the same command goes on
+130  it was interrupted; the report has what is whole, and the same command resumes it
 What --against shows changes none of these.
 
 Examples:
   cargo campaign compare --time 1m
   cargo campaign compare --trials 10 --time 24h --cores 4 --out results/compare/october
-  cargo campaign compare --out results/compare/october                goes on with it
+  cargo campaign compare --out results/compare/october                resumes it
   cargo campaign compare --out results/compare/november --against results/compare/october
                                         what has changed; nothing is run when both are whole
   cargo campaign compare fuzz_measure_scan --time 10m --engines afl,libfuzzer --cores 1
@@ -66,7 +67,7 @@ Examples:
 pub struct Compare {
     #[command(flatten)]
     asked: Asked,
-    /// Where to write the result, and what to go on with; by default results/compare/ and the time of day.
+    /// Where to write the result, and what to resume; by default results/compare/ and the time of day.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Run trials again in which an engine died or did nothing.
@@ -97,7 +98,14 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     asked.targets.sort();
     asked.targets.dedup();
     let old = args.against.as_deref().map(report::read).transpose()?;
-    let folder = output_folder(args.out.as_deref(), project)?;
+    let time = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let folder = match &args.out {
+        Some(folder) => std::path::absolute(folder)?,
+        None => project
+            .results()
+            .join("compare")
+            .join(time.replace(':', "-")),
+    };
     // No folder is made for a target that is not there. One that is resumed has its own targets.
     let targets = match folder.join("plan.json").exists() {
         true => Vec::new(),
@@ -114,8 +122,12 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     let opened = start::open(&asked, &targets, project, folder, &progress)?;
     let Opened { folder, plan, .. } = &opened;
     let order = order::of(&plan.targets, &plan.engines, plan.trials, plan.order_seed);
-    if args.retry {
-        retry(folder, &order, &progress)?;
+    for id in order.iter().filter(|_| args.retry) {
+        if Trial::read(folder, id)?.is_some_and(|trial| trial.failure.is_some()) {
+            progress.say(&format!("{id}: it failed, and is run again"));
+            let path = trial::file(&folder.trial(id));
+            fs::rename(&path, path.with_extension("failed.json"))?;
+        }
     }
     let schedule = Schedule {
         opened: &opened,
@@ -143,31 +155,6 @@ pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     }
     let lost = hunted::lost(&hunts);
     conclude(&comparison, &trials, folder, project, lost)
-}
-
-/// The folder to write to, and to go on in.
-fn output_folder(explicit: Option<&Path>, project: &Project) -> Result<PathBuf> {
-    Ok(match explicit {
-        Some(folder) => std::path::absolute(folder)?,
-        None => {
-            let time = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-            project
-                .results()
-                .join("compare")
-                .join(time.replace(':', "-"))
-        }
-    })
-}
-
-/// Has trials that failed run again.
-fn retry(folder: &Folder, order: &[TrialId], progress: &Progress) -> Result<()> {
-    for id in order {
-        if Trial::read(folder, id)?.is_some_and(|trial| trial.failure.is_some()) {
-            progress.say(&format!("{id}: it failed, and is run again"));
-            trial::run_again(folder, id)?;
-        }
-    }
-    Ok(())
 }
 
 /// Prints the result, and decides what the whole is worth.
@@ -211,7 +198,7 @@ fn conclude(
     );
     if trials.not_begun > 0 || !trials.lost.is_empty() {
         eprintln!(
-            "it goes on with: {command} compare --out {}",
+            "resume with: {command} compare --out {}",
             from_here(folder.root()).display()
         );
     }

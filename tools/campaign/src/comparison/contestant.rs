@@ -50,19 +50,16 @@ impl Contestant {
         match self {
             Self::Alone(engine) => [engine].into(),
             Self::Ensemble => {
-                let alone: BTreeSet<Engine> = all.iter().filter_map(|one| one.alone()).collect();
+                let engines = all.iter().filter_map(|one| match one {
+                    Self::Alone(engine) => Some(*engine),
+                    Self::Ensemble => None,
+                });
+                let alone: BTreeSet<Engine> = engines.collect();
                 if alone.len() < 2 {
                     return Engine::ALL.into();
                 }
                 alone
             }
-        }
-    }
-
-    const fn alone(self) -> Option<Engine> {
-        match self {
-            Self::Alone(engine) => Some(engine),
-            Self::Ensemble => None,
         }
     }
 }

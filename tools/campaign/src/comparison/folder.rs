@@ -36,7 +36,7 @@ impl Folder {
                 let name = entry?.file_name();
                 ensure!(
                     KEPT.iter().chain(&LOCKS).any(|known| name == **known),
-                    "{} has files ({}) and no plan.json, so it is no comparison that can go on; \
+                    "{} has files ({}) and no plan.json, so it is no comparison to resume; \
                      name another folder with --out",
                     path.display(),
                     name.to_string_lossy()
@@ -101,25 +101,12 @@ impl Folder {
 
     /// The dictionary of a target, when it has one.
     pub fn dictionary(&self, target: &str) -> Option<PathBuf> {
-        Some(self.dictionaries().join(target)).filter(|path| path.exists())
+        Some(self.dictionary_of(target)).filter(|path| path.exists())
     }
 
-    /// The folder of the dictionaries.
-    pub fn dictionaries(&self) -> PathBuf {
-        self.root.join("dictionaries")
-    }
-
-    /// Keeps a copy of an engine's build of a target.
-    ///
-    /// # Errors
-    /// When it cannot be copied.
-    pub fn keep_build(&self, engine: Engine, target: &str, build: &Build) -> Result<()> {
-        let folder = self.builds().join(engine.name());
-        keep(&build.binary, &folder.join(target))?;
-        match &build.launcher {
-            Some(launcher) => keep(launcher, &folder.join("launcher")),
-            None => Ok(()),
-        }
+    /// Where the dictionary of a target is kept.
+    pub(crate) fn dictionary_of(&self, target: &str) -> PathBuf {
+        self.root.join("dictionaries").join(target)
     }
 
     /// Removes what a start that was killed has kept, so that none of it is mixed with what is kept now.

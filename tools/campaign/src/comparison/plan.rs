@@ -99,7 +99,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Why a comparison with this plan cannot go on with what is asked for now, on `machine`: a sentence each.
+    /// Why a comparison with this plan cannot be resumed with what is asked for now, on `machine`: a sentence each.
     /// More trials than planned are no difference.
     pub fn differences(&self, asked: &Asked, machine: &Machine) -> Vec<String> {
         let mut differences = Vec::new();

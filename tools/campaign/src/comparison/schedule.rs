@@ -1,7 +1,7 @@
 //! Trials run side by side, each on a core of its own, and measured as they end.
 //!
 //! A trial is measured on the core that it ran on, before the next begins there: no running engine loses a
-//! core to it. What goes wrong with one trial is reported and kept, and the others go on.
+//! core to it. What goes wrong with one trial is reported and kept, and the others run on.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,7 +35,7 @@ pub(crate) struct Schedule<'a> {
 pub(crate) struct Trials {
     /// Those that are whole.
     pub(crate) whole: BTreeMap<TrialId, (Trial, Measured)>,
-    /// Those that could not be run or measured, and why. They are run again when the comparison goes on.
+    /// Those that could not be run or measured, and why. They are run again when the comparison is resumed.
     pub(crate) lost: BTreeMap<TrialId, String>,
     /// How many were not started, or were interrupted.
     pub(crate) not_begun: usize,

@@ -1,6 +1,6 @@
 //! How a comparison is started, and how it is resumed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -74,11 +74,10 @@ fn start(
     progress: &Progress,
 ) -> Result<Plan> {
     let started = SystemTime::now();
-    let asked_engines = asked.engines.iter().flat_map(|engines| &engines.0);
-    let mut contestants: Vec<Contestant> = asked_engines.copied().collect();
-    if contestants.is_empty() {
-        contestants.extend(Contestant::ENGINES);
-    }
+    let contestants: Vec<Contestant> = match &asked.engines {
+        Some(engines) => engines.0.iter().copied().collect(),
+        None => Contestant::ENGINES.into(),
+    };
     let engines = contestant::engines(&contestants);
     folder.forget_kept()?;
     for target in targets {
@@ -95,7 +94,7 @@ fn start(
             keep(&seed, &folder.seeds(&target.name).join(name))?;
         }
         if let Some(dictionary) = project.dictionary(target) {
-            keep(&dictionary, &folder.dictionaries().join(&target.name))?;
+            keep(&dictionary, &folder.dictionary_of(&target.name))?;
         }
     }
     keep(project.worker()?, &folder.worker())?;
@@ -109,7 +108,11 @@ fn start(
             let build = progress.step(&what, || {
                 engine.build(project, &target.name, Sanitizer::None)
             })?;
-            folder.keep_build(engine, &target.name, &build)?;
+            let kept = folder.builds().join(engine.name());
+            keep(&build.binary, &kept.join(&target.name))?;
+            if let Some(launcher) = &build.launcher {
+                keep(launcher, &kept.join("launcher"))?;
+            }
         }
     }
     let time_seconds = asked.time.unwrap_or(TIME).as_secs();
@@ -139,18 +142,16 @@ fn resume(mut plan: Plan, asked: &Asked, folder: &Folder) -> Result<Plan> {
     let here = machine::describe(&engines, plan.machine.cores, plan.cores);
     let mut differences = plan.differences(asked, &here);
     let kept = folder.kept()?;
-    let mut files: Vec<&String> = plan.files.keys().chain(kept.keys()).collect();
-    files.sort();
-    files.dedup();
-    files.retain(|file| plan.files.get(*file) != kept.get(*file));
-    differences.extend(
-        files.iter().map(|file| {
-            format!("{file}: it is not the file with which the comparison was started")
-        }),
-    );
+    let files: BTreeSet<&String> = plan.files.keys().chain(kept.keys()).collect();
+    for file in files {
+        if plan.files.get(file) != kept.get(file) {
+            let why = "it is not the file with which the comparison was started";
+            differences.push(format!("{file}: {why}"));
+        }
+    }
     if !differences.is_empty() {
         bail!(
-            "the comparison in {} cannot go on: its trials would not be comparable.\n  {}\nAsk for what it \
+            "the comparison in {} cannot be resumed: its trials would not be comparable.\n  {}\nAsk for what it \
              has (--out alone is enough), or name another folder with --out",
             folder.root().display(),
             differences.join("\n  ")

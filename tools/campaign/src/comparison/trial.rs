@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use worker::TargetInfo;
 
@@ -169,7 +169,7 @@ fn record(id: &TrialId, folder: &Path, started: SystemTime, fuzzed: &Fuzzed) -> 
     let finds = fuzzed.finds.iter().map(|find| Find {
         check: find.check.clone(),
         file: inside(&find.path),
-        time_ms: millis(find.time),
+        time_ms: find.time.as_millis() as u64,
     });
     let mut trial = Trial {
         version: VERSION,
@@ -197,7 +197,7 @@ fn record(id: &TrialId, folder: &Path, started: SystemTime, fuzzed: &Fuzzed) -> 
         trial.corpus = session.kept.len();
         let kept = session.kept.iter().map(|kept| Kept {
             file: inside(&kept.path),
-            time_ms: millis(kept.time),
+            time_ms: kept.time.as_millis() as u64,
             executions: kept
                 .executions
                 .unwrap_or_else(|| session.executions_at(kept.time)),
@@ -237,15 +237,4 @@ impl Trial {
         );
         Ok(Some(trial))
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Marks a trial that failed, so that it is run again: its `trial.json` gets another name.
-pub(crate) fn run_again(folder: &Folder, id: &TrialId) -> Result<()> {
-    let path = file(&folder.trial(id));
-    std::fs::rename(&path, path.with_extension("failed.json"))
-        .with_context(|| format!("{} cannot be renamed", path.display()))
 }

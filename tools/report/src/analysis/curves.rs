@@ -57,25 +57,14 @@ pub(super) fn milestones(engine: &EngineResult, union: usize) -> Vec<Milestone> 
         .collect()
 }
 
-/// The places at which a target's engines are shown: the same for all of them.
-pub(super) struct Grids {
-    /// Milliseconds.
-    time: Vec<f64>,
-    /// Executions, as far as the engine that executed most.
-    executions: Vec<f64>,
-}
-
-impl Grids {
-    pub(super) fn of(target: &TargetResult) -> Self {
-        let engines = target.engines.iter();
-        let times = engines.clone().flat_map(EngineResult::counting);
-        let longest = times.map(duration_ms).max().unwrap_or(0);
-        let most = engines.filter_map(least_executions).max().unwrap_or(0);
-        Self {
-            time: grid(longest),
-            executions: grid(most),
-        }
-    }
+/// The places at which a target's engines are shown, the same for all of them: milliseconds, and executions as far as
+/// the engine that executed most.
+pub(super) fn grids(target: &TargetResult) -> [Vec<f64>; 2] {
+    let engines = target.engines.iter();
+    let times = engines.clone().flat_map(EngineResult::counting);
+    let longest = times.map(duration_ms).max();
+    let most = engines.filter_map(least_executions).max();
+    [longest, most].map(|end| grid(end.unwrap_or(0)))
 }
 
 /// Places from 0 to `end`, in order, each once.
@@ -93,17 +82,14 @@ fn least_executions(engine: &EngineResult) -> Option<u64> {
 }
 
 /// Quartiles of the regions over time.
-pub(super) fn over_time(engine: &EngineResult, grids: &Grids) -> Vec<Band> {
-    bands(engine, grids.time.iter().copied(), |point| point.time_ms)
+pub(super) fn over_time(engine: &EngineResult, grid: &[f64]) -> Vec<Band> {
+    bands(engine, grid.iter().copied(), |point| point.time_ms)
 }
 
 /// Quartiles of the regions over executions, as far as every trial went.
-pub(super) fn over_executions(engine: &EngineResult, grids: &Grids) -> Vec<Band> {
-    let Some(end) = least_executions(engine) else {
-        return Vec::new();
-    };
-    let end = end as f64;
-    let places = grids.executions.iter().copied().filter(|&at| at < end);
+pub(super) fn over_executions(engine: &EngineResult, grid: &[f64]) -> Vec<Band> {
+    let end = least_executions(engine).unwrap_or(0) as f64;
+    let places = grid.iter().copied().filter(|&at| at < end);
     bands(engine, places.chain([end]), |point| point.executions)
 }
 

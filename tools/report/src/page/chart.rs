@@ -363,7 +363,6 @@ mod tests {
     #[test]
     fn marks_are_round_and_never_more_than_fit() {
         assert_eq!(round_values(0.0, 8.9, 6), [0.0, 2.0, 4.0, 6.0, 8.0]);
-        assert_eq!(round_values(0.0, 60.0, 7).last(), Some(&60.0));
         for at_most in 1..12 {
             for to in [1.0, 7.0, 99.0, 1234.5, 4_488_590.0, 1e12] {
                 let values = round_values(0.0, to, at_most);
