@@ -192,9 +192,10 @@ pub struct Environment {
 impl Environment {
     /// That of the project at `root`, as far as git, the compiler and the system know it.
     pub(super) fn of(root: &Path) -> Self {
-        let first_line = |program: &str, arguments: &[&str]| {
-            let output = Command::new(program)
-                .args(arguments)
+        let first_line = |command: &str| {
+            let mut words = command.split(' ');
+            let output = Command::new(words.next().unwrap_or_default())
+                .args(words)
                 .current_dir(root)
                 .stdin(Stdio::null())
                 .output();
@@ -203,17 +204,10 @@ impl Environment {
             let text = String::from_utf8_lossy(&text);
             text.lines().next().unwrap_or_default().trim().to_owned()
         };
-        let commit = [
-            "describe",
-            "--always",
-            "--abbrev=12",
-            "--exclude=*",
-            "--dirty",
-        ];
         Self {
-            commit: first_line("git", &commit),
-            rustc: first_line("rustc", &["--version"]),
-            system: first_line("uname", &["-s", "-r", "-m"]),
+            commit: first_line("git describe --always --abbrev=12 --exclude=* --dirty"),
+            rustc: first_line("rustc --version"),
+            system: first_line("uname -s -r -m"),
         }
     }
 }
@@ -263,8 +257,8 @@ impl Report {
     #[must_use]
     pub fn read(out: &Path) -> Option<Self> {
         let text = std::fs::read_to_string(out.join("triage.json")).ok()?;
-        let version: serde_json::Value = serde_json::from_str(&text).ok()?;
-        (version["version"] == VERSION).then(|| serde_json::from_str(&text).ok())?
+        let report: Self = serde_json::from_str(&text).ok()?;
+        (report.version == VERSION).then_some(report)
     }
 
     /// It as JSON.
