@@ -36,10 +36,7 @@ pub mod summary;
 /// # Errors
 /// When no worker can be started, or something cannot be written.
 pub fn triage(bench: &Bench, collected: Collected, out: &Path) -> Result<Report> {
-    let Collected {
-        finds,
-        mut troubles,
-    } = collected;
+    let (finds, mut troubles) = (collected.finds, collected.troubles);
     let last = Report::read(out);
     let outcomes = judge::replay_all(bench, &finds)?;
     let (mut groups, unknown) = group::group(&finds, &outcomes, last.as_ref());
