@@ -49,7 +49,7 @@ pub struct Input {
     pub shows: What,
 }
 
-/// What an engine has to do with a group.
+/// An engine's part in a group.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// How many of the group's inputs it found.
@@ -235,8 +235,7 @@ pub struct Report {
     pub troubles: Vec<String>,
     /// The groups: what fails first, then by key.
     pub groups: Vec<Group>,
-    /// Groups of earlier triages, with those of their inputs that this one did not look at and that are still
-    /// there: it was of one target, or of one folder.
+    /// Groups of earlier triages, with those of their inputs that exist and were not among this triage's finds.
     pub earlier: Vec<Group>,
 }
 
@@ -270,7 +269,8 @@ impl Report {
     }
 }
 
-/// Groups what replays showed; `last` is the report of the last triage. Also returns what is unknown.
+/// Groups finds by the outcomes of their replays; `last` is the report of the last triage. Also returns why some could
+/// not be replayed.
 #[must_use]
 pub fn group(
     finds: &[Find],
@@ -334,9 +334,9 @@ pub fn group(
     (groups, troubles)
 }
 
-/// The key of the group for what a find shows, when all that finds show is `shown`. An error of the wrong kind may be
-/// a consequence: see [`worker::Difference::explanations`]. Where exactly one plainer mistake among `shown` explains it, it is
-/// filed there.
+/// The key of the group of a find that shows `shows`, among finds that show `shown`. An error of the wrong kind may
+/// be a consequence of a plainer mistake: see [`worker::Difference::explanations`]. Where exactly one such mistake is
+/// among `shown`, the find belongs to its group.
 fn filed_under(shows: &Key, shown: &BTreeSet<&Key>) -> Key {
     let What::Answers(difference) = &shows.what else {
         return shows.clone();
@@ -365,7 +365,7 @@ fn failed_before(last: Option<&Report>) -> BTreeMap<(&str, &str), &Group> {
         .collect()
 }
 
-/// What is to be remembered of earlier triages when `finds` are those of this one: see [`Report::earlier`].
+/// The groups of earlier triages to remember when `finds` are those of this one: see [`Report::earlier`].
 #[must_use]
 pub fn earlier(last: Option<&Report>, finds: &[Find]) -> Vec<Group> {
     let now: BTreeSet<(&str, &str)> = finds

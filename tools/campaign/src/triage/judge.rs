@@ -1,8 +1,8 @@
 //! Replaying the finds: which check each fails, in workers of their own, some at once.
 //!
-//! A hang costs its whole time-out, so every input is first given a short time; what does not answer in it
-//! waits for a second round with the whole time. There, after `ENOUGH_HANGS` hangs of a target the rest
-//! is taken for more of them, and the report states how many.
+//! A hang costs its whole time-out. So every input first gets a short time, and only those that do not answer get
+//! the whole time in a second round. After `ENOUGH_HANGS` hangs of a target there, the rest counts as more of them,
+//! and the report states how many.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,8 +24,8 @@ use crate::schedule::Queue;
 /// After so many hangs of a target, no other input of it is waited for in full.
 const ENOUGH_HANGS: usize = 10;
 
-/// What a failure of an input is, by how often it was replayed, each time by a new worker. One that passes so often
-/// does not reproduce.
+/// The replays of an input, each by a new worker, and how reliably it fails when that one fails. An input that passes
+/// all of them does not reproduce.
 const ATTEMPTS: [How; 3] = [How::Always, How::AtTimes, How::AtTimes];
 
 /// How replays are made.
