@@ -1,12 +1,12 @@
-//! Triage: from everything that engines found to one entry a cause.
+//! Triage: groups the findings of all engines by cause.
 //!
 //! - [`collect`]: which files are finds, of which engine, since when.
 //! - [`judge`]: replays them, in workers of their own.
 //! - [`key`]: what makes two finds the same.
 //! - [`group`]: groups, and the report.
 //! - [`minimise`]: makes an input smaller; [`reproduce`]: the smallest input of each group.
-//! - [`issue`], [`summary`], [`sarif`]: a group for an issue tracker, all for a job's page, all for code
-//!   scanning; [`output`]: the files of a triage.
+//! - [`issue`], [`summary`], [`sarif`]: texts for an issue tracker, for the page of a CI job, and for code scanning;
+//!   [`output`]: the files of a triage.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -30,16 +30,13 @@ pub mod reproduce;
 pub mod sarif;
 pub mod summary;
 
-/// Replays what was collected, groups it, makes the smallest input of each group, and writes the results into the
-/// folder `out`, which has those of the last triage.
+/// Replays the finds, groups them, makes the smallest input of each group, and writes the results into the folder
+/// `out`, which has those of the last triage.
 ///
 /// # Errors
 /// When no worker can be started, or something cannot be written.
 pub fn triage(bench: &Bench, collected: Collected, out: &Path) -> Result<Report> {
-    let Collected {
-        finds,
-        mut troubles,
-    } = collected;
+    let (finds, mut troubles) = (collected.finds, collected.troubles);
     let last = Report::read(out);
     let outcomes = judge::replay_all(bench, &finds)?;
     let (mut groups, unknown) = group::group(&finds, &outcomes, last.as_ref());

@@ -59,7 +59,7 @@ fn a_tracefile_has_how_many_inputs_executed_each_line() {
 }
 
 #[test]
-fn pages_show_every_file_and_mark_what_was_never_executed() {
+fn pages_mark_code_that_no_input_executed() {
     let counts = counts();
     let folder = tempfile::tempdir().unwrap();
     let files = files(&counts);

@@ -224,7 +224,7 @@ fn hangs_take_bounded_time() {
 }
 
 #[test]
-fn what_does_not_reproduce_is_a_group_and_what_was_mended_is_another() {
+fn unreproduced_and_mended_finds_have_groups_of_their_own() {
     let place = Place::new(&[("crash-1", "Pyy"), ("crash-2", "x"), ("crash-3", "F")]);
     let report = place.sort();
     let passes = group(&report, "fuzz_measure_calc: does not reproduce");
@@ -255,7 +255,7 @@ fn what_does_not_reproduce_is_a_group_and_what_was_mended_is_another() {
 }
 
 #[test]
-fn what_one_triage_does_not_look_at_is_not_forgotten() {
+fn a_triage_of_some_finds_remembers_the_others() {
     let place = Place::new(&[("crash-1", "Pyy"), ("crash-2", "Q")]);
     let first = place.sort();
     assert_eq!(first.groups.len(), 2);

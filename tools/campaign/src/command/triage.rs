@@ -191,7 +191,7 @@ fn conclude(report: &Report) -> Result<ExitCode> {
 
 /// Prints the groups as a table, and where the rest is.
 fn show(report: &Report, out: &Path) -> Result<()> {
-    outln!("{}", overview(report).replace("**", ""));
+    outln!("{}\n", overview(report).replace("**", "").trim_end());
     let mut groups = report.groups.iter();
     let first = groups.find_map(|group| Some((group, group.reproducer.as_ref()?)));
     if let Some((group, reproducer)) = first {

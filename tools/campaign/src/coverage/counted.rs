@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_no_region_is_no_code() {
+    fn lines_outside_of_regions_are_no_code() {
         let all = [region((3, 5), (3, 9)), region((7, 1), (8, 1))];
         // The second ends before the first column of line 8.
         let (_, lines) = counted(&all.map(|region| (region, 1)));

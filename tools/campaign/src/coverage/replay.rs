@@ -267,7 +267,7 @@ impl Replay<'_> {
     }
 }
 
-/// What is asked of which inputs.
+/// A command for many inputs.
 struct Questions<'a> {
     replay: &'a Replay<'a>,
     /// The counters to watch, as [`worker::counters::parse_ranges`] reads them.
@@ -408,7 +408,7 @@ const PROFILE: &str = "profraw";
 /// What became of an input.
 struct Answer {
     verdict: Verdict,
-    /// What it did, when a trace was asked for: see [`Reply::Traced`].
+    /// The events of a trace: see [`Reply::Traced`].
     events: String,
     /// The counters that grew, by ascending index, and by how much.
     grown: Vec<(usize, u64)>,

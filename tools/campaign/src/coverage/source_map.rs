@@ -117,13 +117,10 @@ impl SourceMap {
             copies.entry(function.name_hash).or_default().push(function);
         }
         let mut builder = Builder::default();
-        let mut files: HashMap<u64, Vec<Option<String>>> = HashMap::new();
         for function in &map.cov_fun {
-            let files = files
-                .entry(function.header.filenames_ref)
-                .or_insert_with_key(|&list| files_under(&map, list, &root, prefix));
+            let files = files_under(&map, function.header.filenames_ref, &root, prefix);
             let copies = copies.get(&function.header.name_hash);
-            builder.add(function, copies.map_or(&[], Vec::as_slice), files)?;
+            builder.add(function, copies.map_or(&[], Vec::as_slice), &files)?;
         }
         ensure!(
             !builder.regions.is_empty(),

@@ -245,7 +245,7 @@ pub fn time_shown(at_ms: Option<u64>) -> String {
 mod tests {
     use super::*;
 
-    /// What is collected from a folder for two targets, of which the first is asked for or all are.
+    /// Collects from a folder with two targets, for the first of them or for both.
     fn collected(folder: &Path, is_one_wanted: bool) -> Result<Collected> {
         let calc = &TargetInfo::new("fuzz_measure_calc", "calculators", 42);
         let scan = &TargetInfo::new("fuzz_measure_scan", "scanners", 42);

@@ -49,7 +49,7 @@ pub struct Input {
     pub shows: What,
 }
 
-/// What an engine has to do with a group.
+/// An engine's part in a group.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// How many of the group's inputs it found.
@@ -192,9 +192,10 @@ pub struct Environment {
 impl Environment {
     /// That of the project at `root`, as far as git, the compiler and the system know it.
     pub(super) fn of(root: &Path) -> Self {
-        let first_line = |program: &str, arguments: &[&str]| {
-            let output = Command::new(program)
-                .args(arguments)
+        let first_line = |command: &str| {
+            let mut words = command.split(' ');
+            let output = Command::new(words.next().unwrap_or_default())
+                .args(words)
                 .current_dir(root)
                 .stdin(Stdio::null())
                 .output();
@@ -203,17 +204,10 @@ impl Environment {
             let text = String::from_utf8_lossy(&text);
             text.lines().next().unwrap_or_default().trim().to_owned()
         };
-        let commit = [
-            "describe",
-            "--always",
-            "--abbrev=12",
-            "--exclude=*",
-            "--dirty",
-        ];
         Self {
-            commit: first_line("git", &commit),
-            rustc: first_line("rustc", &["--version"]),
-            system: first_line("uname", &["-s", "-r", "-m"]),
+            commit: first_line("git describe --always --abbrev=12 --exclude=* --dirty"),
+            rustc: first_line("rustc --version"),
+            system: first_line("uname -s -r -m"),
         }
     }
 }
@@ -241,8 +235,7 @@ pub struct Report {
     pub troubles: Vec<String>,
     /// The groups: what fails first, then by key.
     pub groups: Vec<Group>,
-    /// Groups of earlier triages, with those of their inputs that this one did not look at and that are still
-    /// there: it was of one target, or of one folder.
+    /// Groups of earlier triages, with those of their inputs that exist and were not among this triage's finds.
     pub earlier: Vec<Group>,
 }
 
@@ -263,8 +256,8 @@ impl Report {
     #[must_use]
     pub fn read(out: &Path) -> Option<Self> {
         let text = std::fs::read_to_string(out.join("triage.json")).ok()?;
-        let version: serde_json::Value = serde_json::from_str(&text).ok()?;
-        (version["version"] == VERSION).then(|| serde_json::from_str(&text).ok())?
+        let report: Self = serde_json::from_str(&text).ok()?;
+        (report.version == VERSION).then_some(report)
     }
 
     /// It as JSON.
@@ -276,7 +269,8 @@ impl Report {
     }
 }
 
-/// Groups what replays showed; `last` is the report of the last triage. Also returns what is unknown.
+/// Groups finds by the outcomes of their replays; `last` is the report of the last triage. Also returns why some could
+/// not be replayed.
 #[must_use]
 pub fn group(
     finds: &[Find],
@@ -340,9 +334,9 @@ pub fn group(
     (groups, troubles)
 }
 
-/// The key of the group for what a find shows, when all that finds show is `shown`. An error of the wrong kind may be
-/// a consequence: see [`worker::Difference::explanations`]. Where exactly one plainer mistake among `shown` explains it, it is
-/// filed there.
+/// The key of the group of a find that shows `shows`, among finds that show `shown`. An error of the wrong kind may
+/// be a consequence of a plainer mistake: see [`worker::Difference::explanations`]. Where exactly one such mistake is
+/// among `shown`, the find belongs to its group.
 fn filed_under(shows: &Key, shown: &BTreeSet<&Key>) -> Key {
     let What::Answers(difference) = &shows.what else {
         return shows.clone();
@@ -371,7 +365,7 @@ fn failed_before(last: Option<&Report>) -> BTreeMap<(&str, &str), &Group> {
         .collect()
 }
 
-/// What is to be remembered of earlier triages when `finds` are those of this one: see [`Report::earlier`].
+/// The groups of earlier triages to remember when `finds` are those of this one: see [`Report::earlier`].
 #[must_use]
 pub fn earlier(last: Option<&Report>, finds: &[Find]) -> Vec<Group> {
     let now: BTreeSet<(&str, &str)> = finds

@@ -1,8 +1,8 @@
 //! Replaying the finds: which check each fails, in workers of their own, some at once.
 //!
-//! A hang costs its whole time-out, so every input is first given a short time; what does not answer in it
-//! waits for a second round with the whole time. There, after `ENOUGH_HANGS` hangs of a target the rest
-//! is taken for more of them, and the report states how many.
+//! A hang costs its whole time-out. So every input first gets a short time, and only those that do not answer get
+//! the whole time in a second round. After `ENOUGH_HANGS` hangs of a target there, the rest counts as more of them,
+//! and the report states how many.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,9 +24,9 @@ use crate::schedule::Queue;
 /// After so many hangs of a target, no other input of it is waited for in full.
 const ENOUGH_HANGS: usize = 10;
 
-/// How often an input that passes is replayed, each time by a new worker, before it counts as one that
-/// does not reproduce.
-const ATTEMPTS: usize = 3;
+/// The replays of an input, each by a new worker, and how reliably it fails when that one fails. An input that passes
+/// all of them does not reproduce.
+const ATTEMPTS: [How; 3] = [How::Always, How::AtTimes, How::AtTimes];
 
 /// How replays are made.
 #[derive(Debug, Clone)]
@@ -136,10 +136,8 @@ pub fn replay_all(bench: &Bench, finds: &[Find]) -> Result<Vec<(usize, Outcome)>
         short < bench.time_out && outcome.is_hang()
     });
     let slow: Vec<usize> = slow.map(|(index, _)| index).collect();
-    if !slow.is_empty() {
-        let waits = (bench.time_out, ENOUGH_HANGS);
-        outcomes.extend(replay(bench, "replay in full", finds, slow, waits)?);
-    }
+    let waits = (bench.time_out, ENOUGH_HANGS);
+    outcomes.extend(replay(bench, "replay in full", finds, slow, waits)?);
     outcomes.sort_by_key(|(index, _)| *index);
     Ok(outcomes)
 }
@@ -152,6 +150,9 @@ fn replay(
     which: Vec<usize>,
     (time_out, enough): (Duration, usize),
 ) -> Result<Vec<(usize, Outcome)>> {
+    if which.is_empty() {
+        return Ok(Vec::new());
+    }
     let line = bench.progress.counted(what, "finds", which.len() as u64);
     let line = Mutex::new(line);
     let cores = vec![None; bench.cores];
@@ -181,10 +182,7 @@ fn replay(
 }
 
 fn outcome(bench: &Bench, replayer: &mut Replayer, find: &Find) -> Result<Outcome> {
-    for how in [How::Always]
-        .into_iter()
-        .chain([How::AtTimes; ATTEMPTS - 1])
-    {
+    for how in ATTEMPTS {
         if how != How::Always {
             replayer.restart();
         }

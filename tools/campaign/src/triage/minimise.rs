@@ -1,8 +1,8 @@
 //! Making a failing input smaller and simpler while it fails in the same way.
 //!
-//! Delta debugging (Zeller and Hildebrandt, 2002), in passes: parts are taken out, from the end on, parts are set
-//! to zero, single bytes are brought nearer to zero; again, until a whole round changes nothing. Taking parts out
-//! alone would not do: in an input of fixed places every later byte would change its meaning.
+//! Delta debugging (Zeller and Hildebrandt, 2002), in passes: parts are removed, from the end on, parts are set to
+//! zero, single bytes are brought nearer to zero. The passes are repeated until a whole round changes nothing.
+//! Removing parts alone is not enough: in an input of fixed places it changes the meaning of every later byte.
 //!
 //! It is deterministic as long as the time does not end it: the same input, the same verdicts and the
 //! same number of tries give the same result.
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_matter_is_taken_out() {
+    fn bytes_that_do_not_matter_are_removed() {
         let start: Vec<u8> = (0..=255).cycle().take(5000).collect();
         let both = |input: &[u8]| input.contains(&77) && input.contains(&200);
         let minimised = to_the_end(&start, both);

@@ -15,7 +15,7 @@ use super::sarif::sarif;
 use super::summary::summary;
 use crate::atomic;
 
-/// Writes everything but inputs, which are there by now: a report never names a file that is not there. `last` is the
+/// Writes everything but inputs. These exist by now, so that a report never names a file that does not. `last` is the
 /// report that is replaced.
 ///
 /// # Errors

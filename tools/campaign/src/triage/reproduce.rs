@@ -35,6 +35,9 @@ pub fn reproduce_all(
     let failing: Vec<usize> = (0..groups.len())
         .filter(|&index| groups[index].status == Status::Fails)
         .collect();
+    if failing.is_empty() {
+        return Ok(());
+    }
     let progress = &bench.progress;
     let line = progress.counted("minimise a reproducer", "groups", failing.len() as u64);
     let line = Mutex::new(line);
