@@ -36,24 +36,20 @@ impl Scene {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    /// A script as a step of a job runs it: the stand-ins come before the real programs.
-    fn step(&self, script: &str, arguments: &[&str]) -> Command {
+    /// Runs a script as a step of a job does: the stand-ins come before the real programs. It must end with this exit
+    /// code. Returns what it prints, and what it adds to the job's page.
+    fn run(&self, code: i32, script: &str, arguments: &[&str]) -> (String, String) {
         let path = std::env::var("PATH").unwrap();
+        let page = self.path("page.md");
+        let _ = fs::remove_file(&page);
         let mut command = Command::new(root().join("scripts").join(script));
         command
             .args(arguments)
             .env("PATH", format!("{}:{path}", self.path("bin").display()))
             .env("SCENE", self.folder.path())
-            .env("GITHUB_STEP_SUMMARY", self.path("page.md"))
+            .env("GITHUB_STEP_SUMMARY", page)
             .env("RUN_URL", "https://github.example/runs/1");
-        command
-    }
-
-    /// Runs a script, which must end with this exit code. Returns what it prints, and what it adds to the job's page.
-    fn run(&self, code: i32, script: &str, arguments: &[&str]) -> (String, String) {
-        let _ = fs::remove_file(self.path("page.md"));
-        let text = printed(code, &mut self.step(script, arguments));
-        (text, self.read("page.md"))
+        (printed(code, &mut command), self.read("page.md"))
     }
 
     fn write(&self, name: &str, text: &str) {

@@ -3,29 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use campaign::comparison::contestant::Contestant;
 use campaign::comparison::hunts::{self, Hunt};
-use report::Machine;
 use report::format::median_time;
 use serde::{Deserialize, Serialize};
 
 /// What the figures are and are not: above every table and in the JSON.
 pub(crate) const MEASURES: &str = "How strong the oracle is, by planted faults. Not a ranking of engines: \
     the faults are no sample of real ones, and one trial from one set of seeds compares nothing.";
-
-/// All of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Report {
-    pub(crate) measures: &'static str,
-    /// When it was made, in UTC, as RFC 3339.
-    pub(crate) made: String,
-    pub(crate) machine: Machine,
-    pub(crate) time_seconds: u64,
-    pub(crate) trials: usize,
-    pub(crate) engines: Vec<Contestant>,
-    pub(crate) faults: Vec<FaultResult>,
-}
 
 /// What came of one fault.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -112,15 +99,43 @@ impl FaultResult {
     }
 }
 
-/// The report as Markdown, which is also what a terminal shows.
-pub(crate) fn markdown(report: &Report) -> String {
-    let engines = report.engines.iter().map(|engine| engine.title());
+/// The results as Markdown, which is also what a terminal shows: of hunts of that time by these engines.
+pub(crate) fn markdown(faults: &[FaultResult], engines: &[Contestant], time: Duration) -> String {
+    let titles = engines.iter().map(|engine| engine.title());
     let headings = ["fault", "shipped corpora: check"].into_iter();
-    let headings = headings.chain(engines).chain(["invariants alone"]);
+    let headings = headings.chain(titles).chain(["invariants alone"]);
     let mut rows = vec![headings.map(str::to_owned).collect::<Vec<_>>()];
-    rows.extend(report.faults.iter().map(|fault| fault.row(&report.engines)));
+    rows.extend(faults.iter().map(|fault| fault.row(engines)));
     let table = report::markdown::table(&rows, rows[0].len());
-    format!("{MEASURES}\n\n{table}\n{}", summary(report))
+    let mut text = format!("{MEASURES}\n\n{table}\n");
+    if faults.iter().any(|fault| fault.corpora.is_some()) {
+        let count = |of: fn(&FaultResult) -> &Option<Vec<Caught>>| {
+            let caught = faults.iter().filter_map(|fault| of(fault).as_ref());
+            caught.filter(|caught| !caught.is_empty()).count()
+        };
+        let _ = writeln!(
+            text,
+            "{} faults: the shipped corpora catch {}, {} of them by the invariants alone.",
+            faults.len(),
+            count(|fault| &fault.corpora),
+            count(|fault| &fault.invariants_alone),
+        );
+    }
+    for engine in engines {
+        let hunts = faults.iter().filter_map(|fault| fault.engines.get(engine));
+        let hunts: Vec<&Hunt> = hunts.flatten().collect();
+        let count = |which: fn(&Hunt) -> bool| hunts.iter().filter(|hunt| which(hunt)).count();
+        let _ = writeln!(
+            text,
+            "{}: {} of {} hunts within {} s from the seeds, {} more because a seed fails.",
+            engine.title(),
+            count(|hunt| hunt.find.is_some()),
+            hunts.len(),
+            time.as_secs(),
+            count(|hunt| hunt.find.is_none() && hunt.caught()),
+        );
+    }
+    text
 }
 
 /// How many hunts that count caught the fault, and the median time when at least half of them did.
@@ -143,39 +158,6 @@ fn how_soon(hunts: &[Hunt]) -> String {
         times.len(),
         median_time(median.flatten())
     )
-}
-
-fn summary(report: &Report) -> String {
-    let faults = &report.faults;
-    let mut text = String::new();
-    if faults.iter().any(|fault| fault.corpora.is_some()) {
-        let count = |of: fn(&FaultResult) -> &Option<Vec<Caught>>| {
-            let caught = faults.iter().filter_map(|fault| of(fault).as_ref());
-            caught.filter(|caught| !caught.is_empty()).count()
-        };
-        let _ = writeln!(
-            text,
-            "{} faults: the shipped corpora catch {}, {} of them by the invariants alone.",
-            faults.len(),
-            count(|fault| &fault.corpora),
-            count(|fault| &fault.invariants_alone),
-        );
-    }
-    for engine in &report.engines {
-        let hunts = faults.iter().filter_map(|fault| fault.engines.get(engine));
-        let hunts: Vec<&Hunt> = hunts.flatten().collect();
-        let count = |which: fn(&Hunt) -> bool| hunts.iter().filter(|hunt| which(hunt)).count();
-        let _ = writeln!(
-            text,
-            "{}: {} of {} hunts within {} s from the seeds, {} more because a seed fails.",
-            engine.title(),
-            count(|hunt| hunt.find.is_some()),
-            hunts.len(),
-            report.time_seconds,
-            count(|hunt| hunt.find.is_none() && hunt.caught()),
-        );
-    }
-    text
 }
 
 #[cfg(test)]
@@ -232,22 +214,9 @@ mod tests {
         let mut broken = result("broken", &[], &[]);
         broken.failure = Some("does not apply".to_owned());
         assert!(escaped.escaped() && !found.escaped() && !broken.escaped());
-        let report = Report {
-            measures: MEASURES,
-            made: String::new(),
-            machine: Machine {
-                processor: String::new(),
-                cores: 1,
-                jobs: 1,
-                system: String::new(),
-                tools: Vec::new(),
-            },
-            time_seconds: 300,
-            trials: 1,
-            engines: vec![Contestant::Alone(Engine::Afl)],
-            faults: vec![found, escaped.clone(), broken],
-        };
-        let text = markdown(&report);
+        let faults = [found, escaped.clone(), broken];
+        let engines = [Contestant::Alone(Engine::Afl)];
+        let text = markdown(&faults, &engines, Duration::from_secs(300));
         let text = Vec::from_iter(text.split_whitespace()).join(" ");
         for expected in [
             "Not a ranking of engines",
