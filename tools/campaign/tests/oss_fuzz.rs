@@ -9,12 +9,11 @@ mod tool;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use campaign::project::Project;
-use tool::{printed, read, root};
+use tool::{path_with, printed, programs, read, root};
 use worker::TargetInfo;
 
 /// Their check warns about a target with fewer edges.
@@ -200,33 +199,16 @@ fn the_build_keeps_the_documented_contract() {
     }
 }
 
-/// Stands in for the cargo of their images, which makes of `cargo fuzz build` a build with source coverage: in
-/// the folder where it stands, without optimization and without debug assertions.
-const CARGO_FOR_COVERAGE: &str = r#"#!/bin/bash -eu
-if [[ ${1-} != fuzz || ${2-} != build ]]; then exec "$REAL_CARGO" "$@"; fi
-if [[ -d fuzz ]]; then cd fuzz; fi
-export RUSTFLAGS="$RUSTFLAGS -Cdebug-assertions=no"
-"$REAL_CARGO" build --bins
-mkdir -p "$CARGO_TARGET_DIR/x86_64-unknown-linux-gnu/release"
-find "$CARGO_TARGET_DIR/debug" -maxdepth 1 -type f -exec cp {} "$CARGO_TARGET_DIR/x86_64-unknown-linux-gnu/release/" \;
-"#;
-
 /// An oracle of `debug_assert!`s would be left out of their coverage build without a warning.
 #[test]
 #[ignore = "builds the targets with source coverage"]
 fn the_oracle_survives_the_build_for_coverage() {
     let work = tempfile::tempdir().unwrap();
-    let bin = work.path().join("bin");
-    fs::create_dir(&bin).unwrap();
-    let cargo = bin.join("cargo");
-    fs::write(&cargo, CARGO_FOR_COVERAGE).unwrap();
-    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let target_dir = builds().join("oss-fuzz-coverage");
     let for_coverage = |command: &mut Command| {
         let flags = "--cfg fuzzing -Cdebuginfo=1 -Cinstrument-coverage";
         let command = command
-            .env("PATH", &path)
+            .env("PATH", path_with("coverage"))
             .env("REAL_CARGO", env!("CARGO"))
             .env("CARGO_TARGET_DIR", &target_dir)
             .env("RUSTFLAGS", flags)
@@ -251,7 +233,7 @@ fn the_oracle_survives_the_build_for_coverage() {
 
     // The same build of code with a mistake: a raw image that is rounded down.
     let example = root().join("subjects/example/libfuzzer-targets");
-    let mut build = Command::new(cargo);
+    let mut build = Command::new(programs("coverage").join("cargo"));
     for_coverage(build.args(["fuzz", "build"]).current_dir(example));
     let mut input = [0; 42];
     input[6..14].copy_from_slice(&1_000_001_u64.to_le_bytes());
