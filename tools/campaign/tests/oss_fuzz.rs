@@ -130,7 +130,7 @@ fn number_after(log: &str, label: &str) -> usize {
     digits.parse().unwrap()
 }
 
-/// Unpacks an archive; how many files it had.
+/// Unpacks an archive. Returns how many files are in it.
 fn unpack(archive: &Path, folder: &Path) -> usize {
     let mut archive = zip::ZipArchive::new(fs::File::open(archive).unwrap()).unwrap();
     archive.extract(folder).unwrap();

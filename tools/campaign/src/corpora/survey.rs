@@ -220,14 +220,14 @@ mod tests {
         let fails = Verdict::crashed(Crash::Hung(1000), "t");
         survey.add(hits(2, 3, fails, &[(7, 1)], "z"));
         survey.add(hits(3, 9, Verdict::Pass, &[(8, 1)], "z"));
-        let message = "gone".to_owned();
+        let message = "unreadable".to_owned();
         survey.add(hits(4, 0, Verdict::Error { message }, &[], ""));
         assert_eq!(
             (survey.features(), &*survey.lengths),
             (5, &[3, 3, 3, 9, 0][..])
         );
         assert_eq!((survey.failing[0].0, survey.too_long), (2, 1));
-        assert_eq!(survey.unreadable, [(4, "gone".to_owned())]);
+        assert_eq!(survey.unreadable, [(4, "unreadable".to_owned())]);
         assert_eq!(survey.cover().count(), 2);
     }
 

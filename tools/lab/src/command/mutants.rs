@@ -21,7 +21,7 @@ use crate::sources::Sources;
 /// cargo-mutants changes the code under test in one place after the other; each change is built, and the
 /// only test is the replay of what is checked in: seeds, shipped corpora, regressions. A mutant that no
 /// input notices survives. Survivors are listed in tools/lab/mutants/survivors.toml, each with the reason why it is
-/// equivalent, or why no target can reach it. A run that was interrupted goes on where it ended, as long as
+/// equivalent, or why no target can reach it. An interrupted run is resumed, as long as
 /// nothing has changed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -125,7 +125,7 @@ pub fn run(args: &Mutants, project: &Project) -> Result<ExitCode> {
         let missing = names.len() - record.outcomes.len();
         ensure!(
             missing == 0,
-            "{missing} of {} mutants were not tested: run it again, it goes on",
+            "{missing} of {} mutants were not tested: the next run resumes",
             names.len()
         );
     } else if record.fingerprint != now {

@@ -163,47 +163,30 @@ fn how_soon(hunts: &[Hunt]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use campaign::comparison::hunts::Find;
     use campaign::engine::Engine;
+    use serde_json::json;
 
     fn result(name: &str, corpora: &[(&str, usize)], hunts: &[(u64, bool)]) -> FaultResult {
-        let checks = corpora
-            .iter()
-            .map(|&(check, count)| (check.to_owned(), count));
-        let caught = Caught {
-            target: "fuzz_x".to_owned(),
-            checks: checks.collect(),
-            input: "x".to_owned(),
-        };
-        let hunt = |&(time_ms, is_caught): &(u64, bool)| Hunt {
-            find: is_caught.then(|| Find {
-                target: "fuzz_x".to_owned(),
-                check: "scan.a".to_owned(),
-                input: "y".to_owned(),
-            }),
-            time_ms,
-            executions: 12_345,
-            limit_ms: 300_000,
-            seed_fails: None,
-            failure: None,
-        };
-        let hunts = hunts.iter().map(hunt).collect();
-        FaultResult {
-            fault: name.to_owned(),
-            sentence: String::new(),
-            of: Basis {
-                hunts: hunts::Basis {
-                    patch: String::new(),
-                    sources: String::new(),
-                    seeds: String::new(),
-                },
-                corpora: None,
-            },
-            corpora: Some(vec![caught; usize::from(!corpora.is_empty())]),
-            invariants_alone: Some(Vec::new()),
-            engines: [(Contestant::Alone(Engine::Afl), hunts)].into(),
-            failure: None,
-        }
+        let checks: BTreeMap<&str, usize> = corpora.iter().copied().collect();
+        let caught = json!({ "target": "fuzz_x", "checks": checks, "input": "x" });
+        let find = json!({ "target": "fuzz_x", "check": "scan.a", "input": "y" });
+        let hunts = hunts.iter().map(|(time_ms, is_caught)| {
+            json!({
+                "find": is_caught.then_some(&find),
+                "time_ms": time_ms,
+                "executions": 12_345,
+                "limit_ms": 300_000,
+            })
+        });
+        let result = json!({
+            "fault": name,
+            "sentence": "",
+            "of": { "patch": "", "sources": "", "seeds": "" },
+            "corpora": vec![caught; usize::from(!corpora.is_empty())],
+            "invariants_alone": [],
+            "engines": { "afl": hunts.collect::<Vec<_>>() },
+        });
+        serde_json::from_value(result).unwrap()
     }
 
     #[test]
