@@ -11,7 +11,7 @@
 //! - [`comparison`]: many engines on many targets, many times, on disk, through kills.
 //! - [`replay`]: inputs without an engine: what fails, on which case.
 //! - [`coverage`]: the neutral coverage build, and the source regions that inputs reach.
-//! - [`reasons`]: lists of what is unreached, or cannot be caught, and why.
+//! - [`reasons`]: allowlists of unreached regions and uncaught mutants, with reasons.
 //! - [`triage`]: findings: grouped, minimised, and written for people, trackers and code scanning.
 //! - [`corpus`]: inputs in folders, named by their content; [`corpora`]: the shipped ones, minimised, in zips.
 //! - [`callgrind`]: how many instructions a replay takes.

@@ -265,7 +265,7 @@ fn a_kill_at_any_moment_loses_nothing() {
         }
         let status = process.wait().unwrap();
         let when = format!("{step}, after {delay} ms: {status}");
-        // The last one had time to end.
+        // Those that are killed from outside may have ended.
         assert!(status.signal().is_some() || delay > 0, "{when}");
         assert!(moved.contains(&corpus.taken_out().len()), "{when}");
         let features_now = features(fixture, &corpus.place);

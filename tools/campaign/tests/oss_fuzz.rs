@@ -9,12 +9,11 @@ mod tool;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use campaign::project::Project;
-use tool::{printed, read, root};
+use tool::{path_with, printed, programs, read, root};
 use worker::TargetInfo;
 
 /// Their check warns about a target with fewer edges.
@@ -112,31 +111,26 @@ fn runs_anywhere(folder: &Path, target: &TargetInfo) {
     let count = unpack(&folder.join(format!("{name}_seed_corpus.zip")), &seeds);
     command.args(["-seed=1337", "-runs=4"]).arg(seeds);
     let log = printed(0, command.current_dir(elsewhere.path()).env_clear());
-    let edges = number_after(&log, "INFO: Loaded 1 modules", "(");
+    let edges = number_after(&log, "INFO: Loaded 1 modules");
     assert!(edges >= FEWEST_EDGES, "{name}: {edges} edges");
-    assert!(number_after(&log, "Done ", "") >= count, "{count}: {log}");
+    assert!(number_after(&log, "Done ") >= count, "{count}: {log}");
     if target.dictionary.is_some() {
         let words = read(&dictionary);
         let words = words.lines().filter(|line| line.contains('=')).count();
         assert!(words > 0);
-        assert_eq!(number_after(&log, "Dictionary: ", ""), words, "{log}");
+        assert_eq!(number_after(&log, "Dictionary: "), words, "{log}");
     }
 }
 
-/// The first number after `label`, and `opening` behind it, in a log.
-fn number_after(log: &str, label: &str, opening: &str) -> usize {
-    log.split_once(label)
-        .and_then(|(_, rest)| rest.split_once(opening))
-        .and_then(|(_, rest)| {
-            let digits = rest
-                .find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(rest.len());
-            rest[..digits].parse().ok()
-        })
-        .unwrap_or_else(|| panic!("no number after {label:?} in {log}"))
+/// The first number after `label` in a log.
+fn number_after(log: &str, label: &str) -> usize {
+    let (_, rest) = log.split_once(label).unwrap_or_else(|| panic!("{log}"));
+    let digits = rest.chars().skip_while(|c| !c.is_ascii_digit());
+    let digits: String = digits.take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap()
 }
 
-/// Unpacks an archive; how many files it had.
+/// Unpacks an archive. Returns how many files are in it.
 fn unpack(archive: &Path, folder: &Path) -> usize {
     let mut archive = zip::ZipArchive::new(fs::File::open(archive).unwrap()).unwrap();
     archive.extract(folder).unwrap();
@@ -205,33 +199,16 @@ fn the_build_keeps_the_documented_contract() {
     }
 }
 
-/// Stands in for the cargo of their images, which makes of `cargo fuzz build` a build with source coverage: in
-/// the folder where it stands, without optimization and without debug assertions.
-const CARGO_FOR_COVERAGE: &str = r#"#!/bin/bash -eu
-if [[ ${1-} != fuzz || ${2-} != build ]]; then exec "$REAL_CARGO" "$@"; fi
-if [[ -d fuzz ]]; then cd fuzz; fi
-export RUSTFLAGS="$RUSTFLAGS -Cdebug-assertions=no"
-"$REAL_CARGO" build --bins
-mkdir -p "$CARGO_TARGET_DIR/x86_64-unknown-linux-gnu/release"
-find "$CARGO_TARGET_DIR/debug" -maxdepth 1 -type f -exec cp {} "$CARGO_TARGET_DIR/x86_64-unknown-linux-gnu/release/" \;
-"#;
-
 /// An oracle of `debug_assert!`s would be left out of their coverage build without a warning.
 #[test]
 #[ignore = "builds the targets with source coverage"]
 fn the_oracle_survives_the_build_for_coverage() {
     let work = tempfile::tempdir().unwrap();
-    let bin = work.path().join("bin");
-    fs::create_dir(&bin).unwrap();
-    let cargo = bin.join("cargo");
-    fs::write(&cargo, CARGO_FOR_COVERAGE).unwrap();
-    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let target_dir = builds().join("oss-fuzz-coverage");
     let for_coverage = |command: &mut Command| {
         let flags = "--cfg fuzzing -Cdebuginfo=1 -Cinstrument-coverage";
         let command = command
-            .env("PATH", &path)
+            .env("PATH", path_with("coverage"))
             .env("REAL_CARGO", env!("CARGO"))
             .env("CARGO_TARGET_DIR", &target_dir)
             .env("RUSTFLAGS", flags)
@@ -256,7 +233,7 @@ fn the_oracle_survives_the_build_for_coverage() {
 
     // The same build of code with a mistake: a raw image that is rounded down.
     let example = root().join("subjects/example/libfuzzer-targets");
-    let mut build = Command::new(cargo);
+    let mut build = Command::new(programs("coverage").join("cargo"));
     for_coverage(build.args(["fuzz", "build"]).current_dir(example));
     let mut input = [0; 42];
     input[6..14].copy_from_slice(&1_000_001_u64.to_le_bytes());

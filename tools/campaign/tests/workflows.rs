@@ -3,29 +3,22 @@
 mod tool;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
 use tempfile::TempDir;
-use tool::{printed, read, root};
+use tool::{path_with, printed, read, root};
 
-/// A folder with programs that stand in for others, and with whatever a script writes.
+/// A folder with whatever a script writes, and the programs that stand in for others: see `tests/programs`.
 struct Scene {
     folder: TempDir,
+    programs: &'static str,
 }
 
 impl Scene {
-    fn new(programs: &[(&str, &str)]) -> Self {
+    fn new(programs: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let scene = Self { folder };
-        fs::create_dir(scene.path("bin")).unwrap();
-        for (name, text) in programs {
-            let path = scene.path("bin").join(name);
-            fs::write(&path, text).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        }
-        scene
+        Self { folder, programs }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -36,57 +29,32 @@ impl Scene {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    /// A script as a step of a job runs it: the stand-ins come before the real programs.
-    fn step(&self, script: &str, arguments: &[&str]) -> Command {
-        let path = std::env::var("PATH").unwrap();
+    /// Runs a script as a step of a job does: the stand-ins come before the real programs. It must end with this exit
+    /// code. Returns what it prints, and what it adds to the job's page.
+    fn run(&self, code: i32, script: &str, arguments: &[&str]) -> (String, String) {
+        let page = self.path("page.md");
+        let _ = fs::remove_file(&page);
         let mut command = Command::new(root().join("scripts").join(script));
         command
             .args(arguments)
-            .env("PATH", format!("{}:{path}", self.path("bin").display()))
+            .env("PATH", path_with(self.programs))
             .env("SCENE", self.folder.path())
-            .env("GITHUB_STEP_SUMMARY", self.path("page.md"))
+            .env("GITHUB_STEP_SUMMARY", page)
             .env("RUN_URL", "https://github.example/runs/1");
-        command
-    }
-
-    /// Runs a script, which must end with this exit code. Returns what it prints, and what it adds to the job's page.
-    fn run(&self, code: i32, script: &str, arguments: &[&str]) -> (String, String) {
-        let _ = fs::remove_file(self.path("page.md"));
-        let text = printed(code, &mut self.step(script, arguments));
-        (text, self.read("page.md"))
+        (printed(code, &mut command), self.read("page.md"))
     }
 
     fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).unwrap();
     }
 
-    /// Sets what [`CARGO`] does.
+    /// Sets what the stand-in for cargo does.
     fn set(&self, code: i32, files: &str, content: &str) {
         self.write("code", &code.to_string());
         self.write("files", files);
         self.write("content", content);
     }
 }
-
-/// A repository's issues in a file: `gh issue list` shows those that are open, `gh issue create` adds one.
-const GH: &str = r#"#!/usr/bin/env bash
-set -euo pipefail
-issues=$SCENE/issues.json
-[[ -e $issues ]] || echo '[]' >"$issues"
-case "$1 $2" in
-"issue list")
-    [[ " $* " == *" --state open "* && " $* " == *" --json number,title "* ]] || exit 64
-    jq '[.[] | select(.open) | {number, title}]' "$issues"
-    ;;
-"issue create")
-    [[ $3 == --title && $5 == --body-file ]] || exit 64
-    jq --arg title "$4" --rawfile body "$6" '. + [{number: (length + 1), $title, $body, open: true}]' \
-        "$issues" >"$issues.new"
-    mv "$issues.new" "$issues"
-    ;;
-*) exit 64 ;;
-esac
-"#;
 
 /// Writes what a triage leaves: for each group its id and status.
 fn triage(scene: &Scene, groups: &[(&str, &str)]) -> String {
@@ -110,7 +78,7 @@ fn issues(scene: &Scene) -> Vec<serde_json::Value> {
 
 #[test]
 fn a_group_of_finds_is_reported_once() {
-    let scene = Scene::new(&[("gh", GH)]);
+    let scene = Scene::new("github");
     let groups = [
         ("0a1b2c3d", "fails"),
         ("4e5f6071", "unreproduced"),
@@ -147,7 +115,8 @@ fn a_group_of_finds_is_reported_once() {
 
 #[test]
 fn nothing_to_report_needs_no_repository_and_a_missing_triage_is_an_error() {
-    let scene = Scene::new(&[("gh", "#!/bin/sh\nexit 64\n")]);
+    let scene = Scene::new("github");
+    scene.write("refuse", "");
     scene.run(0, "report-finds", &[&triage(&scene, &[])]);
     let nowhere = scene.path("nowhere").display().to_string();
     let (text, _) = scene.run(1, "report-finds", &[&nowhere]);
@@ -160,25 +129,9 @@ fn nothing_to_report_needs_no_repository_and_a_missing_triage_is_an_error() {
     );
 }
 
-/// A tool that writes the files named in `$SCENE/files` where `--out` asks for them, and ends with the code in
-/// `$SCENE/code`. It can read an earlier report, unless that is "unreadable".
-const CARGO: &str = r#"#!/usr/bin/env bash
-[[ $1 == build ]] && exit
-echo "called: $*"
-while (($# > 0)) && [[ $1 != --out ]]; do shift; done
-out=${2-} against=${4-}
-mkdir -p "${out:-$SCENE/no-out}"
-if [[ -z $against ]]; then
-    for file in $(cat "$SCENE/files"); do cp "$SCENE/content" "$out/$file"; done
-elif ! grep -q unreadable "$against"; then
-    echo "since $(cat "$against")" >"$out/against.md"
-fi
-exit "$(cat "$SCENE/code")"
-"#;
-
 #[test]
 fn a_job_goes_on_after_a_find_and_ends_when_nothing_was_fuzzed() {
-    let scene = Scene::new(&[("cargo", CARGO)]);
+    let scene = Scene::new("tool");
     // The code of the tool, with and without --leave-finds.
     for (code, left, ordinary) in [(0, 0, 0), (1, 1, 1), (3, 0, 3), (130, 130, 130)] {
         scene.set(code, "", "");
@@ -198,7 +151,7 @@ fn a_job_goes_on_after_a_find_and_ends_when_nothing_was_fuzzed() {
 
 #[test]
 fn summaries_are_on_the_jobs_page_and_a_report_that_is_missing_is_an_error() {
-    let scene = Scene::new(&[("cargo", CARGO)]);
+    let scene = Scene::new("tool");
     let out = scene.path("out").display().to_string();
     let triaged = "summary.md triage.json triage.sarif";
     let compared = "index.html report.json series.csv summary.md";
@@ -226,7 +179,7 @@ fn summaries_are_on_the_jobs_page_and_a_report_that_is_missing_is_an_error() {
 #[test]
 fn a_comparison_reports_what_changed_since_the_last_that_counts() {
     let files = "index.html report.json series.csv summary.md";
-    let scene = Scene::new(&[("cargo", CARGO)]);
+    let scene = Scene::new("tool");
     let folder = |name: &str| scene.path(name).display().to_string();
     let (out, last) = (folder("out"), folder("last"));
     // Each week's report and the tool's code; the page afterwards, and what is kept for the next week.

@@ -2,7 +2,7 @@
 //!
 //! - [`sources`]: the project's files as they are now, and copies of them to plant faults in.
 //! - [`faults`]: mistakes as patches; which check notices each, and how soon an engine does.
-//! - [`mutants`]: what became of the mutants of cargo-mutants, over several runs.
+//! - `mutants`: what became of the mutants of cargo-mutants, over several runs.
 //! - [`command`]: one module a command: its arguments, its help, and `run`.
 #![forbid(unsafe_code)]
 

@@ -18,7 +18,7 @@ Start here:
   cargo lab faults --time 5m         and how soon each engine finds it from the seeds
   cargo lab mutants                  which small changes of the code the shipped corpora notice
 
-Neither ranks engines: what is planted is no sample of real mistakes.")]
+Neither ranks engines: planted mistakes are no sample of real ones.")]
 enum Command {
     Faults(faults::Faults),
     Mutants(mutants::Mutants),

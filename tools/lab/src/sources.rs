@@ -27,17 +27,11 @@ const LEFT_OUT: [&str; 7] = [
 /// Folders that no target and no worker is built of.
 const NOT_BUILT: [&str; 5] = ["corpus", "docs", "scripts", "subjects/example", "tools"];
 
-/// What the project held when this was made, committed or not.
+/// What the project held when this was made, committed or not: contents, and permissions, as some files are programs
+/// that a build calls.
 #[derive(Debug)]
 pub struct Sources {
-    files: BTreeMap<PathBuf, SourceFile>,
-}
-
-#[derive(Debug)]
-struct SourceFile {
-    content: Vec<u8>,
-    /// Some are programs that a build calls.
-    permissions: fs::Permissions,
+    files: BTreeMap<PathBuf, (Vec<u8>, fs::Permissions)>,
 }
 
 impl Sources {
@@ -51,14 +45,7 @@ impl Sources {
             let path = root.join(&name);
             let content =
                 fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-            let permissions = path.metadata()?.permissions();
-            files.insert(
-                name,
-                SourceFile {
-                    content,
-                    permissions,
-                },
-            );
+            files.insert(name, (content, path.metadata()?.permissions()));
         }
         ensure!(!files.is_empty(), "{} has no sources", root.display());
         Ok(Self { files })
@@ -81,15 +68,10 @@ impl Sources {
     #[must_use]
     pub fn digest_of(&self, is_part: impl Fn(&Path) -> bool) -> String {
         let files = self.files.iter().filter(|(name, _)| is_part(name));
-        digest(files.map(|(name, file)| (name.display().to_string(), file.content.as_slice())))
+        let lines = files
+            .map(|(name, (content, _))| format!("{} {}\n", content_name(content), name.display()));
+        content_name(lines.collect::<String>().as_bytes())
     }
-}
-
-/// A name for files by their names and contents, in their order: the same as long as none is added, changed or
-/// taken away.
-pub(crate) fn digest<'a>(files: impl Iterator<Item = (String, &'a [u8])>) -> String {
-    let lines = files.map(|(name, content)| format!("{} {name}\n", content_name(content)));
-    content_name(lines.collect::<String>().as_bytes())
 }
 
 /// The files below `root`, from there, without builds and results.
@@ -147,13 +129,13 @@ impl Copy {
                     .with_context(|| format!("{} cannot be removed", path.display()))?;
             }
         }
-        for (name, file) in &sources.files {
+        for (name, (content, permissions)) in &sources.files {
             let path = self.root.join(name);
-            if !fs::read(&path).is_ok_and(|there| there == file.content) {
+            if !fs::read(&path).is_ok_and(|there| there == *content) {
                 let folder = path.parent().unwrap_or(&self.root);
                 fs::create_dir_all(folder)
-                    .and_then(|()| fs::write(&path, &file.content))
-                    .and_then(|()| fs::set_permissions(&path, file.permissions.clone()))
+                    .and_then(|()| fs::write(&path, content))
+                    .and_then(|()| fs::set_permissions(&path, permissions.clone()))
                     .with_context(|| format!("{} cannot be written", path.display()))?;
             }
         }

@@ -12,7 +12,7 @@ use campaign::triage::collect::collect;
 use lab::faults::inputs::Inputs;
 use lab::sources::{Copy, Sources};
 
-use planted::{FAULTS, Known};
+use planted::{Known, faults};
 
 /// How many finds of each engine, and of the corpora, are kept for a target and a fault: the smallest.
 const KEPT: usize = 4;
@@ -46,7 +46,7 @@ fn the_finds_are_made_anew() {
     let candidates = candidates(&project, &copies);
     let copy = Copy::of(&sources, &copies.join("copy")).unwrap();
     let mut shown: Vec<Vec<String>> = vec![Vec::new(); candidates.len()];
-    for (fault, _) in FAULTS {
+    for (fault, _) in faults() {
         copy.restore(&sources).unwrap();
         copy.plant(&planted::patch(fault)).unwrap();
         let mut replayer = Replayer::new(copy.project().unwrap().worker().unwrap().to_owned());
@@ -73,7 +73,7 @@ fn the_finds_are_made_anew() {
             content,
         }));
     }
-    for (fault, _) in FAULTS {
+    for (fault, _) in faults() {
         let mut shown = finds.iter().flat_map(|find| &find.faults);
         assert!(shown.any(|shown| shown == fault), "no find shows {fault}");
     }

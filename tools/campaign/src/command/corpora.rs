@@ -32,7 +32,7 @@ use crate::project::Project;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:
-  0  every zip is written, and has every feature that any input had
+  0  every zip is written, and has every feature that any input has
   1  it could not be done; the zips are as they were
   2  the command line is wrong
   3  some inputs fail: they are kept in results/finds, and are in no zip

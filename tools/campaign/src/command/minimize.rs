@@ -32,8 +32,8 @@ use crate::project::Project;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:
-  0  every corpus is minimised, and has every feature that it had
-  1  it could not be done; every corpus has the features that it had
+  0  every corpus is minimised, and still has every feature
+  1  it could not be done; every corpus still has every feature
   2  the command line is wrong
   3  some inputs fail: they are in results/finds; the corpora are minimised
 

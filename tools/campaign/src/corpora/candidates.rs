@@ -50,7 +50,7 @@ impl Candidates {
         Ok(())
     }
 
-    /// Adds what is in a zip.
+    /// Adds the inputs in a zip.
     ///
     /// # Errors
     /// When it cannot be read, or has no inputs.

@@ -127,13 +127,13 @@ impl Sets {
         let mut queue: BinaryHeap<(u64, Reverse<Input>, &[u32])> = candidates.collect();
         let mut chosen = Vec::new();
         while let Some((before, Reverse(input), features)) = queue.pop() {
-            let gain = features.iter();
-            let gain = gain.filter(|&&feature| needed[feature as usize] > 0);
+            let needs = |feature: &&u32| needed[**feature as usize] > 0;
+            let gain = features.iter().filter(needs).count();
             // It only ever shrinks. So the first candidate that is worth as much as before is the best.
-            let now = worth(gain.count(), input);
-            if 0 < now && now < before {
+            let now = worth(gain, input);
+            if now < before {
                 queue.push((now, Reverse(input), features));
-            } else if now > 0 {
+            } else if gain > 0 {
                 for &feature in features {
                     needed[feature as usize] = needed[feature as usize].saturating_sub(1);
                 }
@@ -167,32 +167,33 @@ mod tests {
     }
 
     #[test]
-    fn one_that_has_everything_is_enough() {
-        let all: [Of<'_>; 4] = [(50, &[0]), (60, &[0, 1, 2]), (40, &[1]), (40, &[2])];
-        assert_eq!(cover(&all, 1), [1]);
-        assert!(cover(&[], 3).is_empty());
-        assert!(cover(&[(4, &[])], 3).is_empty());
-    }
-
-    #[test]
-    fn the_cheapest_of_equals_is_kept_and_then_the_first() {
-        let all: [Of<'_>; 3] = [(50, &[0]), (40, &[0]), (40, &[0])];
-        assert_eq!(cover(&all, 1), [1]);
-        assert_eq!(cover(&all, 2), [1, 2]);
-        // There are no more than three.
-        assert_eq!(cover(&all, 9), [0, 1, 2]);
-    }
-
-    #[test]
-    fn a_dear_input_is_kept_only_for_what_no_cheap_ones_have() {
-        for (long, [short, shorter]) in [
-            (cost(60_000, 0), [cost(10, 0), cost(10, 0)]),
-            (cost(40, 1_000_000), [cost(50, 900), cost(60, 1100)]),
-        ] {
-            let all: [Of<'_>; 3] = [(long, &[0, 1, 2, 3]), (short, &[0, 1]), (shorter, &[2])];
-            assert_eq!(cover(&all, 1), [0, 1, 2]);
-            let all: [Of<'_>; 3] = [(long, &[0, 1, 2]), (short, &[0, 1]), (shorter, &[2])];
-            assert_eq!(cover(&all, 1), [1, 2]);
+    fn the_cheapest_that_have_everything_are_kept() {
+        let short = cost(10, 0);
+        let equal: &[Of<'_>] = &[(50, &[0]), (40, &[0]), (40, &[0])];
+        let all = [(50, &[0][..]), (60, &[0, 1, 2]), (40, &[1]), (40, &[2])];
+        let cases: [(&[Of<'_>], usize, &[usize]); 8] = [
+            (&[], 3, &[]),
+            (&[(4, &[])], 3, &[]),
+            // One that has everything is enough.
+            (&all, 1, &[1]),
+            // Of equals the first; there are no more than three.
+            (equal, 1, &[1]),
+            (equal, 2, &[1, 2]),
+            (equal, 9, &[0, 1, 2]),
+            // A long one, and one with much work, are kept only for what no cheap ones have.
+            (
+                &[(cost(60_000, 0), &[0, 1, 3]), (short, &[0]), (short, &[1])],
+                1,
+                &[0, 1, 2],
+            ),
+            (
+                &[(cost(40, 1_000_000), &[0, 1]), (short, &[0]), (short, &[1])],
+                1,
+                &[1, 2],
+            ),
+        ];
+        for (inputs, keep, expected) in cases {
+            assert_eq!(cover(inputs, keep), expected, "{inputs:?}");
         }
     }
 

@@ -15,31 +15,23 @@ use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 use crate::corpus::content_name;
 use crate::replay::Replayer;
 
-/// How many characters of an input's [`content_name`] name it in a zip: 64 bits, and every name is in there
-/// twice.
+/// How many characters name an input in a zip: 64 bits, and every name is in there twice.
 const NAME_LENGTH: usize = 16;
 /// Larger inputs are not unpacked: no target takes them.
 const MAX_ENTRY: u64 = 1 << 20;
 /// The worker is asked about so many bytes of inputs at a time.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Inputs by the name that they have in a zip.
+/// Inputs by the name that they have in a zip: the beginning of their [`content_name`].
 pub type Inputs = BTreeMap<String, Vec<u8>>;
-
-/// The name of an input in a zip: the beginning of its [`content_name`].
-#[must_use]
-pub fn entry_name(content: &[u8]) -> String {
-    let mut name = content_name(content);
-    name.truncate(NAME_LENGTH);
-    name
-}
 
 /// Adds an input under its name.
 ///
 /// # Errors
 /// When another input has that name.
 pub fn insert(inputs: &mut Inputs, content: Vec<u8>) -> Result<()> {
-    let name = entry_name(&content);
+    let mut name = content_name(&content);
+    name.truncate(NAME_LENGTH);
     if let Some(other) = inputs.get(&name) {
         ensure!(*other == content, "two inputs are called {name}");
     }

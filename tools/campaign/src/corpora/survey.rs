@@ -210,9 +210,8 @@ mod tests {
     #[test]
     fn a_region_counts_once_for_each_class_and_an_event_once() {
         let mut survey = survey(1, &[]);
-        let rejected = Verdict::Rejected {
-            why: "short".into(),
-        };
+        let why = "short".to_owned();
+        let rejected = Verdict::Rejected { why };
         survey.add(hits(0, 3, Verdict::Pass, &[(0, 1), (2, 8)], "x\ny"));
         survey.add(hits(1, 3, rejected, &[(0, 2)], "y"));
         assert_eq!(survey.features(), 5);
@@ -221,21 +220,14 @@ mod tests {
         let fails = Verdict::crashed(Crash::Hung(1000), "t");
         survey.add(hits(2, 3, fails, &[(7, 1)], "z"));
         survey.add(hits(3, 9, Verdict::Pass, &[(8, 1)], "z"));
-        survey.add(hits(
-            4,
-            0,
-            Verdict::Error {
-                message: "gone".into(),
-            },
-            &[],
-            "",
-        ));
+        let message = "unreadable".to_owned();
+        survey.add(hits(4, 0, Verdict::Error { message }, &[], ""));
         assert_eq!(
-            (survey.features(), &survey.lengths[..]),
+            (survey.features(), &*survey.lengths),
             (5, &[3, 3, 3, 9, 0][..])
         );
         assert_eq!((survey.failing[0].0, survey.too_long), (2, 1));
-        assert_eq!(survey.unreadable, [(4, "gone".to_owned())]);
+        assert_eq!(survey.unreadable, [(4, "unreadable".to_owned())]);
         assert_eq!(survey.cover().count(), 2);
     }
 

@@ -42,3 +42,15 @@ pub(crate) fn printed(code: i32, command: &mut Command) -> String {
 pub(crate) fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
+
+/// A folder of programs that stand in for others.
+pub(crate) fn programs(folder: &str) -> PathBuf {
+    let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs");
+    all.join(folder)
+}
+
+/// `PATH` with such a folder before everything else.
+pub(crate) fn path_with(folder: &str) -> String {
+    let path = std::env::var("PATH").unwrap();
+    format!("{}:{path}", programs(folder).display())
+}

@@ -24,7 +24,7 @@ use cli::{FINDS, INTERRUPTED, outln, parse_time};
 
 use crate::faults::FOLDER;
 use crate::faults::patch::{self, Fault};
-use crate::faults::report::{FaultResult, MEASURES, Report, markdown};
+use crate::faults::report::{FaultResult, MEASURES, markdown};
 use crate::faults::trial::{FaultPlan, Trials};
 use crate::sources::Copy;
 
@@ -211,22 +211,21 @@ fn find_out(plan: &FaultPlan, at_once: usize, project: &Project) -> Result<ExitC
     let trials = Trials::new(plan, project, &copies.join("inputs"), progress.clone())?;
     let faults = try_all(&trials, plan, &copies, at_once, &progress)?;
     let engines = contestant::engines(&plan.contestants);
-    let report = Report {
-        measures: MEASURES,
-        made: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-        machine: machine::describe(&engines, cores::count(), at_once),
-        time_seconds: plan.time.as_secs(),
-        trials: plan.count,
-        engines: plan.contestants.clone(),
-        faults,
-    };
-    let table = markdown(&report);
-    let text = serde_json::to_string_pretty(&report)?;
+    let table = markdown(&faults, &plan.contestants, plan.time);
+    let report = serde_json::json!({
+        "measures": MEASURES,
+        "made": humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+        "machine": machine::describe(&engines, cores::count(), at_once),
+        "time_seconds": plan.time.as_secs(),
+        "trials": plan.count,
+        "engines": plan.contestants,
+        "faults": faults,
+    });
     atomic::write(&plan.out.join("table.md"), table.as_bytes())?;
-    atomic::write(&plan.out.join("report.json"), text.as_bytes())?;
+    atomic::write_json(&plan.out.join("report.json"), &report)?;
     outln!("{table}");
     outln!("results: {}", from_here(&plan.out).display());
-    conclude(&report, plan.faults.len())
+    conclude(&faults, plan.faults.len())
 }
 
 /// Tries every fault, one on each core at a time. Returns the results by name; faults that were not begun
@@ -283,10 +282,10 @@ fn try_all(
 }
 
 /// Decides what the whole is worth.
-fn conclude(report: &Report, asked_for: usize) -> Result<ExitCode> {
+fn conclude(faults: &[FaultResult], asked_for: usize) -> Result<ExitCode> {
     let mut failures: Vec<String> = Vec::new();
     let mut is_escaped = false;
-    for fault in &report.faults {
+    for fault in faults {
         let hunts = fault.engines.values().flatten();
         let of_hunts = hunts.filter_map(|hunt| hunt.failure.as_ref());
         let all = fault.failure.iter().chain(of_hunts);
@@ -297,7 +296,7 @@ fn conclude(report: &Report, asked_for: usize) -> Result<ExitCode> {
         }
     }
     ensure!(failures.is_empty(), "{}", failures.join("\n"));
-    if report.faults.len() < asked_for || session::interrupted() {
+    if faults.len() < asked_for || session::interrupted() {
         return Ok(ExitCode::from(INTERRUPTED));
     }
     Ok(ExitCode::from(if is_escaped { FINDS } else { 0 }))

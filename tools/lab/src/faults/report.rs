@@ -3,29 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use campaign::comparison::contestant::Contestant;
 use campaign::comparison::hunts::{self, Hunt};
-use report::Machine;
 use report::format::median_time;
 use serde::{Deserialize, Serialize};
 
 /// What the figures are and are not: above every table and in the JSON.
 pub(crate) const MEASURES: &str = "How strong the oracle is, by planted faults. Not a ranking of engines: \
     the faults are no sample of real ones, and one trial from one set of seeds compares nothing.";
-
-/// All of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Report {
-    pub(crate) measures: &'static str,
-    /// When it was made, in UTC, as RFC 3339.
-    pub(crate) made: String,
-    pub(crate) machine: Machine,
-    pub(crate) time_seconds: u64,
-    pub(crate) trials: usize,
-    pub(crate) engines: Vec<Contestant>,
-    pub(crate) faults: Vec<FaultResult>,
-}
 
 /// What came of one fault.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -112,15 +99,43 @@ impl FaultResult {
     }
 }
 
-/// The report as Markdown, which is also what a terminal shows.
-pub(crate) fn markdown(report: &Report) -> String {
-    let engines = report.engines.iter().map(|engine| engine.title());
+/// The results as Markdown, which is also what a terminal shows: of hunts of that time by these engines.
+pub(crate) fn markdown(faults: &[FaultResult], engines: &[Contestant], time: Duration) -> String {
+    let titles = engines.iter().map(|engine| engine.title());
     let headings = ["fault", "shipped corpora: check"].into_iter();
-    let headings = headings.chain(engines).chain(["invariants alone"]);
+    let headings = headings.chain(titles).chain(["invariants alone"]);
     let mut rows = vec![headings.map(str::to_owned).collect::<Vec<_>>()];
-    rows.extend(report.faults.iter().map(|fault| fault.row(&report.engines)));
+    rows.extend(faults.iter().map(|fault| fault.row(engines)));
     let table = report::markdown::table(&rows, rows[0].len());
-    format!("{MEASURES}\n\n{table}\n{}", summary(report))
+    let mut text = format!("{MEASURES}\n\n{table}\n");
+    if faults.iter().any(|fault| fault.corpora.is_some()) {
+        let count = |of: fn(&FaultResult) -> &Option<Vec<Caught>>| {
+            let caught = faults.iter().filter_map(|fault| of(fault).as_ref());
+            caught.filter(|caught| !caught.is_empty()).count()
+        };
+        let _ = writeln!(
+            text,
+            "{} faults: the shipped corpora catch {}, {} of them by the invariants alone.",
+            faults.len(),
+            count(|fault| &fault.corpora),
+            count(|fault| &fault.invariants_alone),
+        );
+    }
+    for engine in engines {
+        let hunts = faults.iter().filter_map(|fault| fault.engines.get(engine));
+        let hunts: Vec<&Hunt> = hunts.flatten().collect();
+        let count = |which: fn(&Hunt) -> bool| hunts.iter().filter(|hunt| which(hunt)).count();
+        let _ = writeln!(
+            text,
+            "{}: {} of {} hunts within {} s from the seeds, {} more because a seed fails.",
+            engine.title(),
+            count(|hunt| hunt.find.is_some()),
+            hunts.len(),
+            time.as_secs(),
+            count(|hunt| hunt.find.is_none() && hunt.caught()),
+        );
+    }
+    text
 }
 
 /// How many hunts that count caught the fault, and the median time when at least half of them did.
@@ -145,83 +160,33 @@ fn how_soon(hunts: &[Hunt]) -> String {
     )
 }
 
-fn summary(report: &Report) -> String {
-    let faults = &report.faults;
-    let mut text = String::new();
-    if faults.iter().any(|fault| fault.corpora.is_some()) {
-        let count = |of: fn(&FaultResult) -> &Option<Vec<Caught>>| {
-            let caught = faults.iter().filter_map(|fault| of(fault).as_ref());
-            caught.filter(|caught| !caught.is_empty()).count()
-        };
-        let _ = writeln!(
-            text,
-            "{} faults: the shipped corpora catch {}, {} of them by the invariants alone.",
-            faults.len(),
-            count(|fault| &fault.corpora),
-            count(|fault| &fault.invariants_alone),
-        );
-    }
-    for engine in &report.engines {
-        let hunts = faults.iter().filter_map(|fault| fault.engines.get(engine));
-        let hunts: Vec<&Hunt> = hunts.flatten().collect();
-        let count = |which: fn(&Hunt) -> bool| hunts.iter().filter(|hunt| which(hunt)).count();
-        let _ = writeln!(
-            text,
-            "{}: {} of {} hunts within {} s from the seeds, {} more because a seed fails.",
-            engine.title(),
-            count(|hunt| hunt.find.is_some()),
-            hunts.len(),
-            report.time_seconds,
-            count(|hunt| hunt.find.is_none() && hunt.caught()),
-        );
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use campaign::comparison::hunts::Find;
     use campaign::engine::Engine;
+    use serde_json::json;
 
     fn result(name: &str, corpora: &[(&str, usize)], hunts: &[(u64, bool)]) -> FaultResult {
-        let checks = corpora
-            .iter()
-            .map(|&(check, count)| (check.to_owned(), count));
-        let caught = Caught {
-            target: "fuzz_x".to_owned(),
-            checks: checks.collect(),
-            input: "x".to_owned(),
-        };
-        let hunt = |&(time_ms, is_caught): &(u64, bool)| Hunt {
-            find: is_caught.then(|| Find {
-                target: "fuzz_x".to_owned(),
-                check: "scan.a".to_owned(),
-                input: "y".to_owned(),
-            }),
-            time_ms,
-            executions: 12_345,
-            limit_ms: 300_000,
-            seed_fails: None,
-            failure: None,
-        };
-        let hunts = hunts.iter().map(hunt).collect();
-        FaultResult {
-            fault: name.to_owned(),
-            sentence: String::new(),
-            of: Basis {
-                hunts: hunts::Basis {
-                    patch: String::new(),
-                    sources: String::new(),
-                    seeds: String::new(),
-                },
-                corpora: None,
-            },
-            corpora: Some(vec![caught; usize::from(!corpora.is_empty())]),
-            invariants_alone: Some(Vec::new()),
-            engines: [(Contestant::Alone(Engine::Afl), hunts)].into(),
-            failure: None,
-        }
+        let checks: BTreeMap<&str, usize> = corpora.iter().copied().collect();
+        let caught = json!({ "target": "fuzz_x", "checks": checks, "input": "x" });
+        let find = json!({ "target": "fuzz_x", "check": "scan.a", "input": "y" });
+        let hunts = hunts.iter().map(|(time_ms, is_caught)| {
+            json!({
+                "find": is_caught.then_some(&find),
+                "time_ms": time_ms,
+                "executions": 12_345,
+                "limit_ms": 300_000,
+            })
+        });
+        let result = json!({
+            "fault": name,
+            "sentence": "",
+            "of": { "patch": "", "sources": "", "seeds": "" },
+            "corpora": vec![caught; usize::from(!corpora.is_empty())],
+            "invariants_alone": [],
+            "engines": { "afl": hunts.collect::<Vec<_>>() },
+        });
+        serde_json::from_value(result).unwrap()
     }
 
     #[test]
@@ -232,22 +197,9 @@ mod tests {
         let mut broken = result("broken", &[], &[]);
         broken.failure = Some("does not apply".to_owned());
         assert!(escaped.escaped() && !found.escaped() && !broken.escaped());
-        let report = Report {
-            measures: MEASURES,
-            made: String::new(),
-            machine: Machine {
-                processor: String::new(),
-                cores: 1,
-                jobs: 1,
-                system: String::new(),
-                tools: Vec::new(),
-            },
-            time_seconds: 300,
-            trials: 1,
-            engines: vec![Contestant::Alone(Engine::Afl)],
-            faults: vec![found, escaped.clone(), broken],
-        };
-        let text = markdown(&report);
+        let faults = [found, escaped.clone(), broken];
+        let engines = [Contestant::Alone(Engine::Afl)];
+        let text = markdown(&faults, &engines, Duration::from_secs(300));
         let text = Vec::from_iter(text.split_whitespace()).join(" ");
         for expected in [
             "Not a ranking of engines",

@@ -151,10 +151,8 @@ impl<'a> Trials<'a> {
     /// out is in [`FaultResult::failure`].
     pub(crate) fn run(&self, fault: &Fault, copy: &Copy, core: usize) -> Result<FaultResult> {
         let mut result = self.known(fault)?;
-        if !self.is_complete(&result) {
-            let done = self.find_out(fault, copy, core, &mut result);
-            result.failure = done.err().map(|error| format!("{error:#}"));
-        }
+        let done = self.find_out(fault, copy, core, &mut result);
+        result.failure = done.err().map(|error| format!("{error:#}"));
         Ok(result)
     }
 
