@@ -75,13 +75,13 @@ impl Chain {
     pub fn summary(&self, unit: Option<NonZeroU64>) -> Result<AllocationSummary> {
         let layers = self.images.iter().map(|(Source { image, .. }, scanned)| {
             let follows_holes = scanned.tables.follows_holes(image);
-            Ok(Layer {
-                size: virtual_size(scanned),
-                map: scanned.tables.map(&image.file),
-                extents: follows_holes
-                    .with_context(|| shown(&image.path))?
-                    .then(|| image.extents()),
-            })
+            let map = if follows_holes.with_context(|| shown(&image.path))? {
+                scanned.tables.stored_map(image)
+            } else {
+                scanned.tables.map(&image.file)
+            };
+            let size = virtual_size(scanned);
+            Ok(Layer { size, map })
         });
         layer::tally(&mut layers.collect::<Result<Vec<_>>>()?, unit)
     }

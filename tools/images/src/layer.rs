@@ -5,9 +5,9 @@ use std::num::NonZeroU64;
 use anyhow::{Error, Result, anyhow};
 use shared::{AllocationSummary, CallTable, DataTally, ScanError};
 
-use super::file::{FileExtents, ImageFile};
+use super::file::ImageFile;
 use super::file_device::FileDevice;
-use super::map::{Content, Map, Stretch, Tables};
+use super::map::{Content, Map, Tables};
 
 /// The result of a scan.
 #[derive(Debug)]
@@ -61,40 +61,16 @@ pub fn stored(
     tables: &dyn Tables,
     unit: Option<NonZeroU64>,
 ) -> Result<AllocationSummary> {
-    let mut layers = [Layer {
-        size,
-        map: tables.map(&image.file),
-        extents: Some(image.extents()),
-    }];
-    tally(&mut layers, unit)
+    let map = tables.stored_map(image);
+    tally(&mut [Layer { size, map }], unit)
 }
 
 /// One image of a chain.
 pub struct Layer<'a> {
     /// The size of its disk in bytes.
     pub size: u64,
-    /// What its tables hold.
+    /// What it holds.
     pub map: Box<dyn Map + 'a>,
-    /// The extents of its file, when a hole where data should lie is zeroes.
-    pub extents: Option<FileExtents<'a>>,
-}
-
-impl Layer<'_> {
-    /// The stretch from byte `offset` of the disk on, of at most `most` bytes.
-    fn at(&mut self, offset: u64, most: u64) -> Result<Stretch> {
-        let mut stretch = self.map.at(offset)?;
-        stretch.length = stretch.length.min(most);
-        if let Content::Data(Some(place)) = stretch.content
-            && let Some(extents) = &mut self.extents
-        {
-            let (is_data, length) = extents.at(place)?;
-            stretch.length = stretch.length.min(length);
-            if !is_data {
-                stretch.content = Content::Zero;
-            }
-        }
-        Ok(stretch)
-    }
 }
 
 /// Adds up the data of a chain, whose top image comes first; counts the units of `unit` bytes that data
@@ -126,8 +102,8 @@ fn look_up(layers: &mut [Layer<'_>], offset: u64, most: u64) -> Result<(bool, u6
         if offset >= layer.size {
             break;
         }
-        let stretch = layer.at(offset, length.min(layer.size - offset))?;
-        length = stretch.length;
+        let stretch = layer.map.at(offset)?;
+        length = length.min(layer.size - offset).min(stretch.length);
         match stretch.content {
             Content::Data(_) => return Ok((true, length)),
             Content::Zero => break,

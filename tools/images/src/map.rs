@@ -9,7 +9,7 @@ use std::fs::File;
 
 use anyhow::Result;
 
-use super::file::{ImageFile, read_up_to};
+use super::file::{FileExtents, ImageFile, read_up_to};
 
 /// How much of a table is read at once, in bytes.
 const PIECE: usize = 64 << 10;
@@ -48,6 +48,14 @@ pub trait Tables: fmt::Debug {
     /// The map of the image in `file`.
     fn map<'a>(&self, file: &'a File) -> Box<dyn Map + 'a>;
 
+    /// The map in which data that lies in a hole of the file is zeroes.
+    fn stored_map<'a>(&self, image: &'a ImageFile) -> Box<dyn Map + 'a> {
+        Box::new(Stored {
+            map: self.map(&image.file),
+            extents: image.extents(),
+        })
+    }
+
     /// Whether the data is in another file.
     fn has_external_data(&self) -> bool {
         false
@@ -85,6 +93,26 @@ pub trait Tables: fmt::Debug {
     /// When they are damaged, or the answer does not fit 64 bits.
     fn bitmaps_size(&self, _image: &ImageFile, _cluster_size: u64) -> Result<Option<u64>> {
         Ok(None)
+    }
+}
+
+/// A map, and the extents of the file.
+struct Stored<'a> {
+    map: Box<dyn Map + 'a>,
+    extents: FileExtents<'a>,
+}
+
+impl Map for Stored<'_> {
+    fn at(&mut self, offset: u64) -> Result<Stretch> {
+        let mut stretch = self.map.at(offset)?;
+        if let Content::Data(Some(place)) = stretch.content {
+            let (is_data, length) = self.extents.at(place)?;
+            stretch.length = stretch.length.min(length);
+            if !is_data {
+                stretch.content = Content::Zero;
+            }
+        }
+        Ok(stretch)
     }
 }
 

@@ -8,7 +8,7 @@ use images::differential::draw::pick;
 use qemu::Bench;
 
 /// How many chains are made. Each image of a chain is measured.
-const CHAINS: u64 = 45;
+const CHAINS: u64 = 40;
 
 const QCOW2: [&str; 12] = [
     "cluster_size=512",

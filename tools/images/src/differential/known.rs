@@ -166,7 +166,8 @@ pub(super) fn of_image(evidence: &ImageEvidence<'_>, major: u32) -> Option<&'sta
             Shows::If(name) => Some(holds(name)),
             _ => None,
         });
-        let is_there = known.gone_since.is_none_or(|since| major < since);
+        let is_there =
+            known.gone_since.is_none_or(|since| major < since) && !known.shows.is_empty();
         is_there && is_refused && conditions.all(|holds| holds)
     });
     Some(known?.id)

@@ -61,24 +61,18 @@ pub(super) fn read(image: &ImageFile, header: &QcowHeader) -> Result<Option<Vec<
 /// # Errors
 /// When the answer does not fit 64 bits.
 pub(super) fn size(bitmaps: &[Bitmap], virtual_size: u64, cluster_size: u64) -> Result<u64> {
-    let whole_clusters = |bytes: u64| bytes.checked_next_multiple_of(cluster_size);
-    let mut total = Some(0_u64);
+    let cluster_size = u128::from(cluster_size);
+    let mut total = 0;
     let mut directory = 0;
     for bitmap in bitmaps {
-        let bits = virtual_size.div_ceil(1 << bitmap.granularity_bits);
-        let bytes = whole_clusters(bits.div_ceil(8));
-        let table = bytes.and_then(|bytes| whole_clusters(8 * (bytes / cluster_size)));
-        total = total
-            .zip(bytes)
-            .and_then(|(total, bytes)| total.checked_add(bytes))
-            .zip(table)
-            .and_then(|(total, table)| total.checked_add(table));
-        directory += (ENTRY + bitmap.name_length).next_multiple_of(8) as u64;
+        let bits = u128::from(virtual_size).div_ceil(1 << bitmap.granularity_bits);
+        let bytes = bits.div_ceil(8).next_multiple_of(cluster_size);
+        let table = 8 * (bytes / cluster_size);
+        total += bytes + table.next_multiple_of(cluster_size);
+        directory += (ENTRY + bitmap.name_length).next_multiple_of(8) as u128;
     }
-    total
-        .zip(whole_clusters(directory))
-        .and_then(|(total, directory)| total.checked_add(directory))
-        .context("the size of the bitmaps does not fit 64 bits")
+    total += directory.next_multiple_of(cluster_size);
+    u64::try_from(total).context("the size of the bitmaps does not fit 64 bits")
 }
 
 /// The number of bitmaps and the directory's bytes, if the image has any.

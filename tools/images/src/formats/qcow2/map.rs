@@ -31,7 +31,12 @@ pub(super) struct Qcow2Tables(pub(super) QcowHeader);
 
 impl Tables for Qcow2Tables {
     fn map<'a>(&self, file: &'a File) -> Box<dyn Map + 'a> {
-        Box::new(Qcow2Map::new(file, self.0))
+        Box::new(Qcow2Map {
+            header: self.0,
+            rules: EntryRules::new(&self.0),
+            l1: Entries::new(file),
+            l2: Entries::new(file),
+        })
     }
 
     fn has_external_data(&self) -> bool {
@@ -87,16 +92,7 @@ struct Qcow2Map<'a> {
     l2: Entries<'a>,
 }
 
-impl<'a> Qcow2Map<'a> {
-    const fn new(file: &'a File, header: QcowHeader) -> Self {
-        Self {
-            header,
-            rules: EntryRules::new(&header),
-            l1: Entries::new(file),
-            l2: Entries::new(file),
-        }
-    }
-
+impl Qcow2Map<'_> {
     /// The cluster's L2 entry and the bitmap of its subclusters, which is 0 with standard entries.
     fn entry(&mut self, table: u64, index: u64) -> Result<(u64, u64)> {
         if self.header.has_extended_l2() {
