@@ -177,7 +177,8 @@ pub fn every_read_fails<'a>(
     assert!(sound.is_ok(), "{sound:?}");
     SECTOR_SIZES.map(|size| {
         let device = image.device(size, 1);
-        scan(format, &device, None, false, [size; 2]);
+        let (first, _) = scan(format, &device, None, false, [size; 2]);
+        assert_eq!(first, sound);
         let mut repeated = 0;
         for failed in 0..device.0.reads() {
             let mut device = image.device(size, 2);
