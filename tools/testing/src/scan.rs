@@ -82,11 +82,11 @@ impl InputDevice for Device<'_> {
     }
 
     fn capacity(&self, device: u32) -> u64 {
-        self.0.capacity(device)
+        InputDevice::capacity(&self.0, device)
     }
 
     fn sector_size(&self, device: u32) -> u32 {
-        self.0.sector_size(device)
+        InputDevice::sector_size(&self.0, device)
     }
 }
 
