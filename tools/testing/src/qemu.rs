@@ -146,12 +146,12 @@ impl Folder {
         output.status.success().then(|| Map::parse(&stdout))
     }
 
-    /// Whether this command of qemu-img succeeds on the image.
+    /// Whether this command of qemu-img succeeds on the image; `None` when it crashes.
     #[must_use]
-    pub fn accepts(&self, command: &str, format: &str, name: &str) -> bool {
+    pub fn accepts(&self, command: &str, format: &str, name: &str) -> Option<bool> {
         let arguments = [command, "-f", format, name];
         let output = output(self.0.path(), "qemu-img", &arguments);
-        output.status.success()
+        output.status.code().map(|code| code == 0)
     }
 }
 

@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 
 use built_in::SUBJECT;
 use harness_core::MockDevice;
-use harness_core::subject::{ScanAnswer, ScanRequest};
+use harness_core::subject::ScanRequest;
 use shared::{CallTable, InputDevice, ReadFailed};
 use sparse::SparseImage;
 pub use types::ScanFormat;
@@ -82,22 +82,26 @@ impl InputDevice for Device<'_> {
     }
 
     fn capacity(&self, device: u32) -> u64 {
-        self.0.capacity(device)
+        InputDevice::capacity(&self.0, device)
     }
 
     fn sector_size(&self, device: u32) -> u32 {
-        self.0.sector_size(device)
+        InputDevice::sector_size(&self.0, device)
     }
 }
 
-/// Scans with caches of these sizes in bytes. The device must not be misused, and reads are bounded and reported.
+/// A scan's answer.
+type Answer = Result<AllocationSummary, ScanError>;
+
+/// Scans with caches of these sizes in bytes. The device must not be misused, and reads are bounded and reported. The
+/// answer, and a second scan's when there is one.
 fn scan(
     format: ScanFormat,
     device: &Device<'_>,
     unit: Option<NonZeroU64>,
     twice: bool,
     [first, second]: [u32; 2],
-) -> ScanAnswer {
+) -> (Answer, Option<Answer>) {
     // What a cache held before does not matter.
     let (mut first, mut second) = (vec![0xa5; first as usize], vec![0x5a; second as usize]);
     let answer = SUBJECT.scanner.scan(ScanRequest {
@@ -114,7 +118,7 @@ fn scan(
     assert!(reads <= bound, "{reads} reads, bound {bound}");
     let served = device.bytes_served();
     assert_eq!(answer.bytes_read.unwrap_or(served), served);
-    answer
+    (answer.result, answer.again)
 }
 
 /// The answer for an image, which is the same on devices with sectors of all `sector_sizes`, on a second scan and
@@ -127,7 +131,7 @@ pub fn answer<'a>(
     image: impl Into<Image<'a>>,
     unit: Option<u64>,
     sector_sizes: &[u32],
-) -> Result<AllocationSummary, ScanError> {
+) -> Answer {
     let image = image.into();
     let unit = unit.map(|unit| NonZeroU64::new(unit).expect("a unit is not 0"));
     let answers: Vec<_> = sector_sizes
@@ -135,7 +139,7 @@ pub fn answer<'a>(
         .map(|&size| {
             // A cache may be larger than a sector.
             let caches = [size + 1, size + 100];
-            scan(format, &image.device(size, 1), unit, false, caches).result
+            scan(format, &image.device(size, 1), unit, false, caches).0
         })
         .collect();
     assert!(
@@ -143,9 +147,9 @@ pub fn answer<'a>(
         "the answer depends on the sector size: {answers:?}"
     );
     let size = sector_sizes[0];
-    let twice = scan(format, &image.device(size, 2), unit, true, [size; 2]);
-    assert_eq!(twice.result, answers[0]);
-    assert!(twice.again.is_none_or(|again| again == answers[0]));
+    let (first, again) = scan(format, &image.device(size, 2), unit, true, [size; 2]);
+    assert_eq!(first, answers[0]);
+    assert!(again.is_none_or(|again| again == first));
     assert_eq!(
         answers[0].map_err(ScanErrorKind::from),
         image.expected(format, unit),
@@ -173,17 +177,18 @@ pub fn every_read_fails<'a>(
     assert!(sound.is_ok(), "{sound:?}");
     SECTOR_SIZES.map(|size| {
         let device = image.device(size, 1);
-        scan(format, &device, None, false, [size; 2]);
+        let (first, _) = scan(format, &device, None, false, [size; 2]);
+        assert_eq!(first, sound);
         let mut repeated = 0;
         for failed in 0..device.0.reads() {
             let mut device = image.device(size, 2);
             device.0.fail_read(failed);
-            let answer = scan(format, &device, None, true, [size; 2]);
+            let (answer, again) = scan(format, &device, None, true, [size; 2]);
             let sector = device.0.failed_sector().expect("a read failed");
-            assert_eq!(answer.result, Err(ScanError::Io { sector }), "{failed}");
+            assert_eq!(answer, Err(ScanError::Io { sector }), "{failed}");
             // There is no second scan when the read was one of init's.
-            assert!(answer.again.is_none_or(|again| again == sound), "{failed}");
-            repeated += u64::from(answer.again.is_some());
+            assert!(again.is_none_or(|again| again == sound), "{failed}");
+            repeated += u64::from(again.is_some());
         }
         assert!(repeated > 0 || size > 512, "no scan was repeated");
         device.0.reads()
@@ -198,8 +203,8 @@ pub fn callers_mistakes<'a>(format: ScanFormat, image: impl Into<Image<'a>>) {
     let small_caches = [[1023, 1024], [1024, 1023]].map(|caches| (1024, caches));
     for (size, caches) in wrong_sizes.into_iter().chain(small_caches) {
         let device = image.device(size, 1);
-        let answer = scan(format, &device, None, false, caches);
-        assert!(matches!(answer.result, Err(ScanError::InvalidArgument(_))));
+        let (answer, _) = scan(format, &device, None, false, caches);
+        assert!(matches!(answer, Err(ScanError::InvalidArgument(_))));
         assert_eq!(device.0.reads(), 0);
     }
 }
