@@ -79,6 +79,13 @@ impl Truth {
         self.refusal = Some(before.filter(|before| *before == kind));
     }
 
+    /// Adds such a reason when it holds.
+    pub fn refuse_if(&mut self, is: bool, kind: ScanErrorKind) {
+        if is {
+            self.refuse(kind);
+        }
+    }
+
     /// Whether a scanner must refuse the image.
     #[must_use]
     pub fn is_refused(&self) -> bool {

@@ -107,9 +107,7 @@ impl Making<'_> {
             return;
         }
         self.refuse_by_footer(truth);
-        if data < self.disk.size {
-            truth.refuse(Corrupt);
-        }
+        truth.refuse_if(data < self.disk.size, Corrupt);
         if !truth.is_refused() {
             let most = self.writer.end();
             truth.own_size = self.own_size(VhdSubformat::Fixed, self.disk.size + FOOTER, most);

@@ -25,7 +25,7 @@ mod metadata;
 pub mod oddity;
 mod structures;
 
-use types::{Options, ScanError, ScanErrorKind, VhdxOpts};
+use types::{Options, ScanErrorKind, VhdxOpts};
 
 use crate::Description;
 use crate::recipe::Recipe;
@@ -105,9 +105,8 @@ fn truth(geometry: &Geometry, layout: &Layout) -> Truth {
     if let Some(kind) = layout.refusal(geometry) {
         truth.refuse(kind);
     }
-    if layout.areas(geometry) > structures::MOST_AREAS {
-        truth.refuse(ScanError::Unsupported("").into());
-    }
+    let too_many = layout.areas(geometry) > structures::MOST_AREAS;
+    truth.refuse_if(too_many, ScanErrorKind::Unsupported);
     if !truth.is_refused() {
         truth.own_size = own_size(layout);
     }

@@ -81,7 +81,9 @@ pub(super) fn build(recipe: &Recipe, writer: &mut ImageWriter) -> Truth {
     let (data_grains, tables_named) = making.fill(&mut truth);
     truth.shares_tables = geometry.aliases != 0;
     making.finish();
-    making.refuse(&mut truth, tables_named);
+    if let Some(kind) = making.refusal(tables_named) {
+        truth.refuse(kind);
+    }
     if !truth.is_refused() && geometry.capacity.is_none() {
         truth.own_size = making.own_size(data_grains);
     }
