@@ -107,7 +107,7 @@ impl Making<'_> {
             return;
         }
         self.refuse_by_footer(truth);
-        truth.refuse_if(data < self.disk.size, Corrupt);
+        truth.refuse((data < self.disk.size).then_some(Corrupt));
         if !truth.is_refused() {
             let most = self.writer.end();
             truth.own_size = self.own_size(VhdSubformat::Fixed, self.disk.size + FOOTER, most);

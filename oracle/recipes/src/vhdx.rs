@@ -102,11 +102,9 @@ fn truth(geometry: &Geometry, layout: &Layout) -> Truth {
             _ => truth.refuse(ScanErrorKind::Corrupt),
         }
     }
-    if let Some(kind) = layout.refusal(geometry) {
-        truth.refuse(kind);
-    }
+    truth.refuse(layout.refusal(geometry));
     let too_many = layout.areas(geometry) > structures::MOST_AREAS;
-    truth.refuse_if(too_many, ScanErrorKind::Unsupported);
+    truth.refuse(too_many.then_some(ScanErrorKind::Unsupported));
     if !truth.is_refused() {
         truth.own_size = own_size(layout);
     }

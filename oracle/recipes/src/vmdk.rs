@@ -81,9 +81,7 @@ pub(super) fn build(recipe: &Recipe, writer: &mut ImageWriter) -> Truth {
     let (data_grains, tables_named) = making.fill(&mut truth);
     truth.shares_tables = geometry.aliases != 0;
     making.finish();
-    if let Some(kind) = making.refusal(tables_named) {
-        truth.refuse(kind);
-    }
+    truth.refuse(making.refusal(tables_named));
     if !truth.is_refused() && geometry.capacity.is_none() {
         truth.own_size = making.own_size(data_grains);
     }

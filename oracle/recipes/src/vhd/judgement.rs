@@ -25,18 +25,15 @@ impl Making<'_> {
             // What else is wrong is not of interest: nothing is known of such a disk.
             return 0;
         }
-        truth.refuse_if(geometry.header_version != VERSION, Unsupported);
+        truth.refuse((geometry.header_version != VERSION).then_some(Unsupported));
         let is_wrong = match geometry.fault {
             // A disk of no blocks needs no entries, and a table of none lies over nothing.
             Some(Fault::TooFewEntries) => self.disk.blocks != 0,
             Some(Fault::TableOverCopy | Fault::TableOverHeader) => self.entries != 0,
             fault => fault.is_some(),
         };
-        let wrong_block = !geometry.block_is_supported();
-        truth.refuse_if(
-            is_wrong || wrong_block || self.disk.table_is_too_short,
-            Corrupt,
-        );
+        let wrong_table = !geometry.block_is_supported() || self.disk.table_is_too_short;
+        truth.refuse((is_wrong || wrong_table).then_some(Corrupt));
         let block = self.disk.block;
         let mut data_blocks = 0;
         for (unit, entry) in units.iter().zip(entries) {
@@ -44,7 +41,7 @@ impl Making<'_> {
                 continue;
             }
             let misplaced = matches!(Kind::of(unit), Kind::OverMetadata | Kind::PastEnd);
-            truth.refuse_if(misplaced, Corrupt);
+            truth.refuse(misplaced.then_some(Corrupt));
             data_blocks += 1;
             truth.add_data(unit.index * block, block);
         }
@@ -56,9 +53,9 @@ impl Making<'_> {
         let geometry = self.geometry;
         let too_large = self.disk.size > LARGEST_DISK * SECTOR;
         let known = matches!(geometry.disk_type, FIXED | DYNAMIC);
-        truth.refuse_if(geometry.version != VERSION, Unsupported);
-        truth.refuse_if(geometry.features & 2 == 0, Corrupt);
-        truth.refuse_if(too_large || !known, Unsupported);
+        truth.refuse((geometry.version != VERSION).then_some(Unsupported));
+        truth.refuse((geometry.features & 2 == 0).then_some(Corrupt));
+        truth.refuse((too_large || !known).then_some(Unsupported));
     }
 
     pub(super) fn own_size_of_dynamic(&self, data_blocks: u64) -> Option<OwnSize> {
