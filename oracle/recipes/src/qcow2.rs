@@ -23,8 +23,7 @@ pub mod units;
 
 use types::{Options, Qcow2Opts, ScanErrorKind};
 
-use crate::Description;
-use crate::recipe::Recipe;
+use crate::recipe::{Description, Recipe};
 use crate::truth::{OwnSize, Truth};
 use crate::writer::ImageWriter;
 

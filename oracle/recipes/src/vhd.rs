@@ -14,8 +14,7 @@ mod structures;
 use types::ScanErrorKind::{Corrupt, NotThisFormat};
 use types::VhdSubformat;
 
-use crate::Description;
-use crate::recipe::Recipe;
+use crate::recipe::{Description, Recipe};
 use crate::runs::Unit;
 use crate::truth::Truth;
 use crate::writer::ImageWriter;

@@ -27,8 +27,7 @@ mod structures;
 
 use types::{Options, ScanErrorKind, VhdxOpts};
 
-use crate::Description;
-use crate::recipe::Recipe;
+use crate::recipe::{Description, Recipe};
 use crate::truth::{OwnSize, Truth};
 use crate::writer::{Field, ImageWriter, Table};
 

@@ -12,8 +12,7 @@ mod judgement;
 
 use std::ops::Range;
 
-use crate::Description;
-use crate::recipe::Recipe;
+use crate::recipe::{Description, Recipe};
 use crate::runs::Unit;
 use crate::truth::Truth;
 use crate::writer::{ImageWriter, Table};
