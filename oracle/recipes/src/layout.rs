@@ -85,12 +85,12 @@ macro_rules! geometry {
 
         /// The geometry that a recipe names.
         #[must_use]
-        pub fn geometry(recipe: &$crate::Recipe) -> Geometry {
+        pub fn geometry(recipe: &$crate::recipe::Recipe) -> Geometry {
             Geometry::decode(recipe.bytes())
         }
 
         impl Geometry {
-            fn decode($bytes: &$crate::Bytes) -> Self {
+            fn decode($bytes: &$crate::layout::Bytes) -> Self {
                 $($(
                     let $byte = $bytes.u8($at);
                     let _ = $byte;
@@ -101,7 +101,7 @@ macro_rules! geometry {
 
             /// What is not as in the recipe of zeros, in words.
             pub(crate) fn unusual(&self) -> String {
-                let usual = Self::decode(&$crate::Bytes::new(&[]));
+                let usual = Self::decode(&$crate::layout::Bytes::new(&[]));
                 let mut words = String::new();
                 $($(
                     if self.$field != usual.$field {

@@ -40,6 +40,7 @@ use types::ScanFormat;
 
 use conditions::Conditions;
 use damage::ChecksumPolicy;
+use recipe::Description;
 use runs::Unit;
 use truth::Truth;
 use writer::ImageWriter;
@@ -74,19 +75,6 @@ static FORMATS: [Format; ScanFormat::COUNT] = rows![
     vhd: true,
     vhdx: false
 ];
-
-/// What an image is like, for [`Recipe::in_words`].
-struct Description {
-    /// The size of the disk, and of a unit of it, in bytes.
-    disk: u64,
-    unit: u64,
-    /// How many entries the tables have, for units of the disk and past its end.
-    slots: u64,
-    /// What of the geometry is not as in the recipe of zeros.
-    unusual: String,
-    /// What a unit holds.
-    kind: fn(&Unit) -> String,
-}
 
 /// The knobs of a format: what the bytes of geometry and rare knobs mean.
 #[must_use]
@@ -162,16 +150,14 @@ impl Recipe {
             built.image.capacity()
         );
         let units = self.runs.units(disk.div_ceil(unit), slots);
-        for run in units.chunk_by(|unit, next| {
-            Unit {
-                index: unit.index + 1,
-                ..*unit
-            } == *next
-        }) {
-            let (first, last) = (run[0].index, run[run.len() - 1].index);
-            words += &format!("; units {first} to {last}: {}", kind(&run[0]));
-            if run[0].extra != 0 {
-                words += &format!(" ({})", run[0].extra);
+        let of_one_run = |unit: &Unit, next: &Unit| {
+            unit.index + 1 == next.index && (unit.kind, unit.extra) == (next.kind, next.extra)
+        };
+        for run in units.chunk_by(of_one_run) {
+            let (first, last) = (run[0], run[run.len() - 1].index);
+            words += &format!("; units {} to {last}: {}", first.index, kind(&first));
+            if first.extra != 0 {
+                words += &format!(" with extra {}", first.extra);
             }
         }
         for done in &built.damage_done {

@@ -23,8 +23,7 @@ pub mod units;
 
 use types::{Options, Qcow2Opts, ScanErrorKind};
 
-use crate::Description;
-use crate::recipe::Recipe;
+use crate::recipe::{Description, Recipe};
 use crate::truth::{OwnSize, Truth};
 use crate::writer::ImageWriter;
 
@@ -98,7 +97,7 @@ fn own_size(plan: &Plan, touched: u64) -> OwnSize {
     let geometry = &plan.geometry;
     let cluster = geometry.cluster();
     let luks = match geometry.encryption {
-        Encryption::Luks => Some(4096_u64),
+        Encryption::Luks => Some(place::LUKS_LENGTH),
         _ => None,
     };
     let tables = 1 + plan.l1_needed + plan.clusters_of_l1(plan.l1_needed);

@@ -7,7 +7,7 @@ use types::ScanFormat;
 use crate::conditions::Conditions;
 use crate::damage::{ChecksumPolicy, Damage};
 use crate::layout::{Bytes, at};
-use crate::runs::Runs;
+use crate::runs::{Runs, Unit};
 
 /// A decoded recipe.
 #[derive(Debug, Clone)]
@@ -86,6 +86,19 @@ pub fn unit_of_selector(selector: u8) -> Option<NonZeroU64> {
         100 => 65537,
         other => u64::from(other) * 1000 + 1,
     })
+}
+
+/// What an image is like, for [`Recipe::in_words`].
+pub(crate) struct Description {
+    /// The size of the disk, and of a unit of it, in bytes.
+    pub(crate) disk: u64,
+    pub(crate) unit: u64,
+    /// How many entries the tables have, for units of the disk and past its end.
+    pub(crate) slots: u64,
+    /// What of the geometry is not as in the recipe of zeros.
+    pub(crate) unusual: String,
+    /// What a unit holds.
+    pub(crate) kind: fn(&Unit) -> String,
 }
 
 /// How large the disk is; a format turns it into bytes by [`Size::bytes`].

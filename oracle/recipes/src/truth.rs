@@ -73,10 +73,12 @@ impl Truth {
         }
     }
 
-    /// Adds a reason for which a scanner must refuse the image.
-    pub fn refuse(&mut self, kind: ScanErrorKind) {
-        let before = self.refusal.unwrap_or(Some(kind));
-        self.refusal = Some(before.filter(|before| *before == kind));
+    /// Adds a reason for which a scanner must refuse the image, if there is one.
+    pub fn refuse(&mut self, kind: impl Into<Option<ScanErrorKind>>) {
+        if let Some(kind) = kind.into() {
+            let before = self.refusal.unwrap_or(Some(kind));
+            self.refusal = Some(before.filter(|before| *before == kind));
+        }
     }
 
     /// Whether a scanner must refuse the image.

@@ -14,8 +14,7 @@ mod structures;
 use types::ScanErrorKind::{Corrupt, NotThisFormat};
 use types::VhdSubformat;
 
-use crate::Description;
-use crate::recipe::Recipe;
+use crate::recipe::{Description, Recipe};
 use crate::runs::Unit;
 use crate::truth::Truth;
 use crate::writer::ImageWriter;
@@ -107,9 +106,7 @@ impl Making<'_> {
             return;
         }
         self.refuse_by_footer(truth);
-        if data < self.disk.size {
-            truth.refuse(Corrupt);
-        }
+        truth.refuse((data < self.disk.size).then_some(Corrupt));
         if !truth.is_refused() {
             let most = self.writer.end();
             truth.own_size = self.own_size(VhdSubformat::Fixed, self.disk.size + FOOTER, most);

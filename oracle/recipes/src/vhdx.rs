@@ -25,10 +25,9 @@ mod metadata;
 pub mod oddity;
 mod structures;
 
-use types::{Options, ScanError, ScanErrorKind, VhdxOpts};
+use types::{Options, ScanErrorKind, VhdxOpts};
 
-use crate::Description;
-use crate::recipe::Recipe;
+use crate::recipe::{Description, Recipe};
 use crate::truth::{OwnSize, Truth};
 use crate::writer::{Field, ImageWriter, Table};
 
@@ -102,12 +101,9 @@ fn truth(geometry: &Geometry, layout: &Layout) -> Truth {
             _ => truth.refuse(ScanErrorKind::Corrupt),
         }
     }
-    if let Some(kind) = layout.refusal(geometry) {
-        truth.refuse(kind);
-    }
-    if layout.areas(geometry) > structures::MOST_AREAS {
-        truth.refuse(ScanError::Unsupported("").into());
-    }
+    truth.refuse(layout.refusal(geometry));
+    let too_many = layout.areas(geometry) > structures::MOST_AREAS;
+    truth.refuse(too_many.then_some(ScanErrorKind::Unsupported));
     if !truth.is_refused() {
         truth.own_size = own_size(layout);
     }

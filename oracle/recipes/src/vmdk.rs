@@ -12,8 +12,7 @@ mod judgement;
 
 use std::ops::Range;
 
-use crate::Description;
-use crate::recipe::Recipe;
+use crate::recipe::{Description, Recipe};
 use crate::runs::Unit;
 use crate::truth::Truth;
 use crate::writer::{ImageWriter, Table};
@@ -81,7 +80,7 @@ pub(super) fn build(recipe: &Recipe, writer: &mut ImageWriter) -> Truth {
     let (data_grains, tables_named) = making.fill(&mut truth);
     truth.shares_tables = geometry.aliases != 0;
     making.finish();
-    making.refuse(&mut truth, tables_named);
+    truth.refuse(making.refusal(tables_named));
     if !truth.is_refused() && geometry.capacity.is_none() {
         truth.own_size = making.own_size(data_grains);
     }

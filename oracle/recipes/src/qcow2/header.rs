@@ -5,7 +5,7 @@
 use types::ScanErrorKind::{self, Corrupt, NotThisFormat, Unsupported};
 
 use super::geometry::{Encryption, Geometry, LIMIT_OF_L1, USUAL_HEADER_LENGTH};
-use super::place::Placed;
+use super::place::{LUKS_LENGTH, Placed};
 use super::plan::Plan;
 use super::refcounts::RefcountTable;
 use crate::writer::{Field, ImageWriter, structure};
@@ -189,11 +189,9 @@ fn write_extensions(geometry: &Geometry, placed: &Placed, writer: &mut ImageWrit
             at = end;
         }
     };
-    if let Some((start, length)) = placed.luks {
-        let mut pointer = [0; 16];
-        pointer[..8].copy_from_slice(&start.to_be_bytes());
-        pointer[8..].copy_from_slice(&length.to_be_bytes());
-        add(0x0537_be77, &pointer);
+    if let Some(start) = placed.luks {
+        let pointer = [start, LUKS_LENGTH].map(u64::to_be_bytes);
+        add(0x0537_be77, pointer.as_flattened());
     }
     if geometry.external_data {
         add(0x4441_5441, DATA_FILE.as_bytes());

@@ -14,6 +14,10 @@ const PAST_ALL_FILES: u64 = 1 << 46;
 /// L1 tables of more clusters have no refcounts: they would cost more than all else.
 pub(super) const MOST_COUNTED_L1_CLUSTERS: u64 = 1024;
 
+/// The length of the LUKS header, in bytes. One with a key of 512 bits takes 2068480; how much there is does
+/// not matter.
+pub(super) const LUKS_LENGTH: u64 = 4096;
+
 /// How many entries of an L1 or L2 table damage may pick from, and of how many L2 tables.
 const OFFERED_ENTRIES: u64 = 64;
 const OFFERED_TABLES: usize = 4;
@@ -31,8 +35,8 @@ pub(super) struct Placed {
     pub(super) l1_offset: u64,
     pub(super) snapshots_offset: u64,
     pub(super) snapshot_l1_offset: u64,
-    /// Where the LUKS header is, and its length.
-    pub(super) luks: Option<(u64, u64)>,
+    /// Where the LUKS header is.
+    pub(super) luks: Option<u64>,
     clusters: Clusters,
     /// The cluster after the last one of data.
     data_end: u64,
@@ -95,10 +99,8 @@ impl Placed {
             }
         }
         if plan.geometry.encryption == Encryption::Luks {
-            // LUKS with a key of 512 bits takes 2068480 bytes; how much there is does not matter.
-            let clusters = 4096_u64.div_ceil(cluster);
-            let start = self.clusters.take(clusters, 1) * cluster;
-            self.luks = Some((start, 4096));
+            let clusters = LUKS_LENGTH.div_ceil(cluster);
+            self.luks = Some(self.clusters.take(clusters, 1) * cluster);
         }
     }
 
@@ -188,7 +190,7 @@ impl Placed {
             write_l2_table(plan, table, writer);
         }
         self.write_snapshots(plan, writer);
-        if let Some((start, _)) = self.luks {
+        if let Some(start) = self.luks {
             writer.bytes(start, b"LUKS\xba\xbe\x00\x01");
         }
         let offered = plan.tables.iter().take(OFFERED_TABLES);

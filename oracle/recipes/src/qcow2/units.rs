@@ -118,77 +118,66 @@ impl Cluster {
             };
         }
         let extended = geometry.extended_l2;
-        let (entry, place) = Self::entry_and_place(geometry, kind, shared);
-        let pattern = Pattern::new(unit);
-        let bitmap = match kind {
-            _ if !extended => 0,
-            Kind::Zero | Kind::ZeroWithHost | Kind::ZeroFlag => u64::from(pattern.zeroes) << 32,
-            Kind::Bare | Kind::Compressed | Kind::CompressedShared => 0,
-            Kind::BothBits => {
-                u64::from(pattern.data) | u64::from(pattern.zero | pattern.data) << 32
-            }
-            _ => u64::from(pattern.data) | u64::from(pattern.zero) << 32,
-        };
-        // In an external data file, the first cluster's offset is 0: only bit 63 marks it as present.
-        let lost = geometry.external_data
-            && unit.index == 0
-            && place == Place::OtherFile
-            && entry & COPIED == 0;
-        let held = match kind {
-            Kind::Zero | Kind::ZeroWithHost | Kind::Bare => Held::Nothing,
-            Kind::ZeroFlag if geometry.version == 2 => Held::Corrupt,
-            Kind::ZeroFlag => Held::Nothing,
-            Kind::Unaligned if geometry.cluster_bits > 9 || geometry.external_data => Held::Corrupt,
-            Kind::Compressed | Kind::CompressedShared => Held::Whole,
-            Kind::CompressedWithBitmap if geometry.external_data => Held::Corrupt,
-            Kind::CompressedWithBitmap => Held::Whole,
-            Kind::BothBits if extended => Held::Corrupt,
-            Kind::DataWithoutHost if extended => Held::Corrupt,
-            Kind::DataWithoutHost => Held::Nothing,
-            _ if lost && extended => Held::Corrupt,
-            _ if lost => Held::Nothing,
-            _ if extended => Held::Subclusters(pattern.data),
-            _ => Held::Whole,
-        };
-        Self {
-            index: unit.index,
-            entry,
-            bitmap,
-            place,
-            held,
-        }
-    }
-
-    fn entry_and_place(geometry: &Geometry, kind: Kind, shared: bool) -> (u64, Place) {
-        let extended = geometry.extended_l2;
+        let external = geometry.external_data;
         let copied = if shared { 0 } else { COPIED };
         let zero = if extended { 0 } else { ZERO };
-        let host = if geometry.external_data {
+        let host = if external {
             Place::OtherFile
         } else {
             Place::Cluster
         };
-        match kind {
-            Kind::Data | Kind::BothBits => (copied, host),
-            Kind::Zero => (zero, Place::None),
-            Kind::ZeroWithHost => (copied | zero, host),
-            Kind::Compressed => (COMPRESSED, Place::Compressed { shared: false }),
-            Kind::CompressedShared => (COMPRESSED, Place::Compressed { shared: true }),
-            Kind::Bare if extended => (copied, host),
-            Kind::Bare | Kind::DataWithoutHost => (0, Place::None),
-            Kind::PastEnd => (copied, Place::PastEnd),
-            Kind::NotCopied => (0, host),
+        let compressed = |shared| Place::Compressed { shared };
+        let pattern = Pattern::new(unit);
+        let data = u64::from(pattern.data) | u64::from(pattern.zero) << 32;
+        let zeroes = u64::from(pattern.zeroes) << 32;
+        let holds = if extended {
+            Held::Subclusters(pattern.data)
+        } else {
+            Held::Whole
+        };
+        let corrupt_if = |is: bool, other: Held| if is { Held::Corrupt } else { other };
+        let (entry, place, bitmap, held) = match kind {
+            Kind::Data => (copied, host, data, holds),
+            Kind::Zero => (zero, Place::None, zeroes, Held::Nothing),
+            Kind::ZeroWithHost => (copied | zero, host, zeroes, Held::Nothing),
+            Kind::Compressed => (COMPRESSED, compressed(false), 0, Held::Whole),
+            Kind::CompressedShared => (COMPRESSED, compressed(true), 0, Held::Whole),
+            Kind::Bare if extended => (copied, host, 0, Held::Nothing),
+            Kind::Bare => (0, Place::None, 0, Held::Nothing),
+            Kind::PastEnd => (copied, Place::PastEnd, data, holds),
+            Kind::NotCopied => (0, host, data, holds),
             // Bit 0 is reserved in extended entries.
-            Kind::ReservedBits => (copied | RESERVED | u64::from(extended), host),
-            Kind::ZeroFlag => (zero, host),
-            Kind::Unaligned if geometry.cluster_bits > 9 || geometry.external_data => {
-                (copied | 512, host)
+            Kind::ReservedBits => (copied | RESERVED | u64::from(extended), host, data, holds),
+            Kind::ZeroFlag => {
+                let held = corrupt_if(geometry.version == 2, Held::Nothing);
+                (zero, host, zeroes, held)
             }
-            Kind::Unaligned => (copied, host),
-            Kind::CompressedWithBitmap if geometry.external_data => {
-                (COMPRESSED | 0x200, Place::None)
+            Kind::Unaligned if geometry.cluster_bits > 9 || external => {
+                (copied | 512, host, data, Held::Corrupt)
             }
-            Kind::CompressedWithBitmap => (COMPRESSED, Place::Compressed { shared: false }),
+            Kind::Unaligned => (copied, host, data, holds),
+            Kind::CompressedWithBitmap if external => {
+                (COMPRESSED | 0x200, Place::None, data, Held::Corrupt)
+            }
+            Kind::CompressedWithBitmap => (COMPRESSED, compressed(false), data, Held::Whole),
+            Kind::BothBits => {
+                let both = data | u64::from(pattern.data) << 32;
+                (copied, host, both, corrupt_if(extended, holds))
+            }
+            Kind::DataWithoutHost => (0, Place::None, data, corrupt_if(extended, Held::Nothing)),
+        };
+        // In an external data file, the first cluster's offset is 0: only bit 63 marks it as present.
+        let lost = unit.index == 0 && place == Place::OtherFile && entry & COPIED == 0;
+        let held = match held {
+            Held::Whole | Held::Subclusters(_) if lost => corrupt_if(extended, Held::Nothing),
+            held => held,
+        };
+        Self {
+            index: unit.index,
+            entry,
+            bitmap: if extended { bitmap } else { 0 },
+            place,
+            held,
         }
     }
 

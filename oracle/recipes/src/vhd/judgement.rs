@@ -25,27 +25,23 @@ impl Making<'_> {
             // What else is wrong is not of interest: nothing is known of such a disk.
             return 0;
         }
-        if geometry.header_version != VERSION {
-            truth.refuse(Unsupported);
-        }
+        truth.refuse((geometry.header_version != VERSION).then_some(Unsupported));
         let is_wrong = match geometry.fault {
             // A disk of no blocks needs no entries, and a table of none lies over nothing.
             Some(Fault::TooFewEntries) => self.disk.blocks != 0,
             Some(Fault::TableOverCopy | Fault::TableOverHeader) => self.entries != 0,
             fault => fault.is_some(),
         };
-        if is_wrong || !geometry.block_is_supported() || self.disk.table_is_too_short {
-            truth.refuse(Corrupt);
-        }
+        let wrong_table = !geometry.block_is_supported() || self.disk.table_is_too_short;
+        truth.refuse((is_wrong || wrong_table).then_some(Corrupt));
         let block = self.disk.block;
         let mut data_blocks = 0;
         for (unit, entry) in units.iter().zip(entries) {
             if unit.index >= self.disk.blocks || *entry == ABSENT {
                 continue;
             }
-            if matches!(Kind::of(unit), Kind::OverMetadata | Kind::PastEnd) {
-                truth.refuse(Corrupt);
-            }
+            let misplaced = matches!(Kind::of(unit), Kind::OverMetadata | Kind::PastEnd);
+            truth.refuse(misplaced.then_some(Corrupt));
             data_blocks += 1;
             truth.add_data(unit.index * block, block);
         }
@@ -55,16 +51,11 @@ impl Making<'_> {
     /// What a scanner refuses because of the footer that it believes.
     pub(super) fn refuse_by_footer(&self, truth: &mut Truth) {
         let geometry = self.geometry;
-        if geometry.version != VERSION {
-            truth.refuse(Unsupported);
-        }
-        if geometry.features & 2 == 0 {
-            truth.refuse(Corrupt);
-        }
-        if !matches!(geometry.disk_type, FIXED | DYNAMIC) || self.disk.size > LARGEST_DISK * SECTOR
-        {
-            truth.refuse(Unsupported);
-        }
+        let too_large = self.disk.size > LARGEST_DISK * SECTOR;
+        let known = matches!(geometry.disk_type, FIXED | DYNAMIC);
+        truth.refuse((geometry.version != VERSION).then_some(Unsupported));
+        truth.refuse((geometry.features & 2 == 0).then_some(Corrupt));
+        truth.refuse((too_large || !known).then_some(Unsupported));
     }
 
     pub(super) fn own_size_of_dynamic(&self, data_blocks: u64) -> Option<OwnSize> {
@@ -78,12 +69,8 @@ impl Making<'_> {
         let (at_least, at_most) = if plain {
             (end, end)
         } else {
-            let table = 4 * self.disk.blocks + SECTOR;
-            let blocks = data_blocks * self.disk.block_in_file();
-            (
-                2 * FOOTER + HEADER + blocks,
-                2 * FOOTER + HEADER + table + blocks,
-            )
+            let least = 2 * FOOTER + HEADER + data_blocks * self.disk.block_in_file();
+            (least, least + 4 * self.disk.blocks + SECTOR)
         };
         self.own_size(VhdSubformat::Dynamic, at_least, at_most)
     }

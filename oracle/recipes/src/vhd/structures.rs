@@ -50,6 +50,7 @@ impl Making<'_> {
     }
 
     pub(super) fn write_header(&mut self) {
+        const COOKIE: u64 = u64::from_be_bytes(*b"cxsparse");
         let geometry = self.geometry;
         let fault = geometry.fault;
         let at = self.header_at;
@@ -65,7 +66,6 @@ impl Making<'_> {
             Some(Fault::TablePastEnd) => self.entries.max(1),
             _ => self.entries,
         };
-        const COOKIE: u64 = u64::from_be_bytes(*b"cxsparse");
         let cookie = COOKIE + u64::from(fault == Some(Fault::Cookie));
         structure!(self.writer, at => fields;
             0: u64 "vhd header cookie" = cookie, number COOKIE;

@@ -1,54 +1,44 @@
 //! What is true of the image: why it is refused, and how long its file is.
 
-use types::ScanErrorKind::{Corrupt, NotThisFormat, Unsupported};
+use types::ScanErrorKind::{self, Corrupt, NotThisFormat, Unsupported};
 use types::{Options, VmdkOpts, VmdkSubformat};
 
 use super::geometry::{Descriptor, Kind, MAGIC, Placement, Redundant, Tail};
 use super::{DESCRIPTOR_SECTORS, ENTRIES, Making, SECTOR, TABLE};
-use crate::truth::{OwnSize, Truth};
+use crate::truth::OwnSize;
 
 impl Making<'_> {
-    /// Says why a scanner must refuse the image.
-    pub(super) fn refuse(&self, truth: &mut Truth, tables_named: u64) {
+    /// Why a scanner must refuse the image, whose directory names so many tables.
+    pub(super) fn refusal(&self, tables_named: u64) -> Option<ScanErrorKind> {
         let geometry = self.geometry;
+        let empty = geometry.capacity == Some(0);
+        let unnamed = [Descriptor::Absent, Descriptor::Unnamed].contains(&geometry.descriptor);
+        let cut = geometry.tail == Tail::Cut;
+        let sectors = self.writer.end().div_ceil(SECTOR);
         if geometry.magic != MAGIC {
             // Nothing else is looked at.
-            truth.refuse(if geometry.magic == "COWD" {
-                Unsupported
-            } else {
-                NotThisFormat
-            });
-            return;
-        }
-        let unnamed = [Descriptor::Absent, Descriptor::Unnamed].contains(&geometry.descriptor);
-        if geometry.capacity == Some(0) && !unnamed {
+            let known = geometry.magic == "COWD";
+            Some(if known { Unsupported } else { NotThisFormat })
+        } else if empty && !unnamed {
             // The descriptor lists the extents; the rest of the header does not matter.
-            truth.refuse(Unsupported);
-            return;
-        }
-        if geometry.footer_fault.is_some()
-            || (geometry.kind == Kind::StreamWithFooter && geometry.tail == Tail::Cut)
+            Some(Unsupported)
+        } else if geometry.footer_fault.is_some()
+            || (geometry.kind == Kind::StreamWithFooter && cut)
         {
             // There is no header.
-            truth.refuse(Corrupt);
-            return;
-        }
-        if !(1..=3).contains(&geometry.version)
+            Some(Corrupt)
+        } else if !(1..=3).contains(&geometry.version)
             || !geometry.grain_is_supported()
             || geometry.table_entries != ENTRIES as u32
         {
             // Nothing else in the header can be known to be wrong.
-            truth.refuse(Unsupported);
-            return;
-        }
-        let sectors = self.writer.end().div_ceil(SECTOR);
-        let empty = geometry.capacity == Some(0);
-        // The capacities that are not the disk's ask for a directory of many GiB.
-        let directory = geometry.capacity.is_some() && !empty;
-        let tables =
-            !empty && (geometry.tail == Tail::Cut || tables_named * (TABLE / SECTOR) > sectors);
-        if self.announced_overhead(sectors) > sectors || directory || tables {
-            truth.refuse(Corrupt);
+            Some(Unsupported)
+        } else {
+            // The capacities that are not the disk's ask for a directory of many GiB.
+            let directory = geometry.capacity.is_some();
+            let tables = cut || directory || tables_named * (TABLE / SECTOR) > sectors;
+            let overhead = self.announced_overhead(sectors) > sectors;
+            (overhead || tables && !empty).then_some(Corrupt)
         }
     }
 
@@ -71,24 +61,14 @@ impl Making<'_> {
             && geometry.tail == Tail::Sector
             && self.parts.len() as u64 == self.disk.tables;
         let end = self.writer.end();
-        let head = 1 + DESCRIPTOR_SECTORS;
-        let most_head =
-            head * SECTOR + 2 * (self.disk.tables * (TABLE + 4) + SECTOR) + self.disk.grain;
-        let (at_least, at_most) = match subformat {
-            VmdkSubformat::MonolithicSparse if plain => (end, end),
-            VmdkSubformat::MonolithicSparse => (
-                head * SECTOR + data_grains * grain,
-                most_head + data_grains * grain,
-            ),
+        let least = (1 + DESCRIPTOR_SECTORS) * SECTOR + data_grains * grain;
+        let most = least + 2 * (self.disk.tables * (TABLE + 4) + SECTOR) + grain;
+        let (at_least, at_most) = match geometry.kind {
+            Kind::Sparse if plain => (end, end),
+            Kind::Sparse => (least, most),
             // The calculator's answer is a bound: deflating adds less than two sectors to a grain.
-            _ => (
-                if plain && geometry.kind == Kind::Stream {
-                    end
-                } else {
-                    head * SECTOR + data_grains * grain
-                },
-                most_head + data_grains * (grain + 2 * SECTOR),
-            ),
+            Kind::Stream if plain => (end, most + data_grains * 2 * SECTOR),
+            Kind::Stream | Kind::StreamWithFooter => (least, most + data_grains * 2 * SECTOR),
         };
         Some(OwnSize {
             options: Options::Vmdk(VmdkOpts {
