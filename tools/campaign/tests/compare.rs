@@ -48,6 +48,7 @@ run() {
 
 /// Prints like libFuzzer, keeps two inputs half a second apart, reports one that fails, and runs until its end.
 const ENGINE: &str = r#"
+trap 'echo "stat::number_of_executed_units: 1000"; exit' INT
 for argument; do
     case $argument in
     -artifact_prefix=*) artifacts=${argument#*=} ;;
@@ -62,7 +63,6 @@ sleep 0.5
 printf second >"$output/second"
 printf Fails >"${artifacts}crash-1"
 echo '#100 NEW'
-trap 'echo "stat::number_of_executed_units: 1000"; exit' INT
 while :; do sleep 0.1; done
 "#;
 
@@ -116,7 +116,7 @@ fn a_trial_is_whole_once_its_file_is_there_and_records_what_came_when() {
     let (_out, folder) = stand_ins(ENGINE);
     folder.begin(&id(1)).unwrap();
     assert_eq!(Trial::read(&folder, &id(1)).unwrap(), None);
-    let trial = run(&folder, &id(1), 2).unwrap();
+    let trial = run(&folder, &id(1), 3).unwrap();
     let read = Trial::read(&folder, &id(1)).unwrap();
     assert_eq!(read.as_ref(), Some(&trial));
     assert_eq!(trial.failure, None);
