@@ -64,8 +64,8 @@ fn qemu_img_that(script: &str) -> Bench {
 #[test]
 fn recipes_model_code_and_qemu_agree() {
     let out = Bench::new();
-    let cases = 30;
-    let ran = differential(out.folder(), None, &["--cases", "30", "--limit", "30s"]);
+    let cases = 60;
+    let ran = differential(out.folder(), None, &["--cases", "60", "--limit", "30s"]);
     let report = ran.parsed();
     let mut kinds = BTreeSet::new();
     for group in groups(&report) {
