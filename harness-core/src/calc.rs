@@ -43,7 +43,8 @@ use worker::{Checks, Describe, Outcome, Part};
 use crate::answers;
 use crate::check;
 use crate::formats;
-use crate::subject::{Calculators, Measured};
+use crate::judgement::Judgement;
+use crate::subject::{self, Calculators, Measured};
 use recipes::Positional;
 use tables::{
     BLOCK_SIZES, BOUNDARY_SIZES, BOUNDARY_STEPS, CLUSTER_SIZES, GRAIN_SIZES, PREALLOCATIONS,
@@ -261,37 +262,51 @@ fn remainder_up_to(number: u64, most: u64) -> u64 {
     number % most.saturating_add(1)
 }
 
-/// Decodes, asks, and asserts.
+/// Decodes, asks, and asserts what is judged.
 ///
 /// # Panics
 /// When a check fails, or the calculator panics.
 #[inline]
-pub fn run(calculators: &(impl Calculators + ?Sized), data: &[u8]) -> Outcome {
+pub fn run(
+    calculators: &(impl Calculators + ?Sized),
+    judgement: Judgement,
+    data: &[u8],
+) -> Outcome {
     let case = match CalcCase::decode(data) {
         Ok(case) => case,
         Err(why) => return Outcome::Rejected(why),
     };
+    if let Some(feature) = calculators.not_supported(&case.options) {
+        return Outcome::NotJudged(feature.to_owned());
+    }
     let answer = case.ask(calculators);
     let expected = model::calculators::measure(&case.summary, &case.options);
     let mut checks = Checks::default();
-    evaluate_invariants(&case, answer, &mut checks);
-    checks.evaluate(&check::CALC_ANSWER_IS_EXACT, answer == expected);
+    evaluate_invariants(&case, answer, judgement, &mut checks);
+    checks.evaluate_if(
+        judgement.judges(answer.is_ok(), expected.is_ok()),
+        &check::CALC_ANSWER_IS_EXACT,
+        answer == expected,
+    );
     let (disk, options) = (case.summary.virtual_size, &case.options);
     let (unit, right_unit) = (
         calculators.unit(options, disk),
         model::calculators::unit(options, disk),
     );
-    checks.evaluate(
+    let details = judgement.has(Judgement::DETAILS);
+    checks.evaluate_if(
+        details & unit.is_some(),
         &check::CALC_UNIT_IS_EXACT,
-        unit.is_none_or(|unit| unit == right_unit),
+        unit == Some(right_unit),
     );
     // Any number will do for a key's length: it is that of the data here, in its low 32 bits.
     let (key_bytes, xts) = (case.summary.allocated_bytes as u32, disk & 1 == 0);
     let luks = calculators.luks_payload(key_bytes, xts);
     let right_luks = model::calculators::luks_header(key_bytes, xts);
-    checks.evaluate(
+    checks.evaluate_if(
+        details & luks.is_some(),
         &check::CALC_LUKS_PAYLOAD_IS_EXACT,
-        luks.is_none_or(|bytes| bytes == right_luks),
+        luks == Some(right_luks),
     );
     checks.conclude(&case, |violation| {
         if violation.is_of(&check::CALC_UNIT_IS_EXACT) {
@@ -312,15 +327,23 @@ pub fn run(calculators: &(impl Calculators + ?Sized), data: &[u8]) -> Outcome {
     });
     if let Some(question) = case.probe.question(case.summary) {
         let second = calculators.measure(&question, &case.options);
-        evaluate_relation(&case, &question, answer, second);
+        if judgement.has(Judgement::VALUES) {
+            evaluate_relation(&case, &question, answer, second);
+        }
     }
     Outcome::Checked
 }
 
 /// What holds for every answer, evaluated without a branch on whether there is one.
 #[inline(always)]
-fn evaluate_invariants(case: &CalcCase, answer: Measured, checks: &mut Checks) {
-    let is_ok = answer.is_ok();
+fn evaluate_invariants(
+    case: &CalcCase,
+    answer: Measured,
+    judgement: Judgement,
+    checks: &mut Checks,
+) {
+    let is_ok = answer.is_ok() & judgement.has(Judgement::VALUES);
+    let is_accepted = answer.is_ok() & judgement.has(Judgement::ACCEPTS);
     let MeasureOutput {
         required,
         fully_allocated,
@@ -346,7 +369,7 @@ fn evaluate_invariants(case: &CalcCase, answer: Measured, checks: &mut Checks) {
         required <= fully_allocated,
     );
     checks.evaluate_if(
-        is_ok,
+        is_accepted,
         &check::CALC_SUM_FITS_U64,
         required.checked_add(fully_allocated).is_some(),
     );
@@ -366,12 +389,12 @@ fn evaluate_invariants(case: &CalcCase, answer: Measured, checks: &mut Checks) {
         required == fully_allocated,
     );
     checks.evaluate_if(
-        is_ok,
+        is_accepted,
         &check::CALC_IMPOSSIBLE_DATA_REFUSED,
         allocated_bytes <= virtual_size,
     );
     checks.evaluate_if(
-        is_ok & touched.is_some(),
+        is_accepted & touched.is_some(),
         &check::CALC_IMPOSSIBLE_UNITS_REFUSED,
         units_fit,
     );
@@ -455,10 +478,12 @@ impl Describe for CalcCase {
         let touched = touched.map_or_else(String::new, |TouchedUnits { unit, count }| {
             format!(".with_touched({unit}, {count})")
         });
-        let call = formats::as_rust(&self.options);
         format!(
-            "let summary = shared::AllocationSummary::new({virtual_size}, {allocated_bytes}){touched};\n\
-             {call}\n"
+            "use harness_core::types::{{*, Options::*, Preallocation::*, VhdSubformat::*, VmdkSubformat::*}};\n\
+             let summary = AllocationSummary::new({virtual_size}, {allocated_bytes}){touched};\n\
+             {}.calculators.measure(&summary, &{:?})\n",
+            subject::path(),
+            self.options
         )
     }
 }

@@ -89,12 +89,14 @@ pub trait Target {
 }
 
 /// What became of an input that no check failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It is a case, and every check held.
     Checked,
     /// It is no case, and why.
     Rejected(&'static str),
+    /// The code under test does not have the feature or format of this name: nothing was judged.
+    NotJudged(String),
 }
 
 /// The part of the code under test that an input asks, or that a check holds responsible.

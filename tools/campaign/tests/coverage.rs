@@ -195,6 +195,7 @@ fn a_crash_and_a_hang_lose_nothing() {
         rejected: 0,
         failed: 4,
         errors: 1,
+        ..Verdicts::default()
     };
     assert_eq!(replayed.verdicts, verdicts);
 
@@ -306,6 +307,7 @@ fn batches_and_single_inputs_give_the_same() {
         rejected: 1,
         failed: 8,
         errors: 2,
+        ..Verdicts::default()
     };
     assert_eq!(replay.grow(&inputs).unwrap().verdicts, verdicts);
     let check = |place: usize| match &batched[place].0 {

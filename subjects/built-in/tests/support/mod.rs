@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 use built_in::SUBJECT;
 use fastrand::Rng;
-use harness_core::MockDevice;
 use harness_core::subject::{ScanErrorKind, ScanFormat, ScanRequest};
+use harness_core::{MockDevice, Refusal};
 use recipes::conditions::End;
 use recipes::truth::Truth;
 use recipes::{Built, LENGTH, Recipe, at};
@@ -108,7 +108,8 @@ pub(crate) fn scan(
         twice: false,
     });
     assert_eq!(device.misuse(), None);
-    answer.result
+    let ours = |refusal: Refusal| refusal.error().expect("ours are the model's");
+    answer.result.map_err(ours)
 }
 
 /// The truth of a recipe, when there is one and the device is as long as the file.

@@ -22,7 +22,6 @@ use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::reasons::{List, Place, function_at, text_at};
-use crate::replay::Verdict;
 
 /// Count the source regions of the code under test that corpora reach, and show where they are.
 ///
@@ -164,7 +163,7 @@ fn replay_all(
             counts[region] += 1;
             reached.insert(region);
         }
-        if !matches!(hits.verdict, Verdict::Pass | Verdict::Rejected { .. }) {
+        if !hits.verdict.is_fine() {
             failing += 1;
             let name = inputs.keys().nth(hits.input).map_or("", String::as_str);
             first_failing.get_or_insert_with(|| format!("{name} fails: {:?}", hits.verdict));

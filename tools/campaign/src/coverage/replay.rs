@@ -34,8 +34,20 @@ pub struct Input {
 pub struct Verdicts {
     pub passed: usize,
     pub rejected: usize,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub not_judged: usize,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub known: usize,
     pub failed: usize,
     pub errors: usize,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Verdicts {
@@ -43,6 +55,8 @@ impl Verdicts {
         *match verdict {
             Verdict::Pass => &mut self.passed,
             Verdict::Rejected { .. } => &mut self.rejected,
+            Verdict::NotJudged { .. } => &mut self.not_judged,
+            Verdict::Known { .. } => &mut self.known,
             Verdict::Fail(_) => &mut self.failed,
             Verdict::Error { .. } => &mut self.errors,
         } += 1;
@@ -156,7 +170,7 @@ impl Replay<'_> {
             let is_new = tally.add(hits.regions.iter().map(|&(region, _)| region));
             verdicts.count(&hits.verdict);
             let is_last = hits.input + 1 == inputs.len();
-            if !matches!(hits.verdict, Verdict::Pass | Verdict::Rejected { .. }) {
+            if !hits.verdict.is_fine() {
                 finds.push(Find {
                     path: input.path.clone(),
                     verdict: hits.verdict,

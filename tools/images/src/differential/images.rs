@@ -118,6 +118,7 @@ fn scan(recipe: &Recipe, image: &SparseImage) -> Result<AllocationSummary, ScanE
             twice: false,
         })
         .result
+        .map_err(|refusal| refusal.error().expect("ours are the model's"))
 }
 
 /// What differs between our answer and QEMU's.
