@@ -295,18 +295,18 @@ pub fn run(
     );
     let details = judgement.has(Judgement::DETAILS);
     checks.evaluate_if(
-        details & unit.is_some(),
+        details,
         &check::CALC_UNIT_IS_EXACT,
-        unit == Some(right_unit),
+        unit.is_none_or(|unit| unit == right_unit),
     );
     // Any number will do for a key's length: it is that of the data here, in its low 32 bits.
     let (key_bytes, xts) = (case.summary.allocated_bytes as u32, disk & 1 == 0);
     let luks = calculators.luks_payload(key_bytes, xts);
     let right_luks = model::calculators::luks_header(key_bytes, xts);
     checks.evaluate_if(
-        details & luks.is_some(),
+        details,
         &check::CALC_LUKS_PAYLOAD_IS_EXACT,
-        luks == Some(right_luks),
+        luks.is_none_or(|bytes| bytes == right_luks),
     );
     checks.conclude(&case, |violation| {
         if violation.is_of(&check::CALC_UNIT_IS_EXACT) {

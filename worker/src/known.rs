@@ -12,7 +12,7 @@
 //! link = "https://example.org/issues/7"     # may be left out
 //! ```
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::sync::{Once, OnceLock};
 
@@ -44,12 +44,15 @@ struct List {
     known: Vec<Known>,
 }
 
+/// A known finding that was met, by its place in the list.
+type Met = (usize, Box<Violation>);
+
 static LIST: OnceLock<Vec<Known>> = OnceLock::new();
 
 thread_local! {
-    static MET: RefCell<Option<(usize, Violation)>> = const { RefCell::new(None) };
+    static MET: RefCell<Option<Met>> = const { RefCell::new(None) };
     /// Whether the panic that is under way is known.
-    static PANIC_IS_KNOWN: RefCell<bool> = const { RefCell::new(false) };
+    static PANIC_IS_KNOWN: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The known findings of this process.
@@ -93,7 +96,7 @@ impl Known {
 pub(crate) fn pass_over(violation: Violation) -> Option<Violation> {
     match list().iter().position(|known| known.describes(&violation)) {
         Some(nth) => {
-            MET.with_borrow_mut(|met| met.get_or_insert((nth, violation)).0);
+            MET.with_borrow_mut(|met| met.get_or_insert((nth, violation.into())).0);
             None
         }
         None => Some(violation),
@@ -101,7 +104,7 @@ pub(crate) fn pass_over(violation: Violation) -> Option<Violation> {
 }
 
 /// The first known finding that this thread met since it was last asked, by its place in [`list`].
-pub(crate) fn take_met() -> Option<(usize, Violation)> {
+pub(crate) fn take_met() -> Option<Met> {
     MET.take()
 }
 

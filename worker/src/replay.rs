@@ -58,7 +58,7 @@ fn catch(target: &dyn Target, data: &[u8], run: impl FnOnce() -> Outcome) -> Ver
         }));
     });
     // One that was caught elsewhere is none of this input.
-    drop((Violation::take_raised(), known::take_met()));
+    drop(Violation::take_raised());
     let verdict = match panic::catch_unwind(AssertUnwindSafe(run)) {
         Ok(Outcome::Checked) => Verdict::Pass,
         Ok(Outcome::Rejected(why)) => Verdict::Rejected {
@@ -67,15 +67,13 @@ fn catch(target: &dyn Target, data: &[u8], run: impl FnOnce() -> Outcome) -> Ver
         Ok(Outcome::NotJudged(feature)) => Verdict::NotJudged { feature },
         Err(_) => {
             let violation = Violation::take_raised();
-            let violation = violation.or_else(|| known::pass_over(of_panic(target, data)));
-            violation.map_or(Verdict::Pass, |violation| Verdict::Fail(violation.into()))
+            let violation =
+                violation.or_else(|| known::pass_over(of_panic(target, data)).map(Box::new));
+            violation.map_or(Verdict::Pass, Verdict::Fail)
         }
     };
     match known::take_met() {
-        Some((nth, violation)) if verdict.is_fine() => Verdict::Known {
-            nth,
-            violation: violation.into(),
-        },
+        Some((nth, violation)) if verdict.is_fine() => Verdict::Known { nth, violation },
         _ => verdict,
     }
 }
