@@ -331,7 +331,7 @@ pub fn run(
             evaluate_relation(&case, &question, answer, second);
         }
     }
-    Outcome::Checked
+    judgement.outcome(answer.is_ok(), expected.is_ok())
 }
 
 /// What holds for every answer, evaluated without a branch on whether there is one.

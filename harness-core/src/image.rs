@@ -174,7 +174,7 @@ pub fn run_against(
             &case,
         );
     }
-    Outcome::Checked
+    judgement.outcome(answer.result.is_ok(), scanned.expected.is_ok())
 }
 
 /// Whether an answer is the I/O error of the first sector whose read failed. Where kinds are not judged every

@@ -3,7 +3,7 @@
 //! A subject states it, and the environment may replace it: see [`VARIABLE`]. A check that is not judged is not
 //! evaluated, and a worker does not list it.
 
-use worker::{Check, Layer};
+use worker::{Check, Layer, Outcome};
 
 use crate::check;
 
@@ -92,6 +92,20 @@ impl Judgement {
             (true, false) => Self::ACCEPTS,
             (false, true) => Self::REFUSALS,
             (false, false) => Self::KINDS,
+        })
+    }
+
+    /// What became of an input whose answer is judged, or is not: nothing was shown by an answer to what is unsound,
+    /// nor by none to what is sound.
+    #[inline(always)]
+    pub(crate) fn outcome(self, is_given: bool, is_due: bool) -> Outcome {
+        if is_given == is_due || self.judges(is_given, is_due) {
+            return Outcome::Checked;
+        }
+        Outcome::NotJudged(if is_given {
+            "an answer to what is unsound (accepts)".to_owned()
+        } else {
+            "a refusal of what is sound (refusals)".to_owned()
         })
     }
 

@@ -3,9 +3,11 @@
 //! A [`Library`] is a [`Scanner`]. The harness adds up the extents, counts units, clips at the disk's end, counts
 //! reads, makes reads fail, and asks related questions.
 
+use std::io;
+
 use types::ScanFormat;
 
-use crate::image_file::ImageFile;
+use crate::image_file::{ImageFile, PROBE};
 use crate::judgement::Judgement;
 use crate::subject::{DataTally, MockDevice, Refusal, ScanAnswer, ScanError, ScanRequest, Scanner};
 
@@ -47,6 +49,34 @@ impl Map {
             Some((_, last)) if *last == start => *last = end,
             _ => self.extents.push((start, end)),
         }
+    }
+
+    /// The map of a library that has none and reads without a cache. A piece of `step` bytes of the disk is data
+    /// when `read`, of a few bytes at an offset of the disk, reads as many of the file.
+    ///
+    /// # Errors
+    /// When `read` fails elsewhere than past the file's end, and for a disk of too many pieces.
+    pub fn by_reading(
+        image: &ImageFile,
+        virtual_size: u64,
+        step: u64,
+        mut read: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
+    ) -> Result<Self, Refusal> {
+        if virtual_size / step > 1 << 16 {
+            return Err(Refusal::not_supported("a disk too large to read through"));
+        }
+        let mut map = Self::new(virtual_size);
+        for piece in 0..virtual_size.div_ceil(step) {
+            let before = image.served().probes;
+            let result = read(piece * step, &mut [0; PROBE]);
+            let served = image.served();
+            if served.probes > before && served.first_failed.is_none() && !served.stopped {
+                map.add(piece * step, step);
+            } else {
+                result?;
+            }
+        }
+        Ok(map)
     }
 
     /// Adds up the extents, each byte once.
@@ -122,6 +152,25 @@ mod tests {
         let summary = map.tally(tally).summary();
         let units = summary.touched.map_or(0, |units| units.count);
         (summary.allocated_bytes, units)
+    }
+
+    #[test]
+    fn a_disk_is_read_piece_by_piece() {
+        let image = ImageFile::new(vec![7; 100]);
+        // The second of four pieces is data, and lies past the file's end.
+        let map = Map::by_reading(&image, 200, 64, |at, bytes| {
+            if at == 64 {
+                return image.read_exact_at(bytes, 90);
+            }
+            image.read_exact_at(&mut bytes[..8], 0)
+        });
+        let mut expected = Map::new(200);
+        expected.add(64, 64);
+        assert_eq!(map, Ok(expected));
+        let unreadable = Map::by_reading(&image, 200, 64, |_, _| Err(io::Error::other("no")));
+        assert_eq!(unreadable, Err(Refusal::words("no")));
+        let large = Map::by_reading(&image, 1 << 40, 64, |_, _| Ok(()));
+        assert!(matches!(large, Err(Refusal::NotSupported(_))));
     }
 
     #[test]

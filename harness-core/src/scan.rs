@@ -331,7 +331,7 @@ pub fn run(scanner: &(impl Scanner + ?Sized), judgement: Judgement, data: &[u8])
     if scanned.expected.is_ok() && case.unit.is_none() && judgement.has(Judgement::DETAILS) {
         evaluate_facts(&case, &image, scanner);
     }
-    Outcome::Checked
+    judgement.outcome(answer.result.is_ok(), scanned.expected.is_ok())
 }
 
 fn evaluate_facts(case: &ScanCase<'_>, image: &Image<'_>, scanner: &(impl Scanner + ?Sized)) {

@@ -1,0 +1,85 @@
+//! imago 0.2.6 as a subject: its qcow2 driver.
+
+use std::{fmt, io};
+
+use harness_core::subject::ScanFormat;
+use harness_core::{ImageFile, Library, Map, Refusal, Subject};
+use imago::io_buffers::{IoVector, IoVectorMut};
+use imago::storage::drivers::CommonStorageHelper;
+use imago::{
+    DenyImplicitOpenGate, FormatAccess, FormatDriverBuilder, Mapping, Storage, qcow2::Qcow2,
+};
+
+pub static SUBJECT: Subject<'static> = Subject::new("subject::SUBJECT")
+    .with_scanner(&Imago)
+    .with_known(include_str!("../../known.toml"));
+
+struct Imago;
+
+impl Library for Imago {
+    fn formats(&self) -> &[ScanFormat] {
+        &[ScanFormat::Qcow2]
+    }
+
+    fn map(&self, image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
+        let image = Qcow2::<File, FormatAccess<File>>::builder(File(image, Default::default()))
+            .backing(None)
+            .data_file(None)
+            .open(DenyImplicitOpenGate::default())?;
+        let image = FormatAccess::new(image);
+        let (size, mut at) = (image.size(), 0);
+        let mut map = Map::new(size);
+        for _ in 0..1 << 20 {
+            if at >= size {
+                return Ok(map);
+            }
+            let (mapping, length) = image.get_mapping(at, size - at)?;
+            match mapping {
+                Mapping::Raw { .. } | Mapping::Special { .. } => map.add(at, length),
+                Mapping::Zero { .. } => {}
+                _ => return Err(Refusal::words("a mapping past the disk's end")),
+            }
+            assert_ne!(length, 0, "no progress at {at} of {size}");
+            at += length;
+        }
+        Err(Refusal::not_supported("more than a million mappings"))
+    }
+}
+
+/// An image as imago reads it.
+#[derive(Debug)]
+struct File(ImageFile, CommonStorageHelper);
+
+impl fmt::Display for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("image")
+    }
+}
+
+impl Storage for File {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.0.size())
+    }
+    unsafe fn pure_readv(&self, mut to: IoVectorMut<'_>, offset: u64) -> io::Result<()> {
+        // Past the end imago expects zeros.
+        let mut bytes = vec![0; to.len() as usize];
+        self.0.read_at(&mut bytes, offset)?;
+        to.copy_from_slice(&bytes);
+        Ok(())
+    }
+    unsafe fn pure_writev(&self, _: IoVector<'_>, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+    unsafe fn invalidate_cache(&self) -> io::Result<()> {
+        Ok(())
+    }
+    fn get_storage_helper(&self) -> &CommonStorageHelper {
+        &self.1
+    }
+}

@@ -1,0 +1,28 @@
+//! vhdx-core 0.4.1 as a subject. It has no map, and is judged by where it reads the file.
+
+use std::io::{Read, Seek, SeekFrom};
+
+use harness_core::subject::ScanFormat;
+use harness_core::{ImageFile, Library, Map, Refusal, Subject};
+use vhdx::VhdxReader;
+
+pub static SUBJECT: Subject<'static> = Subject::new("subject::SUBJECT")
+    .with_scanner(&VhdxCore)
+    .with_known(include_str!("../../known.toml"));
+
+struct VhdxCore;
+
+impl Library for VhdxCore {
+    fn formats(&self) -> &[ScanFormat] {
+        &[ScanFormat::Vhdx]
+    }
+
+    fn map(&self, image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
+        let mut disk = VhdxReader::open_reader(Box::new(image.clone()))?;
+        // No block is smaller than 1 MiB.
+        Map::by_reading(&image, disk.virtual_disk_size(), 1 << 20, |at, bytes| {
+            disk.seek(SeekFrom::Start(at))?;
+            disk.read(bytes).map(drop)
+        })
+    }
+}
