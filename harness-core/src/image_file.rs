@@ -10,9 +10,6 @@ use crate::device::BOUND_SECTOR;
 /// How much more is served than the work that a scan may need: a library whose work is not judged gets that far.
 pub(crate) const PATIENCE: u64 = 64;
 
-/// The length in bytes of a read that asks whether a piece of a disk is data. No structure is so long.
-pub(crate) const PROBE: usize = 61;
-
 /// An image: a file in memory that is read only. Clones share the image and what was counted, and each has a
 /// position of its own.
 ///
@@ -62,8 +59,8 @@ pub struct Served {
     pub(crate) overran: bool,
     /// Whether it was read so often that nothing was served any more.
     pub(crate) stopped: bool,
-    /// How many reads wanted [`PROBE`] bytes.
-    pub(crate) probes: u64,
+    /// How many bytes were asked for, also past the end.
+    pub(crate) wanted: u64,
 }
 
 impl ImageFile {
@@ -119,7 +116,7 @@ impl ImageFile {
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let there = self.size().saturating_sub(offset);
         let length = usize::try_from(there).map_or(buffer.len(), |there| there.min(buffer.len()));
-        self.count().probes += u64::from(buffer.len() == PROBE);
+        self.count().wanted += buffer.len() as u64;
         let buffer = &mut buffer[..length];
         self.admit(offset, length as u64)?;
         match &self.shared.bytes {

@@ -7,7 +7,7 @@ use std::io;
 
 use types::ScanFormat;
 
-use crate::image_file::{ImageFile, PROBE};
+use crate::image_file::ImageFile;
 use crate::judgement::Judgement;
 use crate::subject::{DataTally, MockDevice, Refusal, ScanAnswer, ScanError, ScanRequest, Scanner};
 
@@ -51,32 +51,56 @@ impl Map {
         }
     }
 
-    /// The map of a library that has none and reads without a cache. A piece of `step` bytes of the disk is data
-    /// when `read`, of a few bytes at an offset of the disk, reads as many of the file.
+    /// Asks piece by piece: `piece` gets an offset of the disk and answers how many bytes there are alike, and whether
+    /// they are data.
     ///
     /// # Errors
-    /// When `read` fails elsewhere than past the file's end, and for a disk of too many pieces.
+    /// Those of `piece`, and for a disk of more than 2^18 pieces.
+    ///
+    /// # Panics
+    /// When a piece has no bytes: the library makes no progress, and that is a finding.
+    pub fn by_pieces(
+        virtual_size: u64,
+        mut piece: impl FnMut(u64) -> Result<(u64, bool), Refusal>,
+    ) -> Result<Self, Refusal> {
+        let (mut map, mut at) = (Self::new(virtual_size), 0);
+        for _ in 0..1 << 18 {
+            if at >= virtual_size {
+                return Ok(map);
+            }
+            let (length, is_data) = piece(at)?;
+            assert_ne!(length, 0, "no progress at byte {at} of {virtual_size}");
+            if is_data {
+                map.add(at, length);
+            }
+            at = at.saturating_add(length);
+        }
+        Err(Refusal::not_supported("a disk of more than 2^18 pieces"))
+    }
+
+    /// The map of a library that has none and reads without a cache. A piece of `step` bytes of the disk is data
+    /// when `read`, of some 60 bytes at an offset of the disk, asks for more than `metadata` bytes of the file.
+    ///
+    /// # Errors
+    /// When `read` fails and no data is there, or a read of the file failed by intent; and as
+    /// [`by_pieces`](Self::by_pieces).
     pub fn by_reading(
         image: &ImageFile,
         virtual_size: u64,
         step: u64,
+        metadata: u64,
         mut read: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
     ) -> Result<Self, Refusal> {
-        if virtual_size / step > 1 << 16 {
-            return Err(Refusal::not_supported("a disk too large to read through"));
-        }
-        let mut map = Self::new(virtual_size);
-        for piece in 0..virtual_size.div_ceil(step) {
-            let before = image.served().probes;
-            let result = read(piece * step, &mut [0; PROBE]);
+        Self::by_pieces(virtual_size, |at| {
+            let before = image.served().wanted;
+            let result = read(at, &mut [0; 61]);
             let served = image.served();
-            if served.probes > before && served.first_failed.is_none() && !served.stopped {
-                map.add(piece * step, step);
-            } else {
+            let is_data = served.wanted > before + metadata;
+            if !is_data || served.first_failed.is_some() || served.stopped {
                 result?;
             }
-        }
-        Ok(map)
+            Ok((step, is_data))
+        })
     }
 
     /// Adds up the extents, each byte once.
@@ -158,7 +182,7 @@ mod tests {
     fn a_disk_is_read_piece_by_piece() {
         let image = ImageFile::new(vec![7; 100]);
         // The second of four pieces is data, and lies past the file's end.
-        let map = Map::by_reading(&image, 200, 64, |at, bytes| {
+        let map = Map::by_reading(&image, 200, 64, 8, |at, bytes| {
             if at == 64 {
                 return image.read_exact_at(bytes, 90);
             }
@@ -167,9 +191,9 @@ mod tests {
         let mut expected = Map::new(200);
         expected.add(64, 64);
         assert_eq!(map, Ok(expected));
-        let unreadable = Map::by_reading(&image, 200, 64, |_, _| Err(io::Error::other("no")));
+        let unreadable = Map::by_reading(&image, 200, 64, 8, |_, _| Err(io::Error::other("no")));
         assert_eq!(unreadable, Err(Refusal::words("no")));
-        let large = Map::by_reading(&image, 1 << 40, 64, |_, _| Ok(()));
+        let large = Map::by_reading(&image, 1 << 40, 64, 8, |_, _| Ok(()));
         assert!(matches!(large, Err(Refusal::NotSupported(_))));
     }
 

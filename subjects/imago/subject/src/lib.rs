@@ -27,22 +27,12 @@ impl Library for Imago {
             .data_file(None)
             .open(DenyImplicitOpenGate::default())?;
         let image = FormatAccess::new(image);
-        let (size, mut at) = (image.size(), 0);
-        let mut map = Map::new(size);
-        for _ in 0..1 << 20 {
-            if at >= size {
-                return Ok(map);
-            }
+        let size = image.size();
+        Map::by_pieces(size, |at| {
             let (mapping, length) = image.get_mapping(at, size - at)?;
-            match mapping {
-                Mapping::Raw { .. } | Mapping::Special { .. } => map.add(at, length),
-                Mapping::Zero { .. } => {}
-                _ => return Err(Refusal::words("a mapping past the disk's end")),
-            }
-            assert_ne!(length, 0, "no progress at {at} of {size}");
-            at += length;
-        }
-        Err(Refusal::not_supported("more than a million mappings"))
+            let is_data = matches!(mapping, Mapping::Raw { .. } | Mapping::Special { .. });
+            Ok((length, is_data))
+        })
     }
 }
 
@@ -68,7 +58,7 @@ impl Storage for File {
         Ok(())
     }
     unsafe fn pure_writev(&self, _: IoVector<'_>, _: u64) -> io::Result<()> {
-        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+        panic!("a write")
     }
     fn flush(&self) -> io::Result<()> {
         Ok(())

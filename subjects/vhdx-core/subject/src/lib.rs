@@ -19,8 +19,9 @@ impl Library for VhdxCore {
 
     fn map(&self, image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
         let mut disk = VhdxReader::open_reader(Box::new(image.clone()))?;
-        // No block is smaller than 1 MiB.
-        Map::by_reading(&image, disk.virtual_disk_size(), 1 << 20, |at, bytes| {
+        let size = disk.virtual_disk_size();
+        // No block is smaller than 1 MiB, and a byte of a bitmap may be read.
+        Map::by_reading(&image, size, 1 << 20, 1, |at, bytes| {
             disk.seek(SeekFrom::Start(at))?;
             disk.read(bytes).map(drop)
         })
