@@ -1,6 +1,6 @@
 //! The simple way to be a subject: answer where an image holds data.
 //!
-//! A [`Library`] is a [`Scanner`]. The harness adds up the extents, counts units, clips at the disk's end, counts
+//! A [`Library`] is a function behind a [`Scanner`]. The harness adds up the extents, counts units, clips at the disk's end, counts
 //! reads, makes reads fail, and asks related questions.
 
 use std::io;
@@ -12,15 +12,13 @@ use crate::judgement::Judgement;
 use crate::subject::{DataTally, MockDevice, Refusal, ScanAnswer, ScanError, ScanRequest, Scanner};
 
 /// A disk-image library.
-pub trait Library: Sync {
+#[derive(Debug, Clone, Copy)]
+pub struct Library {
     /// The formats that it reads. It is asked about no other; inputs of the others are not judged.
-    fn formats(&self) -> &[ScanFormat];
-
-    /// Opens `image` and answers the size of the virtual disk and the extents that hold data.
-    ///
-    /// # Errors
-    /// Why there is no answer. Every [`Error`](std::error::Error) becomes a [`Refusal`] by `?`.
-    fn map(&self, image: ImageFile, format: ScanFormat) -> Result<Map, Refusal>;
+    pub formats: &'static [ScanFormat],
+    /// Opens an image and answers the size of the virtual disk and the extents that hold data, or why there is no
+    /// answer. Every [`Error`](std::error::Error) becomes a [`Refusal`] by `?`.
+    pub map: fn(ImageFile, ScanFormat) -> Result<Map, Refusal>,
 }
 
 /// How much a disk may hold, and where it holds data.
@@ -118,9 +116,9 @@ impl Map {
     }
 }
 
-impl<L: Library> Scanner for L {
+impl Scanner for Library {
     fn formats(&self) -> &[ScanFormat] {
-        Library::formats(self)
+        self.formats
     }
 
     fn judgeable(&self) -> Judgement {
@@ -133,11 +131,11 @@ impl<L: Library> Scanner for L {
 
     fn scan_device(&self, device: &MockDevice<'_>, request: ScanRequest<'_>) -> ScanAnswer {
         let format = request.format;
-        if !Library::formats(self).contains(&format) {
+        if !self.formats.contains(&format) {
             return Refusal::not_supported(format.name()).into();
         }
         let file = device.file();
-        let map = self.map(file.clone(), format);
+        let map = (self.map)(file.clone(), format);
         let served = file.served();
         device.note_served(served);
         let failed = served.first_failed;

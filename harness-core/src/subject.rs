@@ -1,8 +1,8 @@
 //! The code under test, behind traits.
 //!
 //! The harness never names the calculators or scanners that it tests: it is handed a [`Subject`]. A
-//! disk-image library implements [`Library`](crate::Library), or [`Calculators`], or both, and gets every target,
-//! check and tool: `subjects/example` shows it. [`Scanner`] is for those who read through a call table with
+//! disk-image library is a [`Library`](crate::Library), or implements [`Calculators`], or both, and gets every
+//! target, check and tool: `subjects/example` shows it. [`Scanner`] is for those who read through a call table with
 //! caches, as `subjects/built-in` does for this workspace's own crates.
 
 use std::fmt;
@@ -236,7 +236,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The same with a scanner, which every [`Library`](crate::Library) is.
+    /// The same with a scanner, which a [`Library`](crate::Library) is.
     #[must_use]
     pub const fn with_scanner(self, scanner: &'a dyn Scanner) -> Self {
         Self { scanner, ..self }

@@ -13,29 +13,26 @@ use harness_core::{ImageFile, Judgement, Library, Map, Refusal, Subject};
 /// What is fuzzed and replayed. Its answers must be right, and it must not take what is unsound. The next step is
 /// that it refuses nothing sound: `Judgement::REFUSALS`.
 pub static SUBJECT: Subject<'static> = Subject::new("subject::SUBJECT")
-    .with_scanner(&SmallLibrary)
+    .with_scanner(&Library {
+        formats: &[ScanFormat::Qcow2],
+        map,
+    })
     .with_calculators(&SmallLibrary)
     .held_to(Judgement::VALUES.and(Judgement::ACCEPTS))
     .with_known(include_str!("../../known.toml"));
 
-/// The library, as the harness asks it.
+/// The library's calculators.
 pub struct SmallLibrary;
 
-impl Library for SmallLibrary {
-    fn formats(&self) -> &[ScanFormat] {
-        &[ScanFormat::Qcow2]
-    }
-
-    fn map(&self, image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
-        let image = Qcow2::open(image)?;
-        let mut map = Map::new(image.virtual_size);
-        for number in 0..image.virtual_size.div_ceil(image.cluster).min(1 << 16) {
-            if image.holds_data(number)? {
-                map.add(number * image.cluster, image.cluster);
-            }
+fn map(image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
+    let image = Qcow2::open(image)?;
+    let mut map = Map::new(image.virtual_size);
+    for number in 0..image.virtual_size.div_ceil(image.cluster).min(1 << 16) {
+        if image.holds_data(number)? {
+            map.add(number * image.cluster, image.cluster);
         }
-        Ok(map)
     }
+    Ok(map)
 }
 
 impl Calculators for SmallLibrary {

@@ -11,29 +11,24 @@ use imago::{
 };
 
 pub static SUBJECT: Subject<'static> = Subject::new("subject::SUBJECT")
-    .with_scanner(&Imago)
+    .with_scanner(&Library {
+        formats: &[ScanFormat::Qcow2],
+        map,
+    })
     .with_known(include_str!("../../known.toml"));
 
-struct Imago;
-
-impl Library for Imago {
-    fn formats(&self) -> &[ScanFormat] {
-        &[ScanFormat::Qcow2]
-    }
-
-    fn map(&self, image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
-        let image = Qcow2::<File, FormatAccess<File>>::builder(File(image, Default::default()))
-            .backing(None)
-            .data_file(None)
-            .open(DenyImplicitOpenGate::default())?;
-        let image = FormatAccess::new(image);
-        let size = image.size();
-        Map::by_pieces(size, |at| {
-            let (mapping, length) = image.get_mapping(at, size - at)?;
-            let is_data = matches!(mapping, Mapping::Raw { .. } | Mapping::Special { .. });
-            Ok((length, is_data))
-        })
-    }
+fn map(image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
+    let image = Qcow2::<File, FormatAccess<File>>::builder(File(image, Default::default()))
+        .backing(None)
+        .data_file(None)
+        .open(DenyImplicitOpenGate::default())?;
+    let image = FormatAccess::new(image);
+    let size = image.size();
+    Map::by_pieces(size, |at| {
+        let (mapping, length) = image.get_mapping(at, size - at)?;
+        let is_data = matches!(mapping, Mapping::Raw { .. } | Mapping::Special { .. });
+        Ok((length, is_data))
+    })
 }
 
 /// An image as imago reads it.

@@ -12,31 +12,26 @@ use qcow2_rs::ops::Qcow2IoOps;
 use qcow2_rs::utils::qcow2_alloc_dev;
 
 pub static SUBJECT: Subject<'static> = Subject::new("subject::SUBJECT")
-    .with_scanner(&Qcow2Rs)
+    .with_scanner(&Library {
+        formats: &[ScanFormat::Qcow2],
+        map,
+    })
     .with_known(include_str!("../../known.toml"));
 
-struct Qcow2Rs;
-
-impl Library for Qcow2Rs {
-    fn formats(&self) -> &[ScanFormat] {
-        &[ScanFormat::Qcow2]
+fn map(image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
+    let params = Qcow2DevParams::new(9, None, None, true, false);
+    let open = qcow2_alloc_dev(Path::new("image"), File(image), &params);
+    let (device, backing) = block_on(open).map_err(Refusal::words)?;
+    if backing.is_some() {
+        return Err(Refusal::not_supported("a backing file"));
     }
-
-    fn map(&self, image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
-        let params = Qcow2DevParams::new(9, None, None, true, false);
-        let open = qcow2_alloc_dev(Path::new("image"), File(image), &params);
-        let (device, backing) = block_on(open).map_err(Refusal::words)?;
-        if backing.is_some() {
-            return Err(Refusal::not_supported("a backing file"));
-        }
-        block_on(device.qcow2_prep_io()).map_err(Refusal::words)?;
-        let cluster = device.info.cluster_size() as u64;
-        Map::by_pieces(device.info.virtual_size(), |at| {
-            let mapping = block_on(device.get_mapping(at)).map_err(Refusal::words)?;
-            let is_data = matches!(mapping.source, DataFile | Compressed);
-            Ok((cluster, is_data))
-        })
-    }
+    block_on(device.qcow2_prep_io()).map_err(Refusal::words)?;
+    let cluster = device.info.cluster_size() as u64;
+    Map::by_pieces(device.info.virtual_size(), |at| {
+        let mapping = block_on(device.get_mapping(at)).map_err(Refusal::words)?;
+        let is_data = matches!(mapping.source, DataFile | Compressed);
+        Ok((cluster, is_data))
+    })
 }
 
 struct File(ImageFile);

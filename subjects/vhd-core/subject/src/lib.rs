@@ -7,33 +7,28 @@ use harness_core::{ImageFile, Library, Map, Refusal, Subject};
 use vhd::{DiskType, VhdReader};
 
 pub static SUBJECT: Subject<'static> = Subject::new("subject::SUBJECT")
-    .with_scanner(&VhdCore)
+    .with_scanner(&Library {
+        formats: &[ScanFormat::Vhd],
+        map,
+    })
     .with_known(include_str!("../../known.toml"));
 
-struct VhdCore;
-
-impl Library for VhdCore {
-    fn formats(&self) -> &[ScanFormat] {
-        &[ScanFormat::Vhd]
+fn map(image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
+    if image.size() > 64 << 20 {
+        return Err(Refusal::not_supported(
+            "a file of more than 64 MiB, which it reads whole",
+        ));
     }
-
-    fn map(&self, image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
-        if image.size() > 64 << 20 {
-            return Err(Refusal::not_supported(
-                "a file of more than 64 MiB, which it reads whole",
-            ));
-        }
-        let mut disk = VhdReader::open_reader(Box::new(image.clone()))?;
-        let size = disk.virtual_disk_size();
-        let block = match disk.disk_type() {
-            DiskType::Fixed => 1 << 20,
-            DiskType::Dynamic => block_size(&image)?,
-        };
-        Map::by_reading(&image, size, block, 0, |at, bytes| {
-            disk.seek(SeekFrom::Start(at))?;
-            disk.read(bytes).map(drop)
-        })
-    }
+    let mut disk = VhdReader::open_reader(Box::new(image.clone()))?;
+    let size = disk.virtual_disk_size();
+    let block = match disk.disk_type() {
+        DiskType::Fixed => 1 << 20,
+        DiskType::Dynamic => block_size(&image)?,
+    };
+    Map::by_reading(&image, size, block, 0, |at, bytes| {
+        disk.seek(SeekFrom::Start(at))?;
+        disk.read(bytes).map(drop)
+    })
 }
 
 /// The size of a block in bytes, which the library does not tell: at byte 32 of the header that the footer names.
