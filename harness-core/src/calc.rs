@@ -38,6 +38,7 @@ mod tables;
 
 use types::{AllocationSummary, Options, TouchedUnits};
 use types::{MeasureOutput, Qcow2Opts, VhdOpts, VhdxOpts, VmdkOpts};
+use worker::target::THE_FORMAT;
 use worker::{Checks, Describe, Outcome, Part};
 
 use crate::answers;
@@ -277,7 +278,10 @@ pub fn run(
         Err(why) => return Outcome::Rejected(why),
     };
     if let Some(feature) = calculators.not_supported(&case.options) {
-        return Outcome::NotJudged(feature.to_owned());
+        return Outcome::NotJudged(match case.options.name() {
+            name if name == feature => format!("{THE_FORMAT}{name}"),
+            _ => feature.to_owned(),
+        });
     }
     let answer = case.ask(calculators);
     let expected = model::calculators::measure(&case.summary, &case.options);

@@ -132,7 +132,7 @@ impl Scanner for Library {
     fn scan_device(&self, device: &MockDevice<'_>, request: ScanRequest<'_>) -> ScanAnswer {
         let format = request.format;
         if !self.formats.contains(&format) {
-            return Refusal::not_supported(format.name()).into();
+            return Refusal::format(format.name()).into();
         }
         let file = device.file();
         let map = (self.map)(file.clone(), format);

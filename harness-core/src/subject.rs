@@ -93,6 +93,11 @@ impl Refusal {
         Self::NotSupported(feature.into())
     }
 
+    /// The library does not have the format of this name. Of this a replay does not warn.
+    pub(crate) fn format(name: &str) -> Self {
+        Self::NotSupported(format!("{}{name}", worker::target::THE_FORMAT))
+    }
+
     /// The model's error that it is, if it is one.
     #[must_use]
     pub fn error(&self) -> Option<ScanError> {
@@ -200,7 +205,7 @@ impl Calculators for Missing {
 
 impl Scanner for Missing {
     fn scan(&self, request: ScanRequest<'_>) -> ScanAnswer {
-        Refusal::not_supported(request.format.name()).into()
+        Refusal::format(request.format.name()).into()
     }
     fn formats(&self) -> &[ScanFormat] {
         &[]

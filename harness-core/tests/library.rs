@@ -169,7 +169,7 @@ fn an_answer_to_what_is_unsound_is_judged_when_asked_for() {
     );
     assert_eq!(of_scan(refuses, Judgement::VALUES), "pass");
     let of_vhd = verdict(right, Judgement::ALL, "fuzz_measure_scan", &[2; 1024]);
-    assert_eq!(of_vhd, "not judged: vhd");
+    assert_eq!(of_vhd, "not judged: the format vhd");
     let empty = verdict(right, Judgement::ALL, "fuzz_measure_image", &[]);
     assert!(empty.contains("Rejected"), "{empty}");
 }

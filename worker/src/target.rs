@@ -88,6 +88,10 @@ pub trait Target {
     fn fingerprint(&self, data: &[u8]) -> String;
 }
 
+/// The beginning of the name of a feature that is a format: a corpus for several formats has inputs of those that the
+/// code under test does not have, and that is no cause to worry.
+pub const THE_FORMAT: &str = "the format ";
+
 /// What became of an input that no check failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
