@@ -161,6 +161,7 @@ pub struct Hello {
     /// Its checks.
     pub checks: Vec<CheckInfo>,
     /// The findings that the project accepts for now.
+    #[serde(default)]
     pub known: Vec<Known>,
 }
 

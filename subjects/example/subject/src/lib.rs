@@ -6,7 +6,8 @@
 use std::io;
 
 use harness_core::subject::{
-    AllocationSummary, Calculators, MeasureOutput, Measured, Options, ScanErrorKind, ScanFormat,
+    AllocationSummary, Calculators, MeasureError, MeasureOutput, Measured, Options, ScanErrorKind,
+    ScanFormat,
 };
 use harness_core::{ImageFile, Judgement, Library, Map, Refusal, Subject};
 
@@ -37,6 +38,13 @@ fn map(image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
 
 impl Calculators for SmallLibrary {
     fn measure(&self, summary: &AllocationSummary, _options: &Options) -> Measured {
+        let has_too_many_units = summary.touched.is_some_and(|units| {
+            units.unit == 0 || units.count > summary.virtual_size.div_ceil(units.unit)
+        });
+        let holds_too_much = summary.allocated_bytes > summary.virtual_size;
+        if has_too_many_units || holds_too_much || summary.virtual_size > i64::MAX as u64 {
+            return Err(MeasureError::InvalidSize);
+        }
         // A mistake: a last sector that is there in part is lost.
         let size = summary.virtual_size / 512 * 512;
         Ok(MeasureOutput {
@@ -49,6 +57,9 @@ impl Calculators for SmallLibrary {
         (*options != Options::Raw).then(|| options.name())
     }
 }
+
+/// The bits of an entry that are an offset.
+const OFFSET: u64 = 0x00ff_ffff_ffff_fe00;
 
 /// A qcow2 image. From here on the library knows no harness, but for two refusals.
 struct Qcow2 {
@@ -78,13 +89,12 @@ impl Qcow2 {
         Ok(Self {
             cluster: 1 << cluster_bits,
             virtual_size: number(24)?,
-            l1_offset: number(40)?,
+            l1_offset: number(40)? & OFFSET,
             image,
         })
     }
 
     fn holds_data(&self, number: u64) -> io::Result<bool> {
-        const OFFSET: u64 = 0x00ff_ffff_ffff_fe00;
         let entries = self.cluster / 8;
         // A mistake: nobody asks whether the table has so many entries, nor where it may lie.
         let l1_entry = read_number(&self.image, self.l1_offset + number / entries * 8)?;

@@ -250,12 +250,12 @@ mod tests {
 
     #[test]
     fn only_a_worker_of_this_version_with_coverage_is_one() {
-        let hello = r#"{"reply":{"hello":{"protocol":1,"targets":[],"checks":[]}}"#;
+        let hello = r#"{"reply":{"hello":{"protocol":2,"targets":[],"checks":[]}}"#;
         let with = format!(r#"{hello},"grown":"3:1 4:2"}}"#);
         greeting(with.as_bytes()).unwrap();
         for (line, why) in [
             (format!("{hello}}}"), "without coverage"),
-            (with.replace(":1,", ":2,"), "version 2"),
+            (with.replace(":2,", ":1,"), "version 1"),
             (with.replace("4:2", "4"), "no counters"),
             (
                 r#"{"reply":{"error":"broken"},"grown":""}"#.to_owned(),
