@@ -48,8 +48,8 @@ use crate::judgement::Judgement;
 use crate::subject::{self, Calculators, Measured};
 use recipes::Positional;
 use tables::{
-    BLOCK_SIZES, BOUNDARY_SIZES, BOUNDARY_STEPS, CLUSTER_SIZES, GRAIN_SIZES, PREALLOCATIONS,
-    REFCOUNT_BITS, VHD_SUBFORMATS, VMDK_SUBFORMATS,
+    BLOCK_SIZES, CLUSTER_SIZES, GRAIN_SIZES, PREALLOCATIONS, REFCOUNT_BITS, VHD_SUBFORMATS,
+    VMDK_SUBFORMATS, boundary_size,
 };
 
 /// The shortest input that is a case, in bytes.
@@ -244,17 +244,6 @@ fn pick<const N: usize>(from_table: bool, table: &[u32; N], value: u32) -> u32 {
 #[inline(always)]
 fn either(first: bool, a: u64, b: u64) -> u64 {
     if first { a } else { b }
-}
-
-/// A boundary, up to 4 steps beside it: byte 0 picks the boundary, byte 1 how many steps of which length.
-#[inline(always)]
-fn boundary_size(near: u64) -> u64 {
-    let [which, distance, ..] = near.to_le_bytes();
-    let boundary = BOUNDARY_SIZES[usize::from(which) % BOUNDARY_SIZES.len()];
-    let step = BOUNDARY_STEPS[usize::from(distance >> 3) % BOUNDARY_STEPS.len()];
-    let away = u64::from(distance & 7) * step;
-    // Eight steps: from four below to three above.
-    boundary.wrapping_add(away).wrapping_sub(4 * step)
 }
 
 /// `number` reduced to at most `most`.
@@ -489,24 +478,5 @@ impl Describe for CalcCase {
             subject::path(),
             self.options
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_lie_in_steps_of_every_length_on_both_sides_of_a_boundary() {
-        // 2^44: byte 0 is its number, byte 1 has the steps in bits 0-2 and their length in bits 3-5.
-        let boundary = 1_u64 << 44;
-        for (length, step) in (0..).zip(BOUNDARY_STEPS) {
-            let size = |steps: u64| boundary_size((length << 3 | steps) << 8 | 20);
-            assert_eq!(size(4), boundary);
-            assert_eq!(size(0), boundary - 4 * step);
-            assert_eq!(size(7), boundary + 3 * step);
-        }
-        // The largest 4 KiB grains' last, partial table is reached: 64 KiB below the boundary.
-        assert_eq!(boundary_size((3 << 3 | 3) << 8 | 20), boundary - 65536);
     }
 }
