@@ -1,10 +1,9 @@
 //! The answers of calculators and scanners as violations hold them, and the parts that give them.
 
-use shared::{AllocationSummary, ScanError, TouchedUnits};
+use types::{AllocationSummary, Options, TouchedUnits};
 use worker::{Answer, Part};
 
-use crate::subject::{Measured, ScanErrorKind, ScanFormat};
-use types::Options;
+use crate::subject::{Measured, Refusal, Scan, ScanErrorKind, ScanFormat};
 
 /// The calculator that these options belong to.
 pub(crate) fn calculator(options: &Options) -> Part {
@@ -28,10 +27,22 @@ pub(crate) fn of_calculator(answer: Measured) -> Answer {
 }
 
 /// A scanner's answer.
-pub(crate) fn of_scanner(answer: Result<AllocationSummary, ScanError>) -> Answer {
+pub(crate) fn of_scanner(answer: &Scan) -> Answer {
     match answer {
-        Ok(summary) => of_summary(summary),
-        Err(error) => Answer::error(&ScanErrorKind::from(error), error.to_string()),
+        Ok(summary) => of_summary(*summary),
+        Err(refusal) => Answer::Error {
+            kind: kind_of(refusal),
+            words: refusal.to_string(),
+        },
+    }
+}
+
+/// The kind's name, also of a refusal that has none.
+pub(crate) fn kind_of(refusal: &Refusal) -> String {
+    match (refusal.kind(), refusal) {
+        (Some(kind), _) => format!("{kind:?}"),
+        (None, Refusal::NotSupported(_)) => "NotSupported".to_owned(),
+        (None, _) => "Refusal".to_owned(),
     }
 }
 
@@ -63,6 +74,7 @@ pub(crate) fn of_summary(summary: AllocationSummary) -> Answer {
 
 #[cfg(test)]
 mod tests {
+    use types::ScanError;
     use worker::Difference;
 
     use super::*;
@@ -71,7 +83,8 @@ mod tests {
         answer: Result<AllocationSummary, ScanError>,
         due: Result<AllocationSummary, ScanErrorKind>,
     ) -> Option<String> {
-        let difference = Difference::between(&due_of_scanner(due), &of_scanner(answer))?;
+        let answer = of_scanner(&answer.map_err(Refusal::from));
+        let difference = Difference::between(&due_of_scanner(due), &answer)?;
         Some(difference.to_string())
     }
 
@@ -120,5 +133,12 @@ mod tests {
         ] {
             assert_eq!(difference(answer, due).as_deref(), expected);
         }
+    }
+
+    #[test]
+    fn a_refusal_without_a_kind_is_shown_with_its_words() {
+        let refusal: Refusal = std::io::Error::other("bad magic").into();
+        let answer = of_scanner(&Err(refusal));
+        assert_eq!(answer.to_string(), "the error Refusal (bad magic)");
     }
 }

@@ -38,16 +38,18 @@ mod tables;
 
 use types::{AllocationSummary, Options, TouchedUnits};
 use types::{MeasureOutput, Qcow2Opts, VhdOpts, VhdxOpts, VmdkOpts};
+use worker::target::THE_FORMAT;
 use worker::{Checks, Describe, Outcome, Part};
 
 use crate::answers;
 use crate::check;
 use crate::formats;
-use crate::subject::{Calculators, Measured};
+use crate::judgement::Judgement;
+use crate::subject::{self, Calculators, Measured};
 use recipes::Positional;
 use tables::{
-    BLOCK_SIZES, BOUNDARY_SIZES, BOUNDARY_STEPS, CLUSTER_SIZES, GRAIN_SIZES, PREALLOCATIONS,
-    REFCOUNT_BITS, VHD_SUBFORMATS, VMDK_SUBFORMATS,
+    BLOCK_SIZES, CLUSTER_SIZES, GRAIN_SIZES, PREALLOCATIONS, REFCOUNT_BITS, VHD_SUBFORMATS,
+    VMDK_SUBFORMATS, boundary_size,
 };
 
 /// The shortest input that is a case, in bytes.
@@ -244,44 +246,49 @@ fn either(first: bool, a: u64, b: u64) -> u64 {
     if first { a } else { b }
 }
 
-/// A boundary, up to 4 steps beside it: byte 0 picks the boundary, byte 1 how many steps of which length.
-#[inline(always)]
-fn boundary_size(near: u64) -> u64 {
-    let [which, distance, ..] = near.to_le_bytes();
-    let boundary = BOUNDARY_SIZES[usize::from(which) % BOUNDARY_SIZES.len()];
-    let step = BOUNDARY_STEPS[usize::from(distance >> 3) % BOUNDARY_STEPS.len()];
-    let away = u64::from(distance & 7) * step;
-    // Eight steps: from four below to three above.
-    boundary.wrapping_add(away).wrapping_sub(4 * step)
-}
-
 /// `number` reduced to at most `most`.
 #[inline(always)]
 fn remainder_up_to(number: u64, most: u64) -> u64 {
     number % most.saturating_add(1)
 }
 
-/// Decodes, asks, and asserts.
+/// Decodes, asks, and asserts what is judged.
 ///
 /// # Panics
 /// When a check fails, or the calculator panics.
 #[inline]
-pub fn run(calculators: &(impl Calculators + ?Sized), data: &[u8]) -> Outcome {
+pub fn run(
+    calculators: &(impl Calculators + ?Sized),
+    judgement: Judgement,
+    data: &[u8],
+) -> Outcome {
     let case = match CalcCase::decode(data) {
         Ok(case) => case,
         Err(why) => return Outcome::Rejected(why),
     };
+    if let Some(feature) = calculators.not_supported(&case.options) {
+        return Outcome::NotJudged(match case.options.name() {
+            name if name == feature => format!("{THE_FORMAT}{name}"),
+            _ => feature.to_owned(),
+        });
+    }
     let answer = case.ask(calculators);
     let expected = model::calculators::measure(&case.summary, &case.options);
     let mut checks = Checks::default();
-    evaluate_invariants(&case, answer, &mut checks);
-    checks.evaluate(&check::CALC_ANSWER_IS_EXACT, answer == expected);
+    evaluate_invariants(&case, answer, judgement, &mut checks);
+    checks.evaluate_if(
+        judgement.judges(answer.is_ok(), expected.is_ok()),
+        &check::CALC_ANSWER_IS_EXACT,
+        answer == expected,
+    );
     let (disk, options) = (case.summary.virtual_size, &case.options);
     let (unit, right_unit) = (
         calculators.unit(options, disk),
         model::calculators::unit(options, disk),
     );
-    checks.evaluate(
+    let details = judgement.has(Judgement::DETAILS);
+    checks.evaluate_if(
+        details,
         &check::CALC_UNIT_IS_EXACT,
         unit.is_none_or(|unit| unit == right_unit),
     );
@@ -289,7 +296,8 @@ pub fn run(calculators: &(impl Calculators + ?Sized), data: &[u8]) -> Outcome {
     let (key_bytes, xts) = (case.summary.allocated_bytes as u32, disk & 1 == 0);
     let luks = calculators.luks_payload(key_bytes, xts);
     let right_luks = model::calculators::luks_header(key_bytes, xts);
-    checks.evaluate(
+    checks.evaluate_if(
+        details,
         &check::CALC_LUKS_PAYLOAD_IS_EXACT,
         luks.is_none_or(|bytes| bytes == right_luks),
     );
@@ -312,15 +320,23 @@ pub fn run(calculators: &(impl Calculators + ?Sized), data: &[u8]) -> Outcome {
     });
     if let Some(question) = case.probe.question(case.summary) {
         let second = calculators.measure(&question, &case.options);
-        evaluate_relation(&case, &question, answer, second);
+        if judgement.has(Judgement::VALUES) {
+            evaluate_relation(&case, &question, answer, second);
+        }
     }
-    Outcome::Checked
+    judgement.outcome(answer.is_ok(), expected.is_ok())
 }
 
 /// What holds for every answer, evaluated without a branch on whether there is one.
 #[inline(always)]
-fn evaluate_invariants(case: &CalcCase, answer: Measured, checks: &mut Checks) {
-    let is_ok = answer.is_ok();
+fn evaluate_invariants(
+    case: &CalcCase,
+    answer: Measured,
+    judgement: Judgement,
+    checks: &mut Checks,
+) {
+    let is_ok = answer.is_ok() & judgement.has(Judgement::VALUES);
+    let is_accepted = answer.is_ok() & judgement.has(Judgement::ACCEPTS);
     let MeasureOutput {
         required,
         fully_allocated,
@@ -346,7 +362,7 @@ fn evaluate_invariants(case: &CalcCase, answer: Measured, checks: &mut Checks) {
         required <= fully_allocated,
     );
     checks.evaluate_if(
-        is_ok,
+        is_accepted,
         &check::CALC_SUM_FITS_U64,
         required.checked_add(fully_allocated).is_some(),
     );
@@ -366,12 +382,12 @@ fn evaluate_invariants(case: &CalcCase, answer: Measured, checks: &mut Checks) {
         required == fully_allocated,
     );
     checks.evaluate_if(
-        is_ok,
+        is_accepted,
         &check::CALC_IMPOSSIBLE_DATA_REFUSED,
         allocated_bytes <= virtual_size,
     );
     checks.evaluate_if(
-        is_ok & touched.is_some(),
+        is_accepted & touched.is_some(),
         &check::CALC_IMPOSSIBLE_UNITS_REFUSED,
         units_fit,
     );
@@ -455,29 +471,12 @@ impl Describe for CalcCase {
         let touched = touched.map_or_else(String::new, |TouchedUnits { unit, count }| {
             format!(".with_touched({unit}, {count})")
         });
-        let call = formats::as_rust(&self.options);
         format!(
-            "let summary = shared::AllocationSummary::new({virtual_size}, {allocated_bytes}){touched};\n\
-             {call}\n"
+            "use harness_core::types::{{*, Options::*, Preallocation::*, VhdSubformat::*, VmdkSubformat::*}};\n\
+             let summary = AllocationSummary::new({virtual_size}, {allocated_bytes}){touched};\n\
+             {}.calculators.measure(&summary, &{:?})\n",
+            subject::path(),
+            self.options
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_lie_in_steps_of_every_length_on_both_sides_of_a_boundary() {
-        // 2^44: byte 0 is its number, byte 1 has the steps in bits 0-2 and their length in bits 3-5.
-        let boundary = 1_u64 << 44;
-        for (length, step) in (0..).zip(BOUNDARY_STEPS) {
-            let size = |steps: u64| boundary_size((length << 3 | steps) << 8 | 20);
-            assert_eq!(size(4), boundary);
-            assert_eq!(size(0), boundary - 4 * step);
-            assert_eq!(size(7), boundary + 3 * step);
-        }
-        // The largest 4 KiB grains' last, partial table is reached: 64 KiB below the boundary.
-        assert_eq!(boundary_size((3 << 3 | 3) << 8 | 20), boundary - 65536);
     }
 }

@@ -103,6 +103,27 @@ checks! {
         "what the calculator of the image's own format requires relates to the size of its file as the recipe says";
 }
 
+/// What only the deeper traits answer.
+pub(crate) static DETAILS: [&Check; 10] = [
+    &SCAN.reads_inside_the_device,
+    &SCAN.bytes_read_is_what_was_served,
+    &IMAGE.reads_inside_the_device,
+    &IMAGE.bytes_read_is_what_was_served,
+    &CALC_UNIT_IS_EXACT,
+    &CALC_LUKS_PAYLOAD_IS_EXACT,
+    &SCAN_FACTS_ARE_EXACT,
+    &IMAGE_SAME_FOR_EVERY_SECTOR_SIZE,
+    &IMAGE_SAME_FOR_EVERY_CACHE,
+    &IMAGE_SAME_ON_A_SECOND_SCAN,
+];
+
+/// That a calculator refuses what cannot be.
+pub(crate) static IMPOSSIBLE: [&Check; 3] = [
+    &CALC_IMPOSSIBLE_DATA_REFUSED,
+    &CALC_IMPOSSIBLE_UNITS_REFUSED,
+    &CALC_SUM_FITS_U64,
+];
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

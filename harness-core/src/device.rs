@@ -7,6 +7,8 @@
 
 use std::cell::Cell;
 
+use crate::image_file::{ImageFile, Limits, Served};
+
 use shared::{CallTable, InputDevice, ReadFailed};
 
 use sparse::{PAGE, Place, SparseImage};
@@ -35,6 +37,8 @@ pub struct MockDevice<'a> {
     bytes_served: Cell<u64>,
     misuse: Cell<Option<&'static str>>,
     failed: Cell<Option<u64>>,
+    overran: Cell<bool>,
+    stopped: Cell<bool>,
 }
 
 impl Default for MockDevice<'_> {
@@ -59,6 +63,8 @@ impl<'a> MockDevice<'a> {
             bytes_served: Cell::new(0),
             misuse: Cell::new(None),
             failed: Cell::new(None),
+            overran: Cell::new(false),
+            stopped: Cell::new(false),
         }
     }
 
@@ -92,6 +98,32 @@ impl<'a> MockDevice<'a> {
         self.bytes_served.set(0);
         self.misuse.set(None);
         self.failed.set(None);
+        self.overran.set(false);
+        self.stopped.set(false);
+    }
+
+    /// The image as a file, with a copy of its bytes and the limits of this device.
+    #[must_use]
+    pub fn file(&self) -> ImageFile {
+        let limits = Limits {
+            fails: self.fails,
+            serves: self.serves,
+            reads: self.read_bound(),
+        };
+        match self.image {
+            Image::Flat(image) => ImageFile::flat(image.to_vec(), limits),
+            Image::Sparse(image) => ImageFile::sparse(image.clone(), limits),
+        }
+    }
+
+    /// Takes over what a file of this device served.
+    pub(crate) fn note_served(&self, served: Served) {
+        self.reads.set(served.reads);
+        self.bytes_served.set(served.bytes);
+        let sector = |offset| offset / u64::from(self.sector_size);
+        self.failed.set(served.first_failed.map(sector));
+        self.overran.set(served.overran);
+        self.stopped.set(served.stopped);
     }
 
     /// The image's size in bytes.
@@ -107,6 +139,12 @@ impl<'a> MockDevice<'a> {
     #[must_use]
     pub fn build_call_table(&self) -> CallTable<'_> {
         CallTable::over(self)
+    }
+
+    /// The size of its sectors in bytes.
+    #[must_use]
+    pub fn sector_size(&self) -> u32 {
+        self.sector_size
     }
 
     /// The index under which the device is known.
@@ -155,6 +193,16 @@ impl<'a> MockDevice<'a> {
         self.failed.get()
     }
 
+    /// Whether the scans read no more than they may.
+    pub(crate) fn is_work_bounded(&self) -> bool {
+        self.reads() <= self.read_bound() && !self.overran.get()
+    }
+
+    /// Whether so much was read that nothing more was served.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.stopped.get()
+    }
+
     fn refuse(&self, why: &'static str) -> Result<(), ReadFailed> {
         if self.misuse.get().is_none() {
             self.misuse.set(Some(why));
@@ -181,6 +229,7 @@ impl InputDevice for MockDevice<'_> {
         };
         if self.reads.get() > self.read_bound() {
             // Not misuse in itself: the check on the number of reads reports it.
+            self.stopped.set(true);
             return Err(ReadFailed);
         }
         let served = self.bytes_served.get() + buffer.len() as u64;

@@ -1,4 +1,4 @@
-//! What the harness must know of each target format: its options in words and as Rust, and what holds for them.
+//! What the harness must know of each target format: its options in words, and what holds for them.
 
 use types::{
     AllocationSummary, Options, Preallocation, Qcow2Opts, VhdOpts, VhdSubformat, VhdxOpts,
@@ -108,40 +108,5 @@ pub(crate) fn in_words(options: &Options) -> String {
             if opts.force_size { ", force_size" } else { "" },
         ),
         Options::Vhdx(opts) => format!("VHDX, block_size {}", opts.block_size),
-    }
-}
-
-/// The call of the calculator on `summary`, as Rust.
-pub(crate) fn as_rust(options: &Options) -> String {
-    match options {
-        Options::Raw => "measure::measure_raw(&summary)".to_owned(),
-        Options::Qcow2(opts) => format!(
-            "measure::measure_qcow2(&summary, &measure::Qcow2Opts {{ cluster_size: {}, \
-                 refcount_bits: {}, compat_v3: {}, extended_l2: {}, lazy_refcounts: {}, \
-                 compress: {}, preallocation: measure::Preallocation::{:?}, \
-                 luks_header_overhead: {:?} }})",
-            opts.cluster_size,
-            opts.refcount_bits,
-            opts.compat_v3,
-            opts.extended_l2,
-            opts.lazy_refcounts,
-            opts.compress,
-            opts.preallocation,
-            opts.luks_header_overhead,
-        ),
-        Options::Vmdk(opts) => format!(
-            "measure::measure_vmdk(&summary, &measure::VmdkOpts {{ subformat: \
-                 measure::VmdkSubformat::{:?}, grain_size: {} }})",
-            opts.subformat, opts.grain_size,
-        ),
-        Options::Vhd(opts) => format!(
-            "measure::measure_vhd(&summary, &measure::VhdOpts {{ subformat: \
-                 measure::VhdSubformat::{:?}, block_size: {}, force_size: {} }})",
-            opts.subformat, opts.block_size, opts.force_size,
-        ),
-        Options::Vhdx(opts) => format!(
-            "measure::measure_vhdx(&summary, &measure::VhdxOpts {{ block_size: {} }})",
-            opts.block_size,
-        ),
     }
 }

@@ -20,7 +20,8 @@
 //!
 //! A scan that reads more of a damaged image than the device serves
 //! ([`SERVED_OF_DAMAGED`](recipes::conditions::SERVED_OF_DAMAGED)) is an I/O error, and then no probe asks
-//! more.
+//! more. The empty input is rejected: engines begin with it, and a library that fails on its image could not be
+//! fuzzed.
 //!
 //! # Checks
 //! `image.*` of [`crate::check::ALL`].
@@ -36,8 +37,9 @@ use worker::{Checks, Describe, Outcome, Part};
 
 use crate::answers;
 use crate::check;
-use crate::scanned::Scanned;
-use crate::subject::{Calculators, ScanErrorKind, Scanner};
+use crate::judgement::Judgement;
+use crate::scanned::{self, Scanned, not_judged};
+use crate::subject::{self, Calculators, Refusal, Scan, ScanAnswer, ScanErrorKind, Scanner};
 use recipes::Recipe;
 use sparse::SparseImage;
 
@@ -57,16 +59,31 @@ impl ImageCase {
     /// Decodes an input.
     ///
     /// # Errors
-    /// Why the input is not a case: it is a recipe of another version.
+    /// Why the input is not a case: it is empty, or a recipe of another version.
     pub fn decode(data: &[u8]) -> Result<Self, &'static str> {
         Ok(Self {
-            recipe: Recipe::decode(data)?,
+            recipe: decode(data)?,
             input: data.to_vec(),
         })
     }
+
+    /// Asks the scanner about the image, without the probe.
+    pub fn ask(&self, scanner: &(impl Scanner + ?Sized)) -> ScanAnswer {
+        let image = OnDevice::of(&self.recipe);
+        let manner = image.manner();
+        image.scan(scanner, &image.device(&manner), &manner)
+    }
 }
 
-/// Decodes, builds, scans, and asserts.
+/// The recipe that an input is.
+pub(crate) fn decode(data: &[u8]) -> Result<Recipe, &'static str> {
+    if data.is_empty() {
+        return Err("empty");
+    }
+    Recipe::decode(data)
+}
+
+/// Decodes, builds, scans, and asserts what is judged.
 ///
 /// # Panics
 /// When a check fails, or the code under test panics.
@@ -74,9 +91,10 @@ impl ImageCase {
 pub fn run(
     calculators: &(impl Calculators + ?Sized),
     scanner: &(impl Scanner + ?Sized),
+    judgement: Judgement,
     data: &[u8],
 ) -> Outcome {
-    run_against(calculators, scanner, data, |recipe, image| {
+    run_against(calculators, scanner, judgement, data, |recipe, image| {
         model::scanners::scan(recipe.format, image, recipe.unit)
     })
 }
@@ -89,10 +107,11 @@ pub fn run(
 pub fn run_against(
     calculators: &(impl Calculators + ?Sized),
     scanner: &(impl Scanner + ?Sized),
+    judgement: Judgement,
     data: &[u8],
     model: impl Fn(&Recipe, &SparseImage) -> Result<AllocationSummary, ScanErrorKind>,
 ) -> Outcome {
-    let recipe = match Recipe::decode(data) {
+    let recipe = match decode(data) {
         Ok(recipe) => recipe,
         Err(why) => return Outcome::Rejected(why),
     };
@@ -100,15 +119,22 @@ pub fn run_against(
     let manner = image.manner();
     let device = image.device(&manner);
     let answer = image.scan(scanner, &device, &manner);
+    if let Some(outcome) = not_judged(&answer, &device, judgement) {
+        return outcome;
+    }
     let failed = device.failed_sector();
+    // A library may do without a read that failed: then its number must be right.
+    let must_fail = failed.is_some() && (answer.result.is_err() || judgement.has(Judgement::KINDS));
     let scanned = Scanned {
         device: &device,
         unit: recipe.unit,
-        answer,
-        expected: match failed {
-            Some(_) => Err(ScanErrorKind::Io),
-            None => model(&recipe, &image.bytes),
+        answer: &answer,
+        expected: if must_fail {
+            Err(ScanErrorKind::Io)
+        } else {
+            model(&recipe, &image.bytes)
         },
+        judgement,
     };
     let case = Reported(data);
     let mut checks = Checks::default();
@@ -118,14 +144,15 @@ pub fn run_against(
         .as_ref()
         .and_then(|truth| truth.answer(recipe.unit));
     checks.evaluate_if(
-        truth.is_some(),
+        truth.is_some_and(|truth| scanned::judges(judgement, &answer.result, truth)),
         &check::IMAGE_ANSWER_IS_THE_TRUTH,
-        truth.is_none_or(|truth| answer.result.map_err(Into::into) == truth),
+        truth.is_none_or(|truth| scanned::is_exact(&answer.result, truth)),
     );
     checks.evaluate_if(
-        failed.is_some(),
+        failed.is_some() && judgement.has(Judgement::VALUES),
         &check::IMAGE_FAILED_READ_IS_AN_IO_ERROR,
-        is_io_error_of(failed, answer.result),
+        is_io_error_of(failed, &answer.result, judgement)
+            .unwrap_or_else(|| scanned::is_exact(&answer.result, scanned.expected)),
     );
     checks.conclude(&case, |violation| {
         let truth = truth.map(|truth| answers::due_of_scanner(truth).to_string());
@@ -134,8 +161,9 @@ pub fn run_against(
     // A scan that was cut off says nothing that could be compared.
     if failed.is_none() {
         let first = First {
-            answer,
+            answer: &answer,
             reads: device.reads(),
+            judgement,
         };
         probe::ask(
             Probe::of(&recipe),
@@ -146,12 +174,24 @@ pub fn run_against(
             &case,
         );
     }
-    Outcome::Checked
+    judgement.outcome(answer.result.is_ok(), scanned.expected.is_ok())
 }
 
-/// Whether an answer is the I/O error of the first sector whose read failed.
-fn is_io_error_of(failed: Option<u64>, result: Result<AllocationSummary, ScanError>) -> bool {
-    failed.is_some_and(|sector| result == Err(ScanError::Io { sector }))
+/// Whether an answer is the I/O error of the first sector whose read failed. Where kinds are not judged every
+/// error is one, and it depends on a number whether it is right (`None`).
+fn is_io_error_of(failed: Option<u64>, result: &Scan, judgement: Judgement) -> Option<bool> {
+    match result {
+        Ok(_) if judgement.has(Judgement::KINDS) => Some(false),
+        Ok(_) => None,
+        Err(refusal) if judgement.has(Judgement::DETAILS) => {
+            let io_error = failed.map(|sector| Refusal::Error(ScanError::Io { sector }));
+            Some(io_error.as_ref() == Some(refusal))
+        }
+        Err(refusal) if judgement.has(Judgement::KINDS) => {
+            Some(refusal.kind() == Some(ScanErrorKind::Io))
+        }
+        Err(_) => Some(true),
+    }
 }
 
 /// An input, which is described only when a check failed.
@@ -159,7 +199,7 @@ struct Reported<'a>(&'a [u8]);
 
 impl Describe for Reported<'_> {
     fn part(&self) -> Part {
-        match Recipe::decode(self.0) {
+        match decode(self.0) {
             Ok(recipe) => answers::scanner(recipe.format),
             Err(_) => Part::new("fuzz_measure_image"),
         }
@@ -198,32 +238,15 @@ impl Describe for ImageCase {
             .input
             .iter()
             .rposition(|&byte| byte != 0)
-            .map_or(0, |last| last + 1);
+            .map_or(1, |last| last + 1);
         let mut bytes = String::new();
         for byte in &self.input[..end] {
             let _ = write!(bytes, "{byte},");
         }
-        let unit = match self.recipe.unit {
-            Some(unit) => format!("std::num::NonZeroU64::new({unit})"),
-            None => "None".to_owned(),
-        };
-        let format = self.recipe.format;
-        let served = match OnDevice::of(&self.recipe).serves {
-            u64::MAX => String::new(),
-            bytes => format!("\ndevice.serve_at_most({bytes});"),
-        };
         format!(
-            "use harness_core::subject::{{ScanFormat, ScanRequest, Scanner}};\n\
-             let recipe = harness_core::recipes::Recipe::decode(&[{bytes}]).unwrap();\n\
-             let mut image = recipe.build().image;\n\
-             image.set_capacity(recipe.conditions.capacity(image.capacity()));\n\
-             let mut device = harness_core::MockDevice::new(recipe.conditions.sector_size, recipe.conditions.index);\n\
-             device.set_sparse_input(&image);{served}\n\
-             let mut caches = [vec![0; 65536], vec![0; 65536]];\n\
-             let [first, second] = &mut caches;\n\
-             built_in::BuiltIn.scan(ScanRequest {{ format: ScanFormat::{format:?}, \
-             calls: device.build_call_table(), device: device.index(), caches: [first, second], \
-             unit: {unit}, twice: false }})\n"
+            "let case = harness_core::image::ImageCase::decode(&[{bytes}]).unwrap();\n\
+             case.ask({}.scanner)\n",
+            subject::path()
         )
     }
 }

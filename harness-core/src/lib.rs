@@ -8,7 +8,9 @@
 //! - [`calc`], [`scan`], [`image`]: one module a target: its input layout and its checks, side by side.
 //! - [`recipes`], [`sparse`]: some dozens of bytes that stand for a large image, and what is true of it.
 //! - [`model`]: the reference, which knows the right answer.
-//! - [`subject`]: the code under test, behind two traits.
+//! - [`subject`]: the code under test, behind traits; [`library`]: the simplest of them.
+//! - [`image_file`]: an image as a library reads it.
+//! - [`judgement`]: what a subject is held to.
 //! - [`device`]: the mock device from which a scanner reads the fuzzer's image.
 //! - [`check`]: the checks of all targets; the crate `worker` defines what a check is and what it reports.
 //! - `answers`: the answers of calculators and scanners as violations hold them.
@@ -29,6 +31,9 @@ pub mod device;
 mod fingerprint;
 mod formats;
 pub mod image;
+pub mod image_file;
+pub mod judgement;
+pub mod library;
 pub mod project;
 pub mod scan;
 mod scanned;
@@ -40,7 +45,11 @@ mod trace;
 pub use {model, recipes, shared, sparse, types, worker};
 
 pub use device::MockDevice;
-pub use subject::Subject;
+pub use image_file::ImageFile;
+pub use judgement::Judgement;
+pub use library::{Library, Map};
+pub use project::fuzz;
+pub use subject::{Refusal, Subject};
 pub use targets::{TARGETS, Target};
 pub use worker::{Describe, Outcome};
 

@@ -3,12 +3,15 @@
 //! A library of one's own has a worker too: a binary named `replay_worker`, whose `main` is one call of [`serve`].
 
 use std::io;
+use std::sync::OnceLock;
 
-use worker::{Description, Events, Outcome, Project, TargetInfo, Verdict};
+use types::AllocationSummary;
+use worker::{Check, Description, Events, Layer, Outcome, Project, TargetInfo, Verdict};
 
 use crate::check;
+use crate::formats;
 use crate::subject::Subject;
-use crate::targets::{TARGETS, Target};
+use crate::targets::{self, TARGETS, Target};
 use crate::trace::Listening;
 
 /// A target, asked of one subject.
@@ -54,13 +57,16 @@ impl worker::Target for OnSubject<'_> {
     }
 }
 
-/// Serves all targets, on `subject`: see [`worker::serve`](mod@worker::serve).
+/// Serves the targets that `subject` has, held to what it states or the environment asks for: see
+/// [`worker::serve`](mod@worker::serve).
 ///
 /// # Errors
-/// As [`worker::serve()`].
+/// As [`worker::serve()`] and [`Subject::from_environment`].
 pub fn serve(subject: &Subject<'_>) -> io::Result<()> {
+    let subject = &subject.from_environment().map_err(io::Error::other)?;
     let targets: Vec<_> = TARGETS
         .iter()
+        .filter(|target| has(subject, target))
         .map(|target| OnSubject { subject, target })
         .collect();
     let targets: Vec<_> = targets
@@ -69,8 +75,56 @@ pub fn serve(subject: &Subject<'_>) -> io::Result<()> {
         .collect();
     worker::serve(&Project {
         targets: &targets,
-        checks: check::ALL,
+        checks: &checks(subject),
     })
+}
+
+/// A target on `subject`, under an engine: the whole of an engine's binary. Known findings do not end the process.
+///
+/// # Panics
+/// When a check fails or the code under test panics: that is the finding. And as [`Subject::from_environment`]
+/// when there is no such target.
+pub fn fuzz(subject: &'static Subject<'static>, target: &'static str, data: &[u8]) {
+    static STARTED: OnceLock<(Subject<'static>, &Target)> = OnceLock::new();
+    let (subject, target) = STARTED.get_or_init(|| {
+        let subject = subject
+            .from_environment()
+            .unwrap_or_else(|why| panic!("{why}"));
+        let target =
+            targets::find(target).unwrap_or_else(|| panic!("no target is called {target}"));
+        (subject, target)
+    });
+    worker::known::run(|| drop(target.run(subject, data)));
+}
+
+/// Whether `subject` has what `target` drives.
+fn has(subject: &Subject<'_>, target: &Target) -> bool {
+    match target.checks {
+        None => true,
+        Some("calc.") => has_calculators(subject),
+        Some(_) => !subject.scanner.formats().is_empty(),
+    }
+}
+
+fn has_calculators(subject: &Subject<'_>) -> bool {
+    let options = formats::with_unit_of(AllocationSummary::new(0, 0));
+    let is_there = |options| subject.calculators.not_supported(options).is_none();
+    options.iter().any(is_there)
+}
+
+/// The checks that are evaluated on `subject`.
+#[must_use]
+pub fn checks(subject: &Subject<'_>) -> Vec<&'static Check> {
+    let is_there = |check: &Check| {
+        let targets = TARGETS.iter();
+        let of_check = |target: &&Target| target.checks.is_some_and(|of| check.id.starts_with(of));
+        targets.filter(of_check).all(|target| has(subject, target))
+            && (check.layer != Layer::Composition || has_calculators(subject))
+    };
+    let checks = check::ALL.iter().copied();
+    checks
+        .filter(|check| subject.judgement.evaluates(check) && is_there(check))
+        .collect()
 }
 
 /// Runs `target` on an input, and catches what it panics with: see [`worker::replay()`].

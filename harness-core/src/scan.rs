@@ -32,8 +32,9 @@ use worker::{Checks, Describe, Outcome, Part};
 use crate::answers;
 use crate::check;
 use crate::device::MockDevice;
-use crate::scanned::Scanned;
-use crate::subject::{ScanAnswer, ScanFormat, ScanRequest, Scanner};
+use crate::judgement::Judgement;
+use crate::scanned::{Scanned, not_judged};
+use crate::subject::{self, ScanAnswer, ScanFormat, ScanRequest, Scanner};
 use recipes::Positional;
 use sparse::SparseImage;
 
@@ -129,7 +130,7 @@ impl<'a> ScanCase<'a> {
     /// Asks the scanner about the image on `device`.
     pub fn ask(&self, scanner: &(impl Scanner + ?Sized), device: &MockDevice<'_>) -> ScanAnswer {
         let mut caches = [[0; SECTOR_SIZE as usize]; 2];
-        scanner.scan(self.request(device, &mut caches))
+        scanner.scan_device(device, self.request(device, &mut caches))
     }
 
     fn request<'d>(
@@ -297,11 +298,11 @@ pub fn encode_input(format: ScanFormat, unit: Option<NonZeroU64>, image: &[u8]) 
     }
 }
 
-/// Decodes, scans, and asserts.
+/// Decodes, scans, and asserts what is judged.
 ///
 /// # Panics
 /// When a check fails, or the scanner panics.
-pub fn run(scanner: &(impl Scanner + ?Sized), data: &[u8]) -> Outcome {
+pub fn run(scanner: &(impl Scanner + ?Sized), judgement: Judgement, data: &[u8]) -> Outcome {
     let case = match ScanCase::decode(data) {
         Ok(case) => case,
         Err(why) => return Outcome::Rejected(why),
@@ -309,10 +310,14 @@ pub fn run(scanner: &(impl Scanner + ?Sized), data: &[u8]) -> Outcome {
     let image = case.unpack();
     let device = image.device();
     let answer = case.ask(scanner, &device);
+    if let Some(outcome) = not_judged(&answer, &device, judgement) {
+        return outcome;
+    }
     let scanned = Scanned {
         device: &device,
         unit: case.unit,
-        answer,
+        answer: &answer,
+        judgement,
         expected: match &image {
             Image::Flat(image) => model::scanners::scan(case.format, *image, case.unit),
             Image::Sparse(image) => model::scanners::scan(case.format, image, case.unit),
@@ -323,10 +328,10 @@ pub fn run(scanner: &(impl Scanner + ?Sized), data: &[u8]) -> Outcome {
     checks.conclude(&case, |violation| scanned.complete(violation));
     // Opening an image once more costs about as much as a scan: it is done for sound ones, and for those
     // in which no unit is counted.
-    if scanned.expected.is_ok() && case.unit.is_none() {
+    if scanned.expected.is_ok() && case.unit.is_none() && judgement.has(Judgement::DETAILS) {
         evaluate_facts(&case, &image, scanner);
     }
-    Outcome::Checked
+    judgement.outcome(answer.result.is_ok(), scanned.expected.is_ok())
 }
 
 fn evaluate_facts(case: &ScanCase<'_>, image: &Image<'_>, scanner: &(impl Scanner + ?Sized)) {
@@ -337,9 +342,10 @@ fn evaluate_facts(case: &ScanCase<'_>, image: &Image<'_>, scanner: &(impl Scanne
         Image::Sparse(image) => model::scanners::facts(case.format, image),
     };
     let mut checks = Checks::default();
-    checks.evaluate(
+    checks.evaluate_if(
+        facts.is_some(),
         &check::SCAN_FACTS_ARE_EXACT,
-        facts.is_none() || facts.as_ref() == expected.as_ref().ok(),
+        facts.as_ref() == expected.as_ref().ok(),
     );
     checks.conclude(case, |violation| {
         violation
@@ -389,7 +395,8 @@ impl Describe for ScanCase<'_> {
              let case = harness_core::scan::ScanCase::decode(&input).unwrap();\n\
              let image = case.unpack();\n\
              let device = image.device();\n\
-             case.ask(built_in::SUBJECT.scanner, &device)\n"
+             case.ask({}.scanner, &device)\n",
+            subject::path()
         )
     }
 }

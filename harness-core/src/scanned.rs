@@ -3,20 +3,63 @@
 use std::num::NonZeroU64;
 
 use types::{AllocationSummary, TouchedUnits};
-use worker::{Checks, Layer, Violation};
+use worker::{Checks, Layer, Outcome, Violation};
 
 use crate::answers;
 use crate::check::ScanChecks;
 use crate::device::MockDevice;
-use crate::subject::{ScanAnswer, ScanErrorKind};
+use crate::judgement::Judgement;
+use crate::subject::{Refusal, Scan, ScanAnswer, ScanErrorKind};
+
+/// Why a scan is not judged, if so: the library has no such feature, or read so much that it was stopped, and its
+/// work is not judged.
+#[inline]
+pub(crate) fn not_judged(
+    answer: &ScanAnswer,
+    device: &MockDevice<'_>,
+    judgement: Judgement,
+) -> Option<Outcome> {
+    match &answer.result {
+        Err(Refusal::NotSupported(feature)) => Some(Outcome::NotJudged(feature.clone())),
+        _ if device.has_stopped() && !judgement.has(Judgement::WORK) => Some(Outcome::NotJudged(
+            "an image that it reads over and over".to_owned(),
+        )),
+        _ => None,
+    }
+}
+
+/// Whether a scan's answer is judged: see [`Judgement`]. A number that a failed read was turned into is a wrong
+/// value.
+#[inline]
+pub(crate) fn judges(
+    judgement: Judgement,
+    answer: &Scan,
+    due: Result<AllocationSummary, ScanErrorKind>,
+) -> bool {
+    judgement.judges(
+        answer.is_ok(),
+        due.is_ok() || (answer.is_ok() && due == Err(ScanErrorKind::Io)),
+    )
+}
+
+/// Whether a scan's answer is the one that is due, in all numbers or in the kind of error.
+#[inline]
+pub(crate) fn is_exact(answer: &Scan, due: Result<AllocationSummary, ScanErrorKind>) -> bool {
+    match (answer, due) {
+        (Ok(answer), Ok(due)) => *answer == due,
+        (Err(refusal), Err(due)) => refusal.kind() == Some(due),
+        _ => false,
+    }
+}
 
 /// A scan that was made, and what the right answer is.
 #[derive(Debug)]
 pub(crate) struct Scanned<'a> {
     pub(crate) device: &'a MockDevice<'a>,
     pub(crate) unit: Option<NonZeroU64>,
-    pub(crate) answer: ScanAnswer,
+    pub(crate) answer: &'a ScanAnswer,
     pub(crate) expected: Result<AllocationSummary, ScanErrorKind>,
+    pub(crate) judgement: Judgement,
 }
 
 impl Scanned<'_> {
@@ -27,23 +70,29 @@ impl Scanned<'_> {
             result, bytes_read, ..
         } = self.answer;
         let served = self.device.bytes_served();
-        checks.evaluate(
-            &of.reads_bounded,
-            self.device.reads() <= self.device.read_bound(),
-        );
-        checks.evaluate(&of.reads_inside_the_device, self.device.misuse().is_none());
+        let judged = |aspect| self.judgement.has(aspect);
         checks.evaluate_if(
-            bytes_read.is_some(),
+            judged(Judgement::WORK),
+            &of.reads_bounded,
+            self.device.is_work_bounded(),
+        );
+        checks.evaluate_if(
+            judged(Judgement::DETAILS),
+            &of.reads_inside_the_device,
+            self.device.misuse().is_none(),
+        );
+        checks.evaluate_if(
+            bytes_read.is_some() && judged(Judgement::DETAILS),
             &of.bytes_read_is_what_was_served,
             bytes_read.unwrap_or(served) == served,
         );
 
-        let is_ok = result.is_ok();
+        let is_ok = result.is_ok() && judged(Judgement::VALUES);
         let AllocationSummary {
             virtual_size,
             allocated_bytes,
             touched,
-        } = result.unwrap_or_default();
+        } = *result.as_ref().unwrap_or(&AllocationSummary::default());
         let units_fit = touched.is_none_or(|TouchedUnits { unit, count }| {
             unit != 0
                 && count <= virtual_size.div_ceil(unit)
@@ -65,9 +114,10 @@ impl Scanned<'_> {
             touched.map_or(0, |units| units.unit) == self.unit.map_or(0, NonZeroU64::get)
                 && touched.is_some() == self.unit.is_some(),
         );
-        checks.evaluate(
+        checks.evaluate_if(
+            judges(self.judgement, result, self.expected),
             &of.answer_is_exact,
-            result.map_err(ScanErrorKind::from) == self.expected,
+            is_exact(result, self.expected),
         );
     }
 
@@ -86,7 +136,7 @@ impl Scanned<'_> {
         }
         violation
             .answered(
-                answers::of_scanner(self.answer.result),
+                answers::of_scanner(&self.answer.result),
                 answers::due_of_scanner(self.expected),
             )
             .with_some("failed_sector", device.failed_sector())

@@ -81,7 +81,7 @@ pub static TARGETS: &[Target] = &[
         dictionary: None,
         compare_tracing: true,
         is_baseline: false,
-        run: |subject, data| calc::run(subject.calculators, data),
+        run: |subject, data| calc::run(subject.calculators, subject.judgement, data),
         decoded_size: own_size,
         describe: |data| calc::CalcCase::decode(data).map(|case| Description::from(&case)),
         fingerprint: |data| {
@@ -97,7 +97,7 @@ pub static TARGETS: &[Target] = &[
         dictionary: Some("corpus/dictionaries/fuzz_measure_scan.dict"),
         compare_tracing: false,
         is_baseline: false,
-        run: |subject, data| scan::run(subject.scanner, data),
+        run: |subject, data| scan::run(subject.scanner, subject.judgement, data),
         decoded_size: |data| scan::ScanCase::decode(data).map_or(0, |case| case.capacity()),
         describe: |data| scan::ScanCase::decode(data).map(|case| Description::from(&case)),
         fingerprint: |data| {
@@ -117,13 +117,21 @@ pub static TARGETS: &[Target] = &[
         dictionary: None,
         compare_tracing: false,
         is_baseline: false,
-        run: |subject, data| image::run(subject.calculators, subject.scanner, data),
+        run: |subject, data| {
+            let Subject {
+                calculators,
+                scanner,
+                judgement,
+                ..
+            } = *subject;
+            image::run(calculators, scanner, judgement, data)
+        },
         decoded_size: |data| {
-            recipes::Recipe::decode(data).map_or(0, |recipe| recipe.build().image.capacity())
+            image::decode(data).map_or(0, |recipe| recipe.build().image.capacity())
         },
         describe: |data| image::ImageCase::decode(data).map(|case| Description::from(&case)),
         fingerprint: |data| {
-            let recipe = recipes::Recipe::decode(data).ok()?;
+            let recipe = image::decode(data).ok()?;
             let probe = image::Probe::of(&recipe);
             let asked = (recipe.format, recipe.unit, recipe.conditions, probe);
             Some(fingerprint::of(&asked, &recipe.build().image))

@@ -6,7 +6,11 @@
 use types::{AllocationSummary, Options};
 use worker::Events;
 
-use crate::subject::{Calculators, Facts, Measured, ScanAnswer, ScanRequest, Scanner, Subject};
+use crate::answers;
+use crate::subject::{
+    Calculators, Facts, Measured, MockDevice, Refusal, ScanAnswer, ScanError, ScanRequest, Scanner,
+    Subject,
+};
 
 /// A subject that notes the kind of every answer.
 pub(crate) struct Listening<'a> {
@@ -23,6 +27,7 @@ impl<'a> Listening<'a> {
         Subject {
             calculators: self,
             scanner: self,
+            ..*self.subject
         }
     }
 
@@ -51,21 +56,30 @@ impl Calculators for Listening<'_> {
     fn luks_payload(&self, key_bytes: u32, xts: bool) -> Option<u64> {
         self.subject.calculators.luks_payload(key_bytes, xts)
     }
+    fn not_supported(&self, options: &Options) -> Option<&'static str> {
+        self.subject.calculators.not_supported(options)
+    }
 }
 
 impl Scanner for Listening<'_> {
     fn scan(&self, request: ScanRequest<'_>) -> ScanAnswer {
+        self.subject.scanner.scan(request)
+    }
+
+    fn scan_device(&self, device: &MockDevice<'_>, request: ScanRequest<'_>) -> ScanAnswer {
         let who = format!("a scan of {}", request.format.name());
-        let answer = self.subject.scanner.scan(request);
+        let answer = self.subject.scanner.scan_device(device, request);
         match &answer.result {
             Ok(summary) if summary.allocated_bytes == 0 => self.note(&who, "empty"),
             Ok(summary) if summary.allocated_bytes == summary.virtual_size => {
                 self.note(&who, "full");
             }
             Ok(_) => self.note(&who, "some data"),
-            // The sector is not of the kind.
-            Err(shared::ScanError::Io { .. }) => self.note(&who, "Io"),
-            Err(why) => self.note(&who, &format!("{why:?}")),
+            // Our own scanners' words name what is wrong. A sector, and another library's words, may be any.
+            Err(Refusal::Error(error)) if !matches!(error, ScanError::Io { .. }) => {
+                self.note(&who, &format!("{error:?}"));
+            }
+            Err(refusal) => self.note(&who, &answers::kind_of(refusal)),
         }
         answer
     }

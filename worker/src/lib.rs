@@ -6,6 +6,7 @@
 //! - [`replay`](mod@replay): runs one input and catches what it panics with.
 //! - [`protocol`]: the requests and answers of a replay worker; [`batch`]: many inputs in one request.
 //! - [`serve`](mod@serve): a worker's `main`.
+//! - [`known`]: findings that a project has accepted.
 //! - [`counters`]: how a worker reads its own coverage.
 //!
 //! The crate knows no disk image and no engine.
@@ -15,6 +16,7 @@ pub mod batch;
 pub mod check;
 pub mod counters;
 pub mod difference;
+pub mod known;
 pub mod protocol;
 pub mod replay;
 pub mod serve;
@@ -23,6 +25,7 @@ pub mod violation;
 
 pub use check::{Check, Checks, Layer};
 pub use difference::Difference;
+pub use known::Known;
 pub use protocol::Verdict;
 pub use replay::{replay, trace};
 pub use serve::serve;

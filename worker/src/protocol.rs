@@ -24,11 +24,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
 use crate::check::{Check, Layer};
+use crate::known::Known;
 use crate::target::{Description, TargetInfo};
 use crate::violation::{Crash, Violation};
 
 /// The version of this protocol. It changes when a client or a worker of another version would misunderstand.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What a client asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,8 +116,20 @@ pub enum Verdict {
         /// Why not.
         why: String,
     },
+    /// The code under test does not have what the input is about: nothing was judged.
+    NotJudged {
+        /// The name of the format or feature.
+        feature: String,
+    },
     /// A check failed, or the code under test crashed.
     Fail(Box<Violation>),
+    /// The same, and the project accepts it for now.
+    Known {
+        /// Which of [`Hello::known`] it is.
+        nth: usize,
+        /// What failed first.
+        violation: Box<Violation>,
+    },
     /// It could not be run.
     Error {
         /// Why not.
@@ -125,6 +138,12 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Whether the code under test answered, and nothing is wrong that is not known.
+    #[must_use]
+    pub fn is_fine(&self) -> bool {
+        !matches!(self, Self::Fail(_) | Self::Error { .. })
+    }
+
     /// The verdict on an input of `target` that crashed the code under test, of which no more is known.
     #[must_use]
     pub fn crashed(crash: Crash, target: &str) -> Self {
@@ -141,6 +160,9 @@ pub struct Hello {
     pub targets: Vec<TargetInfo>,
     /// Its checks.
     pub checks: Vec<CheckInfo>,
+    /// The findings that the project accepts for now.
+    #[serde(default)]
+    pub known: Vec<Known>,
 }
 
 impl Hello {
@@ -342,9 +364,10 @@ mod tests {
             protocol: VERSION + 1,
             targets: Vec::new(),
             checks: Vec::new(),
+            known: Vec::new(),
         };
         let why = hello.check_version().unwrap_err();
-        assert!(why.contains("version 2 of the protocol"), "{why}");
+        assert!(why.contains("version 3 of the protocol"), "{why}");
         let why = Response::parse(b"pass\t").unwrap_err();
         assert!(
             why.contains("not an answer") && why.contains("pass"),

@@ -5,6 +5,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
 use crate::check::Check;
+use crate::known;
 use crate::protocol::Verdict;
 use crate::target::{Events, Outcome, Target};
 use crate::violation::{Crash, Place, Violation};
@@ -34,8 +35,10 @@ pub fn trace(target: &dyn Target, checks: &[&Check], data: &[u8]) -> (Verdict, V
             events.note(format!("evaluates {}", check.id));
         }
     }
-    if let Verdict::Rejected { why } = &verdict {
-        events.note(format!("rejected: {why}"));
+    match &verdict {
+        Verdict::Rejected { why } => events.note(format!("rejected: {why}")),
+        Verdict::NotJudged { feature } => events.note(format!("not judged: {feature}")),
+        _ => {}
     }
     (verdict, events.into_sorted())
 }
@@ -56,15 +59,22 @@ fn catch(target: &dyn Target, data: &[u8], run: impl FnOnce() -> Outcome) -> Ver
     });
     // One that was caught elsewhere is none of this input.
     drop(Violation::take_raised());
-    match panic::catch_unwind(AssertUnwindSafe(run)) {
+    let verdict = match panic::catch_unwind(AssertUnwindSafe(run)) {
         Ok(Outcome::Checked) => Verdict::Pass,
         Ok(Outcome::Rejected(why)) => Verdict::Rejected {
             why: why.to_owned(),
         },
+        Ok(Outcome::NotJudged(feature)) => Verdict::NotJudged { feature },
         Err(_) => {
-            let violation = Violation::take_raised().unwrap_or_else(|| of_panic(target, data));
-            Verdict::Fail(Box::new(violation))
+            let violation = Violation::take_raised();
+            let violation =
+                violation.or_else(|| known::pass_over(of_panic(target, data)).map(Box::new));
+            violation.map_or(Verdict::Pass, Verdict::Fail)
         }
+    };
+    match known::take_met() {
+        Some((nth, violation)) if verdict.is_fine() => Verdict::Known { nth, violation },
+        _ => verdict,
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, BufRead, Write};
 
 use crate::check::Check;
 use crate::counters::Watch;
+use crate::known;
 use crate::protocol::{
     CheckInfo, Command, Described, Hello, Reply, Request, Response, VERSION, Verdict,
 };
@@ -104,6 +105,7 @@ impl Worker<'_> {
                 protocol: VERSION,
                 targets: self.targets.clone(),
                 checks: checks.iter().map(|&check| CheckInfo::from(check)).collect(),
+                known: known::list().to_vec(),
             }),
             Request::Evaluations => {
                 let counts = checks.iter();

@@ -88,13 +88,19 @@ pub trait Target {
     fn fingerprint(&self, data: &[u8]) -> String;
 }
 
+/// The beginning of the name of a feature that is a format: a corpus for several formats has inputs of those that the
+/// code under test does not have, and that is no cause to worry.
+pub const THE_FORMAT: &str = "the format ";
+
 /// What became of an input that no check failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It is a case, and every check held.
     Checked,
     /// It is no case, and why.
     Rejected(&'static str),
+    /// The code under test does not have the feature or format of this name: nothing was judged.
+    NotJudged(String),
 }
 
 /// The part of the code under test that an input asks, or that a check holds responsible.

@@ -249,18 +249,19 @@ impl Violation {
     /// Panics with the violation's text, and keeps the violation for [`replay`](crate::replay()).
     pub(crate) fn raise(self) -> ! {
         let text = self.to_string();
-        RAISED.set(Some(self));
+        RAISED.set(Some(Box::new(self)));
         panic!("{text}");
     }
 
     /// The violation that this thread panicked with last, if nobody has taken it.
-    pub(crate) fn take_raised() -> Option<Self> {
+    pub(crate) fn take_raised() -> Option<Box<Self>> {
         RAISED.take()
     }
 }
 
 thread_local! {
-    static RAISED: RefCell<Option<Violation>> = const { RefCell::new(None) };
+    /// In a box, because it is taken for every input and a violation is large to move.
+    static RAISED: RefCell<Option<Box<Violation>>> = const { RefCell::new(None) };
 }
 
 /// The report, in a few lines: the check, what must hold, what was found, the case.

@@ -108,3 +108,33 @@ pub(super) const BOUNDARY_SIZES: [u64; 32] = [
 /// (a grain or cluster, a table's worth of small ones, blocks), and a VHDX chunk.
 pub(super) const BOUNDARY_STEPS: [u64; 8] =
     [1, 512, 1 << 12, 1 << 16, 1 << 20, 1 << 21, 1 << 25, 1 << 32];
+
+/// A boundary, up to 4 steps beside it: byte 0 picks the boundary, byte 1 how many steps of which length.
+#[inline(always)]
+pub(super) fn boundary_size(near: u64) -> u64 {
+    let [which, distance, ..] = near.to_le_bytes();
+    let boundary = BOUNDARY_SIZES[usize::from(which) % BOUNDARY_SIZES.len()];
+    let step = BOUNDARY_STEPS[usize::from(distance >> 3) % BOUNDARY_STEPS.len()];
+    let away = u64::from(distance & 7) * step;
+    // Eight steps: from four below to three above.
+    boundary.wrapping_add(away).wrapping_sub(4 * step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_lie_in_steps_of_every_length_on_both_sides_of_a_boundary() {
+        // 2^44: byte 0 is its number, byte 1 has the steps in bits 0-2 and their length in bits 3-5.
+        let boundary = 1_u64 << 44;
+        for (length, step) in (0..).zip(BOUNDARY_STEPS) {
+            let size = |steps: u64| boundary_size((length << 3 | steps) << 8 | 20);
+            assert_eq!(size(4), boundary);
+            assert_eq!(size(0), boundary - 4 * step);
+            assert_eq!(size(7), boundary + 3 * step);
+        }
+        // The largest 4 KiB grains' last, partial table is reached: 64 KiB below the boundary.
+        assert_eq!(boundary_size((3 << 3 | 3) << 8 | 20), boundary - 65536);
+    }
+}

@@ -90,14 +90,15 @@ impl<'a> OnDevice<'a> {
             caches.clear();
             caches.resize(2 * length, manner.cache_fill);
             let (first, second) = caches.split_at_mut(length);
-            scanner.scan(ScanRequest {
+            let request = ScanRequest {
                 format: self.recipe.format,
                 calls: device.build_call_table(),
                 device: device.index(),
                 caches: [first, second],
                 unit: manner.unit,
                 twice: manner.twice,
-            })
+            };
+            scanner.scan_device(device, request)
         })
     }
 }

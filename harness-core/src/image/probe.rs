@@ -2,15 +2,18 @@
 
 use std::num::NonZeroU64;
 
-use types::{AllocationSummary, Options, ScanError};
+use types::{AllocationSummary, Options};
 
 use worker::{Checks, Violation};
 
 use crate::answers;
 use crate::check;
 use crate::formats;
-use crate::subject::{Calculators, Measured, ScanAnswer, Scanner};
+use crate::judgement::Judgement;
+use crate::scanned::not_judged;
+use crate::subject::{Calculators, Measured, Scan, ScanAnswer, Scanner};
 use recipes::conditions::SECTOR_SIZES;
+use recipes::truth::OwnSize;
 use recipes::{Recipe, unit_of_selector};
 
 use super::on_device::{Manner, OnDevice};
@@ -63,9 +66,11 @@ impl Probe {
 
 /// The scan that a probe is compared with.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct First {
-    pub(super) answer: ScanAnswer,
+pub(super) struct First<'a> {
+    pub(super) answer: &'a ScanAnswer,
     pub(super) reads: u64,
+    /// What is judged, of this scan and of the next.
+    pub(super) judgement: Judgement,
 }
 
 /// Asks what the probe asks, and asserts.
@@ -74,14 +79,14 @@ pub(super) fn ask(
     calculators: &(impl Calculators + ?Sized),
     scanner: &(impl Scanner + ?Sized),
     image: &OnDevice<'_>,
-    first: First,
+    first: First<'_>,
     case: &Reported<'_>,
 ) {
     match probe {
         Probe::Nothing => {}
         Probe::MoreData(place) => more_data(scanner, image, first, place, case),
         Probe::Calculators => all_calculators(calculators, first, case),
-        Probe::OwnFormat => own_format(calculators, scanner, image, case),
+        Probe::OwnFormat => own_format(calculators, scanner, image, first, case),
         probe => another_manner(scanner, image, first, probe, case),
     }
 }
@@ -90,7 +95,7 @@ pub(super) fn ask(
 fn another_manner(
     scanner: &(impl Scanner + ?Sized),
     image: &OnDevice<'_>,
-    first: First,
+    first: First<'_>,
     probe: Probe,
     case: &Reported<'_>,
 ) {
@@ -117,90 +122,101 @@ fn another_manner(
         _ => plain,
     };
     let device = image.device(&manner);
+    let answer = image.scan(scanner, &device, &manner);
+    if not_judged(&answer, &device, first.judgement).is_some() {
+        return;
+    }
     let ScanAnswer {
         result,
         again,
         bytes_read,
-    } = image.scan(scanner, &device, &manner);
-    let same = same_answer(result, first.answer.result);
+    } = &answer;
+    let judged = |aspect| first.judgement.has(aspect);
+    let values = judged(Judgement::VALUES);
+    let details = judged(Judgement::DETAILS);
+    let same = same_answer(result, &first.answer.result, first.judgement);
+    // Errors have other words at another place, and reads other places: only a state can be held to them.
+    let same_in_detail = if details {
+        *result == first.answer.result && device.reads() == first.reads
+    } else {
+        same
+    };
     // Of larger sectors the device may serve too few, where it served the first scan all that it read.
     let failed = device.failed_sector();
     let was_cut_off = matches!(probe, Probe::SectorSize(_)) && failed.is_some();
     let mut checks = Checks::default();
-    checks.evaluate(
+    checks.evaluate_if(
+        judged(Judgement::WORK),
         &check::IMAGE.reads_bounded,
-        device.reads() <= device.read_bound(),
+        device.is_work_bounded(),
     );
-    checks.evaluate(
+    checks.evaluate_if(
+        details,
         &check::IMAGE.reads_inside_the_device,
         device.misuse().is_none(),
     );
     checks.evaluate_if(
-        bytes_read.is_some(),
+        bytes_read.is_some() && details,
         &check::IMAGE.bytes_read_is_what_was_served,
         bytes_read.unwrap_or_default() == device.bytes_served(),
     );
     checks.evaluate_if(
-        probe == Probe::Again,
+        probe == Probe::Again && values,
         &check::IMAGE_SAME_ANSWER_AGAIN,
-        result == first.answer.result
-            && bytes_read == first.answer.bytes_read
-            && device.reads() == first.reads,
+        same_in_detail && *bytes_read == first.answer.bytes_read,
     );
     checks.evaluate_if(
-        matches!(probe, Probe::SectorSize(_)) && !was_cut_off,
+        matches!(probe, Probe::SectorSize(_)) && !was_cut_off && details,
         &check::IMAGE_SAME_FOR_EVERY_SECTOR_SIZE,
         same,
     );
     checks.evaluate_if(
-        matches!(probe, Probe::Caches(_)),
+        matches!(probe, Probe::Caches(_)) && details,
         &check::IMAGE_SAME_FOR_EVERY_CACHE,
-        result == first.answer.result && device.reads() == first.reads,
+        same_in_detail,
     );
     checks.evaluate_if(
-        probe == Probe::SecondScan && again.is_some(),
+        probe == Probe::SecondScan && again.is_some() && details,
         &check::IMAGE_SAME_ON_A_SECOND_SCAN,
-        same && again == Some(result),
+        same && again.as_ref() == Some(result),
     );
     checks.evaluate_if(
-        matches!(probe, Probe::Unit(_)),
+        matches!(probe, Probe::Unit(_)) && values,
         &check::IMAGE_SAME_BYTES_FOR_EVERY_UNIT,
         same_answer(
-            result.map(without_units),
-            first.answer.result.map(without_units),
+            &result.clone().map(without_units),
+            &first.answer.result.clone().map(without_units),
+            first.judgement,
         ),
     );
     checks.evaluate_if(
-        manner.failing_read.is_some() || was_cut_off,
+        (manner.failing_read.is_some() || was_cut_off) && values,
         &check::IMAGE_FAILED_READ_IS_AN_IO_ERROR,
-        is_io_error_of(failed, result),
+        is_io_error_of(failed, result, first.judgement).unwrap_or(same),
     );
     checks.conclude(case, |violation| {
         let text = |answer| answers::of_scanner(answer).to_string();
         violation
-            .with("first_answer", text(first.answer.result))
+            .with("first_answer", text(&first.answer.result))
             .with("first_reads", first.reads)
             .with_some("first_bytes_read", first.answer.bytes_read)
             .with("probe", format!("{probe:?}"))
             .with("answer", text(result))
-            .with_some("second_scan", again.map(text))
+            .with_some("second_scan", again.as_ref().map(text))
             .with("reads", device.reads())
             .with("reads_allowed", device.read_bound())
             .with("bytes_served", device.bytes_served())
-            .with_some("bytes_read", bytes_read)
+            .with_some("bytes_read", *bytes_read)
             .with_some("failed_sector", failed)
             .with_some("misuse", device.misuse())
     });
 }
 
-/// Whether two answers are the same but for the words of an error.
-fn same_answer(
-    one: Result<AllocationSummary, ScanError>,
-    other: Result<AllocationSummary, ScanError>,
-) -> bool {
+/// Whether two answers are the same but for the words of an error, and for its kind unless that is judged.
+fn same_answer(one: &Scan, other: &Scan, judgement: Judgement) -> bool {
     match (one, other) {
         (Ok(one), Ok(other)) => one == other,
-        (Err(one), Err(other)) => std::mem::discriminant(&one) == std::mem::discriminant(&other),
+        (Err(one), Err(other)) => one.kind() == other.kind() || !judgement.has(Judgement::KINDS),
         _ => false,
     }
 }
@@ -216,7 +232,7 @@ fn without_units(summary: AllocationSummary) -> AllocationSummary {
 fn more_data(
     scanner: &(impl Scanner + ?Sized),
     image: &OnDevice<'_>,
-    first: First,
+    first: First<'_>,
     place: u16,
     case: &Reported<'_>,
 ) {
@@ -241,7 +257,12 @@ fn more_data(
     let manner = more.manner();
     let device = more.device(&manner);
     let second = more.scan(scanner, &device, &manner);
-    if let (Ok(first), Ok(second)) = (first.answer.result, second.result) {
+    if let (Ok(first), Ok(second), true) = (
+        &first.answer.result,
+        &second.result,
+        first.judgement.has(Judgement::VALUES),
+    ) {
+        let (first, second) = (*first, *second);
         let mut checks = Checks::default();
         checks.evaluate_if(
             first.virtual_size == second.virtual_size,
@@ -259,9 +280,13 @@ fn more_data(
     }
 }
 
-/// Every calculator, for images of the units that were counted.
-fn all_calculators(calculators: &(impl Calculators + ?Sized), first: First, case: &Reported<'_>) {
-    let Ok(mut summary) = first.answer.result else {
+/// Every calculator that there is, for images of the units that were counted.
+fn all_calculators(
+    calculators: &(impl Calculators + ?Sized),
+    first: First<'_>,
+    case: &Reported<'_>,
+) {
+    let Ok(mut summary) = first.answer.result.clone() else {
         return;
     };
     if summary
@@ -273,15 +298,24 @@ fn all_calculators(calculators: &(impl Calculators + ?Sized), first: First, case
     }
     let empty = AllocationSummary::new(summary.virtual_size, 0);
     for options in formats::with_unit_of(summary) {
+        if calculators.not_supported(&options).is_some() {
+            continue;
+        }
         let answer = calculators.measure(&summary, &options);
         let expected = model::calculators::measure(&summary, &options);
         let of_empty = calculators.measure(&empty, &options);
         let mut checks = Checks::default();
-        checks.evaluate(
+        checks.evaluate_if(
+            first.judgement.has(Judgement::REFUSALS),
             &check::IMAGE_CALCULATORS_ACCEPT,
             answer.is_ok() || answer == of_empty,
         );
-        checks.evaluate(&check::IMAGE_CALCULATORS_ARE_EXACT, answer == expected);
+        let is_judged = first.judgement.judges(answer.is_ok(), expected.is_ok());
+        checks.evaluate_if(
+            is_judged,
+            &check::IMAGE_CALCULATORS_ARE_EXACT,
+            answer == expected,
+        );
         checks.conclude(case, |violation| {
             calculated(violation, &summary, &options, answer).with(
                 "of_an_empty_disk",
@@ -319,9 +353,12 @@ fn own_format(
     calculators: &(impl Calculators + ?Sized),
     scanner: &(impl Scanner + ?Sized),
     image: &OnDevice<'_>,
+    first: First<'_>,
     case: &Reported<'_>,
 ) {
-    let Some(own) = image.truth.as_ref().and_then(|truth| truth.own_size) else {
+    let own = image.truth.as_ref().and_then(|truth| truth.own_size);
+    let is_supported = |own: &OwnSize| calculators.not_supported(&own.options).is_none();
+    let Some(own) = own.filter(is_supported) else {
         return;
     };
     let manner = Manner {
@@ -336,8 +373,14 @@ fn own_format(
         return;
     };
     let answer = calculators.measure(&summary, &own.options);
+    let aspect = if answer.is_ok() {
+        Judgement::VALUES
+    } else {
+        Judgement::REFUSALS
+    };
     let mut checks = Checks::default();
-    checks.evaluate(
+    checks.evaluate_if(
+        first.judgement.has(aspect),
         &check::IMAGE_REQUIRED_FITS_THE_FILE,
         answer.is_ok_and(|answer| (own.at_least..=own.at_most).contains(&answer.required)),
     );

@@ -121,7 +121,7 @@ pub(crate) fn image_scans_fire() {
     );
     fires(
         &plain,
-        |_, _, answer| answer.result = Err(ScanError::NotThisFormat),
+        |_, _, answer| answer.result = Err(ScanError::NotThisFormat.into()),
         "image.answer_is_exact",
     );
 
@@ -147,17 +147,17 @@ pub(crate) fn image_scans_fire() {
         &image_input(4, 0),
         |_, _, answer| {
             if let Some(again) = &mut answer.again {
-                *again = Err(ScanError::NotThisFormat);
+                *again = Err(ScanError::NotThisFormat.into());
             }
         },
         "image.same_on_a_second_scan",
     );
-    for spoiled in [Ok(SOUND), Err(ScanError::Io { sector: 1 << 40 })] {
+    for spoiled in [Ok(SOUND), Err(ScanError::Io { sector: 1 << 40 }.into())] {
         fires(
             &image_input(6, 1),
             |asked, _, answer| {
                 if asked == 1 {
-                    answer.result = spoiled;
+                    answer.result = spoiled.clone();
                 }
             },
             "image.failed_read_is_an_io_error",
@@ -174,10 +174,10 @@ pub(crate) fn image_scans_fire() {
             |asked, _, answer| {
                 if asked == nth {
                     assert!(
-                        matches!(answer.result, Err(ScanError::Io { .. })),
+                        matches!(&answer.result, Err(Refusal::Error(ScanError::Io { .. }))),
                         "it is cut off"
                     );
-                    answer.result = Err(ScanError::Io { sector: 1 << 40 });
+                    answer.result = Err(ScanError::Io { sector: 1 << 40 }.into());
                 } else {
                     assert!(answer.result.is_ok(), "it is served");
                 }
@@ -293,7 +293,9 @@ impl<S: Scanner> worker::Target for AgainstAModel<S> {
         unreachable!("nothing panics but a check")
     }
     fn run(&self, data: &[u8]) -> Outcome {
-        image::run_against(&BuiltIn, &self.scanner, data, |_, _| Ok(self.model))
+        image::run_against(&BuiltIn, &self.scanner, Judgement::ALL, data, |_, _| {
+            Ok(self.model)
+        })
     }
     fn describe(&self, _: &[u8]) -> Result<worker::Description, String> {
         unreachable!("nothing panics but a check")

@@ -16,7 +16,7 @@ use harness_core::scan::encode_input;
 use harness_core::subject::{
     Calculators, Facts, Measured, ScanAnswer, ScanFormat, ScanRequest, Scanner, Subject,
 };
-use harness_core::{Describe, Outcome, targets};
+use harness_core::{Describe, Judgement, Outcome, Refusal, targets};
 use recipes::{self, at};
 use types::{
     AllocationSummary, MeasureError, MeasureOutput, Options, Qcow2Opts, ScanError, VhdOpts,
@@ -263,7 +263,7 @@ fn scanner_checks_fire() {
                 let _ = request.calls.read_input_sector(device, sector, &mut buffer);
             }
             ScanAnswer {
-                result: Err(ScanError::NotThisFormat),
+                result: Err(ScanError::NotThisFormat.into()),
                 again: None,
                 bytes_read: None,
             }
@@ -327,7 +327,7 @@ fn scanner_checks_fire() {
     fires(answers(SOUND), false, "scan.answer_is_exact");
     fires(
         |_| ScanAnswer {
-            result: Err(ScanError::Corrupt("not even the magic number")),
+            result: Err(ScanError::Corrupt("not even the magic number").into()),
             again: None,
             bytes_read: None,
         },
@@ -370,6 +370,7 @@ fn talk_fires() {
     let subject = Subject {
         calculators: &Talks,
         scanner: &Talks,
+        ..SUBJECT
     };
     let of_qcow2 = calc_input(QCOW2, 0, DISK, None);
     assert_fires(
@@ -556,15 +557,26 @@ fn without_blanks(text: &str) -> String {
 }
 
 #[test]
+#[allow(unused_imports, reason = "the same ones for every format")]
 fn the_case_as_rust_is_rust_that_asks_the_same() {
     let (answer, text) = runs_and_reads! {
-        let summary = shared::AllocationSummary::new(1048576, 65536).with_touched(65536, 1);
-        measure::measure_qcow2(&summary, &measure::Qcow2Opts { cluster_size: 65536, refcount_bits: 16,
+        use harness_core::types::{*, Options::*, Preallocation::*, VhdSubformat::*, VmdkSubformat::*};
+        let summary = AllocationSummary::new(1048576, 65536).with_touched(65536, 1);
+        built_in::SUBJECT.calculators.measure(&summary, &Qcow2(Qcow2Opts { cluster_size: 65536, refcount_bits: 16,
             compat_v3: true, extended_l2: false, lazy_refcounts: false, compress: false,
-            preallocation: measure::Preallocation::Metadata, luks_header_overhead: None })
+            preallocation: Metadata, luks_header_overhead: None }))
     };
     let case = CalcCase::decode(&calc_input(QCOW2, 1, DISK, Some(1))).unwrap();
     assert_eq!(without_blanks(&case.as_rust()), without_blanks(text));
     assert_eq!(case.ask(SUBJECT.calculators), answer);
     assert!(answer.is_ok());
+
+    let (answer, text) = runs_and_reads! {
+        let case = harness_core::image::ImageCase::decode(&[0,0,0,0,2,]).unwrap();
+        case.ask(built_in::SUBJECT.scanner)
+    };
+    let case = image::ImageCase::decode(&[0, 0, 0, 0, 2, 0, 0]).unwrap();
+    assert_eq!(without_blanks(&case.as_rust()), without_blanks(text));
+    assert_eq!(case.ask(SUBJECT.scanner), answer);
+    assert!(answer.result.is_ok());
 }

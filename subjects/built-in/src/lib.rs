@@ -11,22 +11,22 @@ mod vmdk;
 use std::num::NonZeroU64;
 
 use harness_core::subject::{
-    AllocationSummary, Calculators, CallTable, Facts, Measured, Options, ScanAnswer, ScanError,
-    ScanFormat, ScanRequest, Scanner, Subject,
+    AllocationSummary, Calculators, CallTable, Facts, Judgement, Measured, Options, Refusal,
+    ScanAnswer, ScanError, ScanFormat, ScanRequest, Scanner, Subject,
 };
 
-/// This workspace's own code: `crates/measure` and the scanners beside it.
-pub static SUBJECT: Subject<'static> = Subject {
-    calculators: &BuiltIn,
-    scanner: &BuiltIn,
-};
+/// This workspace's own code, held to everything: `crates/measure` and the scanners beside it.
+pub static SUBJECT: Subject<'static> = Subject::new("built_in::SUBJECT")
+    .with_calculators(&BuiltIn)
+    .with_scanner(&BuiltIn)
+    .held_to(Judgement::ALL);
 
 /// The target `fuzz_measure_calc`: see [`harness_core::calc`].
 ///
 /// # Panics
 /// When a check fails or the code under test panics: that is the finding.
 pub fn fuzz_measure_calc(data: &[u8]) {
-    harness_core::calc::run(&BuiltIn, data);
+    harness_core::calc::run(&BuiltIn, Judgement::ALL, data);
 }
 
 /// The target `fuzz_measure_scan`: see [`harness_core::scan`].
@@ -34,7 +34,7 @@ pub fn fuzz_measure_calc(data: &[u8]) {
 /// # Panics
 /// When a check fails or the code under test panics: that is the finding.
 pub fn fuzz_measure_scan(data: &[u8]) {
-    harness_core::scan::run(&BuiltIn, data);
+    harness_core::scan::run(&BuiltIn, Judgement::ALL, data);
 }
 
 /// The target `fuzz_measure_image`: see [`harness_core::image`].
@@ -42,7 +42,7 @@ pub fn fuzz_measure_scan(data: &[u8]) {
 /// # Panics
 /// When a check fails or the code under test panics: that is the finding.
 pub fn fuzz_measure_image(data: &[u8]) {
-    harness_core::image::run(&BuiltIn, &BuiltIn, data);
+    harness_core::image::run(&BuiltIn, &BuiltIn, Judgement::ALL, data);
 }
 
 /// The target `fuzz_nothing`: an engine's own cost, the baseline of every speed figure.
@@ -91,6 +91,15 @@ macro_rules! rows {
 /// In the order of [`ScanFormat::ALL`].
 static FORMATS: [Row; ScanFormat::COUNT] = rows![qcow2, vmdk, vhd, vhdx];
 
+/// Initialises a state.
+fn open<'a, State>(
+    request: ScanRequest<'a>,
+    init: impl FnOnce(CallTable<'a>, u32, &'a mut [u8], &'a mut [u8]) -> Result<State, ScanError>,
+) -> Result<State, ScanError> {
+    let [first, second] = request.caches;
+    init(request.calls, request.device, first, second)
+}
+
 /// Initialises a state and scans with it, once or twice.
 fn scan_with<'a, State>(
     request: ScanRequest<'a>,
@@ -98,17 +107,16 @@ fn scan_with<'a, State>(
     scan: impl Fn(&mut State, Option<NonZeroU64>) -> Result<AllocationSummary, ScanError>,
     bytes_read: impl Fn(&State) -> u64,
 ) -> ScanAnswer {
-    let [first, second] = request.caches;
-    match init(request.calls, request.device, first, second) {
-        Ok(mut state) => ScanAnswer {
-            result: scan(&mut state, request.unit),
-            again: request.twice.then(|| scan(&mut state, request.unit)),
-            bytes_read: Some(bytes_read(&state)),
-        },
-        Err(error) => ScanAnswer {
-            result: Err(error),
-            again: None,
-            bytes_read: None,
-        },
+    let (unit, twice) = (request.unit, request.twice);
+    match open(request, init) {
+        Ok(mut state) => {
+            let mut scan = || scan(&mut state, unit).map_err(Refusal::Error);
+            ScanAnswer {
+                result: scan(),
+                again: twice.then(scan),
+                bytes_read: Some(bytes_read(&state)),
+            }
+        }
+        Err(error) => Refusal::Error(error).into(),
     }
 }

@@ -3,7 +3,7 @@
 use ::qcow2::Qcow2State;
 use harness_core::subject::{Facts, ScanAnswer, ScanRequest};
 
-use crate::scan_with;
+use crate::{open, scan_with};
 
 pub(crate) fn scan(request: ScanRequest<'_>) -> ScanAnswer {
     let scan = |state: &mut Qcow2State<'_>, unit| {
@@ -14,8 +14,7 @@ pub(crate) fn scan(request: ScanRequest<'_>) -> ScanAnswer {
 }
 
 pub(crate) fn facts(request: ScanRequest<'_>) -> Option<Facts> {
-    let [first, second] = request.caches;
-    let state = Qcow2State::init(request.calls, request.device, first, second).ok()?;
+    let state = open(request, Qcow2State::init).ok()?;
     let header = state.header();
     Some(Facts {
         virtual_size: header.virtual_size,

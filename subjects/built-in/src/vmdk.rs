@@ -3,7 +3,7 @@
 use ::vmdk::VmdkState;
 use harness_core::subject::{Facts, ScanAnswer, ScanRequest};
 
-use crate::scan_with;
+use crate::{open, scan_with};
 
 pub(crate) fn scan(request: ScanRequest<'_>) -> ScanAnswer {
     scan_with(
@@ -15,8 +15,7 @@ pub(crate) fn scan(request: ScanRequest<'_>) -> ScanAnswer {
 }
 
 pub(crate) fn facts(request: ScanRequest<'_>) -> Option<Facts> {
-    let [first, second] = request.caches;
-    let state = VmdkState::init(request.calls, request.device, first, second).ok()?;
+    let state = open(request, VmdkState::init).ok()?;
     let header = state.header();
     Some(Facts {
         virtual_size: header.virtual_size(),

@@ -93,7 +93,7 @@ fn judge(answers: &str, inputs: &[PathBuf]) -> Result<()> {
     for (answer, input) in answers.iter().zip(inputs) {
         let response = Response::parse(answer.as_bytes()).map_err(Error::msg)?;
         match response.reply {
-            Reply::Verdict(Verdict::Pass | Verdict::Rejected { .. }) => {}
+            Reply::Verdict(verdict) if verdict.is_fine() => {}
             Reply::Verdict(Verdict::Fail(violation)) => {
                 bail!("{}: {violation}", input.display())
             }

@@ -208,11 +208,11 @@ fn verdict(
     replayer: &mut Replayer,
 ) -> Result<Option<(String, String)>> {
     Ok(match replayer.verdict(&target.name, input)? {
-        Verdict::Pass | Verdict::Rejected { .. } | Verdict::Error { .. } => None,
         Verdict::Fail(violation) => {
             let report = violation.to_string();
             Some((violation.check, report))
         }
+        _ => None,
     })
 }
 

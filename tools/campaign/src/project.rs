@@ -128,6 +128,14 @@ impl Project {
         Ok(&self.built()?.hello.checks)
     }
 
+    /// The known findings.
+    ///
+    /// # Errors
+    /// As [`worker`](Self::worker).
+    pub fn known(&self) -> Result<&[worker::Known]> {
+        Ok(&self.built()?.hello.known)
+    }
+
     /// The targets that campaigns fuzz: all but the base line, which measures an engine's own cost.
     ///
     /// # Errors

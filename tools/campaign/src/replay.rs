@@ -217,11 +217,11 @@ mod tests {
         Replayer::new(worker).verdict("fuzz_x", Path::new("/nowhere"))
     }
 
-    const HELLO: &str = r#"{"reply":{"hello":{"protocol":1,"targets":[],"checks":[]}}}"#;
+    const HELLO: &str = r#"{"reply":{"hello":{"protocol":2,"targets":[],"checks":[]}}}"#;
 
     #[test]
     fn a_worker_of_another_version_is_refused() {
-        let other = HELLO.replace(":1,", ":7,");
+        let other = HELLO.replace(":2,", ":7,");
         let error = verdict_of(&format!("read -r line; echo '{other}'")).unwrap_err();
         let error = format!("{error:#}");
         assert!(

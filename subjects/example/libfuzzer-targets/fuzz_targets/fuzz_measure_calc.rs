@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    harness_core::calc::run(&subject::SmallLibrary, data);
+    harness_core::fuzz(&subject::SUBJECT, "fuzz_measure_calc", data);
 });

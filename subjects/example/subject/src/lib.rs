@@ -1,31 +1,49 @@
-//! A small disk-image library, behind the traits of the harness.
+//! A small disk-image library under the oracle.
 //!
-//! It has its own answer for raw images and its own scanner for qcow2, with mistakes of the kind that
-//! are really made, and takes the rest from the built-in subject, as a library that
-//! supports some of the formats would.
+//! It has a calculator for raw images and a scanner for qcow2, with mistakes of the kind that are really made.
 #![forbid(unsafe_code)]
 
-use built_in::BuiltIn;
-use harness_core::shared::DataTally;
+use std::io;
+
 use harness_core::subject::{
-    AllocationSummary, Calculators, MeasureOutput, Measured, Options, ScanAnswer, ScanError,
-    ScanFormat, ScanRequest, Scanner, Subject,
+    AllocationSummary, Calculators, MeasureError, MeasureOutput, Measured, Options, ScanErrorKind,
+    ScanFormat,
 };
+use harness_core::{ImageFile, Judgement, Library, Map, Refusal, Subject};
 
-/// What is replayed.
-pub static SUBJECT: Subject<'static> = Subject {
-    calculators: &SmallLibrary,
-    scanner: &SmallLibrary,
-};
+/// What is fuzzed and replayed. Its answers must be right, and it must not take what is unsound. The next step is
+/// that it refuses nothing sound: `Judgement::REFUSALS`.
+pub static SUBJECT: Subject<'static> = Subject::new("subject::SUBJECT")
+    .with_scanner(&Library {
+        formats: &[ScanFormat::Qcow2],
+        map,
+    })
+    .with_calculators(&SmallLibrary)
+    .held_to(Judgement::VALUES.and(Judgement::ACCEPTS))
+    .with_known(include_str!("../../known.toml"));
 
-/// The library.
+/// The library's calculators.
 pub struct SmallLibrary;
 
+fn map(image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
+    let image = Qcow2::open(image)?;
+    let mut map = Map::new(image.virtual_size);
+    for number in 0..image.virtual_size.div_ceil(image.cluster).min(1 << 16) {
+        if image.holds_data(number)? {
+            map.add(number * image.cluster, image.cluster);
+        }
+    }
+    Ok(map)
+}
+
 impl Calculators for SmallLibrary {
-    fn measure(&self, summary: &AllocationSummary, options: &Options) -> Measured {
-        let answer = BuiltIn.measure(summary, options)?;
-        if *options != Options::Raw {
-            return Ok(answer);
+    fn measure(&self, summary: &AllocationSummary, _options: &Options) -> Measured {
+        let has_too_many_units = summary.touched.is_some_and(|units| {
+            units.unit == 0 || units.count > summary.virtual_size.div_ceil(units.unit)
+        });
+        let holds_too_much = summary.allocated_bytes > summary.virtual_size;
+        if has_too_many_units || holds_too_much || summary.virtual_size > i64::MAX as u64 {
+            return Err(MeasureError::InvalidSize);
         }
         // A mistake: a last sector that is there in part is lost.
         let size = summary.virtual_size / 512 * 512;
@@ -34,83 +52,63 @@ impl Calculators for SmallLibrary {
             fully_allocated: size,
         })
     }
-}
 
-impl Scanner for SmallLibrary {
-    fn scan(&self, request: ScanRequest<'_>) -> ScanAnswer {
-        if request.format != ScanFormat::Qcow2 {
-            return BuiltIn.scan(request);
-        }
-        let mut bytes_read = 0;
-        ScanAnswer {
-            result: scan_qcow2(request, &mut bytes_read),
-            again: None,
-            bytes_read: Some(bytes_read),
-        }
+    fn not_supported(&self, options: &Options) -> Option<&'static str> {
+        (*options != Options::Raw).then(|| options.name())
     }
 }
 
-/// Scans plain qcow2 images. Another mistake: whatever an entry names counts as data, zeroes too.
-fn scan_qcow2(
-    request: ScanRequest<'_>,
-    bytes_read: &mut u64,
-) -> Result<AllocationSummary, ScanError> {
-    let sector_size = request.calls.get_input_sector_size(request.device);
-    let [sector, _] = request.caches;
-    let sector = &mut sector[..sector_size as usize];
-    // Reads the sector that holds this byte of the image, and says where in the sector it is.
-    let mut read = |offset: u64, buffer: &mut [u8]| {
-        let number = offset / u64::from(sector_size);
-        // A mistake: nobody asks whether the image is that long, nor how often a table is named.
-        request
-            .calls
-            .read_input_sector(request.device, number, buffer)
-            .map_err(|_| ScanError::Io { sector: number })?;
-        *bytes_read += u64::from(sector_size);
-        Ok((offset % u64::from(sector_size)) as usize)
-    };
-    if request.calls.get_input_capacity(request.device) < 512 {
-        return Err(ScanError::NotThisFormat);
-    }
-    read(0, sector)?;
-    if sector[..4] != *b"QFI\xfb" {
-        return Err(ScanError::NotThisFormat);
-    }
-    let cluster_bits = be32(sector, 20);
-    if !(9..=21).contains(&cluster_bits) {
-        return Err(ScanError::Corrupt("cluster bits"));
-    }
-    let cluster = 1_u64 << cluster_bits;
-    let virtual_size = be64(sector, 24).min(1 << 30);
-    let l1_offset = be64(sector, 40) / 512 * 512;
-    let l2_covers = cluster * (cluster / 8);
+/// The bits of an entry that are an offset.
+const OFFSET: u64 = 0x00ff_ffff_ffff_fe00;
 
-    let mut tally = DataTally::new(virtual_size, request.unit);
-    for table in 0..virtual_size.div_ceil(l2_covers).min(64) {
-        let at = read(l1_offset + table * 8, sector)?;
-        let l2_offset = be64(sector, at) & 0x00ff_ffff_ffff_fe00;
-        if l2_offset == 0 {
-            continue;
-        }
-        for part in 0..cluster / 512 {
-            let at = read(l2_offset + part * 512, sector)?;
-            for entry in 0..64 {
-                if be64(sector, at + entry * 8) & 0x00ff_ffff_ffff_fe00 != 0 {
-                    let nth = part * 64 + entry as u64;
-                    tally.add(table * l2_covers + nth * cluster, cluster);
-                }
-            }
-        }
-    }
-    Ok(tally.summary())
+/// A qcow2 image. From here on the library knows no harness, but for two refusals.
+struct Qcow2 {
+    image: ImageFile,
+    cluster: u64,
+    virtual_size: u64,
+    l1_offset: u64,
 }
 
-fn be32(bytes: &[u8], at: usize) -> u32 {
-    bytes[at..at + 4]
-        .iter()
-        .fold(0, |number, byte| number << 8 | u32::from(*byte))
+impl Qcow2 {
+    fn open(image: ImageFile) -> Result<Self, Refusal> {
+        let number = |at| read_number(&image, at);
+        if number(0)? >> 32 != 0x5146_49fb {
+            return Err(Refusal::Words {
+                kind: Some(ScanErrorKind::NotThisFormat),
+                words: "no qcow2 image".to_owned(),
+            });
+        }
+        let is_version_3 = number(4)? >> 32 == 3;
+        if is_version_3 && number(72)? & 16 != 0 {
+            return Err(Refusal::not_supported("extended L2 entries"));
+        }
+        let cluster_bits = number(20)? >> 32;
+        if !(9..=21).contains(&cluster_bits) {
+            return Err(Refusal::words("cluster bits out of range"));
+        }
+        Ok(Self {
+            cluster: 1 << cluster_bits,
+            virtual_size: number(24)?,
+            l1_offset: number(40)? & OFFSET,
+            image,
+        })
+    }
+
+    fn holds_data(&self, number: u64) -> io::Result<bool> {
+        let entries = self.cluster / 8;
+        // A mistake: nobody asks whether the table has so many entries, nor where it may lie.
+        let l1_entry = read_number(&self.image, self.l1_offset + number / entries * 8)?;
+        if l1_entry & OFFSET == 0 {
+            return Ok(false);
+        }
+        let l2_entry = read_number(&self.image, (l1_entry & OFFSET) + number % entries * 8)?;
+        // Another one: whatever an entry names counts as data, zeroes too.
+        Ok(l2_entry & OFFSET != 0)
+    }
 }
 
-fn be64(bytes: &[u8], at: usize) -> u64 {
-    u64::from(be32(bytes, at)) << 32 | u64::from(be32(bytes, at + 4))
+fn read_number(image: &ImageFile, at: u64) -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    image.read_exact_at(&mut bytes, at)?;
+    Ok(u64::from_be_bytes(bytes))
 }

@@ -1,11 +1,13 @@
 //! `campaign replay`: runs inputs without an engine.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
-use worker::{Case, TargetInfo};
+use worker::target::THE_FORMAT;
+use worker::{Case, Known, TargetInfo};
 
 use super::FINDS;
 use crate::corpora::candidates::target_of;
@@ -14,14 +16,16 @@ use crate::output::outln;
 use crate::project::{Project, names};
 use crate::replay::{Replayer, Verdict};
 
-/// Replay inputs without an engine: print pass, rejected, or which check fails, on which case.
+/// Replay inputs without an engine: print pass, rejected, not judged, known, or which check fails, on which case.
 ///
+/// The environment variable MEASURE_FUZZ_JUDGE names what is judged, and MEASURE_FUZZ_IGNORE_KNOWN=1 sets the list of
+/// known findings aside.
 /// A file that any engine found fails here with the same check. The case is printed in words and as
 /// Rust that runs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:
-  0  every input passed or was rejected as no case
+  0  no input fails
   1  a file cannot be read, or its target is not clear
   2  the command line is wrong
   3  at least one input fails
@@ -68,11 +72,15 @@ pub fn run(args: &Replay, project: &Project) -> Result<ExitCode> {
     let mut replayer = Replayer::new(project.worker()?.to_owned());
     let mut all = Vec::new();
     let (mut passed, mut rejected, mut failed) = (0, 0, 0);
+    let mut not_judged: BTreeMap<String, usize> = BTreeMap::new();
+    let mut known = vec![0; project.known()?.len()];
     for (target, path) in inputs {
         let verdict = replayer.verdict(target, &path)?;
         match &verdict {
             Verdict::Pass => passed += 1,
             Verdict::Rejected { .. } => rejected += 1,
+            Verdict::NotJudged { feature } => *not_judged.entry(feature.clone()).or_default() += 1,
+            Verdict::Known { nth, .. } => known[*nth] += 1,
             Verdict::Fail(_) | Verdict::Error { .. } => failed += 1,
         }
         let message = match &verdict {
@@ -102,6 +110,10 @@ pub fn run(args: &Replay, project: &Project) -> Result<ExitCode> {
         outln!("{}", serde_json::to_string_pretty(&all)?);
     } else {
         outln!("{passed} passed, {rejected} rejected, {failed} failed");
+        show_unjudged(&not_judged, passed)?;
+        if args.inputs.iter().any(|given| given.is_dir()) {
+            show_known(project.known()?, &known)?;
+        }
     }
     Ok(if failed == 0 {
         ExitCode::SUCCESS
@@ -115,6 +127,8 @@ fn show(replayed: &Replayed<'_>) -> Result<()> {
     match &replayed.verdict {
         Verdict::Pass => outln!("pass      {path}"),
         Verdict::Rejected { why } => outln!("rejected  {path}: {why}"),
+        Verdict::NotJudged { feature } => outln!("not judged: {feature}  {path}"),
+        Verdict::Known { violation, .. } => outln!("known     {path}: {}", violation.check),
         Verdict::Error { message } => outln!("error     {path}: {message}"),
         Verdict::Fail(violation) => {
             let check = &violation.check;
@@ -127,6 +141,45 @@ fn show(replayed: &Replayed<'_>) -> Result<()> {
         for line in rust.lines() {
             outln!("    {line}");
         }
+    }
+    Ok(())
+}
+
+/// How many inputs were not judged, by what the code under test does not have.
+fn show_unjudged(features: &BTreeMap<String, usize>, passed: usize) -> Result<()> {
+    let mut of_features = 0;
+    for (feature, count) in features {
+        outln!("{count} not judged: {feature}");
+        of_features += if feature.starts_with(THE_FORMAT) {
+            0
+        } else {
+            *count
+        };
+    }
+    if of_features > passed || (passed == 0 && !features.is_empty()) {
+        outln!(
+            "WARNING: more cases were NOT JUDGED than passed: these inputs show next to nothing"
+        );
+    }
+    Ok(())
+}
+
+/// How often each known finding was met; that one was not is worth a look at the list.
+fn show_known(list: &[Known], counts: &[usize]) -> Result<()> {
+    for (known, count) in list.iter().zip(counts) {
+        let Known {
+            check,
+            part,
+            difference,
+            reason,
+            ..
+        } = known;
+        let [part, difference] = [part, difference].map(|text| text.as_deref().unwrap_or("any"));
+        let met = match count {
+            0 => "NO LONGER HAPPENS here",
+            _ => "known",
+        };
+        outln!("{met}: {count} of {check}, {part}, {difference}: {reason}");
     }
     Ok(())
 }

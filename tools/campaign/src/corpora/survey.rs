@@ -92,10 +92,8 @@ impl Survey {
         match hits.verdict {
             Verdict::Error { message } => self.unreadable.push((hits.input, message)),
             Verdict::Fail { .. } => self.failing.push((hits.input, hits.verdict)),
-            Verdict::Pass | Verdict::Rejected { .. } if hits.length > self.terms.max_input => {
-                self.too_long += 1;
-            }
-            Verdict::Pass | Verdict::Rejected { .. } => {
+            _ if hits.length > self.terms.max_input => self.too_long += 1,
+            _ => {
                 let mut features = Vec::new();
                 for &(region, class) in hits.regions {
                     self.regions.insert(region);

@@ -128,7 +128,7 @@ impl Hits<'_> {
     /// Whether it neither passed nor was rejected.
     #[must_use]
     pub fn is_find(&self) -> bool {
-        !matches!(self.verdict, Verdict::Pass | Verdict::Rejected { .. })
+        !self.verdict.is_fine()
     }
 }
 

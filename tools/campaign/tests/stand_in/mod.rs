@@ -10,7 +10,7 @@ while read -r request; do
     path=${request##*\"path\":\"}
     path=${path%%\"*}
     case $request in
-    '"hello"') reply '{"hello":{"protocol":1,"targets":[],"checks":[]}}' ;;
+    '"hello"') reply '{"hello":{"protocol":2,"targets":[],"checks":[]}}' ;;
     '"evaluations"') reply '{"evaluations":{"calc.stand_in":3}}' ;;
     *'"command":"describe"'*) describe "$path" ;;
     *) run "$path" ;;

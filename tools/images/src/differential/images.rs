@@ -85,6 +85,7 @@ fn scan(recipe: &Recipe, image: &SparseImage) -> Result<AllocationSummary, ScanE
             twice: false,
         })
         .result
+        .map_err(|refusal| refusal.error().expect("ours are the model's"))
 }
 
 /// What kind of difference there is between our answer and QEMU's, and the answers.

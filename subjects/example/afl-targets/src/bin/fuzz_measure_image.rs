@@ -2,7 +2,5 @@
 #![forbid(unsafe_code)]
 
 fn main() {
-    afl::fuzz!(|data: &[u8]| {
-        harness_core::image::run(&subject::SmallLibrary, &subject::SmallLibrary, data);
-    });
+    afl::fuzz!(|data: &[u8]| harness_core::fuzz(&subject::SUBJECT, "fuzz_measure_image", data));
 }

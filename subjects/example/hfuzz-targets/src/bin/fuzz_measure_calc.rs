@@ -4,7 +4,7 @@
 fn main() {
     loop {
         honggfuzz::fuzz!(|data: &[u8]| {
-            harness_core::calc::run(&subject::SmallLibrary, data);
+            harness_core::fuzz(&subject::SUBJECT, "fuzz_measure_calc", data);
         });
     }
 }

@@ -4,7 +4,7 @@
 fn main() {
     loop {
         honggfuzz::fuzz!(|data: &[u8]| {
-            harness_core::image::run(&subject::SmallLibrary, &subject::SmallLibrary, data);
+            harness_core::fuzz(&subject::SUBJECT, "fuzz_measure_image", data);
         });
     }
 }

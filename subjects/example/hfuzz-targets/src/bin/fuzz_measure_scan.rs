@@ -4,7 +4,7 @@
 fn main() {
     loop {
         honggfuzz::fuzz!(|data: &[u8]| {
-            harness_core::scan::run(&subject::SmallLibrary, data);
+            harness_core::fuzz(&subject::SUBJECT, "fuzz_measure_scan", data);
         });
     }
 }

@@ -1,0 +1,209 @@
+//! The simple way to be a subject: answer where an image holds data.
+//!
+//! A [`Library`] is a function behind a [`Scanner`]. The harness adds up the extents, counts units, clips at the disk's end, counts
+//! reads, makes reads fail, and asks related questions.
+
+use std::io;
+
+use types::ScanFormat;
+
+use crate::image_file::ImageFile;
+use crate::judgement::Judgement;
+use crate::subject::{DataTally, MockDevice, Refusal, ScanAnswer, ScanError, ScanRequest, Scanner};
+
+/// A disk-image library.
+#[derive(Debug, Clone, Copy)]
+pub struct Library {
+    /// The formats that it reads. It is asked about no other; inputs of the others are not judged.
+    pub formats: &'static [ScanFormat],
+    /// Opens an image and answers the size of the virtual disk and the extents that hold data, or why there is no
+    /// answer. Every [`Error`](std::error::Error) becomes a [`Refusal`] by `?`.
+    pub map: fn(ImageFile, ScanFormat) -> Result<Map, Refusal>,
+}
+
+/// How much a disk may hold, and where it holds data.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Map {
+    virtual_size: u64,
+    /// Start and end, in bytes.
+    extents: Vec<(u64, u64)>,
+}
+
+impl Map {
+    /// A disk of `virtual_size` bytes without data.
+    #[must_use]
+    pub fn new(virtual_size: u64) -> Self {
+        Self {
+            virtual_size,
+            extents: Vec::new(),
+        }
+    }
+
+    /// Adds an extent of data, both in bytes. Extents may come in any order and overlap, and may reach past the
+    /// disk's end.
+    pub fn add(&mut self, start: u64, length: u64) {
+        let end = start.saturating_add(length);
+        match self.extents.last_mut() {
+            Some((_, last)) if *last == start => *last = end,
+            _ => self.extents.push((start, end)),
+        }
+    }
+
+    /// Asks piece by piece: `piece` gets an offset of the disk and answers how many bytes there are alike, and whether
+    /// they are data.
+    ///
+    /// # Errors
+    /// Those of `piece`, and for a disk of more than 2^18 pieces.
+    ///
+    /// # Panics
+    /// When a piece has no bytes: the library makes no progress, and that is a finding.
+    pub fn by_pieces(
+        virtual_size: u64,
+        mut piece: impl FnMut(u64) -> Result<(u64, bool), Refusal>,
+    ) -> Result<Self, Refusal> {
+        let (mut map, mut at) = (Self::new(virtual_size), 0);
+        for _ in 0..1 << 18 {
+            if at >= virtual_size {
+                return Ok(map);
+            }
+            let (length, is_data) = piece(at)?;
+            assert_ne!(length, 0, "no progress at byte {at} of {virtual_size}");
+            if is_data {
+                map.add(at, length);
+            }
+            at = at.saturating_add(length);
+        }
+        Err(Refusal::not_supported("a disk of more than 2^18 pieces"))
+    }
+
+    /// The map of a library that has none and reads without a cache. A piece of `step` bytes of the disk is data
+    /// when `read`, of some 60 bytes at an offset of the disk, asks for more than `metadata` bytes of the file.
+    ///
+    /// # Errors
+    /// When `read` fails and no data is there, or a read of the file failed by intent; and as
+    /// [`by_pieces`](Self::by_pieces).
+    pub fn by_reading(
+        image: &ImageFile,
+        virtual_size: u64,
+        step: u64,
+        metadata: u64,
+        mut read: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
+    ) -> Result<Self, Refusal> {
+        Self::by_pieces(virtual_size, |at| {
+            let before = image.served().wanted;
+            let result = read(at, &mut [0; 61]);
+            let served = image.served();
+            let is_data = served.wanted > before + metadata;
+            if !is_data || served.first_failed.is_some() || served.stopped {
+                result?;
+            }
+            Ok((step, is_data))
+        })
+    }
+
+    /// Adds up the extents, each byte once.
+    fn tally(mut self, mut tally: DataTally) -> DataTally {
+        self.extents.sort_unstable();
+        let mut counted = 0;
+        for (start, end) in self.extents {
+            let start = start.max(counted);
+            if start < end {
+                tally.add(start, end - start);
+                counted = end;
+            }
+        }
+        tally
+    }
+}
+
+impl Scanner for Library {
+    fn formats(&self) -> &[ScanFormat] {
+        self.formats
+    }
+
+    fn judgeable(&self) -> Judgement {
+        Judgement::ALL.without(Judgement::DETAILS)
+    }
+
+    fn scan(&self, _request: ScanRequest<'_>) -> ScanAnswer {
+        Refusal::not_supported("an image behind a call table").into()
+    }
+
+    fn scan_device(&self, device: &MockDevice<'_>, request: ScanRequest<'_>) -> ScanAnswer {
+        let format = request.format;
+        if !self.formats.contains(&format) {
+            return Refusal::format(format.name()).into();
+        }
+        let file = device.file();
+        let map = (self.map)(file.clone(), format);
+        let served = file.served();
+        device.note_served(served);
+        let failed = served.first_failed;
+        let sector_size = u64::from(device.sector_size());
+        ScanAnswer {
+            result: match map {
+                Ok(map) => {
+                    let tally = DataTally::new(map.virtual_size, request.unit);
+                    Ok(map.tally(tally).summary())
+                }
+                // Whatever a library makes of a read that failed is an I/O error, unless it names another kind.
+                Err(Refusal::Words { kind: None, .. }) if failed.is_some() => {
+                    let sector = failed.unwrap_or_default() / sector_size;
+                    Err(ScanError::Io { sector }.into())
+                }
+                Err(refusal) => Err(refusal),
+            },
+            again: None,
+            bytes_read: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+
+    use super::*;
+
+    fn counted(size: u64, extents: &[(u64, u64)]) -> (u64, u64) {
+        let mut map = Map::new(size);
+        for &(start, length) in extents {
+            map.add(start, length);
+        }
+        let tally = DataTally::new(size, NonZeroU64::new(512));
+        let summary = map.tally(tally).summary();
+        let units = summary.touched.map_or(0, |units| units.count);
+        (summary.allocated_bytes, units)
+    }
+
+    #[test]
+    fn a_disk_is_read_piece_by_piece() {
+        let image = ImageFile::new(vec![7; 100]);
+        // The second of four pieces is data, and lies past the file's end.
+        let map = Map::by_reading(&image, 200, 64, 8, |at, bytes| {
+            if at == 64 {
+                return image.read_exact_at(bytes, 90);
+            }
+            image.read_exact_at(&mut bytes[..8], 0)
+        });
+        let mut expected = Map::new(200);
+        expected.add(64, 64);
+        assert_eq!(map, Ok(expected));
+        let unreadable = Map::by_reading(&image, 200, 64, 8, |_, _| Err(io::Error::other("no")));
+        assert_eq!(unreadable, Err(Refusal::words("no")));
+        let large = Map::by_reading(&image, 1 << 40, 64, 8, |_, _| Ok(()));
+        assert!(matches!(large, Err(Refusal::NotSupported(_))));
+    }
+
+    #[test]
+    fn extents_in_any_order_count_once_and_end_with_the_disk() {
+        assert_eq!(counted(4096, &[(0, 512), (512, 512)]), (1024, 2));
+        assert_eq!(counted(4096, &[(1024, 512), (0, 100)]), (612, 2));
+        assert_eq!(
+            counted(4096, &[(0, 1024), (512, 100), (100, 1000)]),
+            (1100, 3)
+        );
+        assert_eq!(counted(4096, &[(4000, 512), (9000, u64::MAX)]), (96, 1));
+        assert_eq!(counted(0, &[(0, 512)]), (0, 0));
+    }
+}

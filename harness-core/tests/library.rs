@@ -1,0 +1,206 @@
+//! A library behind the simple interface: what is judged of it, and what is not.
+
+use std::io;
+
+use harness_core::project::{checks, replay};
+use harness_core::subject::{ScanErrorKind, ScanFormat};
+use harness_core::{ImageFile, Judgement, Library, Map, Refusal, Subject, targets};
+use recipes::at;
+use worker::Verdict;
+
+type Ask = fn(ImageFile, ScanFormat) -> Result<Map, Refusal>;
+
+/// A recipe of a qcow2 image of ten clusters, three of which hold data.
+fn image_input(probe: u8, argument: u8) -> Vec<u8> {
+    let mut input = vec![0; recipes::LENGTH];
+    input[at::SIZE_MODE] = 4 << 2;
+    input[at::SIZE] = 10;
+    input[at::RUNS + 2] = 3;
+    input[at::PROBE] = probe;
+    input[at::PROBE_ARGUMENT] = argument;
+    input
+}
+
+/// The answer about that image.
+fn answer(clusters: u64) -> Map {
+    let mut map = Map::new(10 << 16);
+    map.add(0, clusters << 16);
+    map
+}
+
+fn right(image: ImageFile, _: ScanFormat) -> Result<Map, Refusal> {
+    image.read_exact_at(&mut [0; 104], 0)?;
+    Ok(answer(3))
+}
+
+fn wrong(_: ImageFile, _: ScanFormat) -> Result<Map, Refusal> {
+    Ok(answer(2))
+}
+
+fn refuses(_: ImageFile, _: ScanFormat) -> Result<Map, Refusal> {
+    Err(io::Error::other(format!("no {}", "sense")))?
+}
+
+fn lacks(_: ImageFile, _: ScanFormat) -> Result<Map, Refusal> {
+    Err(Refusal::not_supported("zstd"))
+}
+
+/// Ignores a failed read, and then counts less.
+fn ignores_failures(image: ImageFile, _: ScanFormat) -> Result<Map, Refusal> {
+    let read = image.read_at(&mut [0; 104], 0);
+    Ok(answer(if read.is_ok() { 3 } else { 0 }))
+}
+
+/// Does without a read that fails.
+fn recovers(image: ImageFile, _: ScanFormat) -> Result<Map, Refusal> {
+    let _ = image.read_at(&mut [0; 104], 0);
+    Ok(answer(3))
+}
+
+fn names_a_failure_wrongly(image: ImageFile, _: ScanFormat) -> Result<Map, Refusal> {
+    let read = image.read_at(&mut [0; 104], 0);
+    read.map(|_| answer(3)).map_err(|why| Refusal::Words {
+        kind: Some(ScanErrorKind::Corrupt),
+        words: why.to_string(),
+    })
+}
+
+/// Reads twice as much as it may.
+fn reads_much(image: ImageFile, format: ScanFormat) -> Result<Map, Refusal> {
+    for _ in 0..image.size() / 64 {
+        image.read_at(&mut [0], 0)?;
+    }
+    right(image, format)
+}
+
+/// Reads until a read fails.
+fn walks_in_circles(image: ImageFile, _: ScanFormat) -> Result<Map, Refusal> {
+    loop {
+        image.read_at(&mut [0; 512], 0)?;
+    }
+}
+
+/// The verdict in a few words.
+fn verdict(map: Ask, judgement: Judgement, target: &str, input: &[u8]) -> String {
+    let library = Library {
+        formats: &[ScanFormat::Qcow2],
+        map,
+    };
+    let subject = Subject::new("library::SUBJECT")
+        .with_scanner(&library)
+        .held_to(judgement);
+    match replay(&subject, targets::find(target).unwrap(), input) {
+        Verdict::Pass => "pass".to_owned(),
+        Verdict::NotJudged { feature } => format!("not judged: {feature}"),
+        Verdict::Fail(violation) => {
+            let difference = violation.difference();
+            let difference = difference.map(|difference| format!(": {difference}"));
+            violation.check + &difference.unwrap_or_default()
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_judged_fails_and_what_is_not_is_no_pass() {
+    const VALUES: Judgement = Judgement::VALUES;
+    const REFUSED: &str = "not judged: a refusal of what is sound (refusals)";
+    let of_image = |map, judgement, probe, argument| {
+        let input = image_input(probe, argument);
+        verdict(map, judgement, "fuzz_measure_image", &input)
+    };
+    for probe in 0..10 {
+        assert_eq!(of_image(right, VALUES, probe, 3), "pass", "{probe}");
+        // The probe with more data: this library always answers the same.
+        let all = of_image(right, Judgement::ALL.without(Judgement::DETAILS), probe, 3);
+        assert_eq!(all, "pass", "{probe}");
+    }
+    let failed_read = "image.failed_read_is_an_io_error";
+    let table: [(Ask, Judgement, u8, &str); 14] = [
+        (
+            wrong,
+            VALUES,
+            0,
+            "image.answer_is_exact: allocated_bytes is wrong",
+        ),
+        (wrong, Judgement::REFUSALS, 0, "pass"),
+        (refuses, VALUES, 0, REFUSED),
+        (
+            refuses,
+            Judgement::REFUSALS,
+            0,
+            "image.answer_is_exact: Refusal where an answer is due",
+        ),
+        (lacks, Judgement::ALL, 0, "not judged: zstd"),
+        (right, VALUES, 6, "pass"),
+        (right, Judgement::KINDS.and(VALUES), 6, "pass"),
+        (ignores_failures, VALUES, 6, failed_read),
+        (recovers, VALUES, 6, "pass"),
+        (recovers, Judgement::KINDS.and(VALUES), 6, failed_read),
+        (names_a_failure_wrongly, VALUES, 6, "pass"),
+        (
+            names_a_failure_wrongly,
+            Judgement::KINDS.and(VALUES),
+            6,
+            failed_read,
+        ),
+        (reads_much, VALUES, 0, "pass"),
+        (reads_much, Judgement::WORK, 0, "image.reads_bounded"),
+    ];
+    for (nth, (map, judgement, probe, expected)) in table.into_iter().enumerate() {
+        assert_eq!(of_image(map, judgement, probe, 0), expected, "row {nth}");
+    }
+    let circles = of_image(walks_in_circles, VALUES, 0, 0);
+    assert_eq!(circles, "not judged: an image that it reads over and over");
+    let circles = of_image(walks_in_circles, Judgement::WORK, 0, 0);
+    assert_eq!(circles, "image.reads_bounded");
+}
+
+#[test]
+fn an_answer_to_what_is_unsound_is_judged_when_asked_for() {
+    let unsound = [0; 1024];
+    let of_scan = |map, judgement| verdict(map, judgement, "fuzz_measure_scan", &unsound);
+    let taken = of_scan(right, Judgement::VALUES);
+    assert_eq!(taken, "not judged: an answer to what is unsound (accepts)");
+    let taken = of_scan(right, Judgement::ACCEPTS);
+    assert_eq!(
+        taken,
+        "scan.answer_is_exact: an answer where NotThisFormat is due"
+    );
+    assert_eq!(of_scan(refuses, Judgement::VALUES), "pass");
+    let of_vhd = verdict(right, Judgement::ALL, "fuzz_measure_scan", &[2; 1024]);
+    assert_eq!(of_vhd, "not judged: the format vhd");
+    let empty = verdict(right, Judgement::ALL, "fuzz_measure_image", &[]);
+    assert!(empty.contains("Rejected"), "{empty}");
+}
+
+#[test]
+fn checks_that_are_not_judged_or_have_no_part_are_not_listed() {
+    let library = Library {
+        formats: &[ScanFormat::Qcow2],
+        map: right,
+    };
+    let ids = |subject: &Subject<'_>| -> Vec<&str> {
+        checks(subject).iter().map(|check| check.id).collect()
+    };
+    let without = Subject::new("s");
+    assert_eq!(ids(&without), [""; 0]);
+    let scans = ids(&without.with_scanner(&library));
+    assert!(scans.contains(&"image.answer_is_exact"));
+    for id in [
+        "scan.reads_bounded",
+        "scan.facts_are_exact",
+        "image.calculators_are_exact",
+        "calc.answer_is_exact",
+    ] {
+        assert!(!scans.contains(&id), "{id}");
+    }
+    let calculates = ids(&without.with_calculators(&built_in::BuiltIn));
+    assert!(calculates.iter().all(|id| id.starts_with("calc.")));
+    assert!(calculates.contains(&"calc.raw_covers_virtual_size"));
+    assert!(!calculates.contains(&"calc.impossible_data_refused"));
+    assert_eq!(
+        ids(&built_in::SUBJECT).len(),
+        harness_core::check::ALL.len()
+    );
+}

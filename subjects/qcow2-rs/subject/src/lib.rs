@@ -1,0 +1,52 @@
+//! qcow2-rs 0.1.6 as a subject. It is asynchronous: the adapter waits for each answer.
+
+use std::path::Path;
+
+use futures::executor::block_on;
+use harness_core::subject::ScanFormat;
+use harness_core::{ImageFile, Library, Map, Refusal, Subject};
+use qcow2_rs::dev::Qcow2DevParams;
+use qcow2_rs::error::Qcow2Result;
+use qcow2_rs::meta::MappingSource::{Compressed, DataFile};
+use qcow2_rs::ops::Qcow2IoOps;
+use qcow2_rs::utils::qcow2_alloc_dev;
+
+pub static SUBJECT: Subject<'static> = Subject::new("subject::SUBJECT")
+    .with_scanner(&Library {
+        formats: &[ScanFormat::Qcow2],
+        map,
+    })
+    .with_known(include_str!("../../known.toml"));
+
+fn map(image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
+    let params = Qcow2DevParams::new(9, None, None, true, false);
+    let open = qcow2_alloc_dev(Path::new("image"), File(image), &params);
+    let (device, backing) = block_on(open).map_err(Refusal::words)?;
+    if backing.is_some() {
+        return Err(Refusal::not_supported("a backing file"));
+    }
+    block_on(device.qcow2_prep_io()).map_err(Refusal::words)?;
+    let cluster = device.info.cluster_size() as u64;
+    Map::by_pieces(device.info.virtual_size(), |at| {
+        let mapping = block_on(device.get_mapping(at)).map_err(Refusal::words)?;
+        let is_data = matches!(mapping.source, DataFile | Compressed);
+        Ok((cluster, is_data))
+    })
+}
+
+struct File(ImageFile);
+
+impl Qcow2IoOps for File {
+    async fn read_to(&self, offset: u64, buffer: &mut [u8]) -> Qcow2Result<usize> {
+        Ok(self.0.read_at(buffer, offset)?)
+    }
+    async fn write_from(&self, _: u64, _: &[u8]) -> Qcow2Result<()> {
+        Err("a write".into())
+    }
+    async fn fallocate(&self, _: u64, _: usize, _: u32) -> Qcow2Result<()> {
+        Err("a write".into())
+    }
+    async fn fsync(&self, _: u64, _: usize, _: u32) -> Qcow2Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,24 @@
+//! vhdx-core 0.4.1 as a subject. It has no map, and is judged by where it reads the file.
+
+use std::io::{Read, Seek, SeekFrom};
+
+use harness_core::subject::ScanFormat;
+use harness_core::{ImageFile, Library, Map, Refusal, Subject};
+use vhdx::VhdxReader;
+
+pub static SUBJECT: Subject<'static> = Subject::new("subject::SUBJECT")
+    .with_scanner(&Library {
+        formats: &[ScanFormat::Vhdx],
+        map,
+    })
+    .with_known(include_str!("../../known.toml"));
+
+fn map(image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
+    let mut disk = VhdxReader::open_reader(Box::new(image.clone()))?;
+    let size = disk.virtual_disk_size();
+    // No block is smaller than 1 MiB, and a byte of a bitmap may be read.
+    Map::by_reading(&image, size, 1 << 20, 1, |at, bytes| {
+        disk.seek(SeekFrom::Start(at))?;
+        disk.read(bytes).map(drop)
+    })
+}

@@ -1,0 +1,195 @@
+//! Known findings: what a project has accepted for now, with a reason.
+//!
+//! A list in TOML names the groups. The process goes on over them, so that an engine finds more than the first
+//! mistake; a replay reports each as [`Verdict::Known`](crate::Verdict::Known).
+//!
+//! ```toml
+//! [[known]]
+//! check = "scan.answer_is_exact"
+//! part = "qcow2 scanner"
+//! difference = "allocated_bytes is wrong"   # of a panic the place, as "src/meta.rs:12"
+//! reason = "counts compressed clusters twice"
+//! link = "https://example.org/issues/7"     # may be left out
+//! ```
+
+use std::cell::{Cell, RefCell};
+use std::panic::{self, AssertUnwindSafe, Location};
+use std::sync::{Once, OnceLock};
+
+use serde::{Deserialize, Serialize};
+
+use crate::violation::{Crash, NO_PANIC, Violation};
+
+/// A known finding: every violation that these fields describe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Known {
+    /// The check's id.
+    pub check: String,
+    /// The part held responsible, as `qcow2 scanner`; any when it is left out.
+    pub part: Option<String>,
+    /// How the answer deviates, in words, where the check judges an answer. Of a panic the end of its place, as
+    /// `src/meta.rs:12`.
+    pub difference: Option<String>,
+    /// Why it is accepted.
+    pub reason: String,
+    /// Where more is written about it.
+    pub link: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    #[serde(default)]
+    known: Vec<Known>,
+}
+
+/// A known finding that was met, by its place in the list.
+type Met = (usize, Box<Violation>);
+
+static LIST: OnceLock<Vec<Known>> = OnceLock::new();
+
+thread_local! {
+    static MET: RefCell<Option<Met>> = const { RefCell::new(None) };
+    /// Whether the panic that is under way is known.
+    static PANIC_IS_KNOWN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The known findings of this process.
+pub fn list() -> &'static [Known] {
+    LIST.get().map_or(&[], Vec::as_slice)
+}
+
+/// From now on these findings are known in this process. Only the first list counts.
+///
+/// # Errors
+/// When the text is no such list.
+pub fn set(text: &str) -> Result<(), String> {
+    let list: List = toml::from_str(text).map_err(|why| format!("known findings: {why}"))?;
+    LIST.get_or_init(|| list.known);
+    Ok(())
+}
+
+impl Known {
+    fn describes(&self, violation: &Violation) -> bool {
+        let place = match &violation.crash {
+            Some(Crash::Panic { place, .. }) => place.as_ref().map(ToString::to_string),
+            _ => None,
+        };
+        let part = violation.part.to_string();
+        let is_same = match (&self.difference, place) {
+            (Some(known), Some(place)) => place.ends_with(known),
+            (known, _) => *known == violation.difference().map(|found| found.to_string()),
+        };
+        self.check == violation.check
+            && self.part.as_ref().is_none_or(|known| *known == part)
+            && is_same
+    }
+
+    fn is_panic_at(&self, place: &str) -> bool {
+        let known = self.difference.as_deref();
+        self.check == NO_PANIC && known.is_some_and(|known| place.ends_with(known))
+    }
+}
+
+/// Notes a violation that is known; any other is returned.
+pub(crate) fn pass_over(violation: Violation) -> Option<Violation> {
+    match list().iter().position(|known| known.describes(&violation)) {
+        Some(nth) => {
+            MET.with_borrow_mut(|met| met.get_or_insert((nth, violation.into())).0);
+            None
+        }
+        None => Some(violation),
+    }
+}
+
+/// The first known finding that this thread met since it was last asked, by its place in [`list`].
+pub(crate) fn take_met() -> Option<Met> {
+    // Asked for every input, and most subjects have no list.
+    if list().is_empty() { None } else { MET.take() }
+}
+
+/// Runs a target under an engine, which ends its process when anything panics: a known panic ends the input.
+pub fn run(target: impl FnOnce()) {
+    static HOOK: Once = Once::new();
+    if !list().iter().any(|known| known.check == NO_PANIC) {
+        return target();
+    }
+    HOOK.call_once(|| {
+        let engine = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let place = info.location().map(Location::to_string).unwrap_or_default();
+            // A location ends with its column.
+            let place = place.rsplit_once(':').map_or("", |(place, _)| place);
+            let is_known = list().iter().any(|known| known.is_panic_at(place));
+            PANIC_IS_KNOWN.set(is_known);
+            if !is_known {
+                engine(info);
+            }
+        }));
+    });
+    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(target))
+        && !PANIC_IS_KNOWN.take()
+    {
+        panic::resume_unwind(payload);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::{Description, Part};
+    use crate::violation::{Answer, Place};
+    use crate::{Case, Layer};
+
+    fn violation(crash: Option<Crash>) -> Violation {
+        let asked = Description {
+            part: Part::of("qcow2", "scanner"),
+            case: Case {
+                words: String::new(),
+                rust: String::new(),
+            },
+        };
+        let size = |bytes: u64| Answer::values([("size", bytes.into())]);
+        let Some(crash) = crash else {
+            let hung = Violation::of_crash(Crash::Hung(1), "t", Some(asked));
+            return Violation {
+                check: "a.b".to_owned(),
+                layer: Layer::Exact,
+                crash: None,
+                ..hung
+            }
+            .answered(size(1), size(2));
+        };
+        Violation::of_crash(crash, "t", Some(asked))
+    }
+
+    #[test]
+    fn a_group_is_its_check_part_and_difference() {
+        let known: List = toml::from_str(
+            "[[known]]\ncheck = \"a.b\"\npart = \"qcow2 scanner\"\ndifference = \"size is wrong\"\nreason = \"x\"\n\
+             [[known]]\ncheck = \"subject.no_panic\"\ndifference = \"src/a.rs:7\"\nreason = \"y\"\n",
+        )
+        .unwrap();
+        let [value, panic] = &known.known[..] else {
+            panic!("two")
+        };
+        let place = |line| {
+            let file = "/registry/a-1.0/src/a.rs".to_owned();
+            let place = Some(Place { file, line });
+            let message = "m".to_owned();
+            violation(Some(Crash::Panic { message, place }))
+        };
+        let found = violation(None);
+        assert!(value.describes(&found) && !panic.describes(&found));
+        let other = found.clone().by(Part::of("vhd", "scanner"));
+        assert!(!value.describes(&other));
+        let other = Violation {
+            expected: None,
+            ..found
+        };
+        assert!(!value.describes(&other));
+        assert!(panic.describes(&place(7)) && !panic.describes(&place(17)));
+        assert!(toml::from_str::<List>("[[known]]\ncheck = \"a.b\"").is_err());
+    }
+}
