@@ -113,8 +113,8 @@ impl Checks {
         self.first_failed = self.first_failed.or(failed);
     }
 
-    /// Asserts what was evaluated, but for what is [known](crate::known). `case` is the decoded input; `complete` adds to the first failed check's
-    /// violation what was found.
+    /// Asserts what was evaluated, but for what is known ([`crate::known`]). `case` is the decoded input; `complete`
+    /// adds to the first failed check's violation what was found.
     ///
     /// # Panics
     /// When a check did not hold, in every build, with the violation's text. [`replay`](crate::replay()) gets

@@ -71,7 +71,9 @@ pub fn set(text: &str) -> Result<(), String> {
 }
 
 impl Known {
-    fn describes(&self, violation: &Violation) -> bool {
+    /// Whether `violation` is of this group.
+    #[must_use]
+    pub fn describes(&self, violation: &Violation) -> bool {
         let place = match &violation.crash {
             Some(Crash::Panic { place, .. }) => place.as_ref().map(ToString::to_string),
             _ => None,

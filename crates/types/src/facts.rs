@@ -9,6 +9,8 @@ pub struct Facts {
     pub virtual_size: u64,
     /// The size of a cluster, grain or block, in bytes; `None` for a fixed VHD.
     pub unit: Option<u64>,
+    /// Where the block allocation table lies, in bytes from the file's start, for a dynamic VHD and for VHDX.
+    pub table_offset: Option<u64>,
     /// The size of a sector of the virtual disk, in bytes, for VHDX.
     pub logical_sector_size: Option<u32>,
     /// Whether grains are compressed, for VMDK.

@@ -19,6 +19,7 @@ pub(crate) fn facts(request: ScanRequest<'_>) -> Option<Facts> {
     Some(Facts {
         virtual_size: state.virtual_size(),
         unit: state.block_size().map(u64::from),
+        table_offset: state.table_offset(),
         ..Facts::default()
     })
 }

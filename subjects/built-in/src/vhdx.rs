@@ -19,6 +19,7 @@ pub(crate) fn facts(request: ScanRequest<'_>) -> Option<Facts> {
     Some(Facts {
         virtual_size: state.virtual_size(),
         unit: Some(state.block_size().into()),
+        table_offset: Some(state.table_offset()),
         logical_sector_size: Some(state.logical_sector_size()),
         ..Facts::default()
     })

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Error, Result, bail};
 use worker::batch::Inputs;
 use worker::protocol::{self, Described, Hello, Reply, Request, Response};
-use worker::{Crash, Violation};
+use worker::{Crash, Known, Violation};
 
 pub use worker::Verdict;
 pub use worker::violation::{NO_ABORT, NO_HANG};
@@ -60,6 +60,8 @@ pub struct Replayer {
     options: &'static [&'static str],
     time_out: Duration,
     running: Option<Worker>,
+    /// The worker's known findings: it cannot go on over an abort or a hang itself.
+    known: Vec<Known>,
     evaluated: BTreeMap<String, u64>,
 }
 
@@ -78,6 +80,7 @@ impl Replayer {
             options,
             time_out: TIME_OUT,
             running: None,
+            known: Vec::new(),
             evaluated: BTreeMap::new(),
         }
     }
@@ -102,7 +105,14 @@ impl Replayer {
         match self.ask(&about(protocol::Command::Run, target, file)?)? {
             Ok(Reply::Verdict(verdict)) => Ok(verdict),
             Ok(other) => unexpected(other),
-            Err(crash) => Ok(Verdict::Fail(Box::new(self.crashed(crash, target, file)))),
+            Err(crash) => {
+                let violation = Box::new(self.crashed(crash, target, file));
+                let nth = self.known.iter().position(|one| one.describes(&violation));
+                Ok(match nth {
+                    Some(nth) => Verdict::Known { nth, violation },
+                    None => Verdict::Fail(violation),
+                })
+            }
         }
     }
 
@@ -169,7 +179,12 @@ impl Replayer {
     fn take_worker(&mut self) -> Result<Worker> {
         match self.running.take() {
             Some(worker) => Ok(worker),
-            None => Ok(Worker::start(Command::new(&self.binary).args(self.options))?.0),
+            None => {
+                let mut command = Command::new(&self.binary);
+                let (worker, hello) = Worker::start(command.args(self.options))?;
+                self.known = hello.known;
+                Ok(worker)
+            }
         }
     }
 }

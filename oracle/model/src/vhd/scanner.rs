@@ -73,6 +73,7 @@ pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKin
     Ok(Facts {
         virtual_size: disk_size(&footer)?,
         unit: is_dynamic.then(|| field(&header, 32..36)),
+        table_offset: is_dynamic.then(|| field(&header, 16..24)),
         ..Facts::default()
     })
 }

@@ -65,11 +65,12 @@ pub(crate) fn scan(
 /// # Errors
 /// When a structure until there is not sound.
 pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
-    let [_, metadata] = regions(image, &mut Taken::new())?;
+    let [bat, metadata] = regions(image, &mut Taken::new())?;
     let disk = disk(image, &metadata)?;
     Ok(Facts {
         virtual_size: disk.size,
         unit: Some(disk.block),
+        table_offset: Some(bat.start),
         logical_sector_size: u32::try_from(disk.sector).ok(),
         ..Facts::default()
     })
