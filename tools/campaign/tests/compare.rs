@@ -48,6 +48,8 @@ run() {
 
 /// Prints like libFuzzer, keeps two inputs half a second apart, reports one that fails, and runs until its end.
 const ENGINE: &str = r#"
+# A shell cannot trap what it was started to ignore, as it is in the background of another.
+[ -n "$TRAPS" ] || TRAPS=1 exec env --default-signal=INT "$0" "$@"
 trap 'echo "stat::number_of_executed_units: 1000"; exit' INT
 for argument; do
     case $argument in
