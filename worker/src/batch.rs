@@ -9,8 +9,6 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{Command, Request};
-
 /// Answers are sent when there are so many bytes of them.
 const SEND_BYTES: usize = 32 << 10;
 /// No answer waits longer than this for those after it, but for the input that is being run. So a client can
@@ -72,20 +70,9 @@ impl Inputs {
         self.bytes.len()
     }
 
-    /// The request to do `command` with each, with what follows its line.
-    #[must_use]
-    pub fn request(&self, command: Command, target: &str) -> Vec<u8> {
-        let request = Request::Batch {
-            command,
-            target: target.to_owned(),
-            batch: Batch {
-                inputs: self.count,
-                bytes: self.bytes.len() as u64,
-            },
-        };
-        let mut line = request.to_line();
-        line.extend_from_slice(&self.bytes);
-        line
+    /// What follows a request's line.
+    pub(crate) fn content(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -143,6 +130,7 @@ fn not_so_many(batch: Batch) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::{Command, Request};
 
     fn answered(inputs: usize, bytes: &[u8]) -> (io::Result<()>, String) {
         let mut from = bytes;

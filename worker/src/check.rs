@@ -7,10 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use serde::{Deserialize, Serialize};
 
-use crate::known;
-use crate::target::Describe;
-use crate::violation::Violation;
-
 /// How a check knows what is right: the layers of an oracle, from weak to strong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -73,9 +69,18 @@ impl Check {
         self.muted.store(true, Relaxed);
     }
 
+    /// Counts an evaluation if there `is` one.
+    #[inline(always)]
+    pub(crate) fn count_if(&self, is: bool) {
+        // Not one atomic operation, which costs more than a check: targets run on one thread.
+        let count = self.evaluations.load(Relaxed);
+        self.evaluations
+            .store(count.wrapping_add(u64::from(is)), Relaxed);
+    }
+
     /// An engine's build has no such switch, and pays nothing for it.
     #[inline(always)]
-    fn is_muted(&self) -> bool {
+    pub(crate) fn is_muted(&self) -> bool {
         cfg!(not(fuzzing)) && self.muted.load(Relaxed)
     }
 
@@ -83,54 +88,5 @@ impl Check {
     #[must_use]
     pub fn evaluations(&self) -> u64 {
         self.evaluations.load(Relaxed)
-    }
-}
-
-/// The checks of one case, evaluated one after the other and asserted together.
-///
-/// Evaluating is straight-line code, because a branch for each check would cost an engine more than
-/// the check: it counts, compares and stores every edge and every comparison of every execution.
-#[derive(Debug, Default)]
-pub struct Checks {
-    first_failed: Option<&'static Check>,
-}
-
-impl Checks {
-    /// Evaluates a check.
-    #[inline(always)]
-    pub fn evaluate(&mut self, check: &'static Check, holds: bool) {
-        self.evaluate_if(true, check, holds);
-    }
-
-    /// Evaluates a check that applies to some cases only.
-    #[inline(always)]
-    pub fn evaluate_if(&mut self, applies: bool, check: &'static Check, holds: bool) {
-        // Not one atomic operation, which costs more than a check: targets run on one thread.
-        let count = check.evaluations.load(Relaxed);
-        let count = count.wrapping_add(u64::from(applies));
-        check.evaluations.store(count, Relaxed);
-        let failed = (applies & !holds & !check.is_muted()).then_some(check);
-        self.first_failed = self.first_failed.or(failed);
-    }
-
-    /// Asserts what was evaluated, but for what is known ([`crate::known`]). `case` is the decoded input; `complete`
-    /// adds to the first failed check's violation what was found.
-    ///
-    /// # Panics
-    /// When a check did not hold, in every build, with the violation's text. [`replay`](crate::replay()) gets
-    /// the violation itself.
-    #[inline(always)]
-    pub fn conclude(self, case: &dyn Describe, complete: impl FnOnce(Violation) -> Violation) {
-        if let Some(check) = self.first_failed {
-            fail(check, case, complete);
-        }
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn fail(check: &Check, case: &dyn Describe, complete: impl FnOnce(Violation) -> Violation) {
-    if let Some(violation) = known::pass_over(complete(Violation::of(check, case))) {
-        violation.raise();
     }
 }

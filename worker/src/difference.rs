@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::violation::Answer;
+use crate::answer::Answer;
 
 /// A deviation. Neither numbers nor an error's words are part of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -82,7 +82,7 @@ impl fmt::Display for Difference {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::violation::Value;
+    use crate::answer::Value;
 
     fn values<const N: usize>(values: [(&str, u64); N]) -> Answer {
         Answer::values(values.map(|(name, value)| (name, Value::Number(value))))

@@ -140,8 +140,9 @@ pub fn run(target: impl FnOnce()) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::Answer;
     use crate::target::{Description, Part};
-    use crate::violation::{Answer, Place};
+    use crate::violation::Place;
     use crate::{Case, Layer};
 
     fn violation(crash: Option<Crash>) -> Violation {

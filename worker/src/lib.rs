@@ -1,7 +1,8 @@
 //! The contract between a project with fuzz targets and the campaign tool.
 //!
-//! - [`check`]: what must hold, evaluated without a branch; how often each check was evaluated.
-//! - [`violation`]: what a failed check reports, as data; [`difference`]: how an answer deviates.
+//! - [`check`]: what must hold, and how often each check was evaluated; [`checks`]: evaluated without a branch.
+//! - [`answer`]: an answer as data; [`difference`]: how one deviates from another.
+//! - [`violation`]: what a failed check reports, as data.
 //! - [`target`]: what a project provides for each of its targets.
 //! - [`replay`](mod@replay): runs one input and catches what it panics with.
 //! - [`protocol`]: the requests and answers of a replay worker; [`batch`]: many inputs in one request.
@@ -12,8 +13,10 @@
 //! The crate knows no disk image and no engine.
 #![forbid(unsafe_code)]
 
+pub mod answer;
 pub mod batch;
 pub mod check;
+pub mod checks;
 pub mod counters;
 pub mod difference;
 pub mod known;
@@ -23,11 +26,13 @@ pub mod serve;
 pub mod target;
 pub mod violation;
 
-pub use check::{Check, Checks, Layer};
+pub use answer::{Answer, Value};
+pub use check::{Check, Layer};
+pub use checks::Checks;
 pub use difference::Difference;
 pub use known::Known;
 pub use protocol::Verdict;
 pub use replay::{replay, trace};
 pub use serve::serve;
 pub use target::{Case, Describe, Description, Events, Outcome, Part, Project, Target, TargetInfo};
-pub use violation::{Answer, Crash, Place, Value, Violation};
+pub use violation::{Crash, Place, Violation};

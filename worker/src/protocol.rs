@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Inputs};
 use crate::check::{Check, Layer};
 use crate::known::Known;
 use crate::target::{Description, TargetInfo};
@@ -300,6 +300,24 @@ fn number(digits: &[u8]) -> Option<u64> {
         let digit = char::from(digit).to_digit(10)?;
         number.checked_mul(10)?.checked_add(digit.into())
     })
+}
+
+impl Inputs {
+    /// The request to do `command` with each, with what follows its line.
+    #[must_use]
+    pub fn request(&self, command: Command, target: &str) -> Vec<u8> {
+        let request = Request::Batch {
+            command,
+            target: target.to_owned(),
+            batch: Batch {
+                inputs: self.count(),
+                bytes: self.bytes() as u64,
+            },
+        };
+        let mut line = request.to_line();
+        line.extend_from_slice(self.content());
+        line
+    }
 }
 
 #[cfg(test)]
