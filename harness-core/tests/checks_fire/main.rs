@@ -1,6 +1,7 @@
 //! Every check is shown to fire: on a subject with the fault that it is there to catch. And every
 //! check is shown to be evaluated, and to hold, on the subject of this workspace.
 
+mod calculators;
 mod images;
 
 use std::collections::BTreeSet;
@@ -115,118 +116,6 @@ fn blame(violation: &Violation) -> String {
     let difference = violation.difference();
     let what = difference.map_or_else(String::new, |difference| difference.to_string());
     format!("{}: {what}", violation.part)
-}
-
-fn calculator_checks_fire() {
-    let fires = |answer: Measured, input: Vec<u8>, id| {
-        let calculators = CalculatesWith::new(|_, _: &AllocationSummary, _| answer);
-        let subject = Subject {
-            calculators: &calculators,
-            ..SUBJECT
-        };
-        assert_fires(&subject, "fuzz_measure_calc", &input, id);
-    };
-    let full = (1 << 20) + 1;
-    fires(
-        sizes(full + 1, full),
-        calc_input(QCOW2, 0, DISK, None),
-        "calc.required_le_fully_allocated",
-    );
-    fires(
-        sizes((1 << 20) - 1, full),
-        calc_input(RAW, 0, DISK, None),
-        "calc.raw_covers_virtual_size",
-    );
-    for answer in [sizes(0, full), sizes(1, 1 << 20)] {
-        fires(
-            answer,
-            calc_input(VHDX, 0, DISK, None),
-            "calc.non_raw_has_overhead",
-        );
-    }
-    fires(
-        sizes(1 << 63, 1 << 63),
-        calc_input(QCOW2, 0, DISK, None),
-        "calc.sum_fits_u64",
-    );
-    for preallocation in [2, 3] {
-        fires(
-            sizes(full - 1, full),
-            calc_input(QCOW2, preallocation, DISK, None),
-            "calc.qcow2_preallocated_is_full",
-        );
-    }
-    fires(
-        sizes(full, full),
-        calc_input(QCOW2, 0, (1 << 20, (1 << 20) + 1), None),
-        "calc.impossible_data_refused",
-    );
-    fires(
-        sizes(full, full),
-        calc_input(QCOW2, 0, DISK, Some(17)),
-        "calc.impossible_units_refused",
-    );
-    // An answer that is only not right; an answer where an error is due; another error.
-    fires(
-        sizes(full, full),
-        calc_input(QCOW2, 0, DISK, None),
-        "calc.answer_is_exact",
-    );
-    fires(
-        Err(MeasureError::InvalidSize),
-        calc_input(RAW, 0, DISK, None),
-        "calc.answer_is_exact",
-    );
-    fires(
-        Err(MeasureError::Overflow),
-        calc_input(QCOW2, 0, (1 << 20, (1 << 20) + 1), None),
-        "calc.answer_is_exact",
-    );
-}
-
-/// The second of two questions gets a wrong answer, the first one the right one.
-fn calculator_relations_fire() {
-    let fires = |probe: u8, more: u64, second: Measured, id| {
-        let calculators = CalculatesWith::new(
-            |asked, _: &AllocationSummary, right| {
-                if asked == 0 { right } else { second }
-            },
-        );
-        let subject = Subject {
-            calculators: &calculators,
-            ..SUBJECT
-        };
-        let mut input = calc_input(QCOW2, 0, DISK, None);
-        input.push(probe);
-        input.extend(more.to_le_bytes());
-        blame(&assert_fires(&subject, "fuzz_measure_calc", &input, id))
-    };
-    let right = BuiltIn.measure(
-        &AllocationSummary::new(DISK.0, DISK.1),
-        &Options::Qcow2(Qcow2Opts::default()),
-    );
-    let MeasureOutput {
-        required,
-        fully_allocated,
-    } = right.unwrap();
-    let again = fires(1, 0, Err(MeasureError::Overflow), "calc.same_answer_again");
-    assert_eq!(again, "qcow2 calculator: ");
-    // What is wrong with the second answer is known from the model's answer to the second question.
-    for second in [
-        sizes(required - 1, fully_allocated),
-        sizes(required, fully_allocated - 1),
-    ] {
-        let blame = fires(2, 512, second, "calc.monotone_in_virtual_size");
-        assert_eq!(blame, "qcow2 calculator: fully_allocated is wrong");
-    }
-    for (second, field) in [
-        (sizes(required - 1, fully_allocated), "required"),
-        (sizes(required, fully_allocated + 1), "fully_allocated"),
-        (sizes(required, fully_allocated - 1), "fully_allocated"),
-    ] {
-        let blame = fires(3, 512, second, "calc.monotone_in_data");
-        assert_eq!(blame, format!("qcow2 calculator: {field} is wrong"));
-    }
 }
 
 /// A summary of a small disk that a scanner without a fault may give.
@@ -413,8 +302,8 @@ fn talk_fires() {
 
 #[test]
 fn every_check_fires_on_the_fault_it_is_there_for() {
-    calculator_checks_fire();
-    calculator_relations_fire();
+    calculators::checks_fire();
+    calculators::relations_fire();
     scanner_checks_fire();
     images::image_scans_fire();
     images::compositions_fire();
