@@ -7,14 +7,12 @@
 
 use std::cell::Cell;
 
+pub use crate::image_file::BOUND_SECTOR;
 use crate::image_file::{ImageFile, Limits, Served};
 
 use shared::{CallTable, InputDevice, ReadFailed};
 
 use sparse::{PAGE, Place, SparseImage};
-
-/// Sectors of this many bytes are the unit of the bound on reads, whatever the device's sector size.
-pub const BOUND_SECTOR: u64 = 512;
 
 /// What the device holds.
 #[derive(Debug, Clone, Copy)]

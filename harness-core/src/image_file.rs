@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sparse::SparseImage;
 
-use crate::device::BOUND_SECTOR;
+/// Sectors of this many bytes are the unit of the bound on reads, whatever the device's sector size.
+pub const BOUND_SECTOR: u64 = 512;
 
 /// How much more is served than the work that a scan may need: a library whose work is not judged gets that far.
 pub(crate) const PATIENCE: u64 = 64;
