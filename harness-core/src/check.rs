@@ -1,6 +1,6 @@
 //! The checks of all targets.
 //!
-//! What a check is, and how it is evaluated, says [`worker::check`]. Each check here has its statement once, also
+//! [`worker::check`] defines what a check is and how it is evaluated. Each check here has its statement once, also
 //! where two targets have it under an id each.
 
 use worker::{Check, Layer};

@@ -1,7 +1,7 @@
 //! The mock device: a fuzzer's image, served one sector at a time.
 //!
 //! The image is borrowed. The device counts what it serves, notes every read that it should not have
-//! been asked for, fails the read that it was told to fail and those after all that it was told to serve, and
+//! been asked for, fails the read that it is set to fail and those after all that it is set to serve, and
 //! stops serving when a scanner reads more than its bound, so that quadratic work becomes a failed check
 //! and not a hang.
 
@@ -185,7 +185,7 @@ impl<'a> MockDevice<'a> {
         self.misuse.get()
     }
 
-    /// The sector of the first read that failed because it was told to, if it came to that.
+    /// The sector of the first read that failed because it was set to fail, if there was one.
     #[must_use]
     pub fn failed_sector(&self) -> Option<u64> {
         self.failed.get()

@@ -158,7 +158,7 @@ pub fn run_against(
         let truth = truth.map(|truth| answers::due_of_scanner(truth).to_string());
         scanned.complete(violation).with_some("truth", truth)
     });
-    // A scan that was cut off says nothing that could be compared.
+    // A scan that was cut off has no answer to compare.
     if failed.is_none() {
         let first = First {
             answer: &answer,

@@ -146,7 +146,7 @@ pub struct ScanAnswer {
     /// The second scan's answer, when one was asked for and there is a state to scan with. A scanner
     /// without a state just scans again.
     pub again: Option<Scan>,
-    /// The bytes that the scanner says it read; `None` when it says nothing (it gave up before it
+    /// The bytes that the scanner states it read; `None` when it states nothing (it gave up before it
     /// had a state that counts).
     pub bytes_read: Option<u64>,
 }
@@ -173,7 +173,7 @@ pub trait Scanner: Sync {
         self.scan(request)
     }
 
-    /// What the image says of itself; asked only when a scan has an answer. `None` from a library that
+    /// What the image states about itself; asked only when a scan has an answer. `None` from a library that
     /// does not say.
     fn facts(&self, _request: ScanRequest<'_>) -> Option<Facts> {
         None

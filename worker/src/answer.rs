@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// Named values, the most telling first: the first that differs says what is wrong.
+    /// Named values, the most significant first: the first that differs names what is wrong.
     Values(Vec<(String, Value)>),
     /// An error.
     Error {
@@ -41,7 +41,7 @@ impl Answer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Value {
-    /// A number: of bytes, where the name says nothing else.
+    /// A number: of bytes, unless the name has another unit.
     Number(u64),
     /// Anything else.
     Text(String),

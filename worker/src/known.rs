@@ -1,6 +1,6 @@
 //! Known findings: what a project has accepted for now, with a reason.
 //!
-//! A list in TOML names the groups. The process goes on over them, so that an engine finds more than the first
+//! A list in TOML names the groups. The process continues past them, so that an engine finds more than the first
 //! mistake; a replay reports each as [`Verdict::Known`](crate::Verdict::Known).
 //!
 //! ```toml

@@ -45,7 +45,7 @@ fn with_footer(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// The extents of a split image are sparse extents, each an image to the scanner; together they hold
-/// what map says of the descriptor.
+/// what map prints for the descriptor.
 #[test]
 fn the_extents_of_a_split_image_hold_together_what_map_shows() {
     let mut grid = new_grid();

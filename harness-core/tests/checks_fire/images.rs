@@ -29,7 +29,7 @@ fn with_a_large_table(clusters: u64, probe: u8, argument: u16) -> Vec<u8> {
     input
 }
 
-/// A scan that goes wrong: it is told how often a scan was asked for before, asks for the right one,
+/// A scan that goes wrong: it gets how often a scan was asked for before, asks for the right one,
 /// and spoils it.
 pub(crate) fn image_scans_fire() {
     fn fires(

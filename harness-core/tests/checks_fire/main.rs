@@ -26,7 +26,7 @@ use types::{
 use worker::violation::NO_PANIC;
 use worker::{Crash, Part, Verdict, Violation};
 
-/// Calculators made of a function, which is told how often one was asked before, the question, and
+/// Calculators made of a function, which gets how often one was asked before, the question, and
 /// the right answer.
 struct CalculatesWith<F>(F, AtomicUsize);
 
@@ -225,7 +225,7 @@ fn scanner_checks_fire() {
     );
 }
 
-/// A subject that is right but for what it says beside its answers.
+/// A subject that is right but for what it states beside its answers.
 struct Talks;
 
 impl Calculators for Talks {
@@ -254,7 +254,7 @@ impl Scanner for Talks {
     }
 }
 
-/// What is said beside answers is held to the model too, and what is not said is not.
+/// What a subject states beside its answers is held to the model too. What it does not state is not.
 fn talk_fires() {
     let subject = Subject {
         calculators: &Talks,

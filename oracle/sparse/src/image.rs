@@ -78,7 +78,7 @@ impl SparseImage {
     }
 
     /// Fills `buffer`, which is whole pages, with the pages from number `first` on; past the capacity it
-    /// reads as zeros. A read that goes on where the last one with this `place` ended needs no search.
+    /// reads as zeros. A read that continues where the last one with this `place` ended needs no search.
     pub fn read_pages(&self, first: u64, buffer: &mut [u8], place: &mut Place) {
         let from = if place.next_page == first {
             place.at

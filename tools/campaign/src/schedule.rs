@@ -65,7 +65,7 @@ impl<J: Send> Queue<J> {
         each * self.rounds(self.len())
     }
 
-    /// How long the rest takes if it goes on as it did, asked by a piece that took `this` and ends now; none when
+    /// How long the rest takes at the same pace, asked by a piece that took `this` and ends now; none when
     /// nothing further is begun.
     #[must_use]
     pub fn left(&self, this: Duration) -> Option<Duration> {

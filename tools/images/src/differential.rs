@@ -157,7 +157,7 @@ impl Case {
         loop {
             let mut is_smaller = false;
             let mut at = 0;
-            // After a step the list goes on where it was: what failed before it mostly fails again.
+            // After a step the list continues where it was: what failed before it mostly fails again.
             while let Some(other) = self.simpler().into_iter().nth(at) {
                 if left == 0 || interrupt::interrupted() {
                     return self;

@@ -1,4 +1,4 @@
-//! The planted faults are as `tools/lab/faults/README.md` says, and `lab faults` reports what notices one.
+//! The planted faults are as `tools/lab/faults/README.md` describes, and `lab faults` reports what notices one.
 
 use std::collections::BTreeSet;
 use std::fs;

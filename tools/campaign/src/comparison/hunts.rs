@@ -103,7 +103,7 @@ impl Hunt {
         self.seed_fails.is_some() && self.executions == 0 && self.time_ms == 0
     }
 
-    /// Whether this still says what a hunt of `time` would: it found something, or had as long.
+    /// Whether a hunt of `time` would end the same: it found something, or had as long.
     pub fn answers(&self, time: Duration) -> bool {
         self.failure.is_none()
             && (self.find.is_some() || u128::from(self.limit_ms) >= time.as_millis())

@@ -98,7 +98,7 @@ pub(super) fn build(project: &Project, target: &str) -> Result<Build> {
     })
 }
 
-/// The command of the instance at `place`. One that was there before goes on where it was.
+/// The command of the instance at `place`. One that was there before resumes.
 pub(super) fn command(build: &Build, task: &Task, place: usize, time: Duration) -> Command {
     let instance = &task.instances[place];
     let mut command = Command::new("cargo");

@@ -198,7 +198,7 @@ impl Member {
             self.set_aside()?;
         }
         let process = &mut self.processes[place];
-        // libFuzzer stops at a find; as long as each start brings a new one, it goes on.
+        // libFuzzer stops at a find; as long as each start brings a new one, it is restarted.
         if self.engine == Engine::Libfuzzer && finds > process.finds_before {
             process.start_at = Some(Instant::now());
             return Ok(None);
