@@ -1,8 +1,8 @@
 //! What the harness must know of each target format: its options in words, and what holds for them.
 
 use types::{
-    AllocationSummary, Options, Preallocation, Qcow2Opts, VhdOpts, VhdSubformat, VhdxOpts,
-    VmdkOpts, VmdkSubformat,
+    AllocationSummary, Options, Preallocation, Qcow2Opts, VhdOpts, VhdxOpts, VmdkOpts,
+    VmdkSubformat,
 };
 
 /// Whether the file measured holds metadata of its own. (A flat VMDK's is in a second file.)
@@ -49,22 +49,16 @@ pub(crate) fn with_unit_of(summary: AllocationSummary) -> [Options; 5] {
         Options::Raw,
         Options::Qcow2(Qcow2Opts {
             cluster_size: size(65536),
-            refcount_bits: 16,
-            compat_v3: true,
-            extended_l2: false,
-            lazy_refcounts: false,
-            compress: false,
-            preallocation: Preallocation::Off,
-            luks_header_overhead: None,
+            ..Qcow2Opts::default()
         }),
         Options::Vmdk(VmdkOpts {
-            subformat: VmdkSubformat::MonolithicSparse,
             grain_size: size(65536),
+            ..VmdkOpts::default()
         }),
         Options::Vhd(VhdOpts {
-            subformat: VhdSubformat::Dynamic,
             block_size: size(2 << 20),
             force_size: true,
+            ..VhdOpts::default()
         }),
         Options::Vhdx(VhdxOpts {
             block_size: size(0),

@@ -8,7 +8,7 @@ use worker::{Check, Layer, Outcome};
 use crate::check;
 
 /// The environment variable that replaces what a subject states: names of [`Judgement::ASPECTS`] with commas
-/// between them, or `all`.
+/// between them, or `all`. Values are always judged.
 pub const VARIABLE: &str = "MEASURE_FUZZ_JUDGE";
 
 /// A set of aspects. A panic, an abort and a hang are findings under every judgement.
@@ -66,7 +66,7 @@ impl Judgement {
         Self(self.0 & !other.0)
     }
 
-    /// Reads names with commas between them, or `all`.
+    /// Reads names with commas between them, or `all`. Values are among them in any case.
     ///
     /// # Errors
     /// Which name is unknown, and which there are.
@@ -74,7 +74,7 @@ impl Judgement {
         if names.trim() == "all" {
             return Ok(Self::ALL);
         }
-        names.split(',').try_fold(Self(0), |all, name| {
+        names.split(',').try_fold(Self::VALUES, |all, name| {
             let known = Self::ASPECTS.iter();
             let aspect = known.clone().find(|(known, _)| *known == name.trim());
             aspect.map(|&(_, aspect)| all.and(aspect)).ok_or_else(|| {
@@ -144,7 +144,8 @@ mod tests {
         let all = Judgement::ASPECTS.map(|(name, _)| name).join(", ");
         assert_eq!(Judgement::parse(&all), Ok(Judgement::ALL));
         assert_eq!(Judgement::parse("all"), Ok(Judgement::ALL));
-        assert_eq!(Judgement::parse("work"), Ok(Judgement::WORK));
+        let work = Judgement::parse("work").unwrap();
+        assert_eq!(work, Judgement::WORK.and(Judgement::VALUES));
         let why = Judgement::parse("values,speed").unwrap_err();
         assert!(why.contains("\"speed\"") && why.contains(&all), "{why}");
     }

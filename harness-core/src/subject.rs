@@ -256,10 +256,13 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The same, held to this.
+    /// The same, held to this, and to right values in any case.
     #[must_use]
     pub const fn held_to(self, judgement: Judgement) -> Self {
-        Self { judgement, ..self }
+        Self {
+            judgement: judgement.and(Judgement::VALUES),
+            ..self
+        }
     }
 
     /// The same, with findings that are accepted for now: the text of a `known.toml`, see [`worker::known`].

@@ -123,7 +123,12 @@ fn what_is_judged_fails_and_what_is_not_is_no_pass() {
             0,
             "image.answer_is_exact: allocated_bytes is wrong",
         ),
-        (wrong, Judgement::REFUSALS, 0, "pass"),
+        (
+            wrong,
+            Judgement::REFUSALS,
+            0,
+            "image.answer_is_exact: allocated_bytes is wrong",
+        ),
         (refuses, VALUES, 0, REFUSED),
         (
             refuses,

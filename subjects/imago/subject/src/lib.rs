@@ -31,7 +31,7 @@ fn map(image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
     })
 }
 
-/// An image as imago reads it.
+/// An image as imago reads it. The methods of its trait are declared `unsafe`: these have no block that is.
 #[derive(Debug)]
 struct File(ImageFile, CommonStorageHelper);
 
