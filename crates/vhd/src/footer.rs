@@ -5,12 +5,12 @@
 
 use shared::{Input, ScanError, SectorCache};
 
-/// The footer's length in bytes. (Virtual PC before 2004 wrote 511: the last byte, which is reserved, is missing.)
+/// The footer's length in bytes.
 pub(crate) const LENGTH: u64 = 512;
+/// The length of one that Virtual PC before 2004 wrote: the last byte, which is reserved, is missing.
+const OLD_LENGTH: u64 = 511;
 
 const COOKIE: &[u8; 8] = b"conectix";
-/// Bit 1 of the features: "This bit must always be set to 1."
-const FEATURES_RESERVED: u32 = 2;
 /// Major version 1 in the upper two bytes, minor version 0 in the lower.
 const VERSION: u32 = 0x0001_0000;
 /// The largest geometry in sectors of 512 bytes: 65535 cylinders, 16 heads, 255 sectors a track.
@@ -32,7 +32,8 @@ pub(crate) enum DiskType {
 /// The fields of a footer that has its cookie and a right checksum.
 #[derive(Debug)]
 pub(crate) struct Footer {
-    features: u32,
+    /// Where it lies, in bytes from the file's start.
+    pub(crate) offset: u64,
     version: u32,
     data_offset: u64,
     creator: [u8; 4],
@@ -63,11 +64,17 @@ pub(crate) fn find(
     let Some(end) = input.capacity().checked_sub(LENGTH) else {
         return Err(ScanError::NotThisFormat);
     };
-    let copy = match look(input, cache, 0)? {
+    let copy = match look::<512>(input, cache, 0)? {
         Found::Valid(footer) if footer.disk_type != FIXED => return Ok(footer),
         other => other,
     };
-    match (look(input, cache, end)?, copy) {
+    let last = match look::<512>(input, cache, end)? {
+        Found::Nothing if input.capacity() % LENGTH == OLD_LENGTH => {
+            look::<511>(input, cache, end + 1)?
+        }
+        found => found,
+    };
+    match (last, copy) {
         (Found::Valid(footer), _) => Ok(footer),
         (Found::Nothing, Found::Nothing) => Err(ScanError::NotThisFormat),
         (_, Found::Valid(_)) => Err(ScanError::Corrupt(
@@ -79,13 +86,15 @@ pub(crate) fn find(
     }
 }
 
-fn look(
+/// Looks for a footer of `N` bytes.
+fn look<const N: usize>(
     input: &mut Input<'_>,
     cache: &mut SectorCache<'_>,
     offset: u64,
 ) -> Result<Found, ScanError> {
-    let bytes: [u8; 512] =
-        input.read_array(cache, offset, "the footer is not wholly in the file")?;
+    let mut bytes = [0; 512];
+    let what = "the footer is not wholly in the file";
+    input.read(cache, offset, &mut bytes[..N], what)?;
     if !bytes.starts_with(COOKIE) {
         return Ok(Found::Nothing);
     }
@@ -94,7 +103,7 @@ fn look(
     }
     let cylinders = u64::from(u16::from_be_bytes(array(&bytes, 56)));
     Ok(Found::Valid(Footer {
-        features: u32_at(&bytes, 8),
+        offset,
         version: u32_at(&bytes, 12),
         data_offset: u64_at(&bytes, 16),
         creator: array(&bytes, 28),
@@ -105,16 +114,11 @@ fn look(
 }
 
 impl Footer {
-    /// Verifies the version and the features, and returns the disk's type.
+    /// Verifies the version, and returns the disk's type.
     pub(crate) fn verify(&self) -> Result<DiskType, ScanError> {
         if self.version != VERSION {
             return Err(ScanError::Unsupported(
                 "a footer of a version other than 1.0",
-            ));
-        }
-        if self.features & FEATURES_RESERVED == 0 {
-            return Err(ScanError::Corrupt(
-                "the footer's features lack the reserved bit",
             ));
         }
         match self.disk_type {

@@ -15,9 +15,10 @@
 //! # What is verified
 //! The specification is Microsoft's "Virtual Hard Disk Image Format Specification"; QEMU 10.0's
 //! `block/vpc.c`, seen from outside, decides what it leaves open. Stricter than QEMU, with the
-//! specification: the checksum of the dynamic disk header, the versions, the footer's reserved
-//! feature bit, that a fixed disk fits its file, and that no block lies over the footer's copy, the
-//! header or the BAT. More lenient, with the specification: of a dynamic disk's footer and its copy,
+//! specification: the checksum of the dynamic disk header, the versions, that a fixed disk fits
+//! its file, and that no block lies over the footer's copy, the header or the BAT. With QEMU where the
+//! specification is stricter: the footer's features are not looked at, since tools leave their reserved bit
+//! clear (VHD Attach); a footer of 511 bytes at the end is one of Virtual PC before 2004. More lenient, with the specification: of a dynamic disk's footer and its copy,
 //! one with a right checksum is enough. Entries of the BAT wholly past the disk's end are not looked
 //! at, though the table must be whole.
 //!
@@ -84,7 +85,7 @@ impl<'a> VhdState<'a> {
         let virtual_size = footer.virtual_size()?;
         let content = match disk_type {
             DiskType::Fixed => {
-                if !input.contains(virtual_size, footer::LENGTH) {
+                if virtual_size > footer.offset {
                     return Err(ScanError::Corrupt("a fixed disk is larger than its file"));
                 }
                 Content::Fixed

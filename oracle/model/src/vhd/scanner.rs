@@ -41,10 +41,6 @@ pub(crate) fn scan(
     if field(&footer, 12..16) != VERSION {
         return Err(Unsupported);
     }
-    let features = field(&footer, 8..12);
-    if features & 2 == 0 {
-        return Err(Corrupt);
-    }
     let disk_type = field(&footer, 60..64);
     if disk_type != FIXED && disk_type != DYNAMIC {
         return Err(Unsupported);
@@ -52,7 +48,9 @@ pub(crate) fn scan(
     let size = disk_size(&footer)?;
     let mut data = Data::new(size, unit);
     if disk_type == FIXED {
-        if !image.contains(size, FOOTER) {
+        let end = image.length() - FOOTER;
+        let is_old = image.array(end) != footer;
+        if size > end + u64::from(is_old) {
             return Err(Corrupt);
         }
         data.add(0, size);
@@ -83,7 +81,11 @@ pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKin
 fn believed_footer(image: &(impl Bytes + ?Sized)) -> Result<[u8; 512], ScanErrorKind> {
     const COOKIE: &[u8] = b"conectix";
     let end = image.length().checked_sub(FOOTER).ok_or(NotThisFormat)?;
-    let [copy, last] = [0, end].map(|at| image.array::<512>(at));
+    let [copy, mut last] = [0, end].map(|at| image.array::<512>(at));
+    // Before Virtual PC 2004 a footer had 511 bytes.
+    if !last.starts_with(COOKIE) && image.length() % FOOTER == FOOTER - 1 {
+        last = image.array(end + 1);
+    }
     let is_sound = |footer: &[u8]| footer.starts_with(COOKIE) && has_right_checksum(footer, 64..68);
     if is_sound(&copy) && field(&copy, 60..64) != FIXED {
         Ok(copy)

@@ -18,6 +18,8 @@ impl Making<'_> {
         if geometry.footers.copy != Footer::Good && geometry.footers.end != Footer::Good {
             let cookie = [geometry.footers.copy, geometry.footers.end].contains(&Footer::Damaged);
             truth.refuse(if cookie { Corrupt } else { NotThisFormat });
+            // Where the file ends decides whether it is looked for.
+            truth.refuse((geometry.footers.end == Footer::Short).then_some(Corrupt));
             return 0;
         }
         self.refuse_by_footer(truth);
@@ -54,7 +56,6 @@ impl Making<'_> {
         let too_large = self.disk.size > LARGEST_DISK * SECTOR;
         let known = matches!(geometry.disk_type, FIXED | DYNAMIC);
         truth.refuse((geometry.version != VERSION).then_some(Unsupported));
-        truth.refuse((geometry.features & 2 == 0).then_some(Corrupt));
         truth.refuse((too_large || !known).then_some(Unsupported));
     }
 
