@@ -49,7 +49,8 @@ impl Driver for Vmdk {
     fn begins(&self, head: &[u8]) -> bool {
         head.starts_with(&vmdk::header::MAGIC)
             || head.starts_with(&vmdk::header::COWD_MAGIC)
-            || descriptor::begins(head)
+            || head.starts_with(vmdk::descriptor::MAGIC)
+            || vmdk::descriptor::begins(head)
     }
 
     fn scan(
