@@ -74,12 +74,8 @@ impl Chain {
     /// When a file cannot be read.
     pub fn summary(&self, unit: Option<NonZeroU64>) -> Result<AllocationSummary> {
         let layers = self.images.iter().map(|(Source { image, .. }, scanned)| {
-            let follows_holes = scanned.tables.follows_holes(image);
-            let map = if follows_holes.with_context(|| shown(&image.path))? {
-                scanned.tables.stored_map(image)
-            } else {
-                scanned.tables.map(&image.file)
-            };
+            let map = scanned.tables.measured_map(image);
+            let map = map.with_context(|| shown(&image.path))?;
             let size = virtual_size(scanned);
             Ok(Layer { size, map })
         });

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use super::file::ImageFile;
+use super::file::{ImageFile, Opened};
 use super::format::FormatRef;
 use super::formats;
 use super::layer::Scanned;
@@ -26,7 +26,7 @@ impl Source {
     /// # Errors
     /// When `path` is no regular file and no block device, cannot be opened, or no format is detected.
     pub fn open(path: &Path, format: Option<FormatRef>) -> Result<Self> {
-        let image = ImageFile::open(path, true)?;
+        let image = ImageFile::open(path, Opened::FileOrDevice)?;
         let format = format.map_or_else(|| formats::detect(&image.file, image.length), Ok);
         let format = format.with_context(|| shown(path))?;
         Ok(Self { image, format })
@@ -38,7 +38,7 @@ impl Source {
     /// # Errors
     /// When `path` is no regular file, cannot be opened, or is of a format not known here.
     pub fn open_backing_file(path: &Path, format: Option<FormatRef>) -> Result<Self> {
-        let image = ImageFile::open(path, false)?;
+        let image = ImageFile::open(path, Opened::File)?;
         let format = format.map_or_else(|| formats::probe(&image.file), Ok);
         let format = format.with_context(|| shown(path))?;
         Ok(Self { image, format })

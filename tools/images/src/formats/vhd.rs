@@ -92,7 +92,7 @@ impl Driver for Vhd {
             let mut state = VhdState::init(calls, 0, first, second)?;
             let summary = state.scan_allocation(unit)?;
             let Some((block_size, start)) = state.block_size().zip(state.table_offset()) else {
-                return Ok((summary, Box::new(Flat)));
+                return Ok((summary, Box::new(Flat(0))));
             };
             let block_size = u64::from(block_size);
             // Before a block lie the bits of its sectors, in whole sectors.
