@@ -113,6 +113,13 @@ pub fn probe(file: &File) -> Result<FormatRef> {
     Ok(of_head(file)?.unwrap_or(&raw::RAW))
 }
 
+/// A text up to the first zero.
+fn utf16(units: impl Iterator<Item = u16>) -> String {
+    let units = char::decode_utf16(units.take_while(|&unit| unit != 0));
+    let text = units.map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER));
+    text.collect()
+}
+
 fn of_head(file: &File) -> Result<Option<FormatRef>> {
     let mut head = [0; PROBE];
     let read = read_up_to(file, 0, &mut head).context("the file's start cannot be read")?;

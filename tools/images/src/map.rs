@@ -56,9 +56,13 @@ pub trait Tables: fmt::Debug {
         })
     }
 
-    /// Whether the data is in another file.
-    fn has_external_data(&self) -> bool {
-        false
+    /// The name of the other file that has the data, as it stands in the image, if the data is in one. It is empty when
+    /// the image does not name it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn data_file_name(&self, _image: &ImageFile) -> Result<Option<OsString>> {
+        Ok(None)
     }
 
     /// The map that qemu-img measures: the stored one where QEMU looks for holes in the file at the place of data

@@ -3,7 +3,8 @@
 use std::num::NonZeroU64;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Error, Result, anyhow};
+use shared::ScanError;
 
 use super::file::{ImageFile, Opened};
 use super::format::FormatRef;
@@ -51,6 +52,20 @@ impl Source {
     /// The scanner's reason.
     pub fn scan(&self, sector_size: u32, unit: Option<NonZeroU64>) -> Result<Scanned> {
         let scanned = self.format.driver.scan(&self.image, sector_size, unit);
+        let scanned = scanned.map_err(|error| match error.downcast_ref() {
+            Some(ScanError::Unsupported("a differencing disk")) => self.differencing(&error),
+            _ => error,
+        });
         scanned.with_context(|| format!("{} as {}", shown(&self.image.path), self.format))
+    }
+
+    /// Why there is no answer for a differencing VHD or VHDX.
+    fn differencing(&self, error: &Error) -> Error {
+        let parent = self.format.driver.parent_name(&self.image);
+        let parent = parent.map_or_else(String::new, |name| format!(", {}", shown(name.as_ref())));
+        anyhow!(
+            "{error}, which holds only what differs from its parent{parent}; QEMU does not follow the parent either: \
+             merge the two first"
+        )
     }
 }

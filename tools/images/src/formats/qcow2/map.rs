@@ -39,8 +39,13 @@ impl Tables for Qcow2Tables {
         })
     }
 
-    fn has_external_data(&self) -> bool {
-        self.0.has_external_data()
+    fn data_file_name(&self, image: &ImageFile) -> Result<Option<OsString>> {
+        if !self.0.has_external_data() {
+            return Ok(None);
+        }
+        let place = extensions::find(image, &self.0, extensions::DATA_FILE)?;
+        let name = image.bytes_at(place.unwrap_or_default())?;
+        Ok(Some(OsString::from_vec(c_string(name))))
     }
 
     fn measured_map<'a>(&'a self, image: &'a ImageFile) -> Result<Box<dyn Map + 'a>> {
