@@ -5,7 +5,8 @@
 
 use shared::{Input, ScanError, SectorCache};
 
-/// The footer's length in bytes. (Virtual PC before 2004 wrote 511: the last byte, which is reserved, is missing.)
+/// The footer's length in bytes. Virtual PC before 2004 wrote 511: the last byte, which is reserved, is missing. QEMU
+/// reads it as zero, like all that is missing in the last sector.
 pub(crate) const LENGTH: u64 = 512;
 
 const COOKIE: &[u8; 8] = b"conectix";
@@ -37,6 +38,8 @@ pub(crate) struct Footer {
     data_offset: u64,
     creator: [u8; 4],
     current_size: u64,
+    /// Where it lies, in bytes from the file's start.
+    pub(crate) offset: u64,
     /// Cylinders, heads and sectors a track, multiplied: sectors of 512 bytes.
     geometry: u64,
     disk_type: u32,
@@ -67,7 +70,14 @@ pub(crate) fn find(
         Found::Valid(footer) if footer.disk_type != FIXED => return Ok(footer),
         other => other,
     };
-    match (look(input, cache, end)?, copy) {
+    let mut last = look(input, cache, end)?;
+    if matches!(last, Found::Nothing)
+        && input.capacity() % LENGTH == LENGTH - 1
+        && let Found::Valid(footer) = look(input, cache, end + 1)?
+    {
+        last = Found::Valid(footer);
+    }
+    match (last, copy) {
         (Found::Valid(footer), _) => Ok(footer),
         (Found::Nothing, Found::Nothing) => Err(ScanError::NotThisFormat),
         (_, Found::Valid(_)) => Err(ScanError::Corrupt(
@@ -84,8 +94,10 @@ fn look(
     cache: &mut SectorCache<'_>,
     offset: u64,
 ) -> Result<Found, ScanError> {
-    let bytes: [u8; 512] =
-        input.read_array(cache, offset, "the footer is not wholly in the file")?;
+    let mut bytes = [0; 512];
+    let there = usize::try_from(input.capacity() - offset).map_or(512, |there| there.min(512));
+    let there = &mut bytes[..there];
+    input.read(cache, offset, there, "the footer is not wholly in the file")?;
     if !bytes.starts_with(COOKIE) {
         return Ok(Found::Nothing);
     }
@@ -97,6 +109,7 @@ fn look(
         features: u32_at(&bytes, 8),
         version: u32_at(&bytes, 12),
         data_offset: u64_at(&bytes, 16),
+        offset,
         creator: array(&bytes, 28),
         current_size: u64_at(&bytes, 48),
         geometry: cylinders * u64::from(bytes[58]) * u64::from(bytes[59]),

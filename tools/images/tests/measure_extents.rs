@@ -227,22 +227,19 @@ fn a_hostile_descriptor_is_refused() {
         .open(bench.path("d.vmdk"))
         .unwrap();
     grown.set_len(1 << 30).unwrap();
-    let mut limited = Command::new("sh");
-    let line = format!(
-        "ulimit -v 100000; {} scan d.vmdk",
-        env!("CARGO_BIN_EXE_images")
-    );
-    limited.args(["-c", &line]).current_dir(bench.folder());
-    let ran = qemu::run(limited, Duration::from_secs(10));
-    qemu::assert_refused(&ran, "scan", &["more than 1048575 bytes"]);
+    let limited = |limit: &str, reason: &str| {
+        let mut shell = Command::new("sh");
+        let tool = env!("CARGO_BIN_EXE_images");
+        shell.args(["-c", &format!("ulimit {limit}; {tool} scan d.vmdk")]);
+        shell.current_dir(bench.folder());
+        let ran = qemu::run(shell, Duration::from_secs(10));
+        qemu::assert_refused(&ran, "scan", &[reason]);
+    };
+    limited("-v 100000", "more than 1048575 bytes");
     // Each extent's file is open.
     let names = (0..100).map(|nth| format!("RW 8 FLAT \"{nth}\" 0;"));
     bench.write("d.vmdk", descriptor("custom", &names.collect::<String>()));
     (0..100).for_each(|nth| bench.write(&nth.to_string(), [1; 4096]));
     bench.tool_ok("scan d.vmdk");
-    let mut limited = Command::new("sh");
-    let line = format!("ulimit -n 64; {} scan d.vmdk", env!("CARGO_BIN_EXE_images"));
-    limited.args(["-c", &line]).current_dir(bench.folder());
-    let ran = qemu::run(limited, Duration::from_secs(10));
-    qemu::assert_refused(&ran, "scan", &["Too many open files"]);
+    limited("-n 64", "Too many open files");
 }
