@@ -50,7 +50,7 @@ fn a_text_descriptor_is_what_qemu_detects_as_one() {
     let heads = "version=1\n|version=2\r\n|#\n# c\r\n#\0\nversion=3\nCID=1|# Disk DescriptorFile\n \n  \r\nversion=1\n|\
                  # Disk DescriptorFile\n\nversion=1\n|\r\nversion=1\n| \r\r\nversion=1\n| #\nversion=1\n|\
                  \t\nversion=1\n|\x20version=1\n|version=1|version=1\r|version=1 \n|version=1\r\r\n|version=0\n|\
-                 version=4\n|version=11\n|Version=1\n|version = 1\n|#version=1\n|# Disk DescriptorFile|CID=1\nversion=1\n";
+                 version=4\n|version=11\n|Version=1\n|version = 1\n|#version=1\n|# Disk DescriptorFile|CID=1\n";
     let long = [512, 513, 600].map(long);
     for head in heads.split('|').chain(long.iter().map(String::as_str)) {
         bench.write("head", head);

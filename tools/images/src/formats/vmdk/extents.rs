@@ -191,8 +191,11 @@ impl Tables for Extents {
     }
 }
 
-/// The parts of a disk, and their maps.
-struct ExtentMaps<'a>(Vec<(Range<u64>, Option<Box<dyn Map + 'a>>)>);
+/// A part of the disk, and its map; zeroes without.
+type PartMap<'a> = (Range<u64>, Option<Box<dyn Map + 'a>>);
+
+/// The parts of a disk.
+struct ExtentMaps<'a>(Vec<PartMap<'a>>);
 
 impl Map for ExtentMaps<'_> {
     fn at(&mut self, offset: u64) -> Result<Stretch> {
