@@ -87,7 +87,7 @@ impl<'a> Descriptor<'a> {
             total_sectors: 0,
         };
         for (number, line) in (1..).zip(lines(text)) {
-            let wrong = |reason| DescriptorError::Line(number, reason);
+            let wrong = |reason| DescriptorError::Line { number, reason };
             if let Some(extent) = extent::parse(line).map_err(wrong)? {
                 descriptor.extent_count += 1;
                 descriptor.total_sectors += extent.sectors;
@@ -115,8 +115,13 @@ pub enum DescriptorError {
     TooLong,
     /// The key has no line, or a wrong value.
     Missing(&'static str),
-    /// The line of this number is wrong, the first being 1; and why.
-    Line(usize, &'static str),
+    /// This line is wrong; the first is number 1.
+    Line {
+        /// Which.
+        number: usize,
+        /// Why.
+        reason: &'static str,
+    },
     /// It lists no extent.
     NoExtent,
 }
@@ -126,7 +131,7 @@ impl fmt::Display for DescriptorError {
         match self {
             Self::TooLong => write!(f, "the descriptor has more than {MAX_TEXT} bytes"),
             Self::Missing(key) => write!(f, "the descriptor has no valid {key}"),
-            Self::Line(number, reason) => {
+            Self::Line { number, reason } => {
                 write!(f, "line {number} of the descriptor: {reason}")
             }
             Self::NoExtent => f.write_str("the descriptor lists no extent"),
