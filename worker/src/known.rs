@@ -20,6 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::violation::{Crash, NO_PANIC, Violation};
 
+/// The environment variable that sets the list of known findings aside.
+pub const IGNORE_VARIABLE: &str = "MEASURE_FUZZ_IGNORE_KNOWN";
+
 /// A known finding: every violation that these fields describe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -15,6 +15,8 @@ pub struct Project<'a> {
     pub targets: &'a [&'a dyn Target],
     /// Every check, each under an id of its own.
     pub checks: &'a [&'static Check],
+    /// What the code under test is held to, by name. Empty where there is no choice.
+    pub judged: &'a [&'a str],
 }
 
 /// The properties of a target that the tool needs to know.

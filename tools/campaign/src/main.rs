@@ -61,6 +61,13 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &Command, project: Option<&Path>) -> Result<ExitCode> {
+    match command {
+        Command::Run(run::Run { judged, .. })
+        | Command::Compare(compare::Compare { judged, .. })
+        | Command::Replay(replay::Replay { judged, .. })
+        | Command::Triage(triage::Triage { judged, .. }) => judged.apply()?,
+        _ => {}
+    }
     let project = Project::open(project)?;
     match command {
         Command::Doctor(args) => doctor::run(args, &project),

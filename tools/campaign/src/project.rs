@@ -12,7 +12,8 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
 use worker::TargetInfo;
-use worker::protocol::{CheckInfo, Hello};
+use worker::known::IGNORE_VARIABLE;
+use worker::protocol::{CheckInfo, Hello, JUDGE_VARIABLE};
 
 use crate::replay::{build_worker, hello_of};
 use crate::supervisor::{self, Claim};
@@ -68,13 +69,20 @@ impl Project {
         })
     }
 
-    /// The beginning of a command line that uses this project.
+    /// The beginning of a command line that uses this project, and judges what this process judges.
     #[must_use]
     pub fn command(&self) -> String {
-        match &self.named {
-            Some(folder) => format!("cargo campaign --project {}", folder.display()),
-            None => "cargo campaign".to_owned(),
+        let mut command = String::new();
+        for name in [JUDGE_VARIABLE, IGNORE_VARIABLE] {
+            if let Ok(value) = std::env::var(name) {
+                command += &format!("{name}={value} ");
+            }
         }
+        command += "cargo campaign";
+        if let Some(folder) = &self.named {
+            command += &format!(" --project {}", folder.display());
+        }
+        command
     }
 
     /// The project's root.
@@ -134,6 +142,15 @@ impl Project {
     /// As [`worker`](Self::worker).
     pub fn known(&self) -> Result<&[worker::Known]> {
         Ok(&self.built()?.hello.known)
+    }
+
+    /// What is judged, in words: from the worker, which has the command line's options in its environment.
+    ///
+    /// # Errors
+    /// As [`worker`](Self::worker).
+    pub fn judged(&self) -> Result<String> {
+        let Hello { judged, known, .. } = &self.built()?.hello;
+        Ok(judged_in_words(judged, known.len()))
     }
 
     /// The targets that campaigns fuzz: all but the base line, which measures an engine's own cost.
@@ -235,6 +252,16 @@ impl Project {
     pub fn builds(&self, purpose: &str) -> PathBuf {
         self.root.join("target").join("campaign").join(purpose)
     }
+}
+
+/// What is judged, in words; `known` is the number of findings that are not held against the code under test.
+#[must_use]
+pub fn judged_in_words(judged: &[String], known: usize) -> String {
+    let judged = match judged {
+        [] => "everything".to_owned(),
+        names => names.join(", "),
+    };
+    format!("judged: {judged}; known findings: {known}")
 }
 
 /// The names of targets.

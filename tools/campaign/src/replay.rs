@@ -244,7 +244,7 @@ mod tests {
             "{error}"
         );
         let error = format!("{:#}", verdict_of("printf 'pass\\t\\n'").unwrap_err());
-        assert!(error.contains("is not a worker for this tool"), "{error}");
+        assert!(error.contains("does not serve this tool"), "{error}");
         let error = format!("{:#}", verdict_of("exit 3").unwrap_err());
         assert!(error.contains("exit status: 3"), "{error}");
     }

@@ -354,7 +354,7 @@ fn a_worker_that_cannot_report_coverage_is_an_error_and_no_find() {
     let fixture = fixture();
     let inputs = fixture.inputs("mute", &[b"b\x01"]);
     for (binary, why) in [
-        ("/bin/cat", "is not a worker for this tool"),
+        ("/bin/cat", "does not serve this tool"),
         ("/bin/false", "the process died: exit status: 1"),
         ("/no/such/worker", "cannot be started"),
     ] {

@@ -118,6 +118,7 @@ impl Place {
             worker: self.worker(),
             root: self.root(),
             command: "cargo campaign".to_owned(),
+            judged: "judged: everything; known findings: 0".to_owned(),
             time_out: Duration::from_secs(1),
             budget: Budget {
                 tries: 200,

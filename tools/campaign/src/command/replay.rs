@@ -9,7 +9,7 @@ use serde::Serialize;
 use worker::target::THE_FORMAT;
 use worker::{Case, Known, TargetInfo};
 
-use super::FINDS;
+use super::{FINDS, Judged};
 use crate::corpora::candidates::target_of;
 use crate::corpus::files_in;
 use crate::output::outln;
@@ -18,8 +18,6 @@ use crate::replay::{Replayer, Verdict};
 
 /// Replay inputs without an engine: print pass, rejected, not judged, known, or which check fails, on which case.
 ///
-/// The environment variable MEASURE_FUZZ_JUDGE names what is judged, and MEASURE_FUZZ_IGNORE_KNOWN=1 sets the list of
-/// known findings aside.
 /// A file that any engine found fails here with the same check. The case is printed in words and as
 /// Rust that runs.
 #[derive(Debug, clap::Args)]
@@ -33,7 +31,8 @@ Exit codes:
 Examples:
   cargo campaign replay results/finds/fuzz_measure_calc/afl/3f0e…
   cargo campaign replay --target fuzz_measure_scan crash-1a2b…
-  cargo campaign replay corpus/seeds/fuzz_measure_scan")]
+  cargo campaign replay corpus/seeds/fuzz_measure_scan
+  cargo campaign --project subjects/imago replay --judge values,refusals corpus/seeds/fuzz_measure_scan")]
 pub struct Replay {
     /// Files to replay, or folders with files to replay.
     #[arg(required = true, value_name = "FILE|DIR")]
@@ -41,6 +40,9 @@ pub struct Replay {
     /// The target. By default a folder of the input's path names it.
     #[arg(long)]
     target: Option<String>,
+    /// What is judged.
+    #[command(flatten)]
+    pub judged: Judged,
     /// Also describe inputs that pass.
     #[arg(long)]
     describe: bool,
@@ -110,6 +112,7 @@ pub fn run(args: &Replay, project: &Project) -> Result<ExitCode> {
         outln!("{}", serde_json::to_string_pretty(&all)?);
     } else {
         outln!("{passed} passed, {rejected} rejected, {failed} failed");
+        outln!("{}", project.judged()?);
         show_unjudged(&not_judged, passed)?;
         if args.inputs.iter().any(|given| given.is_dir()) {
             show_known(project.known()?, &known)?;

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use worker::TargetInfo;
 use worker::protocol::CheckInfo;
 
-use super::{FINDS, INTERRUPTED, Neutral, parse_time};
+use super::{FINDS, INTERRUPTED, Judged, Neutral, parse_time};
 use crate::corpus::{Store, files_in};
 use crate::engine::afl::Sharing;
 use crate::engine::session::{self, Session, Setup, View, interrupted};
@@ -81,6 +81,9 @@ pub struct Run {
     /// This machine has AFL++'s main instance, which one of all machines should have.
     #[arg(long, requires = "sync_dir")]
     main: bool,
+    /// What is judged.
+    #[command(flatten)]
+    pub judged: Judged,
     /// Print the result as JSON: that of status.json.
     #[arg(long)]
     json: bool,
@@ -249,6 +252,7 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
         state: State::Running,
         cores: at_once,
         regions: neutral.map.regions().len(),
+        judged: project.judged()?,
         engines: Vec::new(),
         measured: Measured::default(),
     };

@@ -29,6 +29,8 @@ pub struct Status {
     pub cores: usize,
     /// All source regions of the code under test, those of other targets and unreachable ones included.
     pub regions: usize,
+    /// What is judged, in words.
+    pub judged: String,
     /// Each engine.
     pub engines: Vec<Figures>,
     /// What was measured so far.
@@ -82,6 +84,7 @@ impl Status {
             "started": humantime::format_rfc3339_seconds(self.started).to_string(),
             "elapsed_seconds": self.elapsed.as_secs_f64(),
             "time_seconds": self.time.as_secs(),
+            "judged": self.judged,
             "cores": self.cores,
             "core_seconds": self.core_seconds(),
             "regions": {
@@ -200,6 +203,7 @@ mod tests {
             state: State::Running,
             cores: 2,
             regions: 100,
+            judged: "judged: values".to_owned(),
             engines: vec![Figures {
                 executions: 1_234_567,
                 executions_per_second: 1e5,

@@ -37,6 +37,8 @@ pub struct Bench {
     pub root: PathBuf,
     /// The beginning of a command line for the project.
     pub command: String,
+    /// What is judged, in words.
+    pub judged: String,
     /// How long an input may take.
     pub time_out: Duration,
     /// What the minimisation of a group may cost.
