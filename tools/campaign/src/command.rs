@@ -10,6 +10,7 @@ pub mod export;
 pub mod import;
 pub mod list;
 pub mod minimize;
+pub mod new;
 pub mod replay;
 pub mod run;
 pub mod triage;

@@ -1,0 +1,77 @@
+//! `campaign new`, from nothing to a judged replay.
+
+mod tool;
+
+use std::fs;
+
+use tool::{campaign, printed, read};
+
+/// A library that reads VHDs of fixed size: of those all is data.
+const LIBRARY: &str = "#![no_std]
+/// The size in bytes of the disk with this footer, if it is a fixed one.
+pub fn fixed_size(footer: &[u8; 512]) -> Option<u64> {
+    let size = footer[48..56].try_into().map(u64::from_be_bytes).ok()?;
+    (footer.starts_with(b\"conectix\") && footer[60..64] == [0, 0, 0, 2]).then_some(size)
+}
+";
+
+/// What is written in the place of `todo!`.
+const BODY: &str = "
+    let mut footer = [0; 512];
+    image.read_exact_at(&mut footer, image.size().saturating_sub(512))?;
+    let size = plain_images::fixed_size(&footer);
+    let size = size.ok_or_else(|| Refusal::not_supported(\"what is not fixed\"))?;
+    let mut map = Map::new(size);
+    map.add(0, size);
+    Ok(map)
+}
+";
+
+#[test]
+#[ignore = "builds a project; scripts/test runs it"]
+fn a_library_is_judged_with_a_few_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir_all(at("lib/src")).unwrap();
+    fs::write(at("lib/src/lib.rs"), LIBRARY).unwrap();
+    let manifest = "[package]\nname = \"plain-images\"\nedition = \"2024\"\n[workspace]\n";
+    fs::write(at("lib/Cargo.toml"), manifest).unwrap();
+    let project = at("judged").display().to_string();
+    let new = || campaign(&["new", &project, "--package", "plain-images"]);
+    printed(0, new().arg("--path").arg(at("lib")));
+    let again = printed(1, &mut new());
+    assert!(again.contains("exists: name a folder"), "{again}");
+
+    let seeds = at("judged/corpus/seeds/fuzz_measure_scan");
+    let replay = |code, options: &[&str]| {
+        let arguments = ["--project", &project, "replay"];
+        printed(code, campaign(&arguments).arg(&seeds).args(options))
+    };
+    let open = replay(3, &[]);
+    for part in [
+        "check: subject.no_panic",
+        "with plain_images; then `let mut map",
+    ] {
+        assert!(open.contains(part), "{open}");
+    }
+    let adapter = at("judged/subject/src/lib.rs");
+    let text = read(&adapter).replace("ScanFormat::Qcow2", "ScanFormat::Vhd");
+    let (before, _) = text.split_once("\n    todo!").unwrap();
+    fs::write(&adapter, before.to_owned() + BODY).unwrap();
+    let judged = replay(0, &[]);
+    for part in ["\njudged: values; known", " not judged: what is not fixed"] {
+        assert!(judged.contains(part), "{judged}");
+    }
+    assert!(!judged.contains("\n0 passed"), "{judged}");
+    // More is asked of it for one run: all but the fixed ones is not supported, and so no refusal.
+    let judged = replay(0, &["--judge", "values,refusals"]);
+    assert!(
+        judged.contains("\njudged: values, refusals; known"),
+        "{judged}"
+    );
+    let wrong = replay(1, &["--judge", "speed"]);
+    assert!(
+        wrong.contains("\"speed\"") && wrong.contains("refusals, accepts"),
+        "{wrong}"
+    );
+}
