@@ -103,7 +103,7 @@ impl Neutral {
     fn build(project: &Project, progress: &Progress) -> Result<Self> {
         let build = || build_worker(project.root(), &project.builds("coverage"));
         let binary = progress.step("build for coverage", build)?;
-        let map = SourceMap::of_worker(&binary, project.root(), &project.code_under_test()?)?;
+        let map = SourceMap::of_worker(&binary, project.code_under_test()?)?;
         Ok(Self { binary, map })
     }
 

@@ -8,13 +8,16 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::slice;
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use worker::TargetInfo;
 use worker::known::IGNORE_VARIABLE;
 use worker::protocol::{CheckInfo, Hello, JUDGE_VARIABLE};
 
+use crate::coverage::Code;
 use crate::replay::{build_worker, hello_of};
 use crate::supervisor::{self, Claim};
 
@@ -91,25 +94,58 @@ impl Project {
         &self.root
     }
 
-    /// The folder of the code under test, from the root: coverage counts the files below it. The manifest has it as
-    /// `code-under-test` under `[workspace.metadata.campaign]`.
+    /// The code under test: coverage counts its files. The manifest has it as `code-under-test` under
+    /// `[workspace.metadata.campaign]`: a folder that ends with `/`, or a list of folders and packages.
     ///
     /// # Errors
-    /// When cargo cannot read the manifest, or it has no such field.
-    pub fn code_under_test(&self) -> Result<String> {
-        let output = Command::new("cargo")
-            .args(["metadata", "--no-deps", "--format-version", "1"])
+    /// When cargo cannot read the manifest, or it has no such field, or there is no such package.
+    pub fn code_under_test(&self) -> Result<Vec<Code>> {
+        let manifest = format!("{}/Cargo.toml", self.root.display());
+        let field = &self.metadata(&["--no-deps"])?["metadata"]["campaign"]["code-under-test"];
+        let names = field
+            .as_array()
+            .map_or(slice::from_ref(field), Vec::as_slice);
+        let names: Option<Vec<&str>> = names.iter().map(Value::as_str).collect();
+        let names = names.with_context(|| {
+            format!("{manifest} has no `code-under-test` under [workspace.metadata.campaign]")
+        })?;
+        let mut all = None;
+        let mut code = Vec::new();
+        for name in names {
+            if name.ends_with('/') {
+                code.push(Code::folder(&self.root, name));
+                continue;
+            }
+            let all = match &mut all {
+                Some(all) => all,
+                none => none.insert(self.metadata(&[])?),
+            };
+            let packages = all["packages"].as_array().into_iter().flatten();
+            let mut packages = packages
+                .filter(|package| package["name"] == name)
+                .peekable();
+            ensure!(
+                packages.peek().is_some(),
+                "{manifest}: no package is called {name:?}"
+            );
+            let manifests = packages.filter_map(|package| package["manifest_path"].as_str());
+            code.extend(manifests.map(|manifest| Code::package(Path::new(manifest))));
+        }
+        Ok(code)
+    }
+
+    /// What cargo answers about the project.
+    fn metadata(&self, options: &[&str]) -> Result<Value> {
+        let mut cargo = Command::new("cargo");
+        cargo
+            .args(["metadata", "--format-version", "1"])
+            .args(options);
+        let output = cargo
             .current_dir(&self.root)
             .output()
             .context("cannot run cargo")?;
-        let manifest = format!("{}/Cargo.toml", self.root.display());
-        let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)
-            .with_context(|| format!("cargo cannot read {manifest}"))?;
-        let folder = metadata["metadata"]["campaign"]["code-under-test"].as_str();
-        let folder = folder.with_context(|| {
-            format!("{manifest} has no `code-under-test` under [workspace.metadata.campaign]")
-        })?;
-        Ok(folder.to_owned())
+        serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("cargo cannot read {}/Cargo.toml", self.root.display()))
     }
 
     /// The replay worker: see [`build_worker`].

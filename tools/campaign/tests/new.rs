@@ -1,10 +1,12 @@
-//! `campaign new`, from nothing to a judged replay.
+//! A project of one's own: `campaign new`, from nothing to a judged replay, and what the compiler's wrapper instruments.
 
 mod tool;
 
 use std::fs;
 
-use tool::{campaign, printed, read};
+use std::process::Command;
+
+use tool::{campaign, printed, read, root, stdout};
 
 /// A library that reads VHDs of fixed size: of those all is data.
 const LIBRARY: &str = "#![no_std]
@@ -74,4 +76,38 @@ fn a_library_is_judged_with_a_few_lines() {
         wrong.contains("\"speed\"") && wrong.contains("refusals, accepts"),
         "{wrong}"
     );
+}
+
+#[test]
+fn the_code_under_test_of_a_project_is_instrumented_and_nothing_else() {
+    let root = root();
+    let is_instrumented = |project: &str, package: &str, folder: &str| {
+        let mut wrapper = Command::new(root.join(".cargo/rustc-wrapper"));
+        wrapper.args(["echo", "-O", "-C", "passes=sancov-module"]);
+        wrapper.env("MEASURE_FUZZ_PROJECT", root.join("subjects").join(project));
+        wrapper.env("CARGO_PKG_NAME", package);
+        wrapper.env("CARGO_MANIFEST_DIR", root.join(folder));
+        stdout(0, &mut wrapper) == "-O -C passes=sancov-module\n"
+    };
+    assert!(is_instrumented("imago", "imago", "/registry/imago-0.2.6"));
+    assert!(!is_instrumented("imago", "serde", "/registry/serde-1.0.0"));
+    assert!(!is_instrumented("imago", "harness-core", "harness-core"));
+    // Generic code of the library is compiled with the adapter.
+    assert!(is_instrumented(
+        "imago",
+        "subject",
+        "subjects/imago/subject"
+    ));
+    assert!(!is_instrumented(
+        "imago",
+        "afl-targets",
+        "subjects/imago/afl-targets"
+    ));
+    // A folder may be named, too.
+    let toy = "../tools/campaign/tests/toy";
+    assert!(is_instrumented(
+        toy,
+        "runs",
+        "tools/campaign/tests/toy/crates/runs"
+    ));
 }

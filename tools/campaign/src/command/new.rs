@@ -152,6 +152,7 @@ pub fn run(args: &New) -> Result<ExitCode> {
 fn filled(text: &str, name: &str, harness: &str) -> String {
     // Of a path in Rust, no blank is in front.
     text.replace(" \"../../", &format!(" \"{harness}/"))
+        .replace(" ../../", &format!(" {harness}/"))
         .replace("HARNESS", harness)
         .replace("\"subject/src/\"", &format!("[{name:?}]"))
         .replace(
@@ -197,7 +198,7 @@ mod tests {
             "code-under-test = [\"an-images\"]",
             "description = \"an-images under the oracle\"",
             "include_str!(\"../../known.toml\")",
-            "\"--manifest-path\", \"../harness/Cargo.toml\"",
+            "--manifest-path ../harness/Cargo.toml --",
             "with an_images;",
         ] {
             assert!(all.contains(part), "{part}");

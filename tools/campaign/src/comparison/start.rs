@@ -59,8 +59,7 @@ pub(crate) fn open(
         folder.root().display(),
         plan.judged
     );
-    let code = project.code_under_test()?;
-    let map = SourceMap::of_worker(&folder.neutral(), project.root(), &code)?;
+    let map = SourceMap::of_worker(&folder.neutral(), project.code_under_test()?)?;
     let targets = hello.targets.into_iter();
     Ok(Opened {
         folder,
