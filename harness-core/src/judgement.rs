@@ -4,6 +4,7 @@
 //! which has names of [`Judgement::ASPECTS`] with commas between them, or `all`. Values are always judged. A check that is not judged is not
 //! evaluated, and a worker does not list it.
 
+use worker::target::{SOUND_REFUSED, UNSOUND_TAKEN};
 use worker::{Check, Layer, Outcome};
 
 use crate::check;
@@ -106,11 +107,12 @@ impl Judgement {
         if is_given == is_due || self.judges(is_given, is_due) {
             return Outcome::Checked;
         }
-        Outcome::NotJudged(if is_given {
-            "an answer to what is unsound (accepts)".to_owned()
+        let feature = if is_given {
+            UNSOUND_TAKEN
         } else {
-            "a refusal of what is sound (refusals)".to_owned()
-        })
+            SOUND_REFUSED
+        };
+        Outcome::NotJudged(feature.to_owned())
     }
 
     /// Whether a check is ever evaluated.

@@ -13,6 +13,7 @@
 //! ```
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::sync::{Once, OnceLock};
 
@@ -94,6 +95,15 @@ impl Known {
     fn is_panic_at(&self, place: &str) -> bool {
         let known = self.difference.as_deref();
         self.check == NO_PANIC && known.is_some_and(|known| place.ends_with(known))
+    }
+}
+
+/// `scan.answer_is_exact, qcow2 scanner, allocated_bytes is wrong: counts compressed clusters twice`
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let or_any = |text: &Option<String>| text.clone().unwrap_or_else(|| "any".to_owned());
+        let (part, difference) = (or_any(&self.part), or_any(&self.difference));
+        write!(f, "{}, {part}, {difference}: {}", self.check, self.reason)
     }
 }
 

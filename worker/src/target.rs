@@ -94,6 +94,12 @@ pub trait Target {
 /// code under test does not have, and that is no cause to worry.
 pub const THE_FORMAT: &str = "the format ";
 
+/// The feature that stands for a refusal of what is sound, when that is not judged.
+pub const SOUND_REFUSED: &str = "a refusal of what is sound (refusals)";
+
+/// The feature that stands for an answer to what is unsound, when that is not judged.
+pub const UNSOUND_TAKEN: &str = "an answer to what is unsound (accepts)";
+
 /// What became of an input that no check failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

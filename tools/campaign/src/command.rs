@@ -13,6 +13,7 @@ pub mod minimize;
 pub mod new;
 pub mod replay;
 pub mod run;
+pub mod subjects;
 pub mod triage;
 
 use std::ffi::OsStr;

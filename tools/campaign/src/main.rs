@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use campaign::command::{
     bench, compare, completions, corpora, coverage, doctor, export, import, list, minimize, new,
-    replay, run, triage,
+    replay, run, subjects, triage,
 };
 use campaign::project::Project;
 use campaign::supervisor;
@@ -32,6 +32,7 @@ enum Command {
     Coverage(coverage::Coverage),
     Replay(replay::Replay),
     Triage(triage::Triage),
+    Subjects(subjects::Subjects),
     Bench(bench::Bench),
     Minimize(minimize::Minimize),
     Export(export::Export),
@@ -80,6 +81,7 @@ fn run(command: &Command, project: Option<&Path>) -> Result<ExitCode> {
         Command::Coverage(args) => coverage::run(args, &project()?),
         Command::Replay(args) => replay::run(args, &project()?),
         Command::Triage(args) => triage::run(args, &project()?),
+        Command::Subjects(args) => subjects::run(args, &project()?),
         Command::Bench(args) => bench::run(args, &project()?),
         Command::Minimize(args) => minimize::run(args, &project()?),
         Command::Export(args) => export::run(args, &project()?),

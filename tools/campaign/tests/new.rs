@@ -61,10 +61,44 @@ fn a_library_is_judged_with_a_few_lines() {
     let (before, _) = text.split_once("\n    todo!").unwrap();
     fs::write(&adapter, before.to_owned() + BODY).unwrap();
     let judged = replay(0, &[]);
-    for part in ["\njudged: values; known", " not judged: what is not fixed"] {
+    for part in [
+        "\njudged: values; known",
+        " not judged: what is not fixed",
+        "\nWARNING: NOT JUDGED: ",
+    ] {
         assert!(judged.contains(part), "{judged}");
     }
     assert!(!judged.contains("\n0 passed"), "{judged}");
+    // The project as a subject of its own.
+    fs::create_dir(at("judged/subjects")).unwrap();
+    std::os::unix::fs::symlink("..", at("judged/subjects/plain")).unwrap();
+    let mended = "[[known]]\ncheck = \"a.b\"\nreason = \"is mended\"\n";
+    fs::write(at("judged/known.toml"), mended).unwrap();
+    let subjects = || campaign(&["--project", &project, "subjects"]);
+    let rows = stdout(3, subjects().arg("--json"));
+    let rows: serde_json::Value = serde_json::from_str(&rows).unwrap();
+    let number = |name: &str| rows[0][name].as_u64().unwrap();
+    let parts = [
+        "pass",
+        "new",
+        "not judged: unsound taken",
+        "not judged: not supported",
+    ];
+    assert!(parts.iter().all(|part| number(part) > 0), "{rows}");
+    assert_eq!(number("cases"), parts.map(number).iter().sum::<u64>());
+    assert_eq!(rows[0]["formats"], serde_json::json!(["vhd"]));
+    assert_eq!(
+        (number("known: no longer"), number("unsafe blocks")),
+        (1, 0)
+    );
+    let text = printed(3, subjects().arg("plain"));
+    for part in [
+        "| library ",
+        "plain: NO LONGER HAPPENS: a.b, any, any: is mended",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+
     // More is asked of it for one run: all but the fixed ones is not supported, and so no refusal.
     let judged = replay(0, &["--judge", "values,refusals"]);
     assert!(

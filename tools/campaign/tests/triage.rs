@@ -235,6 +235,15 @@ fn unreproduced_and_mended_finds_have_groups_of_their_own() {
     let at_times = report.of(Status::Fails).find(|group| group.at_times == 1);
     assert_eq!(at_times.unwrap().check, "scan.reads_bounded");
 
+    // A known abort is neither a failure nor an input that does not reproduce.
+    let abort = place.add("crash-4", "A");
+    let known = "known='[{\"check\":\"subject.no_abort\",\"reason\":\"r\"}]'\n";
+    place.works_like(&[known, WORKER].concat());
+    let report = place.sort();
+    let grouped = report.groups.iter().map(|group| group.inputs.len());
+    assert_eq!((report.replayed, grouped.sum::<usize>()), (4, 3));
+    fs::remove_file(abort).unwrap();
+
     place.works_like(PASSES);
     let report = place.sort();
     assert_eq!(report.of(Status::Fails).count(), 0);

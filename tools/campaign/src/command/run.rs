@@ -286,6 +286,10 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
         status.elapsed = session.elapsed;
         status.engines = session.figures().cloned().collect();
         status.measured = measured;
+        // A process that ends as it is known to is no finding.
+        let is_find = |path: &PathBuf| fuzzed.finds.iter().any(|find| find.path == *path);
+        let finds = &mut status.measured.finds;
+        finds.retain(|(_, _, path)| is_find(path));
         atomic::write_json(&status_file, &status.json())?;
         summarise(args, session, &status, &corpus)?;
     }
@@ -294,6 +298,9 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
         // All of it is in the corpus and among the finds now; after a failure the logs are of use.
         fs::remove_dir_all(&folder)
             .with_context(|| format!("{} cannot be removed", folder.display()))?;
+    }
+    if let Some(warning) = &fuzzed.warning {
+        eprintln!("{warning}");
     }
     conclude(args, &fuzzed.finds, failure, project)
 }

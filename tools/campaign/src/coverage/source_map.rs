@@ -129,8 +129,14 @@ impl Code {
         }
     }
 
+    /// What the names of its files begin with.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.prefix
+    }
+
     /// The name of a file, if it is one of these.
-    fn name(&self, path: &Path) -> Option<String> {
+    fn name_of(&self, path: &Path) -> Option<String> {
         let path = path.strip_prefix(&self.base).ok()?.to_str()?;
         path.starts_with(&self.prefix).then(|| path.to_owned())
     }
@@ -289,7 +295,7 @@ impl<'a> Tally<'a> {
 /// The files of one of the map's lists; those that are not of `code` are `None`.
 fn files_of(map: &CoverageMappingInfo, list: u64, code: &[Code]) -> Vec<Option<String>> {
     let files = map.get_files_from_id(list).into_iter();
-    let named = files.map(|path| code.iter().find_map(|code| code.name(&path)));
+    let named = files.map(|path| code.iter().find_map(|code| code.name_of(&path)));
     named.collect()
 }
 

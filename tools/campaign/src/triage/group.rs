@@ -292,6 +292,7 @@ pub fn group(
                 troubles.push(why.clone());
                 continue;
             }
+            Outcome::Known => continue,
             Outcome::Fails(failure) => {
                 let Failure { key, violation, .. } = failure.as_ref();
                 let (check, statement) = (&*violation.check, &*violation.statement);
