@@ -101,51 +101,37 @@ impl Project {
     /// When cargo cannot read the manifest, or it has no such field, or there is no such package.
     pub fn code_under_test(&self) -> Result<Vec<Code>> {
         let manifest = format!("{}/Cargo.toml", self.root.display());
-        let field = &self.metadata(&["--no-deps"])?["metadata"]["campaign"]["code-under-test"];
+        let mut cargo = Command::new("cargo");
+        cargo
+            .args(["metadata", "--format-version", "1"])
+            .current_dir(&self.root);
+        let output = cargo.output().context("cannot run cargo")?;
+        let metadata: Value = serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("cargo cannot read {manifest}"))?;
+        let field = &metadata["metadata"]["campaign"]["code-under-test"];
         let names = field
             .as_array()
             .map_or(slice::from_ref(field), Vec::as_slice);
-        let names: Option<Vec<&str>> = names.iter().map(Value::as_str).collect();
-        let names = names.with_context(|| {
-            format!("{manifest} has no `code-under-test` under [workspace.metadata.campaign]")
-        })?;
-        let mut all = None;
         let mut code = Vec::new();
         for name in names {
+            let name = name.as_str().with_context(|| {
+                format!("{manifest} has no `code-under-test` under [workspace.metadata.campaign]")
+            })?;
             if name.ends_with('/') {
                 code.push(Code::folder(&self.root, name));
                 continue;
             }
-            let all = match &mut all {
-                Some(all) => all,
-                none => none.insert(self.metadata(&[])?),
-            };
-            let packages = all["packages"].as_array().into_iter().flatten();
-            let mut packages = packages
-                .filter(|package| package["name"] == name)
-                .peekable();
+            let packages = metadata["packages"].as_array().into_iter().flatten();
+            let packages = packages.filter(|package| package["name"] == name);
+            let manifests = packages.filter_map(|package| package["manifest_path"].as_str());
+            let before = code.len();
+            code.extend(manifests.map(|manifest| Code::package(Path::new(manifest))));
             ensure!(
-                packages.peek().is_some(),
+                code.len() > before,
                 "{manifest}: no package is called {name:?}"
             );
-            let manifests = packages.filter_map(|package| package["manifest_path"].as_str());
-            code.extend(manifests.map(|manifest| Code::package(Path::new(manifest))));
         }
         Ok(code)
-    }
-
-    /// What cargo answers about the project.
-    fn metadata(&self, options: &[&str]) -> Result<Value> {
-        let mut cargo = Command::new("cargo");
-        cargo
-            .args(["metadata", "--format-version", "1"])
-            .args(options);
-        let output = cargo
-            .current_dir(&self.root)
-            .output()
-            .context("cannot run cargo")?;
-        serde_json::from_slice(&output.stdout)
-            .with_context(|| format!("cargo cannot read {}/Cargo.toml", self.root.display()))
     }
 
     /// The replay worker: see [`build_worker`].

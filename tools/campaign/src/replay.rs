@@ -94,7 +94,11 @@ impl Verdicts {
     /// What to warn of when most inputs show nothing.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
-        let (unjudged, all) = self.unjudged();
+        let (unjudged, all) = match self.unjudged() {
+            // All of them are of formats that are not there.
+            (0, 0) => [self.not_judged.values().sum(); 2].into(),
+            counts => counts,
+        };
         let percent = (unjudged * 100).checked_div(all).unwrap_or(100);
         let features = self.not_judged.keys().map(String::as_str);
         let features = features.collect::<Vec<_>>().join("; ");

@@ -49,27 +49,26 @@ fn a_library_is_judged_with_a_few_lines() {
         let arguments = ["--project", &project, "replay"];
         printed(code, campaign(&arguments).arg(&seeds).args(options))
     };
-    let open = replay(3, &[]);
-    for part in [
-        "check: subject.no_panic",
-        "with plain_images; then `let mut map",
-    ] {
-        assert!(open.contains(part), "{open}");
-    }
+    let open = ["check: subject.no_panic", "with plain_images; then"];
+    assert_has(&replay(3, &[]), &open);
     let adapter = at("judged/subject/src/lib.rs");
     let text = read(&adapter).replace("ScanFormat::Qcow2", "ScanFormat::Vhd");
     let (before, _) = text.split_once("\n    todo!").unwrap();
     fs::write(&adapter, before.to_owned() + BODY).unwrap();
     let judged = replay(0, &[]);
-    for part in [
-        "\njudged: values; known",
-        " not judged: what is not fixed",
-        "\nWARNING: NOT JUDGED: ",
-    ] {
-        assert!(judged.contains(part), "{judged}");
-    }
+    let unjudged = ["judged: what is not fixed", "\nWARNING: NOT JUDGED: "];
+    assert_has(
+        &judged,
+        &["\njudged: values; known", unjudged[0], unjudged[1]],
+    );
     assert!(!judged.contains("\n0 passed"), "{judged}");
-    // The project as a subject of its own.
+    // More is asked of it for one run.
+    let judged = replay(0, &["--judge", "values,refusals"]);
+    assert_has(&judged, &["\njudged: values, refusals; known"]);
+    let wrong = replay(1, &["--judge", "speed"]);
+    assert_has(&wrong, &["\"speed\"", "values, refusals, accepts"]);
+
+    // The project as a subject of its own: larger images show that it takes unsound ones, and some wrong sizes.
     fs::create_dir(at("judged/subjects")).unwrap();
     std::os::unix::fs::symlink("..", at("judged/subjects/plain")).unwrap();
     let mended = "[[known]]\ncheck = \"a.b\"\nreason = \"is mended\"\n";
@@ -78,70 +77,48 @@ fn a_library_is_judged_with_a_few_lines() {
     let rows = stdout(3, subjects().arg("--json"));
     let rows: serde_json::Value = serde_json::from_str(&rows).unwrap();
     let number = |name: &str| rows[0][name].as_u64().unwrap();
-    let parts = [
-        "pass",
-        "new",
-        "not judged: unsound taken",
-        "not judged: not supported",
-    ];
-    assert!(parts.iter().all(|part| number(part) > 0), "{rows}");
-    assert_eq!(number("cases"), parts.map(number).iter().sum::<u64>());
-    assert_eq!(rows[0]["formats"], serde_json::json!(["vhd"]));
+    let judged = ["pass", "new"].map(number);
+    let not_judged = ["not judged: unsound taken", "not judged: not supported"].map(number);
+    assert!(!judged.contains(&0) && !not_judged.contains(&0), "{rows}");
+    let all = judged.iter().chain(&not_judged).sum::<u64>();
+    assert_eq!((number("cases"), number("known: no longer")), (all, 1));
     assert_eq!(
-        (number("known: no longer"), number("unsafe blocks")),
-        (1, 0)
+        (&rows[0]["formats"], number("unsafe blocks")),
+        (&"vhd".into(), 0)
     );
     let text = printed(3, subjects().arg("plain"));
-    for part in [
-        "| library ",
-        "plain: NO LONGER HAPPENS: a.b, any, any: is mended",
-    ] {
-        assert!(text.contains(part), "{text}");
-    }
+    assert_has(
+        &text,
+        &["| library ", "NO LONGER HAPPENS: a.b, any, any: is mended"],
+    );
+}
 
-    // More is asked of it for one run: all but the fixed ones is not supported, and so no refusal.
-    let judged = replay(0, &["--judge", "values,refusals"]);
-    assert!(
-        judged.contains("\njudged: values, refusals; known"),
-        "{judged}"
-    );
-    let wrong = replay(1, &["--judge", "speed"]);
-    assert!(
-        wrong.contains("\"speed\"") && wrong.contains("refusals, accepts"),
-        "{wrong}"
-    );
+fn assert_has(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part}: {text}");
+    }
 }
 
 #[test]
 fn the_code_under_test_of_a_project_is_instrumented_and_nothing_else() {
     let root = root();
-    let is_instrumented = |project: &str, package: &str, folder: &str| {
+    let toy = "../tools/campaign/tests/toy";
+    for (project, package, folder, expected) in [
+        ("imago", "imago", "/registry/imago-0.2.6", true),
+        ("imago", "serde", "/registry/serde-1.0.0", false),
+        ("imago", "harness-core", "harness-core", false),
+        // Generic code of the library is compiled with the adapter.
+        ("imago", "subject", "subjects/imago/subject", true),
+        ("imago", "afl-targets", "subjects/imago/afl-targets", false),
+        // A folder may be named, too.
+        (toy, "runs", "tools/campaign/tests/toy/crates/runs", true),
+    ] {
         let mut wrapper = Command::new(root.join(".cargo/rustc-wrapper"));
         wrapper.args(["echo", "-O", "-C", "passes=sancov-module"]);
         wrapper.env("MEASURE_FUZZ_PROJECT", root.join("subjects").join(project));
         wrapper.env("CARGO_PKG_NAME", package);
         wrapper.env("CARGO_MANIFEST_DIR", root.join(folder));
-        stdout(0, &mut wrapper) == "-O -C passes=sancov-module\n"
-    };
-    assert!(is_instrumented("imago", "imago", "/registry/imago-0.2.6"));
-    assert!(!is_instrumented("imago", "serde", "/registry/serde-1.0.0"));
-    assert!(!is_instrumented("imago", "harness-core", "harness-core"));
-    // Generic code of the library is compiled with the adapter.
-    assert!(is_instrumented(
-        "imago",
-        "subject",
-        "subjects/imago/subject"
-    ));
-    assert!(!is_instrumented(
-        "imago",
-        "afl-targets",
-        "subjects/imago/afl-targets"
-    ));
-    // A folder may be named, too.
-    let toy = "../tools/campaign/tests/toy";
-    assert!(is_instrumented(
-        toy,
-        "runs",
-        "tools/campaign/tests/toy/crates/runs"
-    ));
+        let is_whole = stdout(0, &mut wrapper) == "-O -C passes=sancov-module\n";
+        assert_eq!(is_whole, expected, "{package} of {project}");
+    }
 }

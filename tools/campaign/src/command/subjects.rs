@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use report::markdown::table;
-use serde_json::{Value, json};
+use serde_json::Value;
 use worker::target::{SOUND_REFUSED, UNSOUND_TAKEN};
 
 use super::FINDS;
@@ -40,17 +40,11 @@ pub struct Subjects {
     json: bool,
 }
 
-/// The column whose numbers decide the exit code.
+/// The column that decides the exit code.
 const NEW: &str = "new";
 
-struct Row {
-    subject: String,
-    /// The packages of the library, with their versions.
-    code: String,
-    formats: BTreeSet<String>,
-    /// The other columns.
-    numbers: [(&'static str, usize); 12],
-}
+/// Each column's name, and what it has.
+type Row = Vec<(&'static str, Value)>;
 
 /// Runs the command.
 ///
@@ -75,21 +69,20 @@ pub fn run(args: &Subjects, project: &Project) -> Result<ExitCode> {
         rows.push(row(name, &Project::open(Some(&subject))?, project)?);
     }
     if args.json {
-        let rows: Vec<Value> = rows.iter().map(Row::json).collect();
+        let rows: Vec<Value> = rows.iter().cloned().map(Value::from_iter).collect();
         outln!("{}", serde_json::to_string_pretty(&rows)?);
     } else {
-        let columns = rows.iter().take(1).flat_map(|row| row.numbers);
-        let columns = columns.map(|(name, _)| name.to_owned());
-        let names = ["library", "formats"].map(str::to_owned).into_iter();
-        let mut cells = vec![names.chain(columns).collect()];
-        cells.extend(rows.iter().map(Row::cells));
+        let columns = rows.first().into_iter().flatten();
+        let mut cells = vec![columns.map(|(name, _)| (*name).to_owned()).collect()];
+        let text = |(_, value): &(_, Value)| value.to_string().replace('"', "");
+        cells.extend(rows.iter().map(|row| row.iter().map(text).collect()));
         outln!("{}", table(&cells, 2).trim_end());
     }
-    let has_no_new = |row: &Row| row.numbers.contains(&(NEW, 0));
-    Ok(match rows.iter().all(has_no_new) {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::from(FINDS),
-    })
+    let has_new = rows
+        .iter()
+        .flatten()
+        .any(|(name, value)| *name == NEW && *value != 0);
+    Ok(ExitCode::from(if has_new { FINDS } else { 0 }))
 }
 
 /// Replays everything on a subject; what is wrong goes to standard error at once.
@@ -107,7 +100,7 @@ fn row(name: &str, subject: &Project, ours: &Project) -> Result<Row> {
         .map(|code| code.name().trim_end_matches('/'))
         .collect();
     let mut formats = BTreeSet::new();
-    let mut counted = Verdicts::default();
+    let mut verdicts = Verdicts::default();
     for (target, inputs) in &candidates.inputs {
         let store = Store::open(&ours.root().join("target/subjects").join(target))?;
         let what = format!("{name}, {target}");
@@ -115,7 +108,7 @@ fn row(name: &str, subject: &Project, ours: &Project) -> Result<Row> {
         for input in inputs.values() {
             let (path, _) = store.add(input)?;
             let verdict = replayer.verdict(target, &path)?;
-            counted.add(&verdict);
+            verdicts.add(&verdict);
             if let Verdict::Fail(violation) = &verdict {
                 let shown = from_here(&path).display();
                 progress.say(&format!("{name}: {shown} fails {}", violation.check));
@@ -130,7 +123,7 @@ fn row(name: &str, subject: &Project, ours: &Project) -> Result<Row> {
     }
     let (mut values, mut panics, mut ends, mut gone) = (0, 0, 0, 0);
     for (nth, known) in subject.known()?.iter().enumerate() {
-        let count = counted.known.get(&nth).copied().unwrap_or_default();
+        let count = verdicts.known.get(&nth).copied().unwrap_or_default();
         *match &*known.check {
             NO_PANIC => &mut panics,
             NO_ABORT | NO_HANG => &mut ends,
@@ -150,45 +143,34 @@ fn row(name: &str, subject: &Project, ours: &Project) -> Result<Row> {
             .count();
         blocks += text.matches("unsafe {").count();
     }
-    let not_judged = |feature| counted.not_judged.get(feature).copied().unwrap_or_default();
+    let not_judged = |feature| {
+        verdicts
+            .not_judged
+            .get(feature)
+            .copied()
+            .unwrap_or_default()
+    };
     let (refused, taken) = (not_judged(SOUND_REFUSED), not_judged(UNSOUND_TAKEN));
-    let (unjudged, cases) = counted.unjudged();
-    Ok(Row {
-        subject: name.to_owned(),
-        code: code.join(", "),
-        formats,
-        numbers: [
-            ("cases", cases),
-            ("pass", counted.passed),
-            ("known: wrong values", values),
-            ("known: panics", panics),
-            ("known: aborts, hangs", ends),
-            ("known: no longer", gone),
-            (NEW, counted.failed),
-            ("not judged: sound refused", refused),
-            ("not judged: unsound taken", taken),
-            ("not judged: not supported", unjudged - refused - taken),
-            ("adapter's lines", lines),
-            ("`unsafe` blocks", blocks),
-        ],
-    })
-}
-
-impl Row {
-    fn json(&self) -> Value {
-        let mut json =
-            json!({ "subject": self.subject, "code": self.code, "formats": self.formats });
-        for (name, number) in self.numbers {
-            json[name.replace('`', "")] = number.into();
-        }
-        json
-    }
-
-    fn cells(&self) -> Vec<String> {
-        let formats: Vec<&str> = self.formats.iter().map(String::as_str).collect();
-        let names = [self.code.clone(), formats.join(", ")].into_iter();
-        names
-            .chain(self.numbers.map(|(_, number)| number.to_string()))
-            .collect()
-    }
+    let (unjudged, cases) = verdicts.unjudged();
+    let numbers = [
+        ("cases", cases),
+        ("pass", verdicts.passed),
+        ("known: wrong values", values),
+        ("known: panics", panics),
+        ("known: aborts, hangs", ends),
+        ("known: no longer", gone),
+        (NEW, verdicts.failed),
+        ("not judged: sound refused", refused),
+        ("not judged: unsound taken", taken),
+        ("not judged: not supported", unjudged - refused - taken),
+        ("adapter's lines", lines),
+        ("unsafe blocks", blocks),
+    ];
+    let formats: Vec<String> = formats.into_iter().collect();
+    let mut row = vec![
+        ("library", code.join(", ").into()),
+        ("formats", formats.join(", ").into()),
+    ];
+    row.extend(numbers.map(|(name, number)| (name, number.into())));
+    Ok(row)
 }
