@@ -1,9 +1,9 @@
 //! `campaign coverage`: which regions of the code under test the shipped corpora reach.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::{fs, io};
 
 use anyhow::{Context, Result, ensure};
 use report::format::grouped;
@@ -116,8 +116,9 @@ pub fn run(args: &Coverage, project: &Project) -> Result<ExitCode> {
     export(args, map, &counts, &of_targets)?;
     let list = project.shipped().join("unreached.toml");
     // Behind a link it is another project's list.
-    let is_own = |list: &Path| Ok(list.canonicalize()?.starts_with(project.root()));
-    let is_own = is_own(&list).unwrap_or_else(|_: io::Error| true);
+    let is_own = list
+        .canonicalize()
+        .map_or(true, |list| list.starts_with(project.root()));
     let list = if is_own {
         List::read(&list)?
     } else {
