@@ -1,12 +1,10 @@
 //! A project of one's own: `campaign new`, from nothing to a judged replay, and what the compiler's wrapper instruments.
 
-mod tool;
-
 use std::fs;
 
 use std::process::Command;
 
-use tool::{campaign, printed, read, root, stdout};
+use crate::tool::{campaign, in_project, printed, read, root, stdout};
 
 /// A library that reads VHDs of fixed size: of those all is data.
 const LIBRARY: &str = "#![no_std]
@@ -46,8 +44,8 @@ fn a_library_is_judged_with_a_few_lines() {
 
     let seeds = at("judged/corpus/seeds/fuzz_measure_scan");
     let replay = |code, options: &[&str]| {
-        let arguments = ["--project", &project, "replay"];
-        printed(code, campaign(&arguments).arg(&seeds).args(options))
+        let mut replay = in_project(&at("judged"), &["replay"]);
+        printed(code, replay.arg(&seeds).args(options))
     };
     let open = ["check: subject.no_panic", "with plain_images; then"];
     assert_has(&replay(3, &[]), &open);
@@ -73,7 +71,7 @@ fn a_library_is_judged_with_a_few_lines() {
     std::os::unix::fs::symlink("..", at("judged/subjects/plain")).unwrap();
     let mended = "[[known]]\ncheck = \"a.b\"\nreason = \"is mended\"\n";
     fs::write(at("judged/known.toml"), mended).unwrap();
-    let subjects = || campaign(&["--project", &project, "subjects"]);
+    let subjects = || in_project(&at("judged"), &["subjects"]);
     let rows = stdout(3, subjects().arg("--json"));
     let rows: serde_json::Value = serde_json::from_str(&rows).unwrap();
     let number = |name: &str| rows[0][name].as_u64().unwrap();
