@@ -132,7 +132,7 @@ impl Status {
         };
         format!(
             "{}: {} of {}, {state}; cores: {}, core-seconds used: {:.0}\n\
-             {} regions of {} reached, {} to begin with{waiting}\n{}",
+             {} regions of {} reached, {} to begin with{waiting}\n{}\n{}",
             self.target,
             span(self.elapsed.as_secs()),
             span(self.time.as_secs()),
@@ -141,6 +141,7 @@ impl Status {
             measured.reached().len(),
             self.regions,
             measured.beginnings.len(),
+            self.judged,
             self.table(),
         )
     }
@@ -246,8 +247,9 @@ mod tests {
             lines[1],
             "10 regions of 100 reached, 10 to begin with; 3 inputs not measured yet"
         );
-        assert!(lines[4].starts_with("| AFL++"), "{screen}");
-        assert_eq!(lines[5], "FIND a.check: 3 inputs, from afl, honggfuzz");
+        assert_eq!(lines[2], "judged: values");
+        assert!(lines[5].starts_with("| AFL++"), "{screen}");
+        assert_eq!(lines[6], "FIND a.check: 3 inputs, from afl, honggfuzz");
         assert!(lines.iter().all(|line| line.chars().count() <= 110));
     }
 }
