@@ -102,8 +102,13 @@ fn has(subject: &Subject<'_>, target: &Target) -> bool {
     match target.checks {
         None => true,
         Some("calc.") => has_calculators(subject),
-        Some(_) => !subject.scanner.formats().is_empty(),
+        Some("detect.") => subject.detector.is_some(),
+        Some(_) => has_scanner(subject),
     }
+}
+
+fn has_scanner(subject: &Subject<'_>) -> bool {
+    !subject.scanner.formats().is_empty()
 }
 
 fn has_calculators(subject: &Subject<'_>) -> bool {
@@ -118,8 +123,14 @@ pub fn checks(subject: &Subject<'_>) -> Vec<&'static Check> {
     let is_there = |check: &Check| {
         let targets = TARGETS.iter();
         let of_check = |target: &&Target| target.checks.is_some_and(|of| check.id.starts_with(of));
+        // A composition is one with what another target drives.
+        let has_other = if check.id.starts_with("detect.") {
+            has_scanner
+        } else {
+            has_calculators
+        };
         targets.filter(of_check).all(|target| has(subject, target))
-            && (check.layer != Layer::Composition || has_calculators(subject))
+            && (check.layer != Layer::Composition || has_other(subject))
     };
     let checks = check::ALL.iter().copied();
     checks

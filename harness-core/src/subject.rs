@@ -13,8 +13,8 @@ pub use crate::device::MockDevice;
 pub use crate::judgement::Judgement;
 pub use shared::{CallTable, DataTally};
 pub use types::{
-    AllocationSummary, Facts, MeasureError, MeasureOutput, Measured, Options, ScanError,
-    ScanErrorKind, ScanFormat,
+    AllocationSummary, DescriptorFacts, DescriptorFault, ExtentFacts, Facts, FileFormats,
+    MeasureError, MeasureOutput, Measured, Options, ScanError, ScanErrorKind, ScanFormat,
 };
 
 /// Answers how large an image would be. All sizes are in bytes.
@@ -190,6 +190,23 @@ pub trait Scanner: Sync {
     }
 }
 
+/// What a descriptor states and its extents in order, or the first thing that is wrong with it.
+pub type Descriptor<'a> = Result<(DescriptorFacts<'a>, Vec<ExtentFacts<'a>>), DescriptorFault>;
+
+/// Answers which formats a file is of.
+pub trait Detector: Sync {
+    /// The formats of the file on `device`; an empty set is raw. Must be total: an answer for every file, never a panic.
+    ///
+    /// # Errors
+    /// When a read fails.
+    fn detect(&self, device: &MockDevice<'_>) -> Result<FileFormats, Refusal>;
+
+    /// Parses the descriptor of a VMDK. `None` from a library that does not.
+    fn descriptor<'a>(&self, _text: &'a [u8]) -> Option<Descriptor<'a>> {
+        None
+    }
+}
+
 /// The part of a subject that is not there.
 #[derive(Debug, Clone, Copy)]
 pub struct Missing;
@@ -221,6 +238,8 @@ pub struct Subject<'a> {
     pub calculators: &'a dyn Calculators,
     /// What is behind `fuzz_measure_scan` and `fuzz_measure_image`.
     pub scanner: &'a dyn Scanner,
+    /// What is behind `fuzz_measure_detect`; without it, that target is left out.
+    pub detector: Option<&'a dyn Detector>,
     /// What it is held to.
     pub judgement: Judgement,
     /// Findings that are accepted for now, as TOML: see [`worker::known`].
@@ -236,6 +255,7 @@ impl<'a> Subject<'a> {
             path,
             calculators: &Missing,
             scanner: &Missing,
+            detector: None,
             judgement: Judgement::VALUES,
             known: "",
         }
@@ -252,6 +272,15 @@ impl<'a> Subject<'a> {
     pub const fn with_calculators(self, calculators: &'a dyn Calculators) -> Self {
         Self {
             calculators,
+            ..self
+        }
+    }
+
+    /// The same with a detector of formats.
+    #[must_use]
+    pub const fn with_detector(self, detector: &'a dyn Detector) -> Self {
+        Self {
+            detector: Some(detector),
             ..self
         }
     }

@@ -4,12 +4,12 @@
 //! subject that listens, so this holds for every target and knows no input layout.
 
 use types::{AllocationSummary, Options};
-use worker::Events;
+use worker::{Answer, Events};
 
 use crate::answers;
 use crate::subject::{
-    Calculators, Facts, Measured, MockDevice, Refusal, ScanAnswer, ScanError, ScanRequest, Scanner,
-    Subject,
+    Calculators, Descriptor, Detector, Facts, FileFormats, Measured, MockDevice, Refusal,
+    ScanAnswer, ScanError, ScanRequest, Scanner, Subject,
 };
 
 /// A subject that notes the kind of every answer.
@@ -27,6 +27,7 @@ impl<'a> Listening<'a> {
         Subject {
             calculators: self,
             scanner: self,
+            detector: self.subject.detector.map(|_| self as &dyn Detector),
             ..*self.subject
         }
     }
@@ -86,5 +87,26 @@ impl Scanner for Listening<'_> {
 
     fn facts(&self, request: ScanRequest<'_>) -> Option<Facts> {
         self.subject.scanner.facts(request)
+    }
+}
+
+/// Asked only where there is one.
+impl Detector for Listening<'_> {
+    fn detect(&self, device: &MockDevice<'_>) -> Result<FileFormats, Refusal> {
+        let found = self.subject.detector.expect("a detector").detect(device);
+        if let Ok(formats) = found {
+            self.note("a file", &formats.to_string());
+        }
+        found
+    }
+
+    fn descriptor<'a>(&self, text: &'a [u8]) -> Option<Descriptor<'a>> {
+        let found = self.subject.detector?.descriptor(text)?;
+        let kind = match answers::of_descriptor(&found) {
+            Answer::Values(_) => "sound".to_owned(),
+            Answer::Error { kind, .. } => kind,
+        };
+        self.note("a descriptor", &kind);
+        Some(found)
     }
 }

@@ -5,10 +5,13 @@
 
 use shared::{Input, ScanError, SectorCache};
 
+use crate::header;
+
 /// The footer's length in bytes. (Virtual PC before 2004 wrote 511: the last byte, which is reserved, is missing.)
 pub(crate) const LENGTH: u64 = 512;
 
-const COOKIE: &[u8; 8] = b"conectix";
+/// How a footer begins.
+pub const COOKIE: [u8; 8] = *b"conectix";
 /// Bit 1 of the features: "This bit must always be set to 1."
 const FEATURES_RESERVED: u32 = 2;
 /// Major version 1 in the upper two bytes, minor version 0 in the lower.
@@ -79,6 +82,24 @@ pub(crate) fn find(
     }
 }
 
+/// Whether the file ends in the footer of the VHD that it is. A raw disk may end in the footer of an older VHD: a fixed
+/// VHD is its disk and the footer, and any other has a header where the footer places it.
+///
+/// # Errors
+/// [`ScanError::Io`] when the device fails.
+pub fn ends(input: &mut Input<'_>, cache: &mut SectorCache<'_>) -> Result<bool, ScanError> {
+    let Some(end) = input.capacity().checked_sub(LENGTH) else {
+        return Ok(false);
+    };
+    let Found::Valid(footer) = look(input, cache, end)? else {
+        return Ok(false);
+    };
+    if footer.disk_type == FIXED {
+        return Ok(footer.current_size == end);
+    }
+    header::is_at(input, cache, footer.data_offset)
+}
+
 fn look(
     input: &mut Input<'_>,
     cache: &mut SectorCache<'_>,
@@ -86,7 +107,7 @@ fn look(
 ) -> Result<Found, ScanError> {
     let bytes: [u8; 512] =
         input.read_array(cache, offset, "the footer is not wholly in the file")?;
-    if !bytes.starts_with(COOKIE) {
+    if !bytes.starts_with(&COOKIE) {
         return Ok(Found::Nothing);
     }
     if checksum(&bytes, 64) != u32_at(&bytes, 64) {

@@ -1,0 +1,66 @@
+//! Which formats a file is of, and what the descriptor of a VMDK states.
+//!
+//! Written from the probes of QEMU's drivers (block/*.c) and, for what a file ends in, from the formats' descriptions.
+//! Each question is asked of the whole file; there is no table of magic numbers, and nothing is read in pieces.
+
+use types::{FileFormat, FileFormats};
+
+use crate::data::big_endian as field;
+pub use crate::vmdk::descriptor::{is_one as is_descriptor, parse as descriptor};
+use sparse::Bytes;
+
+/// The formats that a file is of.
+pub fn formats(file: &(impl Bytes + ?Sized)) -> FileFormats {
+    let mut formats = FileFormats::default();
+    for &format in FileFormat::ALL {
+        formats = formats.with_if(format, is(file, format));
+    }
+    formats
+}
+
+fn is(file: &(impl Bytes + ?Sized), format: FileFormat) -> bool {
+    // What QEMU gives its probes: a shorter file reads as zeros from its end on.
+    let head: [u8; 512] = file.array(0);
+    let starts = |text: &[u8]| head[..text.len()] == *text;
+    let version = field(&head, 4..8);
+    match format {
+        FileFormat::Qcow2 => starts(b"QFI\xfb") && version >= 2,
+        FileFormat::Qcow1 => starts(b"QFI\xfb") && version == 1,
+        FileFormat::Vmdk => starts(b"KDMV") || starts(b"COWD") || is_descriptor(&head),
+        FileFormat::Vhd => starts(b"conectix") || ends_as_vhd(file),
+        FileFormat::Vhdx => starts(b"vhdxfile"),
+        FileFormat::Qed => starts(b"QED\0"),
+        FileFormat::Luks => starts(b"LUKS\xba\xbe"),
+        FileFormat::Parallels => starts(b"WithoutFreeSpace") || starts(b"WithouFreSpacExt"),
+        FileFormat::Bochs => starts(b"Bochs Virtual HD Image"),
+        FileFormat::Vdi => field(&head, 64..68) == 0x7f10_dabe,
+        FileFormat::Cloop => starts(b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop"),
+        FileFormat::Gzip => starts(&[31, 139, 8]),
+        FileFormat::ChangeTracking => field(&head, 0..4) == 0xa272_19f6,
+        FileFormat::SeSparse => field(&head, 0..8) == 0xbeba_feca << 32,
+        FileFormat::Dmg => last_sector(file).is_some_and(|tail| tail[..4] == *b"koly"),
+    }
+}
+
+/// Whether the last 512 bytes are the footer of this very file: a fixed disk fills the rest of it, and any other has
+/// its header in it.
+fn ends_as_vhd(file: &(impl Bytes + ?Sized)) -> bool {
+    let Some(footer) = last_sector(file) else {
+        return false;
+    };
+    let sum: u64 = footer.iter().map(|&byte| u64::from(byte)).sum();
+    let own: u64 = footer[64..68].iter().map(|&byte| u64::from(byte)).sum();
+    let is_sound = field(&footer, 64..68) == 0xffff_ffff - (sum - own);
+    let (header, size) = (field(&footer, 16..24), field(&footer, 48..56));
+    let is_own = if field(&footer, 60..64) == 2 {
+        u128::from(size) + 512 == u128::from(file.length())
+    } else {
+        file.contains(header, 1024) && file.array(header) == *b"cxsparse"
+    };
+    footer[..8] == *b"conectix" && is_sound && is_own
+}
+
+/// The last 512 bytes of a file that has so many.
+fn last_sector(file: &(impl Bytes + ?Sized)) -> Option<[u8; 512]> {
+    Some(file.array(file.length().checked_sub(512)?))
+}
