@@ -4,7 +4,8 @@
 //! A format counts when a reader that trusts the bytes alone would take the file for it:
 //!
 //! - **by its start**, as QEMU's probes do (`bdrv_probe_all` in block.c): a magic number in the first 512 bytes, for
-//!   qcow2 with a version of 2 or later, or a VMDK's text descriptor. A shorter file is filled up with zeros;
+//!   qcow2 with a version of 2 or later, or a VMDK's text descriptor, also one that only VMware takes, by its first
+//!   line. A shorter file is filled up with zeros;
 //! - **by its end**, which QEMU does not look at: the footer of the VHD that the file is ([`vhd::ends`]), or the trailer
 //!   of a DMG.
 //!
@@ -33,9 +34,10 @@ const KOLY: [u8; 4] = *b"koly";
 /// Where a format has its magic number, in bytes from the file's start, and the number. Sources: `*_probe` of the driver
 /// in QEMU's block/, without the versions that it wants beside some; gzip: RFC 1952, 2.3.1, with the one method that
 /// there is; changed block tracking: libvmdk's description of the format; seSparse: QEMU's block/vmdk.c.
-static MAGIC: [(usize, &[u8], FileFormat); 15] = [
+static MAGIC: [(usize, &[u8], FileFormat); 16] = [
     (0, &vmdk::header::MAGIC, FileFormat::Vmdk),
     (0, &vmdk::header::COWD_MAGIC, FileFormat::Vmdk),
+    (0, vmdk::descriptor::MAGIC, FileFormat::Vmdk),
     (0, &vhd::COOKIE, FileFormat::Vhd),
     (0, &vhdx::FILE_SIGNATURE, FileFormat::Vhdx),
     (0, b"QFI\xfb\0\0\0\x01", FileFormat::Qcow1),

@@ -26,7 +26,10 @@ fn is(file: &(impl Bytes + ?Sized), format: FileFormat) -> bool {
     match format {
         FileFormat::Qcow2 => starts(b"QFI\xfb") && version >= 2,
         FileFormat::Qcow1 => starts(b"QFI\xfb") && version == 1,
-        FileFormat::Vmdk => starts(b"KDMV") || starts(b"COWD") || is_descriptor(&head),
+        FileFormat::Vmdk => {
+            let is_extent = starts(b"KDMV") || starts(b"COWD");
+            is_extent || starts(b"# Disk DescriptorFile") || is_descriptor(&head)
+        }
         FileFormat::Vhd => starts(b"conectix") || ends_as_vhd(file),
         FileFormat::Vhdx => starts(b"vhdxfile"),
         FileFormat::Qed => starts(b"QED\0"),

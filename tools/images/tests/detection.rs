@@ -42,6 +42,48 @@ fn one_extent_of_a_split_disk_is_refused_and_its_descriptor_named() {
     bench.same("-O qcow2 whole.vmdk");
 }
 
+/// What `qemu-img info` opens as raw is no descriptor. What it detects as one, it then refuses: there is no extent.
+#[test]
+fn a_text_descriptor_is_what_qemu_detects_as_one() {
+    let bench = Bench::new();
+    let long = |length: usize| format!("#{}\nversion=1\n", "c".repeat(length - 12));
+    for head in [
+        "version=1\n",
+        "version=2\r\n",
+        "#\n# c\r\n#\0\nversion=3\nCID=1",
+        "# Disk DescriptorFile\n \n  \r\n#\nversion=1\n",
+        &long(512),
+        &long(513),
+        &long(600),
+        "# Disk DescriptorFile\n\nversion=1\n",
+        "\r\nversion=1\n",
+        " \r\r\nversion=1\n",
+        " #\nversion=1\n",
+        "\t\nversion=1\n",
+        " version=1\n",
+        "version=1",
+        "version=1\r",
+        "version=1 \n",
+        "version=1\r\r\n",
+        "version=0\n",
+        "version=4\n",
+        "version=11\n",
+        "Version=1\n",
+        "version = 1\n",
+        "#version=1\n",
+        "# Disk DescriptorFile",
+        "CID=1\nversion=1\n",
+    ] {
+        bench.write("head", head);
+        let info = bench.img("info --output json head");
+        let is_raw = info.is_ok() && info.parsed()["format"] == "raw";
+        let begins = vmdk::descriptor::begins(head.as_bytes());
+        assert_eq!(begins, !is_raw, "{head:?}: {info:?}");
+        bench.count();
+    }
+    bench.compared(25, "starts of descriptors");
+}
+
 #[test]
 fn a_raw_disk_that_ends_in_an_old_footer_is_raw() {
     let bench = Bench::new();

@@ -148,11 +148,3 @@ fn of(options: &CalcOptions) -> VhdOpts {
         _ => VhdOpts::default(),
     }
 }
-
-/// "Virtual Hard Disk Image Format Specification", "Hard Disk Footer Format": the ones' complement of
-/// the sum of all bytes but the checksum's own, which are 64 to 67.
-fn has_right_checksum(footer: &[u8; FOOTER]) -> bool {
-    let rest = footer[..64].iter().chain(&footer[68..]);
-    let sum: u32 = rest.map(|&byte| u32::from(byte)).sum();
-    footer[64..68] == (!sum).to_be_bytes()
-}

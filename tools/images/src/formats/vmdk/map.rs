@@ -6,9 +6,8 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStringExt as _;
 
 use anyhow::Result;
-use vmdk::VmdkHeader;
+use vmdk::{VmdkHeader, descriptor};
 
-use super::descriptor;
 use crate::file::ImageFile;
 use crate::map::{Content, Entries, Map, Stretch, Tables};
 
