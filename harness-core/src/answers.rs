@@ -1,9 +1,9 @@
 //! The answers of calculators and scanners as violations hold them, and the parts that give them.
 
-use types::{AllocationSummary, FileFormats, Options, TouchedUnits};
+use types::{AllocationSummary, Options, TouchedUnits};
 use worker::{Answer, Part};
 
-use crate::subject::{Descriptor, Measured, Refusal, Scan, ScanErrorKind, ScanFormat};
+use crate::subject::{Detection, Measured, Refusal, Scan, ScanErrorKind, ScanFormat};
 
 /// The calculator that these options belong to.
 pub(crate) fn calculator(options: &Options) -> Part {
@@ -28,44 +28,17 @@ pub(crate) fn of_calculator(answer: Measured) -> Answer {
 
 /// A scanner's answer.
 pub(crate) fn of_scanner(answer: &Scan) -> Answer {
-    answer
-        .as_ref()
-        .map_or_else(of_refusal, |&summary| of_summary(summary))
+    match answer {
+        Ok(summary) => of_summary(*summary),
+        Err(refusal) => of_refusal(refusal),
+    }
 }
 
 /// A detector's answer.
-pub(crate) fn of_detector(answer: &Result<FileFormats, Refusal>) -> Answer {
-    answer
-        .as_ref()
-        .map_or_else(of_refusal, |&formats| of_formats(formats))
-}
-
-/// The formats of a file.
-pub(crate) fn of_formats(formats: FileFormats) -> Answer {
-    Answer::values([("formats", formats.to_string().into())])
-}
-
-/// What a descriptor states, or the kind of its first fault.
-pub(crate) fn of_descriptor(answer: &Descriptor<'_>) -> Answer {
-    let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
+pub(crate) fn of_detector(answer: &Detection) -> Answer {
     match answer {
-        Ok((facts, extents)) => Answer::values([
-            ("version", u64::from(facts.version).into()),
-            ("create_type", text(facts.create_type).into()),
-            ("cid", u64::from(facts.cid).into()),
-            ("parent_cid", u64::from(facts.parent_cid).into()),
-            (
-                "parent_name",
-                facts.parent_name.map(text).unwrap_or_default().into(),
-            ),
-            ("total_sectors", facts.total_sectors.into()),
-            ("extents", format!("{extents:?}").into()),
-        ]),
-        Err(fault) => {
-            let words = format!("{fault:?}");
-            let kind = words.split('(').next().unwrap_or_default().to_owned();
-            Answer::Error { kind, words }
-        }
+        Ok(formats) => Answer::values([("formats", formats.to_string().into())]),
+        Err(refusal) => of_refusal(refusal),
     }
 }
 

@@ -35,7 +35,6 @@ pub mod image;
 pub mod image_file;
 pub mod judgement;
 pub mod library;
-mod literal;
 pub mod project;
 pub mod scan;
 mod scanned;

@@ -124,13 +124,12 @@ pub fn checks(subject: &Subject<'_>) -> Vec<&'static Check> {
         let targets = TARGETS.iter();
         let of_check = |target: &&Target| target.checks.is_some_and(|of| check.id.starts_with(of));
         // A composition is one with what another target drives.
-        let has_other = if check.id.starts_with("detect.") {
-            has_scanner
-        } else {
-            has_calculators
+        let has_other = match check.layer {
+            Layer::Composition if check.id.starts_with("detect.") => has_scanner(subject),
+            Layer::Composition => has_calculators(subject),
+            _ => true,
         };
-        targets.filter(of_check).all(|target| has(subject, target))
-            && (check.layer != Layer::Composition || has_other(subject))
+        has_other && targets.filter(of_check).all(|target| has(subject, target))
     };
     let checks = check::ALL.iter().copied();
     checks

@@ -27,13 +27,12 @@
 use std::fmt::Write as _;
 use std::num::NonZeroU64;
 
-use worker::{Checks, Describe, Outcome, Part};
+use worker::{Checks, Describe, Outcome, Part, literal};
 
 use crate::answers;
 use crate::check;
 use crate::device::MockDevice;
 use crate::judgement::Judgement;
-use crate::literal;
 use crate::scanned::{Scanned, not_judged};
 use crate::subject::{self, ScanAnswer, ScanFormat, ScanRequest, Scanner};
 use recipes::Positional;

@@ -13,8 +13,8 @@ pub use crate::device::MockDevice;
 pub use crate::judgement::Judgement;
 pub use shared::{CallTable, DataTally};
 pub use types::{
-    AllocationSummary, DescriptorFacts, DescriptorFault, ExtentFacts, Facts, FileFormats,
-    MeasureError, MeasureOutput, Measured, Options, ScanError, ScanErrorKind, ScanFormat,
+    AllocationSummary, Facts, FileFormats, MeasureError, MeasureOutput, Measured, Options,
+    ScanError, ScanErrorKind, ScanFormat,
 };
 
 /// Answers how large an image would be. All sizes are in bytes.
@@ -190,19 +190,17 @@ pub trait Scanner: Sync {
     }
 }
 
-/// What a descriptor states and its extents in order, or the first thing that is wrong with it.
-pub type Descriptor<'a> = Result<(DescriptorFacts<'a>, Vec<ExtentFacts<'a>>), DescriptorFault>;
+/// The formats of a file, none for a raw one; or why there is no answer.
+pub type Detection = Result<FileFormats, Refusal>;
 
 /// Answers which formats a file is of.
 pub trait Detector: Sync {
-    /// The formats of the file on `device`; an empty set is raw. Must be total: an answer for every file, never a panic.
-    ///
-    /// # Errors
-    /// When a read fails.
-    fn detect(&self, device: &MockDevice<'_>) -> Result<FileFormats, Refusal>;
+    /// The formats of the file on `device`. Must be total: an answer for every file whose reads do not fail.
+    fn detect(&self, device: &MockDevice<'_>) -> Detection;
 
-    /// Parses the descriptor of a VMDK. `None` from a library that does not.
-    fn descriptor<'a>(&self, _text: &'a [u8]) -> Option<Descriptor<'a>> {
+    /// Parses the descriptor of a VMDK and writes it anew from what was understood: see
+    /// [`model::detect::descriptor`]. `None` from a library that does not.
+    fn descriptor(&self, _text: &[u8]) -> Option<Result<String, usize>> {
         None
     }
 }

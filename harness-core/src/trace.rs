@@ -4,12 +4,12 @@
 //! subject that listens, so this holds for every target and knows no input layout.
 
 use types::{AllocationSummary, Options};
-use worker::{Answer, Events};
+use worker::Events;
 
 use crate::answers;
 use crate::subject::{
-    Calculators, Descriptor, Detector, Facts, FileFormats, Measured, MockDevice, Refusal,
-    ScanAnswer, ScanError, ScanRequest, Scanner, Subject,
+    Calculators, Detection, Detector, Facts, Measured, MockDevice, Refusal, ScanAnswer, ScanError,
+    ScanRequest, Scanner, Subject,
 };
 
 /// A subject that notes the kind of every answer.
@@ -92,7 +92,7 @@ impl Scanner for Listening<'_> {
 
 /// Asked only where there is one.
 impl Detector for Listening<'_> {
-    fn detect(&self, device: &MockDevice<'_>) -> Result<FileFormats, Refusal> {
+    fn detect(&self, device: &MockDevice<'_>) -> Detection {
         let found = self.subject.detector.expect("a detector").detect(device);
         if let Ok(formats) = found {
             self.note("a file", &formats.to_string());
@@ -100,13 +100,7 @@ impl Detector for Listening<'_> {
         found
     }
 
-    fn descriptor<'a>(&self, text: &'a [u8]) -> Option<Descriptor<'a>> {
-        let found = self.subject.detector?.descriptor(text)?;
-        let kind = match answers::of_descriptor(&found) {
-            Answer::Values(_) => "sound".to_owned(),
-            Answer::Error { kind, .. } => kind,
-        };
-        self.note("a descriptor", &kind);
-        Some(found)
+    fn descriptor(&self, text: &[u8]) -> Option<Result<String, usize>> {
+        self.subject.detector?.descriptor(text)
     }
 }

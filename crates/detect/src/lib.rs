@@ -104,7 +104,7 @@ fn of_start(input: &mut Input<'_>, cache: &mut SectorCache<'_>) -> Result<FileFo
         "the start is not in the file",
     )?;
     let is_qcow2 = head.starts_with(&qcow2::header::MAGIC) && head[4..8] > [0, 0, 0, 1][..];
-    let formats = FileFormats::default()
+    let formats = FileFormats::EMPTY
         .with_if(FileFormat::Qcow2, is_qcow2)
         .with_if(FileFormat::Vmdk, vmdk::descriptor::begins(&head));
     Ok(MAGIC.iter().fold(formats, |formats, &(at, magic, format)| {

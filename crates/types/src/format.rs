@@ -88,26 +88,17 @@ impl From<ScanFormat> for FileFormat {
 
 /// A set of formats: all that a file is of. A file that is of more than one is taken for one by one reader and for
 /// another by the next.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FileFormats(u16);
 
 impl FileFormats {
+    /// None: that of a raw disk.
+    pub const EMPTY: Self = Self(0);
+
     /// The set with `format` too, if it `is` one.
     #[must_use]
     pub const fn with_if(self, format: FileFormat, is: bool) -> Self {
         Self(self.0 | (is as u16) << format as u16)
-    }
-
-    /// The set without `format`.
-    #[must_use]
-    pub const fn without(self, format: FileFormat) -> Self {
-        Self(self.0 & !(1 << format as u16))
-    }
-
-    /// The formats of either set.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
     }
 
     /// Whether `format` is among them.
@@ -126,7 +117,7 @@ impl FileFormats {
 /// The names, with `+` between them: `qcow2+vhd`, or `raw` for the empty set.
 impl fmt::Display for FileFormats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if *self == Self::default() {
+        if *self == Self::EMPTY {
             return f.write_str("raw");
         }
         self.iter().enumerate().try_for_each(|(nth, format)| {

@@ -3,7 +3,6 @@
 //! - [`summary`]: how much of a disk holds data.
 //! - [`scan_error`]: why a scan gives no answer.
 //! - [`facts`]: what a sound image states about itself.
-//! - [`descriptor`]: what the text descriptor of a VMDK states.
 //! - [`format`]: the formats that have a scanner, and all that a file may be of.
 //! - [`options`]: the target formats of the calculators, and their options.
 //! - [`measured`]: what a calculator answers.
@@ -11,7 +10,6 @@
 //! `no_std`, no heap. The code under test and the reference model both use these types, and share nothing else.
 #![no_std]
 
-pub mod descriptor;
 pub mod facts;
 pub mod format;
 pub mod measured;
@@ -19,7 +17,6 @@ pub mod options;
 pub mod scan_error;
 pub mod summary;
 
-pub use descriptor::{DescriptorFacts, DescriptorFault, ExtentFacts};
 pub use facts::Facts;
 pub use format::{FileFormat, FileFormats, ScanFormat};
 pub use measured::{MeasureError, MeasureOutput, Measured};

@@ -1,44 +1,36 @@
 //! The checks of `fuzz_measure_detect`: a detector goes wrong, or a scanner takes what is not there.
 
 use harness_core::MockDevice;
-use harness_core::subject::{Descriptor, DescriptorFault, Detector, FileFormats};
+use harness_core::subject::{Detection, Detector, FileFormats};
 
 use super::*;
 
 /// A detector made of a function, which gets the device and the right answer.
 struct DetectsWith<F>(F);
 
-impl<F> Detector for DetectsWith<F>
-where
-    F: Fn(&MockDevice<'_>, Result<FileFormats, Refusal>) -> Result<FileFormats, Refusal> + Sync,
-{
-    fn detect(&self, device: &MockDevice<'_>) -> Result<FileFormats, Refusal> {
+impl<F: Fn(&MockDevice<'_>, Detection) -> Detection + Sync> Detector for DetectsWith<F> {
+    fn detect(&self, device: &MockDevice<'_>) -> Detection {
         (self.0)(device, BuiltIn.detect(device))
     }
-    fn descriptor<'a>(&self, _text: &'a [u8]) -> Option<Descriptor<'a>> {
-        Some(Err(DescriptorFault::NoExtent))
+    fn descriptor(&self, _text: &[u8]) -> Option<Result<String, usize>> {
+        Some(Err(1))
     }
 }
 
+const TARGET: &str = "fuzz_measure_detect";
+const RAW: Detection = Ok(FileFormats::EMPTY);
+
 pub(crate) fn checks_fire() {
-    fn fires(
-        answer: impl Fn(&MockDevice<'_>, Result<FileFormats, Refusal>) -> Result<FileFormats, Refusal>
-        + Sync,
-        id: &str,
-    ) {
+    fn fires(answer: impl Fn(&MockDevice<'_>, Detection) -> Detection + Sync, id: &str) {
         let detector = DetectsWith(answer);
         let subject = SUBJECT.with_detector(&detector);
-        let found = blame(&assert_fires(
-            &subject,
-            "fuzz_measure_detect",
-            &small_qcow2(),
-            id,
-        ));
-        let parser = "vmdk descriptor parser: NoExtent where Missing is due";
-        let is_of_parser = id == "detect.descriptor_is_exact";
-        assert_eq!(found == parser, is_of_parser, "{found}");
+        let found = assert_fires(&subject, TARGET, &small_qcow2(), id);
+        let part = match id {
+            "detect.descriptor_is_exact" => "vmdk descriptor parser",
+            _ => "detector",
+        };
+        assert_eq!(found.part.to_string(), part);
     }
-    let raw = FileFormats::default();
     for (sector, times) in [(0, 6), (2, 1)] {
         let reads = |device: &MockDevice<'_>, right| {
             for _ in 0..times {
@@ -49,40 +41,23 @@ pub(crate) fn checks_fire() {
         };
         fires(reads, "detect.reads_bounded");
     }
-    fires(|_, _| Ok(raw), "detect.formats_are_exact");
-    fires(|_, _| Err(Refusal::words("no")), "detect.formats_are_exact");
-    fires(
-        |device, right| {
-            if device.sector_size() == 512 {
-                right
-            } else {
-                Ok(raw)
-            }
-        },
-        "detect.same_for_every_sector_size",
-    );
-    fires(
-        |device, right| {
-            if device.input_capacity() == 1024 {
-                right
-            } else {
-                Ok(raw)
-            }
-        },
-        "detect.same_with_zeros_inside",
-    );
-    fires(
-        |_, right| Ok(right.unwrap_or(raw)),
-        "detect.failed_read_is_an_io_error",
-    );
+    for answer in [RAW, Err(Refusal::words("no"))] {
+        fires(|_, _| answer.clone(), "detect.formats_are_exact");
+    }
+    let in_sectors_of_512 = |device: &MockDevice<'_>, right| match device.sector_size() {
+        512 => right,
+        _ => RAW,
+    };
+    fires(in_sectors_of_512, "detect.same_for_every_sector_size");
+    let never_fails = |_: &MockDevice<'_>, right: Detection| right.or(RAW);
+    fires(never_fails, "detect.failed_read_is_an_io_error");
     fires(|_, right| right, "detect.descriptor_is_exact");
-    // The scanner takes anything.
     let scanner = ScansWith(|_: ScanRequest<'_>| ScanAnswer {
         result: Ok(SOUND),
         again: None,
         bytes_read: None,
     });
-    let subject = SUBJECT.with_scanner(&scanner);
+    let takes_anything = SUBJECT.with_scanner(&scanner);
     let id = "detect.what_is_scanned_is_detected";
-    assert_fires(&subject, "fuzz_measure_detect", &small_qcow2(), id);
+    assert_fires(&takes_anything, TARGET, &small_qcow2(), id);
 }

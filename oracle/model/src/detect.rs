@@ -11,7 +11,7 @@ use sparse::Bytes;
 
 /// The formats that a file is of.
 pub fn formats(file: &(impl Bytes + ?Sized)) -> FileFormats {
-    let mut formats = FileFormats::default();
+    let mut formats = FileFormats::EMPTY;
     for &format in FileFormat::ALL {
         formats = formats.with_if(format, is(file, format));
     }

@@ -1,15 +1,14 @@
 //! Detection and the descriptors of VMDK as a subject.
 
-use ::vmdk::descriptor::{Access, Descriptor as Parsed, DescriptorError, Extent};
-use harness_core::subject::{
-    Descriptor, DescriptorFacts, DescriptorFault, Detector, ExtentFacts, FileFormats, MockDevice,
-    Refusal,
-};
+use std::fmt::Write as _;
+
+use ::vmdk::descriptor::{Access, Descriptor, DescriptorError};
+use harness_core::subject::{Detection, Detector, MockDevice};
 
 use crate::BuiltIn;
 
 impl Detector for BuiltIn {
-    fn detect(&self, device: &MockDevice<'_>) -> Result<FileFormats, Refusal> {
+    fn detect(&self, device: &MockDevice<'_>) -> Detection {
         let mut cache = [0; shared::MAX_SECTOR_SIZE];
         let cache = &mut cache[..device.sector_size() as usize];
         Ok(detect::detect(
@@ -19,42 +18,38 @@ impl Detector for BuiltIn {
         )?)
     }
 
-    fn descriptor<'a>(&self, text: &'a [u8]) -> Option<Descriptor<'a>> {
-        Some(Parsed::parse(text).map(stated).map_err(fault))
+    fn descriptor(&self, text: &[u8]) -> Option<Result<String, usize>> {
+        Some(match Descriptor::parse(text) {
+            Ok(descriptor) => Ok(anew(&descriptor)),
+            Err(DescriptorError::Line { number, .. }) => Err(number),
+            Err(_) => Err(0),
+        })
     }
 }
 
-fn stated(parsed: Parsed<'_>) -> (DescriptorFacts<'_>, Vec<ExtentFacts<'_>>) {
-    let facts = DescriptorFacts {
-        version: parsed.version,
-        create_type: parsed.create_type,
-        cid: parsed.cid,
-        parent_cid: parsed.parent_cid,
-        parent_name: parsed.parent_file_name_hint,
-        total_sectors: parsed.total_sectors,
-    };
-    (facts, parsed.extents().map(extent_stated).collect())
-}
-
-fn extent_stated(extent: Extent<'_>) -> ExtentFacts<'_> {
-    ExtentFacts {
-        access: match extent.access {
+fn anew(descriptor: &Descriptor<'_>) -> String {
+    let mut text = format!(
+        "version={}\ncreateType={}\nCID={:08x}\nparentCID={:08x}\n",
+        descriptor.version,
+        descriptor.create_type.escape_ascii(),
+        descriptor.cid,
+        descriptor.parent_cid
+    );
+    if let Some(name) = descriptor.parent_file_name_hint {
+        let _ = writeln!(text, "parentFileNameHint={}", name.escape_ascii());
+    }
+    for extent in descriptor.extents() {
+        let access = match extent.access {
             Access::ReadWrite => "RW",
             Access::ReadOnly => "RDONLY",
             Access::NoAccess => "NOACCESS",
-        },
-        sectors: extent.sectors,
-        kind: extent.kind.name(),
-        file_name: extent.file_name,
-        offset: extent.offset,
+        };
+        let (kind, name) = (extent.kind.name(), extent.file_name.escape_ascii());
+        let _ = writeln!(
+            text,
+            "{access} {} {kind} {name} {}",
+            extent.sectors, extent.offset
+        );
     }
-}
-
-fn fault(error: DescriptorError) -> DescriptorFault {
-    match error {
-        DescriptorError::TooLong => DescriptorFault::TooLong,
-        DescriptorError::Missing(key) => DescriptorFault::Missing(key),
-        DescriptorError::Line { number, .. } => DescriptorFault::Line(number),
-        DescriptorError::NoExtent => DescriptorFault::NoExtent,
-    }
+    text + &format!("{} sectors\n", descriptor.total_sectors)
 }

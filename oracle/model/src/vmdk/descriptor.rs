@@ -3,8 +3,6 @@
 //! Written from "Virtual Disk Format 5.0", section "The Descriptor File", and QEMU's block/vmdk.c. A line that is
 //! neither blank nor a comment, `key=value` or an extent is a fault, and so is each value out of bounds.
 
-use types::{DescriptorFacts, DescriptorFault, ExtentFacts};
-
 /// A size or place in sectors that cannot be: 2^63 bytes.
 const TOO_MANY: u64 = (1 << 63) / 512;
 
@@ -27,51 +25,57 @@ pub fn is_one(head: &[u8; 512]) -> bool {
     })
 }
 
-/// What a descriptor states, and its extents in the order of the disk.
+/// A descriptor, written anew from what it states: its keys, then its extents, then its size. Names have no bytes but
+/// those of ASCII; others are escaped.
+///
+/// ```text
+/// version=1
+/// createType=monolithicFlat
+/// CID=fffffffe
+/// parentCID=ffffffff
+/// parentFileNameHint=parent.vmdk (if it has one)
+/// RW 8192 FLAT disk-flat.vmdk 0
+/// 8192 sectors
+/// ```
 ///
 /// # Errors
-/// The first thing that is wrong with it.
-pub fn parse(text: &[u8]) -> Result<(DescriptorFacts<'_>, Vec<ExtentFacts<'_>>), DescriptorFault> {
-    if text.len() >= 1 << 20 {
-        return Err(DescriptorFault::TooLong);
-    }
+/// The number of the first bad line, from 1; 0 when a key or every extent is missing, which is found first.
+pub fn parse(text: &[u8]) -> Result<String, usize> {
     let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
     let lines: Vec<&[u8]> = text
         .split(|&byte| byte == b'\n')
         .map(<[u8]>::trim_ascii)
         .collect();
     let value = |key: &str| lines.iter().find_map(|line| value(line, key));
-    let due = |key: &'static str| value(key).ok_or(DescriptorFault::Missing(key));
-    let id = |key: &'static str| hexadecimal(due(key)?).ok_or(DescriptorFault::Missing(key));
-    let version = match due("version")? {
-        [digit @ b'1'..=b'3'] => u32::from(digit - b'0'),
-        _ => return Err(DescriptorFault::Missing("version")),
-    };
-    let mut facts = DescriptorFacts {
-        version,
-        create_type: due("createType")?,
-        cid: id("CID")?,
-        parent_cid: id("parentCID")?,
-        parent_name: value("parentFileNameHint"),
-        total_sectors: 0,
-    };
-    let mut extents = Vec::new();
+    let id = |key: &str| value(key).and_then(hexadecimal).ok_or(0_usize);
+    let version = value("version").filter(|version| matches!(version, [b'1'..=b'3']));
+    let mut anew = format!(
+        "version={}\ncreateType={}\nCID={:08x}\nparentCID={:08x}\n",
+        version.ok_or(0_usize)?.escape_ascii(),
+        value("createType").ok_or(0_usize)?.escape_ascii(),
+        id("CID")?,
+        id("parentCID")?,
+    );
+    if let Some(name) = value("parentFileNameHint") {
+        anew += &format!("parentFileNameHint={}\n", name.escape_ascii());
+    }
+    let mut total = 0;
     for (nth, line) in lines.iter().enumerate() {
         let is_other = line.is_empty() || line[0] == b'#' || line.contains(&b'=');
         if access(line).is_none() && is_other {
             continue;
         }
-        let extent = extent(line).ok_or(DescriptorFault::Line(nth + 1))?;
-        facts.total_sectors += extent.sectors;
-        if facts.total_sectors >= TOO_MANY {
-            return Err(DescriptorFault::Line(nth + 1));
+        let (sectors, extent) = extent(line).ok_or(nth + 1)?;
+        total += sectors;
+        if total >= TOO_MANY {
+            return Err(nth + 1);
         }
-        extents.push(extent);
+        anew += &extent;
     }
-    if extents.is_empty() {
-        return Err(DescriptorFault::NoExtent);
+    if total == 0 {
+        return Err(0);
     }
-    Ok((facts, extents))
+    Ok(format!("{anew}{total} sectors\n"))
 }
 
 /// The value in a line `key=value` of this key; of a value in quotes, what is between them.
@@ -96,8 +100,9 @@ fn access(line: &[u8]) -> Option<&'static str> {
         .find(|access| access.as_bytes() == first)
 }
 
-/// The extent in a line: words, then a name in quotes and perhaps an offset, but for zeros.
-fn extent(line: &[u8]) -> Option<ExtentFacts<'_>> {
+/// The size of the extent in a line, and the line anew: words, then a name in quotes and perhaps an offset, but for
+/// zeros.
+fn extent(line: &[u8]) -> Option<(u64, String)> {
     let mut parts = line.splitn(3, |&byte| byte == b'"');
     let (front, name, back) = (parts.next()?, parts.next(), parts.next());
     let [_, sectors, kind] = words(front).collect::<Vec<_>>()[..] else {
@@ -128,13 +133,9 @@ fn extent(line: &[u8]) -> Option<ExtentFacts<'_>> {
     };
     let file_name = name.unwrap_or_default();
     let is_name = (1..512).contains(&file_name.len()) && !file_name.contains(&b'\r');
-    (kind == "ZERO" || is_name).then_some(ExtentFacts {
-        access: access(line)?,
-        sectors,
-        kind,
-        file_name,
-        offset,
-    })
+    let (access, name) = (access(line)?, file_name.escape_ascii());
+    let anew = format!("{access} {sectors} {kind} {name} {offset}\n");
+    (kind == "ZERO" || is_name).then_some((sectors, anew))
 }
 
 fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {

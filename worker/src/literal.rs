@@ -4,7 +4,8 @@
 const LONGEST_LITERAL: usize = 8 << 10;
 
 /// A `Vec<u8>` as an expression, or what to read instead of a long one.
-pub(crate) fn of(bytes: &[u8]) -> String {
+#[must_use]
+pub fn of(bytes: &[u8]) -> String {
     let literal = byte_literal(bytes);
     if literal.len() > LONGEST_LITERAL {
         return "std::fs::read(\"INPUT\").unwrap() /* the input's file: too long to print */"
