@@ -20,7 +20,6 @@ use crate::subject::{self, Detection, Detector, Refusal, ScanError, ScanFormat, 
 /// extent or a dynamic VHD that a scanner takes fits in less.
 pub const MAX_INPUT: usize = 16 << 10;
 
-const DEVICE: u32 = 1;
 /// The most sectors that are read: the first, two with the last 512 bytes, two with what a footer names.
 const MOST_READS: u64 = 5;
 
@@ -37,49 +36,28 @@ impl<'a> DetectCase<'a> {
     /// # Errors
     /// Why the input is not a case: it is empty.
     pub fn decode(file: &'a [u8]) -> Result<Self, &'static str> {
-        if file.is_empty() {
-            return Err("empty");
+        match file {
+            [] => Err("empty"),
+            file => Ok(Self { file }),
         }
-        Ok(Self { file })
     }
 
-    /// Asks the detector which formats the file is of.
-    pub fn ask(&self, detector: &(impl Detector + ?Sized)) -> Detection {
-        detector.detect(&self.device(512))
-    }
-
-    fn device(&self, sector_size: u32) -> MockDevice<'a> {
-        let mut device = MockDevice::new(sector_size, DEVICE);
+    /// The file on a device of its own.
+    #[must_use]
+    pub fn device(&self, sector_size: u32) -> MockDevice<'a> {
+        let mut device = MockDevice::new(sector_size, 1);
         device.set_fuzz_input(self.file);
         device
-    }
-
-    /// Whether each of the detector's reads, when it fails, is reported: as an error, or `exactly` as the I/O error.
-    fn reports_failures(
-        &self,
-        detector: &(impl Detector + ?Sized),
-        reads: u64,
-        exactly: bool,
-    ) -> bool {
-        (0..reads.min(MOST_READS)).all(|nth| {
-            let mut device = self.device(512);
-            device.fail_read(nth);
-            let answer = detector.detect(&device);
-            let sector = device.failed_sector().unwrap_or_default();
-            let due = Refusal::Error(ScanError::Io { sector });
-            answer.is_err_and(|refusal| !exactly || refusal == due)
-        })
     }
 
     /// The formats whose scanner takes the file. A VHD that is all data, as a fixed one is, does not count: a raw
     /// disk may end in the footer of an older one.
     fn scanned(&self, scanner: &(impl Scanner + ?Sized)) -> FileFormats {
         let takes = |format| {
-            let (unit, image) = (None, ImageBytes::Flat(self.file));
             let case = ScanCase {
                 format,
-                unit,
-                image,
+                unit: None,
+                image: ImageBytes::Flat(self.file),
             };
             let answer = case.ask(scanner, &self.device(512)).result;
             answer.is_ok_and(|found| {
@@ -132,44 +110,47 @@ pub fn run(
         &check::DETECT_SAME_FOR_EVERY_SECTOR_SIZE,
         other == answer,
     );
+    let is_reported = |failing_read| {
+        let mut device = case.device(512);
+        device.fail_read(failing_read);
+        let answer = detector.detect(&device);
+        let sector = device.failed_sector().unwrap_or_default();
+        let due = Refusal::Error(ScanError::Io { sector });
+        answer.is_err_and(|refusal| !judged(Judgement::DETAILS) || refusal == due)
+    };
     checks.evaluate_if(
         judged(Judgement::VALUES),
         &check::DETECT_FAILED_READ_IS_AN_IO_ERROR,
-        case.reports_failures(detector, device.reads(), judged(Judgement::DETAILS)),
+        (0..device.reads().min(MOST_READS)).all(is_reported),
     );
     let scanned = case.scanned(scanner);
+    let is_detected = |format| answer.as_ref().is_ok_and(|formats| formats.has(format));
     checks.evaluate_if(
         scanned != FileFormats::EMPTY && judged(Judgement::VALUES),
         &check::DETECT_WHAT_IS_SCANNED_IS_DETECTED,
-        scanned
-            .iter()
-            .all(|format| answer.as_ref().is_ok_and(|formats| formats.has(format))),
+        scanned.iter().all(is_detected),
     );
     let descriptor = detector.descriptor(data);
-    let descriptor_due = model::detect::descriptor(data);
+    let due = descriptor
+        .is_some()
+        .then(|| model::detect::descriptor(data));
     checks.evaluate_if(
         descriptor.is_some() && judged(Judgement::DETAILS),
         &check::DETECT_DESCRIPTOR_IS_EXACT,
-        descriptor
-            .as_ref()
-            .is_none_or(|answer| *answer == descriptor_due),
+        descriptor == due,
     );
+    let found = answers::of_detector;
     let parsed = |answer| Answer::values([("descriptor", format!("{answer:?}").into())]);
-    checks.conclude(&case, |violation| match descriptor {
-        Some(descriptor) if violation.is_of(&check::DETECT_DESCRIPTOR_IS_EXACT) => violation
-            .by(Part::of("vmdk", "descriptor parser"))
-            .answered(parsed(descriptor), parsed(descriptor_due)),
-        _ => violation
-            .answered(
-                answers::of_detector(&answer),
-                answers::of_detector(&expected),
-            )
+    checks.conclude(&case, |violation| {
+        if violation.is_of(&check::DETECT_DESCRIPTOR_IS_EXACT) {
+            let violation = violation.by(Part::of("vmdk", "descriptor parser"));
+            return violation.answered(parsed(descriptor), parsed(due));
+        }
+        let violation = violation.answered(found(&answer), found(&expected));
+        violation
             .with("reads", device.reads())
-            .with(
-                "other_sector_size",
-                answers::of_detector(&other).to_string(),
-            )
-            .with("scanned_as", scanned.to_string()),
+            .with("other_sector_size", found(&other).to_string())
+            .with("scanned_as", scanned.to_string())
     });
     judgement.outcome(answer.is_ok(), true)
 }
@@ -180,18 +161,16 @@ impl Describe for DetectCase<'_> {
     }
 
     fn in_words(&self) -> String {
-        let start = self.file[..self.file.len().min(16)].escape_ascii();
-        format!(
-            "a file of {} bytes that begins with \"{start}\"",
-            self.file.len()
-        )
+        let length = self.file.len();
+        let start = self.file[..length.min(16)].escape_ascii();
+        format!("a file of {length} bytes that begins with \"{start}\"")
     }
 
     fn as_rust(&self) -> String {
         format!(
             "let file: Vec<u8> = {};\n\
              let case = harness_core::detect::DetectCase::decode(&file).unwrap();\n\
-             case.ask({}.detector.unwrap())\n",
+             {}.detector.unwrap().detect(&case.device(512))\n",
             literal::of(self.file),
             subject::path()
         )
