@@ -14,7 +14,7 @@ use crate::check;
 use crate::device::MockDevice;
 use crate::judgement::Judgement;
 use crate::scan::{ImageBytes, ScanCase};
-use crate::subject::{self, Detection, Detector, Refusal, ScanError, ScanFormat, Scanner};
+use crate::subject::{self, Detector, Refusal, ScanError, ScanFormat, Scanner};
 
 /// The longest input, in bytes: a descriptor as QEMU and VMware write it has up to 20 sectors (10 KiB), and a sparse
 /// extent or a dynamic VHD that a scanner takes fits in less.
