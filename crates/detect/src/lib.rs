@@ -7,7 +7,7 @@
 //!   qcow2 with a version of 2 or later, or a VMDK's text descriptor, also one that only VMware takes, by its first
 //!   line. A shorter file is filled up with zeros;
 //! - **by its end**, which QEMU does not look at: the footer of the VHD that the file is ([`vhd::ends`]), or the trailer
-//!   of a DMG.
+//!   of a DMG (`dmg_find_koly_offset` in QEMU's block/dmg.c).
 //!
 //! Every format that counts is in the set. Two are there when a file starts as one and ends as another, and when VDI's
 //! magic number, which is at byte 64, stands in another format's header. A VHD whose footer is at both ends is one
@@ -28,8 +28,6 @@ use types::{FileFormat, FileFormats};
 const HEAD: usize = 512;
 /// The length of what a VHD or a DMG ends in, in bytes.
 const TAIL: u64 = 512;
-/// How the trailer of a DMG begins (`dmg_find_koly_offset` in QEMU's block/dmg.c).
-const KOLY: [u8; 4] = *b"koly";
 
 /// Where a format has its magic number, in bytes from the file's start, and the number. Sources: `*_probe` of the driver
 /// in QEMU's block/, without the versions that it wants beside some; gzip: RFC 1952, 2.3.1, with the one method that
@@ -70,14 +68,13 @@ pub fn detect(
     let mut cache = SectorCache::new(cache);
     let mut input = Input::open(calls, device, &[&cache])?;
     let by_start = of_start(&mut input, &mut cache)?;
-    let Some(tail) = input.capacity().checked_sub(TAIL) else {
+    let Some(end) = input.capacity().checked_sub(TAIL) else {
         return Ok(by_start);
     };
-    let koly = input.read_array(&mut cache, tail, "the trailer is not wholly in the file")?;
-    let ends_as_vhd = vhd::ends(&mut input, &mut cache)?;
+    let tail = input.read_array(&mut cache, end, "the end is not wholly in the file")?;
     Ok(by_start
-        .with_if(FileFormat::Dmg, koly == KOLY)
-        .with_if(FileFormat::Vhd, ends_as_vhd))
+        .with_if(FileFormat::Dmg, tail.starts_with(b"koly"))
+        .with_if(FileFormat::Vhd, vhd::ends(&mut input, &mut cache, &tail)?))
 }
 
 /// The formats that the file on `device` is of by its start alone, as QEMU finds them. `cache`: see [`detect`].

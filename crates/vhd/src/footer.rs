@@ -82,22 +82,23 @@ pub(crate) fn find(
     }
 }
 
-/// Whether the file ends in the footer of the VHD that it is. A raw disk may end in the footer of an older VHD: a fixed
-/// VHD is its disk and the footer, and any other has a header where the footer places it.
+/// Whether a file whose last 512 bytes are `tail` ends in the footer of the VHD that it is. A raw disk may end in the
+/// footer of an older VHD: a fixed VHD is its disk and the footer, and any other has a header where the footer places it.
 ///
 /// # Errors
 /// [`ScanError::Io`] when the device fails.
-pub fn ends(input: &mut Input<'_>, cache: &mut SectorCache<'_>) -> Result<bool, ScanError> {
-    let Some(end) = input.capacity().checked_sub(LENGTH) else {
-        return Ok(false);
-    };
-    let Found::Valid(footer) = look(input, cache, end)? else {
-        return Ok(false);
-    };
-    if footer.disk_type == FIXED {
-        return Ok(footer.current_size == end);
+pub fn ends(
+    input: &mut Input<'_>,
+    cache: &mut SectorCache<'_>,
+    tail: &[u8; 512],
+) -> Result<bool, ScanError> {
+    match parse(tail) {
+        Found::Valid(footer) if footer.disk_type == FIXED => {
+            Ok(footer.current_size.checked_add(LENGTH) == Some(input.capacity()))
+        }
+        Found::Valid(footer) => header::is_at(input, cache, footer.data_offset),
+        Found::Nothing | Found::Damaged => Ok(false),
     }
-    header::is_at(input, cache, footer.data_offset)
 }
 
 fn look(
@@ -107,22 +108,26 @@ fn look(
 ) -> Result<Found, ScanError> {
     let bytes: [u8; 512] =
         input.read_array(cache, offset, "the footer is not wholly in the file")?;
+    Ok(parse(&bytes))
+}
+
+fn parse(bytes: &[u8; 512]) -> Found {
     if !bytes.starts_with(&COOKIE) {
-        return Ok(Found::Nothing);
+        return Found::Nothing;
     }
-    if checksum(&bytes, 64) != u32_at(&bytes, 64) {
-        return Ok(Found::Damaged);
+    if checksum(bytes, 64) != u32_at(bytes, 64) {
+        return Found::Damaged;
     }
-    let cylinders = u64::from(u16::from_be_bytes(array(&bytes, 56)));
-    Ok(Found::Valid(Footer {
-        features: u32_at(&bytes, 8),
-        version: u32_at(&bytes, 12),
-        data_offset: u64_at(&bytes, 16),
-        creator: array(&bytes, 28),
-        current_size: u64_at(&bytes, 48),
+    let cylinders = u64::from(u16::from_be_bytes(array(bytes, 56)));
+    Found::Valid(Footer {
+        features: u32_at(bytes, 8),
+        version: u32_at(bytes, 12),
+        data_offset: u64_at(bytes, 16),
+        creator: array(bytes, 28),
+        current_size: u64_at(bytes, 48),
         geometry: cylinders * u64::from(bytes[58]) * u64::from(bytes[59]),
-        disk_type: u32_at(&bytes, 60),
-    }))
+        disk_type: u32_at(bytes, 60),
+    })
 }
 
 impl Footer {

@@ -37,7 +37,7 @@ pub(crate) fn read(input: &mut Input<'_>, cache: &mut SectorCache<'_>) -> Result
     }
     if header[48..64] != [0; 16] {
         return Err(ScanError::Unsupported(
-            "a log that has to be replayed first",
+            "a log that has to be replayed first (qemu-img check -r all does so)",
         ));
     }
     let log = Area {

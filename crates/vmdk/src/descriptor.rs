@@ -179,59 +179,30 @@ pub fn kind(text: &[u8]) -> &'static str {
     })
 }
 
-const KINDS: [(&str, &str); 15] = [
-    (
-        "monolithicFlat",
-        "a text descriptor of a flat extent (monolithicFlat)",
-    ),
-    (
-        "monolithicSparse",
-        "a text descriptor beside its sparse extent (monolithicSparse)",
-    ),
-    (
-        "streamOptimized",
-        "a text descriptor beside its sparse extent (streamOptimized)",
-    ),
-    (
-        "twoGbMaxExtentFlat",
-        "a text descriptor of several flat extents (twoGbMaxExtentFlat)",
-    ),
-    (
-        "twoGbMaxExtentSparse",
-        "a text descriptor of several sparse extents (twoGbMaxExtentSparse)",
-    ),
-    ("vmfs", "a text descriptor of a flat extent on VMFS (vmfs)"),
-    (
-        "vmfsSparse",
-        "a text descriptor of a sparse extent on VMFS (vmfsSparse)",
-    ),
-    (
-        "seSparse",
-        "a text descriptor of a space-efficient sparse extent on VMFS (seSparse)",
-    ),
-    ("fullDevice", "a text descriptor of a device (fullDevice)"),
-    (
-        "partitionedDevice",
-        "a text descriptor of a device's partitions (partitionedDevice)",
-    ),
-    (
-        "vmfsRaw",
-        "a text descriptor of a raw device on VMFS (vmfsRaw)",
-    ),
-    (
-        "vmfsRDM",
-        "a text descriptor of a raw device on VMFS (vmfsRDM)",
-    ),
-    (
-        "vmfsRawDeviceMap",
-        "a text descriptor of a raw device on VMFS (vmfsRawDeviceMap)",
-    ),
-    (
-        "vmfsPassthroughRawDeviceMap",
-        "a text descriptor of a raw device on VMFS (vmfsPassthroughRawDeviceMap)",
-    ),
-    ("custom", "a text descriptor of several extents (custom)"),
-];
+macro_rules! kinds {
+    ($($name:literal $what:literal)*) => {
+        const KINDS: &[(&str, &str)] =
+            &[$(($name, concat!("a text descriptor ", $what, " (", $name, ")"))),*];
+    };
+}
+
+kinds! {
+    "monolithicFlat" "of a flat extent"
+    "monolithicSparse" "beside its sparse extent"
+    "streamOptimized" "beside its sparse extent"
+    "twoGbMaxExtentFlat" "of several flat extents"
+    "twoGbMaxExtentSparse" "of several sparse extents"
+    "vmfs" "of a flat extent on VMFS"
+    "vmfsSparse" "of a sparse extent on VMFS"
+    "seSparse" "of a space-efficient sparse extent on VMFS"
+    "fullDevice" "of a device"
+    "partitionedDevice" "of a device's partitions"
+    "vmfsRaw" "of a raw device on VMFS"
+    "vmfsRDM" "of a raw device on VMFS"
+    "vmfsRawDeviceMap" "of a raw device on VMFS"
+    "vmfsPassthroughRawDeviceMap" "of a raw device on VMFS"
+    "custom" "of several extents"
+}
 
 /// The version that a value names: 1 to 3.
 fn version(value: Option<&[u8]>) -> Option<u32> {

@@ -205,28 +205,3 @@ fn a_parent_is_known_by_its_name_or_its_content_id() {
         assert_eq!(descriptor::parent(text), name, "{shown}");
     }
 }
-
-#[test]
-fn the_kind_is_named() {
-    for (text, kind) in [
-        (
-            text(FLAT),
-            "a text descriptor of a flat extent (monolithicFlat)",
-        ),
-        (
-            "  createType = \"twoGbMaxExtentSparse\"\r\n".to_owned(),
-            "a text descriptor of several sparse extents (twoGbMaxExtentSparse)",
-        ),
-    ] {
-        assert_eq!(descriptor::kind(text.as_bytes()), kind);
-    }
-    for text in [
-        "",
-        "createType=\"monolithicF",
-        "createType=\"monolithicflat\"",
-        "# createType=\"vmfs\"",
-    ] {
-        let kind = descriptor::kind(text.as_bytes());
-        assert_eq!(kind, "a text descriptor of an unknown createType", "{text}");
-    }
-}

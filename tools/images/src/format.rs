@@ -54,6 +54,11 @@ pub trait Driver: Sync {
         unit: Option<NonZeroU64>,
     ) -> Result<Scanned>;
 
+    /// The parent that a differencing VHD or VHDX names, as far as it can be read.
+    fn parent_name(&self, _image: &ImageFile) -> Option<String> {
+        None
+    }
+
     /// What to measure for images made with `options`. `secrets` are the ids of the secrets there are.
     ///
     /// # Errors

@@ -6,14 +6,14 @@ mod vhd;
 mod vhdx;
 mod vmdk;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result, bail};
 use harness_core::subject::ScanFormat;
 use shared::{CallTable, ScanError};
 use types::{FileFormat, FileFormats, Options as CalcOptions};
 
 use super::file::ImageFile;
 use super::file_device::FileDevice;
-use super::format::FormatRef;
+use super::format::{Format, FormatRef};
 
 pub use qcow2::luks;
 
@@ -75,20 +75,18 @@ pub fn detect(image: &ImageFile) -> Result<FormatRef> {
         bail!("the file is empty, so it has no format (-f raw takes it as a disk of 0 bytes)");
     }
     let found = ask(image, ::detect::detect)?;
-    match found.iter().count() {
-        0 | 1 => Ok(one_of(found)?.unwrap_or(&raw::RAW)),
-        _ => {
-            let names = |all: &[String], word: &str| all.join(&format!(" {word} "));
-            let all: Vec<String> = found.iter().map(named).collect();
-            let known = found.iter().filter_map(FileFormat::scanned);
-            let options = known.map(|format| format!("-f {}", of_scanner(format)));
-            bail!(
-                "the file is {} at once: name the one that it is by {}, or take its bytes for a disk by -f raw",
-                names(&all, "and"),
-                names(&options.collect::<Vec<_>>(), "or")
-            )
-        }
+    if found.iter().count() > 1 {
+        let is: Vec<String> = found.iter().map(named).collect();
+        let known = found.iter().filter_map(FileFormat::scanned);
+        let options: String = known
+            .map(|format| format!("-f {} or ", of_scanner(format)))
+            .collect();
+        bail!(
+            "the file is {} at once: name the one that it is by {options}-f raw, which takes its bytes for a disk",
+            is.join(" and ")
+        );
     }
+    one_of(found)
 }
 
 /// Detects the format of a file by its start, as QEMU does. Without a magic number it is raw.
@@ -96,7 +94,7 @@ pub fn detect(image: &ImageFile) -> Result<FormatRef> {
 /// # Errors
 /// When the file cannot be read, or is an image of a format not known here, which is no raw disk.
 pub fn probe(image: &ImageFile) -> Result<FormatRef> {
-    Ok(one_of(ask(image, ::detect::probe)?)?.unwrap_or(&raw::RAW))
+    one_of(ask(image, ::detect::probe)?)
 }
 
 type Question = fn(CallTable<'_>, u32, &mut [u8]) -> Result<FileFormats, ScanError>;
@@ -104,38 +102,41 @@ type Question = fn(CallTable<'_>, u32, &mut [u8]) -> Result<FileFormats, ScanErr
 fn ask(image: &ImageFile, question: Question) -> Result<FileFormats> {
     let device = FileDevice::new(&image.file, image.length, 512);
     question(CallTable::over(&device), 0, &mut [0; 512]).map_err(|why| {
-        let failure = device.take_failure();
-        failure
-            .map_or_else(|| why.into(), anyhow::Error::from)
-            .context("its format cannot be detected")
+        let failure = device.take_failure().map(Error::from);
+        let failure = failure.unwrap_or_else(|| why.into());
+        failure.context("its format cannot be detected")
     })
 }
 
-/// The first of these formats, of which those that are known here come first.
-fn one_of(found: FileFormats) -> Result<Option<FormatRef>> {
-    let Some(format) = found.iter().next() else {
-        return Ok(None);
-    };
-    let scanned = format.scanned().with_context(|| {
-        format!(
+/// The first of these formats. Those that are known here come first.
+fn one_of(found: FileFormats) -> Result<FormatRef> {
+    match found.iter().next().map(|format| (format, format.scanned())) {
+        None => Ok(&raw::RAW),
+        Some((_, Some(scanned))) => Ok(of_scanner(scanned)),
+        Some((format, None)) => bail!(
             "an image of format {}, which is not known here (-f raw takes its bytes for a disk)",
             format.name()
-        )
-    })?;
-    Ok(Some(of_scanner(scanned)))
+        ),
+    }
 }
 
 /// The name of a format: qemu-img's, where it is known here.
 fn named(format: FileFormat) -> String {
-    let known = format
-        .scanned()
-        .map(|format| of_scanner(format).to_string());
-    known.unwrap_or_else(|| format.name().to_owned())
+    let known = format.scanned().map(of_scanner);
+    known.map_or_else(|| format.name().to_owned(), Format::to_string)
+}
+
+/// A text up to the first zero.
+fn utf16(units: impl Iterator<Item = u16>) -> String {
+    let units = char::decode_utf16(units.take_while(|&unit| unit != 0));
+    let text = units.map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER));
+    text.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
     #[test]
     fn names_are_qemus_and_vhd_is_an_alias() {
         for format in ALL {

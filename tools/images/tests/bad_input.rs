@@ -198,10 +198,6 @@ fn an_image_of_a_format_that_is_not_known() {
             bench.refused(&format!("{command} a.{format}"), &["not known here"]);
         }
     }
-    bench.make("vmdk", "subformat=monolithicFlat", "flat.vmdk", "1M", &[]);
-    for command in ["measure", "scan"] {
-        bench.refused(&format!("{command} flat.vmdk"), &["unsupported"]);
-    }
 }
 
 #[test]

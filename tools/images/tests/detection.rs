@@ -163,14 +163,18 @@ fn a_file_of_two_formats_is_refused_until_one_is_named() {
     let mut both = bench.read("small.qcow2");
     both.resize(256 << 10, 0);
     both.extend(&bench.read("disk.vhd")[256 << 10..]);
-    for (start, name, options) in [
-        (&both[..8], "qcow2", "-f qcow2 or -f vpc"),
-        (b"LUKS\xba\xbe\0\x01", "LUKS", "by -f vpc,"),
+    for (start, names, options) in [
+        (
+            &both[..8],
+            "qcow2 and vpc",
+            "by -f qcow2 or -f vpc or -f raw",
+        ),
+        (b"LUKS\xba\xbe\0\x01", "vpc and LUKS", "by -f vpc or -f raw"),
     ] {
         bench.write("both", [start, &both[8..]].concat());
-        let (at_once, options) = (format!("{name} and vpc at once"), format!("{options}"));
+        let at_once = format!("{names} at once");
         for command in ["measure -O raw both", "scan both"] {
-            bench.refused(command, &["'both'", &at_once, &options, "-f raw"]);
+            bench.refused(command, &["'both'", &at_once, options]);
         }
         bench.same("-f vpc -O qcow2 both");
         bench.same("-f raw -O qcow2 both");

@@ -39,31 +39,21 @@ pub enum ExtentKind {
 }
 
 impl ExtentKind {
-    /// Every kind.
-    pub const ALL: [Self; 8] = [
-        Self::Flat,
-        Self::Sparse,
-        Self::Zero,
-        Self::Vmfs,
-        Self::VmfsSparse,
-        Self::VmfsRdm,
-        Self::VmfsRaw,
-        Self::SeSparse,
+    const NAMES: [(Self, &'static str); 8] = [
+        (Self::Flat, "FLAT"),
+        (Self::Sparse, "SPARSE"),
+        (Self::Zero, "ZERO"),
+        (Self::Vmfs, "VMFS"),
+        (Self::VmfsSparse, "VMFSSPARSE"),
+        (Self::VmfsRdm, "VMFSRDM"),
+        (Self::VmfsRaw, "VMFSRAW"),
+        (Self::SeSparse, "SESPARSE"),
     ];
 
     /// Its name in a descriptor.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Flat => "FLAT",
-            Self::Sparse => "SPARSE",
-            Self::Zero => "ZERO",
-            Self::Vmfs => "VMFS",
-            Self::VmfsSparse => "VMFSSPARSE",
-            Self::VmfsRdm => "VMFSRDM",
-            Self::VmfsRaw => "VMFSRAW",
-            Self::SeSparse => "SESPARSE",
-        }
+        Self::NAMES[self as usize].1
     }
 }
 
@@ -101,9 +91,9 @@ pub(super) fn parse(line: &[u8]) -> Result<Option<Extent<'_>>, &'static str> {
         return Err("the extent has 0 sectors");
     }
     let (kind, rest) = word(rest);
-    let mut kinds = ExtentKind::ALL.into_iter();
-    let kind = kinds
-        .find(|known| known.name().as_bytes() == kind)
+    let mut kinds = ExtentKind::NAMES.into_iter();
+    let (kind, _) = kinds
+        .find(|(_, name)| name.as_bytes() == kind)
         .ok_or("the extent's type is not known")?;
     let mut extent = Extent {
         access,

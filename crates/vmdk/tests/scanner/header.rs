@@ -140,36 +140,33 @@ fn bounds_of_the_header() {
 
 #[test]
 fn other_kinds_of_vmdk_are_named() {
-    for (text, error) in [
-        ("# Disk Descriptor", "not an image of this format"),
+    const UNKNOWN: &str = "of an unknown createType";
+    let head = "# Disk DescriptorFile\n";
+    for (text, kind) in [
+        ("", UNKNOWN),
+        ("createType=\"other\"", UNKNOWN),
+        ("createType=\"monolithicF", UNKNOWN),
+        ("# createType=\"vmfs\"", UNKNOWN),
         (
-            "# Disk DescriptorFile",
-            "unsupported: a text descriptor of an unknown createType",
+            "version=1\nCID=1\ncreateType=\"monolithicFlat\"\n",
+            "of a flat extent (monolithicFlat)",
         ),
         (
-            "# Disk DescriptorFile\ncreateType=\"other\"",
-            "unsupported: a text descriptor of an unknown createType",
+            "  createType = \"twoGbMaxExtentSparse\"\r\n",
+            "of several sparse extents (twoGbMaxExtentSparse)",
         ),
         (
-            "# Disk DescriptorFile\nversion=1\nCID=1\ncreateType=\"monolithicFlat\"\n",
-            "unsupported: a text descriptor of a flat extent (monolithicFlat)",
-        ),
-        (
-            "# Disk DescriptorFile\ncreateType=\"twoGbMaxExtentSparse\"\n",
-            "unsupported: a text descriptor of several sparse extents (twoGbMaxExtentSparse)",
-        ),
-        (
-            "# Disk DescriptorFile\ncreateType=\"twoGbMaxExtentFlat\"\n",
-            "unsupported: a text descriptor of several flat extents (twoGbMaxExtentFlat)",
-        ),
-        (
-            "# Disk DescriptorFile\ncreateType=\"vmfs\"\n",
-            "unsupported: a text descriptor of a flat extent on VMFS (vmfs)",
+            "createType=\"vmfsRDM\"\n",
+            "of a raw device on VMFS (vmfsRDM)",
         ),
     ] {
-        let answer = HEADER.answer(text.as_bytes(), None);
-        assert_eq!(answer.unwrap_err().to_string(), error);
+        let answer = HEADER.answer(format!("{head}{text}").as_bytes(), None);
+        let error = answer.unwrap_err().to_string();
+        assert_eq!(error, format!("unsupported: a text descriptor {kind}"));
     }
+    let answer = HEADER.answer(b"# Disk Descriptor", None);
+    let error = answer.unwrap_err().to_string();
+    assert_eq!(error, "not an image of this format");
 }
 
 #[test]

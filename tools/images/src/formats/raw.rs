@@ -38,9 +38,9 @@ impl Driver for Raw {
     fn scan(&self, image: &ImageFile, _: u32, unit: Option<NonZeroU64>) -> Result<Scanned> {
         let size = image.length.next_multiple_of(512);
         Ok(Scanned {
-            summary: layer::stored(image, size, &Flat, unit)?,
+            summary: layer::stored(image, size, &Flat(0), unit)?,
             sector_reads: 0,
-            tables: Box::new(Flat),
+            tables: Box::new(Flat(0)),
         })
     }
 

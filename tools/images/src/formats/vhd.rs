@@ -58,7 +58,7 @@ impl Driver for Vhd {
             let mut state = VhdState::init(calls, 0, first, second)?;
             let summary = state.scan_allocation(unit)?;
             let Some((block_size, start)) = state.block_size().zip(state.table_offset()) else {
-                return Ok((summary, Box::new(Flat)));
+                return Ok((summary, Box::new(Flat(0))));
             };
             let block_size = u64::from(block_size);
             // Before a block lie the bits of its sectors, in whole sectors.
@@ -69,6 +69,23 @@ impl Driver for Vhd {
             };
             Ok((summary, Box::new(Blocks { block_size, place })))
         })
+    }
+
+    /// In the dynamic disk header: 512 bytes at byte 64, in UTF-16.
+    fn parent_name(&self, image: &ImageFile) -> Option<String> {
+        let mut footers = [0, image.length.checked_sub(512)?].into_iter();
+        let footer = footers.find_map(|at| {
+            let footer = image.array::<24>(at).ok();
+            footer.filter(|footer| footer.starts_with(b"conectix"))
+        })?;
+        let header = u64::from_be_bytes(*footer.last_chunk()?);
+        let name: [u8; 512] = image.array(header.checked_add(64)?).ok()?;
+        let units = name
+            .as_chunks()
+            .0
+            .iter()
+            .map(|&unit| u16::from_be_bytes(unit));
+        Some(super::utf16(units)).filter(|name| !name.is_empty())
     }
 
     fn target(&self, options: &Options, _secrets: &[String]) -> Result<Target> {

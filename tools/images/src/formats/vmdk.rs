@@ -1,17 +1,18 @@
 //! VMDK: VMware's format.
 
 mod descriptor;
+mod extents;
 mod known;
 mod map;
 
 use std::num::NonZeroU64;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use fastrand::Rng;
 use harness_core::subject::ScanFormat;
 use measure::{VmdkOpts, VmdkSubformat};
 use types::Options as CalcOptions;
-use vmdk::VmdkState;
+use vmdk::{VmdkHeader, VmdkState};
 
 use crate::differential::draw::{LARGEST_FILE, draw_written, pick};
 use crate::differential::evidence::ImageEvidence;
@@ -52,15 +53,11 @@ impl Driver for Vmdk {
         sector_size: u32,
         unit: Option<NonZeroU64>,
     ) -> Result<Scanned> {
-        let mut descriptor = None;
-        let scanned = scan_tables(image, sector_size, |calls, [first, second]| {
-            let mut state = VmdkState::init(calls, 0, first, second)?;
-            let summary = state.scan_allocation(unit)?;
-            let tables = map::VmdkTables(*state.header());
-            descriptor = Some(tables.descriptor(image));
-            Ok((summary, Box::new(tables)))
-        })?;
-        descriptor::refuse_extent(&image.path, &descriptor.transpose()?.unwrap_or_default())?;
+        if let Some(text) = descriptor::read(image)? {
+            return extents::scan(image, &text, sector_size, unit);
+        }
+        let (scanned, header) = scan_sparse(image, sector_size, unit)?;
+        descriptor::refuse_extent(&image.path, &map::descriptor(&header, image)?)?;
         Ok(scanned)
     }
 
@@ -170,6 +167,22 @@ impl Driver for Vmdk {
     fn condition(&self, name: &str, evidence: &ImageEvidence<'_>) -> bool {
         known::condition(name, evidence)
     }
+}
+
+/// Scans a sparse extent.
+fn scan_sparse(
+    image: &ImageFile,
+    sector_size: u32,
+    unit: Option<NonZeroU64>,
+) -> Result<(Scanned, VmdkHeader)> {
+    let mut header = None;
+    let scanned = scan_tables(image, sector_size, |calls, [first, second]| {
+        let mut state = VmdkState::init(calls, 0, first, second)?;
+        header = Some(*state.header());
+        let summary = state.scan_allocation(unit)?;
+        Ok((summary, Box::new(map::VmdkTables(*state.header()))))
+    })?;
+    Ok((scanned, header.context("there is no header")?))
 }
 
 /// The calculator's options of a VMDK image.

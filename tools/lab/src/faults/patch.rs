@@ -89,7 +89,10 @@ impl Fault {
         for changed in diff.lines().filter_map(|line| line.strip_prefix("+++ b/")) {
             let folders: Vec<&str> = changed.split('/').collect();
             let is_code = matches!(folders[..], ["crates", _, "src", ..]);
-            ensure!(is_code, "it changes {changed}, and may change crates/*/src/ only");
+            ensure!(
+                is_code,
+                "it changes {changed}, and may change crates/*/src/ only"
+            );
         }
         let expected = field("Expected-check")?;
         let mut families = BTreeSet::new();
@@ -99,7 +102,9 @@ impl Fault {
                 family => families.extend([family]),
             }
         }
-        let targets = families.iter().map(|family| format!("fuzz_measure_{family}"));
+        let targets = families
+            .iter()
+            .map(|family| format!("fuzz_measure_{family}"));
         let targets = targets.collect();
         let name = path.file_stem().unwrap_or_default();
         Ok(Self {

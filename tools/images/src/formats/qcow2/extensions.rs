@@ -9,6 +9,8 @@ use crate::file::ImageFile;
 
 /// The format of the backing file, by its name.
 pub(super) const BACKING_FORMAT: u32 = 0xe279_2aca;
+/// The name of the external data file.
+pub(super) const DATA_FILE: u32 = 0x4441_5441;
 /// Dirty bitmaps.
 pub(super) const BITMAPS: u32 = 0x2385_2875;
 

@@ -30,7 +30,7 @@ const MAX_FORMAT_NAME: u64 = 15;
 pub(super) struct Qcow2Tables(pub(super) QcowHeader);
 
 impl Tables for Qcow2Tables {
-    fn map<'a>(&self, file: &'a File) -> Box<dyn Map + 'a> {
+    fn map<'a>(&'a self, file: &'a File) -> Box<dyn Map + 'a> {
         Box::new(Qcow2Map {
             header: self.0,
             rules: EntryRules::new(&self.0),
@@ -39,13 +39,21 @@ impl Tables for Qcow2Tables {
         })
     }
 
-    fn has_external_data(&self) -> bool {
-        self.0.has_external_data()
+    fn data_file_name(&self, image: &ImageFile) -> Result<Option<OsString>> {
+        if !self.0.has_external_data() {
+            return Ok(None);
+        }
+        let place = extensions::find(image, &self.0, extensions::DATA_FILE)?;
+        let name = image.bytes_at(place.unwrap_or_default())?;
+        Ok(Some(OsString::from_vec(c_string(name))))
     }
 
-    fn follows_holes(&self, image: &ImageFile) -> Result<bool> {
+    fn measured_map<'a>(&'a self, image: &'a ImageFile) -> Result<Box<dyn Map + 'a>> {
         let is_encrypted = self.0.crypt_method != 0;
-        Ok(!is_encrypted && refcounts::metadata_is_preallocated(image, &self.0)?)
+        if !is_encrypted && refcounts::metadata_is_preallocated(image, &self.0)? {
+            return Ok(self.stored_map(image));
+        }
+        Ok(self.map(&image.file))
     }
 
     fn backing_name(&self, image: &ImageFile) -> Result<Option<OsString>> {

@@ -3,8 +3,30 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use vmdk::descriptor::{MAGIC, MAX_TEXT, begins};
 
+use crate::file::{ImageFile, read_up_to};
 use crate::shown;
+
+/// Whether a file that begins so is a text descriptor: as for QEMU, or by its title. QEMU takes one with a title and
+/// no version for a raw disk.
+pub(super) fn is_text(head: &[u8]) -> bool {
+    head.starts_with(MAGIC) || begins(head)
+}
+
+/// The text of a descriptor that is a file of its own, as far as it may be long; none of another file.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn read(image: &ImageFile) -> Result<Option<Vec<u8>>> {
+    if !is_text(&image.bytes_at(0..512)?) {
+        return Ok(None);
+    }
+    let mut text = vec![0; usize::try_from(image.length)?.min(MAX_TEXT + 1)];
+    let length = read_up_to(&image.file, 0, &mut text)?;
+    text.truncate(length);
+    Ok(Some(text))
+}
 
 /// Refuses an extent of a split disk: `text` is what lies in the place of its descriptor.
 ///
