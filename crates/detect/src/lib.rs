@@ -71,7 +71,6 @@ pub fn detect(
     let Some(end) = input.capacity().checked_sub(TAIL) else {
         return Ok(by_start);
     };
-XX
     let tail = input.read_array(&mut cache, end, "the end is not wholly in the file")?;
     Ok(by_start
         .with_if(FileFormat::Dmg, tail.starts_with(b"koly"))
