@@ -7,7 +7,8 @@ use shared::{Input, ScanError, SectorCache};
 
 use crate::header;
 
-/// The footer's length in bytes. (Virtual PC before 2004 wrote 511: the last byte, which is reserved, is missing.)
+/// The footer's length in bytes. Virtual PC before 2004 wrote 511: the last byte, which is reserved, is missing. QEMU
+/// reads it as zero, like all that is missing in the last sector.
 pub(crate) const LENGTH: u64 = 512;
 
 /// How a footer begins.
@@ -40,6 +41,8 @@ pub(crate) struct Footer {
     data_offset: u64,
     creator: [u8; 4],
     current_size: u64,
+    /// Where it lies, in bytes from the file's start.
+    pub(crate) offset: u64,
     /// Cylinders, heads and sectors a track, multiplied: sectors of 512 bytes.
     geometry: u64,
     disk_type: u32,
@@ -66,11 +69,13 @@ pub(crate) fn find(
     let Some(end) = input.capacity().checked_sub(LENGTH) else {
         return Err(ScanError::NotThisFormat);
     };
-    let copy = match look(input, cache, 0)? {
+    let copy = input.read_array(cache, 0, "the footer is not wholly in the file")?;
+    let copy = match parse(&copy, 0) {
         Found::Valid(footer) if footer.disk_type != FIXED => return Ok(footer),
         other => other,
     };
-    match (look(input, cache, end)?, copy) {
+    let tail = input.read_array(cache, end, "the footer is not wholly in the file")?;
+    match (last(&tail, end), copy) {
         (Found::Valid(footer), _) => Ok(footer),
         (Found::Nothing, Found::Nothing) => Err(ScanError::NotThisFormat),
         (_, Found::Valid(_)) => Err(ScanError::Corrupt(
@@ -92,26 +97,30 @@ pub fn ends(
     cache: &mut SectorCache<'_>,
     tail: &[u8; 512],
 ) -> Result<bool, ScanError> {
-    match parse(tail) {
+    match last(tail, input.capacity().saturating_sub(LENGTH)) {
         Found::Valid(footer) if footer.disk_type == FIXED => {
-            Ok(footer.current_size.checked_add(LENGTH) == Some(input.capacity()))
+            Ok(footer.current_size == footer.offset)
         }
         Found::Valid(footer) => header::is_at(input, cache, footer.data_offset),
         Found::Nothing | Found::Damaged => Ok(false),
     }
 }
 
-fn look(
-    input: &mut Input<'_>,
-    cache: &mut SectorCache<'_>,
-    offset: u64,
-) -> Result<Found, ScanError> {
-    let bytes: [u8; 512] =
-        input.read_array(cache, offset, "the footer is not wholly in the file")?;
-    Ok(parse(&bytes))
+/// The footer in the last 512 bytes of a file, which begin at byte `end`, or in the last 511 of a file whose last
+/// sector lacks a byte.
+fn last(tail: &[u8; 512], end: u64) -> Found {
+    let mut found = parse(tail, end);
+    if matches!(found, Found::Nothing) && end % LENGTH == LENGTH - 1 {
+        let mut short = [0; 512];
+        short[..511].copy_from_slice(&tail[1..]);
+        if let Found::Valid(footer) = parse(&short, end + 1) {
+            found = Found::Valid(footer);
+        }
+    }
+    found
 }
 
-fn parse(bytes: &[u8; 512]) -> Found {
+fn parse(bytes: &[u8; 512], offset: u64) -> Found {
     if !bytes.starts_with(&COOKIE) {
         return Found::Nothing;
     }
@@ -123,6 +132,7 @@ fn parse(bytes: &[u8; 512]) -> Found {
         features: u32_at(bytes, 8),
         version: u32_at(bytes, 12),
         data_offset: u64_at(bytes, 16),
+        offset,
         creator: array(bytes, 28),
         current_size: u64_at(bytes, 48),
         geometry: cylinders * u64::from(bytes[58]) * u64::from(bytes[59]),

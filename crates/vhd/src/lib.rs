@@ -65,7 +65,8 @@ impl<'a> VhdState<'a> {
     /// The caches are one sector of `device` long, or longer; what they hold does not matter.
     ///
     /// # Errors
-    /// - [`ScanError::NotThisFormat`]: neither the first nor the last 512 bytes begin with "conectix".
+    /// - [`ScanError::NotThisFormat`]: neither the first nor the last 512 bytes begin with "conectix",
+    ///   nor the last 511 of a file whose last sector lacks a byte.
     /// - [`ScanError::Unsupported`]: a differencing disk or another type than fixed and dynamic, a
     ///   version other than 1.0, a disk of more than 0xff000000 sectors of 512 bytes (QEMU's limit).
     /// - [`ScanError::Corrupt`]: a wrong checksum, a field that contradicts the specification, a
@@ -85,7 +86,7 @@ impl<'a> VhdState<'a> {
         let virtual_size = footer.virtual_size()?;
         let content = match disk_type {
             DiskType::Fixed => {
-                if !input.contains(virtual_size, footer::LENGTH) {
+                if virtual_size > footer.offset {
                     return Err(ScanError::Corrupt("a fixed disk is larger than its file"));
                 }
                 Content::Fixed

@@ -45,18 +45,21 @@ fn is(file: &(impl Bytes + ?Sized), format: FileFormat) -> bool {
     }
 }
 
-/// Whether the last 512 bytes are the footer of this very file: a fixed disk fills the rest of it, and any other has
-/// its header in it.
+/// Whether the last 512 bytes are the footer of this very file, or the last 511 of a file without the last byte of its
+/// last sector: a fixed disk fills the rest of it, and any other has its header in it.
 fn ends_as_vhd(file: &(impl Bytes + ?Sized)) -> bool {
-    let Some(footer) = last_sector(file) else {
+    let Some(last) = last_sector(file) else {
         return false;
     };
+    let lacks_a_byte = file.length() % 512 == 511 && !last.starts_with(b"conectix");
+    let at = file.length() - if lacks_a_byte { 511 } else { 512 };
+    let footer: [u8; 512] = file.array(at);
     let sum: u64 = footer.iter().map(|&byte| u64::from(byte)).sum();
     let own: u64 = footer[64..68].iter().map(|&byte| u64::from(byte)).sum();
     let is_sound = field(&footer, 64..68) == 0xffff_ffff - (sum - own);
-    let (header, size) = (field(&footer, 16..24), field(&footer, 48..56));
+    let header = field(&footer, 16..24);
     let is_own = if field(&footer, 60..64) == 2 {
-        u128::from(size) + 512 == u128::from(file.length())
+        field(&footer, 48..56) == at
     } else {
         file.contains(header, 1024) && file.array(header) == *b"cxsparse"
     };

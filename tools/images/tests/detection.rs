@@ -47,33 +47,12 @@ fn one_extent_of_a_split_disk_is_refused_and_its_descriptor_named() {
 fn a_text_descriptor_is_what_qemu_detects_as_one() {
     let bench = Bench::new();
     let long = |length: usize| format!("#{}\nversion=1\n", "c".repeat(length - 12));
-    for head in [
-        "version=1\n",
-        "version=2\r\n",
-        "#\n# c\r\n#\0\nversion=3\nCID=1",
-        "# Disk DescriptorFile\n \n  \r\n#\nversion=1\n",
-        &long(512),
-        &long(513),
-        &long(600),
-        "# Disk DescriptorFile\n\nversion=1\n",
-        "\r\nversion=1\n",
-        " \r\r\nversion=1\n",
-        " #\nversion=1\n",
-        "\t\nversion=1\n",
-        " version=1\n",
-        "version=1",
-        "version=1\r",
-        "version=1 \n",
-        "version=1\r\r\n",
-        "version=0\n",
-        "version=4\n",
-        "version=11\n",
-        "Version=1\n",
-        "version = 1\n",
-        "#version=1\n",
-        "# Disk DescriptorFile",
-        "CID=1\nversion=1\n",
-    ] {
+    let heads = "version=1\n|version=2\r\n|#\n# c\r\n#\0\nversion=3\nCID=1|# Disk DescriptorFile\n \n  \r\nversion=1\n|\
+                 # Disk DescriptorFile\n\nversion=1\n|\r\nversion=1\n| \r\r\nversion=1\n| #\nversion=1\n|\
+                 \t\nversion=1\n|\x20version=1\n|version=1|version=1\r|version=1 \n|version=1\r\r\n|version=0\n|\
+                 version=4\n|version=11\n|Version=1\n|version = 1\n|#version=1\n|# Disk DescriptorFile|CID=1\n";
+    let long = [512, 513, 600].map(long);
+    for head in heads.split('|').chain(long.iter().map(String::as_str)) {
         bench.write("head", head);
         let info = bench.img("info --output json head");
         let is_raw = info.is_ok() && info.parsed()["format"] == "raw";
@@ -142,6 +121,19 @@ fn a_vhd_is_found_by_its_footer() {
         let size = bench.virtual_size("vpc", "fixed.vhd");
         assert_eq!(ran.number("virtual-size"), size);
     }
+    // Virtual PC before 2004 left the last byte out. QEMU opens it, but does not detect it either way.
+    bench.make(
+        "vpc",
+        "subformat=fixed",
+        "fixed.vhd",
+        "1000k",
+        &["write -P 1 0 64k"],
+    );
+    let image = bench.read("fixed.vhd");
+    bench.write("short.vhd", &image[..image.len() - 1]);
+    bench.same("-f vpc -O qcow2 short.vhd");
+    let ran = bench.tool("scan --output json short.vhd");
+    assert_eq!(ran.number("virtual-size"), image.len() as u64 - 512);
     // A dynamic one whose first footer is damaged is found by the last, and its header.
     bench.make("vpc", "", "a.vhd", "4M", &["write -P 1 0 64k"]);
     bench.patch("a.vhd", 0, &[0; 512]);

@@ -10,12 +10,6 @@ use std::time::Duration;
 
 use qemu::{Bench, Ran as _};
 
-const SUBFORMATS: [&str; 3] = [
-    "monolithicFlat",
-    "twoGbMaxExtentFlat",
-    "twoGbMaxExtentSparse",
-];
-
 /// Asserts that `measure` answers as qemu-img, and `scan` as `qemu-img map`: of the bytes that are data there, and of
 /// those that hold no zeroes.
 fn same(bench: &Bench, name: &str) {
@@ -29,27 +23,19 @@ fn same(bench: &Bench, name: &str) {
         let extents = map.iter().filter(|extent| part(extent));
         extents.map(|extent| extent.length).sum()
     };
+    let (own, stored) = (sum(|one| one.is_own), sum(|one| one.is_own && !one.is_zero));
     assert_eq!(scan.number("virtual-size"), sum(|_| true), "{name}");
-    assert_eq!(
-        scan.number("allocated-bytes"),
-        sum(|extent| extent.is_own),
-        "{name}"
-    );
+    assert_eq!(scan.number("allocated-bytes"), own, "{name}");
     // QEMU does not look for holes in sparse extents.
-    let (ours, theirs) = (
-        scan.number("stored-bytes"),
-        sum(|extent| extent.is_own && !extent.is_zero),
-    );
-    assert!(
-        ours == theirs || ours < theirs && name.contains("Sparse"),
-        "{name}: {ours} {theirs}"
-    );
+    let ours = scan.number("stored-bytes");
+    let is_less = ours < stored && name.contains("Sparse");
+    assert!(ours == stored || is_less, "{name}: {ours} {stored}");
 }
 
 #[test]
 fn a_disk_in_several_files_is_measured_as_qemu_img_does() {
     let bench = Bench::new();
-    for subformat in SUBFORMATS {
+    for subformat in "monolithicFlat twoGbMaxExtentFlat twoGbMaxExtentSparse".split(' ') {
         for (size, writes) in [
             ("512", &["write -P 1 0 512"][..]),
             ("3M", &[]),
@@ -84,18 +70,16 @@ fn a_disk_in_several_files_is_measured_as_qemu_img_does() {
         let options = format!("-o subformat={subformat} parent.vmdk 5G");
         bench.img_ok(&format!("create -q -f vmdk {options}"));
         bench.io("vmdk", "parent.vmdk", &["write -P 1 2047M 1M"]);
-        for (child, base) in [
-            ("child", "parent"),
-            ("single", "parent"),
-            ("last", "single"),
+        let split = "-o subformat=twoGbMaxExtentSparse child.vmdk";
+        for (base, args) in [
+            ("parent", split),
+            ("parent", "single.vmdk"),
+            ("single", "last.vmdk"),
         ] {
-            let options = ["", "-o subformat=twoGbMaxExtentSparse"][usize::from(child != "single")];
-            let base = format!("{base}.vmdk");
-            bench.img_ok(&format!(
-                "create -q -f vmdk -b {base} -F vmdk {options} {child}.vmdk"
-            ));
-            bench.io("vmdk", &format!("{child}.vmdk"), &["write -P 1 4095M 2M"]);
-            same(&bench, &format!("{child}.vmdk"));
+            bench.img_ok(&format!("create -q -f vmdk -F vmdk -b {base}.vmdk {args}"));
+            let child = args.split(' ').next_back().unwrap();
+            bench.io("vmdk", child, &["write -P 1 4095M 2M"]);
+            same(&bench, child);
         }
         bench.overlay("qcow2", "last.vmdk", "vmdk", "top.qcow2 6G");
         bench.same("-O qcow2 top.qcow2");
@@ -136,14 +120,9 @@ fn extents_that_qemu_img_does_not_write() {
         ("monolithicFlat", &format!(";;{flat}"), 3200),
     ] {
         bench.write("d.vmdk", descriptor(create_type, extents));
-        assert_ne!(
-            bench.img("measure d.vmdk").stdout,
-            bench.tool_ok("measure d.vmdk").stdout
-        );
-        assert_eq!(
-            sectors != 3200,
-            bench.tool("measure d.vmdk").stdout != theirs
-        );
+        let ours = bench.tool_ok("measure d.vmdk").stdout;
+        assert_ne!(bench.img("measure d.vmdk").stdout, ours);
+        assert_eq!(sectors == 3200, ours == theirs);
         let scan = bench.tool_ok("scan --output json --unit 64k d.vmdk");
         assert_eq!(scan.number("virtual-size"), sectors * 512);
         assert_eq!(scan.number("allocated-bytes"), (1024 + 128 + 128) * 512);
@@ -210,39 +189,34 @@ fn a_hostile_descriptor_is_refused() {
         refused(kind, sound, &format!("({kind})"));
     }
     refused("other", sound, "unknown createType");
+    let many = |line: &str| line.repeat(100_000);
     refused(
         "custom",
-        &"RW 1 ZERO;".repeat(100_000),
+        &many("RW 1 ZERO;"),
         "100000 extents: at most 4096",
     );
     refused(
         "custom",
-        &"RW 8 FLAT \"flat\" 0;".repeat(100_000),
+        &many("RW 8 VMFS \"flat\";"),
         "more than 1048575 bytes",
     );
     // A gigabyte of text takes neither time nor memory.
     bench.write("d.vmdk", descriptor("custom", sound));
-    let grown = File::options()
-        .write(true)
-        .open(bench.path("d.vmdk"))
-        .unwrap();
-    grown.set_len(1 << 30).unwrap();
-    let mut limited = Command::new("sh");
-    let line = format!(
-        "ulimit -v 100000; {} scan d.vmdk",
-        env!("CARGO_BIN_EXE_images")
-    );
-    limited.args(["-c", &line]).current_dir(bench.folder());
-    let ran = qemu::run(limited, Duration::from_secs(10));
-    qemu::assert_refused(&ran, "scan", &["more than 1048575 bytes"]);
+    let grown = File::options().write(true).open(bench.path("d.vmdk"));
+    grown.unwrap().set_len(1 << 30).unwrap();
+    let limited = |limit: &str, reason: &str| {
+        let mut shell = Command::new("sh");
+        let tool = env!("CARGO_BIN_EXE_images");
+        shell.args(["-c", &format!("ulimit {limit}; {tool} scan d.vmdk")]);
+        shell.current_dir(bench.folder());
+        let ran = qemu::run(shell, Duration::from_secs(10));
+        qemu::assert_refused(&ran, "scan", &[reason]);
+    };
+    limited("-v 100000", "more than 1048575 bytes");
     // Each extent's file is open.
     let names = (0..100).map(|nth| format!("RW 8 FLAT \"{nth}\" 0;"));
     bench.write("d.vmdk", descriptor("custom", &names.collect::<String>()));
     (0..100).for_each(|nth| bench.write(&nth.to_string(), [1; 4096]));
     bench.tool_ok("scan d.vmdk");
-    let mut limited = Command::new("sh");
-    let line = format!("ulimit -n 64; {} scan d.vmdk", env!("CARGO_BIN_EXE_images"));
-    limited.args(["-c", &line]).current_dir(bench.folder());
-    let ran = qemu::run(limited, Duration::from_secs(10));
-    qemu::assert_refused(&ran, "scan", &["Too many open files"]);
+    limited("-n 64", "Too many open files");
 }

@@ -40,6 +40,10 @@ fn a_fixed_disk_holds_all_of_itself() {
     }
     let larger = Err(Corrupt("a fixed disk is larger than its file"));
     assert_eq!(data_of(&fixed(4608, 0)[512..]), larger);
+    // The footer's last byte may be missing.
+    assert_eq!(data_of(&fixed(4096, 0)[..4607]), Ok(4096));
+    assert_eq!(data_of(&fixed(4096, 0)[..4606]), Err(NotThisFormat));
+    assert_eq!(data_of(&fixed(4608, 0)[512..5119]), larger);
 }
 
 #[test]

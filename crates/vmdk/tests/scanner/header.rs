@@ -96,7 +96,7 @@ fn bounds_of_the_header() {
         length=4,79,80,511 => corrupt: the header is not wholly in the file
         length=512 => corrupt: the grain directory is not wholly in the file
         magic=0x44574f43 length=4,4096
-            => unsupported: a sparse extent of version 3 or ESX (COWD)
+            => unsupported: a sparse extent of version 3 or ESX (COWD); qemu-img convert -f vmdk copies it
         version=1,2,3 => 64K
         version=0,4,2^32-1 => unsupported: a VMDK version other than 1 to 3
         grain=0,3,127,129,256,2M,2^32,2^63,2^64-1

@@ -21,12 +21,22 @@ use crate::target::Target;
 /// Print how large an image will be, as `qemu-img measure` does
 ///
 /// Answers for raw and qcow2 what qemu-img measure answers, and for vmdk, vpc and vhdx, which qemu-img
-/// refuses, the size of the file that qemu-img convert writes. Options and values have qemu-img's names
-/// and meaning; what qemu-img create refuses is refused.
+/// refuses, the size of the file that qemu-img convert writes. Data that is zeroes counts, though convert
+/// skips it: then the size is a bound. Options and values have qemu-img's names and meaning; what
+/// qemu-img create refuses is refused.
 ///
 /// FILE is read as qemu-img reads it. Its tables place the data. In a raw image, a fixed VHD and a
 /// qcow2 with preallocated metadata, a hole in the file holds no data. Backing files are followed; only
 /// regular files are opened for that, never a protocol such as json: or nbd:.
+///
+/// The text descriptor of a VMDK is answered for the whole disk (monolithicFlat, monolithicSparse,
+/// twoGbMaxExtentFlat, twoGbMaxExtentSparse, vmfs, custom). Its extents must be regular files in its own
+/// folder, named without a path, and no links. Refused by name: devices, raw device maps, COWD, vmfsSparse
+/// and seSparse, one extent of a split disk, and differencing VHD and VHDX.
+///
+/// On purpose unlike qemu-img: ZERO extents read as zeroes and RDONLY ones are read (it passes over both);
+/// a blank line before an extent does not count it again; an extent that does not fit its file, or is not
+/// understood, is an error; so is a text of 1 MiB or more.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

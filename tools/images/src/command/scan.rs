@@ -20,7 +20,8 @@ use crate::source::Source;
 /// Print how much of an image holds data
 ///
 /// What counts is the image's own layer: bytes of the virtual disk for which its tables place data in
-/// this file. Explicit zeroes are not data. Nothing but the image's tables is read.
+/// this file. Explicit zeroes are not data. Nothing but the image's tables is read. The text descriptor
+/// of a VMDK counts with the extents beside it, as measure --help says.
 ///
 /// The file need not store all of that data: a place may lie in a hole, as after
 /// preallocation=metadata. A raw image has no tables, so that it holds what its file stores.

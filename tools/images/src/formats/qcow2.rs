@@ -1,7 +1,6 @@
 //! qcow2: QEMU's own format, version 2 or 3.
 
 mod bitmaps;
-mod extensions;
 mod known;
 pub mod luks;
 mod map;

@@ -7,12 +7,12 @@ mod map;
 
 use std::num::NonZeroU64;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use fastrand::Rng;
 use harness_core::subject::ScanFormat;
 use measure::{VmdkOpts, VmdkSubformat};
 use types::Options as CalcOptions;
-use vmdk::{VmdkHeader, VmdkState};
+use vmdk::VmdkState;
 
 use crate::differential::draw::{LARGEST_FILE, draw_written, pick};
 use crate::differential::evidence::ImageEvidence;
@@ -56,8 +56,8 @@ impl Driver for Vmdk {
         if let Some(text) = descriptor::read(image)? {
             return extents::scan(image, &text, sector_size, unit);
         }
-        let (scanned, header) = scan_sparse(image, sector_size, unit)?;
-        descriptor::refuse_extent(&image.path, &map::descriptor(&header, image)?)?;
+        let (scanned, text) = scan_sparse(image, sector_size, unit)?;
+        descriptor::refuse_extent(&image.path, &text)?;
         Ok(scanned)
     }
 
@@ -169,20 +169,20 @@ impl Driver for Vmdk {
     }
 }
 
-/// Scans a sparse extent.
+/// Scans a sparse extent; also the text in the place of its descriptor.
 fn scan_sparse(
     image: &ImageFile,
     sector_size: u32,
     unit: Option<NonZeroU64>,
-) -> Result<(Scanned, VmdkHeader)> {
-    let mut header = None;
+) -> Result<(Scanned, Vec<u8>)> {
+    let mut text = Ok(Vec::new());
     let scanned = scan_tables(image, sector_size, |calls, [first, second]| {
         let mut state = VmdkState::init(calls, 0, first, second)?;
-        header = Some(*state.header());
         let summary = state.scan_allocation(unit)?;
+        text = map::descriptor(state.header(), image);
         Ok((summary, Box::new(map::VmdkTables(*state.header()))))
     })?;
-    Ok((scanned, header.context("there is no header")?))
+    Ok((scanned, text?))
 }
 
 /// The calculator's options of a VMDK image.

@@ -26,14 +26,8 @@ const SECTOR: u64 = 512;
 const MAX_EXTENTS: usize = 4096;
 
 /// The kinds of disks whose extents are followed.
-const FOLLOWED: [&str; 6] = [
-    "monolithicFlat",
-    "monolithicSparse",
-    "twoGbMaxExtentFlat",
-    "twoGbMaxExtentSparse",
-    "vmfs",
-    "custom",
-];
+const FOLLOWED: &str =
+    "monolithicFlat monolithicSparse twoGbMaxExtentFlat twoGbMaxExtentSparse vmfs custom";
 
 /// Opens and scans the extents that the descriptor in `image` lists, and adds up what they hold.
 ///
@@ -47,7 +41,7 @@ pub(super) fn scan(
     unit: Option<NonZeroU64>,
 ) -> Result<Scanned> {
     let descriptor = Descriptor::parse(text)?;
-    let mut followed = FOLLOWED.iter().map(|kind| kind.as_bytes());
+    let mut followed = FOLLOWED.split(' ').map(str::as_bytes);
     ensure!(
         followed.any(|kind| kind == descriptor.create_type),
         "unsupported: {} (qemu-img convert -f vmdk copies those that QEMU opens)",
@@ -135,12 +129,11 @@ fn open(
         );
         return Ok((Some((image, Box::new(Flat(start)))), 0));
     }
-    let (scanned, header) = scan_sparse(&image, sector_size, None)?;
+    let (scanned, _) = scan_sparse(&image, sector_size, None)?;
+    let (sectors, capacity) = (extent.sectors, scanned.summary.virtual_size / SECTOR);
     ensure!(
-        header.capacity == extent.sectors,
-        "it has {} sectors by the descriptor, and {} by its own header",
-        extent.sectors,
-        header.capacity
+        sectors == capacity,
+        "it has {sectors} sectors by the descriptor, and {capacity} by its own header"
     );
     Ok((Some((image, scanned.tables)), scanned.sector_reads))
 }
@@ -198,8 +191,11 @@ impl Tables for Extents {
     }
 }
 
-/// The parts of a disk, and their maps.
-struct ExtentMaps<'a>(Vec<(Range<u64>, Option<Box<dyn Map + 'a>>)>);
+/// A part of the disk, and its map; zeroes without.
+type PartMap<'a> = (Range<u64>, Option<Box<dyn Map + 'a>>);
+
+/// The parts of a disk.
+struct ExtentMaps<'a>(Vec<PartMap<'a>>);
 
 impl Map for ExtentMaps<'_> {
     fn at(&mut self, offset: u64) -> Result<Stretch> {
