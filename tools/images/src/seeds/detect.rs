@@ -99,6 +99,10 @@ pub fn seeds() -> Result<Vec<Seed>> {
         ),
         ("raw-footer-with-a-wrong-checksum", damaged),
         ("vhd-fixed", fixed(&[])),
+        (
+            "vhd-fixed-without-its-last-byte",
+            fixed(&[])[..1535].to_vec(),
+        ),
         ("vhd-dynamic", dynamic(&footer(3, 512, 1024))),
         ("vhd-dynamic-by-its-end", dynamic(&[])),
         ("DMG", file(1024, &[(512, b"koly\0\0\0\x04")])),
