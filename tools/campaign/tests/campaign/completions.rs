@@ -1,12 +1,10 @@
 //! Completion scripts and man pages: made of the real command line, and used as a shell uses them.
 
-mod tool;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use tool::{campaign, read, stdout};
+use crate::tool::{campaign, read, stdout};
 
 /// The commands that `--help` lists.
 fn commands() -> BTreeSet<String> {

@@ -1,13 +1,11 @@
 //! `campaign compare`: a trial with a stand-in for the engine, what is refused, and a comparison that is killed.
 
-mod stand_in;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use campaign::atomic::write_json;
 use campaign::comparison::contestant::Contestant;
@@ -20,6 +18,8 @@ use campaign::corpus::content_name;
 use campaign::engine::Engine;
 use campaign::supervisor;
 use worker::TargetInfo;
+
+use crate::tool::{processes_of, wait_for};
 
 const TARGET: &str = "fuzz_measure_calc";
 const LIBFUZZER: Contestant = Contestant::Alone(Engine::Libfuzzer);
@@ -76,7 +76,7 @@ fn stand_ins(engine: &str) -> (tempfile::TempDir, Folder) {
     fs::create_dir_all(binary.parent().unwrap()).unwrap();
     fs::write(&binary, format!("#!/bin/sh\n{engine}")).unwrap();
     fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
-    stand_in::write_worker(&folder.worker(), WORKER);
+    crate::stand_in::write_worker(&folder.worker(), WORKER);
     let seeds = out.path().join("seeds").join(TARGET);
     fs::create_dir_all(&seeds).unwrap();
     for seed in ["one", "two"] {
@@ -283,33 +283,12 @@ fn whole(out: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     whole
 }
 
-/// The processes whose command line names the folder, by number.
-fn processes_of(out: &Path) -> Vec<String> {
-    let out = out.canonicalize().unwrap().display().to_string();
-    let entries = fs::read_dir("/proc").unwrap().flatten();
-    let ours = |entry: &fs::DirEntry| {
-        let arguments = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&arguments).contains(&out)
-    };
-    let ours = entries.filter(ours);
-    ours.map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect()
-}
-
-fn wait_for(what: &str, within: Duration, mut is_there: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_there() {
-        assert!(start.elapsed() < within, "{what}: not within {within:?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 fn kill(mut child: Child, out: &Path) {
     child.kill().unwrap();
     child.wait().unwrap();
     // The engines are ended without another start.
     wait_for("no engine is left", Duration::from_secs(5), || {
-        processes_of(out).is_empty()
+        processes_of(out) == 0
     });
 }
 

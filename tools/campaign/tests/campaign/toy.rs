@@ -1,13 +1,11 @@
 //! The tool on a project that has nothing to do with disk images: `tests/toy`, a run-length decoder with a mistake.
 
-mod tool;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::tool::{in_project, printed, stdout};
 use serde_json::Value;
-use tool::{printed, stdout};
 
 const CHECK: &str = "runs.length_is_exact";
 
@@ -19,9 +17,7 @@ fn root() -> PathBuf {
 }
 
 fn campaign(arguments: &[&str]) -> Command {
-    let mut command = tool::campaign(arguments);
-    command.current_dir(root());
-    command
+    in_project(&root(), arguments)
 }
 
 /// The JSON that a command prints; it must end with this exit code.

@@ -1,7 +1,5 @@
 //! Ctrl-C during a triage gives the groups so far. In a test of its own: the signal is the whole process's.
 
-mod stand_in;
-
 use std::fs;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -29,7 +27,7 @@ run() {
 fn ctrl_c_gives_the_groups_so_far() {
     let folder = tempfile::tempdir().unwrap();
     let worker = folder.path().join("worker");
-    stand_in::write_worker(&worker, WORKER);
+    crate::stand_in::write_worker(&worker, WORKER);
     let finds = folder.path().join("finds");
     fs::create_dir(&finds).unwrap();
     for nth in 0..1000 {

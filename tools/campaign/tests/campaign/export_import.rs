@@ -1,14 +1,12 @@
 //! A corpus goes out as one file and comes back the same.
 
-mod tool;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use crate::tool::{campaign, printed, root};
 use campaign::corpora::pack;
 use campaign::corpus::files_in;
-use tool::{campaign, printed, root};
 
 const TARGET: &str = "fuzz_measure_calc";
 

@@ -1,5 +1,4 @@
 //! Hand-made comparisons: small ones with known answers, and a full one with hostile names for the page.
-#![allow(dead_code, reason = "each test that includes this uses a part of it")]
 
 use report::analysis::{analyse, survival};
 use report::{

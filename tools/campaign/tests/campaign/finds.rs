@@ -1,14 +1,12 @@
 //! A find of any engine fails in a replay with the same check, without the engine.
 //!
 //! These tests build the example for the three engines and fuzz it, so they need the engines: `scripts/test` runs
-//! them, with `cargo test --package campaign --test finds -- --ignored`.
-
-mod running;
+//! them, with `cargo test --package campaign -- --ignored finds`.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use running::{campaign, printed};
+use crate::tool::{on_example, printed};
 
 /// The checks that fail by a run's output, each with the file that reproduces it.
 fn finds_of(text: &str) -> Vec<(String, PathBuf)> {
@@ -31,16 +29,14 @@ fn every_engine_finds(target: &str, checks: &[&str]) -> BTreeSet<String> {
     for engine in ["afl", "libfuzzer", "honggfuzz"] {
         let arguments = ["run", "--engine", engine, target, "--time", "5s"];
         let options = ["--sanitizer", "none", "--seeds-only"];
-        let run = campaign(&arguments).args(options).output().unwrap();
-        let text = printed(3, run);
+        let text = printed(3, on_example(&arguments).args(options));
         let finds = finds_of(&text);
         assert!(!finds.is_empty(), "{text}");
         for (check, file) in finds {
             assert!(checks.contains(&check.as_str()), "{check} under {engine}");
             let folder = format!("results/finds/{target}/{engine}");
             assert!(file.parent().is_some_and(|parent| parent.ends_with(folder)));
-            let replay = campaign(&["replay", file.to_str().unwrap()]).output();
-            let text = printed(3, replay.unwrap());
+            let text = printed(3, &mut on_example(&["replay", file.to_str().unwrap()]));
             for part in [&*format!("check: {check}\n"), "  case: ", "  as Rust:\n"] {
                 assert!(text.contains(part), "{text}");
             }

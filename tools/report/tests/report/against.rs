@@ -1,13 +1,11 @@
 //! Two runs side by side, on hand-made trials with known answers.
 
-mod sample;
-
 use std::fs;
 
 use report::against::markdown;
 use report::{Comparison, read};
 
-use sample::{comparison, engine, find, reach, target, trials as some};
+use crate::sample::{comparison, engine, find, reach, target, trials as some};
 
 /// The text, with runs of blanks as one.
 fn compared(old: &Comparison, new: &Comparison) -> String {

@@ -1,7 +1,5 @@
 //! Triage with a worker that misbehaves in known ways: a shell script.
 
-mod stand_in;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -75,7 +73,7 @@ impl Place {
     }
 
     fn works_like(&self, script: &str) {
-        stand_in::write_worker(&self.worker(), script);
+        crate::stand_in::write_worker(&self.worker(), script);
     }
 
     fn worker(&self) -> PathBuf {

@@ -1,12 +1,10 @@
 //! The page of a comparison: what it shows, that hostile names stay texts, and that it stands by itself.
 
-mod sample;
-
 use std::collections::BTreeSet;
 
+use crate::sample::{full, target};
 use report::analysis::analyse;
 use report::{Comparison, page, summary};
-use sample::{full, target};
 
 fn plain(text: &str) -> String {
     let text = text.replace(['\u{a0}', '\u{202f}'], " ");
@@ -200,7 +198,7 @@ fn tables_hold_the_figures() {
 
 #[test]
 fn an_empty_comparison_is_a_page_too() {
-    let nothing = text_of(&sample::comparison(1, Vec::new()));
+    let nothing = text_of(&crate::sample::comparison(1, Vec::new()));
     shows(
         &nothing,
         &[
@@ -209,7 +207,7 @@ fn an_empty_comparison_is_a_page_too() {
             "No input fails a check.",
         ],
     );
-    let failed = text_of(&sample::comparison(1, vec![target("t", Vec::new())]));
+    let failed = text_of(&crate::sample::comparison(1, vec![target("t", Vec::new())]));
     shows(
         &failed,
         &["No engine has a trial that counts.", "Nothing was executed"],

@@ -2,15 +2,13 @@
 //!
 //! The inputs are those of the small program of `tests/coverage.rs`.
 
-mod coverage_fixture;
-
+use crate::coverage_fixture::{Fixture, fixture};
 use campaign::corpora::minimise::{Chosen, Minimiser, thin};
 use campaign::corpora::survey::Terms;
 use campaign::corpus::files_in;
 use campaign::coverage::Hits;
 use campaign::progress::Progress;
 use campaign::replay::Verdict;
-use coverage_fixture::{Fixture, fixture};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
@@ -253,7 +251,7 @@ fn a_kill_at_any_moment_loses_nothing() {
     for (step, delay, moved) in steps.into_iter().chain(delays) {
         corpus.write();
         let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "a_kill_at_any_moment_loses_nothing"])
+            .args(["--exact", "minimize::a_kill_at_any_moment_loses_nothing"])
             .env(KILLED_AFTER, step)
             .stdout(Stdio::null())
             .stderr(Stdio::null())

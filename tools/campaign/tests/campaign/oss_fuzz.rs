@@ -3,17 +3,15 @@
 //! Their containers are not needed: the build script is run here with the variables that they set, and what
 //! it leaves is held to what their own check of builds asks. These tests build the targets for libFuzzer, so
 //! `scripts/test` runs them after its own builds:
-//! `cargo test --package campaign --test oss_fuzz -- --include-ignored`.
-
-mod tool;
+//! `cargo test --package campaign -- --include-ignored oss_fuzz`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::tool::{campaign, path_with, printed, programs, read, root, stdout};
 use campaign::project::Project;
-use tool::{path_with, printed, programs, read, root};
 use worker::TargetInfo;
 
 /// Their check warns about a target with fewer edges.
@@ -47,7 +45,7 @@ fn build_script(out: &Path, work: &Path, sanitizer: &str) -> Command {
 /// Has what `cargo campaign list --json` prints in a file, so that the script need not build the tool.
 fn with_list<'a>(script: &'a mut Command, folder: &Path) -> &'a mut Command {
     let path = folder.join("targets.json");
-    let list = tool::stdout(0, &mut tool::campaign(&["list", "--json"]));
+    let list = stdout(0, &mut campaign(&["list", "--json"]));
     fs::write(&path, list).unwrap();
     script.env("TARGET_LIST", path)
 }

@@ -14,9 +14,7 @@ use llvm_profparser::CoverageMapping;
 use worker::protocol::{self, Request};
 use worker::violation::NO_PANIC;
 
-mod coverage_fixture;
-
-use coverage_fixture::{FILE, Fixture, fixture};
+use crate::coverage_fixture::{FILE, Fixture, fixture};
 
 /// The regions that each input reaches by itself.
 fn each(fixture: &Fixture, inputs: &[Input]) -> Vec<BTreeSet<usize>> {

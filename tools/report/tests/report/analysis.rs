@@ -1,13 +1,11 @@
 //! What is made of trials, on hand-made ones with known answers.
 
-mod sample;
-
 use report::analysis::{analyse, survival};
 use report::{Band, Comparison, Estimate, SurvivalKind, Verdict};
 use statistics::groups::Magnitude;
 use statistics::survival::Observation;
 
-use sample::{comparison, engine, find, reach, target, trial, trials as some};
+use crate::sample::{comparison, engine, find, reach, target, trial, trials as some};
 
 fn between(low: f64, median: f64, high: f64) -> Option<Estimate> {
     Some(Estimate { low, median, high })

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::tool::shared_builds;
 use campaign::atomic;
 use campaign::coverage::{Input, Replay, SourceMap, build_worker};
 
@@ -24,14 +25,20 @@ pub(crate) fn fixture() -> &'static Fixture {
         // The crate that a project's worker is made with, at the versions of this workspace.
         let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let worker = project.join("worker").canonicalize().unwrap();
-        let manifest = include_str!("worker.toml").replace("WORKER", worker.to_str().unwrap());
+        let manifest = include_str!("coverage_fixture/worker.toml")
+            .replace("WORKER", worker.to_str().unwrap());
         let lock = fs::read_to_string(project.join("Cargo.lock")).unwrap();
+        let config = format!("build.build-dir = {:?}", shared_builds());
         let files = [
             ("Cargo.toml", manifest.as_str()),
             ("Cargo.lock", lock.as_str()),
-            ("src/main.rs", include_str!("worker.rs")),
-            ("crates/code/Cargo.toml", include_str!("code.toml")),
-            (FILE, include_str!("code.rs")),
+            (".cargo/config.toml", config.as_str()),
+            ("src/main.rs", include_str!("coverage_fixture/worker.rs")),
+            (
+                "crates/code/Cargo.toml",
+                include_str!("coverage_fixture/code.toml"),
+            ),
+            (FILE, include_str!("coverage_fixture/code.rs")),
         ];
         for (name, text) in files {
             let path = root.join(name);
@@ -56,7 +63,6 @@ impl Fixture {
         }
     }
 
-    #[allow(dead_code, reason = "not every file of tests needs it")]
     /// Inputs in a folder of this test's own, 10 ms and 100 executions apart.
     pub(crate) fn inputs(&self, test: &str, inputs: &[&[u8]]) -> Vec<Input> {
         let folder = self.root.join("inputs").join(test);

@@ -1,10 +1,8 @@
 //! The tracefile and the pages of a corpus's coverage, on the small program of `tests/coverage.rs`.
 
-mod coverage_fixture;
-
+use crate::coverage_fixture::{FILE, fixture};
 use campaign::coverage::counted::{self, CountedFile};
 use campaign::coverage::{InMemory, lcov, pages};
-use coverage_fixture::{FILE, fixture};
 use std::collections::BTreeSet;
 
 /// Counts of three inputs: one arm of `branch` twice and the other once, and a panic.

@@ -1,20 +1,18 @@
 //! Ctrl-C stops a run cleanly, and neither that nor SIGKILL loses anything.
 
-mod running;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::tool::{alone, ended, example, on_example, processes_of, wait_for};
 use campaign::corpus::content_name;
-use running::{alone, campaign, example, printed, processes_of, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
 
 const TARGET: &str = "fuzz_measure_calc";
 
 fn start(time: &str) -> Child {
-    campaign(&["run", "--engine", "honggfuzz", TARGET, "--time", time])
+    on_example(&["run", "--engine", "honggfuzz", TARGET, "--time", time])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -53,7 +51,7 @@ fn a_killed_run_leaves_no_engine_and_loses_no_input() {
         .unwrap()
         .map(|entry| fs::read(entry.unwrap().path()).unwrap())
         .collect();
-    let text = printed(3, start("1s").wait_with_output().unwrap());
+    let text = ended(3, start("1s").wait_with_output().unwrap());
     assert!(text.contains("of a run that did not end"), "{text}");
     for content in kept {
         assert!(corpus.join(content_name(&content)).is_file());
@@ -67,14 +65,14 @@ fn ctrl_c_stops_the_engine_and_keeps_what_it_found() {
     let (child, folder, corpus) = run();
     let kept = files_in(&folder.join("output"));
 
-    let text = printed(1, start("1s").wait_with_output().unwrap());
+    let text = ended(1, start("1s").wait_with_output().unwrap());
     assert!(text.contains("another run is under way"), "{text}");
 
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     let asked = Instant::now();
     kill_process(pid, Signal::INT).unwrap();
     // This library's mistake is found at once, so there are finds.
-    let text = printed(3, child.wait_with_output().unwrap());
+    let text = ended(3, child.wait_with_output().unwrap());
     let took = asked.elapsed();
     assert!(took < Duration::from_secs(60), "it took {took:?}");
     assert!(text.contains("everything found so far is kept"), "{text}");

@@ -1,13 +1,11 @@
 //! What GitHub's workflows call, called here: with stand-ins for `gh`, and for `cargo` where an engine would run.
 
-mod tool;
-
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::tool::{path_with, printed, read, root};
 use tempfile::TempDir;
-use tool::{path_with, printed, read, root};
 
 /// A folder with whatever a script writes, and the programs that stand in for others: see `tests/programs`.
 struct Scene {

@@ -1,9 +1,7 @@
 //! Several engines at once, with real engines: what one knows, the others read, and no find ends an engine.
 //!
 //! These tests build targets for the three engines and fuzz for about a minute, so they need the engines:
-//! `scripts/test` runs them, with `cargo test --package campaign --test ensemble -- --ignored`.
-
-mod running;
+//! `scripts/test` runs them, with `cargo test --package campaign -- --ignored ensemble`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,6 +9,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::tool::{alone, ended, example, on_example, root};
 use campaign::cores;
 use campaign::corpora::{pack, zip_of};
 use campaign::corpus::{content_name, files_in};
@@ -18,7 +17,6 @@ use campaign::engine::afl::Sharing;
 use campaign::engine::session::{self, Session, Setup, View};
 use campaign::engine::{Engine, Sanitizer};
 use campaign::project::Project;
-use running::{alone, example, root};
 use worker::TargetInfo;
 
 /// The project, and the target of scanners.
@@ -74,14 +72,9 @@ fn seeds() -> Vec<PathBuf> {
     seeds
 }
 
-fn log(run: &Path, engine: Engine) -> String {
-    let log = run.join(engine.name()).join("log.txt");
-    String::from_utf8_lossy(&fs::read(log).unwrap()).into_owned()
-}
-
 /// The names of the files in an AFL++ queue.
 fn queue(instance: &Path) -> Vec<String> {
-    let files = files_in(&instance.join("queue")).unwrap().into_iter();
+    let files = files_in(&instance.join("queue")).into_iter().flatten();
     files
         .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
         .collect()
@@ -107,9 +100,28 @@ fn what_one_engine_knows_the_others_read() {
         .take(200)
         .collect();
     assert_eq!(secret.len(), 200);
+    // AFL++ took some into its queue, each under the name of where it came from.
+    let has_imported = || {
+        let names = queue(&folder.join("afl/output/main")).into_iter();
+        let mut sources = names.filter_map(|name| {
+            let (_, from) = name.split_once(",sync:pool_0,src:")?;
+            Some(from.chars().take_while(char::is_ascii_hexdigit).collect())
+        });
+        sources.any(|from: String| secret.keys().any(|name| name.starts_with(&from)))
+    };
+    // libFuzzer read them, and some were news to it. honggfuzz read what the others gave it.
+    let has_read = |engine, what| {
+        let log = folder.join(format!("{engine}/log.txt"));
+        String::from_utf8_lossy(&fs::read(log).unwrap_or_default()).contains(what)
+    };
+    let have_all = || {
+        has_imported()
+            && has_read(Engine::Libfuzzer, "RELOAD")
+            && has_read(Engine::Honggfuzz, "Loading dynamic input file:")
+    };
     let mut is_placed = false;
     // AFL++ reads what others found after half a minute.
-    let outcome = run(&Engine::ALL, &folder, &seeds(), 50, None, |view| {
+    let outcome = run(&Engine::ALL, &folder, &seeds(), 90, None, |view| {
         let output = folder.join("honggfuzz/output");
         if !is_placed && view.elapsed > Duration::from_secs(6) && output.is_dir() {
             is_placed = true;
@@ -117,8 +129,9 @@ fn what_one_engine_knows_the_others_read() {
                 fs::write(output.join(format!("!secret-{name}")), content).unwrap();
             }
         }
-        false
+        is_placed && have_all()
     });
+    assert!(have_all());
     assert!(is_placed, "honggfuzz did not start in time");
     for one in &outcome.engines {
         let (figures, engine) = (&one.figures, one.figures.engine);
@@ -133,7 +146,6 @@ fn what_one_engine_knows_the_others_read() {
         .filter(|kept| kept.engine == Engine::Honggfuzz && secret.contains_key(&kept.name));
     assert!(of_honggfuzz.count() > 20, "others found the same first");
 
-    // libFuzzer read them, and some were news to it.
     let given = files_in(&folder.join("libfuzzer/output")).unwrap();
     let given = given.iter().filter(|path| {
         let name = path.file_name().unwrap().to_string_lossy();
@@ -141,26 +153,6 @@ fn what_one_engine_knows_the_others_read() {
         name.is_some_and(|name| secret.contains_key(name))
     });
     assert!(given.count() > 20, "libFuzzer was given few");
-    let text = log(&folder, Engine::Libfuzzer);
-    assert!(text.lines().any(|line| line.contains("RELOAD")), "{text}");
-    // AFL++ took some into its queue, each under the name of where it came from.
-    let imported: Vec<bool> = queue(&folder.join("afl/output/main"))
-        .into_iter()
-        .filter_map(|name| {
-            let (_, from) = name.split_once(",sync:pool_0,src:")?;
-            let from: String = from.chars().take_while(char::is_ascii_hexdigit).collect();
-            Some(secret.keys().any(|name| name.starts_with(&from)))
-        })
-        .collect();
-    assert!(
-        imported.contains(&true),
-        "AFL++ imported {}",
-        imported.len()
-    );
-    // honggfuzz read what the others gave it.
-    let text = log(&folder, Engine::Honggfuzz);
-    let loaded = text.matches("Loading dynamic input file:").count();
-    assert!(loaded > 0, "honggfuzz loaded nothing");
 }
 
 /// Copies an instance's folder as rsync does: new files are written beside their place and then moved.
@@ -236,12 +228,11 @@ fn no_find_ends_an_engine() {
     let _alone = alone();
     let arguments = ["run", "--engines", "all", "fuzz_measure_calc", "--time"];
     let options = ["10s", "--sanitizer", "none", "--seeds-only", "--cores", "2"];
-    let mut command = running::campaign(&arguments);
+    let mut command = on_example(&arguments);
     let output = command.args(options).arg("--json").output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{text}");
-    assert!(text.contains("they take turns"), "{text}");
     let status: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let text = ended(3, output);
+    assert!(text.contains("they take turns"), "{text}");
     let written = fs::read(example().join("results/run/fuzz_measure_calc/status.json")).unwrap();
     let written: serde_json::Value = serde_json::from_slice(&written).unwrap();
     assert_eq!(status, written);

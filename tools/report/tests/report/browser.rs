@@ -1,8 +1,6 @@
 //! The page of a comparison in a real browser: nothing in its console, nothing wider than the window,
 //! everything readable, and everything within reach of a keyboard.
 
-mod sample;
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -115,7 +113,7 @@ fn faults(seen: &Value, width: u32, dark: bool) -> Vec<String> {
 #[test]
 #[ignore = "needs Chromium; scripts/test runs it"]
 fn the_page_in_a_browser() {
-    let html = page::html(&sample::full());
+    let html = page::html(&crate::sample::full());
     // It stays there to be looked at.
     fs::write(
         Path::new(env!("CARGO_TARGET_TMPDIR")).join("page.html"),

@@ -1,0 +1,21 @@
+//! The tests of the tool: one program, so that they are built once and run side by side.
+
+mod callgrind;
+mod compare;
+mod completions;
+mod coverage;
+mod coverage_fixture;
+mod coverage_pages;
+mod ensemble;
+mod export_import;
+mod finds;
+mod hunts_report;
+mod interrupted;
+mod minimize;
+mod oss_fuzz;
+mod stand_in;
+mod tool;
+mod toy;
+mod triage;
+mod triage_interrupted;
+mod workflows;
