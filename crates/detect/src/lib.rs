@@ -45,11 +45,7 @@ static MAGIC: [(usize, &[u8], FileFormat); 16] = [
     (0, b"WithouFreSpacExt", FileFormat::Parallels),
     (0, b"Bochs Virtual HD Image", FileFormat::Bochs),
     (64, b"\x7f\x10\xda\xbe", FileFormat::Vdi),
-    (
-        0,
-        b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop",
-        FileFormat::Cloop,
-    ),
+    (0, b"#!/bin/sh\n#V2.0 Format\n", FileFormat::Cloop),
     (0, b"\x1f\x8b\x08", FileFormat::Gzip),
     (0, b"\xa2\x72\x19\xf6", FileFormat::ChangeTracking),
     (0, b"\xbe\xba\xfe\xca\0\0\0\0", FileFormat::SeSparse),

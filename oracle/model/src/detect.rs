@@ -37,7 +37,7 @@ fn is(file: &(impl Bytes + ?Sized), format: FileFormat) -> bool {
         FileFormat::Parallels => starts(b"WithoutFreeSpace") || starts(b"WithouFreSpacExt"),
         FileFormat::Bochs => starts(b"Bochs Virtual HD Image"),
         FileFormat::Vdi => field(&head, 64..68) == 0x7f10_dabe,
-        FileFormat::Cloop => starts(b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop"),
+        FileFormat::Cloop => starts(b"#!/bin/sh\n#V2.0 Format\n"),
         FileFormat::Gzip => starts(&[31, 139, 8]),
         FileFormat::ChangeTracking => field(&head, 0..4) == 0xa272_19f6,
         FileFormat::SeSparse => field(&head, 0..8) == 0xbeba_feca << 32,

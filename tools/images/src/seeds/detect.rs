@@ -24,11 +24,7 @@ const STARTS: [(&str, usize, &[u8]); 18] = [
     ("Parallels-extended", 0, b"WithouFreSpacExt\x02"),
     ("Bochs", 0, b"Bochs Virtual HD Image"),
     ("VDI", 64, b"\x7f\x10\xda\xbe"),
-    (
-        "cloop",
-        0,
-        b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0\n",
-    ),
+    ("cloop", 0, b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop "),
     ("gzip", 0, b"\x1f\x8b\x08"),
     ("VMware's changed block tracking", 0, b"\xa2\x72\x19\xf6"),
     ("VMware's seSparse", 0, b"\xbe\xba\xfe\xca\0\0\0\0"),
@@ -42,7 +38,6 @@ const DESCRIPTORS: &str = include_str!("descriptors.txt");
 /// # Errors
 /// When a file is not of the formats that its name begins with: a fault of this list or of the detector.
 pub fn seeds() -> Result<Vec<Seed>> {
-    let file = |length, pieces: &[(usize, &[u8])]| placed(length, pieces);
     let fixed = |start: &[(usize, &[u8])]| [file(1024, start), footer(2, u64::MAX, 1024)].concat();
     let mut all: Vec<(String, Vec<u8>)> = Vec::new();
     for (name, at, magic) in STARTS {
@@ -59,18 +54,16 @@ pub fn seeds() -> Result<Vec<Seed>> {
     let delta = "  \nversion=3\r\nCID=1\nparentCID = 12AB\nparentFileNameHint=\"a\"\ncreateType=custom\nRW 1 ZERO\n\0x";
     // The size of a disk is no part of a VHD that is known by its header.
     let dynamic = |start: &[u8]| {
-        let header = checked(
-            1024,
-            36,
-            &[
-                (0, b"cxsparse"),
-                (16, &1536_u64.to_be_bytes()),
-                (24, &[0, 1, 0, 0, 0, 0, 0, 2, 0, 0, 2, 0]),
-            ],
-        );
+        let table_at = 1536_u64.to_be_bytes();
+        let fields = [
+            (0, &b"cxsparse"[..]),
+            (16, &table_at),
+            (24, &[0, 1, 0, 0, 0, 0, 0, 2, 0, 0, 2, 0]),
+        ];
+        let header = checked(1024, 36, &fields);
         let table = [[0, 0, 0, 4], [0xff; 4]].concat();
-        let file = placed(3072, &[(0, start), (512, &header), (1536, &table)]);
-        [file, footer(3, 512, 1024)].concat()
+        let start = file(3072, &[(0, start), (512, &header), (1536, &table)]);
+        [start, footer(3, 512, 1024)].concat()
     };
     let extent = [
         (0, &b"KDMV\x01\0\0\0"[..]),
@@ -81,7 +74,9 @@ pub fn seeds() -> Result<Vec<Seed>> {
         (512, &[2]),
         (1024, &[6]),
     ];
+    let vdi: (usize, &[u8]) = (64, b"\x7f\x10\xda\xbe");
     let qcow2 = [(0, &b"QFI\xfb\0\0\0\x02"[..]), (23, &[16]), (59, &[1])];
+    let ends_in = |footer: Vec<u8>| [file(2048, &[]), footer].concat();
     let mut damaged = fixed(&[]);
     damaged[1500] = 1;
     let named = [
@@ -89,20 +84,11 @@ pub fn seeds() -> Result<Vec<Seed>> {
         ("raw-of-one-byte", vec![b'Q']),
         ("raw-qcow-of-version-0", file(1024, &[(0, b"QFI\xfb")])),
         ("raw-after-an-empty-line", b"\nversion=1\n".to_vec()),
-        (
-            "raw-with-an-old-footer",
-            [file(2048, &[]), footer(2, u64::MAX, 1024)].concat(),
-        ),
-        (
-            "raw-footer-of-a-lost-header",
-            [file(2048, &[]), footer(3, 512, 1024)].concat(),
-        ),
+        ("raw-with-an-old-footer", ends_in(footer(2, u64::MAX, 1024))),
+        ("raw-with-a-footer-alone", ends_in(footer(3, 512, 1024))),
         ("raw-footer-with-a-wrong-checksum", damaged),
         ("vhd-fixed", fixed(&[])),
-        (
-            "vhd-fixed-without-its-last-byte",
-            fixed(&[])[..1535].to_vec(),
-        ),
+        ("vhd-without-its-last-byte", fixed(&[])[..1535].to_vec()),
         ("vhd-dynamic", dynamic(&footer(3, 512, 1024))),
         ("vhd-dynamic-by-its-end", dynamic(&[])),
         ("DMG", file(1024, &[(512, b"koly\0\0\0\x04")])),
@@ -114,16 +100,10 @@ pub fn seeds() -> Result<Vec<Seed>> {
         ("vhd+vhdx", fixed(&[(0, b"vhdxfile")])),
         ("vhd+LUKS", fixed(&[(0, b"LUKS\xba\xbe")])),
         ("vhd+gzip", dynamic(b"\x1f\x8b\x08")),
-        (
-            "qcow2+VDI",
-            file(512, &[(0, b"QFI\xfb\0\0\0\x03"), (64, b"\x7f\x10\xda\xbe")]),
-        ),
+        ("qcow2+VDI", file(512, &[qcow2[0], vdi])),
         (
             "vhdx+VDI+DMG",
-            file(
-                1025,
-                &[(0, b"vhdxfile"), (64, b"\x7f\x10\xda\xbe"), (513, b"koly")],
-            ),
+            file(1025, &[(0, b"vhdxfile"), vdi, (513, b"koly")]),
         ),
     ];
     all.extend(named.map(|(name, file)| (name.to_owned(), file)));
@@ -142,7 +122,7 @@ pub fn seeds() -> Result<Vec<Seed>> {
 }
 
 /// Zeros, and the pieces at their places.
-fn placed(length: usize, pieces: &[(usize, &[u8])]) -> Vec<u8> {
+fn file(length: usize, pieces: &[(usize, &[u8])]) -> Vec<u8> {
     let mut file = vec![0; length];
     for (at, piece) in pieces {
         file[*at..at + piece.len()].copy_from_slice(piece);
@@ -150,9 +130,9 @@ fn placed(length: usize, pieces: &[(usize, &[u8])]) -> Vec<u8> {
     file
 }
 
-/// As [`placed`], with the checksum of a VHD's structure at `at`: the ones' complement of the sum of the other bytes.
+/// As [`file`], with the checksum of a VHD's structure at `at`: the ones' complement of the sum of the other bytes.
 fn checked(length: usize, at: usize, pieces: &[(usize, &[u8])]) -> Vec<u8> {
-    let mut structure = placed(length, pieces);
+    let mut structure = file(length, pieces);
     let sum: u32 = structure.iter().map(|&byte| u32::from(byte)).sum();
     structure[at..at + 4].copy_from_slice(&(!sum).to_be_bytes());
     structure
@@ -160,14 +140,11 @@ fn checked(length: usize, at: usize, pieces: &[(usize, &[u8])]) -> Vec<u8> {
 
 /// The footer of a VHD of this type, with its header at byte `header` and a disk of `size` bytes.
 fn footer(kind: u8, header: u64, size: u64) -> Vec<u8> {
+    let (header, size) = (header.to_be_bytes(), size.to_be_bytes());
+    let start = &b"conectix\0\0\0\x02\0\x01\0\0"[..];
     checked(
         512,
         64,
-        &[
-            (0, b"conectix\0\0\0\x02\0\x01\0\0"),
-            (16, &header.to_be_bytes()),
-            (48, &size.to_be_bytes()),
-            (60, &[0, 0, 0, kind]),
-        ],
+        &[(0, start), (16, &header), (48, &size), (63, &[kind])],
     )
 }
