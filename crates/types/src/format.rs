@@ -88,7 +88,7 @@ impl From<ScanFormat> for FileFormat {
 
 /// A set of formats: all that a file is of. A file that is of more than one is taken for one by one reader and for
 /// another by the next.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileFormats(u16);
 
 impl FileFormats {
@@ -124,11 +124,5 @@ impl fmt::Display for FileFormats {
             f.write_str(if nth == 0 { "" } else { "+" })?;
             f.write_str(format.name())
         })
-    }
-}
-
-impl fmt::Debug for FileFormats {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }

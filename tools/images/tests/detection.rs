@@ -184,12 +184,10 @@ fn a_file_of_two_formats_is_refused_until_one_is_named() {
 fn a_file_of_a_foreign_format_is_refused_by_name() {
     let bench = Bench::new();
     for (at, magic, name) in [
-        (0, &b"QED\0"[..], "QED"),
-        (0, b"QFI\xfb\0\0\0\x01", "qcow (version 1)"),
+        (0, &b"QFI\xfb\0\0\0\x01"[..], "qcow (version 1)"),
         (64, b"\x7f\x10\xda\xbe", "VDI"),
         (1 << 16, b"koly", "DMG"),
-        (0, b"\x1f\x8b\x08", "gzip"),
-        (0, b"\xa2\x72\x19\xf6", "VMware's changed block tracking"),
+        (0, b"\xa2\x72\x19\xf6", "changed block tracking"),
     ] {
         let mut file = vec![0; (1 << 16) + 512];
         file[at..at + magic.len()].copy_from_slice(magic);
