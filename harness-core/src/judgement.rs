@@ -167,7 +167,7 @@ mod tests {
         for (name, aspect) in Judgement::ASPECTS {
             assert!((1..check::ALL.len()).contains(&count(aspect)), "{name}");
         }
-        assert_eq!(count(Judgement::WORK), 2);
+        assert_eq!(count(Judgement::WORK), 3);
         assert_eq!(count(Judgement::DETAILS), check::DETAILS.len());
     }
 }

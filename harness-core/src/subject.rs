@@ -13,8 +13,8 @@ pub use crate::device::MockDevice;
 pub use crate::judgement::Judgement;
 pub use shared::{CallTable, DataTally};
 pub use types::{
-    AllocationSummary, Facts, MeasureError, MeasureOutput, Measured, Options, ScanError,
-    ScanErrorKind, ScanFormat,
+    AllocationSummary, Facts, FileFormats, MeasureError, MeasureOutput, Measured, Options,
+    ScanError, ScanErrorKind, ScanFormat,
 };
 use worker::known::IGNORE_VARIABLE;
 use worker::protocol::JUDGE_VARIABLE;
@@ -192,6 +192,21 @@ pub trait Scanner: Sync {
     }
 }
 
+/// The formats of a file, none for a raw one; or why there is no answer.
+pub type Detection = Result<FileFormats, Refusal>;
+
+/// Answers which formats a file is of.
+pub trait Detector: Sync {
+    /// The formats of the file on `device`. Must be total: an answer for every file whose reads do not fail.
+    fn detect(&self, device: &MockDevice<'_>) -> Detection;
+
+    /// Parses the descriptor of a VMDK and writes it anew from what was understood: see
+    /// [`model::detect::descriptor`]. `None` from a library that does not.
+    fn descriptor(&self, _text: &[u8]) -> Option<Result<String, usize>> {
+        None
+    }
+}
+
 /// The part of a subject that is not there.
 #[derive(Debug, Clone, Copy)]
 pub struct Missing;
@@ -223,6 +238,8 @@ pub struct Subject<'a> {
     pub calculators: &'a dyn Calculators,
     /// What is behind `fuzz_measure_scan` and `fuzz_measure_image`.
     pub scanner: &'a dyn Scanner,
+    /// What is behind `fuzz_measure_detect`; without it, that target is left out.
+    pub detector: Option<&'a dyn Detector>,
     /// What it is held to.
     pub judgement: Judgement,
     /// Findings that are accepted for now, as TOML: see [`worker::known`].
@@ -238,6 +255,7 @@ impl<'a> Subject<'a> {
             path,
             calculators: &Missing,
             scanner: &Missing,
+            detector: None,
             judgement: Judgement::VALUES,
             known: "",
         }
@@ -254,6 +272,15 @@ impl<'a> Subject<'a> {
     pub const fn with_calculators(self, calculators: &'a dyn Calculators) -> Self {
         Self {
             calculators,
+            ..self
+        }
+    }
+
+    /// The same with a detector of formats.
+    #[must_use]
+    pub const fn with_detector(self, detector: &'a dyn Detector) -> Self {
+        Self {
+            detector: Some(detector),
             ..self
         }
     }

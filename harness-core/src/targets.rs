@@ -6,7 +6,7 @@
 use worker::{Case, Description, Outcome, Part};
 
 use crate::subject::Subject;
-use crate::{calc, fingerprint, image, scan};
+use crate::{calc, detect, fingerprint, image, scan};
 
 /// Something to fuzz.
 #[derive(Debug, Clone, Copy)]
@@ -135,6 +135,25 @@ pub static TARGETS: &[Target] = &[
             let probe = image::Probe::of(&recipe);
             let asked = (recipe.format, recipe.unit, recipe.conditions, probe);
             Some(fingerprint::of(&asked, &recipe.build().image))
+        },
+    },
+    Target {
+        name: "fuzz_measure_detect",
+        drives: "detection: which formats a file is of, and what a VMDK's descriptor lists",
+        max_input: detect::MAX_INPUT,
+        checks: Some("detect."),
+        dictionary: Some("corpus/dictionaries/fuzz_measure_detect.dict"),
+        compare_tracing: true,
+        is_baseline: false,
+        run: |subject, data| match subject.detector {
+            Some(detector) => detect::run(detector, subject.scanner, subject.judgement, data),
+            None => Outcome::NotJudged("detection".to_owned()),
+        },
+        decoded_size: own_size,
+        describe: |data| detect::DetectCase::decode(data).map(|case| Description::from(&case)),
+        fingerprint: |data| {
+            let case = detect::DetectCase::decode(data).ok()?;
+            Some(fingerprint::of(&"a file", case.file))
         },
     },
     Target {

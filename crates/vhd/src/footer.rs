@@ -5,11 +5,14 @@
 
 use shared::{Input, ScanError, SectorCache};
 
+use crate::header;
+
 /// The footer's length in bytes. Virtual PC before 2004 wrote 511: the last byte, which is reserved, is missing. QEMU
 /// reads it as zero, like all that is missing in the last sector.
 pub(crate) const LENGTH: u64 = 512;
 
-const COOKIE: &[u8; 8] = b"conectix";
+/// How a footer begins.
+pub const COOKIE: [u8; 8] = *b"conectix";
 /// Bit 1 of the features: "This bit must always be set to 1."
 const FEATURES_RESERVED: u32 = 2;
 /// Major version 1 in the upper two bytes, minor version 0 in the lower.
@@ -66,18 +69,13 @@ pub(crate) fn find(
     let Some(end) = input.capacity().checked_sub(LENGTH) else {
         return Err(ScanError::NotThisFormat);
     };
-    let copy = match look(input, cache, 0)? {
+    let copy = input.read_array(cache, 0, "the footer is not wholly in the file")?;
+    let copy = match parse(&copy, 0) {
         Found::Valid(footer) if footer.disk_type != FIXED => return Ok(footer),
         other => other,
     };
-    let mut last = look(input, cache, end)?;
-    if matches!(last, Found::Nothing)
-        && input.capacity() % LENGTH == LENGTH - 1
-        && let Found::Valid(footer) = look(input, cache, end + 1)?
-    {
-        last = Found::Valid(footer);
-    }
-    match (last, copy) {
+    let tail = input.read_array(cache, end, "the footer is not wholly in the file")?;
+    match (last(&tail, end), copy) {
         (Found::Valid(footer), _) => Ok(footer),
         (Found::Nothing, Found::Nothing) => Err(ScanError::NotThisFormat),
         (_, Found::Valid(_)) => Err(ScanError::Corrupt(
@@ -89,32 +87,57 @@ pub(crate) fn find(
     }
 }
 
-fn look(
+/// Whether a file whose last 512 bytes are `tail` ends in the footer of the VHD that it is. A raw disk may end in the
+/// footer of an older VHD: a fixed VHD is its disk and the footer, and any other has a header where the footer places it.
+///
+/// # Errors
+/// [`ScanError::Io`] when the device fails.
+pub fn ends(
     input: &mut Input<'_>,
     cache: &mut SectorCache<'_>,
-    offset: u64,
-) -> Result<Found, ScanError> {
-    let mut bytes = [0; 512];
-    let there = usize::try_from(input.capacity() - offset).map_or(512, |there| there.min(512));
-    let there = &mut bytes[..there];
-    input.read(cache, offset, there, "the footer is not wholly in the file")?;
-    if !bytes.starts_with(COOKIE) {
-        return Ok(Found::Nothing);
+    tail: &[u8; 512],
+) -> Result<bool, ScanError> {
+    match last(tail, input.capacity().saturating_sub(LENGTH)) {
+        Found::Valid(footer) if footer.disk_type == FIXED => {
+            Ok(footer.current_size == footer.offset)
+        }
+        Found::Valid(footer) => header::is_at(input, cache, footer.data_offset),
+        Found::Nothing | Found::Damaged => Ok(false),
     }
-    if checksum(&bytes, 64) != u32_at(&bytes, 64) {
-        return Ok(Found::Damaged);
+}
+
+/// The footer in the last 512 bytes of a file, which begin at byte `end`, or in the last 511 of a file whose last
+/// sector lacks a byte.
+fn last(tail: &[u8; 512], end: u64) -> Found {
+    let mut found = parse(tail, end);
+    if matches!(found, Found::Nothing) && end % LENGTH == LENGTH - 1 {
+        let mut short = [0; 512];
+        short[..511].copy_from_slice(&tail[1..]);
+        if let Found::Valid(footer) = parse(&short, end + 1) {
+            found = Found::Valid(footer);
+        }
     }
-    let cylinders = u64::from(u16::from_be_bytes(array(&bytes, 56)));
-    Ok(Found::Valid(Footer {
-        features: u32_at(&bytes, 8),
-        version: u32_at(&bytes, 12),
-        data_offset: u64_at(&bytes, 16),
+    found
+}
+
+fn parse(bytes: &[u8; 512], offset: u64) -> Found {
+    if !bytes.starts_with(&COOKIE) {
+        return Found::Nothing;
+    }
+    if checksum(bytes, 64) != u32_at(bytes, 64) {
+        return Found::Damaged;
+    }
+    let cylinders = u64::from(u16::from_be_bytes(array(bytes, 56)));
+    Found::Valid(Footer {
+        features: u32_at(bytes, 8),
+        version: u32_at(bytes, 12),
+        data_offset: u64_at(bytes, 16),
         offset,
-        creator: array(&bytes, 28),
-        current_size: u64_at(&bytes, 48),
+        creator: array(bytes, 28),
+        current_size: u64_at(bytes, 48),
         geometry: cylinders * u64::from(bytes[58]) * u64::from(bytes[59]),
-        disk_type: u32_at(&bytes, 60),
-    }))
+        disk_type: u32_at(bytes, 60),
+    })
 }
 
 impl Footer {

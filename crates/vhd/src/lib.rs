@@ -38,6 +38,7 @@ use core::num::NonZeroU64;
 use shared::{AllocationSummary, CallTable, DataTally, Input, ScanError, SectorCache};
 
 use footer::DiskType;
+pub use footer::{COOKIE, ends};
 use scan::BlockTable;
 
 /// A scanner over one VHD image.

@@ -28,7 +28,7 @@ impl Source {
     /// When `path` is no regular file and no block device, cannot be opened, or no format is detected.
     pub fn open(path: &Path, format: Option<FormatRef>) -> Result<Self> {
         let image = ImageFile::open(path, Opened::FileOrDevice)?;
-        let format = format.map_or_else(|| formats::detect(&image.file, image.length), Ok);
+        let format = format.map_or_else(|| formats::detect(&image), Ok);
         let format = format.with_context(|| shown(path))?;
         Ok(Self { image, format })
     }
@@ -40,7 +40,7 @@ impl Source {
     /// When `path` is no regular file, cannot be opened, or is of a format not known here.
     pub fn open_backing_file(path: &Path, format: Option<FormatRef>) -> Result<Self> {
         let image = ImageFile::open(path, Opened::File)?;
-        let format = format.map_or_else(|| formats::probe(&image.file), Ok);
+        let format = format.map_or_else(|| formats::probe(&image), Ok);
         let format = format.with_context(|| shown(path))?;
         Ok(Self { image, format })
     }

@@ -144,3 +144,57 @@ fn a_vhd_is_found_by_its_footer() {
     let ran = bench.tool("scan --output json a.vhd");
     assert_eq!(ran.parsed()["format"], "raw", "{ran:?}");
 }
+
+/// A guest may write the header of another format on its disk (CVE-2026-24708).
+#[test]
+fn a_file_of_two_formats_is_refused_until_one_is_named() {
+    let bench = Bench::new();
+    let options = "subformat=fixed,force_size=on";
+    bench.make("vpc", options, "disk.vhd", "256k", &[]);
+    bench.make("qcow2", "", "small.qcow2", "1M", &[]);
+    let mut both = bench.read("small.qcow2");
+    both.resize(256 << 10, 0);
+    both.extend(&bench.read("disk.vhd")[256 << 10..]);
+    for (start, names, options) in [
+        (
+            &both[..8],
+            "qcow2 and vpc",
+            "by -f qcow2 or -f vpc or -f raw",
+        ),
+        (b"LUKS\xba\xbe\0\x01", "vpc and LUKS", "by -f vpc or -f raw"),
+    ] {
+        bench.write("both", [start, &both[8..]].concat());
+        let at_once = format!("{names} at once");
+        for command in ["measure -O raw both", "scan both"] {
+            bench.refused(command, &["'both'", &at_once, options]);
+        }
+        bench.same("-f vpc -O qcow2 both");
+        bench.same("-f raw -O qcow2 both");
+    }
+    bench.write("both", &both);
+    bench.same("-f qcow2 -O raw both");
+    // QEMU looks at the start alone; so does the overlay's format of a base that it does not name.
+    assert_eq!(
+        bench.img_ok("info --output json both").parsed()["format"],
+        "qcow2"
+    );
+}
+
+#[test]
+fn a_file_of_a_foreign_format_is_refused_by_name() {
+    let bench = Bench::new();
+    for (at, magic, name) in [
+        (0, &b"QFI\xfb\0\0\0\x01"[..], "qcow (version 1)"),
+        (64, b"\x7f\x10\xda\xbe", "VDI"),
+        (1 << 16, b"koly", "DMG"),
+        (0, b"\xa2\x72\x19\xf6", "changed block tracking"),
+    ] {
+        let mut file = vec![0; (1 << 16) + 512];
+        file[at..at + magic.len()].copy_from_slice(magic);
+        bench.write("file", file);
+        for command in ["measure file", "scan file"] {
+            bench.refused(command, &[name, "not known here", "-f raw"]);
+        }
+        bench.same("-f raw file");
+    }
+}

@@ -49,11 +49,6 @@ const PREALLOCATIONS: [(&str, Preallocation); 4] = [
 ];
 
 impl Driver for Qcow2 {
-    fn begins(&self, head: &[u8]) -> bool {
-        let version = head.get(4..8);
-        head.starts_with(&qcow2::header::MAGIC) && version > Some(&[0, 0, 0, 1])
-    }
-
     fn scan(
         &self,
         image: &ImageFile,

@@ -33,10 +33,6 @@ pub(super) static RAW: Format = Format {
 struct Raw;
 
 impl Driver for Raw {
-    fn begins(&self, _head: &[u8]) -> bool {
-        false
-    }
-
     /// A raw disk has whole sectors of 512 bytes, as for qemu-img, and its data is what the file system
     /// has stored.
     fn scan(&self, image: &ImageFile, _: u32, unit: Option<NonZeroU64>) -> Result<Scanned> {

@@ -2,8 +2,6 @@
 
 mod known;
 
-use std::fs::File;
-use std::io;
 use std::num::NonZeroU64;
 
 use anyhow::Result;
@@ -17,7 +15,7 @@ use crate::differential::draw::{draw_written, once_in, pick};
 use crate::differential::evidence::{AskedImage, ImageEvidence, TheirImage};
 use crate::differential::qemu::Inconclusive;
 use crate::differential::question::Question;
-use crate::file::{ImageFile, read_up_to};
+use crate::file::ImageFile;
 use crate::format::{Driver, Format};
 use crate::layer::{Scanned, scan_tables};
 use crate::map::{Blocks, Entries, Flat};
@@ -25,10 +23,6 @@ use crate::options::{Options, choice_of};
 use crate::target::Target;
 
 const SECTOR: u64 = 512;
-/// The length of a footer, in bytes.
-const FOOTER: usize = 512;
-/// The type of a fixed disk in its footer.
-const FIXED: [u8; 4] = [0, 0, 0, 2];
 /// The table entry of a block that is not in the file.
 const ABSENT: u32 = 0xffff_ffff;
 
@@ -54,35 +48,6 @@ pub(super) static VHD: Format = Format {
 struct Vhd;
 
 impl Driver for Vhd {
-    fn begins(&self, head: &[u8]) -> bool {
-        head.starts_with(b"conectix")
-    }
-
-    /// By the footer of the VHD that it is. A raw disk may end in the footer of an older one: a fixed VHD is
-    /// its disk and the footer, and any other has a header where the footer places it.
-    fn ends(&self, file: &File, length: u64) -> io::Result<bool> {
-        let Some(mut start) = length.checked_sub(FOOTER as u64) else {
-            return Ok(false);
-        };
-        // The last byte may be missing.
-        start += u64::from(length % 512 == 511);
-        let mut footer = [0; FOOTER];
-        read_up_to(file, start, &mut footer)?;
-        if !footer.starts_with(b"conectix") || !has_right_checksum(&footer) {
-            return Ok(false);
-        }
-        let field = |at: usize| u64::from_be_bytes(std::array::from_fn(|nth| footer[at + nth]));
-        let (header_offset, current_size) = (field(16), field(48));
-        if footer[60..64] == FIXED {
-            return Ok(current_size == start);
-        }
-        let mut header = [0; 8];
-        if header_offset < start {
-            read_up_to(file, header_offset, &mut header)?;
-        }
-        Ok(&header == b"cxsparse")
-    }
-
     fn scan(
         &self,
         image: &ImageFile,
@@ -199,12 +164,4 @@ fn of(options: &CalcOptions) -> VhdOpts {
         CalcOptions::Vhd(opts) => *opts,
         _ => VhdOpts::default(),
     }
-}
-
-/// "Virtual Hard Disk Image Format Specification", "Hard Disk Footer Format": the ones' complement of
-/// the sum of all bytes but the checksum's own, which are 64 to 67.
-fn has_right_checksum(footer: &[u8; FOOTER]) -> bool {
-    let rest = footer[..64].iter().chain(&footer[68..]);
-    let sum: u32 = rest.map(|&byte| u32::from(byte)).sum();
-    footer[64..68] == (!sum).to_be_bytes()
 }

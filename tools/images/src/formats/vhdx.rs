@@ -48,10 +48,6 @@ pub(super) static VHDX: Format = Format {
 struct Vhdx;
 
 impl Driver for Vhdx {
-    fn begins(&self, head: &[u8]) -> bool {
-        head.starts_with(b"vhdxfile")
-    }
-
     fn scan(
         &self,
         image: &ImageFile,

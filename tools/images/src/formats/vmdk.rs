@@ -47,12 +47,6 @@ const SUBFORMATS: [(&str, VmdkSubformat); 3] = [
 ];
 
 impl Driver for Vmdk {
-    fn begins(&self, head: &[u8]) -> bool {
-        head.starts_with(&vmdk::header::MAGIC)
-            || head.starts_with(&vmdk::header::COWD_MAGIC)
-            || descriptor::is_text(head)
-    }
-
     fn scan(
         &self,
         image: &ImageFile,
