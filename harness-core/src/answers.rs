@@ -3,7 +3,7 @@
 use types::{AllocationSummary, Options, TouchedUnits};
 use worker::{Answer, Part};
 
-use crate::subject::{Measured, Refusal, Scan, ScanErrorKind, ScanFormat};
+use crate::subject::{Detection, Measured, Refusal, Scan, ScanErrorKind, ScanFormat};
 
 /// The calculator that these options belong to.
 pub(crate) fn calculator(options: &Options) -> Part {
@@ -30,10 +30,22 @@ pub(crate) fn of_calculator(answer: Measured) -> Answer {
 pub(crate) fn of_scanner(answer: &Scan) -> Answer {
     match answer {
         Ok(summary) => of_summary(*summary),
-        Err(refusal) => Answer::Error {
-            kind: kind_of(refusal),
-            words: refusal.to_string(),
-        },
+        Err(refusal) => of_refusal(refusal),
+    }
+}
+
+/// A detector's answer.
+pub(crate) fn of_detector(answer: &Detection) -> Answer {
+    match answer {
+        Ok(formats) => Answer::values([("formats", formats.to_string().into())]),
+        Err(refusal) => of_refusal(refusal),
+    }
+}
+
+fn of_refusal(refusal: &Refusal) -> Answer {
+    Answer::Error {
+        kind: kind_of(refusal),
+        words: refusal.to_string(),
     }
 }
 

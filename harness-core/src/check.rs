@@ -101,10 +101,23 @@ checks! {
         "every calculator's answer on what a scan answers is the reference model's";
     IMAGE_REQUIRED_FITS_THE_FILE = Composition "image.required_fits_the_file":
         "what the calculator of the image's own format requires relates to the size of its file as the recipe says";
+
+    DETECT_READS_BOUNDED = Work "detect.reads_bounded":
+        "detection reads at most five sectors, each of them in the file";
+    DETECT_FORMATS_ARE_EXACT = Exact "detect.formats_are_exact":
+        "the formats that a file is of are those of the reference model";
+    DETECT_DESCRIPTOR_IS_EXACT = Exact "detect.descriptor_is_exact":
+        "what is understood of a VMDK's descriptor, or its first bad line, is the reference model's";
+    DETECT_SAME_FOR_EVERY_SECTOR_SIZE = Metamorphic "detect.same_for_every_sector_size":
+        "the formats do not depend on the device's sector size";
+    DETECT_FAILED_READ_IS_AN_IO_ERROR = Fault "detect.failed_read_is_an_io_error":
+        "whichever read fails, the I/O error of that sector is reported, and never a format or none";
+    DETECT_WHAT_IS_SCANNED_IS_DETECTED = Composition "detect.what_is_scanned_is_detected":
+        "a format whose scanner takes the file is among its formats (but for a VHD that is all data: a raw disk may end in an older one's footer)";
 }
 
 /// What only the deeper traits answer.
-pub(crate) static DETAILS: [&Check; 10] = [
+pub(crate) static DETAILS: [&Check; 12] = [
     &SCAN.reads_inside_the_device,
     &SCAN.bytes_read_is_what_was_served,
     &IMAGE.reads_inside_the_device,
@@ -115,6 +128,8 @@ pub(crate) static DETAILS: [&Check; 10] = [
     &IMAGE_SAME_FOR_EVERY_SECTOR_SIZE,
     &IMAGE_SAME_FOR_EVERY_CACHE,
     &IMAGE_SAME_ON_A_SECOND_SCAN,
+    &DETECT_DESCRIPTOR_IS_EXACT,
+    &DETECT_SAME_FOR_EVERY_SECTOR_SIZE,
 ];
 
 /// That a calculator refuses what cannot be.
@@ -136,7 +151,8 @@ mod tests {
         assert_eq!(ids.len(), ALL.len());
         for id in ids {
             let (family, name) = id.split_once('.').expect("an id has a family");
-            assert!(["calc", "scan", "image"].contains(&family), "{id}");
+            let families = ["calc", "scan", "image", "detect"];
+            assert!(families.contains(&family), "{id}");
             let is_plain = |byte: u8| byte == b'_' || byte.is_ascii_alphanumeric();
             assert!(name.bytes().all(is_plain), "{id}");
         }

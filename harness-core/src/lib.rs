@@ -5,7 +5,7 @@
 //! fails panics, in every build, which is what AFL++, libFuzzer and honggfuzz all take for a find.
 //!
 //! - [`targets`]: the one list of targets.
-//! - [`calc`], [`scan`], [`image`]: one module a target: its input layout and its checks, side by side.
+//! - [`calc`], [`scan`], [`image`], [`detect`]: one module a target: its input layout and its checks, side by side.
 //! - [`recipes`], [`sparse`]: some dozens of bytes that stand for a large image, and what is true of it.
 //! - [`model`]: the reference, which knows the right answer.
 //! - [`subject`]: the code under test, behind traits; [`library`]: the simplest of them.
@@ -27,6 +27,7 @@
 mod answers;
 pub mod calc;
 pub mod check;
+pub mod detect;
 pub mod device;
 mod fingerprint;
 mod formats;

@@ -61,9 +61,12 @@ impl worker::Target for OnSubject<'_> {
 /// [`worker::serve`](mod@worker::serve).
 ///
 /// # Errors
-/// As [`worker::serve()`] and [`Subject::from_environment`].
+/// As [`worker::serve()`].
 pub fn serve(subject: &Subject<'_>) -> io::Result<()> {
-    let subject = &subject.from_environment().map_err(io::Error::other)?;
+    let subject = &match subject.from_environment() {
+        Ok(subject) => subject,
+        Err(why) => return worker::serve::refuse(why),
+    };
     let targets: Vec<_> = TARGETS
         .iter()
         .filter(|target| has(subject, target))
@@ -76,6 +79,7 @@ pub fn serve(subject: &Subject<'_>) -> io::Result<()> {
     worker::serve(&Project {
         targets: &targets,
         checks: &checks(subject),
+        judged: &subject.judgement.names(),
     })
 }
 
@@ -102,8 +106,13 @@ fn has(subject: &Subject<'_>, target: &Target) -> bool {
     match target.checks {
         None => true,
         Some("calc.") => has_calculators(subject),
-        Some(_) => !subject.scanner.formats().is_empty(),
+        Some("detect.") => subject.detector.is_some(),
+        Some(_) => has_scanner(subject),
     }
+}
+
+fn has_scanner(subject: &Subject<'_>) -> bool {
+    !subject.scanner.formats().is_empty()
 }
 
 fn has_calculators(subject: &Subject<'_>) -> bool {
@@ -118,8 +127,13 @@ pub fn checks(subject: &Subject<'_>) -> Vec<&'static Check> {
     let is_there = |check: &Check| {
         let targets = TARGETS.iter();
         let of_check = |target: &&Target| target.checks.is_some_and(|of| check.id.starts_with(of));
-        targets.filter(of_check).all(|target| has(subject, target))
-            && (check.layer != Layer::Composition || has_calculators(subject))
+        // A composition is one with what another target drives.
+        let has_other = match check.layer {
+            Layer::Composition if check.id.starts_with("detect.") => has_scanner(subject),
+            Layer::Composition => has_calculators(subject),
+            _ => true,
+        };
+        has_other && targets.filter(of_check).all(|target| has(subject, target))
     };
     let checks = check::ALL.iter().copied();
     checks

@@ -27,7 +27,7 @@
 use std::fmt::Write as _;
 use std::num::NonZeroU64;
 
-use worker::{Checks, Describe, Outcome, Part};
+use worker::{Checks, Describe, Outcome, Part, literal};
 
 use crate::answers;
 use crate::check;
@@ -385,68 +385,21 @@ impl Describe for ScanCase<'_> {
     }
 
     fn as_rust(&self) -> String {
-        let mut literal = byte_literal(&self.encode());
-        if literal.len() > LONGEST_LITERAL {
-            literal = "std::fs::read(\"INPUT\").unwrap() /* the input's file: too long to print */"
-                .to_owned();
-        }
         format!(
-            "let input: Vec<u8> = {literal};\n\
+            "let input: Vec<u8> = {};\n\
              let case = harness_core::scan::ScanCase::decode(&input).unwrap();\n\
              let image = case.unpack();\n\
              let device = image.device();\n\
              case.ask({}.scanner, &device)\n",
+            literal::of(&self.encode()),
             subject::path()
         )
     }
 }
 
-/// The longest literal that a report prints, in bytes of text.
-const LONGEST_LITERAL: usize = 8 << 10;
-
-/// A `Vec<u8>` as an expression, with long runs of one byte as what they are.
-fn byte_literal(bytes: &[u8]) -> String {
-    const LONG_RUN: usize = 12;
-    let mut pieces = Vec::new();
-    let mut plain: Vec<u8> = Vec::new();
-    let end_plain = |plain: &mut Vec<u8>, pieces: &mut Vec<String>| {
-        if !plain.is_empty() {
-            pieces.push(format!("b\"{}\" as &[u8]", plain.escape_ascii()));
-            plain.clear();
-        }
-    };
-    for run in bytes.chunk_by(|a, b| a == b) {
-        if run.len() < LONG_RUN {
-            plain.extend(run);
-        } else {
-            end_plain(&mut plain, &mut pieces);
-            pieces.push(format!("&[{}u8; {}] as &[u8]", run[0], run.len()));
-        }
-    }
-    end_plain(&mut plain, &mut pieces);
-    format!("[{}].concat()", pieces.join(", "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The code given, run, and its text.
-    macro_rules! runs_and_reads {
-        ($code:expr) => {
-            ($code, stringify!($code))
-        };
-    }
-
-    #[test]
-    fn bytes_as_rust_are_rust_that_makes_them() {
-        let (bytes, text) = runs_and_reads! {
-            [b"\x00QFI\xfb" as &[u8], &[0u8; 12] as &[u8], b"\x01" as &[u8], &[205u8; 20] as &[u8]].concat()
-        };
-        let without_blanks = |text: &str| text.split_whitespace().collect::<String>();
-        assert_eq!(without_blanks(&byte_literal(&bytes)), without_blanks(text));
-        assert_eq!(bytes.len(), 38);
-    }
 
     #[test]
     fn what_is_encoded_decodes_to_the_same_image() {

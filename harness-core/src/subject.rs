@@ -13,9 +13,11 @@ pub use crate::device::MockDevice;
 pub use crate::judgement::Judgement;
 pub use shared::{CallTable, DataTally};
 pub use types::{
-    AllocationSummary, Facts, MeasureError, MeasureOutput, Measured, Options, ScanError,
-    ScanErrorKind, ScanFormat,
+    AllocationSummary, Facts, FileFormats, MeasureError, MeasureOutput, Measured, Options,
+    ScanError, ScanErrorKind, ScanFormat,
 };
+use worker::known::IGNORE_VARIABLE;
+use worker::protocol::JUDGE_VARIABLE;
 
 /// Answers how large an image would be. All sizes are in bytes.
 pub trait Calculators: Sync {
@@ -190,6 +192,21 @@ pub trait Scanner: Sync {
     }
 }
 
+/// The formats of a file, none for a raw one; or why there is no answer.
+pub type Detection = Result<FileFormats, Refusal>;
+
+/// Answers which formats a file is of.
+pub trait Detector: Sync {
+    /// The formats of the file on `device`. Must be total: an answer for every file whose reads do not fail.
+    fn detect(&self, device: &MockDevice<'_>) -> Detection;
+
+    /// Parses the descriptor of a VMDK and writes it anew from what was understood: see
+    /// [`model::detect::descriptor`]. `None` from a library that does not.
+    fn descriptor(&self, _text: &[u8]) -> Option<Result<String, usize>> {
+        None
+    }
+}
+
 /// The part of a subject that is not there.
 #[derive(Debug, Clone, Copy)]
 pub struct Missing;
@@ -221,6 +238,8 @@ pub struct Subject<'a> {
     pub calculators: &'a dyn Calculators,
     /// What is behind `fuzz_measure_scan` and `fuzz_measure_image`.
     pub scanner: &'a dyn Scanner,
+    /// What is behind `fuzz_measure_detect`; without it, that target is left out.
+    pub detector: Option<&'a dyn Detector>,
     /// What it is held to.
     pub judgement: Judgement,
     /// Findings that are accepted for now, as TOML: see [`worker::known`].
@@ -236,6 +255,7 @@ impl<'a> Subject<'a> {
             path,
             calculators: &Missing,
             scanner: &Missing,
+            detector: None,
             judgement: Judgement::VALUES,
             known: "",
         }
@@ -256,6 +276,15 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// The same with a detector of formats.
+    #[must_use]
+    pub const fn with_detector(self, detector: &'a dyn Detector) -> Self {
+        Self {
+            detector: Some(detector),
+            ..self
+        }
+    }
+
     /// The same, held to this, and to right values in any case.
     #[must_use]
     pub const fn held_to(self, judgement: Judgement) -> Self {
@@ -271,27 +300,23 @@ impl<'a> Subject<'a> {
         Self { known, ..self }
     }
 
-    /// The same, held to what the environment asks for (see [`VARIABLE`](crate::judgement::VARIABLE)), as far as
-    /// that can be. From now on, cases in this process are printed as calls of this subject, and its known findings
-    /// are known unless [`IGNORE_KNOWN`] is set.
+    /// The same, held to what the environment asks for (see [`JUDGE_VARIABLE`]), as far as that can be. From now on, cases in this process are printed as calls of this subject, and its known findings
+    /// are known unless [`IGNORE_VARIABLE`] is set.
     ///
     /// # Errors
     /// When the environment asks for what there is not, or the list of known findings cannot be read.
     pub fn from_environment(self) -> Result<Self, String> {
         PATH.get_or_init(|| self.path);
-        if std::env::var_os(IGNORE_KNOWN).is_none() {
+        if std::env::var_os(IGNORE_VARIABLE).is_none() {
             worker::known::set(self.known)?;
         }
-        let judgement = match std::env::var(crate::judgement::VARIABLE) {
+        let judgement = match std::env::var(JUDGE_VARIABLE) {
             Ok(names) => Judgement::parse(&names)?,
             Err(_) => self.judgement,
         };
         Ok(self.held_to(judgement.within(self.scanner.judgeable())))
     }
 }
-
-/// The environment variable that sets the list of known findings aside.
-pub const IGNORE_KNOWN: &str = "MEASURE_FUZZ_IGNORE_KNOWN";
 
 /// The path of the subject that this process serves.
 static PATH: OnceLock<&'static str> = OnceLock::new();

@@ -7,7 +7,7 @@ use sparse::SparseImage;
 use worker::{Case, Description, Outcome, Part};
 
 use crate::subject::{ScanFormat, Subject};
-use crate::{calc, fingerprint, image, scan};
+use crate::{calc, detect, fingerprint, image, scan};
 
 /// The image file behind an input, and its format, unless the input leaves that open.
 pub type InputImage = (Option<ScanFormat>, SparseImage);
@@ -161,6 +161,30 @@ pub static TARGETS: &[Target] = &[
             let recipe = image::decode(data).ok()?;
             let built = recipe.build().on_device(&recipe.conditions);
             Some((Some(recipe.format), built.image))
+        },
+    },
+    Target {
+        name: "fuzz_measure_detect",
+        drives: "detection: which formats a file is of, and what a VMDK's descriptor lists",
+        max_input: detect::MAX_INPUT,
+        checks: Some("detect."),
+        dictionary: Some("corpus/dictionaries/fuzz_measure_detect.dict"),
+        compare_tracing: true,
+        is_baseline: false,
+        run: |subject, data| match subject.detector {
+            Some(detector) => detect::run(detector, subject.scanner, subject.judgement, data),
+            None => Outcome::NotJudged("detection".to_owned()),
+        },
+        decoded_size: own_size,
+        describe: |data| detect::DetectCase::decode(data).map(|case| Description::from(&case)),
+        fingerprint: |data| {
+            let case = detect::DetectCase::decode(data).ok()?;
+            Some(fingerprint::of(&"a file", case.file))
+        },
+        image: |data| {
+            let mut image = SparseImage::new(data.len() as u64);
+            image.write(0, detect::DetectCase::decode(data).ok()?.file);
+            Some((None, image))
         },
     },
     Target {

@@ -8,8 +8,8 @@ use worker::Events;
 
 use crate::answers;
 use crate::subject::{
-    Calculators, Facts, Measured, MockDevice, Refusal, ScanAnswer, ScanError, ScanRequest, Scanner,
-    Subject,
+    Calculators, Detection, Detector, Facts, Measured, MockDevice, Refusal, ScanAnswer, ScanError,
+    ScanRequest, Scanner, Subject,
 };
 
 /// A subject that notes the kind of every answer.
@@ -27,6 +27,7 @@ impl<'a> Listening<'a> {
         Subject {
             calculators: self,
             scanner: self,
+            detector: self.subject.detector.map(|_| self as &dyn Detector),
             ..*self.subject
         }
     }
@@ -86,5 +87,20 @@ impl Scanner for Listening<'_> {
 
     fn facts(&self, request: ScanRequest<'_>) -> Option<Facts> {
         self.subject.scanner.facts(request)
+    }
+}
+
+/// Asked only where there is one.
+impl Detector for Listening<'_> {
+    fn detect(&self, device: &MockDevice<'_>) -> Detection {
+        let found = self.subject.detector.expect("a detector").detect(device);
+        if let Ok(formats) = found {
+            self.note("a file", &formats.to_string());
+        }
+        found
+    }
+
+    fn descriptor(&self, text: &[u8]) -> Option<Result<String, usize>> {
+        self.subject.detector?.descriptor(text)
     }
 }

@@ -3,6 +3,7 @@
 //! - [`check`]: what must hold, and how often each check was evaluated; [`checks`]: evaluated without a branch.
 //! - [`answer`]: an answer as data; [`difference`]: how one deviates from another.
 //! - [`violation`]: what a failed check reports, as data.
+//! - [`literal`]: bytes as Rust, to print a case.
 //! - [`target`]: what a project provides for each of its targets.
 //! - [`replay`](mod@replay): runs one input and catches what it panics with.
 //! - [`protocol`]: the requests and answers of a replay worker; [`batch`]: many inputs in one request.
@@ -20,6 +21,7 @@ pub mod checks;
 pub mod counters;
 pub mod difference;
 pub mod known;
+pub mod literal;
 pub mod protocol;
 pub mod replay;
 pub mod serve;

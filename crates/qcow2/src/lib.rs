@@ -33,6 +33,7 @@
 #![cfg_attr(not(test), warn(clippy::cast_possible_truncation))]
 
 pub mod entry;
+pub mod extension;
 pub mod header;
 pub mod scan;
 

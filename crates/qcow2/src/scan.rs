@@ -4,14 +4,15 @@
 //! sectors and one for the L1 table, and at most the file's sectors of 512 bytes for the L2 tables.
 
 use core::num::NonZeroU64;
+use core::ops::Range;
 
 use shared::{
     AllocationSummary, CallTable, DataTally, Input, ScanError, SectorCache, TableBudget,
     entries_but,
 };
 
-use crate::QcowHeader;
 use crate::entry::{ClusterData, EntryRules, OFFSET};
+use crate::{QcowHeader, extension};
 
 /// How much of the file's start is read for the header, in bytes.
 const START: usize = 512;
@@ -79,6 +80,21 @@ impl<'a> Qcow2State<'a> {
     #[must_use]
     pub const fn header(&self) -> &QcowHeader {
         &self.header
+    }
+
+    /// The bytes of the file that hold the external data file's name. They lie in the first cluster.
+    ///
+    /// # Errors
+    /// [`ScanError::Corrupt`] when a header extension is too long; [`ScanError::Io`] when the device fails.
+    pub fn data_file_name(&mut self) -> Result<Option<Range<u64>>, ScanError> {
+        if !self.header.has_external_data() {
+            return Ok(None);
+        }
+        let (input, cache) = (&mut self.input, &mut self.l1_cache);
+        let length = input.capacity();
+        extension::find(&self.header, length, extension::DATA_FILE, |at| {
+            input.read_array(cache, at, "a header extension is not wholly in the file")
+        })
     }
 
     /// Bytes read from the device by [`init`](Self::init) and every scan so far: whole sectors.

@@ -17,4 +17,6 @@ pub struct Facts {
     pub is_compressed: Option<bool>,
     /// The bytes of the file that hold the name of the backing file (qcow2), or the descriptor (VMDK).
     pub named: Option<Range<u64>>,
+    /// The bytes of the file that hold the name of the external data file, for qcow2.
+    pub data_file: Option<Range<u64>>,
 }

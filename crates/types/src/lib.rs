@@ -3,7 +3,7 @@
 //! - [`summary`]: how much of a disk holds data.
 //! - [`scan_error`]: why a scan gives no answer.
 //! - [`facts`]: what a sound image states about itself.
-//! - [`format`]: the formats that have a scanner.
+//! - [`format`]: the formats that have a scanner, and all that a file may be of.
 //! - [`options`]: the target formats of the calculators, and their options.
 //! - [`measured`]: what a calculator answers.
 //!
@@ -18,7 +18,7 @@ pub mod scan_error;
 pub mod summary;
 
 pub use facts::Facts;
-pub use format::ScanFormat;
+pub use format::{FileFormat, FileFormats, ScanFormat};
 pub use measured::{MeasureError, MeasureOutput, Measured};
 pub use options::{
     Options, Preallocation, Qcow2Opts, VhdOpts, VhdSubformat, VhdxOpts, VmdkOpts, VmdkSubformat,

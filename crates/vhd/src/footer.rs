@@ -5,12 +5,14 @@
 
 use shared::{Input, ScanError, SectorCache};
 
-/// The footer's length in bytes.
-pub(crate) const LENGTH: u64 = 512;
-/// The length of one that Virtual PC before 2004 wrote: the last byte, which is reserved, is missing.
-const OLD_LENGTH: u64 = 511;
+use crate::header;
 
-const COOKIE: &[u8; 8] = b"conectix";
+/// The footer's length in bytes. Virtual PC before 2004 wrote 511: the last byte, which is reserved, is missing. QEMU
+/// reads it as zero, like all that is missing in the last sector.
+pub(crate) const LENGTH: u64 = 512;
+
+/// How a footer begins.
+pub const COOKIE: [u8; 8] = *b"conectix";
 /// Major version 1 in the upper two bytes, minor version 0 in the lower.
 const VERSION: u32 = 0x0001_0000;
 /// The largest geometry in sectors of 512 bytes: 65535 cylinders, 16 heads, 255 sectors a track.
@@ -32,12 +34,12 @@ pub(crate) enum DiskType {
 /// The fields of a footer that has its cookie and a right checksum.
 #[derive(Debug)]
 pub(crate) struct Footer {
-    /// Where it lies, in bytes from the file's start.
-    pub(crate) offset: u64,
     version: u32,
     data_offset: u64,
     creator: [u8; 4],
     current_size: u64,
+    /// Where it lies, in bytes from the file's start.
+    pub(crate) offset: u64,
     /// Cylinders, heads and sectors a track, multiplied: sectors of 512 bytes.
     geometry: u64,
     disk_type: u32,
@@ -64,17 +66,13 @@ pub(crate) fn find(
     let Some(end) = input.capacity().checked_sub(LENGTH) else {
         return Err(ScanError::NotThisFormat);
     };
-    let copy = match look::<512>(input, cache, 0)? {
+    let copy = input.read_array(cache, 0, "the footer is not wholly in the file")?;
+    let copy = match parse(&copy, 0) {
         Found::Valid(footer) if footer.disk_type != FIXED => return Ok(footer),
         other => other,
     };
-    let last = match look::<512>(input, cache, end)? {
-        Found::Nothing if input.capacity() % LENGTH == OLD_LENGTH => {
-            look::<511>(input, cache, end + 1)?
-        }
-        found => found,
-    };
-    match (last, copy) {
+    let tail = input.read_array(cache, end, "the footer is not wholly in the file")?;
+    match (last(&tail, end), copy) {
         (Found::Valid(footer), _) => Ok(footer),
         (Found::Nothing, Found::Nothing) => Err(ScanError::NotThisFormat),
         (_, Found::Valid(_)) => Err(ScanError::Corrupt(
@@ -86,31 +84,56 @@ pub(crate) fn find(
     }
 }
 
-/// Looks for a footer of `N` bytes.
-fn look<const N: usize>(
+/// Whether a file whose last 512 bytes are `tail` ends in the footer of the VHD that it is. A raw disk may end in the
+/// footer of an older VHD: a fixed VHD is its disk and the footer, and any other has a header where the footer places it.
+///
+/// # Errors
+/// [`ScanError::Io`] when the device fails.
+pub fn ends(
     input: &mut Input<'_>,
     cache: &mut SectorCache<'_>,
-    offset: u64,
-) -> Result<Found, ScanError> {
-    let mut bytes = [0; 512];
-    let what = "the footer is not wholly in the file";
-    input.read(cache, offset, &mut bytes[..N], what)?;
-    if !bytes.starts_with(COOKIE) {
-        return Ok(Found::Nothing);
+    tail: &[u8; 512],
+) -> Result<bool, ScanError> {
+    match last(tail, input.capacity().saturating_sub(LENGTH)) {
+        Found::Valid(footer) if footer.disk_type == FIXED => {
+            Ok(footer.current_size == footer.offset)
+        }
+        Found::Valid(footer) => header::is_at(input, cache, footer.data_offset),
+        Found::Nothing | Found::Damaged => Ok(false),
     }
-    if checksum(&bytes, 64) != u32_at(&bytes, 64) {
-        return Ok(Found::Damaged);
+}
+
+/// The footer in the last 512 bytes of a file, which begin at byte `end`, or in the last 511 of a file whose last
+/// sector lacks a byte.
+fn last(tail: &[u8; 512], end: u64) -> Found {
+    let mut found = parse(tail, end);
+    if matches!(found, Found::Nothing) && end % LENGTH == LENGTH - 1 {
+        let mut short = [0; 512];
+        short[..511].copy_from_slice(&tail[1..]);
+        if let Found::Valid(footer) = parse(&short, end + 1) {
+            found = Found::Valid(footer);
+        }
     }
-    let cylinders = u64::from(u16::from_be_bytes(array(&bytes, 56)));
-    Ok(Found::Valid(Footer {
+    found
+}
+
+fn parse(bytes: &[u8; 512], offset: u64) -> Found {
+    if !bytes.starts_with(&COOKIE) {
+        return Found::Nothing;
+    }
+    if checksum(bytes, 64) != u32_at(bytes, 64) {
+        return Found::Damaged;
+    }
+    let cylinders = u64::from(u16::from_be_bytes(array(bytes, 56)));
+    Found::Valid(Footer {
+        version: u32_at(bytes, 12),
+        data_offset: u64_at(bytes, 16),
         offset,
-        version: u32_at(&bytes, 12),
-        data_offset: u64_at(&bytes, 16),
-        creator: array(&bytes, 28),
-        current_size: u64_at(&bytes, 48),
+        creator: array(bytes, 28),
+        current_size: u64_at(bytes, 48),
         geometry: cylinders * u64::from(bytes[58]) * u64::from(bytes[59]),
-        disk_type: u32_at(&bytes, 60),
-    }))
+        disk_type: u32_at(bytes, 60),
+    })
 }
 
 impl Footer {

@@ -25,6 +25,19 @@ pub(crate) struct DynamicHeader {
     pub(crate) block_size: u32,
 }
 
+/// Whether a whole header is in the file at byte `offset`, by its cookie.
+pub(crate) fn is_at(
+    input: &mut Input<'_>,
+    cache: &mut SectorCache<'_>,
+    offset: u64,
+) -> Result<bool, ScanError> {
+    if !input.contains(offset, LENGTH) {
+        return Ok(false);
+    }
+    let cookie: [u8; 8] = input.read_array(cache, offset, "the cookie is not in the file")?;
+    Ok(cookie == *COOKIE)
+}
+
 /// Reads and verifies the header at byte `offset`.
 pub(crate) fn read(
     input: &mut Input<'_>,

@@ -17,8 +17,8 @@
 //! `block/vpc.c`, seen from outside, decides what it leaves open. Stricter than QEMU, with the
 //! specification: the checksum of the dynamic disk header, the versions, that a fixed disk fits
 //! its file, and that no block lies over the footer's copy, the header or the BAT. With QEMU where the
-//! specification is stricter: the footer's features are not looked at, since tools leave their reserved bit
-//! clear (VHD Attach); a footer of 511 bytes at the end is one of Virtual PC before 2004. More lenient, with the specification: of a dynamic disk's footer and its copy,
+//! specification is stricter: the footer's features are not looked at, since tools leave their reserved
+//! bit clear (VHD Attach). More lenient, with the specification: of a dynamic disk's footer and its copy,
 //! one with a right checksum is enough. Entries of the BAT wholly past the disk's end are not looked
 //! at, though the table must be whole.
 //!
@@ -39,6 +39,7 @@ use core::num::NonZeroU64;
 use shared::{AllocationSummary, CallTable, DataTally, Input, ScanError, SectorCache};
 
 use footer::DiskType;
+pub use footer::{COOKIE, ends};
 use scan::BlockTable;
 
 /// A scanner over one VHD image.
@@ -65,7 +66,8 @@ impl<'a> VhdState<'a> {
     /// The caches are one sector of `device` long, or longer; what they hold does not matter.
     ///
     /// # Errors
-    /// - [`ScanError::NotThisFormat`]: neither the first nor the last 512 bytes begin with "conectix".
+    /// - [`ScanError::NotThisFormat`]: neither the first nor the last 512 bytes begin with "conectix",
+    ///   nor the last 511 of a file whose last sector lacks a byte.
     /// - [`ScanError::Unsupported`]: a differencing disk or another type than fixed and dynamic, a
     ///   version other than 1.0, a disk of more than 0xff000000 sectors of 512 bytes (QEMU's limit).
     /// - [`ScanError::Corrupt`]: a wrong checksum, a field that contradicts the specification, a

@@ -8,7 +8,8 @@ use shared::{Input, ScanError, SectorCache};
 use crate::areas::Area;
 use crate::fields::{MIB, is_valid, u16_at, u32_at, u64_at};
 
-const FILE_SIGNATURE: &[u8; 8] = b"vhdxfile";
+/// How a file begins.
+pub const FILE_SIGNATURE: [u8; 8] = *b"vhdxfile";
 const SIGNATURE: [u8; 4] = *b"head";
 /// Where the two headers lie, in bytes from the file's start.
 const OFFSETS: [u64; 2] = [64 << 10, 128 << 10];
@@ -27,7 +28,7 @@ pub(crate) fn read(input: &mut Input<'_>, cache: &mut SectorCache<'_>) -> Result
     }
     let signature: [u8; 8] =
         input.read_array(cache, 0, "the file's signature is not wholly in the file")?;
-    if signature != *FILE_SIGNATURE {
+    if signature != FILE_SIGNATURE {
         return Err(ScanError::NotThisFormat);
     }
     let header = current(input, cache)?;
@@ -36,7 +37,7 @@ pub(crate) fn read(input: &mut Input<'_>, cache: &mut SectorCache<'_>) -> Result
     }
     if header[48..64] != [0; 16] {
         return Err(ScanError::Unsupported(
-            "a log that has to be replayed first",
+            "a log that has to be replayed first (qemu-img check -r all does so)",
         ));
     }
     let log = Area {

@@ -50,6 +50,7 @@ use core::num::NonZeroU64;
 use shared::{AllocationSummary, CallTable, DataTally, Input, ScanError, SectorCache};
 
 use areas::Areas;
+pub use header::FILE_SIGNATURE;
 use scan::BlockTable;
 
 /// A scanner over one VHDX image.

@@ -74,7 +74,7 @@ impl VmdkHeader {
     pub(crate) fn parse_first(first: &[u8], capacity: u64) -> Result<First, ScanError> {
         if first.starts_with(&COWD_MAGIC) {
             return Err(ScanError::Unsupported(
-                "a sparse extent of version 3 or ESX (COWD)",
+                "a sparse extent of version 3 or ESX (COWD); qemu-img convert -f vmdk copies it",
             ));
         }
         if !first.starts_with(&MAGIC) {

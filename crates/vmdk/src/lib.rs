@@ -5,7 +5,7 @@
 //! zeroed grains do not count; a compressed grain counts whole.
 //!
 //! - [`header`]: the sparse extent's header, the footer, and every bound that they must keep.
-//! - [`descriptor`]: which kind of VMDK a text descriptor describes, to name what is not supported.
+//! - [`descriptor`]: the text descriptor: the files that hold a disk, and its parent. The scanner only names its kind.
 //! - [`scan`]: the walk through the grain directory and the grain tables.
 //!
 //! The layout is that of VMware's "Virtual Disk Format 5.0". Where it leaves a choice, the answer is

@@ -1,14 +1,13 @@
-//! The scanner against `qemu-img map`, on images that qemu-img and qemu-io make: damaged ones, footers
-//! that are cut off, and extents of a split image.
+//! The scanner against `qemu-img map`, on images that qemu-img and qemu-io make: damaged ones, and footers
+//! that are cut off. Split images are in `tools/images/tests`.
 //!
 //! The tests fail when qemu-img is missing: nothing is skipped.
 
 #[path = "qemu_map/damage.rs"]
 mod damage;
 
-use shared::AllocationSummary;
 use testing::grid::Grid;
-use testing::scan::{SECTOR_SIZES, ScanFormat, answer};
+use testing::scan::ScanFormat;
 
 const MIB: u64 = 1 << 20;
 
@@ -42,27 +41,6 @@ fn with_footer(mut bytes: Vec<u8>) -> Vec<u8> {
     let header = bytes[..512].to_vec();
     put(&mut bytes, 56, 8, u64::MAX);
     [bytes, marker, header, vec![0; 512]].concat()
-}
-
-/// The extents of a split image are sparse extents, each an image to the scanner; together they hold
-/// what map prints for the descriptor.
-#[test]
-fn the_extents_of_a_split_image_hold_together_what_map_shows() {
-    let mut grid = new_grid();
-    let map = grid
-        .create("subformat=twoGbMaxExtentSparse", "5G")
-        .io(&["write 1M 200k", "write 2047M 2M", "write 4608M 64k"])
-        .map();
-    let answers = [1, 2, 3].map(|number| {
-        let extent = format!("image-s00{number}.vmdk");
-        let bytes = grid.folder.read(&extent);
-        assert!(place(&bytes, 56) > 0);
-        answer(ScanFormat::Vmdk, &bytes, None, &SECTOR_SIZES).expect("an extent")
-    });
-    let sum = |part: fn(&AllocationSummary) -> u64| answers.iter().map(part).sum::<u64>();
-    assert_eq!(sum(|answer| answer.virtual_size), map.size());
-    assert_eq!(sum(|answer| answer.allocated_bytes), map.bytes());
-    assert!(answers.iter().all(|answer| answer.allocated_bytes > 0));
 }
 
 /// An image with a footer may have been cut off; then neither takes it.

@@ -2,6 +2,7 @@
 //! check is shown to be evaluated, and to hold, on the subject of this workspace.
 
 mod calculators;
+mod detection;
 mod images;
 
 use std::collections::BTreeSet;
@@ -254,6 +255,20 @@ impl Scanner for Talks {
     }
 }
 
+/// A sound qcow2 image of an empty disk.
+fn small_qcow2() -> Vec<u8> {
+    let mut image = vec![0; 1024];
+    for (at, value) in [
+        (0, *b"QFI\xfb"),
+        (4, [0, 0, 0, 2]),
+        (20, [0, 0, 0, 16]),
+        (56, [0, 0, 0, 1]),
+    ] {
+        image[at..at + 4].copy_from_slice(&value);
+    }
+    image
+}
+
 /// What a subject states beside its answers is held to the model too. What it does not state is not.
 fn talk_fires() {
     let subject = Subject {
@@ -275,16 +290,7 @@ fn talk_fires() {
         &of_vhdx,
         "calc.luks_payload_is_exact",
     );
-    let mut header = vec![0; 512];
-    for (at, value) in [
-        (0, *b"QFI\xfb"),
-        (4, [0, 0, 0, 2]),
-        (20, [0, 0, 0, 16]),
-        (56, [0, 0, 0, 1]),
-    ] {
-        header[at..at + 4].copy_from_slice(&value);
-    }
-    let image = encode_input(ScanFormat::Qcow2, None, &header).unwrap();
+    let image = encode_input(ScanFormat::Qcow2, None, &small_qcow2()).unwrap();
     assert_fires(
         &subject,
         "fuzz_measure_scan",
@@ -309,6 +315,7 @@ fn every_check_fires_on_the_fault_it_is_there_for() {
     images::compositions_fire();
     images::truth_fires();
     talk_fires();
+    detection::checks_fire();
     let all: BTreeSet<String> = check::ALL.iter().map(|check| check.id.to_owned()).collect();
     assert_eq!(
         *FIRED.lock().unwrap(),
@@ -358,6 +365,8 @@ fn every_check_is_evaluated_and_holds_on_the_built_in_subject() {
             assert_eq!(failure(&SUBJECT, "fuzz_measure_image", &input), None);
         }
     }
+    let detected = failure(&SUBJECT, detection::TARGET, &small_qcow2());
+    assert_eq!(detected, None);
     for (check, before) in check::ALL.iter().zip(before) {
         if !check.id.starts_with("scan.") {
             assert!(

@@ -6,12 +6,14 @@
 //!
 //! - [`calculators`]: how large an image would be, in value and in error.
 //! - [`scanners`]: how much of an image holds data, in value and in kind of error.
+//! - [`detect`]: which formats a file is of, and what a VMDK's descriptor states.
 //! - `raw`, `qcow2`, `vmdk`, `vhd`, `vhdx`: a module a format.
 //! - `sizes`: what the calculators share. `data`: what the scanners share.
 #![forbid(unsafe_code)]
 
 pub mod calculators;
 mod data;
+pub mod detect;
 mod raw;
 pub mod scanners;
 mod sizes;
@@ -22,6 +24,7 @@ mod qcow2 {
 }
 mod vmdk {
     pub(crate) mod calculator;
+    pub(crate) mod descriptor;
     pub(crate) mod scanner;
 }
 mod vhd {

@@ -99,15 +99,13 @@ impl Making<'_> {
         self.write_end_footer(u64::MAX);
         truth.add_data(0, self.disk.size);
         let end = self.writer.end();
-        if data >= FOOTER && end.is_multiple_of(FOOTER) {
+        if geometry.footers.end == Footer::Good && data >= FOOTER && end.is_multiple_of(FOOTER) {
             // A footer of 511 bytes is one too.
             truth.least_length = end - 1;
         }
 
         if geometry.footers.end != Footer::Good {
-            // One that lacks its last byte has no right checksum either.
             let cookie = geometry.footers.end == Footer::Damaged
-                || (geometry.footers.end == Footer::Short && data != 0)
                 || (begins_with_its_own && geometry.beginning != Beginning::Zeros);
             truth.refuse(if cookie { Corrupt } else { NotThisFormat });
             return;

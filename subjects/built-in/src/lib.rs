@@ -3,6 +3,7 @@
 //! The engine crates and the replay worker use it; a test of the harness may replace some of it.
 #![forbid(unsafe_code)]
 
+mod detect;
 mod qcow2;
 mod vhd;
 mod vhdx;
@@ -19,6 +20,7 @@ use harness_core::subject::{
 pub static SUBJECT: Subject<'static> = Subject::new("built_in::SUBJECT")
     .with_calculators(&BuiltIn)
     .with_scanner(&BuiltIn)
+    .with_detector(&BuiltIn)
     .held_to(Judgement::ALL);
 
 /// The target `fuzz_measure_calc`: see [`harness_core::calc`].
@@ -43,6 +45,14 @@ pub fn fuzz_measure_scan(data: &[u8]) {
 /// When a check fails or the code under test panics: that is the finding.
 pub fn fuzz_measure_image(data: &[u8]) {
     harness_core::image::run(&BuiltIn, &BuiltIn, Judgement::ALL, data);
+}
+
+/// The target `fuzz_measure_detect`: see [`harness_core::detect`].
+///
+/// # Panics
+/// When a check fails or the code under test panics: that is the finding.
+pub fn fuzz_measure_detect(data: &[u8]) {
+    harness_core::detect::run(&BuiltIn, &BuiltIn, Judgement::ALL, data);
 }
 
 /// The target `fuzz_nothing`: an engine's own cost, the baseline of every speed figure.

@@ -14,12 +14,14 @@ pub(crate) fn scan(request: ScanRequest<'_>) -> ScanAnswer {
 }
 
 pub(crate) fn facts(request: ScanRequest<'_>) -> Option<Facts> {
-    let state = open(request, Qcow2State::init).ok()?;
+    let mut state = open(request, Qcow2State::init).ok()?;
+    let data_file = state.data_file_name().ok()?;
     let header = state.header();
     Some(Facts {
         virtual_size: header.virtual_size,
         unit: Some(header.cluster_size()),
         named: header.backing_file_name(),
+        data_file,
         ..Facts::default()
     })
 }

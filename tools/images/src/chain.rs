@@ -74,12 +74,8 @@ impl Chain {
     /// When a file cannot be read.
     pub fn summary(&self, unit: Option<NonZeroU64>) -> Result<AllocationSummary> {
         let layers = self.images.iter().map(|(Source { image, .. }, scanned)| {
-            let follows_holes = scanned.tables.follows_holes(image);
-            let map = if follows_holes.with_context(|| shown(&image.path))? {
-                scanned.tables.stored_map(image)
-            } else {
-                scanned.tables.map(&image.file)
-            };
+            let map = scanned.tables.measured_map(image);
+            let map = map.with_context(|| shown(&image.path))?;
             let size = virtual_size(scanned);
             Ok(Layer { size, map })
         });
@@ -130,14 +126,24 @@ fn base_path(image: &Path, name: &OsStr) -> Result<PathBuf> {
     Ok(image.parent().unwrap_or(Path::new("")).join(name))
 }
 
-/// The note on an answer for an image alone, without its backing file, when it has one.
+/// The notes on an answer: that the data is in another file, and, for an image alone, that it has a backing file.
 ///
 /// # Errors
-/// When the name of the backing file cannot be read.
-pub fn own_layer_note(source: &Source, scanned: &Scanned) -> Result<Option<String>> {
-    let name = scanned.tables.backing_name(&source.image)?;
-    Ok(name.map(|name| {
-        let (image, name) = (shown(&source.image.path), shown(name.as_ref()));
-        format!("{image} has a backing file, {name}: what it takes from there is not counted")
-    }))
+/// When the name of a file cannot be read.
+pub fn notes((source, scanned): &(Source, Scanned), own_layer: bool) -> Result<Vec<String>> {
+    let named = |name: &OsStr| match name.is_empty() {
+        true => " that it does not name".to_owned(),
+        false => format!(", {}", shown(name.as_ref())),
+    };
+    let (image, tables) = (shown(&source.image.path), &scanned.tables);
+    let data = tables.data_file_name(&source.image)?.map(|name| {
+        let name = named(&name);
+        format!("the data of {image} is in another file{name}: only the tables are looked at")
+    });
+    let backing = tables.backing_name(&source.image)?.filter(|_| own_layer);
+    let backing = backing.map(|name| {
+        let name = named(&name);
+        format!("{image} has a backing file{name}: what it takes from there is not counted")
+    });
+    Ok(data.into_iter().chain(backing).collect())
 }

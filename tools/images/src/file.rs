@@ -32,28 +32,43 @@ pub struct ImageFile {
     may_have_holes: bool,
 }
 
+/// Which files may be opened: who names one decides how far that is trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opened {
+    /// Regular files, block devices, and links to them.
+    FileOrDevice,
+    /// Regular files, and links to them.
+    File,
+    /// Regular files that are no links.
+    NoLink,
+}
+
 impl ImageFile {
-    /// Opens a regular file, or a block device where `devices_too` allows it. Never waits for another
-    /// process: a FIFO is refused and not opened.
+    /// Opens a file. Never waits for another process: a FIFO is refused and not opened.
     ///
     /// # Errors
-    /// When `path` is of another kind, or cannot be opened. The message names it.
-    pub fn open(path: &Path, devices_too: bool) -> Result<Self> {
-        Self::open_unnamed(path, devices_too).with_context(|| shown(path))
+    /// When `path` is of a kind that `opened` does not allow, or cannot be opened. The message names it.
+    pub fn open(path: &Path, opened: Opened) -> Result<Self> {
+        Self::open_unnamed(path, opened).with_context(|| shown(path))
     }
 
-    fn open_unnamed(path: &Path, devices_too: bool) -> Result<Self> {
+    fn open_unnamed(path: &Path, opened: Opened) -> Result<Self> {
         let refuse = |kind: FileType| {
-            let is_allowed = kind.is_file() || devices_too && kind.is_block_device();
+            let is_device = kind.is_block_device() && opened == Opened::FileOrDevice;
+            let is_allowed = kind.is_file() || is_device;
             ensure!(is_allowed, "it is {}, not an image file", special(kind));
             Ok(())
         };
+        let (metadata, flags) = match opened {
+            Opened::NoLink => (path.symlink_metadata()?, OFlags::NOFOLLOW),
+            _ => (path.metadata()?, OFlags::empty()),
+        };
         // What opening would block on, or do something to, is not opened; and if it takes the file's
         // place in between, it is opened without waiting and then refused.
-        refuse(std::fs::metadata(path)?.file_type())?;
+        refuse(metadata.file_type())?;
         let file = OpenOptions::new()
             .read(true)
-            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .custom_flags((OFlags::NONBLOCK | flags).bits().cast_signed())
             .open(path)?;
         let metadata = file.metadata()?;
         refuse(metadata.file_type())?;
@@ -154,6 +169,8 @@ pub fn write(image: &SparseImage, path: &Path) -> Result<()> {
 fn special(kind: FileType) -> &'static str {
     if kind.is_dir() {
         "a folder"
+    } else if kind.is_symlink() {
+        "a symbolic link"
     } else if kind.is_fifo() {
         "a FIFO"
     } else if kind.is_socket() {

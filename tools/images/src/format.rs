@@ -3,8 +3,6 @@
 //! Whoever adds a format writes that file and a row in [`crate::formats`].
 
 use std::fmt;
-use std::fs::File;
-use std::io;
 use std::num::NonZeroU64;
 
 use anyhow::Result;
@@ -44,17 +42,6 @@ pub struct Format {
 
 /// What a format needs code for.
 pub trait Driver: Sync {
-    /// Whether an image of the format begins with these bytes, up to 512.
-    fn begins(&self, head: &[u8]) -> bool;
-
-    /// Whether a file of `length` bytes whose start shows no format is known by its end.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    fn ends(&self, _file: &File, _length: u64) -> io::Result<bool> {
-        Ok(false)
-    }
-
     /// Scans an image, reading sectors of `sector_size` bytes; counts the units of `unit` bytes that data touches,
     /// when given.
     ///
@@ -66,6 +53,11 @@ pub trait Driver: Sync {
         sector_size: u32,
         unit: Option<NonZeroU64>,
     ) -> Result<Scanned>;
+
+    /// The parent that a differencing VHD or VHDX names, as far as it can be read.
+    fn parent_name(&self, _image: &ImageFile) -> Option<String> {
+        None
+    }
 
     /// What to measure for images made with `options`. `secrets` are the ids of the secrets there are.
     ///

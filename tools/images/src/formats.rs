@@ -6,14 +6,14 @@ mod vhd;
 mod vhdx;
 mod vmdk;
 
-use std::fs::File;
-
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result, bail};
 use harness_core::subject::ScanFormat;
-use types::Options as CalcOptions;
+use shared::{CallTable, ScanError};
+use types::{FileFormat, FileFormats, Options as CalcOptions};
 
-use super::file::read_up_to;
-use super::format::FormatRef;
+use super::file::ImageFile;
+use super::file_device::FileDevice;
+use super::format::{Format, FormatRef};
 
 pub use qcow2::luks;
 
@@ -24,20 +24,6 @@ pub static ALL: [FormatRef; 5] = [
     &vmdk::VMDK,
     &vhd::VHD,
     &vhdx::VHDX,
-];
-
-/// How much of a file's start is looked at, in bytes.
-const PROBE: usize = 512;
-
-/// What qemu-img knows and we do not: where the magic number is, the number, and the format's name.
-const OTHER_FORMATS: [(usize, &[u8], &str); 7] = [
-    (0, b"QFI\xfb\0\0\0\x01", "qcow (version 1)"),
-    (0, b"QED\0", "QED"),
-    (0, b"LUKS\xba\xbe", "LUKS"),
-    (0, b"WithoutFreeSpace", "Parallels"),
-    (0, b"WithouFreSpacExt", "Parallels"),
-    (0, b"Bochs Virtual HD Image", "Bochs"),
-    (0x40, b"\x7f\x10\xda\xbe", "VDI"),
 ];
 
 /// The format of that name: qemu-img's, or ours.
@@ -80,66 +66,76 @@ pub fn of_options(options: &CalcOptions) -> FormatRef {
         .expect("every calculator has a format")
 }
 
-/// Detects the format of a file of `length` bytes by its contents: as [`probe`], and by the footer of a
-/// fixed VHD, which QEMU does not look for.
+/// Detects the format of a file by its contents: see [`detect`](mod@::detect).
 ///
 /// # Errors
-/// When the file cannot be read, is empty, or is an image of a format not known here.
-pub fn detect(file: &File, length: u64) -> Result<FormatRef> {
-    if length == 0 {
+/// When the file cannot be read, is empty, or is of a format not known here or of several at once.
+pub fn detect(image: &ImageFile) -> Result<FormatRef> {
+    if image.length == 0 {
         bail!("the file is empty, so it has no format (-f raw takes it as a disk of 0 bytes)");
     }
-    if let Some(format) = of_head(file)? {
-        return Ok(format);
+    let found = ask(image, ::detect::detect)?;
+    if found.iter().count() > 1 {
+        let is: Vec<String> = found.iter().map(named).collect();
+        let known = found.iter().filter_map(FileFormat::scanned);
+        let options: String = known
+            .map(|format| format!("-f {} or ", of_scanner(format)))
+            .collect();
+        bail!(
+            "the file is {} at once: name the one that it is by {options}-f raw, which takes its bytes for a disk",
+            is.join(" and ")
+        );
     }
-    for format in ALL {
-        if format
-            .driver
-            .ends(file, length)
-            .context("the file's end cannot be read")?
-        {
-            return Ok(format);
-        }
-    }
-    Ok(&raw::RAW)
+    one_of(found)
 }
 
-/// Detects the format of a file by the magic numbers in its first 512 bytes, as QEMU does. Without
-/// any it is raw.
+/// Detects the format of a file by its start, as QEMU does. Without a magic number it is raw.
 ///
 /// # Errors
 /// When the file cannot be read, or is an image of a format not known here, which is no raw disk.
-pub fn probe(file: &File) -> Result<FormatRef> {
-    Ok(of_head(file)?.unwrap_or(&raw::RAW))
+pub fn probe(image: &ImageFile) -> Result<FormatRef> {
+    one_of(ask(image, ::detect::probe)?)
 }
 
-fn of_head(file: &File) -> Result<Option<FormatRef>> {
-    let mut head = [0; PROBE];
-    let read = read_up_to(file, 0, &mut head).context("the file's start cannot be read")?;
-    let head = &head[..read];
-    if let Some(format) = ALL.into_iter().find(|format| format.driver.begins(head)) {
-        return Ok(Some(format));
+type Question = fn(CallTable<'_>, u32, &mut [u8]) -> Result<FileFormats, ScanError>;
+
+fn ask(image: &ImageFile, question: Question) -> Result<FileFormats> {
+    let device = FileDevice::new(&image.file, image.length, 512);
+    question(CallTable::over(&device), 0, &mut [0; 512]).map_err(|why| {
+        let failure = device.take_failure().map(Error::from);
+        let failure = failure.unwrap_or_else(|| why.into());
+        failure.context("its format cannot be detected")
+    })
+}
+
+/// The first of these formats. Those that are known here come first.
+fn one_of(found: FileFormats) -> Result<FormatRef> {
+    match found.iter().next().map(|format| (format, format.scanned())) {
+        None => Ok(&raw::RAW),
+        Some((_, Some(scanned))) => Ok(of_scanner(scanned)),
+        Some((format, None)) => bail!(
+            "an image of format {}, which is not known here (-f raw takes its bytes for a disk)",
+            format.name()
+        ),
     }
-    for (offset, magic, name) in OTHER_FORMATS {
-        if head.get(offset..).is_some_and(|at| at.starts_with(magic)) {
-            bail!(
-                "an image of format {name}, which is not known here (-f raw takes its bytes for a disk)"
-            );
-        }
-    }
-    Ok(None)
+}
+
+/// The name of a format: qemu-img's, where it is known here.
+fn named(format: FileFormat) -> String {
+    let known = format.scanned().map(of_scanner);
+    known.map_or_else(|| format.name().to_owned(), Format::to_string)
+}
+
+/// A text up to the first zero.
+fn utf16(units: impl Iterator<Item = u16>) -> String {
+    let units = char::decode_utf16(units.take_while(|&unit| unit != 0));
+    let text = units.map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER));
+    text.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
-
-    fn detected(bytes: &[u8]) -> Result<FormatRef> {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(bytes).unwrap();
-        detect(&file, bytes.len() as u64)
-    }
 
     #[test]
     fn names_are_qemus_and_vhd_is_an_alias() {
@@ -155,23 +151,6 @@ mod tests {
             let error = parse(name).unwrap_err().to_string();
             let known = "known are raw, qcow2, vmdk, vpc (or vhd), vhdx";
             assert!(error.ends_with(known), "{error}");
-        }
-    }
-
-    #[test]
-    fn magic_numbers() {
-        let cases: [(&[u8], &str); 8] = [
-            (b"QFI\xfb\0\0\0\x02", "qcow2"),
-            (b"QFI\xfb\0\0\0\x03rest", "qcow2"),
-            (b"KDMV", "vmdk"),
-            (b"# Disk DescriptorFile\nversion=1\n", "vmdk"),
-            (b"#x\n \nversion=1\r\n", "vmdk"),
-            (b"conectix", "vhd"),
-            (b"vhdxfile", "vhdx"),
-            (b"QFI\xfb", "raw"),
-        ];
-        for (bytes, format) in cases {
-            assert_eq!(detected(bytes).unwrap().name, format, "{bytes:?}");
         }
     }
 }

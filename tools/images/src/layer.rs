@@ -39,9 +39,6 @@ pub fn scan_tables(
     let answer = scanner(CallTable::over(&device), [first, second]);
     let (summary, tables) = answer.map_err(|error| match (error, device.take_failure()) {
         (ScanError::Io { .. }, Some(cause)) => Error::new(cause).context(error),
-        (ScanError::Unsupported("a differencing disk"), _) => {
-            anyhow!("{error}: QEMU does not follow its parent either; merge the two first")
-        }
         _ => anyhow!(error),
     })?;
     Ok(Scanned {

@@ -46,28 +46,32 @@ pub trait Map {
 /// Where an image's tables are and how they are read. What a format does not have is left out.
 pub trait Tables: fmt::Debug {
     /// The map of the image in `file`.
-    fn map<'a>(&self, file: &'a File) -> Box<dyn Map + 'a>;
+    fn map<'a>(&'a self, file: &'a File) -> Box<dyn Map + 'a>;
 
     /// The map in which data that lies in a hole of the file is zeroes.
-    fn stored_map<'a>(&self, image: &'a ImageFile) -> Box<dyn Map + 'a> {
+    fn stored_map<'a>(&'a self, image: &'a ImageFile) -> Box<dyn Map + 'a> {
         Box::new(Stored {
             map: self.map(&image.file),
             extents: image.extents(),
         })
     }
 
-    /// Whether the data is in another file.
-    fn has_external_data(&self) -> bool {
-        false
+    /// The name of the other file that has the data, as it stands in the image, if the data is in one. It is empty when
+    /// the image does not name it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn data_file_name(&self, _image: &ImageFile) -> Result<Option<OsString>> {
+        Ok(None)
     }
 
-    /// Whether QEMU looks for holes in the file where the tables place data: `BDRV_BLOCK_RAW` and
-    /// `BDRV_BLOCK_RECURSE` in its drivers.
+    /// The map that qemu-img measures: the stored one where QEMU looks for holes in the file at the place of data
+    /// (`BDRV_BLOCK_RAW` and `BDRV_BLOCK_RECURSE` in its drivers), else that of the tables.
     ///
     /// # Errors
     /// When the file cannot be read.
-    fn follows_holes(&self, _image: &ImageFile) -> Result<bool> {
-        Ok(false)
+    fn measured_map<'a>(&'a self, image: &'a ImageFile) -> Result<Box<dyn Map + 'a>> {
+        Ok(self.map(&image.file))
     }
 
     /// The name of the backing file, as it stands in the image. It is empty when there is one without a name.
@@ -116,24 +120,24 @@ impl Map for Stored<'_> {
     }
 }
 
-/// No tables: the file is the disk. A raw image, or a fixed VHD.
+/// No tables: the file is the disk, which begins at this byte of it. A raw image, a fixed VHD, or a flat extent.
 #[derive(Debug, Clone, Copy)]
-pub struct Flat;
+pub struct Flat(pub u64);
 
 impl Tables for Flat {
-    fn map<'a>(&self, _file: &'a File) -> Box<dyn Map + 'a> {
+    fn map<'a>(&'a self, _file: &'a File) -> Box<dyn Map + 'a> {
         Box::new(*self)
     }
 
-    fn follows_holes(&self, _image: &ImageFile) -> Result<bool> {
-        Ok(true)
+    fn measured_map<'a>(&'a self, image: &'a ImageFile) -> Result<Box<dyn Map + 'a>> {
+        Ok(self.stored_map(image))
     }
 }
 
 impl Map for Flat {
     fn at(&mut self, offset: u64) -> Result<Stretch> {
         Ok(Stretch {
-            content: Content::Data(Some(offset)),
+            content: Content::Data(Some(self.0 + offset)),
             length: u64::MAX - offset,
         })
     }
@@ -155,7 +159,7 @@ impl<P> fmt::Debug for Blocks<P> {
 }
 
 impl<P: Fn(&mut Entries<'_>, u64) -> Result<Option<u64>> + Copy + 'static> Tables for Blocks<P> {
-    fn map<'a>(&self, file: &'a File) -> Box<dyn Map + 'a> {
+    fn map<'a>(&'a self, file: &'a File) -> Box<dyn Map + 'a> {
         Box::new((*self, Entries::new(file)))
     }
 }

@@ -1,6 +1,7 @@
 //! The seed corpus: real images, and good calculator inputs.
 //!
 //! - [`calc`]: the inputs of `fuzz_measure_calc`: every format, every option, sizes up to the limits.
+//! - [`detect`](mod@detect): the files that are inputs of `fuzz_measure_detect`.
 //! - [`image`](mod@image): the recipes that are inputs of `fuzz_measure_image`.
 //! - [`recipe`]: the images that are made for `fuzz_measure_scan`, with qemu-img and qemu-io.
 //! - [`scan`]: an image file as an input of `fuzz_measure_scan`, verified.
@@ -11,6 +12,7 @@
 //! replaced when it does not.
 
 pub mod calc;
+pub mod detect;
 pub mod image;
 pub mod recipe;
 pub mod scan;
@@ -29,6 +31,7 @@ use super::source::Source;
 const CALC: &str = "fuzz_measure_calc";
 const SCAN: &str = "fuzz_measure_scan";
 const IMAGE: &str = "fuzz_measure_image";
+const DETECT: &str = "fuzz_measure_detect";
 
 /// A seed: its name, and the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +67,7 @@ pub fn write(out: &Path) -> Result<Vec<Written>> {
     let qemu = Qemu::find(Duration::from_secs(60))?;
     let calc = calc::seeds()?;
     let image = image::seeds()?;
+    let detect = detect::seeds()?;
     let mut scan = Vec::new();
     for recipe in recipe::all() {
         let make = || -> Result<Vec<u8>> {
@@ -80,6 +84,7 @@ pub fn write(out: &Path) -> Result<Vec<Written>> {
         store(out, CALC, &calc, calc::same_case)?,
         store(out, SCAN, &scan, scan::same_answer)?,
         store(out, IMAGE, &image, image::same_case)?,
+        store(out, DETECT, &detect, |_, _| false)?,
     ])
 }
 

@@ -3,9 +3,10 @@
 use std::num::NonZeroU64;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Error, Result, anyhow};
+use shared::ScanError;
 
-use super::file::ImageFile;
+use super::file::{ImageFile, Opened};
 use super::format::FormatRef;
 use super::formats;
 use super::layer::Scanned;
@@ -26,8 +27,8 @@ impl Source {
     /// # Errors
     /// When `path` is no regular file and no block device, cannot be opened, or no format is detected.
     pub fn open(path: &Path, format: Option<FormatRef>) -> Result<Self> {
-        let image = ImageFile::open(path, true)?;
-        let format = format.map_or_else(|| formats::detect(&image.file, image.length), Ok);
+        let image = ImageFile::open(path, Opened::FileOrDevice)?;
+        let format = format.map_or_else(|| formats::detect(&image), Ok);
         let format = format.with_context(|| shown(path))?;
         Ok(Self { image, format })
     }
@@ -38,8 +39,8 @@ impl Source {
     /// # Errors
     /// When `path` is no regular file, cannot be opened, or is of a format not known here.
     pub fn open_backing_file(path: &Path, format: Option<FormatRef>) -> Result<Self> {
-        let image = ImageFile::open(path, false)?;
-        let format = format.map_or_else(|| formats::probe(&image.file), Ok);
+        let image = ImageFile::open(path, Opened::File)?;
+        let format = format.map_or_else(|| formats::probe(&image), Ok);
         let format = format.with_context(|| shown(path))?;
         Ok(Self { image, format })
     }
@@ -51,6 +52,20 @@ impl Source {
     /// The scanner's reason.
     pub fn scan(&self, sector_size: u32, unit: Option<NonZeroU64>) -> Result<Scanned> {
         let scanned = self.format.driver.scan(&self.image, sector_size, unit);
+        let scanned = scanned.map_err(|error| match error.downcast_ref() {
+            Some(ScanError::Unsupported("a differencing disk")) => self.differencing(&error),
+            _ => error,
+        });
         scanned.with_context(|| format!("{} as {}", shown(&self.image.path), self.format))
+    }
+
+    /// Why there is no answer for a differencing VHD or VHDX.
+    fn differencing(&self, error: &Error) -> Error {
+        let parent = self.format.driver.parent_name(&self.image);
+        let parent = parent.map_or_else(String::new, |name| format!(", {}", shown(name.as_ref())));
+        anyhow!(
+            "{error}, which holds only what differs from its parent{parent}; QEMU does not follow the parent either: \
+             merge the two first"
+        )
     }
 }

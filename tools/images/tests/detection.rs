@@ -42,6 +42,27 @@ fn one_extent_of_a_split_disk_is_refused_and_its_descriptor_named() {
     bench.same("-O qcow2 whole.vmdk");
 }
 
+/// What `qemu-img info` opens as raw is no descriptor. What it detects as one, it then refuses: there is no extent.
+#[test]
+fn a_text_descriptor_is_what_qemu_detects_as_one() {
+    let bench = Bench::new();
+    let long = |length: usize| format!("#{}\nversion=1\n", "c".repeat(length - 12));
+    let heads = "version=1\n|version=2\r\n|#\n# c\r\n#\0\nversion=3\nCID=1|# Disk DescriptorFile\n \n  \r\nversion=1\n|\
+                 # Disk DescriptorFile\n\nversion=1\n|\r\nversion=1\n| \r\r\nversion=1\n| #\nversion=1\n|\
+                 \t\nversion=1\n|\x20version=1\n|version=1|version=1\r|version=1 \n|version=1\r\r\n|version=0\n|\
+                 version=4\n|version=11\n|Version=1\n|version = 1\n|#version=1\n|# Disk DescriptorFile|CID=1\n";
+    let long = [512, 513, 600].map(long);
+    for head in heads.split('|').chain(long.iter().map(String::as_str)) {
+        bench.write("head", head);
+        let info = bench.img("info --output json head");
+        let is_raw = info.is_ok() && info.parsed()["format"] == "raw";
+        let begins = vmdk::descriptor::begins(head.as_bytes());
+        assert_eq!(begins, !is_raw, "{head:?}: {info:?}");
+        bench.count();
+    }
+    bench.compared(25, "starts of descriptors");
+}
+
 #[test]
 fn a_raw_disk_that_ends_in_an_old_footer_is_raw() {
     let bench = Bench::new();
@@ -100,6 +121,19 @@ fn a_vhd_is_found_by_its_footer() {
         let size = bench.virtual_size("vpc", "fixed.vhd");
         assert_eq!(ran.number("virtual-size"), size);
     }
+    // Virtual PC before 2004 left the last byte out. QEMU opens it, but does not detect it either way.
+    bench.make(
+        "vpc",
+        "subformat=fixed",
+        "fixed.vhd",
+        "1000k",
+        &["write -P 1 0 64k"],
+    );
+    let image = bench.read("fixed.vhd");
+    bench.write("short.vhd", &image[..image.len() - 1]);
+    bench.same("-f vpc -O qcow2 short.vhd");
+    let ran = bench.tool("scan --output json short.vhd");
+    assert_eq!(ran.number("virtual-size"), image.len() as u64 - 512);
     // A dynamic one whose first footer is damaged is found by the last, and its header.
     bench.make("vpc", "", "a.vhd", "4M", &["write -P 1 0 64k"]);
     bench.patch("a.vhd", 0, &[0; 512]);
@@ -109,4 +143,58 @@ fn a_vhd_is_found_by_its_footer() {
     bench.patch("a.vhd", 512, b"x");
     let ran = bench.tool("scan --output json a.vhd");
     assert_eq!(ran.parsed()["format"], "raw", "{ran:?}");
+}
+
+/// A guest may write the header of another format on its disk (CVE-2026-24708).
+#[test]
+fn a_file_of_two_formats_is_refused_until_one_is_named() {
+    let bench = Bench::new();
+    let options = "subformat=fixed,force_size=on";
+    bench.make("vpc", options, "disk.vhd", "256k", &[]);
+    bench.make("qcow2", "", "small.qcow2", "1M", &[]);
+    let mut both = bench.read("small.qcow2");
+    both.resize(256 << 10, 0);
+    both.extend(&bench.read("disk.vhd")[256 << 10..]);
+    for (start, names, options) in [
+        (
+            &both[..8],
+            "qcow2 and vpc",
+            "by -f qcow2 or -f vpc or -f raw",
+        ),
+        (b"LUKS\xba\xbe\0\x01", "vpc and LUKS", "by -f vpc or -f raw"),
+    ] {
+        bench.write("both", [start, &both[8..]].concat());
+        let at_once = format!("{names} at once");
+        for command in ["measure -O raw both", "scan both"] {
+            bench.refused(command, &["'both'", &at_once, options]);
+        }
+        bench.same("-f vpc -O qcow2 both");
+        bench.same("-f raw -O qcow2 both");
+    }
+    bench.write("both", &both);
+    bench.same("-f qcow2 -O raw both");
+    // QEMU looks at the start alone; so does the overlay's format of a base that it does not name.
+    assert_eq!(
+        bench.img_ok("info --output json both").parsed()["format"],
+        "qcow2"
+    );
+}
+
+#[test]
+fn a_file_of_a_foreign_format_is_refused_by_name() {
+    let bench = Bench::new();
+    for (at, magic, name) in [
+        (0, &b"QFI\xfb\0\0\0\x01"[..], "qcow (version 1)"),
+        (64, b"\x7f\x10\xda\xbe", "VDI"),
+        (1 << 16, b"koly", "DMG"),
+        (0, b"\xa2\x72\x19\xf6", "changed block tracking"),
+    ] {
+        let mut file = vec![0; (1 << 16) + 512];
+        file[at..at + magic.len()].copy_from_slice(magic);
+        bench.write("file", file);
+        for command in ["measure file", "scan file"] {
+            bench.refused(command, &[name, "not known here", "-f raw"]);
+        }
+        bench.same("-f raw file");
+    }
 }

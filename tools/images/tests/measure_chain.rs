@@ -165,6 +165,11 @@ fn a_base_that_cannot_be_followed_is_an_error_that_names_it() {
         b"x",
     );
     assert_chain_refused(&bench, "top.vmdk", &["does not name it"]);
+    let note = bench.tool("scan top.vmdk").stderr;
+    assert!(
+        note.contains("a backing file that it does not name:"),
+        "{note}"
+    );
 }
 
 #[test]
@@ -221,6 +226,7 @@ fn a_differencing_vhd_or_vhdx_is_refused_by_name() {
         let sum = u32::from_be_bytes(image[footer + 64..footer + 68].try_into().unwrap());
         bench.patch("a.vhd", footer + 64, &(sum - 1).to_be_bytes());
     }
+    bench.patch("a.vhd", 512 + 64, b"\0b\0a\0s\0e");
     bench.overlay("qcow2", "a.vhd", "vpc", "top.qcow2 1M");
     assert_chain_refused(&bench, "top.qcow2", &["'a.vhd'", "differencing"]);
 
@@ -234,12 +240,21 @@ fn a_differencing_vhd_or_vhdx_is_refused_by_name() {
     let flags = table + place as usize + 4;
     bench.patch("a.vhdx", flags, &[image[flags] | 2]);
     assert!(!bench.img("measure a.vhdx").is_ok());
+    bench.refused("scan a.vhdx", &["differencing", "its parent; ", "merge"]);
+    // Where the parent is: a key and its value, in an item of its own.
+    let count = image[table + 10];
+    let item = table + 32 + 32 * usize::from(count);
+    let guid = b"\x2d\x5f\xd3\xa8\x0b\xb3\x4d\x45\xab\xf7\xd3\xd8\x48\x34\xab\x0c";
+    bench.patch("a.vhdx", table + 10, &[count + 1]);
+    bench.patch("a.vhdx", item, guid);
+    bench.patch("a.vhdx", item + 16, &[0, 0, 2, 0, 54, 0, 0, 0]);
+    let entry = [32, 0, 0, 0, 40, 0, 0, 0, 8, 0, 8, 0];
+    let locator = [&[0; 20], &entry[..], b"p\0a\0t\0h\0b\0a\0s\0e\0"].concat();
+    bench.patch("a.vhdx", table + (2 << 16), &locator);
     for name in ["a.vhd", "a.vhdx"] {
         for command in ["measure", "measure --own-layer", "scan"] {
-            bench.refused(
-                &format!("{command} {name}"),
-                &["differencing", "parent", "merge"],
-            );
+            let parts = ["differencing", "parent, 'base'; ", "merge"];
+            bench.refused(&format!("{command} {name}"), &parts);
         }
     }
 }

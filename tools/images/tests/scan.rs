@@ -88,6 +88,7 @@ fn assert_scanned(bench: &Bench, format: &str, name: &str, data: &[Piece]) {
     assert_eq!(keys, expected, "{plain:?}");
     let ran = bench.tool(&format!("scan --output json -f {format} {name}"));
     assert_eq!(ran.parsed()["measured"], "own-layer");
+    assert_eq!(ran.stderr.contains("file, 'data.raw'"), is_external);
     // qemu-img does not map the blocks of a VHDX.
     if !is_external && format != "vhdx" {
         let stored = stored(bench, format, name);

@@ -66,6 +66,7 @@ fn seeds_are_written_pass_and_are_kept() {
         ("fuzz_measure_calc", 80),
         ("fuzz_measure_scan", 50),
         ("fuzz_measure_image", 300),
+        ("fuzz_measure_detect", 50),
     ] {
         let target = targets::find(name).unwrap();
         let seeds = files(&bench.path(name));
@@ -102,7 +103,7 @@ fn seeds_are_written_pass_and_are_kept() {
     }
     let again = seeds(&out);
     assert!(again.is_ok(), "{again:?}");
-    assert_eq!(again.stdout.matches(": 0 new, ").count(), 3, "{again:?}");
+    assert_eq!(again.stdout.matches(": 0 new, ").count(), 4, "{again:?}");
     assert_eq!(files(&bench.path("fuzz_measure_scan")), before);
 }
 

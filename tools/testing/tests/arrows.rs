@@ -20,6 +20,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("measure-fuzz-vmdk", &["measure-fuzz-shared"]),
     ("measure-fuzz-vhd", &["measure-fuzz-shared"]),
     ("measure-fuzz-vhdx", &["measure-fuzz-shared"]),
+    (
+        "measure-fuzz-detect",
+        &[
+            "measure-fuzz-qcow2",
+            "measure-fuzz-shared",
+            "measure-fuzz-types",
+            "measure-fuzz-vhd",
+            "measure-fuzz-vhdx",
+            "measure-fuzz-vmdk",
+        ],
+    ),
     ("measure-fuzz-sparse", &[]),
     ("measure-fuzz-worker", &[]),
     (

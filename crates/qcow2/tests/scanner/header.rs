@@ -1,7 +1,8 @@
 //! Every bound of the header, and the error that names it.
 
-use qcow2::QcowHeader;
-use shared::ScanError::{Corrupt, NotThisFormat};
+use qcow2::extension::{BITMAPS, DATA_FILE};
+use qcow2::{QcowHeader, extension};
+use shared::ScanError::{self, Corrupt, NotThisFormat};
 use testing::fields::{Layout, named};
 use testing::scan::ScanFormat;
 
@@ -57,6 +58,33 @@ fn a_sound_header_is_parsed() {
     assert_eq!(with("magic=0"), Err(NotThisFormat));
     let cut = Err(Corrupt("the header is not wholly in the file"));
     assert_eq!(QcowHeader::parse(&sound()[..111]), cut);
+}
+
+/// From the header's end on, each rounded up to 8 bytes.
+#[test]
+fn header_extensions() {
+    let mut bytes = HEADER.with(&sound(), "incompatible=4 header_length=105");
+    let extensions = [
+        (105, 7, 9),
+        (129, DATA_FILE, 5),
+        (145, 0, 0),
+        (153, BITMAPS, 1),
+    ];
+    for (at, kind, length) in extensions {
+        let extension = u64::from(kind) << 32 | length;
+        bytes[at..at + 8].copy_from_slice(&extension.to_be_bytes());
+    }
+    let find = |changes, kind| {
+        let bytes = HEADER.with(&bytes, changes);
+        let header = QcowHeader::parse(&bytes[..512])?;
+        let read = |at| Ok::<_, ScanError>(*bytes[at as usize..].first_chunk().unwrap());
+        extension::find(&header, bytes.len() as u64, kind, read)
+    };
+    assert_eq!(find("", DATA_FILE), Ok(Some(137..142)));
+    assert_eq!(find("", BITMAPS), Ok(None));
+    assert_eq!(find("backing_offset=136", DATA_FILE), Ok(None));
+    let too_long = Err(Corrupt("a header extension is too long"));
+    assert_eq!(find("backing_offset=141", DATA_FILE), too_long);
 }
 
 #[test]

@@ -53,6 +53,8 @@ fn one_good_footer_is_enough_and_the_copy_is_believed_as_in_qemu() {
             => corrupt: neither the footer nor its copy has a right checksum
         length=15872 => 11776
         length=15871 => corrupt: a block runs past the end of the file
+        copy.cookie=0 length=16383 => 11776
+        copy.cookie=0 length=16382 => not an image of this format
         ",
     );
 }

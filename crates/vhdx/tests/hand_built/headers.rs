@@ -63,7 +63,7 @@ fn a_log_must_be_empty_and_in_its_place() {
         "
         h2.log_guid=1,2^8,2^16,2^24,2^32,2^40,2^48,2^56
         h2.log_guid_end=1,2^8,2^16,2^24,2^32,2^40,2^48,2^56
-            => unsupported: a log that has to be replayed first
+            => unsupported: a log that has to be replayed first (qemu-img check -r all does so)
         h1.log_guid=1 h1.log_guid_end=2^56 => 2M+512
         h2.log_offset=0 h2.log_length=0,1M
         h2.log_offset=1M+512,512K,2^64-1 h2.log_length=1M

@@ -96,7 +96,7 @@ fn bounds_of_the_header() {
         length=4,79,80,511 => corrupt: the header is not wholly in the file
         length=512 => corrupt: the grain directory is not wholly in the file
         magic=0x44574f43 length=4,4096
-            => unsupported: a sparse extent of version 3 or ESX (COWD)
+            => unsupported: a sparse extent of version 3 or ESX (COWD); qemu-img convert -f vmdk copies it
         version=1,2,3 => 64K
         version=0,4,2^32-1 => unsupported: a VMDK version other than 1 to 3
         grain=0,3,127,129,256,2M,2^32,2^63,2^64-1
@@ -140,36 +140,33 @@ fn bounds_of_the_header() {
 
 #[test]
 fn other_kinds_of_vmdk_are_named() {
-    for (text, error) in [
-        ("# Disk Descriptor", "not an image of this format"),
+    const UNKNOWN: &str = "of an unknown createType";
+    let head = "# Disk DescriptorFile\n";
+    for (text, kind) in [
+        ("", UNKNOWN),
+        ("createType=\"other\"", UNKNOWN),
+        ("createType=\"monolithicF", UNKNOWN),
+        ("# createType=\"vmfs\"", UNKNOWN),
         (
-            "# Disk DescriptorFile",
-            "unsupported: a text descriptor of an unknown createType",
+            "version=1\nCID=1\ncreateType=\"monolithicFlat\"\n",
+            "of a flat extent (monolithicFlat)",
         ),
         (
-            "# Disk DescriptorFile\ncreateType=\"other\"",
-            "unsupported: a text descriptor of an unknown createType",
+            "  createType = \"twoGbMaxExtentSparse\"\r\n",
+            "of several sparse extents (twoGbMaxExtentSparse)",
         ),
         (
-            "# Disk DescriptorFile\nversion=1\nCID=1\ncreateType=\"monolithicFlat\"\n",
-            "unsupported: a text descriptor of a flat extent (monolithicFlat)",
-        ),
-        (
-            "# Disk DescriptorFile\ncreateType=\"twoGbMaxExtentSparse\"\n",
-            "unsupported: a text descriptor of several sparse extents (twoGbMaxExtentSparse)",
-        ),
-        (
-            "# Disk DescriptorFile\ncreateType=\"twoGbMaxExtentFlat\"\n",
-            "unsupported: a text descriptor of several flat extents (twoGbMaxExtentFlat)",
-        ),
-        (
-            "# Disk DescriptorFile\ncreateType=\"vmfs\"\n",
-            "unsupported: a text descriptor of a flat extent on VMFS (vmfs)",
+            "createType=\"vmfsRDM\"\n",
+            "of a raw device on VMFS (vmfsRDM)",
         ),
     ] {
-        let answer = HEADER.answer(text.as_bytes(), None);
-        assert_eq!(answer.unwrap_err().to_string(), error);
+        let answer = HEADER.answer(format!("{head}{text}").as_bytes(), None);
+        let error = answer.unwrap_err().to_string();
+        assert_eq!(error, format!("unsupported: a text descriptor {kind}"));
     }
+    let answer = HEADER.answer(b"# Disk Descriptor", None);
+    let error = answer.unwrap_err().to_string();
+    assert_eq!(error, "not an image of this format");
 }
 
 #[test]

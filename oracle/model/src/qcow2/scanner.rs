@@ -7,6 +7,7 @@
 //! `Corrupt`, so it does not matter which is seen first.
 
 use std::num::NonZeroU64;
+use std::ops::Range;
 
 use types::{AllocationSummary, Facts};
 
@@ -54,8 +55,33 @@ pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKin
         virtual_size: header.size,
         unit: 1_u64.checked_shl(header.cluster_bits),
         named: (start != 0 && length != 0).then(|| start..start.saturating_add(length)),
+        data_file: data_file(image, &header)?,
         ..Facts::default()
     })
+}
+
+/// Where the external data file's name is: the data of an extension between the header and the backing file's name.
+fn data_file(
+    image: &(impl Bytes + ?Sized),
+    header: &Header,
+) -> Result<Option<Range<u64>>, ScanErrorKind> {
+    let mut rest = u64::from(header.length)..header.backing_offset;
+    if rest.end == 0 {
+        rest.end = header.cluster();
+    }
+    while header.has_external_data() && rest.start + 8 <= rest.end.min(image.length()) {
+        let extension: [u8; 8] = image.array(rest.start);
+        let (kind, length) = (big_endian(&extension, 0..4), big_endian(&extension, 4..8));
+        rest.start += 8;
+        let data = rest.start..rest.start + length;
+        match kind {
+            _ if data.end > rest.end => return Err(Corrupt),
+            0 => break,
+            0x4441_5441 => return Ok(Some(data)),
+            _ => rest.start += length.next_multiple_of(8),
+        }
+    }
+    Ok(None)
 }
 
 /// The header's fields, as they stand; sizes and offsets in bytes.

@@ -37,7 +37,7 @@ pub(crate) fn scan(
     image: &(impl Bytes + ?Sized),
     unit: Option<NonZeroU64>,
 ) -> Result<AllocationSummary, ScanErrorKind> {
-    let footer = believed_footer(image)?;
+    let (footer, footer_at) = believed_footer(image)?;
     if field(&footer, 12..16) != VERSION {
         return Err(Unsupported);
     }
@@ -48,9 +48,7 @@ pub(crate) fn scan(
     let size = disk_size(&footer)?;
     let mut data = Data::new(size, unit);
     if disk_type == FIXED {
-        let end = image.length() - FOOTER;
-        let is_old = image.array(end) != footer;
-        if size > end + u64::from(is_old) {
+        if size > footer_at {
             return Err(Corrupt);
         }
         data.add(0, size);
@@ -65,7 +63,7 @@ pub(crate) fn scan(
 /// # Errors
 /// When there is no footer, or it is of a disk that is too large.
 pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
-    let footer = believed_footer(image)?;
+    let (footer, _) = believed_footer(image)?;
     let is_dynamic = field(&footer, 60..64) == DYNAMIC;
     let header: [u8; 1024] = image.array(field(&footer, 16..24));
     Ok(Facts {
@@ -77,20 +75,20 @@ pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKin
 }
 
 /// The footer that counts: the copy at the start if it is sound, or else the one at the end. Only a
-/// disk that is not fixed has a copy.
-fn believed_footer(image: &(impl Bytes + ?Sized)) -> Result<[u8; 512], ScanErrorKind> {
+/// disk that is not fixed has a copy. The one at the end may lack its last byte. Also where it is, in bytes.
+fn believed_footer(image: &(impl Bytes + ?Sized)) -> Result<([u8; 512], u64), ScanErrorKind> {
     const COOKIE: &[u8] = b"conectix";
-    let end = image.length().checked_sub(FOOTER).ok_or(NotThisFormat)?;
-    let [copy, mut last] = [0, end].map(|at| image.array::<512>(at));
-    // Before Virtual PC 2004 a footer had 511 bytes.
-    if !last.starts_with(COOKIE) && image.length() % FOOTER == FOOTER - 1 {
-        last = image.array(end + 1);
-    }
     let is_sound = |footer: &[u8]| footer.starts_with(COOKIE) && has_right_checksum(footer, 64..68);
+    let mut end = image.length().checked_sub(FOOTER).ok_or(NotThisFormat)?;
+    let [copy, mut last] = [0, end].map(|at| image.array::<512>(at));
+    let short: [u8; 512] = image.array(end + 1);
+    if !last.starts_with(COOKIE) && end % FOOTER == FOOTER - 1 && is_sound(&short) {
+        (last, end) = (short, end + 1);
+    }
     if is_sound(&copy) && field(&copy, 60..64) != FIXED {
-        Ok(copy)
+        Ok((copy, 0))
     } else if is_sound(&last) {
-        Ok(last)
+        Ok((last, end))
     } else if copy.starts_with(COOKIE) || last.starts_with(COOKIE) {
         Err(Corrupt)
     } else {

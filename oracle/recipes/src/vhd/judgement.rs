@@ -18,8 +18,6 @@ impl Making<'_> {
         if geometry.footers.copy != Footer::Good && geometry.footers.end != Footer::Good {
             let cookie = [geometry.footers.copy, geometry.footers.end].contains(&Footer::Damaged);
             truth.refuse(if cookie { Corrupt } else { NotThisFormat });
-            // Where the file ends decides whether it is looked for.
-            truth.refuse((geometry.footers.end == Footer::Short).then_some(Corrupt));
             return 0;
         }
         self.refuse_by_footer(truth);

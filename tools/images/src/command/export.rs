@@ -35,7 +35,8 @@ Examples:
 Each line of manifest.jsonl:
   file             the image's file, in the same folder
   input, target    the input that it was made of
-  format           qcow2, vmdk, vhd or vhdx; null where the image itself is to show it
+  format           qcow2, vmdk, vhd or vhdx; null where the file itself is to show it
+  formats          then all formats that the file is of
   length           the file's length in bytes
   virtual-size     the disk's size in bytes, where the image is sound
   allocated-bytes  how many of these bytes the image's own tables place in the file
@@ -105,7 +106,11 @@ pub fn run(args: &Export) -> Result<ExitCode> {
         }
         file::write(&made.image, &folder.join(&name))?;
         let model = |format| as_json(model::scanners::scan(format, &made.image, None));
-        let mut line = made.format.map_or_else(|| json!({}), model);
+        let formats = || {
+            let formats = model::detect::formats(&made.image);
+            json!({ "formats": formats.iter().map(|format| format.name()).collect::<Vec<_>>() })
+        };
+        let mut line = made.format.map_or_else(formats, model);
         line["file"] = name.into();
         line["input"] = input.name.clone().into();
         line["target"] = input.target.name.into();

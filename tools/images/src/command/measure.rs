@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use measure::MeasureOutput;
 use serde::Serialize;
 
-use crate::chain::{Chain, own_layer_note};
+use crate::chain::{Chain, notes};
 use crate::format::FormatRef;
 use crate::formats::{self, luks};
 use crate::options::{self, Options};
@@ -21,12 +21,22 @@ use crate::target::Target;
 /// Print how large an image will be, as `qemu-img measure` does
 ///
 /// Answers for raw and qcow2 what qemu-img measure answers, and for vmdk, vpc and vhdx, which qemu-img
-/// refuses, the size of the file that qemu-img convert writes. Options and values have qemu-img's names
-/// and meaning; what qemu-img create refuses is refused.
+/// refuses, the size of the file that qemu-img convert writes. Data that is zeroes counts, though convert
+/// skips it: then the size is a bound. Options and values have qemu-img's names and meaning; what
+/// qemu-img create refuses is refused.
 ///
 /// FILE is read as qemu-img reads it. Its tables place the data. In a raw image, a fixed VHD and a
 /// qcow2 with preallocated metadata, a hole in the file holds no data. Backing files are followed; only
 /// regular files are opened for that, never a protocol such as json: or nbd:.
+///
+/// The text descriptor of a VMDK is answered for the whole disk (monolithicFlat, monolithicSparse,
+/// twoGbMaxExtentFlat, twoGbMaxExtentSparse, vmfs, custom). Its extents must be regular files in its own
+/// folder, named without a path, and no links. Refused by name: devices, raw device maps, COWD, vmfsSparse
+/// and seSparse, one extent of a split disk, and differencing VHD and VHDX.
+///
+/// On purpose unlike qemu-img: ZERO extents read as zeroes and RDONLY ones are read (it passes over both);
+/// a blank line before an extent does not count it again; an extent that does not fit its file, or is not
+/// understood, is an error; so is a text of 1 MiB or more.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -122,13 +132,13 @@ pub fn run(args: &Measure) -> Result<ExitCode> {
         .collect::<Result<Vec<_>>>()?;
     let options = Options::parse(&args.options, &options::specs(format.options))?;
     let target = format.driver.target(&options, &secrets)?;
-    let (answer, layer_note) = match (&args.size, &args.files[..]) {
+    let (answer, file_notes) = match (&args.size, &args.files[..]) {
         (Some(_), [_, ..]) => bail!("--size and FILE do not go together"),
         (None, []) => bail!("either --size or FILE is needed"),
         (None, [_, _, ..]) => bail!("more than one FILE"),
         (Some(_), []) if args.format.is_some() => bail!("-f is the format of FILE: there is none"),
         (Some(_), []) if args.own_layer => bail!("--own-layer needs a FILE"),
-        (Some(size), []) => (measure_size(&target, size)?, None),
+        (Some(size), []) => (measure_size(&target, size)?, Vec::new()),
         (None, [file]) => {
             let format = args.format.as_deref().map(formats::parse);
             let format = format.transpose().context("-f")?;
@@ -137,7 +147,8 @@ pub fn run(args: &Measure) -> Result<ExitCode> {
         }
     };
     print(output, &answer)?;
-    for note in target.notes.iter().copied().chain(layer_note.as_deref()) {
+    let file_notes = file_notes.iter().map(String::as_str);
+    for note in target.notes.iter().copied().chain(file_notes) {
         eprintln!("note: {note}");
     }
     Ok(ExitCode::SUCCESS)
@@ -153,12 +164,8 @@ fn measure_size(target: &Target, text: &str) -> Result<Answer> {
     Ok(Answer::new(target.measure_empty(size)?, None))
 }
 
-/// The answer, and a note when a backing file was left out.
-fn measure_file(
-    target: &Target,
-    source: Source,
-    own_layer: bool,
-) -> Result<(Answer, Option<String>)> {
+/// The answer, and the notes on it.
+fn measure_file(target: &Target, source: Source, own_layer: bool) -> Result<(Answer, Vec<String>)> {
     let chain = if own_layer {
         Chain::own_layer(source)?
     } else {
@@ -167,11 +174,7 @@ fn measure_file(
     let summary = chain.summary(target.unit(chain.virtual_size()))?;
     let mut answer = Answer::new(target.measure_copy(summary)?, bitmaps_size(target, &chain)?);
     answer.measured = Some(if own_layer { "own-layer" } else { "chain" });
-    if !own_layer {
-        return Ok((answer, None));
-    }
-    let (source, scanned) = &chain.images[0];
-    Ok((answer, own_layer_note(source, scanned)?))
+    Ok((answer, notes(&chain.images[0], own_layer)?))
 }
 
 /// What the bitmaps of the image take in the target, where both have some.

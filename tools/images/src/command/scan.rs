@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use shared::{MAX_SECTOR_SIZE, MIN_SECTOR_SIZE};
 
-use crate::chain::own_layer_note;
+use crate::chain::notes;
 use crate::formats;
 use crate::layer::{self, Scanned};
 use crate::output::{self, OutputFormat};
@@ -20,7 +20,8 @@ use crate::source::Source;
 /// Print how much of an image holds data
 ///
 /// What counts is the image's own layer: bytes of the virtual disk for which its tables place data in
-/// this file. Explicit zeroes are not data. Nothing but the image's tables is read.
+/// this file. Explicit zeroes are not data. Nothing but the image's tables is read. The text descriptor
+/// of a VMDK counts with the extents beside it, as measure --help says.
 ///
 /// The file need not store all of that data: a place may lie in a hole, as after
 /// preallocation=metadata. A raw image has no tables, so that it holds what its file stores.
@@ -104,7 +105,7 @@ pub fn run(args: &Scan) -> Result<ExitCode> {
             measured: "own-layer",
         },
     )?;
-    if let Some(note) = own_layer_note(&source, &scanned)? {
+    for note in notes(&(source, scanned), true)? {
         eprintln!("note: {note}");
     }
     Ok(ExitCode::SUCCESS)
@@ -113,7 +114,7 @@ pub fn run(args: &Scan) -> Result<ExitCode> {
 /// How many bytes of the data in the tables this file stores: what is not a hole in it. None when the data is in
 /// another file.
 fn stored_bytes(source: &Source, scanned: &Scanned) -> Result<Option<u64>> {
-    if scanned.tables.has_external_data() {
+    if scanned.tables.data_file_name(&source.image)?.is_some() {
         return Ok(None);
     }
     let size = scanned.summary.virtual_size;

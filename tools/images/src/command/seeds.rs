@@ -11,8 +11,8 @@ use crate::{seeds, shown};
 ///
 /// Makes small images of all four formats with qemu-img and qemu-io (Debian package qemu-utils), packs
 /// each into an input of fuzz_measure_scan, verifies that a scan of the input gives the answer that a
-/// scan of the image gives, and adds inputs of fuzz_measure_calc for every format and option. Nothing is
-/// deleted, and a seed that is there already is left alone.
+/// scan of the image gives, and adds inputs of fuzz_measure_calc for every format and option, recipes, and
+/// files to detect the formats of. Nothing is deleted, and a seed that is there already is left alone.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

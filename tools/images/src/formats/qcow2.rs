@@ -1,7 +1,6 @@
 //! qcow2: QEMU's own format, version 2 or 3.
 
 mod bitmaps;
-mod extensions;
 mod known;
 pub mod luks;
 mod map;
@@ -50,11 +49,6 @@ const PREALLOCATIONS: [(&str, Preallocation); 4] = [
 ];
 
 impl Driver for Qcow2 {
-    fn begins(&self, head: &[u8]) -> bool {
-        let version = head.get(4..8);
-        head.starts_with(&qcow2::header::MAGIC) && version > Some(&[0, 0, 0, 1])
-    }
-
     fn scan(
         &self,
         image: &ImageFile,

@@ -33,18 +33,14 @@ pub(super) static RAW: Format = Format {
 struct Raw;
 
 impl Driver for Raw {
-    fn begins(&self, _head: &[u8]) -> bool {
-        false
-    }
-
     /// A raw disk has whole sectors of 512 bytes, as for qemu-img, and its data is what the file system
     /// has stored.
     fn scan(&self, image: &ImageFile, _: u32, unit: Option<NonZeroU64>) -> Result<Scanned> {
         let size = image.length.next_multiple_of(512);
         Ok(Scanned {
-            summary: layer::stored(image, size, &Flat, unit)?,
+            summary: layer::stored(image, size, &Flat(0), unit)?,
             sector_reads: 0,
-            tables: Box::new(Flat),
+            tables: Box::new(Flat(0)),
         })
     }
 

@@ -2,8 +2,6 @@
 
 mod known;
 
-use std::fs::File;
-use std::io;
 use std::num::NonZeroU64;
 
 use anyhow::Result;
@@ -18,7 +16,6 @@ use crate::differential::evidence::{AskedImage, ImageEvidence, TheirImage};
 use crate::differential::qemu::Inconclusive;
 use crate::differential::question::Question;
 use crate::file::ImageFile;
-use crate::file::read_up_to;
 use crate::format::{Driver, Format, by_map};
 use crate::layer::{Scanned, scan_tables};
 use crate::map::{Blocks, Entries, Flat};
@@ -26,10 +23,6 @@ use crate::options::{Options, choice_of};
 use crate::target::Target;
 
 const SECTOR: u64 = 512;
-/// The length of a footer, in bytes.
-const FOOTER: usize = 512;
-/// The type of a fixed disk in its footer.
-const FIXED: [u8; 4] = [0, 0, 0, 2];
 /// The table entry of a block that is not in the file.
 const ABSENT: u32 = 0xffff_ffff;
 
@@ -55,33 +48,6 @@ pub(super) static VHD: Format = Format {
 struct Vhd;
 
 impl Driver for Vhd {
-    fn begins(&self, head: &[u8]) -> bool {
-        head.starts_with(b"conectix")
-    }
-
-    /// By the footer of the VHD that it is. A raw disk may end in the footer of an older one: a fixed VHD is
-    /// its disk and the footer, and any other has a header where the footer places it.
-    fn ends(&self, file: &File, length: u64) -> io::Result<bool> {
-        let Some(start) = length.checked_sub(FOOTER as u64) else {
-            return Ok(false);
-        };
-        let mut footer = [0; FOOTER];
-        let read = read_up_to(file, start, &mut footer)?;
-        if read < FOOTER || !footer.starts_with(b"conectix") || !has_right_checksum(&footer) {
-            return Ok(false);
-        }
-        let field = |at: usize| u64::from_be_bytes(std::array::from_fn(|nth| footer[at + nth]));
-        let (header_offset, current_size) = (field(16), field(48));
-        if footer[60..64] == FIXED {
-            return Ok(current_size == start);
-        }
-        let mut header = [0; 8];
-        if header_offset < start {
-            read_up_to(file, header_offset, &mut header)?;
-        }
-        Ok(&header == b"cxsparse")
-    }
-
     fn scan(
         &self,
         image: &ImageFile,
@@ -92,7 +58,7 @@ impl Driver for Vhd {
             let mut state = VhdState::init(calls, 0, first, second)?;
             let summary = state.scan_allocation(unit)?;
             let Some((block_size, start)) = state.block_size().zip(state.table_offset()) else {
-                return Ok((summary, Box::new(Flat)));
+                return Ok((summary, Box::new(Flat(0))));
             };
             let block_size = u64::from(block_size);
             // Before a block lie the bits of its sectors, in whole sectors.
@@ -103,6 +69,23 @@ impl Driver for Vhd {
             };
             Ok((summary, Box::new(Blocks { block_size, place })))
         })
+    }
+
+    /// In the dynamic disk header: 512 bytes at byte 64, in UTF-16.
+    fn parent_name(&self, image: &ImageFile) -> Option<String> {
+        let mut footers = [0, image.length.checked_sub(512)?].into_iter();
+        let footer = footers.find_map(|at| {
+            let footer = image.array::<24>(at).ok();
+            footer.filter(|footer| footer.starts_with(b"conectix"))
+        })?;
+        let header = u64::from_be_bytes(*footer.last_chunk()?);
+        let name: [u8; 512] = image.array(header.checked_add(64)?).ok()?;
+        let units = name
+            .as_chunks()
+            .0
+            .iter()
+            .map(|&unit| u16::from_be_bytes(unit));
+        Some(super::utf16(units)).filter(|name| !name.is_empty())
     }
 
     fn target(&self, options: &Options, _secrets: &[String]) -> Result<Target> {
@@ -181,12 +164,4 @@ fn of(options: &CalcOptions) -> VhdOpts {
         CalcOptions::Vhd(opts) => *opts,
         _ => VhdOpts::default(),
     }
-}
-
-/// "Virtual Hard Disk Image Format Specification", "Hard Disk Footer Format": the ones' complement of
-/// the sum of all bytes but the checksum's own, which are 64 to 67.
-fn has_right_checksum(footer: &[u8; FOOTER]) -> bool {
-    let rest = footer[..64].iter().chain(&footer[68..]);
-    let sum: u32 = rest.map(|&byte| u32::from(byte)).sum();
-    footer[64..68] == (!sum).to_be_bytes()
 }

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod known;
+mod parent;
 
 use std::num::NonZeroU64;
 
@@ -47,10 +48,6 @@ pub(super) static VHDX: Format = Format {
 struct Vhdx;
 
 impl Driver for Vhdx {
-    fn begins(&self, head: &[u8]) -> bool {
-        head.starts_with(b"vhdxfile")
-    }
-
     fn scan(
         &self,
         image: &ImageFile,
@@ -71,6 +68,10 @@ impl Driver for Vhdx {
             };
             Ok((summary, Box::new(Blocks { block_size, place })))
         })
+    }
+
+    fn parent_name(&self, image: &ImageFile) -> Option<String> {
+        parent::name(image)
     }
 
     fn target(&self, options: &Options, _secrets: &[String]) -> Result<Target> {

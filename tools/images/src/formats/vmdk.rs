@@ -1,6 +1,7 @@
 //! VMDK: VMware's format.
 
 mod descriptor;
+mod extents;
 mod known;
 mod map;
 
@@ -48,27 +49,17 @@ const SUBFORMATS: [(&str, VmdkSubformat); 3] = [
 ];
 
 impl Driver for Vmdk {
-    fn begins(&self, head: &[u8]) -> bool {
-        head.starts_with(&vmdk::header::MAGIC)
-            || head.starts_with(&vmdk::header::COWD_MAGIC)
-            || descriptor::begins(head)
-    }
-
     fn scan(
         &self,
         image: &ImageFile,
         sector_size: u32,
         unit: Option<NonZeroU64>,
     ) -> Result<Scanned> {
-        let mut descriptor = None;
-        let scanned = scan_tables(image, sector_size, |calls, [first, second]| {
-            let mut state = VmdkState::init(calls, 0, first, second)?;
-            let summary = state.scan_allocation(unit)?;
-            let tables = map::VmdkTables(*state.header());
-            descriptor = Some(tables.descriptor(image));
-            Ok((summary, Box::new(tables)))
-        })?;
-        descriptor::refuse_extent(&image.path, &descriptor.transpose()?.unwrap_or_default())?;
+        if let Some(text) = descriptor::read(image)? {
+            return extents::scan(image, &text, sector_size, unit);
+        }
+        let (scanned, text) = scan_sparse(image, sector_size, unit)?;
+        descriptor::refuse_extent(&image.path, &text)?;
         Ok(scanned)
     }
 
@@ -199,6 +190,22 @@ impl Driver for Vmdk {
     fn condition(&self, name: &str, evidence: &ImageEvidence<'_>) -> bool {
         known::condition(name, evidence)
     }
+}
+
+/// Scans a sparse extent; also the text in the place of its descriptor.
+fn scan_sparse(
+    image: &ImageFile,
+    sector_size: u32,
+    unit: Option<NonZeroU64>,
+) -> Result<(Scanned, Vec<u8>)> {
+    let mut text = Ok(Vec::new());
+    let scanned = scan_tables(image, sector_size, |calls, [first, second]| {
+        let mut state = VmdkState::init(calls, 0, first, second)?;
+        let summary = state.scan_allocation(unit)?;
+        text = map::descriptor(state.header(), image);
+        Ok((summary, Box::new(map::VmdkTables(*state.header()))))
+    })?;
+    Ok((scanned, text?))
 }
 
 /// The calculator's options of a VMDK image.

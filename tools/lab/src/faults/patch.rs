@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use campaign::corpus::{content_name, files_in};
 
 /// A mistake to plant.
@@ -22,9 +22,9 @@ pub struct Fault {
     pub path: PathBuf,
     /// The patch's content by name.
     pub digest: String,
-    /// The names of the targets that drive what it changes, in the order in which an engine tries them: the
-    /// calculators have one, everything else is scanned.
-    pub targets: Vec<&'static str>,
+    /// The names of the targets that should notice, in the order in which an engine tries them: those of the checks
+    /// that should fire. What is scanned is scanned by two.
+    pub targets: Vec<String>,
 }
 
 /// Every fault in `folder`, by name.
@@ -86,22 +86,27 @@ impl Fault {
                 .map(str::to_owned)
                 .with_context(|| format!("its header has no line `{key}: …`"))
         };
-        let mut crates = BTreeSet::new();
         for changed in diff.lines().filter_map(|line| line.strip_prefix("+++ b/")) {
-            match changed.split('/').collect::<Vec<_>>()[..] {
-                ["crates", name, "src", ..] => crates.insert(name),
-                _ => bail!("it changes {changed}, and may change crates/*/src/ only"),
-            };
+            let folders: Vec<&str> = changed.split('/').collect();
+            let is_code = matches!(folders[..], ["crates", _, "src", ..]);
+            ensure!(
+                is_code,
+                "it changes {changed}, and may change crates/*/src/ only"
+            );
         }
-        let mut targets = Vec::new();
-        if crates.remove("measure") {
-            targets.push("fuzz_measure_calc");
-        }
-        if !crates.is_empty() {
-            targets.extend(["fuzz_measure_image", "fuzz_measure_scan"]);
-        }
-        let name = path.file_stem().unwrap_or_default();
         let expected = field("Expected-check")?;
+        let mut families = BTreeSet::new();
+        for id in expected.split(", ") {
+            match id.split('.').next().unwrap_or_default() {
+                "scan" | "image" => families.extend(["image", "scan"]),
+                family => families.extend([family]),
+            }
+        }
+        let targets = families
+            .iter()
+            .map(|family| format!("fuzz_measure_{family}"));
+        let targets = targets.collect();
+        let name = path.file_stem().unwrap_or_default();
         Ok(Self {
             name: name.to_string_lossy().into_owned(),
             sentence: field("Fault")?,
@@ -132,8 +137,8 @@ mod tests {
         assert_eq!(fault.sentence, "a");
         assert_eq!(fault.expected, ["calc.x", "calc.y"]);
         assert_eq!(fault.targets, ["fuzz_measure_calc"]);
-        let both = diff.replace("measure", "vhd") + diff;
-        let fault = parse(&format!("{HEADER}\n{both}")).unwrap();
+        let both = HEADER.replace("calc.y", "scan.y");
+        let fault = parse(&format!("{both}\n{diff}")).unwrap();
         assert_eq!(fault.targets.len(), 3);
         let names = ["fuzz_measure_scan", "fuzz_measure_image"].map(str::to_owned);
         let first = fault.clone().on_first_of(&names).unwrap();

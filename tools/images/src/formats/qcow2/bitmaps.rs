@@ -7,9 +7,9 @@
 use std::os::unix::fs::FileExt as _;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use qcow2::QcowHeader;
+use qcow2::{QcowHeader, extension};
 
-use super::extensions;
+use super::map;
 use crate::file::ImageFile;
 
 /// The length of the header extension of bitmaps, in bytes.
@@ -80,7 +80,7 @@ fn directory(image: &ImageFile, header: &QcowHeader) -> Result<Option<(u32, Vec<
     if u64::from_be_bytes(image.array(88)?) & BITMAPS_ARE_CONSISTENT == 0 {
         return Ok(None);
     }
-    let Some(place) = extensions::find(image, header, extensions::BITMAPS)? else {
+    let Some(place) = map::find(image, header, extension::BITMAPS)? else {
         return Ok(None);
     };
     ensure!(

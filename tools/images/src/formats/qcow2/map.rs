@@ -3,13 +3,14 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::ffi::OsStringExt as _;
 
 use anyhow::{Result, anyhow, ensure};
-use qcow2::QcowHeader;
 use qcow2::entry::{ClusterData, EntryRules};
+use qcow2::{QcowHeader, extension};
 
-use super::{bitmaps, extensions, refcounts};
+use super::{bitmaps, refcounts};
 use crate::file::ImageFile;
 use crate::map::{Content, Entries, Map, Stretch, Tables};
 
@@ -30,7 +31,7 @@ const MAX_FORMAT_NAME: u64 = 15;
 pub(super) struct Qcow2Tables(pub(super) QcowHeader);
 
 impl Tables for Qcow2Tables {
-    fn map<'a>(&self, file: &'a File) -> Box<dyn Map + 'a> {
+    fn map<'a>(&'a self, file: &'a File) -> Box<dyn Map + 'a> {
         Box::new(Qcow2Map {
             header: self.0,
             rules: EntryRules::new(&self.0),
@@ -39,13 +40,21 @@ impl Tables for Qcow2Tables {
         })
     }
 
-    fn has_external_data(&self) -> bool {
-        self.0.has_external_data()
+    fn data_file_name(&self, image: &ImageFile) -> Result<Option<OsString>> {
+        if !self.0.has_external_data() {
+            return Ok(None);
+        }
+        let place = find(image, &self.0, extension::DATA_FILE)?;
+        let name = image.bytes_at(place.unwrap_or_default())?;
+        Ok(Some(OsString::from_vec(c_string(name))))
     }
 
-    fn follows_holes(&self, image: &ImageFile) -> Result<bool> {
+    fn measured_map<'a>(&'a self, image: &'a ImageFile) -> Result<Box<dyn Map + 'a>> {
         let is_encrypted = self.0.crypt_method != 0;
-        Ok(!is_encrypted && refcounts::metadata_is_preallocated(image, &self.0)?)
+        if !is_encrypted && refcounts::metadata_is_preallocated(image, &self.0)? {
+            return Ok(self.stored_map(image));
+        }
+        Ok(self.map(&image.file))
     }
 
     fn backing_name(&self, image: &ImageFile) -> Result<Option<OsString>> {
@@ -57,7 +66,7 @@ impl Tables for Qcow2Tables {
     }
 
     fn backing_format(&self, image: &ImageFile) -> Result<Option<String>> {
-        let Some(place) = extensions::find(image, &self.0, extensions::BACKING_FORMAT)? else {
+        let Some(place) = find(image, &self.0, extension::BACKING_FORMAT)? else {
             return Ok(None);
         };
         ensure!(
@@ -75,6 +84,18 @@ impl Tables for Qcow2Tables {
         let size = bitmaps.map(|bitmaps| bitmaps::size(&bitmaps, size, cluster_size));
         size.transpose()
     }
+}
+
+/// Where the data of a header extension lies.
+///
+/// # Errors
+/// When an extension before it is too long, or the file cannot be read.
+pub(super) fn find(
+    image: &ImageFile,
+    header: &QcowHeader,
+    kind: u32,
+) -> Result<Option<Range<u64>>> {
+    extension::find(header, image.length, kind, |at| Ok(image.array(at)?))
 }
 
 /// The bytes before the first zero: names are C strings in QEMU.

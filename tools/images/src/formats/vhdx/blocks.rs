@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::differential::evidence::AskedImage;
 use crate::differential::qemu::{IMAGE, Inconclusive};
-use crate::file::ImageFile;
+use crate::file::{ImageFile, Opened};
 use crate::format::Driver as _;
 use crate::map::Content;
 
@@ -57,7 +57,7 @@ pub(super) fn verify(asked: &AskedImage<'_>) -> Result<Option<String>, Inconclus
 /// Writes over the start of each block with data; where each lies on the disk, and the byte.
 fn mark(asked: &AskedImage<'_>) -> Result<Vec<(u64, u8)>> {
     let path = asked.folder.join(IMAGE);
-    let image = ImageFile::open(&path, false)?;
+    let image = ImageFile::open(&path, Opened::File)?;
     let scanned = super::Vhdx.scan(&image, 512, None)?;
     let mut map = scanned.tables.map(&image.file);
     let file = std::fs::File::options().write(true).open(&path)?;

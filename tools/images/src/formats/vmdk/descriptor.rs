@@ -3,18 +3,29 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use vmdk::descriptor::{MAGIC, MAX_TEXT, begins};
 
+use crate::file::{ImageFile, read_up_to};
 use crate::shown;
 
-/// Whether a file that begins with `head` is a text descriptor: its first line names it, or its first line
-/// that is neither blank nor a comment is the version (which is qemu-img's test).
-pub(super) fn begins(head: &[u8]) -> bool {
-    head.starts_with(vmdk::descriptor::MAGIC)
-        || head
-            .split(|&byte| byte == b'\n')
-            .map(<[u8]>::trim_ascii)
-            .find(|line| !line.is_empty() && !line.starts_with(b"#"))
-            .is_some_and(|line| matches!(line, b"version=1" | b"version=2" | b"version=3"))
+/// Whether a file that begins so is a text descriptor: as for QEMU, or by its title. QEMU takes one with a title and
+/// no version for a raw disk.
+pub(super) fn is_text(head: &[u8]) -> bool {
+    head.starts_with(MAGIC) || begins(head)
+}
+
+/// The text of a descriptor that is a file of its own, as far as it may be long; none of another file.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn read(image: &ImageFile) -> Result<Option<Vec<u8>>> {
+    if !is_text(&image.bytes_at(0..512)?) {
+        return Ok(None);
+    }
+    let mut text = vec![0; usize::try_from(image.length)?.min(MAX_TEXT + 1)];
+    let length = read_up_to(&image.file, 0, &mut text)?;
+    text.truncate(length);
+    Ok(Some(text))
 }
 
 /// Refuses an extent of a split disk: `text` is what lies in the place of its descriptor.
@@ -44,55 +55,4 @@ fn descriptor_beside(path: &Path) -> Option<PathBuf> {
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     let descriptor = path.with_file_name(format!("{disk}.vmdk"));
     (is_number && descriptor.is_file()).then_some(descriptor)
-}
-
-/// The parent that a descriptor names. The name is empty when there is a parent, by its content id
-/// (`parentCID`), but no name of it.
-///
-/// QEMU follows the name whatever the id is.
-#[must_use]
-pub(super) fn parent(text: &[u8]) -> Option<&[u8]> {
-    let has_parent =
-        value(text, b"parentCID").is_some_and(|id| !id.eq_ignore_ascii_case(b"ffffffff"));
-    let name = value(text, b"parentFileNameHint").unwrap_or_default();
-    (has_parent || !name.is_empty()).then_some(name)
-}
-
-/// The value of the first line `key=value` or `key="value"`.
-fn value<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
-    let value = text.split(|&byte| byte == b'\n').find_map(|line| {
-        let equals = line.iter().position(|&byte| byte == b'=')?;
-        let (name, value) = line.split_at(equals);
-        (name.trim_ascii() == key).then(|| value[1..].trim_ascii())
-    })?;
-    let (value, end) = match value.strip_prefix(b"\"") {
-        Some(quoted) => (quoted, b'"'),
-        None => (value, 0),
-    };
-    value.split(|&byte| byte == end).next()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_parent_is_known_by_its_name_or_its_content_id() {
-        for (text, name) in [
-            (
-                &b"# Disk DescriptorFile\nparentCID=12345678\nparentFileNameHint=\"base.vmdk\"\n"[..],
-                Some(&b"base.vmdk"[..]),
-            ),
-            (b"parentFileNameHint = \"\xff=b\"\r\n", Some(b"\xff=b")),
-            (b"parentFileNameHint=\"b\"\0\0\"", Some(b"b")),
-            (b"parentCID=ffffffff\nparentFileNameHint=b\0", Some(b"b")),
-            (b"parentCID=12345678\n", Some(b"")),
-            (b"parentCID=FFFFFFFF\n", None),
-            (b"parentCID=ffffffff\0\0", None),
-            (b"parentFileNameHint=\"\"\n", None),
-            (b"", None),
-        ] {
-            assert_eq!(parent(text), name, "{:?}", text.escape_ascii().to_string());
-        }
-    }
 }

@@ -8,7 +8,6 @@ use std::os::unix::ffi::OsStringExt as _;
 use anyhow::Result;
 use vmdk::VmdkHeader;
 
-use super::descriptor;
 use crate::file::ImageFile;
 use crate::map::{Content, Entries, Map, Stretch, Tables};
 
@@ -24,15 +23,13 @@ const DESCRIPTOR: Range<u64> = 512..512 + (10 << 10);
 #[derive(Debug)]
 pub(super) struct VmdkTables(pub(super) VmdkHeader);
 
-impl VmdkTables {
-    /// The text in the place of the descriptor.
-    pub(super) fn descriptor(&self, image: &ImageFile) -> Result<Vec<u8>> {
-        image.bytes_at(self.0.descriptor().unwrap_or(DESCRIPTOR))
-    }
+/// The text in the place of the descriptor.
+pub(super) fn descriptor(header: &VmdkHeader, image: &ImageFile) -> Result<Vec<u8>> {
+    image.bytes_at(header.descriptor().unwrap_or(DESCRIPTOR))
 }
 
 impl Tables for VmdkTables {
-    fn map<'a>(&self, file: &'a File) -> Box<dyn Map + 'a> {
+    fn map<'a>(&'a self, file: &'a File) -> Box<dyn Map + 'a> {
         Box::new(VmdkMap {
             header: self.0,
             directory: Entries::new(file),
@@ -41,8 +38,8 @@ impl Tables for VmdkTables {
     }
 
     fn backing_name(&self, image: &ImageFile) -> Result<Option<OsString>> {
-        let text = self.descriptor(image)?;
-        Ok(descriptor::parent(&text).map(|name| OsString::from_vec(name.to_vec())))
+        let text = descriptor(&self.0, image)?;
+        Ok(vmdk::descriptor::parent(&text).map(|name| OsString::from_vec(name.to_vec())))
     }
 
     /// The parent of a VMDK is a VMDK.
