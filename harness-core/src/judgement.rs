@@ -1,15 +1,13 @@
 //! What a subject is held to.
 //!
-//! A subject states it, and the environment may replace it: see [`VARIABLE`]. A check that is not judged is not
+//! A subject states it, and the environment may replace it: see [`JUDGE_VARIABLE`](worker::protocol::JUDGE_VARIABLE),
+//! which has names of [`Judgement::ASPECTS`] with commas between them, or `all`. Values are always judged. A check that is not judged is not
 //! evaluated, and a worker does not list it.
 
+use worker::target::{SOUND_REFUSED, UNSOUND_TAKEN};
 use worker::{Check, Layer, Outcome};
 
 use crate::check;
-
-/// The environment variable that replaces what a subject states: names of [`Judgement::ASPECTS`] with commas
-/// between them, or `all`. Values are always judged.
-pub const VARIABLE: &str = "MEASURE_FUZZ_JUDGE";
 
 /// A set of aspects. A panic, an abort and a hang are findings under every judgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +82,13 @@ impl Judgement {
         })
     }
 
+    /// The names of its aspects.
+    pub(crate) fn names(self) -> Vec<&'static str> {
+        let aspects = Self::ASPECTS.into_iter();
+        let aspects = aspects.filter(|(_, aspect)| self.has(*aspect));
+        aspects.map(|(name, _)| name).collect()
+    }
+
     /// Whether a pair of answers is judged: is there an answer, and is one due?
     #[inline(always)]
     pub(crate) const fn judges(self, is_given: bool, is_due: bool) -> bool {
@@ -102,11 +107,12 @@ impl Judgement {
         if is_given == is_due || self.judges(is_given, is_due) {
             return Outcome::Checked;
         }
-        Outcome::NotJudged(if is_given {
-            "an answer to what is unsound (accepts)".to_owned()
+        let feature = if is_given {
+            UNSOUND_TAKEN
         } else {
-            "a refusal of what is sound (refusals)".to_owned()
-        })
+            SOUND_REFUSED
+        };
+        Outcome::NotJudged(feature.to_owned())
     }
 
     /// Whether a check is ever evaluated.
@@ -144,6 +150,7 @@ mod tests {
         let all = Judgement::ASPECTS.map(|(name, _)| name).join(", ");
         assert_eq!(Judgement::parse(&all), Ok(Judgement::ALL));
         assert_eq!(Judgement::parse("all"), Ok(Judgement::ALL));
+        assert_eq!(Judgement::ALL.names().join(", "), all);
         let work = Judgement::parse("work").unwrap();
         assert_eq!(work, Judgement::WORK.and(Judgement::VALUES));
         let why = Judgement::parse("values,speed").unwrap_err();

@@ -61,9 +61,12 @@ impl worker::Target for OnSubject<'_> {
 /// [`worker::serve`](mod@worker::serve).
 ///
 /// # Errors
-/// As [`worker::serve()`] and [`Subject::from_environment`].
+/// As [`worker::serve()`].
 pub fn serve(subject: &Subject<'_>) -> io::Result<()> {
-    let subject = &subject.from_environment().map_err(io::Error::other)?;
+    let subject = &match subject.from_environment() {
+        Ok(subject) => subject,
+        Err(why) => return worker::serve::refuse(why),
+    };
     let targets: Vec<_> = TARGETS
         .iter()
         .filter(|target| has(subject, target))
@@ -76,6 +79,7 @@ pub fn serve(subject: &Subject<'_>) -> io::Result<()> {
     worker::serve(&Project {
         targets: &targets,
         checks: &checks(subject),
+        judged: &subject.judgement.names(),
     })
 }
 

@@ -16,6 +16,8 @@ pub use types::{
     AllocationSummary, Facts, FileFormats, MeasureError, MeasureOutput, Measured, Options,
     ScanError, ScanErrorKind, ScanFormat,
 };
+use worker::known::IGNORE_VARIABLE;
+use worker::protocol::JUDGE_VARIABLE;
 
 /// Answers how large an image would be. All sizes are in bytes.
 pub trait Calculators: Sync {
@@ -298,27 +300,23 @@ impl<'a> Subject<'a> {
         Self { known, ..self }
     }
 
-    /// The same, held to what the environment asks for (see [`VARIABLE`](crate::judgement::VARIABLE)), as far as
-    /// that can be. From now on, cases in this process are printed as calls of this subject, and its known findings
-    /// are known unless [`IGNORE_KNOWN`] is set.
+    /// The same, held to what the environment asks for (see [`JUDGE_VARIABLE`]), as far as that can be. From now on, cases in this process are printed as calls of this subject, and its known findings
+    /// are known unless [`IGNORE_VARIABLE`] is set.
     ///
     /// # Errors
     /// When the environment asks for what there is not, or the list of known findings cannot be read.
     pub fn from_environment(self) -> Result<Self, String> {
         PATH.get_or_init(|| self.path);
-        if std::env::var_os(IGNORE_KNOWN).is_none() {
+        if std::env::var_os(IGNORE_VARIABLE).is_none() {
             worker::known::set(self.known)?;
         }
-        let judgement = match std::env::var(crate::judgement::VARIABLE) {
+        let judgement = match std::env::var(JUDGE_VARIABLE) {
             Ok(names) => Judgement::parse(&names)?,
             Err(_) => self.judgement,
         };
         Ok(self.held_to(judgement.within(self.scanner.judgeable())))
     }
 }
-
-/// The environment variable that sets the list of known findings aside.
-pub const IGNORE_KNOWN: &str = "MEASURE_FUZZ_IGNORE_KNOWN";
 
 /// The path of the subject that this process serves.
 static PATH: OnceLock<&'static str> = OnceLock::new();

@@ -13,12 +13,16 @@
 //! ```
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::sync::{Once, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
 use crate::violation::{Crash, NO_PANIC, Violation};
+
+/// The environment variable that sets the list of known findings aside.
+pub const IGNORE_VARIABLE: &str = "MEASURE_FUZZ_IGNORE_KNOWN";
 
 /// A known finding: every violation that these fields describe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +95,15 @@ impl Known {
     fn is_panic_at(&self, place: &str) -> bool {
         let known = self.difference.as_deref();
         self.check == NO_PANIC && known.is_some_and(|known| place.ends_with(known))
+    }
+}
+
+/// `scan.answer_is_exact, qcow2 scanner, allocated_bytes is wrong: counts compressed clusters twice`
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let or_any = |text: &Option<String>| text.clone().unwrap_or_else(|| "any".to_owned());
+        let (part, difference) = (or_any(&self.part), or_any(&self.difference));
+        write!(f, "{}, {part}, {difference}: {}", self.check, self.reason)
     }
 }
 

@@ -31,6 +31,10 @@ use crate::violation::{Crash, Violation};
 /// The version of this protocol. It changes when a client or a worker of another version would misunderstand.
 pub const VERSION: u32 = 2;
 
+/// The environment variable that replaces what a subject is held to: names with commas between them, which a worker
+/// knows and a client does not. With a wrong one, the worker's first answer is an error that lists the names.
+pub const JUDGE_VARIABLE: &str = "MEASURE_FUZZ_JUDGE";
+
 /// What a client asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -160,6 +164,9 @@ pub struct Hello {
     pub targets: Vec<TargetInfo>,
     /// Its checks.
     pub checks: Vec<CheckInfo>,
+    /// What the code under test is held to, by name: see [`JUDGE_VARIABLE`]. Empty where there is no choice.
+    #[serde(default)]
+    pub judged: Vec<String>,
     /// The findings that the project accepts for now.
     #[serde(default)]
     pub known: Vec<Known>,
@@ -382,6 +389,7 @@ mod tests {
             protocol: VERSION + 1,
             targets: Vec::new(),
             checks: Vec::new(),
+            judged: Vec::new(),
             known: Vec::new(),
         };
         let why = hello.check_version().unwrap_err();

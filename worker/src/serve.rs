@@ -6,7 +6,8 @@ use crate::check::Check;
 use crate::counters::Watch;
 use crate::known;
 use crate::protocol::{
-    CheckInfo, Command, Described, Hello, Reply, Request, Response, VERSION, Verdict,
+    CheckInfo, Command, Described, Hello, JUDGE_VARIABLE, Reply, Request, Response, VERSION,
+    Verdict,
 };
 use crate::replay::{replay, trace};
 use crate::target::{Project, Target, TargetInfo};
@@ -27,6 +28,9 @@ pub fn serve(project: &Project<'_>) -> io::Result<()> {
     {
         mute_all_but_invariants(project.checks);
     }
+    if project.judged.is_empty() && std::env::var_os(JUDGE_VARIABLE).is_some() {
+        return refuse("this project has no choice of what is judged".to_owned());
+    }
     let mut worker = Worker {
         project,
         targets: project.targets.iter().map(|target| target.info()).collect(),
@@ -34,6 +38,18 @@ pub fn serve(project: &Project<'_>) -> io::Result<()> {
         grown: Vec::new(),
     };
     worker.answer_all(&mut io::stdin().lock(), &mut io::stdout().lock())
+}
+
+/// Answers the first request with an error, `why` no other can be answered: then this is the whole of a worker's `main`.
+///
+/// # Errors
+/// When standard input or output fails.
+pub fn refuse(why: String) -> io::Result<()> {
+    io::stdin().lock().read_until(b'\n', &mut Vec::new())?;
+    let mut line = Vec::new();
+    let reply = Reply::Error(why);
+    Response { reply, grown: None }.write(&mut line);
+    io::stdout().write_all(&line)
 }
 
 /// From now on, of `checks` only those fail that [stand alone](crate::Layer::stands_alone). A panic of the code
@@ -105,6 +121,12 @@ impl Worker<'_> {
                 protocol: VERSION,
                 targets: self.targets.clone(),
                 checks: checks.iter().map(|&check| CheckInfo::from(check)).collect(),
+                judged: self
+                    .project
+                    .judged
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
                 known: known::list().to_vec(),
             }),
             Request::Evaluations => {

@@ -15,6 +15,8 @@ pub struct Project<'a> {
     pub targets: &'a [&'a dyn Target],
     /// Every check, each under an id of its own.
     pub checks: &'a [&'static Check],
+    /// What the code under test is held to, by name. Empty where there is no choice.
+    pub judged: &'a [&'a str],
 }
 
 /// The properties of a target that the tool needs to know.
@@ -91,6 +93,12 @@ pub trait Target {
 /// The beginning of the name of a feature that is a format: a corpus for several formats has inputs of those that the
 /// code under test does not have, and that is no cause to worry.
 pub const THE_FORMAT: &str = "the format ";
+
+/// The feature that stands for a refusal of what is sound, when that is not judged.
+pub const SOUND_REFUSED: &str = "a refusal of what is sound (refusals)";
+
+/// The feature that stands for an answer to what is unsound, when that is not judged.
+pub const UNSOUND_TAKEN: &str = "an answer to what is unsound (accepts)";
 
 /// What became of an input that no check failed.
 #[derive(Debug, Clone, PartialEq, Eq)]

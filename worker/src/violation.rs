@@ -73,6 +73,12 @@ pub struct Place {
 }
 
 impl Violation {
+    /// Whether the process died of it, or hung.
+    #[must_use]
+    pub fn ends_the_process(&self) -> bool {
+        matches!(self.crash, Some(Crash::Died(_) | Crash::Hung(_)))
+    }
+
     /// A violation of `check` on a case, without what was found.
     #[must_use]
     pub fn of(check: &Check, case: &dyn Describe) -> Self {

@@ -10,16 +10,22 @@ pub mod export;
 pub mod import;
 pub mod list;
 pub mod minimize;
+pub mod new;
 pub mod replay;
 pub mod run;
+pub mod subjects;
 pub mod triage;
 
+use std::ffi::OsStr;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use cli::parse_time;
 use worker::TargetInfo;
+use worker::known::IGNORE_VARIABLE;
+use worker::protocol::JUDGE_VARIABLE;
 
 use crate::coverage::{Replay, SourceMap, build_worker};
 use crate::output::from_here;
@@ -28,6 +34,45 @@ use crate::project::Project;
 use crate::replay::TIME_OUT;
 
 pub use cli::{FINDS, INTERRUPTED};
+
+/// What the code under test is held to in this run.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Judged {
+    /// Judge this in the place of what the project states: names with commas between them, or `all`. A name that
+    /// there is not is answered with those that there are.
+    #[arg(long, value_name = "NAMES")]
+    judge: Option<String>,
+    /// Set the list of known findings aside: each is a finding like any other.
+    #[arg(long)]
+    ignore_known: bool,
+}
+
+impl Judged {
+    /// Workers and engines find this in their environment. A process cannot change its own without `unsafe`, so
+    /// this one is replaced by itself with another environment, unless it has that already.
+    ///
+    /// # Errors
+    /// When the program cannot be started again.
+    pub fn apply(&self) -> Result<()> {
+        let judge = self.judge.as_deref().map(|names| (JUDGE_VARIABLE, names));
+        let ignore = self.ignore_known.then_some((IGNORE_VARIABLE, "1"));
+        let missing: Vec<(&str, &str)> = [judge, ignore]
+            .into_iter()
+            .flatten()
+            .filter(|(name, value)| std::env::var_os(name).as_deref() != Some(OsStr::new(value)))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let program = std::env::current_exe().context("the path of this program is not known")?;
+        let mut command = Command::new(program);
+        let error = command
+            .args(std::env::args_os().skip(1))
+            .envs(missing)
+            .exec();
+        Err(error).context("this program cannot be started again")
+    }
+}
 
 /// The targets of these names; all but the base line when there are none.
 fn chosen_targets<'a>(project: &'a Project, names: &[String]) -> Result<Vec<&'a TargetInfo>> {
@@ -59,7 +104,7 @@ impl Neutral {
     fn build(project: &Project, progress: &Progress) -> Result<Self> {
         let build = || build_worker(project.root(), &project.builds("coverage"));
         let binary = progress.step("build for coverage", build)?;
-        let map = SourceMap::of_worker(&binary, project.root(), &project.code_under_test()?)?;
+        let map = SourceMap::of_worker(&binary, project.code_under_test()?)?;
         Ok(Self { binary, map })
     }
 

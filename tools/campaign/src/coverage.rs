@@ -30,7 +30,7 @@ pub mod source_map;
 pub use report::GrowthPoint;
 
 pub use replay::{Contents, Hits, InMemory, Input, Replay, Replayed, hits_class};
-pub use source_map::{Portion, Region, SourceMap, Summary, Tally};
+pub use source_map::{Code, Portion, Region, SourceMap, Summary, Tally};
 
 /// The compiler's flags.
 ///

@@ -18,7 +18,7 @@ use crate::corpus::{Store, files_in};
 use crate::engine::Engine;
 use crate::engine::session::{self, Session, Setup, View};
 use crate::project::Project;
-use crate::replay::{Replayer, Verdict};
+use crate::replay::{Replayer, Verdict, Verdicts};
 
 /// An input that fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +63,8 @@ pub struct Fuzzed {
     pub session: Option<Session>,
     /// Everything that fails, each content once.
     pub finds: Vec<Find>,
+    /// What to warn of, when most of the inputs to begin from are not judged.
+    pub warning: Option<String>,
     /// How often each check was evaluated in the replays, by id.
     pub evaluations: BTreeMap<String, u64>,
 }
@@ -94,10 +96,18 @@ impl Job<'_> {
     pub fn run(&self, replayer: &mut Replayer, look: &mut dyn FnMut(&View<'_>)) -> Result<Fuzzed> {
         let (mut finds, mut sound) = (Vec::new(), Vec::new());
         let first = self.setup.builds.keys().next().copied();
+        let mut verdicts = Verdicts::default();
         for input in self.setup.inputs {
-            let Some((check, message)) = verdict(self.target, input, replayer)? else {
-                sound.push(input.clone());
-                continue;
+            let verdict = replayer.verdict(&self.target.name, input)?;
+            verdicts.add(&verdict);
+            let (check, message) = match verdict {
+                Verdict::Fail(violation) => (violation.check.clone(), violation.to_string()),
+                // An engine cannot begin from what ends its process, be that known or not.
+                Verdict::Known { violation, .. } if violation.ends_the_process() => continue,
+                _ => {
+                    sound.push(input.clone());
+                    continue;
+                }
             };
             let store = Store::open(&(self.finds)(first.unwrap_or(Engine::Afl)))?;
             finds.push(Find {
@@ -120,6 +130,7 @@ impl Job<'_> {
         Ok(Fuzzed {
             session,
             finds,
+            warning: verdicts.warning(),
             evaluations: replayer.evaluations()?,
         })
     }
@@ -182,11 +193,16 @@ impl Job<'_> {
         for one in &session.engines {
             let engine = one.figures.engine;
             for (path, time) in &one.finds {
-                let failed = verdict(self.target, path, replayer)?.unwrap_or_else(|| {
-                    let name = engine.title();
-                    let what = format!("{name} reported this input, and it passes when replayed");
-                    (UNREPRODUCED.to_owned(), what)
-                });
+                let failed = match replayer.verdict(&self.target.name, path)? {
+                    Verdict::Fail(violation) => (violation.check.clone(), violation.to_string()),
+                    Verdict::Known { .. } => continue,
+                    _ => {
+                        let name = engine.title();
+                        let what =
+                            format!("{name} reported this input, and it passes when replayed");
+                        (UNREPRODUCED.to_owned(), what)
+                    }
+                };
                 add(engine, path, *time, session.executions_at(*time), failed)?;
             }
         }

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use campaign::command::{
-    bench, compare, completions, corpora, coverage, doctor, export, import, list, minimize, replay,
-    run, triage,
+    bench, compare, completions, corpora, coverage, doctor, export, import, list, minimize, new,
+    replay, run, subjects, triage,
 };
 use campaign::project::Project;
 use campaign::supervisor;
@@ -25,12 +25,14 @@ Image files and QEMU: cargo images. The oracle's strength: cargo lab.")]
 enum Command {
     Doctor(doctor::Doctor),
     List(list::List),
+    New(new::New),
     Run(run::Run),
     Compare(compare::Compare),
     Corpora(corpora::Corpora),
     Coverage(coverage::Coverage),
     Replay(replay::Replay),
     Triage(triage::Triage),
+    Subjects(subjects::Subjects),
     Bench(bench::Bench),
     Minimize(minimize::Minimize),
     Export(export::Export),
@@ -61,19 +63,28 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &Command, project: Option<&Path>) -> Result<ExitCode> {
-    let project = Project::open(project)?;
     match command {
-        Command::Doctor(args) => doctor::run(args, &project),
-        Command::List(args) => list::run(args, &project),
-        Command::Run(args) => run::run(args, &project),
-        Command::Compare(args) => compare::run(args, &project),
-        Command::Corpora(args) => corpora::run(args, &project),
-        Command::Coverage(args) => coverage::run(args, &project),
-        Command::Replay(args) => replay::run(args, &project),
-        Command::Triage(args) => triage::run(args, &project),
-        Command::Bench(args) => bench::run(args, &project),
-        Command::Minimize(args) => minimize::run(args, &project),
-        Command::Export(args) => export::run(args, &project),
-        Command::Import(args) => import::run(args, &project),
+        Command::Run(run::Run { judged, .. })
+        | Command::Compare(compare::Compare { judged, .. })
+        | Command::Replay(replay::Replay { judged, .. })
+        | Command::Triage(triage::Triage { judged, .. }) => judged.apply()?,
+        _ => {}
+    }
+    let project = || Project::open(project);
+    match command {
+        Command::New(args) => new::run(args),
+        Command::Doctor(args) => doctor::run(args, &project()?),
+        Command::List(args) => list::run(args, &project()?),
+        Command::Run(args) => run::run(args, &project()?),
+        Command::Compare(args) => compare::run(args, &project()?),
+        Command::Corpora(args) => corpora::run(args, &project()?),
+        Command::Coverage(args) => coverage::run(args, &project()?),
+        Command::Replay(args) => replay::run(args, &project()?),
+        Command::Triage(args) => triage::run(args, &project()?),
+        Command::Subjects(args) => subjects::run(args, &project()?),
+        Command::Bench(args) => bench::run(args, &project()?),
+        Command::Minimize(args) => minimize::run(args, &project()?),
+        Command::Export(args) => export::run(args, &project()?),
+        Command::Import(args) => import::run(args, &project()?),
     }
 }

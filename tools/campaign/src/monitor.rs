@@ -218,6 +218,7 @@ impl Meter<'_> {
             let check = match hits.verdict {
                 // An engine keeps what is sound to it; the checks are the judge of that.
                 Verdict::Fail(violation) => Some(violation.check),
+                Verdict::Known { .. } => None,
                 _ if kept.is_none() => Some(UNREPRODUCED.to_owned()),
                 _ => None,
             };

@@ -8,12 +8,16 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::slice;
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use worker::TargetInfo;
-use worker::protocol::{CheckInfo, Hello};
+use worker::known::IGNORE_VARIABLE;
+use worker::protocol::{CheckInfo, Hello, JUDGE_VARIABLE};
 
+use crate::coverage::Code;
 use crate::replay::{build_worker, hello_of};
 use crate::supervisor::{self, Claim};
 
@@ -68,13 +72,20 @@ impl Project {
         })
     }
 
-    /// The beginning of a command line that uses this project.
+    /// The beginning of a command line that uses this project, and judges what this process judges.
     #[must_use]
     pub fn command(&self) -> String {
-        match &self.named {
-            Some(folder) => format!("cargo campaign --project {}", folder.display()),
-            None => "cargo campaign".to_owned(),
+        let mut command = String::new();
+        for name in [JUDGE_VARIABLE, IGNORE_VARIABLE] {
+            if let Ok(value) = std::env::var(name) {
+                command += &format!("{name}={value} ");
+            }
         }
+        command += "cargo campaign";
+        if let Some(folder) = &self.named {
+            command += &format!(" --project {}", folder.display());
+        }
+        command
     }
 
     /// The project's root.
@@ -83,25 +94,44 @@ impl Project {
         &self.root
     }
 
-    /// The folder of the code under test, from the root: coverage counts the files below it. The manifest has it as
-    /// `code-under-test` under `[workspace.metadata.campaign]`.
+    /// The code under test: coverage counts its files. The manifest has it as `code-under-test` under
+    /// `[workspace.metadata.campaign]`: a folder that ends with `/`, or a list of folders and packages.
     ///
     /// # Errors
-    /// When cargo cannot read the manifest, or it has no such field.
-    pub fn code_under_test(&self) -> Result<String> {
-        let output = Command::new("cargo")
-            .args(["metadata", "--no-deps", "--format-version", "1"])
-            .current_dir(&self.root)
-            .output()
-            .context("cannot run cargo")?;
+    /// When cargo cannot read the manifest, or it has no such field, or there is no such package.
+    pub fn code_under_test(&self) -> Result<Vec<Code>> {
         let manifest = format!("{}/Cargo.toml", self.root.display());
-        let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)
+        let mut cargo = Command::new("cargo");
+        cargo
+            .args(["metadata", "--format-version", "1"])
+            .current_dir(&self.root);
+        let output = cargo.output().context("cannot run cargo")?;
+        let metadata: Value = serde_json::from_slice(&output.stdout)
             .with_context(|| format!("cargo cannot read {manifest}"))?;
-        let folder = metadata["metadata"]["campaign"]["code-under-test"].as_str();
-        let folder = folder.with_context(|| {
-            format!("{manifest} has no `code-under-test` under [workspace.metadata.campaign]")
-        })?;
-        Ok(folder.to_owned())
+        let field = &metadata["metadata"]["campaign"]["code-under-test"];
+        let names = field
+            .as_array()
+            .map_or(slice::from_ref(field), Vec::as_slice);
+        let mut code = Vec::new();
+        for name in names {
+            let name = name.as_str().with_context(|| {
+                format!("{manifest} has no `code-under-test` under [workspace.metadata.campaign]")
+            })?;
+            if name.ends_with('/') {
+                code.push(Code::folder(&self.root, name));
+                continue;
+            }
+            let packages = metadata["packages"].as_array().into_iter().flatten();
+            let packages = packages.filter(|package| package["name"] == name);
+            let manifests = packages.filter_map(|package| package["manifest_path"].as_str());
+            let before = code.len();
+            code.extend(manifests.map(|manifest| Code::package(Path::new(manifest))));
+            ensure!(
+                code.len() > before,
+                "{manifest}: no package is called {name:?}"
+            );
+        }
+        Ok(code)
     }
 
     /// The replay worker: see [`build_worker`].
@@ -134,6 +164,15 @@ impl Project {
     /// As [`worker`](Self::worker).
     pub fn known(&self) -> Result<&[worker::Known]> {
         Ok(&self.built()?.hello.known)
+    }
+
+    /// What is judged, in words: from the worker, which has the command line's options in its environment.
+    ///
+    /// # Errors
+    /// As [`worker`](Self::worker).
+    pub fn judged(&self) -> Result<String> {
+        let Hello { judged, known, .. } = &self.built()?.hello;
+        Ok(judged_in_words(judged, known.len()))
     }
 
     /// The targets that campaigns fuzz: all but the base line, which measures an engine's own cost.
@@ -235,6 +274,16 @@ impl Project {
     pub fn builds(&self, purpose: &str) -> PathBuf {
         self.root.join("target").join("campaign").join(purpose)
     }
+}
+
+/// What is judged, in words; `known` is the number of findings that are not held against the code under test.
+#[must_use]
+pub fn judged_in_words(judged: &[String], known: usize) -> String {
+    let judged = match judged {
+        [] => "everything".to_owned(),
+        names => names.join(", "),
+    };
+    format!("judged: {judged}; known findings: {known}")
 }
 
 /// The names of targets.

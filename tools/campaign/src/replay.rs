@@ -12,10 +12,11 @@ use std::time::Duration;
 use anyhow::{Context, Error, Result, bail};
 use worker::batch::Inputs;
 use worker::protocol::{self, Described, Hello, Reply, Request, Response};
+use worker::target::THE_FORMAT;
 use worker::{Crash, Known, Violation};
 
 pub use worker::Verdict;
-pub use worker::violation::{NO_ABORT, NO_HANG};
+pub use worker::violation::{NO_ABORT, NO_HANG, NO_PANIC};
 
 use self::process::{Worker, unexpected};
 
@@ -51,6 +52,60 @@ pub fn build_worker(root: &Path, builds: &Path) -> Result<PathBuf> {
 /// When it cannot be started, or is no worker of this version of the protocol.
 pub fn hello_of(binary: &Path) -> Result<Hello> {
     Ok(Worker::start(&mut Command::new(binary))?.1)
+}
+
+/// What became of inputs.
+#[derive(Debug, Default)]
+pub struct Verdicts {
+    /// Those that passed.
+    pub passed: usize,
+    /// Those that are no cases.
+    pub rejected: usize,
+    /// Those that fail.
+    pub failed: usize,
+    /// Those that were not judged, by the feature that is not there.
+    pub not_judged: BTreeMap<String, usize>,
+    /// Those that met a known finding, by its place in the list.
+    pub known: BTreeMap<usize, usize>,
+}
+
+impl Verdicts {
+    /// Adds one.
+    pub fn add(&mut self, verdict: &Verdict) {
+        *match verdict {
+            Verdict::Pass => &mut self.passed,
+            Verdict::Rejected { .. } => &mut self.rejected,
+            Verdict::NotJudged { feature } => self.not_judged.entry(feature.clone()).or_default(),
+            Verdict::Known { nth, .. } => self.known.entry(*nth).or_default(),
+            Verdict::Fail(_) | Verdict::Error { .. } => &mut self.failed,
+        } += 1;
+    }
+
+    /// How many were not judged although the code under test has their format, and how many there are of that kind.
+    #[must_use]
+    pub fn unjudged(&self) -> (usize, usize) {
+        let features = self.not_judged.iter();
+        let features = features.filter(|(feature, _)| !feature.starts_with(THE_FORMAT));
+        let unjudged = features.map(|(_, count)| count).sum();
+        let known: usize = self.known.values().sum();
+        (unjudged, unjudged + self.passed + self.failed + known)
+    }
+
+    /// What to warn of when most inputs show nothing.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let (unjudged, all) = match self.unjudged() {
+            // All of them are of formats that are not there.
+            (0, 0) => [self.not_judged.values().sum(); 2].into(),
+            counts => counts,
+        };
+        let percent = (unjudged * 100).checked_div(all).unwrap_or(100);
+        let features = self.not_judged.keys().map(String::as_str);
+        let features = features.collect::<Vec<_>>().join("; ");
+        (percent >= 50 && !features.is_empty()).then(|| {
+            format!("WARNING: NOT JUDGED: {unjudged} of {all} ({percent} %), which show nothing: {features}")
+        })
+    }
 }
 
 /// A worker that gets one request at a time, and is replaced when it dies.
@@ -244,7 +299,7 @@ mod tests {
             "{error}"
         );
         let error = format!("{:#}", verdict_of("printf 'pass\\t\\n'").unwrap_err());
-        assert!(error.contains("is not a worker for this tool"), "{error}");
+        assert!(error.contains("does not serve this tool"), "{error}");
         let error = format!("{:#}", verdict_of("exit 3").unwrap_err());
         assert!(error.contains("exit status: 3"), "{error}");
     }

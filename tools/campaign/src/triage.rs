@@ -47,6 +47,7 @@ pub fn triage(bench: &Bench, collected: Collected, out: &Path) -> Result<Report>
         made: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         environment: Environment::of(&bench.root),
         command: bench.command.clone(),
+        judged: bench.judged.clone(),
         time_out_seconds: bench.time_out.as_secs_f64(),
         interrupted: session::interrupted(),
         finds: finds.len(),

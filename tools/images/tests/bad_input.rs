@@ -77,7 +77,9 @@ fn a_truncated_image() {
         let length = bench.length(name);
         let file = File::options().write(true).open(bench.path(name)).unwrap();
         let early = [70000, 4096, 600, 511, 70, 20, 8, 5, 4, 1].into_iter();
-        let inside = within_metadata.min(length) - 1;
+        // The last byte of a fixed VHD may be missing.
+        let within_metadata = within_metadata.min(length - 1);
+        let inside = within_metadata - 1;
         let late = [length - 1, length - 512, length / 2, inside].into_iter();
         for cut in late.chain(early.filter(|&cut| cut < length)) {
             file.set_len(cut).unwrap();

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use anyhow::Result;
 use report::{Comparison, against, summary};
 
-use super::{FINDS, INTERRUPTED, chosen_targets};
+use super::{FINDS, INTERRUPTED, Judged, chosen_targets};
 use crate::atomic;
 use crate::comparison::folder::Folder;
 use crate::comparison::hunts as hunted;
@@ -67,6 +67,9 @@ Examples:
 pub struct Compare {
     #[command(flatten)]
     asked: Asked,
+    /// What is judged.
+    #[command(flatten)]
+    pub judged: Judged,
     /// Where to write the result, and what to resume; by default results/compare/ and the time of day.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,

@@ -1,25 +1,21 @@
 //! `campaign replay`: runs inputs without an engine.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
-use worker::target::THE_FORMAT;
 use worker::{Case, Known, TargetInfo};
 
-use super::FINDS;
+use super::{FINDS, Judged};
 use crate::corpora::candidates::target_of;
 use crate::corpus::files_in;
 use crate::output::outln;
 use crate::project::{Project, names};
-use crate::replay::{Replayer, Verdict};
+use crate::replay::{Replayer, Verdict, Verdicts};
 
 /// Replay inputs without an engine: print pass, rejected, not judged, known, or which check fails, on which case.
 ///
-/// The environment variable MEASURE_FUZZ_JUDGE names what is judged, and MEASURE_FUZZ_IGNORE_KNOWN=1 sets the list of
-/// known findings aside.
 /// A file that any engine found fails here with the same check. The case is printed in words and as
 /// Rust that runs.
 #[derive(Debug, clap::Args)]
@@ -33,7 +29,8 @@ Exit codes:
 Examples:
   cargo campaign replay results/finds/fuzz_measure_calc/afl/3f0e…
   cargo campaign replay --target fuzz_measure_scan crash-1a2b…
-  cargo campaign replay corpus/seeds/fuzz_measure_scan")]
+  cargo campaign replay corpus/seeds/fuzz_measure_scan
+  cargo campaign --project subjects/imago replay --judge values,refusals corpus/seeds/fuzz_measure_scan")]
 pub struct Replay {
     /// Files to replay, or folders with files to replay.
     #[arg(required = true, value_name = "FILE|DIR")]
@@ -41,6 +38,9 @@ pub struct Replay {
     /// The target. By default a folder of the input's path names it.
     #[arg(long)]
     target: Option<String>,
+    /// What is judged.
+    #[command(flatten)]
+    pub judged: Judged,
     /// Also describe inputs that pass.
     #[arg(long)]
     describe: bool,
@@ -71,18 +71,10 @@ pub fn run(args: &Replay, project: &Project) -> Result<ExitCode> {
     let inputs = collect(args, project)?;
     let mut replayer = Replayer::new(project.worker()?.to_owned());
     let mut all = Vec::new();
-    let (mut passed, mut rejected, mut failed) = (0, 0, 0);
-    let mut not_judged: BTreeMap<String, usize> = BTreeMap::new();
-    let mut known = vec![0; project.known()?.len()];
+    let mut counted = Verdicts::default();
     for (target, path) in inputs {
         let verdict = replayer.verdict(target, &path)?;
-        match &verdict {
-            Verdict::Pass => passed += 1,
-            Verdict::Rejected { .. } => rejected += 1,
-            Verdict::NotJudged { feature } => *not_judged.entry(feature.clone()).or_default() += 1,
-            Verdict::Known { nth, .. } => known[*nth] += 1,
-            Verdict::Fail(_) | Verdict::Error { .. } => failed += 1,
-        }
+        counted.add(&verdict);
         let message = match &verdict {
             Verdict::Fail(violation) => Some(violation.to_string()),
             _ => None,
@@ -109,16 +101,27 @@ pub fn run(args: &Replay, project: &Project) -> Result<ExitCode> {
     if args.json {
         outln!("{}", serde_json::to_string_pretty(&all)?);
     } else {
+        let Verdicts {
+            passed,
+            rejected,
+            failed,
+            ..
+        } = &counted;
         outln!("{passed} passed, {rejected} rejected, {failed} failed");
-        show_unjudged(&not_judged, passed)?;
+        outln!("{}", project.judged()?);
+        for (feature, count) in &counted.not_judged {
+            outln!("{count} not judged: {feature}");
+        }
+        if let Some(warning) = counted.warning() {
+            outln!("{warning}");
+        }
         if args.inputs.iter().any(|given| given.is_dir()) {
-            show_known(project.known()?, &known)?;
+            show_known(project.known()?, &counted)?;
         }
     }
-    Ok(if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(FINDS)
+    Ok(match counted.failed {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::from(FINDS),
     })
 }
 
@@ -145,41 +148,15 @@ fn show(replayed: &Replayed<'_>) -> Result<()> {
     Ok(())
 }
 
-/// How many inputs were not judged, by what the code under test does not have.
-fn show_unjudged(features: &BTreeMap<String, usize>, passed: usize) -> Result<()> {
-    let mut of_features = 0;
-    for (feature, count) in features {
-        outln!("{count} not judged: {feature}");
-        of_features += if feature.starts_with(THE_FORMAT) {
-            0
-        } else {
-            *count
-        };
-    }
-    if of_features > passed || (passed == 0 && !features.is_empty()) {
-        outln!(
-            "WARNING: more cases were NOT JUDGED than passed: these inputs show next to nothing"
-        );
-    }
-    Ok(())
-}
-
 /// How often each known finding was met; that one was not is worth a look at the list.
-fn show_known(list: &[Known], counts: &[usize]) -> Result<()> {
-    for (known, count) in list.iter().zip(counts) {
-        let Known {
-            check,
-            part,
-            difference,
-            reason,
-            ..
-        } = known;
-        let [part, difference] = [part, difference].map(|text| text.as_deref().unwrap_or("any"));
+fn show_known(list: &[Known], counted: &Verdicts) -> Result<()> {
+    for (nth, known) in list.iter().enumerate() {
+        let count = counted.known.get(&nth).unwrap_or(&0);
         let met = match count {
             0 => "NO LONGER HAPPENS here",
             _ => "known",
         };
-        outln!("{met}: {count} of {check}, {part}, {difference}: {reason}");
+        outln!("{met}: {count} of {known}");
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use worker::TargetInfo;
 use worker::protocol::CheckInfo;
 
-use super::{FINDS, INTERRUPTED, Neutral, parse_time};
+use super::{FINDS, INTERRUPTED, Judged, Neutral, parse_time};
 use crate::corpus::{Store, files_in};
 use crate::engine::afl::Sharing;
 use crate::engine::session::{self, Session, Setup, View, interrupted};
@@ -81,6 +81,9 @@ pub struct Run {
     /// This machine has AFL++'s main instance, which one of all machines should have.
     #[arg(long, requires = "sync_dir")]
     main: bool,
+    /// What is judged.
+    #[command(flatten)]
+    pub judged: Judged,
     /// Print the result as JSON: that of status.json.
     #[arg(long)]
     json: bool,
@@ -249,6 +252,7 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
         state: State::Running,
         cores: at_once,
         regions: neutral.map.regions().len(),
+        judged: project.judged()?,
         engines: Vec::new(),
         measured: Measured::default(),
     };
@@ -282,6 +286,10 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
         status.elapsed = session.elapsed;
         status.engines = session.figures().cloned().collect();
         status.measured = measured;
+        // A process that ends as it is known to is no finding.
+        let is_find = |path: &PathBuf| fuzzed.finds.iter().any(|find| find.path == *path);
+        let finds = &mut status.measured.finds;
+        finds.retain(|(_, _, path)| is_find(path));
         atomic::write_json(&status_file, &status.json())?;
         summarise(args, session, &status, &corpus)?;
     }
@@ -290,6 +298,9 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
         // All of it is in the corpus and among the finds now; after a failure the logs are of use.
         fs::remove_dir_all(&folder)
             .with_context(|| format!("{} cannot be removed", folder.display()))?;
+    }
+    if let Some(warning) = &fuzzed.warning {
+        eprintln!("{warning}");
     }
     conclude(args, &fuzzed.finds, failure, project)
 }

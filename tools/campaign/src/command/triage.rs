@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use worker::TargetInfo;
 
-use super::{FINDS, INTERRUPTED, chosen_targets, parse_time};
+use super::{FINDS, INTERRUPTED, Judged, chosen_targets, parse_time};
 use crate::atomic;
 use crate::engine::session;
 use crate::output::{from_here, outln};
@@ -74,6 +74,9 @@ pub struct Triage {
     /// Copy the reproducers into corpus/regressions/, where cargo test replays them: it fails until they are mended.
     #[arg(long)]
     keep: bool,
+    /// What is judged.
+    #[command(flatten)]
+    pub judged: Judged,
     /// Print the report as JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -105,6 +108,7 @@ pub fn run(args: &Triage, project: &Project) -> Result<ExitCode> {
         worker: project.worker()?.to_owned(),
         root: project.root().to_owned(),
         command: project.command(),
+        judged: project.judged()?,
         time_out: args.time_out,
         budget: Budget {
             tries: MOST_TRIES,

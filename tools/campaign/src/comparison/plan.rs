@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::contestant::{Contestant, Contestants};
 use crate::atomic::read_json;
 
-/// The version of `plan.json` that this code reads and writes. Version 1 counted seeds as kept, and had no ensemble.
-pub const VERSION: u32 = 2;
+/// The version of `plan.json` that this code reads and writes. Version 2 did not name what is judged.
+pub const VERSION: u32 = 3;
 
 /// The plan of a comparison, which is kept as `plan.json` in its folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,8 @@ pub struct Plan {
     pub engines: Vec<Contestant>,
     /// How many trials of each engine on each target.
     pub trials: usize,
+    /// What is judged, in words.
+    pub judged: String,
     /// How long a trial takes, in seconds.
     pub time_seconds: u64,
     /// How often a running engine's files are looked at, in seconds: executions are noted, and inputs that libFuzzer

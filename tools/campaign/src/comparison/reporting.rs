@@ -60,7 +60,7 @@ impl Reporting<'_> {
             order_seed: plan.order_seed,
             interrupted: session::interrupted() && self.trials.not_begun > 0,
             targets: targets.collect::<Result<_>>()?,
-            notes: notes(&machine, self.trials),
+            notes: notes(&machine, &plan.judged, self.trials),
             machine,
         };
         hunts::add_to(&mut comparison, self.hunts);
@@ -238,8 +238,8 @@ fn failure(trial: &Trial, measured: &Measured) -> Option<String> {
 }
 
 /// What a reader must know of how the trials ran, beside what follows from their results.
-fn notes(machine: &Machine, trials: &Trials) -> Vec<String> {
-    let mut notes = Vec::new();
+fn notes(machine: &Machine, judged: &str, trials: &Trials) -> Vec<String> {
+    let mut notes = vec![format!("What was {judged}.")];
     if !trials.lost.is_empty() {
         notes.push(format!(
             "The machine lost {}, and not an engine: the same command with the same --out runs what is \

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use worker::TargetInfo;
 use worker::protocol::CheckInfo;
 
@@ -18,7 +18,7 @@ use crate::corpus::files_in;
 use crate::coverage::{SourceMap, build_worker};
 use crate::engine::Sanitizer;
 use crate::progress::Progress;
-use crate::project::Project;
+use crate::project::{Project, judged_in_words};
 use crate::replay::hello_of;
 
 /// A comparison under way.
@@ -51,8 +51,15 @@ pub(crate) fn open(
         None => start(asked, targets, project, &folder, progress)?,
     };
     let hello = hello_of(&folder.worker())?;
-    let code = project.code_under_test()?;
-    let map = SourceMap::of_worker(&folder.neutral(), project.root(), &code)?;
+    let judged = judged_in_words(&hello.judged, hello.known.len());
+    ensure!(
+        plan.judged == judged,
+        "the comparison in {} cannot be resumed: its trials have {:?}, and asked for is {judged:?}; see --judge and \
+         --ignore-known",
+        folder.root().display(),
+        plan.judged
+    );
+    let map = SourceMap::of_worker(&folder.neutral(), project.code_under_test()?)?;
     let targets = hello.targets.into_iter();
     Ok(Opened {
         folder,
@@ -123,6 +130,7 @@ fn start(
         targets: targets.iter().map(|target| target.name.clone()).collect(),
         engines: contestants,
         trials: asked.trials.map_or(1, usize::from),
+        judged: project.judged()?,
         time_seconds,
         snapshot_seconds: (time_seconds / 600).clamp(1, 60),
         cores,

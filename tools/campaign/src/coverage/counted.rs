@@ -7,7 +7,6 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -55,17 +54,17 @@ pub(super) struct Piece {
     pub(super) count: u64,
 }
 
-/// The files of `map`, whose sources lie below `root`; `counts` has for each region how many inputs executed it.
+/// The files of `map`; `counts` has for each region how many inputs executed it.
 ///
 /// # Errors
 /// When a source file cannot be read.
-pub fn files<'a>(map: &'a SourceMap, root: &Path, counts: &[u64]) -> Result<Vec<CountedFile<'a>>> {
+pub fn files<'a>(map: &'a SourceMap, counts: &[u64]) -> Result<Vec<CountedFile<'a>>> {
     let mut by_file: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (number, region) in map.regions().iter().enumerate() {
         by_file.entry(&region.file).or_default().push(number);
     }
     let file = |(name, numbers): (&'a str, Vec<usize>)| {
-        let path = root.join(name);
+        let path = map.path(name);
         let source = fs::read_to_string(&path)
             .with_context(|| format!("{} cannot be read", path.display()))?;
         let regions: Vec<(&Region, u64)> = numbers

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use llvm_profparser::coverage::coverage_mapping::read_object_file;
@@ -29,7 +29,7 @@ const GAP: usize = 1 << 31;
 /// It counts once, however many copies of a generic or inlined function the compiler made.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Region {
-    /// The file, relative to the project's root, for instance `crates/qcow2/src/lib.rs`.
+    /// The file, for instance `crates/qcow2/src/lib.rs`: see [`SourceMap::path`].
     pub file: String,
     /// The first line, from 1.
     pub start_line: usize,
@@ -92,23 +92,66 @@ pub struct SourceMap {
     pub(super) probes: Probes,
     /// For each probe the regions that it stands for, ascending.
     pub(super) regions_of: Vec<Vec<usize>>,
-    /// The part of a path before the crate's name, for instance `crates/`.
+    code: Vec<Code>,
+}
+
+/// A folder with code under test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Code {
+    /// The folder from which its files are named, without links.
+    base: PathBuf,
+    /// What their names begin with.
     prefix: String,
+    /// The part of a name that comes before the crate's.
+    before_crate: String,
+}
+
+impl Code {
+    /// The files below `root` whose names from there begin with `prefix`, as `crates/`. A crate is a folder behind it.
+    #[must_use]
+    pub fn folder(root: &Path, prefix: &str) -> Self {
+        Self {
+            base: root.canonicalize().unwrap_or_else(|_| root.to_owned()),
+            prefix: prefix.to_owned(),
+            before_crate: prefix.to_owned(),
+        }
+    }
+
+    /// The files of the package with this manifest. A name begins with the package's folder, as `imago-0.2.6/`.
+    #[must_use]
+    pub fn package(manifest: &Path) -> Self {
+        let folder = manifest.parent().unwrap_or(manifest);
+        let name = folder.file_name().unwrap_or_default();
+        Self {
+            base: folder.parent().unwrap_or(folder).to_owned(),
+            prefix: format!("{}/", name.display()),
+            before_crate: String::new(),
+        }
+    }
+
+    /// What the names of its files begin with.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The name of a file, if it is one of these.
+    fn name_of(&self, path: &Path) -> Option<String> {
+        let path = path.strip_prefix(&self.base).ok()?.to_str()?;
+        path.starts_with(&self.prefix).then(|| path.to_owned())
+    }
 }
 
 impl SourceMap {
     /// The map of a worker built [for coverage](super::build_worker). The worker is run once to see where it keeps
     /// its counters.
     ///
-    /// Only files under `root` whose relative path begins with `prefix` count, for instance `crates/`.
+    /// Only the files of `code` count.
     ///
     /// # Errors
-    /// When the worker does not run, was not built for coverage, or has no region under `prefix`.
-    pub fn of_worker(binary: &Path, root: &Path, prefix: &str) -> Result<Self> {
+    /// When the worker does not run, was not built for coverage, or has no region of `code`.
+    pub fn of_worker(binary: &Path, code: Vec<Code>) -> Result<Self> {
         let profile = Profile::of_empty_run(binary)?;
-        let root = root
-            .canonicalize()
-            .with_context(|| format!("no folder {}", root.display()))?;
         let map = read_object_file(binary, PROFILE_VERSION).with_context(|| {
             format!("{} has no coverage map that can be read", binary.display())
         })?;
@@ -118,17 +161,19 @@ impl SourceMap {
         }
         let mut builder = Builder::default();
         for function in &map.cov_fun {
-            let files = files_under(&map, function.header.filenames_ref, &root, prefix);
+            let files = files_of(&map, function.header.filenames_ref, &code);
             let copies = copies.get(&function.header.name_hash);
             builder.add(function, copies.map_or(&[], Vec::as_slice), &files)?;
         }
+        let places = code.iter().map(|code| code.base.join(&code.prefix));
+        let places: Vec<String> = places.map(|place| place.display().to_string()).collect();
         ensure!(
             !builder.regions.is_empty(),
             "{} has no source region under {}",
             binary.display(),
-            root.join(prefix).display()
+            places.join(" or ")
         );
-        Ok(builder.finish(prefix))
+        Ok(builder.finish(code))
     }
 
     /// The regions, each at the place that is its number.
@@ -155,10 +200,22 @@ impl SourceMap {
         summaries.collect()
     }
 
-    /// The crate that a file belongs to: the name of the folder after the prefix.
+    /// The path of a file.
+    #[must_use]
+    pub fn path(&self, file: &str) -> PathBuf {
+        let code = self.code_of(file);
+        code.map_or_else(PathBuf::new, |code| code.base.join(file))
+    }
+
+    fn code_of(&self, file: &str) -> Option<&Code> {
+        self.code.iter().find(|code| file.starts_with(&code.prefix))
+    }
+
+    /// The crate that a file belongs to.
     #[must_use]
     pub fn crate_of<'a>(&self, file: &'a str) -> &'a str {
-        let inside = file.strip_prefix(&self.prefix).unwrap_or(file);
+        let before = self.code_of(file).map_or("", |code| &code.before_crate);
+        let inside = file.strip_prefix(before).unwrap_or(file);
         let mut parts = inside.split('/').filter(|part| !part.is_empty());
         parts.next().unwrap_or("")
     }
@@ -235,19 +292,11 @@ impl<'a> Tally<'a> {
     }
 }
 
-/// The files of one of the map's lists; those not under `root` and `prefix` are `None`.
-fn files_under(
-    map: &CoverageMappingInfo,
-    list: u64,
-    root: &Path,
-    prefix: &str,
-) -> Vec<Option<String>> {
+/// The files of one of the map's lists; those that are not of `code` are `None`.
+fn files_of(map: &CoverageMappingInfo, list: u64, code: &[Code]) -> Vec<Option<String>> {
     let files = map.get_files_from_id(list).into_iter();
-    let relative = files.map(|path| {
-        let path = path.strip_prefix(root).ok()?.to_str()?;
-        path.starts_with(prefix).then(|| path.to_owned())
-    });
-    relative.collect()
+    let named = files.map(|path| code.iter().find_map(|code| code.name_of(&path)));
+    named.collect()
 }
 
 /// Collects regions and probes while functions are read.
@@ -309,7 +358,7 @@ impl Builder {
         Ok(())
     }
 
-    fn finish(self, prefix: &str) -> SourceMap {
+    fn finish(self, code: Vec<Code>) -> SourceMap {
         let mut sums = vec![Sum::new(); self.probes.len()];
         for (sum, number) in self.probes {
             sums[number] = sum;
@@ -317,7 +366,7 @@ impl Builder {
         let mut map = SourceMap {
             regions_of: vec![Vec::new(); sums.len()],
             probes: sums.into_iter().collect(),
-            prefix: prefix.to_owned(),
+            code,
             ..SourceMap::default()
         };
         for (number, (region, [probes, functions])) in self.regions.into_iter().enumerate() {

@@ -29,6 +29,8 @@ pub struct Status {
     pub cores: usize,
     /// All source regions of the code under test, those of other targets and unreachable ones included.
     pub regions: usize,
+    /// What is judged, in words.
+    pub judged: String,
     /// Each engine.
     pub engines: Vec<Figures>,
     /// What was measured so far.
@@ -82,6 +84,7 @@ impl Status {
             "started": humantime::format_rfc3339_seconds(self.started).to_string(),
             "elapsed_seconds": self.elapsed.as_secs_f64(),
             "time_seconds": self.time.as_secs(),
+            "judged": self.judged,
             "cores": self.cores,
             "core_seconds": self.core_seconds(),
             "regions": {
@@ -129,7 +132,7 @@ impl Status {
         };
         format!(
             "{}: {} of {}, {state}; cores: {}, core-seconds used: {:.0}\n\
-             {} regions of {} reached, {} to begin with{waiting}\n{}",
+             {} regions of {} reached, {} to begin with{waiting}\n{}\n{}",
             self.target,
             span(self.elapsed.as_secs()),
             span(self.time.as_secs()),
@@ -138,6 +141,7 @@ impl Status {
             measured.reached().len(),
             self.regions,
             measured.beginnings.len(),
+            self.judged,
             self.table(),
         )
     }
@@ -200,6 +204,7 @@ mod tests {
             state: State::Running,
             cores: 2,
             regions: 100,
+            judged: "judged: values".to_owned(),
             engines: vec![Figures {
                 executions: 1_234_567,
                 executions_per_second: 1e5,
@@ -242,8 +247,9 @@ mod tests {
             lines[1],
             "10 regions of 100 reached, 10 to begin with; 3 inputs not measured yet"
         );
-        assert!(lines[4].starts_with("| AFL++"), "{screen}");
-        assert_eq!(lines[5], "FIND a.check: 3 inputs, from afl, honggfuzz");
+        assert_eq!(lines[2], "judged: values");
+        assert!(lines[5].starts_with("| AFL++"), "{screen}");
+        assert_eq!(lines[6], "FIND a.check: 3 inputs, from afl, honggfuzz");
         assert!(lines.iter().all(|line| line.chars().count() <= 110));
     }
 }

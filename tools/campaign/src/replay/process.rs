@@ -119,7 +119,7 @@ impl Worker {
             answers,
         };
         let hello = worker.greeting();
-        let hello = hello.with_context(|| format!("{name} is not a worker for this tool"))?;
+        let hello = hello.with_context(|| format!("{name} does not serve this tool"))?;
         Ok((worker, hello))
     }
 

@@ -223,6 +223,9 @@ pub struct Report {
     pub environment: Environment,
     /// The beginning of a command line for this project.
     pub command: String,
+    /// What is judged, in words.
+    #[serde(default)]
+    pub judged: String,
     /// How long an input may take, in seconds.
     pub time_out_seconds: f64,
     /// Whether it was interrupted: then finds are missing, or reproducers are not as small as they could be.
@@ -289,6 +292,7 @@ pub fn group(
                 troubles.push(why.clone());
                 continue;
             }
+            Outcome::Known => continue,
             Outcome::Fails(failure) => {
                 let Failure { key, violation, .. } = failure.as_ref();
                 let (check, statement) = (&*violation.check, &*violation.statement);

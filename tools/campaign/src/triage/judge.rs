@@ -37,6 +37,8 @@ pub struct Bench {
     pub root: PathBuf,
     /// The beginning of a command line for the project.
     pub command: String,
+    /// What is judged, in words.
+    pub judged: String,
     /// How long an input may take.
     pub time_out: Duration,
     /// What the minimisation of a group may cost.
@@ -94,6 +96,8 @@ pub struct Failure {
 pub enum Outcome {
     /// It fails.
     Fails(Box<Failure>),
+    /// It fails, and the project accepts that for now.
+    Known,
     /// It passes, every time.
     Passes,
     /// It could not be replayed; why.
@@ -106,7 +110,7 @@ impl Outcome {
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Fails(failure) => Some(failure),
-            Self::Passes | Self::Unknown(_) => None,
+            Self::Known | Self::Passes | Self::Unknown(_) => None,
         }
     }
 
@@ -188,6 +192,7 @@ fn outcome(bench: &Bench, replayer: &mut Replayer, find: &Find) -> Result<Outcom
         }
         match replayer.verdict(&find.target, find.path()) {
             Ok(Verdict::Fail(violation)) => return Ok(Outcome::fails(bench, *violation, how)),
+            Ok(Verdict::Known { .. }) => return Ok(Outcome::Known),
             Ok(_) => {}
             // A file that cannot be read is a trouble of one find; a worker that cannot be started, of all.
             Err(error) => match fs::File::open(find.path()) {

@@ -91,6 +91,7 @@ fn in_words(report: &Report) -> String {
     if !report.troubles.is_empty() {
         words += &format!(" Not read: {}.", report.troubles.len());
     }
+    words += &format!(" What was {}.", report.judged);
     if report.interrupted {
         words += &format!(
             " Interrupted: {replayed} of {} replayed, and reproducers may not be the smallest.",

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use campaign::coverage::{
-    GrowthPoint, Hits, InMemory, Input, Portion, Replay, SourceMap, build_worker,
+    Code, GrowthPoint, Hits, InMemory, Input, Portion, Replay, SourceMap, build_worker,
 };
 use campaign::replay::{NO_ABORT, NO_HANG, Verdict};
 use llvm_profparser::CoverageMapping;
@@ -73,10 +73,21 @@ fn every_region_of_the_code_under_test_is_known_and_nothing_else() {
     assert_eq!(map.summary(&all).functions.covered, 5);
     assert_eq!(map.regions()[0].to_string(), format!("{FILE}:3:1-3:32"));
 
-    let elsewhere = SourceMap::of_worker(&fixture().binary, &fixture().root, "elsewhere/");
+    // Of a package, the same regions have names that begin with its folder.
+    let (root, of) = (&fixture().root, |binary, code| {
+        SourceMap::of_worker(binary, vec![code])
+    });
+    let package = || Code::package(&root.join("crates/code/Cargo.toml"));
+    let of_package = of(&fixture().binary, package()).unwrap();
+    let (files, region) = (of_package.regions().len(), &of_package.regions()[0]);
+    assert_eq!((files, &*region.file), (37, "code/src/lib.rs"));
+    assert_eq!(of_package.path(&region.file), root.join(FILE));
+    assert_eq!(of_package.summary_by_crate(&all), by_crate);
+
+    let elsewhere = of(&fixture().binary, Code::folder(root, "elsewhere/"));
     let error = elsewhere.unwrap_err().to_string();
     assert!(error.contains("no source region under"), "{error}");
-    let other = SourceMap::of_worker(Path::new("/bin/true"), &fixture().root, "crates/");
+    let other = of(Path::new("/bin/true"), package());
     let error = other.unwrap_err().to_string();
     assert!(error.contains("not built for coverage"), "{error}");
 }
@@ -352,7 +363,7 @@ fn a_worker_that_cannot_report_coverage_is_an_error_and_no_find() {
     let fixture = fixture();
     let inputs = fixture.inputs("mute", &[b"b\x01"]);
     for (binary, why) in [
-        ("/bin/cat", "is not a worker for this tool"),
+        ("/bin/cat", "does not serve this tool"),
         ("/bin/false", "the process died: exit status: 1"),
         ("/no/such/worker", "cannot be started"),
     ] {
@@ -371,7 +382,7 @@ fn the_real_worker_reports_coverage_of_the_crates() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("neutral");
     let binary = build_worker(&root, &folder).unwrap();
-    let map = SourceMap::of_worker(&binary, &root, "crates/").unwrap();
+    let map = SourceMap::of_worker(&binary, vec![Code::folder(&root, "crates/")]).unwrap();
     let replay = Replay {
         binary: &binary,
         map: &map,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::tool::shared_builds;
 use campaign::atomic;
-use campaign::coverage::{Input, Replay, SourceMap, build_worker};
+use campaign::coverage::{Code, Input, Replay, SourceMap, build_worker};
 
 pub(crate) const FILE: &str = "crates/code/src/lib.rs";
 
@@ -48,7 +48,8 @@ pub(crate) fn fixture() -> &'static Fixture {
             }
         }
         let binary = build_worker(&root, &root.join("target")).unwrap();
-        let map = SourceMap::of_worker(&binary, &root, "crates/").unwrap();
+        let code = vec![Code::folder(&root, "crates/")];
+        let map = SourceMap::of_worker(&binary, code).unwrap();
         Fixture { root, binary, map }
     })
 }

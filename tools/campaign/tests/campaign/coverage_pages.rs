@@ -22,7 +22,7 @@ fn counts() -> Vec<u64> {
 
 fn files(counts: &[u64]) -> Vec<CountedFile<'static>> {
     let fixture = fixture();
-    counted::files(&fixture.map, &fixture.root, counts).unwrap()
+    counted::files(&fixture.map, counts).unwrap()
 }
 
 #[test]

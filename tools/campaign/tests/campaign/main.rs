@@ -12,6 +12,7 @@ mod finds;
 mod hunts_report;
 mod interrupted;
 mod minimize;
+mod new;
 mod oss_fuzz;
 mod stand_in;
 mod tool;

@@ -4,13 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// Speaks the protocol. The test's part of the script defines `run FILE`, and may define `describe FILE`.
+/// Speaks the protocol. The test's part of the script defines `run FILE`, and may define `describe FILE` and `known`.
 const PROTOCOL: &str = r#"
 while read -r request; do
     path=${request##*\"path\":\"}
     path=${path%%\"*}
     case $request in
-    '"hello"') reply '{"hello":{"protocol":2,"targets":[],"checks":[]}}' ;;
+    '"hello"') reply '{"hello":{"protocol":2,"targets":[],"checks":[],"known":'"${known:-[]}}}" ;;
     '"evaluations"') reply '{"evaluations":{"calc.stand_in":3}}' ;;
     *'"command":"describe"'*) describe "$path" ;;
     *) run "$path" ;;

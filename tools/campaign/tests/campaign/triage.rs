@@ -116,6 +116,7 @@ impl Place {
             worker: self.worker(),
             root: self.root(),
             command: "cargo campaign".to_owned(),
+            judged: "judged: everything; known findings: 0".to_owned(),
             time_out: Duration::from_secs(1),
             budget: Budget {
                 tries: 200,
@@ -231,6 +232,15 @@ fn unreproduced_and_mended_finds_have_groups_of_their_own() {
     assert!(passes.reproducer.is_none());
     let at_times = report.of(Status::Fails).find(|group| group.at_times == 1);
     assert_eq!(at_times.unwrap().check, "scan.reads_bounded");
+
+    // A known abort is neither a failure nor an input that does not reproduce.
+    let abort = place.add("crash-4", "A");
+    let known = "known='[{\"check\":\"subject.no_abort\",\"reason\":\"r\"}]'\n";
+    place.works_like(&[known, WORKER].concat());
+    let report = place.sort();
+    let grouped = report.groups.iter().map(|group| group.inputs.len());
+    assert_eq!((report.replayed, grouped.sum::<usize>()), (4, 3));
+    fs::remove_file(abort).unwrap();
 
     place.works_like(PASSES);
     let report = place.sort();

@@ -39,6 +39,7 @@ fn ctrl_c_gives_the_groups_so_far() {
         worker,
         root: folder.path().to_owned(),
         command: "cargo campaign".to_owned(),
+        judged: "judged: everything; known findings: 0".to_owned(),
         time_out: Duration::from_secs(5),
         budget: Budget {
             tries: 20_000,

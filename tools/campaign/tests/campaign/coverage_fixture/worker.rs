@@ -7,6 +7,7 @@ fn main() -> std::io::Result<()> {
     worker::serve(&Project {
         targets: &[&Fixture],
         checks: &[],
+        judged: &[],
     })
 }
 

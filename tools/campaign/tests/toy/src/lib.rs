@@ -23,6 +23,7 @@ pub static LENGTH_IS_EXACT: Check = Check::new(
 pub const PROJECT: Project<'_> = Project {
     targets: &[&Runs],
     checks: &[&REFUSES_THE_SAME, &LENGTH_IS_EXACT],
+    judged: &[],
 };
 
 /// The target.
