@@ -1,10 +1,8 @@
 //! Completion scripts and man pages of `images`: made of the real command line.
 
-mod qemu;
-
 use std::fs;
 
-use qemu::Bench;
+use crate::qemu::Bench;
 
 #[test]
 fn every_command_has_a_page_with_exit_codes_and_examples_and_is_completed() {

@@ -1,11 +1,9 @@
 //! `images measure` for VMDK, VHD and VHDX, which `qemu-img measure` does not know, against the files that
 //! `qemu-img convert` writes.
 
-mod qemu;
-
 use std::fs::{self, File};
 
-use qemu::{Bench, Ran as _};
+use crate::qemu::{Bench, Ran as _};
 
 /// Runs `qemu-img convert` from FILE, which writes the file `out`; asserts that `measure` answers its length.
 fn assert_converted(bench: &Bench, options: &str, name: &str) {

@@ -1,5 +1,4 @@
 //! A folder in which the tool under test, qemu-img and qemu-io run, each with a time-out.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::cell::Cell;
 use std::os::unix::fs::FileExt as _;

@@ -3,9 +3,7 @@
 //! qemu-img looks for holes in a raw image, in a fixed VHD, and in a qcow2 whose refcounts count clearly more
 //! clusters than its file stores. In any other image the tables decide. Smaller images are in `measure_random`.
 
-mod qemu;
-
-use qemu::{Bench, Ran as _};
+use crate::qemu::{Bench, Ran as _};
 
 const TARGETS: [&str; 5] = [
     "cluster_size=512",

@@ -1,8 +1,6 @@
 //! `images differential`: model, code under test and QEMU agree; what is known to differ still does;
 //! and a difference that nobody knows is found, made small and saved, which a tool that lies shows.
 
-mod qemu;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::qemu::{Bench, Ran as _, run};
 use harness_core::{Outcome, targets};
 use images::differential::known;
 use images::differential::qemu::Ended;
@@ -17,7 +16,6 @@ use images::differential::qemu::Qemu;
 use images::differential::verdict::Verdict;
 use images::differential::{Case, Kind};
 use images::formats;
-use qemu::{Bench, Ran as _, run};
 use serde_json::Value;
 
 /// More than the tool's own limit: what is awaited here is an answer.

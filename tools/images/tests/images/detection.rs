@@ -1,9 +1,7 @@
 //! What `measure` and `scan` take a file for, against qemu-img: extents of split disks, and raw disks that end in
 //! the footer of a VHD.
 
-mod qemu;
-
-use qemu::{Bench, Ran as _};
+use crate::qemu::{Bench, Ran as _};
 
 /// Removes the place of the descriptor from a VMDK's header.
 fn forget_descriptor(bench: &Bench, from: &str, to: &str) {

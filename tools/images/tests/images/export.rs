@@ -1,11 +1,9 @@
 //! `images export`: the images behind inputs, and the list of right answers.
 
-mod qemu;
-
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
-use qemu::{Bench, Ran as _};
+use crate::qemu::{Bench, Ran as _};
 use serde_json::Value;
 
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../corpus");

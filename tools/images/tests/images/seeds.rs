@@ -1,18 +1,16 @@
 //! `images seeds`: what it writes, what it keeps, and what it makes of a user's own images.
 
-mod qemu;
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::qemu::{Bench, Ran as _, assert_refused};
 use built_in::SUBJECT;
 use harness_core::calc::CalcCase;
 use harness_core::scan::ScanCase;
 use harness_core::{Outcome, targets};
 use images::differential::qemu::Ended;
-use qemu::{Bench, Ran as _, assert_refused};
 
 /// The project's root.
 fn root() -> &'static Path {
@@ -25,7 +23,7 @@ fn root() -> &'static Path {
 fn seeds(args: &[&str]) -> Ended {
     let mut command = Command::new(env!("CARGO_BIN_EXE_images"));
     command.current_dir(root()).arg("seeds").args(args);
-    qemu::run(command, Duration::from_secs(120))
+    crate::qemu::run(command, Duration::from_secs(120))
 }
 
 /// The files of a folder, by name.
@@ -232,7 +230,7 @@ fn qemu_img_is_asked_for_by_name_when_it_is_missing() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_images"));
     command.current_dir(root()).env("PATH", bench.folder());
     command.args(["seeds", "--out"]).arg(bench.folder());
-    let ran = qemu::run(command, Duration::from_secs(10));
+    let ran = crate::qemu::run(command, Duration::from_secs(10));
     assert_eq!(ran.code, 1, "{ran:?}");
     for part in ["qemu-img", "qemu-utils"] {
         assert!(ran.stderr.contains(part), "{ran:?}");

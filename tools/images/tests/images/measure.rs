@@ -3,9 +3,7 @@
 //! How a source is read, with its holes and its backing files, is in `measure_holes`, `measure_chain` and
 //! `measure_random`.
 
-mod qemu;
-
-use qemu::Bench;
+use crate::qemu::Bench;
 
 const QCOW2_OPTIONS: [&str; 22] = [
     "compat=1.1",

@@ -1,10 +1,8 @@
 //! `images scan` against qemu-img: `info` for the virtual size, `map` for the data of raw, qcow2 and
 //! VMDK. For VHD and VHDX the blocks that were written are known.
 
-mod qemu;
-
+use crate::qemu::{Bench, Ran as _, WRITES};
 use images::differential::qemu::{Piece, bytes_of, touched};
-use qemu::{Bench, Ran as _, WRITES};
 
 const MIB: u64 = 1 << 20;
 

@@ -1,12 +1,10 @@
 //! `images measure` of images with backing files, against `qemu-img measure`; and which backing files are
 //! refused. More chains of more formats are in `measure_random`.
 
-mod qemu;
-
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use qemu::{Bench, Ran as _};
+use crate::qemu::{Bench, Ran as _};
 
 fn same_with_and_without_base(bench: &Bench, format: &str, name: &str) {
     for options in ["cluster_size=512", "cluster_size=64k", "cluster_size=2M"] {

@@ -1,15 +1,13 @@
 //! Bad input to `measure` and `scan`: one clear line, a non-zero exit code, no panic, no hang. Every run
 //! of the tool has ten seconds.
 
-mod qemu;
-
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::time::Duration;
 
-use qemu::{Bench, Ran as _, assert_refused};
+use crate::qemu::{Bench, Ran as _, assert_refused};
 
 const FORMATS: [&str; 5] = ["raw", "qcow2", "vmdk", "vpc", "vhdx"];
 
@@ -117,7 +115,7 @@ fn a_file_that_cannot_be_read() {
             .arg(bench.path("images"))
             .args([command, "a.qcow2"])
             .current_dir(bench.folder());
-        let ran = qemu::run(nobody, Duration::from_secs(10));
+        let ran = crate::qemu::run(nobody, Duration::from_secs(10));
         assert_refused(&ran, command, &["Permission denied"]);
     }
 }
@@ -209,7 +207,7 @@ fn standard_output_that_is_closed() {
         let mut shell = Command::new("sh");
         let line = format!("{} {command} >/dev/full", env!("CARGO_BIN_EXE_images"));
         shell.args(["-c", &line]);
-        let ran = qemu::run(shell, Duration::from_secs(10));
+        let ran = crate::qemu::run(shell, Duration::from_secs(10));
         assert_refused(&ran, command, &["standard output"]);
     }
 }

@@ -1,11 +1,9 @@
 //! Which options `images measure` takes and which it refuses, against what `qemu-img measure` and
 //! `qemu-img create` refuse.
 
-mod qemu;
-
 use std::collections::BTreeSet;
 
-use qemu::Bench;
+use crate::qemu::Bench;
 
 /// Asserts that the reason why `measure` refuses the options names one of them, or the whole list.
 fn assert_named(bench: &Bench, args: &str, options: &str) {

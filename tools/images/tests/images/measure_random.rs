@@ -1,11 +1,9 @@
 //! `images measure` of random images against `qemu-img measure`: writes, zeroes, discards, holes in the files, and
 //! chains of one to four images of different formats, sizes and clusters.
 
-mod qemu;
-
+use crate::qemu::Bench;
 use fastrand::Rng;
 use images::differential::draw::pick;
-use qemu::Bench;
 
 /// How many chains are made. Each image of a chain is measured.
 const CHAINS: u64 = 40;

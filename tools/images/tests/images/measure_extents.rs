@@ -1,14 +1,12 @@
 //! `images measure` and `scan` of VMDKs whose text descriptor lists the files that hold the disk, against qemu-img;
 //! and which descriptors are refused.
 
-mod qemu;
-
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::time::Duration;
 
-use qemu::{Bench, Ran as _};
+use crate::qemu::{Bench, Ran as _};
 
 /// Asserts that `measure` answers as qemu-img, and `scan` as `qemu-img map`: of the bytes that are data there, and of
 /// those that hold no zeroes.
@@ -19,7 +17,7 @@ fn same(bench: &Bench, name: &str) {
     bench.same(&format!("-f vmdk {name}"));
     let scan = bench.tool_ok(&format!("scan --output json --sector-size 4k {name}"));
     let map = bench.map("vmdk", name);
-    let sum = |part: fn(&qemu::Mapped) -> bool| -> u64 {
+    let sum = |part: fn(&crate::qemu::Mapped) -> bool| -> u64 {
         let extents = map.iter().filter(|extent| part(extent));
         extents.map(|extent| extent.length).sum()
     };
@@ -209,8 +207,8 @@ fn a_hostile_descriptor_is_refused() {
         let tool = env!("CARGO_BIN_EXE_images");
         shell.args(["-c", &format!("ulimit {limit}; {tool} scan d.vmdk")]);
         shell.current_dir(bench.folder());
-        let ran = qemu::run(shell, Duration::from_secs(10));
-        qemu::assert_refused(&ran, "scan", &[reason]);
+        let ran = crate::qemu::run(shell, Duration::from_secs(10));
+        crate::qemu::assert_refused(&ran, "scan", &[reason]);
     };
     limited("-v 100000", "more than 1048575 bytes");
     // Each extent's file is open.

@@ -1,0 +1,17 @@
+//! The tests of the tool: one program, so that they are built once and run side by side.
+
+mod bad_input;
+mod detection;
+mod differential;
+mod export;
+mod help;
+mod measure;
+mod measure_chain;
+mod measure_extents;
+mod measure_files;
+mod measure_holes;
+mod measure_options;
+mod measure_random;
+mod qemu;
+mod scan;
+mod seeds;
