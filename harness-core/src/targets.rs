@@ -3,10 +3,14 @@
 //! A target has one name everywhere: here, as the binary of each engine, as the folder of its seeds
 //! and its corpus, in reports. A test compares this list with the three engine crates.
 
+use sparse::SparseImage;
 use worker::{Case, Description, Outcome, Part};
 
-use crate::subject::Subject;
+use crate::subject::{ScanFormat, Subject};
 use crate::{calc, detect, fingerprint, image, scan};
+
+/// The image file behind an input, and its format, unless the input leaves that open.
+pub type InputImage = (Option<ScanFormat>, SparseImage);
 
 /// Something to fuzz.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +34,7 @@ pub struct Target {
     decoded_size: fn(&[u8]) -> u64,
     describe: fn(&[u8]) -> Result<Description, &'static str>,
     fingerprint: fn(&[u8]) -> Option<u32>,
+    image: fn(&[u8]) -> Option<InputImage>,
 }
 
 impl Target {
@@ -64,6 +69,12 @@ impl Target {
         (self.fingerprint)(data).map_or_else(|| "no case".to_owned(), |sum| format!("{sum:08x}"))
     }
 
+    /// The image file behind an input, as the device has it; `None` when the input is no case, or has no image.
+    #[must_use]
+    pub fn image(&self, data: &[u8]) -> Option<InputImage> {
+        (self.image)(data)
+    }
+
     /// The folder of its seeds, from the project's root.
     #[must_use]
     pub fn seeds(&self) -> String {
@@ -88,6 +99,7 @@ pub static TARGETS: &[Target] = &[
             let case = calc::CalcCase::decode(data).ok()?;
             Some(fingerprint::of(&case, NO_IMAGE))
         },
+        image: |_| None,
     },
     Target {
         name: "fuzz_measure_scan",
@@ -107,6 +119,15 @@ pub static TARGETS: &[Target] = &[
                 scan::Image::Flat(image) => fingerprint::of(&asked, image),
                 scan::Image::Sparse(image) => fingerprint::of(&asked, &image),
             })
+        },
+        image: |data| {
+            let case = scan::ScanCase::decode(data).ok()?;
+            let mut image = SparseImage::new(case.capacity());
+            match case.unpack() {
+                scan::Image::Flat(bytes) => image.write(0, bytes),
+                scan::Image::Sparse(unpacked) => image = unpacked,
+            }
+            Some((Some(case.format), image))
         },
     },
     Target {
@@ -136,6 +157,11 @@ pub static TARGETS: &[Target] = &[
             let asked = (recipe.format, recipe.unit, recipe.conditions, probe);
             Some(fingerprint::of(&asked, &recipe.build().image))
         },
+        image: |data| {
+            let recipe = image::decode(data).ok()?;
+            let built = recipe.build().on_device(&recipe.conditions);
+            Some((Some(recipe.format), built.image))
+        },
     },
     Target {
         name: "fuzz_measure_detect",
@@ -154,6 +180,11 @@ pub static TARGETS: &[Target] = &[
         fingerprint: |data| {
             let case = detect::DetectCase::decode(data).ok()?;
             Some(fingerprint::of(&"a file", case.file))
+        },
+        image: |data| {
+            let mut image = SparseImage::new(data.len() as u64);
+            image.write(0, detect::DetectCase::decode(data).ok()?.file);
+            Some((None, image))
         },
     },
     Target {
@@ -179,6 +210,7 @@ pub static TARGETS: &[Target] = &[
             })
         },
         fingerprint: |_| None,
+        image: |_| None,
     },
 ];
 

@@ -13,8 +13,6 @@ pub(crate) const LENGTH: u64 = 512;
 
 /// How a footer begins.
 pub const COOKIE: [u8; 8] = *b"conectix";
-/// Bit 1 of the features: "This bit must always be set to 1."
-const FEATURES_RESERVED: u32 = 2;
 /// Major version 1 in the upper two bytes, minor version 0 in the lower.
 const VERSION: u32 = 0x0001_0000;
 /// The largest geometry in sectors of 512 bytes: 65535 cylinders, 16 heads, 255 sectors a track.
@@ -36,7 +34,6 @@ pub(crate) enum DiskType {
 /// The fields of a footer that has its cookie and a right checksum.
 #[derive(Debug)]
 pub(crate) struct Footer {
-    features: u32,
     version: u32,
     data_offset: u64,
     creator: [u8; 4],
@@ -129,7 +126,6 @@ fn parse(bytes: &[u8; 512], offset: u64) -> Found {
     }
     let cylinders = u64::from(u16::from_be_bytes(array(bytes, 56)));
     Found::Valid(Footer {
-        features: u32_at(bytes, 8),
         version: u32_at(bytes, 12),
         data_offset: u64_at(bytes, 16),
         offset,
@@ -141,16 +137,11 @@ fn parse(bytes: &[u8; 512], offset: u64) -> Found {
 }
 
 impl Footer {
-    /// Verifies the version and the features, and returns the disk's type.
+    /// Verifies the version, and returns the disk's type.
     pub(crate) fn verify(&self) -> Result<DiskType, ScanError> {
         if self.version != VERSION {
             return Err(ScanError::Unsupported(
                 "a footer of a version other than 1.0",
-            ));
-        }
-        if self.features & FEATURES_RESERVED == 0 {
-            return Err(ScanError::Corrupt(
-                "the footer's features lack the reserved bit",
             ));
         }
         match self.disk_type {

@@ -15,9 +15,10 @@
 //! # What is verified
 //! The specification is Microsoft's "Virtual Hard Disk Image Format Specification"; QEMU 10.0's
 //! `block/vpc.c`, seen from outside, decides what it leaves open. Stricter than QEMU, with the
-//! specification: the checksum of the dynamic disk header, the versions, the footer's reserved
-//! feature bit, that a fixed disk fits its file, and that no block lies over the footer's copy, the
-//! header or the BAT. More lenient, with the specification: of a dynamic disk's footer and its copy,
+//! specification: the checksum of the dynamic disk header, the versions, that a fixed disk fits
+//! its file, and that no block lies over the footer's copy, the header or the BAT. With QEMU where the
+//! specification is stricter: the footer's features are not looked at, since tools leave their reserved
+//! bit clear (VHD Attach). More lenient, with the specification: of a dynamic disk's footer and its copy,
 //! one with a right checksum is enough. Entries of the BAT wholly past the disk's end are not looked
 //! at, though the table must be whole.
 //!

@@ -13,10 +13,12 @@
 //! # Where to start
 //! - [`layout`] and [`recipe`]: the bytes, decoded.
 //! - [`qcow2`], [`vmdk`], [`vhd`], [`vhdx`]: a folder a format; the table of formats is in this file.
+//! - [`aliases`]: tables that are named more than once.
 //! - [`writer`] and [`damage`]: how an image is written and broken.
 
 #![forbid(unsafe_code)]
 
+pub mod aliases;
 mod choices;
 pub mod conditions;
 pub mod damage;

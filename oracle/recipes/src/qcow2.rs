@@ -23,6 +23,7 @@ pub mod units;
 
 use types::{Options, Qcow2Opts, ScanErrorKind};
 
+use crate::aliases::Aliases;
 use crate::recipe::{Description, Recipe};
 use crate::truth::{OwnSize, Truth};
 use crate::writer::ImageWriter;
@@ -41,14 +42,22 @@ pub(super) fn build(recipe: &Recipe, writer: &mut ImageWriter) -> Truth {
     let mut placed = Placed::new(&mut plan);
     let refcounts = placed.write(&plan, writer);
     let refusal = header::write(&plan, &placed, refcounts, writer);
-    writer.set_end(placed.file_end(&plan));
-    let mut truth = truth(&plan, refusal);
-    // One byte of the last cluster is enough: what is missing of it reads as zeroes.
-    truth.least_length = placed.last_cluster() * plan.geometry.cluster() + 1;
+    let end = placed.file_end(&plan);
+    writer.set_end(end);
+    let (aliases, too_many) = plan.aliases(end);
+    placed.write_aliases(&plan, aliases, writer);
+    let mut truth = truth(&plan, refusal, aliases);
+    truth.refuse((too_many && refusal.is_none()).then_some(ScanErrorKind::Corrupt));
+    truth.shares_tables = plan.geometry.aliases != Aliases::NONE;
+    if !truth.shares_tables {
+        // One byte of the last cluster is enough: what is missing of it reads as zeroes.
+        truth.least_length = placed.last_cluster() * plan.geometry.cluster() + 1;
+    }
     truth
 }
 
-fn truth(plan: &Plan, refusal: Option<ScanErrorKind>) -> Truth {
+/// The first table is named so many times more.
+fn truth(plan: &Plan, refusal: Option<ScanErrorKind>, aliases: u64) -> Truth {
     let mut truth = Truth::new(plan.size);
     if let Some(kind) = refusal {
         truth.refuse(kind);
@@ -58,8 +67,14 @@ fn truth(plan: &Plan, refusal: Option<ScanErrorKind>) -> Truth {
     let on_disk = plan.on_disk();
     let mut touched = 0;
     let mut is_corrupt = false;
-    for unit in plan.clusters.iter().filter(|unit| unit.index < on_disk) {
-        let from = unit.index * cluster;
+    let per_table = plan.geometry.clusters_per_table();
+    let of_first = plan.tables.first().map_or(0, |table| table.clusters.end);
+    let named = plan.clusters.iter().enumerate().flat_map(|(nth, unit)| {
+        let times = if nth < of_first { aliases } else { 0 };
+        (0..=times).map(move |time| (unit, unit.index + time * per_table))
+    });
+    for (unit, index) in named.filter(|(_, index)| *index < on_disk) {
+        let from = index * cluster;
         match unit.held {
             Held::Nothing => continue,
             Held::Corrupt => is_corrupt = true,
@@ -144,7 +159,8 @@ pub struct QemuView {
 /// It wants keys; takes whole sectors of a size; and needs the external data file's name, for which a
 /// long header in a small cluster leaves no room. What is odd about a header is left to the scanners.
 /// `check` complains of reserved bits, bit 63 when it contradicts the refcount, clusters past the
-/// file's end, nonsense in an L1 table's rest, and large L1 tables, to which a recipe gives no refcounts.
+/// file's end, nonsense in an L1 table's rest, tables that are named twice, and large L1 tables, to which a recipe
+/// gives no refcounts.
 #[must_use]
 pub fn qemu_view(recipe: &Recipe) -> QemuView {
     let plan = Plan::new(recipe);
@@ -165,6 +181,7 @@ pub fn qemu_view(recipe: &Recipe) -> QemuView {
         is_clean: agrees
             && usual
             && counted
+            && geometry.aliases == Aliases::NONE
             && geometry.l1_reserved == 0
             && !(geometry.l1_nonsense && plan.l1_entries > plan.l1_needed),
     }

@@ -12,6 +12,7 @@ mod judgement;
 
 use std::ops::Range;
 
+use crate::aliases::Aliases;
 use crate::recipe::{Description, Recipe};
 use crate::runs::Unit;
 use crate::truth::Truth;
@@ -78,7 +79,7 @@ pub(super) fn build(recipe: &Recipe, writer: &mut ImageWriter) -> Truth {
     let capacity = geometry.capacity.unwrap_or(disk.size / SECTOR);
     let mut truth = Truth::new(capacity.saturating_mul(SECTOR));
     let (data_grains, tables_named) = making.fill(&mut truth);
-    truth.shares_tables = geometry.aliases != 0;
+    truth.shares_tables = geometry.aliases != Aliases::NONE;
     making.finish();
     truth.refuse(making.refusal(tables_named));
     if !truth.is_refused() && geometry.capacity.is_none() {
@@ -256,10 +257,13 @@ impl Making<'_> {
             if nth == 0 {
                 let next = self.parts.get(1);
                 let free = next.map_or(self.disk.tables, |next| next.number);
-                let aliases = self
-                    .geometry
-                    .aliases
-                    .min((free - part.number).saturating_sub(1));
+                let aliases = self.geometry.aliases.count(
+                    (free - part.number).saturating_sub(1),
+                    self.writer.end().div_ceil(SECTOR),
+                    TABLE / SECTOR,
+                    named,
+                    part.units.len() as u64,
+                );
                 for more in 1..=aliases {
                     self.writer.number(entry + 4 * more, 4, part.at / SECTOR);
                     data_grains += self.add_data(&part, more * ENTRIES, truth);

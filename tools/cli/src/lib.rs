@@ -3,10 +3,11 @@
 //! - [`main`]: the life of a tool: parse, run, turn an error into a line and an exit code.
 //! - [`output`]: standard output whose reader may go away.
 //! - [`interrupt`]: Ctrl-C as a flag.
-//! - [`content_name`]: the name of an input in a corpus.
+//! - [`content_name`]: the name of an input in a corpus; [`inputs`]: inputs in folders and zips.
 #![forbid(unsafe_code)]
 
 mod completions;
+pub mod inputs;
 pub mod interrupt;
 mod manual;
 pub mod output;

@@ -1,6 +1,7 @@
 //! One module a command: its arguments, its help, and `run`.
 
 pub mod differential;
+pub mod export;
 pub mod measure;
 pub mod recipe;
 pub mod scan;

@@ -1,4 +1,4 @@
-//! The judge of the model: random cases, put to the reference model, to the code under test, and to
+//! The judge of the model: random cases, or a corpus, put to the reference model, to the code under test, and to
 //! QEMU's own tools.
 //!
 //! - [`question`]: a question to a calculator; [`draw`]: how one is drawn; [`calculators`]: its answers.
@@ -26,14 +26,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ::recipes::Recipe;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use cli::{content_name, interrupt};
+use harness_core::{Target, targets};
 use indicatif::ProgressBar;
 
 use crate::calc_input::{self, CalcInput};
 use crate::format::FormatRef;
 use crate::formats;
+use crate::inputs::{Input, RECIPES};
 
 use qemu::Qemu;
 use question::Question;
@@ -52,12 +53,12 @@ pub enum Kind {
 }
 
 /// A case.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Case {
     /// A question to a calculator.
     Question(Question),
-    /// A recipe's bytes.
-    Image(Vec<u8>),
+    /// An input with an image, and its target.
+    Image(&'static Target, Vec<u8>),
 }
 
 /// What to judge, and how.
@@ -73,6 +74,8 @@ pub struct Plan {
     pub cores: usize,
     /// QEMU's tools.
     pub qemu: Qemu,
+    /// The inputs to judge, instead of cases drawn at random; those without an image are left out.
+    pub corpus: Vec<Input>,
     /// Where differences are saved: a folder with one for each target.
     pub out: PathBuf,
     /// Whether differences stay as they were found, and are not made small.
@@ -114,11 +117,16 @@ impl Case {
         let mut random = draw::of_case(seed, place as u64 * 8 + kind as u64, nth);
         Some(match kind {
             Kind::Calculator => Self::Question(format.driver.draw(&mut random)),
-            Kind::Undamaged => {
-                Self::Image(recipes::undamaged(format.scanned?, &mut random).to_vec())
-            }
-            Kind::Damaged => Self::Image(recipes::damaged(format.scanned?, &mut random).to_vec()),
+            Kind::Undamaged => Self::recipe(&recipes::undamaged(format.scanned?, &mut random)),
+            Kind::Damaged => Self::recipe(&recipes::damaged(format.scanned?, &mut random)),
         })
+    }
+
+    /// The image of a recipe.
+    #[must_use]
+    pub fn recipe(bytes: &[u8]) -> Self {
+        let target = targets::find(RECIPES).expect("the target is there");
+        Self::Image(target, bytes.to_vec())
     }
 
     /// What comes of it. Files are made in the system's folder for temporary ones, and removed.
@@ -130,7 +138,7 @@ impl Case {
         };
         let verdict = match self {
             Self::Question(question) => calculators::judge(question, qemu, folder.path()),
-            Self::Image(bytes) => images::judge(bytes, qemu, folder.path()),
+            Self::Image(target, bytes) => images::judge(target, bytes, qemu, folder.path()),
         };
         verdict.unwrap_or_else(|early| early)
     }
@@ -142,10 +150,11 @@ impl Case {
                 let simpler = question.simpler(calc_input::simpler(&question.options));
                 simpler.into_iter().map(Self::Question).collect()
             }
-            Self::Image(bytes) => recipes::simpler(bytes)
-                .into_iter()
-                .map(Self::Image)
-                .collect(),
+            Self::Image(target, bytes) if target.name == RECIPES => {
+                let simpler = recipes::simpler(bytes).into_iter();
+                simpler.map(|bytes| Self::recipe(&bytes)).collect()
+            }
+            Self::Image(..) => Vec::new(),
         }
     }
 
@@ -184,11 +193,12 @@ impl Case {
                 let input = CalcInput::new(&question.options, &question.summary());
                 ("fuzz_measure_calc", input.bytes())
             }
-            Self::Image(bytes) => {
+            Self::Image(target, bytes) if target.name == RECIPES => {
                 let end = bytes.iter().rposition(|&byte| byte != 0);
                 let input = &bytes[..end.map_or(0, |end| end + 1)];
-                ("fuzz_measure_image", input.to_vec())
+                (target.name, input.to_vec())
             }
+            Self::Image(target, bytes) => (target.name, bytes.clone()),
         }
     }
 
@@ -196,7 +206,7 @@ impl Case {
     fn as_example(&self) -> String {
         match self {
             Self::Question(_) => format!("{self:?}"),
-            Self::Image(bytes) => known::as_example(bytes),
+            Self::Image(_, bytes) => known::as_example(bytes),
         }
     }
 
@@ -205,8 +215,9 @@ impl Case {
     pub fn in_words(&self) -> String {
         match self {
             Self::Question(question) => question.in_words(),
-            Self::Image(bytes) => {
-                Recipe::decode(bytes).map_or_else(str::to_owned, |recipe| recipe.in_words())
+            Self::Image(target, bytes) => {
+                let described = target.describe(bytes);
+                described.map_or_else(str::to_owned, |described| described.case.words)
             }
         }
     }
@@ -223,18 +234,33 @@ pub fn run(plan: &Plan) -> Result<Report> {
         cases: plan.cases,
         interrupted: false,
         groups: Vec::new(),
+        known_differences: Vec::new(),
     };
     // A panic of the code under test is an answer like another: the report has it.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let result = (|| {
+        if !plan.corpus.is_empty() {
+            return run_corpus(plan, &mut report.groups);
+        }
         for &format in &plan.formats {
             for kind in Kind::ALL {
                 if interrupt::interrupted() || Case::draw(format, kind, 0, 0).is_none() {
                     continue;
                 }
                 let what = format!("{format}: {} {} cases", plan.cases, kind.name());
-                let group = step(&what, || run_group(plan, format, kind))?;
+                // Most damaged images are refused: no number of them has to agree.
+                let enough = match kind {
+                    Kind::Damaged => Group::conclusive,
+                    Kind::Calculator | Kind::Undamaged => |group: &Group| group.agree,
+                };
+                let case = |nth| Case::draw(format, kind, plan.seed, nth);
+                let more = |group: &Group, drawn| {
+                    let more = plan.cases.saturating_sub(enough(group));
+                    more.min(MOST_DRAWN * plan.cases - drawn)
+                };
+                let run = || run_group(plan, (format, kind.name()), &case, &more);
+                let group = step(&what, run)?;
                 report.groups.push(group);
             }
         }
@@ -242,6 +268,11 @@ pub fn run(plan: &Plan) -> Result<Report> {
     })();
     std::panic::set_hook(hook);
     report.interrupted = interrupt::interrupted();
+    let met = report.groups.iter().map(|group| &group.known);
+    report.known_differences = known::all()
+        .into_iter()
+        .filter(|known| met.clone().any(|met| met.contains_key(known.id)))
+        .collect();
     result.map(|()| report)
 }
 
@@ -257,29 +288,51 @@ fn step<T>(what: &str, work: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Judges the inputs of a corpus, a group for each format and target.
+fn run_corpus(plan: &Plan, groups: &mut Vec<Group>) -> Result<()> {
+    let mut cases: BTreeMap<(usize, &str), Vec<Case>> = BTreeMap::new();
+    for Input { target, bytes, .. } in &plan.corpus {
+        let scanned = target.image(bytes).and_then(|(format, _)| format);
+        let is_of = |format: &FormatRef| scanned.is_some() && format.scanned == scanned;
+        if let Some(place) = plan.formats.iter().position(is_of) {
+            let group = cases.entry((place, target.name)).or_default();
+            group.push(Case::Image(target, bytes.clone()));
+        }
+    }
+    ensure!(!cases.is_empty(), "no input has an image of these formats");
+    for ((place, target), cases) in cases {
+        let format = plan.formats[place];
+        let what = format!("{format}: {} inputs of {target}", cases.len());
+        let case = |nth| cases.get(usize::try_from(nth).ok()?).cloned();
+        let more = |_: &Group, judged| cases.len() as u64 - judged;
+        let run = || run_group(plan, (format, target), &case, &more);
+        groups.push(step(&what, run)?);
+    }
+    Ok(())
+}
+
 /// Judges the cases of one kind for one format. When some are inconclusive, or refused, or differ as is
 /// known, more are drawn: what is asked for is cases that agree.
-fn run_group(plan: &Plan, format: FormatRef, kind: Kind) -> Result<Group> {
+fn run_group(
+    plan: &Plan,
+    (format, kind): (FormatRef, &'static str),
+    case: &(dyn Fn(u64) -> Option<Case> + Sync),
+    more: &dyn Fn(&Group, u64) -> u64,
+) -> Result<Group> {
     let mut group = Group {
         format: format.name,
-        kind: kind.name(),
+        kind,
         ..Group::default()
     };
     let mut different: BTreeMap<String, (u64, Case, String)> = BTreeMap::new();
     let mut met: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut first = 0;
-    let most = MOST_DRAWN * plan.cases;
     loop {
-        // Most damaged images are refused: no number of them has to agree.
-        let enough = match kind {
-            Kind::Damaged => group.conclusive(),
-            Kind::Calculator | Kind::Undamaged => group.agree,
-        };
-        let more = plan.cases.saturating_sub(enough).min(most - first);
+        let more = more(&group, first);
         if more == 0 || interrupt::interrupted() {
             break;
         }
-        for (nth, verdict) in judge_all(plan, format, kind, first, more) {
+        for (nth, verdict) in judge_all(plan, case, first, more) {
             match verdict {
                 Verdict::Agrees => group.agree += 1,
                 Verdict::Refused => group.refused_by_all += 1,
@@ -291,8 +344,7 @@ fn run_group(plan: &Plan, format: FormatRef, kind: Kind) -> Result<Group> {
                 Verdict::Differs { signature, words } => {
                     group.differ += 1;
                     let entry = different.entry(signature).or_insert_with(|| {
-                        let case = Case::draw(format, kind, plan.seed, nth);
-                        (0, case.expect("the kind has cases"), words)
+                        (0, case(nth).expect("the case that was judged"), words)
                     });
                     entry.0 += 1;
                 }
@@ -302,7 +354,7 @@ fn run_group(plan: &Plan, format: FormatRef, kind: Kind) -> Result<Group> {
     }
     if plan.examples {
         for (id, nth) in met {
-            if let Some(case) = Case::draw(format, kind, plan.seed, nth) {
+            if let Some(case) = case(nth) {
                 let example = case.minimized(id, &plan.qemu).as_example();
                 group.examples.insert(id, example);
             }
@@ -330,8 +382,7 @@ fn run_group(plan: &Plan, format: FormatRef, kind: Kind) -> Result<Group> {
 /// Judges cases, several at once, in their order.
 fn judge_all(
     plan: &Plan,
-    format: FormatRef,
-    kind: Kind,
+    case: &(dyn Fn(u64) -> Option<Case> + Sync),
     first: u64,
     more: u64,
 ) -> Vec<(u64, Verdict)> {
@@ -343,7 +394,7 @@ fn judge_all(
             if nth >= first + more || interrupt::interrupted() {
                 return judged;
             }
-            if let Some(case) = Case::draw(format, kind, plan.seed, nth) {
+            if let Some(case) = case(nth) {
                 judged.push((nth, case.judge(&plan.qemu)));
             }
         }

@@ -28,10 +28,10 @@ pub struct Format {
     pub scanned: Option<ScanFormat>,
     /// The options that images are made with: a table as [`crate::options::specs`] reads it.
     pub options: &'static str,
-    /// The known differences between qemu-img's answers to questions and ours.
+    /// The known differences from QEMU: a table as [`crate::differential::known`] reads it.
+    pub known: &'static str,
+    /// How those are detected that are about questions.
     pub known_answers: &'static [KnownAnswer],
-    /// The known differences of what images hold: a table as [`crate::differential::known`] reads it.
-    pub known_images: &'static str,
     /// The seeds of `fuzz_measure_calc`: a table as [`crate::seeds::calc`] reads it.
     pub calc_seeds: &'static str,
     /// How the images for seeds of `fuzz_measure_scan` are made: a table as [`crate::seeds::recipe`] reads it.
@@ -104,8 +104,7 @@ pub trait Driver: Sync {
     /// # Errors
     /// When a tool crashes or takes too long.
     fn ask(&self, asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive> {
-        let opened = format!("-f {} {IMAGE}", asked.format);
-        Ok(TheirImage::new(asked.qemu.map(asked.folder, &opened)?))
+        by_map(asked)
     }
 
     /// Compares what QEMU reads from a sound image with the recipe, where `ask` could not; the complaint, if
@@ -124,6 +123,12 @@ pub trait Driver: Sync {
     fn condition(&self, name: &str, _evidence: &ImageEvidence<'_>) -> bool {
         panic!("no condition {name}")
     }
+}
+
+/// What `qemu-img map` reports about an image.
+pub(super) fn by_map(asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive> {
+    let opened = format!("-f {} {IMAGE}", asked.format.qemu_name);
+    Ok(TheirImage::new(asked.qemu.map(asked.folder, &opened)?))
 }
 
 /// A format in the table of all formats.

@@ -11,6 +11,7 @@
 //! - [`options`]: `-o name=value,...` lists and their types.
 //! - [`target`]: what to measure for: a calculator with its options.
 //! - [`calc_input`]: a calculator's question as an input of `fuzz_measure_calc`.
+//! - [`inputs`]: inputs of the targets in files, folders and zips.
 //! - [`output`]: JSON and text as qemu-img lays them out.
 //! - [`differential`]: model and code under test against QEMU's own tools.
 //! - [`seeds`]: the seed corpus: real images made with qemu-img, and good calculator inputs.
@@ -25,6 +26,7 @@ pub mod file;
 pub mod file_device;
 pub mod format;
 pub mod formats;
+pub mod inputs;
 pub mod layer;
 pub mod map;
 pub mod options;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
-use images::command::{differential, measure, project, recipe, scan, seeds};
+use images::command::{differential, export, measure, project, recipe, scan, seeds};
 
 /// Measure, scan, make and compare disk images
 #[derive(Debug, Subcommand)]
@@ -16,11 +16,13 @@ Start here:
   cargo images measure -O qcow2 disk.vmdk     how large a copy will be
   cargo images scan disk.qcow2                how much of an image holds data
   cargo images recipe FILE                    the image of a finding of fuzz_measure_image
+  cargo images export corpus/shipped --into DIR   the corpus as image files with the right answers
   cargo images differential --cases 100       the reference model against QEMU")]
 enum Command {
     Measure(measure::Measure),
     Scan(scan::Scan),
     Recipe(recipe::RecipeArgs),
+    Export(export::Export),
     Seeds(seeds::Seeds),
     Differential(differential::Differential),
 }
@@ -35,6 +37,7 @@ fn run(command: &Command, named: Option<&Path>) -> Result<ExitCode> {
         Command::Measure(args) => measure::run(args),
         Command::Scan(args) => scan::run(args),
         Command::Recipe(args) => recipe::run(args),
+        Command::Export(args) => export::run(args),
         Command::Seeds(args) => seeds::run(args, project),
         Command::Differential(args) => differential::run(args, project),
     }

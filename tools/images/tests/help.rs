@@ -16,7 +16,7 @@ fn every_command_has_a_page_with_exit_codes_and_examples_and_is_completed() {
         "{whole}"
     );
     let bash = bench.tool("completions bash").stdout;
-    let commands = "measure scan recipe seeds differential completions manual";
+    let commands = "measure scan recipe export seeds differential completions manual";
     for command in commands.split(' ') {
         let page = bench.path(&format!("man/cargo-images-{command}.1"));
         let page = fs::read_to_string(page).unwrap();

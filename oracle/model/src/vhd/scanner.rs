@@ -41,10 +41,6 @@ pub(crate) fn scan(
     if field(&footer, 12..16) != VERSION {
         return Err(Unsupported);
     }
-    let features = field(&footer, 8..12);
-    if features & 2 == 0 {
-        return Err(Corrupt);
-    }
     let disk_type = field(&footer, 60..64);
     if disk_type != FIXED && disk_type != DYNAMIC {
         return Err(Unsupported);

@@ -236,6 +236,16 @@ impl Placed {
         writer.offer_table(L1_ENTRY, self.l1_offset + near * 8, entries);
     }
 
+    /// Writes the first table's L1 entry into the ones behind it.
+    pub(super) fn write_aliases(&self, plan: &Plan, aliases: u64, writer: &mut ImageWriter) {
+        for table in plan.tables.iter().take(1) {
+            let entry = table.offset | COPIED | plan.geometry.l1_reserved;
+            for index in table.index + 1..=table.index + aliases {
+                writer.number(self.l1_offset + index * 8, 8, entry);
+            }
+        }
+    }
+
     /// The snapshots' table, and their L1 tables: those of the disk, or empty ones.
     fn write_snapshots(&self, plan: &Plan, writer: &mut ImageWriter) {
         let l1_bytes = plan.clusters_of_l1(plan.l1_needed) * plan.geometry.cluster();

@@ -120,6 +120,23 @@ impl Plan {
         is_near || index == 0 && bytes <= MOST_OF_FIRST_TABLE
     }
 
+    /// How many L1 entries name the first table once more in a file of `end` bytes, and whether the disk's entries
+    /// then name more tables than fit it.
+    pub(super) fn aliases(&self, end: u64) -> (u64, bool) {
+        let [sectors, table] = [end, self.geometry.cluster()].map(|bytes| bytes.div_ceil(512));
+        let on_disk = self
+            .tables
+            .partition_point(|table| table.index < self.l1_needed);
+        let count = self.tables[..on_disk].first().map_or(0, |first| {
+            let next = self.tables[..on_disk].get(1);
+            let free = next.map_or(self.l1_needed, |next| next.index) - first.index - 1;
+            let units = first.clusters.len() as u64;
+            let aliases = self.geometry.aliases;
+            aliases.count(free, sectors, table, on_disk as u64, units)
+        });
+        (count, (on_disk as u64 + count) * table > sectors)
+    }
+
     /// How many clusters the disk has.
     pub(super) fn on_disk(&self) -> u64 {
         self.size.div_ceil(self.geometry.cluster())

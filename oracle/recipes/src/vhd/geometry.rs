@@ -256,7 +256,7 @@ geometry! {
     38, SPARE_VALUE: "what they are where no run names them, mod 3: all ones, 0, 2^32 - 2";
     39, MOST_BLOCKS: "to 0xef tables of up to 2048 entries, from 0xf0 up to 16384"
         => most_blocks: u64 = if byte < 0xf0 { 2048 } else { 16384 };
-    40, FEATURES: "features: to 0xf7 the byte and the reserved bit; from 0xf8 without that bit"
+    40, FEATURES: "features: to 0xf7 the byte and the reserved bit; from 0xf8 without that bit, which is no reason to refuse"
         => features: u32 = u32::from(byte) & !2 | if byte < 0xf8 { 2 } else { 0 };
     41, VERSION: "version: to 0xf7 1.0; from 0xf8 mod 4 [`WRONG_VERSIONS`]"
         => version: u32 = version_of(byte);

@@ -54,7 +54,6 @@ impl Making<'_> {
         let too_large = self.disk.size > LARGEST_DISK * SECTOR;
         let known = matches!(geometry.disk_type, FIXED | DYNAMIC);
         truth.refuse((geometry.version != VERSION).then_some(Unsupported));
-        truth.refuse((geometry.features & 2 == 0).then_some(Corrupt));
         truth.refuse((too_large || !known).then_some(Unsupported));
     }
 

@@ -226,6 +226,14 @@ fn write_items(geometry: &Geometry, layout: &Layout, places: [u64; 5], writer: &
         flags |= 2;
     }
     let disk_size = match geometry.oddity {
+        // As many blocks as the table has entries for, and 2^32, which a reader that counts in 32 bits does not see; or
+        // some blocks or a sector more or less. At most 2^60 bytes and a little.
+        Oddity::DiskTooLarge(argument @ 0xf000_0000..) => {
+            let (how, rest) = split(argument, 4);
+            let blocks = (1 << 32) + layout.blocks + u64::from(rest & 3);
+            let sectors = [0, sector, 0, 0][how];
+            (blocks - [0, 0, 1, 2][how]) * layout.block_size + sectors
+        }
         Oddity::DiskTooLarge(argument) => {
             let most = u64::MAX - sector + 1;
             [LARGEST_DISK + sector, 2 * LARGEST_DISK, 1 << 63, most][split(argument, 4).0]

@@ -74,7 +74,7 @@ oddities! {
     Some(Corrupt), ItemOutside(u32): "A metadata item lies outside of its place.";
     Some(Corrupt), BlockSize(u32): "The block size is none.";
     Some(Corrupt), LogicalSector(u32): "The logical sector size is none.";
-    Some(Corrupt), DiskTooLarge(u32): "The disk is larger than it may be.";
+    Some(Corrupt), DiskTooLarge(u32): "The disk is larger than it may be. From 0xf0000000 on by about 2^32 blocks: see `metadata`.";
     Some(Corrupt), DiskOfPartSectors(u32): "The disk is no whole number of sectors.";
     Some(Corrupt), BlockOver(u32): "A block lies over the headers, the log, the BAT or the metadata.";
     Some(Corrupt), BlockOutside(u32): "A block reaches past the file's end.";

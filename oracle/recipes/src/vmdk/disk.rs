@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::geometry::{ALL_TABLES, Geometry, Tables};
 use super::{ENTRIES, SECTOR};
+use crate::aliases::Aliases;
 use crate::recipe::Recipe;
 use crate::runs::Unit;
 
@@ -57,10 +58,10 @@ impl Disk {
             .chunk_by(|unit, next| unit.index / ENTRIES == next.index / ENTRIES)
             .map(|units| units[0].index / ENTRIES);
         let mut numbers: Vec<u64> = match geometry.tables {
-            Tables::All if geometry.aliases == 0 && self.tables <= ALL_TABLES => {
+            Tables::All if geometry.aliases == Aliases::NONE && self.tables <= ALL_TABLES => {
                 (0..self.tables).collect()
             }
-            Tables::NeededAndNext if geometry.aliases == 0 => named
+            Tables::NeededAndNext if geometry.aliases == Aliases::NONE => named
                 .flat_map(|number| [number, number + 1])
                 .filter(|number| *number < self.tables)
                 .collect(),

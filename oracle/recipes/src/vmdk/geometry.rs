@@ -1,5 +1,6 @@
 //! The geometry of a VMDK image, decoded from its knobs.
 
+use crate::aliases::Aliases;
 use crate::choices::{choices, choose};
 use crate::layout::geometry;
 
@@ -260,7 +261,10 @@ geometry! {
         => capacity: Option<u64> =
             (byte >= 0xf0).then(|| choose(&[0, (1 << 54) - 1, 1 << 54, u64::MAX], byte));
     155, ALIASES: "from 0xe0: the empty directory entries after the first table name it too, as many as the low 5 bits and one"
-        => aliases: u64 = byte.saturating_sub(0xdf).into();
+        => aliases: Aliases = match bytes.u8(knobs::ALIASES_FIT) {
+            fit @ 0xd0..=0xdf => Aliases::Fit(fit - 0xd0),
+            _ => Aliases::Few(byte.saturating_sub(0xdf).into()),
+        };
     156, FOOTER_FAULT: "footer: to 0xef right; from 0xf0 mod 8 wrong: see [`FooterFault`]"
         => footer_fault: Option<FooterFault> = (kind == Kind::StreamWithFooter && byte >= 0xf0)
             .then(|| FooterFault::choose(byte));
@@ -287,6 +291,7 @@ geometry! {
             let right = right.iter().filter(|flag| flag.0).fold(0, |all, flag| all | flag.1);
             right ^ bytes.u32(knobs::FLAGS_TURNED) & !(ZEROED_GRAINS | REDUNDANT)
         };
+    178, ALIASES_FIT: "from 0xd0 to 0xdf, instead of byte 155: as many entries name the first table as tables fit the file, 8 less to 7 more";
 }
 
 impl Geometry {

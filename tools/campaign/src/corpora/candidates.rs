@@ -1,17 +1,16 @@
 //! Inputs to make a corpus from: in folders, files and zips, whoever wrote them.
 //!
-//! An input belongs to the target that its path names. A folder on the way has the target's name, as all our own
-//! folders do, or a file's name begins with it, as those of OSS-Fuzz's zips do.
+//! An input belongs to the target that its path names ([`inputs::target_of`]).
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use cli::inputs;
 use worker::TargetInfo;
 
 use super::pack::{self, Inputs};
-use crate::corpus::files_in;
 use crate::project::names;
 
 /// Inputs of each target, by its name, and what was left out.
@@ -69,18 +68,14 @@ impl Candidates {
     pub fn add_from(&mut self, path: &Path, targets: &[&TargetInfo]) -> Result<usize> {
         let known = || self.inputs.values().map(Inputs::len).sum::<usize>();
         let before = known();
-        let mut files = Vec::new();
-        collect(path, &mut files)?;
         let mut found = 0;
-        for file in &files {
+        for file in &inputs::files(path)? {
             let Some(target) = target_of(file, targets)? else {
                 continue;
             };
             found += 1;
-            if file.extension().is_some_and(|name| name == "zip") {
-                self.add_zip(target, file)?;
-            } else {
-                self.add_files(target, std::slice::from_ref(file))?;
+            for (_, content) in inputs::read(file)? {
+                self.add(target, content)?;
             }
         }
         ensure!(
@@ -93,43 +88,14 @@ impl Candidates {
     }
 }
 
-/// The files in and below `path`, or `path` when it is one.
-fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    if path.is_file() {
-        files.push(path.to_owned());
-        return Ok(());
-    }
-    let cannot_be_read = || format!("{} cannot be read", path.display());
-    let folders = fs::read_dir(path).with_context(cannot_be_read)?;
-    files.extend(files_in(path)?);
-    for entry in folders {
-        let entry = entry.with_context(cannot_be_read)?;
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            collect(&entry.path(), files)?;
-        }
-    }
-    Ok(())
-}
-
 /// The target that a path names, if it is one of `targets`.
 ///
 /// # Errors
 /// When the current folder is not known.
 pub fn target_of<'a>(path: &Path, targets: &[&'a TargetInfo]) -> Result<Option<&'a TargetInfo>> {
-    let absolute = std::path::absolute(path)?;
-    let is_of = |part: &str, target: &TargetInfo| {
-        part.strip_prefix(&*target.name).is_some_and(|rest| {
-            // What `minimize` took out of a corpus is not part of it.
-            let is_old = rest.starts_with(".before-");
-            let ends = !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
-            ends && !is_old || rest.starts_with("_seed_corpus")
-        })
-    };
-    let mut named = absolute.iter().rev().flat_map(|part| {
-        let part = part.to_string_lossy().into_owned();
-        targets.iter().copied().find(|target| is_of(&part, target))
-    });
-    Ok(named.next())
+    let named = inputs::target_of(path, targets.iter().map(|target| &*target.name))?;
+    let is_named = |target: &&&TargetInfo| named.is_some_and(|name| name == target.name);
+    Ok(targets.iter().find(is_named).copied())
 }
 
 #[cfg(test)]

@@ -3,22 +3,20 @@
 //! The compressor is `miniz_oxide`, which makes the same bytes on every machine. Others depend on the processor.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufReader, Cursor, Read, Seek, Write};
+use std::io::{Cursor, Write};
 use std::path::Path;
 
-use anyhow::{Context, Error, Result, ensure};
+use anyhow::{Error, Result, ensure};
+use cli::inputs;
 use worker::batch;
 use zip::write::{FullFileOptions, SimpleFileOptions};
-use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
+use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::corpus::content_name;
 use crate::replay::Replayer;
 
 /// How many characters name an input in a zip: 64 bits, and every name is in there twice.
 const NAME_LENGTH: usize = 16;
-/// Larger inputs are not unpacked: no target takes them.
-const MAX_ENTRY: u64 = 1 << 20;
 /// The worker is asked about so many bytes of inputs at a time.
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -81,40 +79,25 @@ pub fn pack(inputs: &Inputs, comments: &[String]) -> Result<Vec<u8>> {
     }
     let zip = zip.finish()?;
     ensure!(
-        read_from(Cursor::new(zip.get_ref()))? == *inputs,
+        by_content(inputs::unpack_from(Cursor::new(zip.get_ref()))?)? == *inputs,
         "a zip has other inputs than were packed"
     );
     Ok(zip.into_inner())
 }
 
-/// The inputs in a zip; its own names do not matter. Their checksums are verified.
+/// The inputs in a zip; its own names do not matter.
 ///
 /// # Errors
-/// When it cannot be read, has no input, or one that is too large for any target.
+/// As [`inputs::unpack`].
 pub fn read(path: &Path) -> Result<Inputs> {
-    let shown = path.display();
-    let file = File::open(path).with_context(|| format!("{shown} cannot be opened"))?;
-    read_from(BufReader::new(file)).with_context(|| format!("{shown} cannot be unpacked"))
+    by_content(inputs::unpack(path)?)
 }
 
-fn read_from(zip: impl Read + Seek) -> Result<Inputs> {
-    let mut zip = ZipArchive::new(zip).context("it is no zip")?;
+fn by_content(unpacked: Vec<(String, Vec<u8>)>) -> Result<Inputs> {
     let mut inputs = Inputs::new();
-    for index in 0..zip.len() {
-        let entry = zip.by_index(index)?;
-        if !entry.is_file() {
-            continue;
-        }
-        let mut content = Vec::new();
-        // The size in the entry's header may be wrong.
-        entry.take(MAX_ENTRY + 1).read_to_end(&mut content)?;
-        ensure!(
-            content.len() as u64 <= MAX_ENTRY,
-            "entry {index} is too large for an input"
-        );
+    for (_, content) in unpacked {
         insert(&mut inputs, content)?;
     }
-    ensure!(!inputs.is_empty(), "it has no inputs");
     Ok(inputs)
 }
 
@@ -135,7 +118,9 @@ mod tests {
         assert!(reason().contains("it is no zip"), "{}", reason());
         let mut large = ZipWriter::new(path.reopen().unwrap());
         large.start_file("x", SimpleFileOptions::default()).unwrap();
-        large.write_all(&vec![0; MAX_ENTRY as usize + 1]).unwrap();
+        large
+            .write_all(&vec![0; inputs::MAX_ENTRY as usize + 1])
+            .unwrap();
         large.finish().unwrap();
         assert!(reason().contains("too large"), "{}", reason());
     }

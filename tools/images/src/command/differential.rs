@@ -11,6 +11,7 @@ use clap::builder::PossibleValuesParser;
 use crate::differential::qemu::Qemu;
 use crate::differential::{self, Plan};
 use crate::formats;
+use crate::inputs;
 use cli::interrupt;
 use cli::outln;
 use cli::{FINDS, INTERRUPTED, parse_time};
@@ -36,6 +37,7 @@ Exit codes:
 Examples:
   cargo images differential
   cargo images differential --cases 100 --formats qcow2,vhdx --seed 7
+  cargo images differential --corpus corpus/shipped corpus/regressions
   cargo images differential --json --cores 4 > differential.json")]
 pub struct Differential {
     /// How many calculator questions and undamaged images must agree for each format, and how many damaged
@@ -45,6 +47,9 @@ pub struct Differential {
     /// What the cases are drawn from: the same seed, the same cases
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
+    /// Judge the images behind these inputs (files, folders, zips) instead of random cases
+    #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["cases", "seed"])]
+    corpus: Vec<PathBuf>,
     /// The formats
     #[arg(
         long,
@@ -65,6 +70,9 @@ pub struct Differential {
     /// Also look for a small example of each known difference that is met, as the table of these needs it
     #[arg(long)]
     examples: bool,
+    /// Only print the known differences, with what decides each (docs/known-differences.md)
+    #[arg(long)]
+    known: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -78,6 +86,10 @@ pub struct Differential {
 /// # Errors
 /// When QEMU's tools are missing, a difference cannot be saved, or the run does not count.
 pub fn run(args: &Differential, project: impl FnOnce() -> Result<PathBuf>) -> Result<ExitCode> {
+    if args.known {
+        outln!("{}", differential::known::page().trim_end());
+        return Ok(ExitCode::SUCCESS);
+    }
     interrupt::stop_on_ctrl_c()?;
     let plan = Plan {
         cases: args.cases.get(),
@@ -91,6 +103,10 @@ pub fn run(args: &Differential, project: impl FnOnce() -> Result<PathBuf>) -> Re
             usize::from,
         ),
         qemu: Qemu::find(args.limit)?,
+        corpus: match &*args.corpus {
+            [] => Vec::new(),
+            paths => inputs::collect(paths, None)?,
+        },
         as_found: args.as_found,
         examples: args.examples,
         out: match &args.out {

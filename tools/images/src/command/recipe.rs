@@ -8,7 +8,6 @@ use anyhow::{Context as _, Result, anyhow};
 use harness_core::Describe as _;
 use harness_core::image::ImageCase;
 use harness_core::subject::ScanErrorKind;
-use recipes::Recipe;
 use serde_json::{Value, json};
 use shared::AllocationSummary;
 
@@ -58,7 +57,7 @@ pub fn run(args: &RecipeArgs) -> Result<ExitCode> {
     let data = fs::read(&args.file).with_context(|| shown(&args.file))?;
     let refused = |why: &str| anyhow!("{}: {why}", shown(&args.file));
     let case = ImageCase::decode(&data).map_err(refused)?;
-    let recipe = Recipe::decode(&data).map_err(refused)?;
+    let recipe = &case.recipe;
     let built = recipe.build().on_device(&recipe.conditions);
     let image = built.image;
     if let Some(path) = &args.write_image {
@@ -90,7 +89,8 @@ pub fn run(args: &RecipeArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_json(answer: Result<AllocationSummary, ScanErrorKind>) -> Value {
+/// The answer of a scan.
+pub(super) fn as_json(answer: Result<AllocationSummary, ScanErrorKind>) -> Value {
     let summary = match answer {
         Ok(summary) => summary,
         Err(kind) => return json!({ "error": format!("{kind:?}") }),

@@ -10,6 +10,7 @@ use sparse::SparseImage;
 
 use super::qemu::{Disk, Qemu};
 use super::question::Question;
+use crate::format::FormatRef;
 
 /// What qemu-img answers to a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,13 +46,13 @@ impl CalculatorEvidence<'_> {
     }
 }
 
-/// An image made from a recipe, in a folder with QEMU's tools.
+/// An image behind an input, in a folder with QEMU's tools.
 #[derive(Debug)]
 pub struct AskedImage<'a> {
-    /// The recipe.
-    pub recipe: &'a Recipe,
-    /// qemu-img's name of its format.
-    pub format: &'static str,
+    /// The recipe, when it was made from one.
+    pub recipe: Option<&'a Recipe>,
+    /// Its format.
+    pub format: FormatRef,
     /// The image.
     pub image: &'a SparseImage,
     /// What is true of it by its making; `None` when it is damaged or cut.
@@ -97,6 +98,7 @@ impl ImageEvidence<'_> {
             Err(ScanError::Corrupt(why) | ScanError::Unsupported(why)) => {
                 why.contains(words) && self.theirs.disk.is_ok()
             }
+            Err(ScanError::NotThisFormat) => words == "not this format" && self.theirs.disk.is_ok(),
             _ => false,
         }
     }
@@ -137,10 +139,8 @@ impl ImageEvidence<'_> {
 /// A known difference between qemu-img's answer to a question and ours.
 #[derive(Debug, Clone, Copy)]
 pub struct KnownAnswer {
-    /// Its name.
+    /// Its name, by which the format's table explains it.
     pub id: &'static str,
-    /// Why it is so.
-    pub reason: &'static str,
     /// Whether a question differs for this reason.
     pub applies: fn(&CalculatorEvidence<'_>) -> bool,
     /// A question that does.

@@ -1,50 +1,58 @@
-//! One image made from a recipe: the answers of the recipe, the model, the scanner and qemu-img.
+//! The image behind one input: the answers of its recipe, the model, the scanner and qemu-img.
 
+use std::num::NonZeroU64;
 use std::path::Path;
 
 use built_in::BuiltIn;
+use harness_core::Target;
 use harness_core::device::MockDevice;
-use harness_core::subject::{ScanErrorKind, ScanRequest, Scanner as _};
-use recipes::{Built, Recipe};
+use harness_core::subject::{ScanErrorKind, ScanFormat, ScanRequest, Scanner as _};
 use shared::{AllocationSummary, ScanError};
-use sparse::SparseImage;
 
 use super::evidence::{AskedImage, ImageEvidence};
 use super::known;
 use super::qemu::{self, IMAGE, Qemu};
 use super::verdict::{Verdict, guarded};
+use crate::inputs::{self, Image};
 use crate::{file, formats};
 
-/// Makes the recipe's image in `folder` and compares all answers about it.
+/// Makes the image of an input in `folder` and compares all answers about it.
 ///
 /// # Errors
 /// A verdict that comes early.
-pub fn judge(bytes: &[u8], qemu: &Qemu, folder: &Path) -> Result<Verdict, Verdict> {
-    let recipe = Recipe::decode(bytes).map_err(|why| Verdict::Inconclusive(why.to_owned()))?;
-    let Built { image, truth, .. } = guarded("the recipe cannot be made", || {
-        recipe.build().on_device(&recipe.conditions)
-    })?;
-    let model = model::scanners::scan(recipe.format, &image, recipe.unit);
-    let ours = guarded("the scanner panics", || scan(&recipe, &image))?;
+pub fn judge(
+    target: &Target,
+    input: &[u8],
+    qemu: &Qemu,
+    folder: &Path,
+) -> Result<Verdict, Verdict> {
+    let made = guarded("the image cannot be made", || inputs::image(target, input))?;
+    let no_image = || Verdict::Inconclusive("the input has no image of a known format".to_owned());
+    let made = made.ok_or_else(no_image)?;
+    let scanned = made.format.ok_or_else(no_image)?;
+    let unit = made.recipe.as_ref().and_then(|recipe| recipe.unit);
+    let model = model::scanners::scan(scanned, &made.image, unit);
+    let ours = guarded("the scanner panics", || scan(scanned, &made, unit))?;
     if ours.map_err(ScanErrorKind::from) != model {
         let words = format!("the scanner answers {ours:?}, the model {model:?}");
         return Err(Verdict::differs("scanner and model", words));
     }
-    if let Some(expected) = truth.as_ref().and_then(|truth| truth.answer(recipe.unit))
+    let truth = made.truth.as_ref();
+    if let Some(expected) = truth.and_then(|truth| truth.answer(unit))
         && expected != model
     {
         let words = format!("the recipe answers {expected:?}, scanner and model {ours:?}");
         return Err(Verdict::differs("recipe and model", words));
     }
 
-    let written = file::write(&image, &folder.join(IMAGE));
+    let written = file::write(&made.image, &folder.join(IMAGE));
     written.map_err(|error| Verdict::Inconclusive(format!("{error:#}")))?;
-    let format = formats::of_scanner(recipe.format);
+    let format = formats::of_scanner(scanned);
     let asked = AskedImage {
-        recipe: &recipe,
-        format: format.qemu_name,
-        image: &image,
-        truth: truth.as_ref(),
+        recipe: made.recipe.as_ref(),
+        format,
+        image: &made.image,
+        truth,
         qemu,
         folder,
     };
@@ -54,7 +62,7 @@ pub fn judge(bytes: &[u8], qemu: &Qemu, folder: &Path) -> Result<Verdict, Verdic
         ours,
         theirs: &theirs,
     };
-    let mut difference = compare(&evidence);
+    let mut difference = compare(&evidence, unit);
     if difference.is_none() && ours.is_ok() && theirs.disk.is_ok() {
         let complaint = format.driver.verify_content(&asked)?;
         difference = complaint.map(|words| ("what QEMU reads".to_owned(), words));
@@ -69,19 +77,24 @@ pub fn judge(bytes: &[u8], qemu: &Qemu, folder: &Path) -> Result<Verdict, Verdic
 }
 
 /// Scans as a user of the scanner would.
-fn scan(recipe: &Recipe, image: &SparseImage) -> Result<AllocationSummary, ScanError> {
-    let sector = recipe.conditions.sector_size;
-    let mut device = MockDevice::new(sector, recipe.conditions.index);
-    device.set_sparse_input(image);
+fn scan(
+    format: ScanFormat,
+    made: &Image,
+    unit: Option<NonZeroU64>,
+) -> Result<AllocationSummary, ScanError> {
+    let conditions = made.recipe.as_ref().map(|recipe| &recipe.conditions);
+    let (sector, index) = conditions.map_or((512, 1), |on| (on.sector_size, on.index));
+    let mut device = MockDevice::new(sector, index);
+    device.set_sparse_input(&made.image);
     let mut caches = [(); 2].map(|()| vec![0xee; sector as usize]);
     let [first, second] = &mut caches;
     BuiltIn
         .scan(ScanRequest {
-            format: recipe.format,
+            format,
             calls: device.build_call_table(),
             device: device.index(),
             caches: [first, second],
-            unit: recipe.unit,
+            unit,
             twice: false,
         })
         .result
@@ -89,16 +102,13 @@ fn scan(recipe: &Recipe, image: &SparseImage) -> Result<AllocationSummary, ScanE
 }
 
 /// What kind of difference there is between our answer and QEMU's, and the answers.
-fn compare(evidence: &ImageEvidence<'_>) -> Option<(String, String)> {
-    let AskedImage { recipe, truth, .. } = evidence.asked;
+fn compare(evidence: &ImageEvidence<'_>, unit: Option<NonZeroU64>) -> Option<(String, String)> {
+    let AskedImage { truth, .. } = evidence.asked;
     let (ours, disk) = match (evidence.ours, &evidence.theirs.disk) {
         (Err(_), Err(_)) => return None,
         (Err(error), Ok(disk)) => {
             let what = format!("we refuse ({error:?}), qemu-img does not");
-            return Some((
-                what,
-                format!("qemu-img sees {}", disk.in_words(recipe.unit)),
-            ));
+            return Some((what, format!("qemu-img sees {}", disk.in_words(unit))));
         }
         (Ok(summary), Err(complaint)) => {
             let what = format!(
@@ -132,10 +142,7 @@ fn compare(evidence: &ImageEvidence<'_>) -> Option<(String, String)> {
         let complaint = evidence.theirs.check.as_ref()?;
         return Some(("qemu-img check complains".to_owned(), complaint.clone()));
     };
-    let words = format!(
-        "we answer {ours:?}, qemu-img sees {}",
-        disk.in_words(recipe.unit)
-    );
+    let words = format!("we answer {ours:?}, qemu-img sees {}", disk.in_words(unit));
     Some((what.to_owned(), words))
 }
 

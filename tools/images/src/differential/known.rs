@@ -1,12 +1,15 @@
-//! The differences between QEMU and us that are known, each with its reason and an example.
+//! The differences between QEMU and us that are known, each with what decides it and an example.
 //!
 //! Nothing else may differ. `tests/differential.rs` shows for each that it still does, by its example.
 //!
-//! The known differences of what a format's images hold are in its table `known.txt`: a paragraph each, of its name
-//! and, indented:
+//! They are in the table `known.txt` of each format: a paragraph each, of its name and, indented:
 //!
 //! ```text
-//! why: REASON              the reason; more lines of it are indented by four more blanks
+//! qemu: WHAT               what QEMU does
+//! spec: WHAT               what the specification states, and where
+//! field: WHAT              what tools write, and which readers follow whom
+//! right: us                `us`: who reads as QEMU does is wrong; `qemu`: we are, by a limit of ours that has a name;
+//!                          `either`: the specification leaves it open, and a library may read either way
 //! we refuse: WORDS         it shows when our reason has these words in it, and QEMU takes the image
 //! they refuse: WORDS       it shows when QEMU's complaint has these words in it, and we take the image
 //! if: CONDITION            it shows only under this condition of the format's
@@ -14,34 +17,39 @@
 //! recipe: 0=3, 27=34 1     an example: bytes of a recipe that are not zero, and where they begin
 //! ```
 //!
-//! It shows when one of the refusals does and the condition holds.
+//! It shows when one of the refusals does and the condition holds. One about questions has none of these; the format's
+//! code detects it.
 
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::Case;
 use super::evidence::{CalculatorEvidence, ImageEvidence};
-use super::question::Question;
 use crate::format::FormatRef;
 use crate::formats;
 
 /// A known difference.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Known {
     /// Its name.
     pub id: &'static str,
-    /// Why it is so.
-    pub reason: String,
+    /// What QEMU does.
+    pub qemu: &'static str,
+    /// What the specification states, and where.
+    pub spec: &'static str,
+    /// What tools write, and which readers follow whom.
+    pub field: &'static str,
+    /// Who is right: `us`, `qemu` or `either`.
+    pub right: &'static str,
     /// The first QEMU, by the first number of its version, that does not differ; `None` while all do.
+    #[serde(skip)]
     pub gone_since: Option<u32>,
     /// A case that differs.
-    pub example: Example,
+    #[serde(skip)]
+    pub example: Case,
+    #[serde(skip)]
     shows: Vec<Shows>,
-}
-
-/// A case with a difference.
-#[derive(Debug)]
-pub enum Example {
-    /// A question.
-    Question(Question),
-    /// A recipe's bytes.
-    Recipe(Vec<u8>),
 }
 
 #[derive(Debug)]
@@ -57,50 +65,66 @@ enum Shows {
 /// When a format's table is malformed, which a test excludes.
 #[must_use]
 pub fn all() -> Vec<Known> {
-    let mut all = Vec::new();
-    for format in formats::ALL {
-        all.extend(format.known_answers.iter().map(|known| Known {
-            id: known.id,
-            reason: known.reason.to_owned(),
-            gone_since: None,
-            example: Example::Question((known.example)()),
-            shows: Vec::new(),
-        }));
-        all.extend(of_images(format));
-    }
-    all
+    formats::ALL.into_iter().flat_map(of_format).collect()
 }
 
-/// The known differences of what the format's images hold.
-fn of_images(format: FormatRef) -> Vec<Known> {
+/// All of them as a page of Markdown.
+#[must_use]
+pub fn page() -> String {
+    let mut page = include_str!("known.md").to_owned();
+    for format in formats::ALL {
+        let _ = write!(page, "\n## {}\n", format.name);
+        for known in of_format(format) {
+            let right = match known.right {
+                "us" => "QEMU is wrong",
+                "qemu" => "QEMU is right",
+                _ => "either reading",
+            };
+            let _ = write!(
+                page,
+                "\n**{}**: {right}\n- QEMU: {}\n- Specification: {}\n- Field: {}\n",
+                known.id, known.qemu, known.spec, known.field
+            );
+        }
+    }
+    page
+}
+
+fn of_format(format: FormatRef) -> Vec<Known> {
     let mut all: Vec<Known> = Vec::new();
-    for line in format.known_images.lines() {
+    for line in format.known.lines() {
         let Some(line) = line.strip_prefix("    ") else {
             if !line.is_empty() && !line.starts_with('#') {
+                let question = format.known_answers.iter().find(|known| known.id == line);
+                let none = || Case::recipe(&[]);
                 all.push(Known {
                     id: line,
-                    reason: String::new(),
+                    qemu: "",
+                    spec: "",
+                    field: "",
+                    right: "",
                     gone_since: None,
-                    example: Example::Recipe(vec![0; recipes::LENGTH]),
+                    example: question.map_or_else(none, |it| Case::Question((it.example)())),
                     shows: Vec::new(),
                 });
             }
             continue;
         };
         let known = all.last_mut().expect("a name comes first");
-        if let Some(more) = line.strip_prefix("    ") {
-            known.reason += &format!(" {more}");
-            continue;
-        }
-        match line.split_once(':') {
-            Some(("why", reason)) => known.reason = reason.trim().to_owned(),
-            Some(("we refuse", words)) => known.shows.push(Shows::WeRefuse(words.trim())),
-            Some(("they refuse", words)) => known.shows.push(Shows::TheyRefuse(words.trim())),
-            Some(("if", condition)) => known.shows.push(Shows::If(condition.trim())),
-            Some(("gone since", major)) => known.gone_since = major.trim().parse().ok(),
-            Some(("recipe", parts)) => {
-                let bytes = recipe(parts).unwrap_or_else(|| panic!("{}: {line}", known.id));
-                known.example = Example::Recipe(bytes);
+        let (key, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.trim();
+        match key {
+            "qemu" => known.qemu = value,
+            "spec" => known.spec = value,
+            "field" => known.field = value,
+            "right" => known.right = value,
+            "we refuse" => known.shows.push(Shows::WeRefuse(value)),
+            "they refuse" => known.shows.push(Shows::TheyRefuse(value)),
+            "if" => known.shows.push(Shows::If(value)),
+            "gone since" => known.gone_since = value.parse().ok(),
+            "recipe" => {
+                let bytes = recipe(value).unwrap_or_else(|| panic!("{}: {line}", known.id));
+                known.example = Case::recipe(&bytes);
             }
             _ => panic!("{}: {line}", known.id),
         }
@@ -145,8 +169,8 @@ pub(super) fn of_calculator(evidence: &CalculatorEvidence<'_>) -> Option<&'stati
 
 /// The first known difference from a QEMU whose version begins with `major` that explains an answer about an image.
 pub(super) fn of_image(evidence: &ImageEvidence<'_>, major: u32) -> Option<&'static str> {
-    let format = formats::of_scanner(evidence.asked.recipe.format);
-    let mut known = of_images(format).into_iter();
+    let format = evidence.asked.format;
+    let mut known = of_format(format).into_iter();
     let holds = |condition| match condition {
         "the file ends in a part of a sector" => {
             !evidence.asked.image.capacity().is_multiple_of(512)

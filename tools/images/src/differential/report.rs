@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::known;
+use super::known::Known;
 
 /// What came of a run.
 #[derive(Debug, Serialize)]
@@ -22,6 +22,8 @@ pub struct Report {
     pub interrupted: bool,
     /// What came of each kind of case, format by format.
     pub groups: Vec<Group>,
+    /// The known differences that were met.
+    pub known_differences: Vec<Known>,
 }
 
 /// What came of the cases of one kind for one format.
@@ -118,7 +120,7 @@ impl Report {
     #[must_use]
     pub fn in_words(&self) -> String {
         let mut text = format!(
-            "{}, seed {}\n\n{:<7} {:<11} {:>7} {:>14} {:>16} {:>13} {:>7}\n",
+            "{}, seed {}\n\n{:<7} {:<18} {:>7} {:>14} {:>16} {:>13} {:>7}\n",
             self.qemu,
             self.seed,
             "format",
@@ -134,7 +136,7 @@ impl Report {
             let of_group: u64 = group.known.values().sum();
             let _ = writeln!(
                 text,
-                "{:<7} {:<11} {:>7} {:>14} {:>16} {:>13} {:>7}",
+                "{:<7} {:<18} {:>7} {:>14} {:>16} {:>13} {:>7}",
                 group.format,
                 group.kind,
                 group.agree,
@@ -150,10 +152,12 @@ impl Report {
         if !met.is_empty() {
             text += "\nKnown differences:\n";
         }
-        for known in known::all() {
-            if let Some(times) = met.get(known.id) {
-                let _ = writeln!(text, "{times:>7}  {}: {}", known.id, known.reason);
-            }
+        for known in &self.known_differences {
+            let times = met.get(known.id).copied().unwrap_or(0);
+            let Known {
+                id, right, qemu, ..
+            } = known;
+            let _ = writeln!(text, "{times:>7}  {id} (right: {right}): QEMU {qemu}");
         }
         for (id, example) in self.groups.iter().flat_map(|group| &group.examples) {
             let _ = writeln!(text, "\nexample of {id}: {example}");

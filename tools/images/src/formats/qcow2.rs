@@ -33,7 +33,7 @@ pub(super) static QCOW2: Format = Format {
     scanned: Some(ScanFormat::Qcow2),
     options: include_str!("qcow2/options.txt"),
     known_answers: known::ANSWERS,
-    known_images: include_str!("qcow2/known.txt"),
+    known: include_str!("qcow2/known.txt"),
     calc_seeds: include_str!("qcow2/calc_seeds.txt"),
     scan_seeds: include_str!("qcow2/seeds.txt"),
     driver: &Qcow2,

@@ -24,7 +24,7 @@ pub(super) static RAW: Format = Format {
     scanned: None,
     options: include_str!("raw/options.txt"),
     known_answers: ANSWERS,
-    known_images: "",
+    known: include_str!("raw/known.txt"),
     calc_seeds: include_str!("raw/calc_seeds.txt"),
     scan_seeds: "",
     driver: &Raw,
@@ -68,7 +68,6 @@ impl Driver for Raw {
 
 const ANSWERS: &[KnownAnswer] = &[KnownAnswer {
     id: "raw-negative-size",
-    reason: "qemu-img prints 2^63 bytes as a negative number; we answer that they do not fit",
     applies: |evidence| {
         evidence.ours == Err(MeasureError::Overflow)
             && *evidence.theirs == TheirAnswer::Sizes(i64::MIN, i64::MIN)

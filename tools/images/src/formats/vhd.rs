@@ -16,7 +16,7 @@ use crate::differential::evidence::{AskedImage, ImageEvidence, TheirImage};
 use crate::differential::qemu::Inconclusive;
 use crate::differential::question::Question;
 use crate::file::ImageFile;
-use crate::format::{Driver, Format};
+use crate::format::{Driver, Format, by_map};
 use crate::layer::{Scanned, scan_tables};
 use crate::map::{Blocks, Entries, Flat};
 use crate::options::{Options, choice_of};
@@ -39,7 +39,7 @@ pub(super) static VHD: Format = Format {
     scanned: Some(ScanFormat::Vhd),
     options: include_str!("vhd/options.txt"),
     known_answers: known::ANSWERS,
-    known_images: include_str!("vhd/known.txt"),
+    known: include_str!("vhd/known.txt"),
     calc_seeds: include_str!("vhd/calc_seeds.txt"),
     scan_seeds: include_str!("vhd/seeds.txt"),
     driver: &Vhd,
@@ -142,7 +142,7 @@ impl Driver for Vhd {
     }
 
     fn ask(&self, asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive> {
-        let mut theirs = TheirImage::new(asked.qemu.map(asked.folder, "-f vpc image")?);
+        let mut theirs = by_map(asked)?;
         let is_fixed = asked
             .truth
             .is_none_or(|truth| truth.extents() == [(0, truth.virtual_size)]);

@@ -39,7 +39,7 @@ pub(super) static VHDX: Format = Format {
     scanned: Some(ScanFormat::Vhdx),
     options: include_str!("vhdx/options.txt"),
     known_answers: known::ANSWERS,
-    known_images: include_str!("vhdx/known.txt"),
+    known: include_str!("vhdx/known.txt"),
     calc_seeds: include_str!("vhdx/calc_seeds.txt"),
     scan_seeds: include_str!("vhdx/seeds.txt"),
     driver: &Vhdx,

@@ -5,7 +5,9 @@ mod extents;
 mod known;
 mod map;
 
+use std::fs::File;
 use std::num::NonZeroU64;
+use std::os::unix::fs::FileExt as _;
 
 use anyhow::{Result, bail, ensure};
 use fastrand::Rng;
@@ -15,11 +17,11 @@ use types::Options as CalcOptions;
 use vmdk::VmdkState;
 
 use crate::differential::draw::{LARGEST_FILE, draw_written, pick};
-use crate::differential::evidence::ImageEvidence;
-use crate::differential::qemu::IMAGE;
+use crate::differential::evidence::{AskedImage, ImageEvidence, TheirImage};
+use crate::differential::qemu::{IMAGE, Inconclusive};
 use crate::differential::question::{Question, Source, Way};
 use crate::file::ImageFile;
-use crate::format::{Driver, Format};
+use crate::format::{Driver, Format, by_map};
 use crate::layer::{Scanned, scan_tables};
 use crate::options::{Options, choice_of};
 use crate::target::{Base, Target};
@@ -31,7 +33,7 @@ pub(super) static VMDK: Format = Format {
     scanned: Some(ScanFormat::Vmdk),
     options: include_str!("vmdk/options.txt"),
     known_answers: known::ANSWERS,
-    known_images: include_str!("vmdk/known.txt"),
+    known: include_str!("vmdk/known.txt"),
     calc_seeds: include_str!("vmdk/calc_seeds.txt"),
     scan_seeds: include_str!("vmdk/seeds.txt"),
     driver: &Vmdk,
@@ -162,6 +164,27 @@ impl Driver for Vmdk {
             },
             _ => question,
         }
+    }
+
+    /// An input that is no recipe may lack the embedded descriptor, which scanners do not read and QEMU demands: it gets
+    /// one, where that changes no table.
+    fn ask(&self, asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive> {
+        const ROOM: usize = 20 << 9;
+        const TEXT: &[u8] = b"# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\n\
+            createType=\"monolithicSparse\"\n";
+        let mut room = [0; ROOM];
+        asked.image.read(512, &mut room);
+        let mut described = asked.image.clone();
+        described.write(512, TEXT);
+        let [before, after] =
+            [asked.image, &described].map(|it| model::scanners::scan(ScanFormat::Vmdk, it, None));
+        let is_free = room == [0; ROOM] && asked.image.capacity() > 21 << 9 && before == after;
+        if asked.recipe.is_none() && is_free {
+            let file = File::options().write(true).open(asked.folder.join(IMAGE));
+            let written = file.and_then(|file| file.write_all_at(TEXT, 512));
+            written.map_err(|error| Inconclusive(format!("{IMAGE}: {error}")))?;
+        }
+        by_map(asked)
     }
 
     fn condition(&self, name: &str, evidence: &ImageEvidence<'_>) -> bool {

@@ -153,6 +153,20 @@ fn of_format(name: &str, number: u8, all: &mut Vec<(String, Bytes)>) {
         let bytes = bytes.set(at::DAMAGES, &[entries, 0, 0, 20]);
         add(&format!("{what}-entries-alike"), bytes);
     }
+    // As many entries of a directory name one table as tables fit the file, and one more. A size of 2^32 blocks and some.
+    let large = plain.clone().set(at::SIZE_MODE, &[63]).set(at::SIZE, &[34]);
+    let large = large.set(at::SIZE_TAIL, &[0, 0, 0, 0xf0]);
+    for (number_of, what, knob, values) in [
+        (0, "tables-just-fit", 187, &[0xb0][..]),
+        (0, "tables-do-not-fit", 187, &[0xb1]),
+        (1, "tables-just-fit", 178, &[0xd8]),
+        (1, "tables-do-not-fit", 178, &[0xd9]),
+        (3, "blocks-in-33-bits", at::RARE, &[159, 0, 0, 0, 0, 0xf0]),
+    ] {
+        if number == number_of {
+            add(what, large.clone().set(knob, values));
+        }
+    }
     for (what, place, bytes) in [
         ("one-checksum-wrong", at::CHECKSUMS, &[2][..]),
         ("another-checksum-wrong", at::CHECKSUMS, &[6]),

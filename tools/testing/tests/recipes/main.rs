@@ -15,6 +15,7 @@ use std::num::NonZeroU64;
 
 use built_in::fuzz_measure_image;
 use fastrand::Rng;
+use harness_core::subject::ScanFormat::{Qcow2, Vmdk};
 use harness_core::subject::{ScanErrorKind, ScanFormat};
 use random::{Bytes, random_recipe};
 use reach::Reach;
@@ -163,5 +164,39 @@ fn a_recipe_of_zeros_is_the_smallest_disk_of_its_format() {
         assert_eq!(built.image.capacity(), file, "{format:?}");
         let summary = AllocationSummary::new(virtual_size, 0);
         assert_eq!(scan(&recipe, &built.image), Ok(summary), "{format:?}");
+    }
+}
+
+/// Many entries of a directory name one table. Tables that fill the image are taken, and one more is not.
+#[test]
+fn tables_may_fill_the_image_and_no_more() {
+    // The largest disk that a recipe makes, with data in its first unit.
+    let large = [(at::SIZE_MODE, 63), (at::SIZE, 63), (15, 0xf0), (58, 1)];
+    // Clusters of 512 bytes, and a gap in front of the data.
+    let small_clusters = vec![(24, 1), (37, 0xaf), (38, 8)];
+    // Data in the last 31 grains too, with gaps.
+    let far_grains = vec![(31, 0xf0), (60, 30), (61, 0x40), (62, 31)];
+    // The knob; a unit in bytes, the sectors of a table, and units and tables that are named once.
+    for (format, changes, (knob, first), (unit, table, units, tables)) in [
+        (Qcow2, small_clusters, (187, 0xa8), (512, 1, 0, 0)),
+        (Vmdk, far_grains, (178, 0xd0), (65536, 4, 31, 1)),
+    ] {
+        let mut just_fit = 0;
+        for nth in 0..16 {
+            let recipe = [&large[..], &changes, &[(knob, first + nth)]].concat();
+            let recipe = zeros_but(format, &recipe);
+            let bytes: Vec<u8> = (0..LENGTH).map(|at| recipe.bytes().u8(at)).collect();
+            fuzz_measure_image(&bytes);
+            let image = recipe.build().image;
+            let fit = image.capacity().div_ceil(512) / table;
+            let answer = scan(&recipe, &image).map_err(ScanErrorKind::from);
+            let named = answer.map(|it| it.allocated_bytes / unit - units + tables);
+            match named {
+                Ok(named) if just_fit == 0 && named < fit => {}
+                Ok(named) if just_fit == 0 && named == fit && nth < 15 => just_fit = named,
+                other => assert_eq!(other, Err(ScanErrorKind::Corrupt), "{nth}"),
+            }
+        }
+        assert!(just_fit > 1000, "{format:?}: {just_fit}");
     }
 }

@@ -11,7 +11,7 @@ use crate::{Sound, explore};
 
 #[test]
 fn recipes_model_and_scanner_agree_and_all_knobs_are_reached() {
-    let reach = explore(Vhd, 20, |_, _| {}, note);
+    let reach = explore(Vhd, 19, |_, _| {}, note);
     assert!(reach.count("a block over the footer is data", true) > 100);
 }
 

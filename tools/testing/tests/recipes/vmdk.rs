@@ -2,6 +2,7 @@
 
 use harness_core::subject::ScanErrorKind::Corrupt;
 use harness_core::subject::ScanFormat::Vmdk;
+use recipes::aliases::Aliases;
 use recipes::vmdk::{
     Descriptor, Geometry, Kind, Tail, WRONG_GRAINS, WRONG_TABLE_ENTRIES, WRONG_VERSIONS, geometry,
 };
@@ -27,14 +28,14 @@ fn note(sound: &Sound<'_>, reach: &mut Reach) {
             if it.kind == Kind::Sparse && summary.allocated_bytes != 0 {
                 reach.note("first directory entry", first_directory_entry(sound.image));
             }
-            if it.aliases != 0 {
+            if it.aliases != Aliases::NONE {
                 reach.knob("aliases accepted", summary.allocated_bytes != 0, 2);
             }
             for unit in sound.recipe.runs.units(1 << 30, 1 << 30) {
                 reach.knob("kind of grain", unit.kind % 8, 8);
             }
         }
-        Err(kind) if it.aliases != 0 => reach.note("aliases refused", kind),
+        Err(kind) if it.aliases != Aliases::NONE => reach.note("aliases refused", kind),
         Err(_) => {}
     }
 }

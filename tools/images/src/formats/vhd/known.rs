@@ -8,8 +8,6 @@ use crate::differential::question::{Question, Source, Way};
 
 pub(super) const ANSWERS: &[KnownAnswer] = &[KnownAnswer {
     id: "vhd-empty-fixed-not-opened",
-    reason: "qemu-img writes an empty fixed disk, which is one footer, and then takes it for a \
-             dynamic disk's",
     applies: |evidence| evidence.cannot_open_its_own(),
     example: || {
         let opts = VhdOpts {

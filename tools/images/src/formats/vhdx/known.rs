@@ -15,8 +15,6 @@ const REGION_TABLE_LENGTH: usize = 64 << 10;
 
 pub(super) const ANSWERS: &[KnownAnswer] = &[KnownAnswer {
     id: "vhdx-block-size-rounded",
-    reason: "qemu-img rounds a block size up to 1 MiB and cuts it to 256 MiB before it looks at \
-             it; so does a tool, and not the calculator",
     applies: |evidence| {
         let block_size = block_size(&evidence.question.options);
         (!block_size.is_multiple_of(1 << 20) || block_size > 1 << 28)
@@ -30,13 +28,18 @@ pub(super) fn condition(name: &str, evidence: &ImageEvidence<'_>) -> bool {
     match name {
         "the first region table is damaged" => !has_first_region_table(evidence),
         "logical sectors of 4096 bytes" => logical_sector(evidence.asked.image) == Some(4096),
-        // In one of the headers.
-        "a log of another version" => [64 << 10, 128 << 10]
-            .iter()
-            .any(|header| evidence.little::<2>(header + 64) != 0),
+        "a log of another version" => in_a_header(evidence, 64, |version| version != 0),
+        "a header of another version" => in_a_header(evidence, 66, |version| version != 1),
         "the disk is empty" => evidence.ours.is_ok_and(|disk| disk.virtual_size == 0),
         _ => panic!("no condition {name}"),
     }
+}
+
+/// Whether the number of two bytes at this byte of one of the headers is as `has` wants.
+fn in_a_header(evidence: &ImageEvidence<'_>, at: u64, has: fn(u64) -> bool) -> bool {
+    [64 << 10, 128 << 10]
+        .iter()
+        .any(|header| has(evidence.little::<2>(header + at)))
 }
 
 fn has_first_region_table(evidence: &ImageEvidence<'_>) -> bool {

@@ -9,8 +9,6 @@ use crate::differential::question::{Question, Source, Way};
 pub(super) const ANSWERS: &[KnownAnswer] = &[
     KnownAnswer {
         id: "vmdk-grain-numbers",
-        reason: "qemu-img cuts numbers of grains to 32 bits: from 2^32 - 512 grains on it writes no \
-                 tables, or too few; we count them, up to 2^32 - 1 grains",
         applies: |evidence| {
             of(&evidence.question.options).subformat != VmdkSubformat::MonolithicFlat
                 && evidence.question.size.div_ceil(65536) > (1 << 32) - 512
@@ -20,7 +18,6 @@ pub(super) const ANSWERS: &[KnownAnswer] = &[
     },
     KnownAnswer {
         id: "vmdk-empty-not-opened",
-        reason: "qemu-img writes an empty disk's header, and then does not open it",
         applies: |evidence| evidence.cannot_open_its_own(),
         example: || {
             let options = with(VmdkSubformat::MonolithicSparse);
