@@ -97,7 +97,7 @@ pub static TARGETS: &[Target] = &[
         describe: |data| calc::CalcCase::decode(data).map(|case| Description::from(&case)),
         fingerprint: |data| {
             let case = calc::CalcCase::decode(data).ok()?;
-            Some(fingerprint::of(&case, NO_IMAGE))
+            Some(fingerprint::of(&case, b"".as_slice()))
         },
         image: |_| None,
     },
@@ -114,21 +114,9 @@ pub static TARGETS: &[Target] = &[
         describe: |data| scan::ScanCase::decode(data).map(|case| Description::from(&case)),
         fingerprint: |data| {
             let case = scan::ScanCase::decode(data).ok()?;
-            let asked = (case.format, case.unit);
-            Some(match case.unpack() {
-                scan::Image::Flat(image) => fingerprint::of(&asked, image),
-                scan::Image::Sparse(image) => fingerprint::of(&asked, &image),
-            })
+            Some(fingerprint::of(&(case.format, case.unit), &packed(data)?.1))
         },
-        image: |data| {
-            let case = scan::ScanCase::decode(data).ok()?;
-            let mut image = SparseImage::new(case.capacity());
-            match case.unpack() {
-                scan::Image::Flat(bytes) => image.write(0, bytes),
-                scan::Image::Sparse(unpacked) => image = unpacked,
-            }
-            Some((Some(case.format), image))
-        },
+        image: packed,
     },
     Target {
         name: "fuzz_measure_image",
@@ -181,11 +169,7 @@ pub static TARGETS: &[Target] = &[
             let case = detect::DetectCase::decode(data).ok()?;
             Some(fingerprint::of(&"a file", case.file))
         },
-        image: |data| {
-            let mut image = SparseImage::new(data.len() as u64);
-            image.write(0, detect::DetectCase::decode(data).ok()?.file);
-            Some((None, image))
-        },
+        image: |data| Some((None, detect::DetectCase::decode(data).ok()?.file.into())),
     },
     Target {
         name: "fuzz_nothing",
@@ -214,8 +198,14 @@ pub static TARGETS: &[Target] = &[
     },
 ];
 
-/// The image of a case that has none.
-const NO_IMAGE: &[u8] = &[];
+fn packed(data: &[u8]) -> Option<InputImage> {
+    let case = scan::ScanCase::decode(data).ok()?;
+    let image = match case.unpack() {
+        scan::Image::Flat(bytes) => bytes.into(),
+        scan::Image::Sparse(image) => image,
+    };
+    Some((Some(case.format), image))
+}
 
 fn own_size(data: &[u8]) -> u64 {
     data.len() as u64

@@ -26,6 +26,14 @@ pub struct Place {
     at: usize,
 }
 
+impl From<&[u8]> for SparseImage {
+    fn from(bytes: &[u8]) -> Self {
+        let mut image = Self::new(bytes.len() as u64);
+        image.write(0, bytes);
+        image
+    }
+}
+
 impl SparseImage {
     /// An image of zeros.
     #[must_use]
