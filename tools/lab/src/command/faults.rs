@@ -35,7 +35,7 @@ use crate::sources::Copy;
 /// Then each engine fuzzes from the seeds, on one core, until a find that fails in a replay too. Seeds
 /// that the fault makes fail are kept from the engine: the time is that of an input of its own making.
 ///
-/// Faults in the calculators are hunted on fuzz_measure_calc, all others on fuzz_measure_image and then
+/// A fault is hunted on the targets of the checks that should fire; what is scanned on fuzz_measure_image and then
 /// on fuzz_measure_scan. The time is for all targets of a fault together, in equal parts.
 ///
 /// The project itself is not changed. The copies, one a core, stay in target/campaign/faults with their
