@@ -18,5 +18,4 @@ mod stand_in;
 mod tool;
 mod toy;
 mod triage;
-mod triage_interrupted;
 mod workflows;

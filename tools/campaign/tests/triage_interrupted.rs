@@ -1,4 +1,7 @@
-//! Ctrl-C during a triage gives the groups so far. In a test of its own: the signal is the whole process's.
+//! Ctrl-C during a triage gives the groups so far. In a program of its own: the signal is the whole process's.
+
+#[path = "campaign/stand_in.rs"]
+mod stand_in;
 
 use std::fs;
 use std::sync::atomic::Ordering;
@@ -27,7 +30,7 @@ run() {
 fn ctrl_c_gives_the_groups_so_far() {
     let folder = tempfile::tempdir().unwrap();
     let worker = folder.path().join("worker");
-    crate::stand_in::write_worker(&worker, WORKER);
+    stand_in::write_worker(&worker, WORKER);
     let finds = folder.path().join("finds");
     fs::create_dir(&finds).unwrap();
     for nth in 0..1000 {
