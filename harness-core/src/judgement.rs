@@ -1,8 +1,8 @@
 //! What a subject is held to.
 //!
-//! A subject states it, and the environment may replace it: see [`JUDGE_VARIABLE`](worker::protocol::JUDGE_VARIABLE),
-//! which has names of [`Judgement::ASPECTS`] with commas between them, or `all`. Values are always judged. A check that is not judged is not
-//! evaluated, and a worker does not list it.
+//! A subject states it. The environment may replace it: [`JUDGE_VARIABLE`](worker::protocol::JUDGE_VARIABLE) has names
+//! of [`Judgement::ASPECTS`] with commas between them, or `all`. Values are always judged. A check that is not judged is
+//! not evaluated, and a worker does not list it.
 
 use worker::target::{SOUND_REFUSED, UNSOUND_TAKEN};
 use worker::{Check, Layer, Outcome};

@@ -300,8 +300,9 @@ impl<'a> Subject<'a> {
         Self { known, ..self }
     }
 
-    /// The same, held to what the environment asks for (see [`JUDGE_VARIABLE`]), as far as that can be. From now on, cases in this process are printed as calls of this subject, and its known findings
-    /// are known unless [`IGNORE_VARIABLE`] is set.
+    /// The same, held to what the environment asks for (see [`JUDGE_VARIABLE`]), as far as that can be. From now on,
+    /// cases in this process are printed as calls of this subject, and its known findings are known unless
+    /// [`IGNORE_VARIABLE`] is set.
     ///
     /// # Errors
     /// When the environment asks for what there is not, or the list of known findings cannot be read.
