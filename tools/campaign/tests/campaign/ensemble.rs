@@ -4,7 +4,7 @@
 //! `scripts/test` runs them, with `cargo test --package campaign -- --ignored ensemble`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -155,7 +155,8 @@ fn what_one_engine_knows_the_others_read() {
     assert!(given.count() > 20, "libFuzzer was given few");
 }
 
-/// Copies an instance's folder as rsync does: new files are written beside their place and then moved.
+/// Copies an instance's folder as `rsync --times` does: new files are written beside their place and then moved.
+/// AFL++ passes over an instance that is no older than its look at it, in whole seconds: the times must come along.
 fn copy_as_rsync_does(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).into_iter().flatten() {
@@ -166,7 +167,10 @@ fn copy_as_rsync_does(from: &Path, to: &Path) {
         } else if path.is_file() {
             let beside = to.join(".copying");
             // It may vanish meanwhile, as rsync says of such files.
-            if fs::copy(&path, &beside).is_ok() {
+            let modified = fs::metadata(&path).and_then(|metadata| metadata.modified());
+            if let (Ok(modified), Ok(_)) = (modified, fs::copy(&path, &beside)) {
+                let copy = File::options().append(true).open(&beside).unwrap();
+                copy.set_modified(modified).unwrap();
                 fs::rename(&beside, &there).unwrap();
             }
         }
@@ -201,7 +205,7 @@ fn afl_on_two_machines_reads_what_the_other_found() {
             is_main: name == "here",
         };
         let folder = place(&format!("run-{name}"));
-        let outcome = run(&[Engine::Afl], &folder, inputs, 40, Some(sharing), is_over);
+        let outcome = run(&[Engine::Afl], &folder, inputs, 120, Some(sharing), is_over);
         assert_eq!(outcome.failure(), None);
         outcome
     };
