@@ -50,13 +50,17 @@ impl Project {
             let root = folder
                 .canonicalize()
                 .with_context(|| format!("{} cannot be opened", folder.display()))?;
-            ensure!(
-                is_project(&root),
-                "{} is no project: it has no folders {}",
-                folder.display(),
-                ENGINE_PACKAGES.join(", ")
-            );
-            root
+            if is_project(&root) {
+                root
+            } else {
+                ensure!(
+                    adopt::is_fuzz_project(&root),
+                    "{} is no project: it has no folders {}, and it is none of cargo-fuzz",
+                    folder.display(),
+                    ENGINE_PACKAGES.join(", ")
+                );
+                adopt::prepare(&root)?
+            }
         } else {
             let here = std::env::current_dir().context("the current folder is not known")?;
             let mut above = here.ancestors();

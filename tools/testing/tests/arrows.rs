@@ -69,6 +69,7 @@ const NEVER: &[(&str, &[&str])] = &[
         ],
     ),
     ("lab", &["harness-core", "measure-fuzz-types"]),
+    ("adopt", &["campaign", "measure-fuzz-worker"]),
     ("images", &["campaign"]),
     ("cli", &["campaign", "images", "lab", "harness-core"]),
     ("afl-targets", &["campaign"]),

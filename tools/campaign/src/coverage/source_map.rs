@@ -117,7 +117,8 @@ impl Code {
         }
     }
 
-    /// The files of the package with this manifest. A name begins with the package's folder, as `imago-0.2.6/`.
+    /// The files of the package with this manifest, and not those of packages in folders of it. A name begins with
+    /// the package's folder, as `imago-0.2.6/`.
     #[must_use]
     pub fn package(manifest: &Path) -> Self {
         let folder = manifest.parent().unwrap_or(manifest);
@@ -137,8 +138,15 @@ impl Code {
 
     /// The name of a file, if it is one of these.
     fn name_of(&self, path: &Path) -> Option<String> {
-        let path = path.strip_prefix(&self.base).ok()?.to_str()?;
-        path.starts_with(&self.prefix).then(|| path.to_owned())
+        let name = path.strip_prefix(&self.base).ok()?.to_str()?;
+        let is_package = self.before_crate.is_empty();
+        let folder = self.base.join(&self.prefix);
+        let mut within = path
+            .ancestors()
+            .skip(1)
+            .take_while(|&above| above != folder);
+        let is_of_another = is_package && within.any(|above| above.join("Cargo.toml").is_file());
+        (name.starts_with(&self.prefix) && !is_of_another).then(|| name.to_owned())
     }
 }
 
