@@ -145,16 +145,8 @@ fn a_copy_of_a_vhd_or_a_full_vhdx() {
     let all = ["write -P 1 0 16M"];
     for (format, options, name, writes) in [
         ("vpc", "", "some.vhd", &some[..]),
-        ("vpc", "force_size=on", "forced.vhd", &some),
-        ("vpc", "subformat=fixed,force_size=on", "fixed.vhd", &some),
         ("vpc", "subformat=fixed", "rounded.vhd", &some),
         ("vpc", "force_size=on", "full.vhd", &all),
-        (
-            "vpc",
-            "subformat=fixed,force_size=on",
-            "full-fixed.vhd",
-            &all,
-        ),
         ("vhdx", "", "full.vhdx", &all),
         ("vhdx", "block_size=1M", "1m.vhdx", &all),
     ] {
