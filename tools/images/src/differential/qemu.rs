@@ -317,12 +317,4 @@ mod tests {
         let data = Some(vec![(512, 1536)]);
         assert_eq!(disk_of_map(&json), Some(Disk { size: 1636, data }));
     }
-
-    #[test]
-    fn a_unit_counts_once() {
-        let pieces = [(0, 1), (2, 3), (9, 21), (21, 22), (30, 30)];
-        assert_eq!(touched(&pieces, 10), 3);
-        assert_eq!(touched(&pieces, 1), 15);
-        assert_eq!(touched(&pieces, 1000), 1);
-    }
 }
