@@ -22,8 +22,21 @@ fn a_file_that_is_cut_or_changed_is_of_the_models_formats() {
     };
     for entry in fs::read_dir(seeds).unwrap() {
         let seed = fs::read(entry.unwrap().path()).unwrap();
+        // A descriptor is wrong in other ways.
+        let text = if seed.starts_with(b"#") {
+            seed.len()
+        } else {
+            0
+        };
+        for at in 0..text {
+            for byte in [0, b'\n', b'"', b' ', b'=', b'9'] {
+                let mut changed = seed.clone();
+                changed[at] = byte;
+                ask(&changed);
+            }
+        }
         let end = seed.len().saturating_sub(512);
-        for at in (0..72)
+        for at in (0..text.max(72))
             .chain(504..520)
             .chain(end.saturating_sub(8)..seed.len())
         {

@@ -106,29 +106,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_powers_of_two_are_taken() {
-        for shift in 0..64 {
-            let value = 1 << shift;
-            assert_eq!(PowerOfTwo::new(value).unwrap().get(), value);
-            if shift > 1 {
-                assert_eq!(PowerOfTwo::new(value - 1), None);
-                assert_eq!(PowerOfTwo::new(value + 1), None);
-            }
-        }
-        assert_eq!(PowerOfTwo::new(0), None);
-        assert_eq!(PowerOfTwo::new(u64::MAX), None);
-    }
-
-    #[test]
-    fn an_option_has_two_limits() {
-        let taken = |value| PowerOfTwo::option(value, 8, 32).map(PowerOfTwo::get);
-        assert_eq!([8, 16, 32].map(taken), [Ok(8), Ok(16), Ok(32)]);
-        for refused in [0, 1, 4, 7, 9, 31, 33, 64, u32::MAX] {
-            assert_eq!(taken(refused), Err(MeasureError::InvalidOption));
-        }
-    }
-
-    #[test]
     fn counts_and_roundings_agree_with_wider_arithmetic() {
         for shift in 0..64 {
             let power = PowerOfTwo::new(1 << shift).unwrap();

@@ -183,36 +183,6 @@ pub(crate) fn little_endian(structure: &[u8], at: Range<usize>) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sparse::SparseImage;
-
-    /// Bytes and units of 1000 bytes of a disk of 10,500 bytes.
-    fn counted(extents: &[(u64, u64)]) -> (u64, u64) {
-        let mut data = Data::new(10_500, NonZeroU64::new(1000));
-        for &(start, length) in extents {
-            data.add(start, length);
-        }
-        let summary = data.summary();
-        assert_eq!(summary.virtual_size, 10_500);
-        let touched = summary.touched.unwrap();
-        assert_eq!(touched.unit, 1000);
-        (summary.allocated_bytes, touched.count)
-    }
-
-    #[test]
-    fn a_unit_counts_once_however_many_runs_touch_it() {
-        assert_eq!(counted(&[]), (0, 0));
-        assert_eq!(counted(&[(0, 1)]), (1, 1));
-        assert_eq!(counted(&[(0, 1), (5, 1), (999, 1)]), (3, 1));
-        assert_eq!(counted(&[(0, 1), (5, 996), (1500, 1)]), (998, 2));
-        assert_eq!(counted(&[(999, 2), (3000, 1000), (4000, 1)]), (1003, 4));
-    }
-
-    #[test]
-    fn what_reaches_past_the_end_is_clipped_and_what_lies_past_it_is_nothing() {
-        assert_eq!(counted(&[(10_000, 1000)]), (500, 1));
-        assert_eq!(counted(&[(10_499, u64::MAX)]), (1, 1));
-        assert_eq!(counted(&[(7, 0), (10_500, 1), (u64::MAX, 1)]), (0, 0));
-    }
 
     #[test]
     fn the_largest_disk_is_counted_without_a_unit_and_in_bytes() {
@@ -226,79 +196,5 @@ mod tests {
         data.add(0, u64::MAX);
         let all = AllocationSummary::new(u64::MAX, u64::MAX).with_touched(1, u64::MAX);
         assert_eq!(data.summary(), all);
-    }
-
-    #[test]
-    fn tables_may_fill_the_image_and_its_last_sector_counts_whole() {
-        let mut tables = Tables::new(1025);
-        assert_eq!(tables.name(1024), Ok(()));
-        assert_eq!(tables.name(1), Ok(()));
-        assert_eq!(tables.name(0), Ok(()));
-        assert_eq!(tables.name(1), Err(ScanErrorKind::Corrupt));
-    }
-
-    /// The entries' numbers and bytes as `entries` finds them.
-    fn found<const N: usize>(
-        image: &(impl Bytes + ?Sized),
-        offset: u64,
-        count: u64,
-    ) -> Vec<(u64, [u8; N])> {
-        let mut found = Vec::new();
-        let done = entries(image, offset, count, |number, entry| {
-            found.push((number, entry));
-            Ok(())
-        });
-        assert_eq!(done, Ok(()));
-        found
-    }
-
-    #[test]
-    fn entries_are_the_same_wherever_pieces_begin_and_end() {
-        let mut image = SparseImage::new(5000);
-        image.write(500, &(1..=30).collect::<Vec<u8>>());
-        image.write(2045, &[0, 0, 7, 8, 9]);
-        image.write(4990, &[5; 10]);
-        let mut flat = vec![0; 5000];
-        image.read(0, &mut flat);
-        for offset in 480..540 {
-            let plain: Vec<(u64, [u8; 8])> = flat[offset as usize..]
-                .as_chunks()
-                .0
-                .iter()
-                .enumerate()
-                .map(|(number, entry)| (number as u64, *entry))
-                .filter(|(_, entry)| *entry != [0; 8])
-                .collect();
-            let count = (5000 - offset) / 8;
-            assert!(!plain.is_empty());
-            assert_eq!(found(&image, offset, count), plain, "offset {offset}");
-            assert_eq!(found(&flat[..], offset, count), plain, "offset {offset}");
-        }
-        assert_eq!(found::<4>(&image, 504, 1), [(0, [5, 6, 7, 8])]);
-        assert!(found::<4>(&image, 504, 0).is_empty());
-    }
-
-    #[test]
-    fn an_entry_that_the_end_cuts_is_there_and_those_behind_it_are_not() {
-        let mut image = SparseImage::new(4099);
-        image.write(4088, &[7; 24]);
-        let whole = (0, [7; 8]);
-        let cut = (1, [7, 7, 7, 0, 0, 0, 0, 0]);
-        assert_eq!(found(&image, 4088, 3), [whole, cut]);
-        assert_eq!(found(&[7; 11][..], 0, 3), [whole, cut]);
-        assert!(found::<8>(&image, 8192, 3).is_empty());
-    }
-
-    #[test]
-    fn the_first_error_ends_the_visits() {
-        let mut visits = 0;
-        let done = entries(&[1_u8; 64][..], 0, 16, |number, _: [u8; 4]| {
-            visits += 1;
-            if number == 3 {
-                return Err(ScanErrorKind::Corrupt);
-            }
-            Ok(())
-        });
-        assert_eq!((done, visits), (Err(ScanErrorKind::Corrupt), 4));
     }
 }

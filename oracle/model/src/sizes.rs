@@ -97,38 +97,3 @@ pub(crate) const fn plain(virtual_size: u64) -> Measured {
         fully_allocated: sectors,
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Against the definitions, in 128 bits.
-    #[test]
-    fn roundings_are_what_they_say() {
-        let numbers = (0..64)
-            .flat_map(|bits| (-3_i128..=3).map(move |away| (1_i128 << bits) + away))
-            .filter_map(|number| u64::try_from(number).ok())
-            .filter(|&number| number <= 1 << 63);
-        for number in numbers {
-            for bits in 0..63 {
-                let exact = u128::from(number).div_ceil(1 << bits);
-                assert_eq!(u128::from(ceiling(number, bits)), exact, "{number} {bits}");
-                for count in [0, 1, 2, exact.saturating_sub(1), exact, exact + 1, 1 << 63] {
-                    let Ok(count) = u64::try_from(count) else {
-                        continue;
-                    };
-                    assert_eq!(
-                        too_many(count, 1 << bits, number),
-                        u128::from(count) > exact,
-                        "{count} {number} {bits}"
-                    );
-                }
-            }
-            assert_eq!(round_up(number, 9), number.div_ceil(512) * 512);
-        }
-        assert!(!too_many(1, u64::MAX, u64::MAX));
-        assert!(too_many(2, u64::MAX, u64::MAX));
-        assert!(too_many(u64::MAX, u64::MAX, u64::MAX));
-        assert!(too_many(1, 1, 0));
-    }
-}

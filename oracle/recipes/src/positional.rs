@@ -36,23 +36,3 @@ macro_rules! numbers {
 }
 
 numbers! { u8 u16 u32 u64 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_not_there_reads_as_zero() {
-        let input = Positional::<16>::new(&[1, 2, 3, 4, 5]);
-        assert_eq!(input.u32(0), 0x0403_0201);
-        assert_eq!(input.u32(3), 0x0000_0504);
-        assert_eq!(input.u64(1), 0x0504_0302);
-        assert_eq!((input.u8(4), input.u8(5), input.u32(9)), (5, 0, 0));
-    }
-
-    #[test]
-    fn what_lies_behind_is_not_looked_at() {
-        let input = Positional::<2>::new(&[1, 2, 3]);
-        assert_eq!(input.u16(0), 0x0201);
-    }
-}

@@ -12,7 +12,7 @@
 //! cluster may be a table. As long as only zeroes are lost, the image stays the same.
 //!
 //! # What QEMU makes of it
-//! [`qemu_view`] predicts whether qemu-img opens the image and finds nothing wrong with it.
+//! [`is_clean_for_qemu`] predicts whether qemu-img opens the image and finds nothing wrong with it.
 
 pub mod geometry;
 pub mod header;
@@ -145,16 +145,7 @@ fn own_size(plan: &Plan, touched: u64) -> OwnSize {
     }
 }
 
-/// What qemu-img makes of an undamaged recipe's image that a scanner accepts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QemuView {
-    /// It opens the image without a key, sees the same size, and `map` the same data.
-    pub agrees: bool,
-    /// `check` finds nothing wrong.
-    pub is_clean: bool,
-}
-
-/// What qemu-img makes of the image.
+/// Whether qemu-img opens an undamaged recipe's image, which a scanner accepts, and `check` finds nothing wrong with it.
 ///
 /// It wants keys; takes whole sectors of a size; and needs the external data file's name, for which a
 /// long header in a small cluster leaves no room. What is odd about a header is left to the scanners.
@@ -162,29 +153,25 @@ pub struct QemuView {
 /// file's end, nonsense in an L1 table's rest, tables that are named twice, and large L1 tables, to which a recipe
 /// gives no refcounts.
 #[must_use]
-pub fn qemu_view(recipe: &Recipe) -> QemuView {
+pub fn is_clean_for_qemu(recipe: &Recipe) -> bool {
     let plan = Plan::new(recipe);
     let geometry = &plan.geometry;
-    let agrees = geometry.oddity == Oddity::None
-        && geometry.encryption == Encryption::None
-        && plan.size.is_multiple_of(512)
-        // The data file's name has room.
-        && !(geometry.external_data && u64::from(geometry.header_length) + 24 > geometry.cluster());
     let units = recipe.runs.units(
         plan.on_disk(),
         plan.l1_entries * geometry.clusters_per_table(),
     );
     let usual = units.iter().all(|unit| unit.kind < units::FIRST_ODD);
     let counted = plan.clusters_of_l1(plan.l1_entries) <= place::MOST_COUNTED_L1_CLUSTERS;
-    QemuView {
-        agrees,
-        is_clean: agrees
-            && usual
-            && counted
-            && geometry.aliases == Aliases::NONE
-            && geometry.l1_reserved == 0
-            && !(geometry.l1_nonsense && plan.l1_entries > plan.l1_needed),
-    }
+    geometry.oddity == Oddity::None
+        && geometry.encryption == Encryption::None
+        && plan.size.is_multiple_of(512)
+        // The data file's name has room.
+        && !(geometry.external_data && u64::from(geometry.header_length) + 24 > geometry.cluster())
+        && usual
+        && counted
+        && geometry.aliases == Aliases::NONE
+        && geometry.l1_reserved == 0
+        && !(geometry.l1_nonsense && plan.l1_entries > plan.l1_needed)
 }
 
 pub(super) fn describe(recipe: &Recipe) -> Description {

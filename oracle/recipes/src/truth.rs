@@ -143,20 +143,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn data_is_clipped_merged_and_counted_once() {
-        let mut truth = Truth::new(10_000);
-        truth.add_data(4096, 4096);
-        truth.add_data(0, 100);
-        truth.add_data(4000, 200);
-        truth.add_data(9_999, 50);
-        truth.add_data(10_000, 50);
-        assert_eq!(truth.extents(), [(0, 100), (4000, 8192), (9_999, 10_000)]);
-        let summary = truth.answer(NonZeroU64::new(4096)).unwrap().unwrap();
-        assert_eq!(summary.allocated_bytes, 100 + 4192 + 1);
-        assert_eq!(summary.touched.unwrap().count, 3);
-    }
-
-    #[test]
     fn only_zeroes_may_be_missing_and_no_more_than_is_allowed() {
         let mut file = SparseImage::new(5000);
         file.write(4500, &[7]);

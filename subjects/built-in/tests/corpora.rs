@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use built_in::SUBJECT;
+use harness_core::calc::CalcCase;
 use harness_core::project::replay;
 use harness_core::scan::ScanCase;
 use harness_core::{TARGETS, check};
@@ -40,7 +41,11 @@ fn seeds_pass_and_evaluate_every_check() {
 }
 
 #[test]
-fn every_seed_image_is_a_sound_one() {
+fn every_seed_of_a_calculator_has_an_answer_and_each_image_is_a_sound_one() {
+    for path in entries("corpus/seeds/fuzz_measure_calc") {
+        let case = CalcCase::decode(&fs::read(&path).unwrap()).unwrap();
+        assert!(case.ask(SUBJECT.calculators).is_ok(), "{}", path.display());
+    }
     for path in entries("corpus/seeds/fuzz_measure_scan") {
         let data = fs::read(&path).unwrap();
         let case = ScanCase::decode(&data).unwrap();

@@ -237,27 +237,3 @@ fn number(text: &str) -> Option<u64> {
         .all(|byte| byte.is_ascii_hexdigit())
         .then(|| u64::from_str_radix(digits, radix).ok())?
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const KNOWN: &str = "text text a\n switch  switch b\nnumber number  c\nbytes size d d";
-
-    fn parse(lists: &[&str]) -> Result<Options> {
-        let lists: Vec<_> = lists.iter().map(|list| (*list).to_owned()).collect();
-        Options::parse(&lists, &specs(KNOWN))
-    }
-
-    #[test]
-    fn values_have_types_and_the_last_one_counts() {
-        let options = parse(&["text=a,,b,bytes=1,number=0x10", "bytes=64k,switch"]).unwrap();
-        assert_eq!(options.text("text"), Some("a,b"));
-        assert_eq!(options.number("bytes"), Some(65536));
-        assert_eq!(options.number("number"), Some(16));
-        assert!(options.switch("switch"));
-        assert!(!parse(&["switch=yes,noswitch"]).unwrap().switch("switch"));
-        assert_eq!(parse(&["number=020"]).unwrap().number("number"), Some(16));
-        assert_eq!(parse(&["text=x=y"]).unwrap().text("text"), Some("x=y"));
-    }
-}

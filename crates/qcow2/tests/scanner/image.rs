@@ -9,7 +9,6 @@ pub(crate) const L1_SIZE: usize = 36;
 pub(crate) const L1_OFFSET: usize = 40;
 
 pub(crate) const ZERO: u64 = 1;
-pub(crate) const COMPRESSED: u64 = 1 << 62;
 pub(crate) const COPIED: u64 = 1 << 63;
 pub(crate) const EXTENDED_L2: u64 = 1 << 4;
 

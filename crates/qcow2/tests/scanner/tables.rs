@@ -6,7 +6,7 @@ use shared::ScanError::Corrupt;
 use testing::fields::{Layout, named};
 use testing::scan::ScanFormat;
 
-use crate::image::{COMPRESSED, EXTENDED_L2, Image, L1_SIZE, SIZE, ZERO};
+use crate::image::{Image, L1_SIZE, ZERO};
 
 const CLUSTER: u64 = 65536;
 
@@ -132,33 +132,6 @@ fn an_l2_table_is_aligned_and_begins_in_the_file() {
 }
 
 #[test]
-fn subclusters_touch_units_of_their_own() {
-    let mut image = Image::with(3, 16, 4 * CLUSTER, EXTENDED_L2);
-    image.map_extended(0, 0x5_0000, 0x8000_0001);
-    image.map_extended(3, 0x5_0000, 0b110);
-    let touched = |unit| {
-        let summary = image.answer(Some(unit)).unwrap();
-        summary.touched.unwrap().count
-    };
-    assert_eq!(
-        [512, 2048, 4096, 65536, 131_072, 1 << 30].map(touched),
-        [16, 4, 4, 2, 2, 1]
-    );
-}
-
-#[test]
-fn clusters_are_clipped_at_the_end_of_the_disk() {
-    let mut image = Image::new(16, 2 * CLUSTER + 1000);
-    image.data(1).data(2).map(3, 0x200);
-    let summary = image.answer(Some(512)).unwrap();
-    assert_eq!(summary.allocated_bytes, CLUSTER + 1000);
-    assert_eq!(summary.touched.unwrap().count, 128 + 2);
-    let mut image = Image::with(3, 16, CLUSTER + 3000, EXTENDED_L2);
-    image.map_extended(1, 0x5_0000, 0b111);
-    assert_eq!(image.data_of(), Ok(3000));
-}
-
-#[test]
 fn a_smaller_size_may_be_asked_for_and_a_larger_one_that_l1_covers() {
     let mut image = Image::new(9, 4 * 64 * 512);
     image.data(0).data(63).data(64).data(255);
@@ -181,17 +154,6 @@ fn a_smaller_size_may_be_asked_for_and_a_larger_one_that_l1_covers() {
             Err(Corrupt("the L1 table is too small for the size asked for"))
         );
     }
-}
-
-#[test]
-fn the_disk_may_be_as_large_as_the_l1_table_allows() {
-    // Clusters of 2 MiB: an L2 table maps 512 GiB.
-    let mut image = Image::new(21, 0);
-    image.append(64);
-    image.put32(L1_SIZE, 8);
-    image.put64(SIZE, 4 << 40);
-    image.map((4 << 40 >> 21) - 1, COMPRESSED);
-    assert_eq!(image.data_of(), Ok(2 << 20));
 }
 
 #[test]

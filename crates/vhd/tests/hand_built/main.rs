@@ -1,30 +1,17 @@
-//! Images built by hand: every error with its text, every fall-back, and what must hold for any input.
+//! Images built by hand: every error with its text, and every fall-back. Failing reads and random damage are in
+//! `tools/testing/tests/recipes`.
 
 mod fields;
 mod image;
 
-use image::{ABSENT, DATA, Disk, LENGTH, fixed, put_footer, seal};
+use image::{DATA, Disk, LENGTH, fixed, put_footer};
 use shared::ScanError::{self, Corrupt, NotThisFormat};
-use testing::damage::{damage_field, survive};
 use testing::scan::ScanFormat::Vhd;
-use testing::scan::{SECTOR_SIZES, answer, callers_mistakes, every_read_fails, reads};
+use testing::scan::{SECTOR_SIZES, answer, reads};
 
 /// How many bytes of data a scan finds.
 fn data_of(bytes: &[u8]) -> Result<u64, ScanError> {
     answer(Vhd, bytes, None, &SECTOR_SIZES).map(|summary| summary.allocated_bytes)
-}
-
-#[test]
-fn blocks_in_the_file_count_and_the_last_is_clipped() {
-    let mut disk = Disk::sample();
-    for (unit, touched) in [(512, 23), (4096, 3), (8192, 3), (1 << 20, 1), (1, DATA)] {
-        let summary = answer(Vhd, &disk.bytes(), Some(unit), &SECTOR_SIZES).unwrap();
-        assert_eq!(summary.virtual_size, 8 * 4096 - 512);
-        assert_eq!(summary.allocated_bytes, DATA);
-        assert_eq!(summary.touched.unwrap().count, touched, "units of {unit}");
-    }
-    disk.table.fill(ABSENT);
-    assert_eq!(data_of(&disk.bytes()), Ok(0));
 }
 
 #[test]
@@ -85,42 +72,6 @@ fn the_header_or_the_table_may_follow_a_block_closely() {
 }
 
 #[test]
-fn blocks_of_every_size_have_their_bitmap_in_whole_sectors() {
-    for (block_size, bitmap) in [
-        (512, 512),
-        (1024, 512),
-        (2 << 20, 512),
-        (4 << 20, 1024),
-        (16 << 20, 4096),
-    ] {
-        let disk = Disk {
-            table: vec![4],
-            block_size,
-            size: block_size.into(),
-            length: (2048 + bitmap + block_size) as usize,
-            ..Disk::sample()
-        };
-        let mut bytes = disk.bytes();
-        let sizes = &[512, 65536];
-        let summary = answer(Vhd, &bytes, None, sizes).unwrap();
-        assert_eq!(summary.allocated_bytes, u64::from(block_size));
-        bytes.pop();
-        let past = Err(Corrupt("a block runs past the end of the file"));
-        assert_eq!(answer(Vhd, &bytes, None, sizes), past);
-    }
-}
-
-#[test]
-fn the_table_may_begin_at_any_byte() {
-    let mut disk = Disk::sample();
-    disk.length += 32 << 10;
-    for shift in 0..1030 {
-        disk.table_at = 30_000 + shift;
-        assert_eq!(data_of(&disk.bytes()), Ok(DATA), "shifted by {shift}");
-    }
-}
-
-#[test]
 fn entries_past_the_end_of_the_disk_cost_nothing() {
     let mut disk = Disk::sample();
     disk.table.extend([0, 1, 0xffff_fffe, 0x7fff_ffff]);
@@ -150,44 +101,4 @@ fn thousands_of_entries_that_share_one_block_are_read_once() {
     let summary = answer(Vhd, &bytes, Some(4096), &SECTOR_SIZES).unwrap();
     assert_eq!(summary.allocated_bytes, summary.virtual_size);
     assert!(reads(Vhd, &bytes) < entries as u64 / 128 + 12);
-}
-
-#[test]
-fn a_read_that_fails_is_an_io_error_and_then_a_scan_answers() {
-    let mut disk = Disk::sample();
-    disk.table.resize(400, ABSENT);
-    disk.table_at = 30_001;
-    disk.size = 400 * 4096;
-    disk.length += 32 << 10;
-    let mut dynamic = disk.bytes();
-    // Then the footer at the end is read as well.
-    dynamic[67] ^= 1;
-    assert!(every_read_fails(Vhd, &dynamic)[0] >= 8);
-}
-
-#[test]
-fn a_wrong_sector_size_and_a_small_cache_are_the_callers_mistake() {
-    callers_mistakes(Vhd, &Disk::sample().bytes());
-}
-
-#[test]
-fn damage_with_right_checksums_never_harms() {
-    let mut disk = Disk::sample();
-    disk.length += 2048;
-    let (sound, end) = (disk.bytes(), disk.length - 512);
-    // The fields of the footer, its copy, the header; the table; anything.
-    let areas = [0..88, end..end + 88, 512..560, 1536..1568, 0..end];
-    survive(Vhd, 6000, 15, |random| {
-        let mut bytes = sound.clone();
-        for _ in 0..=random.u64(..2) {
-            damage_field(&mut bytes, &areas, true, random);
-        }
-        if random.u64(..16) > 0 {
-            seal(&mut bytes);
-        }
-        if random.u64(..8) == 0 {
-            bytes.truncate(random.usize(..=bytes.len()));
-        }
-        bytes
-    });
 }

@@ -1,7 +1,7 @@
-//! Images built by hand: every error with its text, every fall-back, and what must hold for any input.
+//! Images built by hand: every error with its text, and every fall-back. Failing reads and random damage are in
+//! `tools/testing/tests/recipes`.
 
 mod blocks;
 mod headers;
-mod hostile;
 mod image;
 mod metadata;

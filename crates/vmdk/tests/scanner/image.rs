@@ -15,8 +15,6 @@ pub(crate) const GRAIN: u64 = 65536;
 /// Where the header in the footer is, of an image with one table and one grain of that size.
 pub(crate) const FOOTER: usize = 1024 + 2048 + 65536 + 512;
 
-pub(crate) const ZEROED_GRAINS: u32 = 1 << 2;
-
 /// A sparse extent: sector 0 the header, then the grain directory, then what was asked for, in order.
 #[derive(Clone)]
 pub(crate) struct Image {
@@ -85,13 +83,6 @@ impl Image {
             self.put32(at, table);
         }
         self.get32(at) as usize * 512 + (grain % 512) as usize * 4
-    }
-
-    /// Sets the table entry of grain number `grain`.
-    pub(crate) fn map(&mut self, grain: u64, entry: u32) -> &mut Self {
-        let at = self.table_entry(grain);
-        self.put32(at, entry);
-        self
     }
 
     /// Gives grain number `grain` data of its own.

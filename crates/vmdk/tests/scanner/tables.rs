@@ -1,9 +1,10 @@
 //! What each kind of directory and table entry counts for, and which are errors.
 
+use shared::ScanError::Corrupt;
 use testing::fields::{Layout, named};
 use testing::scan::ScanFormat;
 
-use crate::image::{DIRECTORY, FLAGS, GRAIN, Image, VERSION};
+use crate::image::{CAPACITY, DIRECTORY, FLAGS, GRAIN, Image, VERSION};
 
 const TABLES: Layout = Layout {
     format: ScanFormat::Vmdk,
@@ -45,31 +46,6 @@ fn directory_and_table_entries() {
 }
 
 #[test]
-fn grains_are_clipped_at_the_end_of_the_disk() {
-    let mut image = Image::new(128, 2 * 128 + 3);
-    image.data(1).data(2).data(3);
-    let summary = image.answer(Some(512)).unwrap();
-    assert_eq!(summary.virtual_size, 2 * GRAIN + 3 * 512);
-    assert_eq!(summary.allocated_bytes, GRAIN + 3 * 512);
-    assert_eq!(summary.touched.unwrap().count, 128 + 3);
-}
-
-#[test]
-fn units_are_counted_over_tables() {
-    // A table maps 512 grains of 4 KiB.
-    let mut image = Image::new(8, 3 * 512 * 8);
-    image.data(0).data(511).data(512).data(1024).data(1535);
-    let touched = |unit| {
-        let summary = image.answer(Some(unit)).unwrap();
-        summary.touched.unwrap().count
-    };
-    assert_eq!(
-        [512, 4096, 65536, 2 << 20, 4 << 20, 1 << 40].map(touched),
-        [40, 5, 5, 3, 2, 1]
-    );
-}
-
-#[test]
 fn entries_past_the_disk_are_not_looked_at() {
     let mut image = Image::new(1, 512 + 1);
     image.data(0).data(512).data(513);
@@ -92,4 +68,23 @@ fn a_file_whose_last_sector_is_there_in_part_is_read_to_its_last_byte() {
     image.bytes.truncate(at + 12);
     assert_eq!(image.bytes.len() % 512, 12);
     assert_eq!(image.data_of(), Ok(GRAIN));
+}
+
+#[test]
+fn tables_that_overlap_add_up() {
+    // Each table begins a sector after the one before.
+    let mut image = Image::new(128, 16 * 65536);
+    image.bytes.resize(24 * 512, 0);
+    for index in 0..16 {
+        image.put32(Image::directory_entry(index), 2 + index as u32);
+    }
+    let text = "the tables named add up to more sectors than the image has";
+    for (tables, expected) in [
+        (16, Err(Corrupt(text))),
+        (6, Ok(0)),
+        (7, Err(Corrupt(text))),
+    ] {
+        image.put64(CAPACITY, tables * 65536);
+        assert_eq!(image.data_of(), expected, "{tables} tables");
+    }
 }

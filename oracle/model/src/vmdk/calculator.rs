@@ -56,18 +56,3 @@ const fn head_sectors(size: u64, grain_bits: u32) -> u64 {
     let tables = ceiling(size, grain_bits + TABLE_ENTRIES_BITS);
     1 + 20 + 2 * (ceiling(tables, 7) + 4 * tables)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The bound as it is defined.
-    #[test]
-    fn a_streamed_grain_takes_one_sector_more() {
-        for bits in 12..=16 {
-            let grain = 1_u64 << bits;
-            let streamed = (12 + (grain + 5 * grain.div_ceil(16_383) + 6)).div_ceil(512) * 512;
-            assert_eq!(streamed, grain + STREAM_OVERHEAD);
-        }
-    }
-}

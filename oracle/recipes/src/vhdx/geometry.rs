@@ -275,20 +275,3 @@ impl Geometry {
         mixed ^ mixed >> 32 | 1
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn permutations_are_all_there_are_and_the_first_is_rising() {
-        assert_eq!(permutation(0), [0, 1, 2, 3, 4]);
-        let all: BTreeSet<_> = (0..120).map(permutation).collect();
-        assert_eq!(all.len(), 120);
-        for order in all {
-            assert_eq!(order.into_iter().collect::<BTreeSet<_>>().len(), 5);
-        }
-    }
-}

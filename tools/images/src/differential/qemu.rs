@@ -306,32 +306,6 @@ fn shown(command: &Command) -> String {
 mod tests {
     use super::*;
 
-    fn sh(limit: Duration, script: &str) -> Result<Ended, Inconclusive> {
-        Qemu { limit, major: 0 }.run(Path::new("/"), &format!("sh -c '{script}'"))
-    }
-
-    #[test]
-    fn what_ends_by_itself_is_an_answer() {
-        let ended = sh(
-            Duration::from_secs(60),
-            "echo out; echo qemu-img: no >&2; exit 3",
-        )
-        .unwrap();
-        assert_eq!((ended.code, ended.is_ok()), (3, false));
-        assert_eq!(ended.stdout, "out\n");
-        assert_eq!(ended.complaint(), "no");
-    }
-
-    #[test]
-    fn what_crashes_or_does_not_end_is_inconclusive() {
-        let Inconclusive(why) = sh(Duration::from_secs(60), "kill -ABRT $$").unwrap_err();
-        assert!(why.contains("dies of signal 6"), "{why}");
-        let started = std::time::Instant::now();
-        let Inconclusive(why) = sh(Duration::from_millis(200), "exec sleep 60").unwrap_err();
-        assert!(why.contains("takes more than 200ms"), "{why}");
-        assert!(started.elapsed() < Duration::from_secs(30));
-    }
-
     #[test]
     fn data_of_backing_files_is_none_and_neighbours_are_joined() {
         let json = serde_json::json!([
@@ -342,13 +316,5 @@ mod tests {
         ]);
         let data = Some(vec![(512, 1536)]);
         assert_eq!(disk_of_map(&json), Some(Disk { size: 1636, data }));
-    }
-
-    #[test]
-    fn a_unit_counts_once() {
-        let pieces = [(0, 1), (2, 3), (9, 21), (21, 22), (30, 30)];
-        assert_eq!(touched(&pieces, 10), 3);
-        assert_eq!(touched(&pieces, 1), 15);
-        assert_eq!(touched(&pieces, 1000), 1);
     }
 }

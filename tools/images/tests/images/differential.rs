@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::qemu::{Bench, Ran as _, run};
+use crate::qemu::{Bench, LIMIT, Ran as _, run};
 use harness_core::{Outcome, targets};
 use images::differential::known;
 use images::differential::qemu::Ended;
@@ -17,9 +17,6 @@ use images::differential::verdict::Verdict;
 use images::differential::{Case, Kind};
 use images::formats;
 use serde_json::Value;
-
-/// More than the tool's own limit: what is awaited here is an answer.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs the command on this project, with what it finds kept in `out`, and other tools first in the path.
 fn differential(out: &Path, tools: Option<&Path>, args: &[&str]) -> Ended {

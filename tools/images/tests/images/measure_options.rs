@@ -52,7 +52,7 @@ fn what_qemu_img_measure_refuses_is_refused() {
     ] {
         bench.both_refuse(&format!("measure {args}"), args);
     }
-    for options in [
+    for list in [
         "",
         ",",
         "cluster_size=4k,",
@@ -60,108 +60,95 @@ fn what_qemu_img_measure_refuses_is_refused() {
         " cluster_size=4k",
         "nosuch",
         "=4k",
-        "cluster_size=",
-        "cluster_size=x",
         "cluster_size=x,cluster_size=4k",
-        "cluster_size=-1",
-        "cluster_size=0",
-        "cluster_size=256",
-        "cluster_size=65537",
-        "cluster_size=4M",
         "cluster_size=4k,,x",
-        "refcount_bits=3",
-        "refcount_bits=0",
-        "refcount_bits=128",
-        "refcount_bits=-1",
-        "refcount_bits=+-1",
-        "refcount_bits=09",
-        "refcount_bits=1k",
-        "refcount_bits=16.0",
-        "refcount_bits=",
-        "compat=v2",
-        "compat=v3",
-        "compat=v4",
-        "compat=V3",
         "compat=0.10,refcount_bits=8",
         "extended_l2=on,cluster_size=8k",
-        "extended_l2=maybe",
-        "extended_l2=1",
-        "lazy_refcounts=On",
-        "preallocation=foo",
-        "preallocation=OFF",
         "preallocation",
-        "size=x",
         "encrypt.format=luks",
         "encrypt.format=luks,encrypt.key-secret=s",
         "encrypt.format=luks,encrypt.cipher-alg=foo",
-        "encrypt.iter-time=x",
     ] {
-        let args = format!("--size 1M -O qcow2 -o '{options}'");
-        bench.both_refuse(&format!("measure {args}"), &args);
-        assert_named(&bench, &args, options);
+        refused(&bench, list);
+    }
+    for (option, values) in [
+        ("cluster_size", "|x|-1|0|256|65537|4M"),
+        ("refcount_bits", "|3|0|128|-1|+-1|09|1k|16.0"),
+        ("compat", "v2|v3|v4|V3"),
+        ("extended_l2", "maybe|1"),
+        ("lazy_refcounts", "On"),
+        ("preallocation", "foo|OFF"),
+        ("size", "x"),
+        ("encrypt.iter-time", "x"),
+    ] {
+        for value in values.split('|') {
+            refused(&bench, &format!("{option}={value}"));
+        }
     }
 }
+
+/// Asserts that both refuse these options of a qcow2.
+fn refused(bench: &Bench, options: &str) {
+    let args = format!("--size 1M -O qcow2 -o '{options}'");
+    bench.both_refuse(&format!("measure {args}"), &args);
+    assert_named(bench, &args, options);
+}
+
+/// Formats, and options that `qemu-img create` refuses.
+const REFUSED_BY_CREATE: &str = "
+    raw preallocation=metadata
+    raw preallocation=foo
+    raw subformat=fixed
+    qcow2 compat=0.10,lazy_refcounts=on
+    qcow2 compat=0.10,extended_l2=on
+    qcow2 compat=0.10,data_file=d
+    qcow2 compat=0.10,compression_type=zstd
+    qcow2 compression_type=lz4
+    qcow2 data_file_raw=on
+    qcow2 data_file=
+    qcow2 backing_fmt=raw
+    qcow2 backing_file=,backing_fmt=raw
+    qcow2 backing_file=base.vmdk,backing_fmt=vmdk,preallocation=full
+    qcow2 backing_file=base.vmdk,backing_fmt=vmdk,data_file=d,data_file_raw=on
+    qcow2 encryption=on
+    qcow2 encrypt.format=aes
+    qcow2 encrypt.format=foo
+    qcow2 encrypt.cipher-alg=aes-128
+    qcow2 encrypt.key-secret=s
+    vmdk subformat=thin
+    vmdk subformat=
+    vmdk adapter_type=scsi
+    vmdk adapter_type=LSILogic
+    vmdk compat6=maybe
+    vmdk compat6=on,hwversion=4
+    vmdk zeroed_grain=on,subformat=monolithicFlat
+    vmdk backing_fmt=raw
+    vmdk backing_file=base.vmdk,backing_fmt=raw
+    vmdk backing_file=base.vmdk,backing_fmt=vmdk,subformat=monolithicFlat
+    vmdk grain_size=4k
+    vpc subformat=Fixed
+    vpc subformat=
+    vpc force_size=x
+    vpc block_size=1M
+    vhdx subformat=thin
+    vhdx block_size=3M
+    vhdx block_size=24M
+    vhdx block_size=8193k
+    vhdx block_size=-1
+    vhdx block_size=1M+1
+    vhdx log_size=0
+    vhdx log_size=4G
+    vhdx log_size=5G
+    vhdx block_state_zero=x
+";
 
 /// `qemu-img measure` does not look at everything that `create` looks at, or does not know the format.
 #[test]
 fn what_qemu_img_create_refuses_is_refused() {
     let bench = Bench::new();
     bench.make("vmdk", "", "base.vmdk", "1M", &[]);
-    for (format, options) in [
-        ("raw", "preallocation=metadata"),
-        ("raw", "preallocation=foo"),
-        ("raw", "subformat=fixed"),
-        ("qcow2", "compat=0.10,lazy_refcounts=on"),
-        ("qcow2", "compat=0.10,extended_l2=on"),
-        ("qcow2", "compat=0.10,data_file=d"),
-        ("qcow2", "compat=0.10,compression_type=zstd"),
-        ("qcow2", "compression_type=lz4"),
-        ("qcow2", "data_file_raw=on"),
-        ("qcow2", "data_file="),
-        ("qcow2", "backing_fmt=raw"),
-        ("qcow2", "backing_file=,backing_fmt=raw"),
-        (
-            "qcow2",
-            "backing_file=base.vmdk,backing_fmt=vmdk,preallocation=full",
-        ),
-        (
-            "qcow2",
-            "backing_file=base.vmdk,backing_fmt=vmdk,data_file=d,data_file_raw=on",
-        ),
-        ("qcow2", "encryption=on"),
-        ("qcow2", "encrypt.format=aes"),
-        ("qcow2", "encrypt.format=foo"),
-        ("qcow2", "encrypt.cipher-alg=aes-128"),
-        ("qcow2", "encrypt.key-secret=s"),
-        ("vmdk", "subformat=thin"),
-        ("vmdk", "subformat="),
-        ("vmdk", "adapter_type=scsi"),
-        ("vmdk", "adapter_type=LSILogic"),
-        ("vmdk", "compat6=maybe"),
-        ("vmdk", "compat6=on,hwversion=4"),
-        ("vmdk", "zeroed_grain=on,subformat=monolithicFlat"),
-        ("vmdk", "backing_fmt=raw"),
-        ("vmdk", "backing_file=base.vmdk,backing_fmt=raw"),
-        (
-            "vmdk",
-            "backing_file=base.vmdk,backing_fmt=vmdk,subformat=monolithicFlat",
-        ),
-        ("vmdk", "grain_size=4k"),
-        ("vpc", "subformat=Fixed"),
-        ("vpc", "subformat="),
-        ("vpc", "force_size=x"),
-        ("vpc", "block_size=1M"),
-        ("vhdx", "subformat=thin"),
-        ("vhdx", "block_size=3M"),
-        ("vhdx", "block_size=24M"),
-        ("vhdx", "block_size=8193k"),
-        ("vhdx", "block_size=-1"),
-        ("vhdx", "block_size=1M+1"),
-        ("vhdx", "log_size=0"),
-        ("vhdx", "log_size=4G"),
-        ("vhdx", "log_size=5G"),
-        ("vhdx", "block_state_zero=x"),
-    ] {
+    let lines = REFUSED_BY_CREATE.trim().lines();
+    for (format, options) in lines.filter_map(|line| line.trim().split_once(' ')) {
         let create = format!("create -f {format} -o {options} refused.img 1M");
         let args = format!("--size 1M -O {format} -o {options}");
         bench.both_refuse(&create, &args);

@@ -6,10 +6,24 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use images::differential::qemu::{Ended, words};
+use images::differential::Case;
+use images::differential::qemu::{Ended, Qemu, words};
+use images::differential::verdict::Verdict;
 use rustix::fs::FallocateFlags;
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// How long a tool of QEMU's may take. More than our tool gives it: what is awaited here is an answer.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+
+/// Puts a case to our code, the model and qemu-img, who must give one answer, or all refuse. Whether they refuse.
+pub(crate) fn is_refused(case: &Case, qemu: &Qemu) -> bool {
+    match case.judge(qemu) {
+        Verdict::Agrees => false,
+        Verdict::Refused => true,
+        other => panic!("{}: {other:?}", case.in_words()),
+    }
+}
 
 /// A program's end: its exit code and its output.
 pub(crate) trait Ran {
@@ -143,9 +157,16 @@ impl Bench {
 
     /// Runs qemu-io commands on an image.
     pub(crate) fn io(&self, format: &str, image: &str, commands: &[&str]) {
-        let mut args = vec!["-f", format];
-        args.extend(commands.iter().flat_map(|&command| ["-c", command]));
-        args.push(image);
+        self.io_opened(&format!("-f {format} '{image}'"), commands);
+    }
+
+    /// The same for an image that is opened with these arguments.
+    pub(crate) fn io_opened(&self, opened: &str, commands: &[&str]) {
+        let mut args: Vec<_> = commands
+            .iter()
+            .flat_map(|&command| ["-c", command])
+            .collect();
+        args.extend(words(opened));
         let ran = self.run("qemu-io", &args, 60);
         let is_done = ran.is_ok() && !ran.stdout.contains("failed");
         assert!(is_done, "qemu-io {args:?}: {ran:?}");
@@ -223,7 +244,12 @@ impl Bench {
 
     /// The output of `qemu-img map`.
     pub(crate) fn map(&self, format: &str, name: &str) -> Vec<Mapped> {
-        let map = self.img_ok(&format!("map -f {format} --output json {name}"));
+        self.map_opened(&format!("-f {format} {name}"))
+    }
+
+    /// The same for an image that is opened with these arguments.
+    pub(crate) fn map_opened(&self, opened: &str) -> Vec<Mapped> {
+        let map = self.img_ok(&format!("map --output json {opened}"));
         let extent = |extent: &Value| Mapped {
             start: extent["start"].as_u64().unwrap(),
             length: extent["length"].as_u64().unwrap(),

@@ -1,8 +1,7 @@
 //! Random recipes of images. Every check of `fuzz_measure_image` holds for them, with every probe: scanner, model
 //! and the recipe's own statement agree. The recipes reach every knob and nearly every message of the scanners.
 //!
-//! Whether QEMU agrees is the matter of `cargo images differential`. Here are only images that a recipe must make
-//! byte for byte as QEMU does, and what the recipes of qcow2 predict of `qemu-img check`.
+//! Whether QEMU agrees is the matter of `cargo images differential` and of the tests in `tools/images`.
 
 mod qcow2;
 mod random;
@@ -22,8 +21,7 @@ use reach::Reach;
 use recipes::truth::Truth;
 use recipes::{LENGTH, Recipe, at};
 use sparse::SparseImage;
-use testing::qemu::Folder;
-use testing::scan::answer;
+use testing::scan::{answer, callers_mistakes, every_read_fails, reads};
 use types::{AllocationSummary, ScanError};
 
 /// How many recipes of each format, half of them damaged.
@@ -114,32 +112,6 @@ fn scan(recipe: &Recipe, image: &SparseImage) -> Result<AllocationSummary, ScanE
     answer(recipe.format, image, unit, &[size])
 }
 
-/// `qemu-img check` finds nothing wrong with images of sound recipes, but for those of which `may_complain`.
-fn check_with_qemu(format: ScanFormat, may_complain: fn(&Recipe, &Truth) -> bool) {
-    const IMAGES: u32 = 80;
-    const IMAGE: &str = "image";
-    let folder = Folder::new();
-    let mut random = Rng::with_seed(0x7165_6d75);
-    let (mut clean, mut crashes) = (0, 0);
-    while clean < IMAGES {
-        let recipe = decode(&random_recipe(&mut random, format, false));
-        let built = recipe.build();
-        let truth = built.truth.as_ref().expect("it is not damaged");
-        // File systems have limits.
-        let is_too_long = built.image.capacity() > 8 << 40;
-        if truth.is_refused() || is_too_long || may_complain(&recipe, truth) {
-            continue;
-        }
-        folder.write_sparse(IMAGE, &built.image);
-        match folder.accepts("check", format.name(), IMAGE) {
-            Some(true) => clean += 1,
-            Some(false) => panic!("qemu-img check complains: {}", recipe.in_words()),
-            None => crashes += 1,
-        }
-    }
-    assert!(crashes <= 5, "qemu-img crashes {crashes} times");
-}
-
 fn decode(bytes: &[u8]) -> Recipe {
     Recipe::decode(bytes).expect("a recipe of version 0")
 }
@@ -167,6 +139,9 @@ fn a_recipe_of_zeros_is_the_smallest_disk_of_its_format() {
     }
 }
 
+const OVERDRAWN: ScanError =
+    ScanError::Corrupt("the tables named add up to more sectors than the image has");
+
 /// Many entries of a directory name one table. Tables that fill the image are taken, and one more is not.
 #[test]
 fn tables_may_fill_the_image_and_no_more() {
@@ -189,14 +164,33 @@ fn tables_may_fill_the_image_and_no_more() {
             fuzz_measure_image(&bytes);
             let image = recipe.build().image;
             let fit = image.capacity().div_ceil(512) / table;
-            let answer = scan(&recipe, &image).map_err(ScanErrorKind::from);
-            let named = answer.map(|it| it.allocated_bytes / unit - units + tables);
+            let named = scan(&recipe, &image).map(|it| it.allocated_bytes / unit - units + tables);
             match named {
                 Ok(named) if just_fit == 0 && named < fit => {}
                 Ok(named) if just_fit == 0 && named == fit && nth < 15 => just_fit = named,
-                other => assert_eq!(other, Err(ScanErrorKind::Corrupt), "{nth}"),
+                other => assert_eq!(other, Err(OVERDRAWN), "{nth}"),
             }
         }
         assert!(just_fit > 1000, "{format:?}: {just_fit}");
+    }
+}
+
+/// A read that fails is an I/O error, and then a scan with the same state answers.
+#[test]
+fn every_read_of_sound_images_may_fail() {
+    let mut random = Rng::with_seed(5);
+    for format in ScanFormat::ALL {
+        let (mut images, mut repeated) = (0, 0);
+        while repeated < 2000 {
+            let recipe = decode(&random_recipe(&mut random, format, false));
+            let image = recipe.build().image;
+            if reads(format, &image) < 300 && scan(&recipe, &image).is_ok() {
+                callers_mistakes(format, &image);
+                repeated += every_read_fails(format, &image);
+                images += 1;
+            }
+        }
+        println!("{format:?}: {images} images, {repeated} scans after a read that failed");
+        assert!(images > 20, "{format:?}: {images}");
     }
 }

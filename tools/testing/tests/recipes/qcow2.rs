@@ -1,16 +1,15 @@
-//! The knobs of qcow2 recipes, and what they predict of QEMU.
+//! The knobs of qcow2 recipes.
 
 use fastrand::Rng;
 use harness_core::subject::{ScanErrorKind, ScanFormat::Qcow2};
+use recipes::at;
 use recipes::qcow2::geometry::{CLUSTER_BITS, FileEnd, L1Length, Part, REFCOUNT_ORDERS};
-use recipes::qcow2::header::{DATA_FILE, Oddity};
+use recipes::qcow2::header::Oddity;
 use recipes::qcow2::units::{FIRST_ODD, Kind};
-use recipes::qcow2::{geometry, knobs, qemu_view};
-use recipes::{Recipe, at};
-use testing::qemu::Folder;
+use recipes::qcow2::{geometry, knobs};
 
 use crate::reach::{Reach, knobs};
-use crate::{Bytes, Sound, decode, explore, zeros_but};
+use crate::{Bytes, Sound, explore};
 
 #[test]
 fn recipes_model_and_scanner_agree_and_all_knobs_are_reached() {
@@ -124,71 +123,5 @@ fn refusal(oddity: Oddity) -> Option<ScanErrorKind> {
         | Oddity::RefcountTableAlmostFar
         | Oddity::SnapshotsAlmostFar => None,
         _ => Some(ScanErrorKind::Corrupt),
-    }
-}
-
-#[test]
-fn an_empty_recipe_is_the_empty_image_that_qemu_makes() {
-    let folder = Folder::new();
-    folder.create("qcow2", "", "empty", 0);
-    let image = decode(&[]).build().image;
-    let mut bytes = vec![0; image.capacity() as usize];
-    image.read(0, &mut bytes);
-    let mut expected = folder.read("empty");
-    // The names of features, which a recipe has not by default.
-    expected[112..512].fill(0);
-    assert!(bytes == expected, "the images differ");
-}
-
-/// A recipe of a disk of eight clusters and one cluster of this kind, with these bytes.
-fn one_cluster(kind: u8, set: &[(usize, u8)]) -> Recipe {
-    let disk = [
-        (at::SIZE_MODE, 4 << 2),
-        (at::SIZE, 8),
-        (at::RUNS + 2, 1),
-        (at::RUNS + 3, kind),
-    ];
-    zeros_but(Qcow2, &[&disk, set].concat())
-}
-
-/// Each reason that [`qemu_view`] has not to expect agreement, or a clean check, is one.
-#[test]
-fn qemu_img_refuses_images_and_complains_of_them_as_predicted() {
-    const IMAGE: &str = "image";
-    let (external, extended) = ((27, 2), (27, 1));
-    for (recipe, agrees) in [
-        (one_cluster(0, &[(28, 6)]), false),
-        (one_cluster(0, &[(28, 7)]), false),
-        (one_cluster(0, &[external, (24, 1), (29, 51)]), false),
-        (one_cluster(0, &[(157, 0xff), (12, 1)]), false),
-        (one_cluster(0xe0, &[]), true),
-        (one_cluster(0xe1, &[]), true),
-        (one_cluster(0xe2, &[]), true),
-        (one_cluster(0xe3, &[]), true),
-        (one_cluster(0xe5, &[extended]), true),
-        (one_cluster(0, &[(154, 1)]), true),
-        (one_cluster(0, &[(155, 1)]), true),
-        (one_cluster(0, &[(156, 0xff), (41, 1)]), true),
-        (one_cluster(0, &[(24, 1), (41, 5)]), true),
-    ] {
-        let words = recipe.in_words();
-        let view = qemu_view(&recipe);
-        assert_eq!((view.agrees, view.is_clean), (agrees, false), "{words}");
-        let folder = Folder::new();
-        let built = recipe.build();
-        let truth = built.truth.as_ref().expect("it is not damaged");
-        folder.write_sparse(IMAGE, &built.image);
-        folder.write_holes(DATA_FILE, truth.virtual_size);
-        for backing in ["b", "bb"] {
-            folder.write(backing, &[7; 4096]);
-        }
-        let map = folder.map_unless_refused(&["-f", "qcow2", IMAGE]);
-        let expected = (truth.virtual_size, truth.extents());
-        let agree = map.is_some_and(|map| (map.size(), map.extents()) == expected);
-        assert_eq!(agree, agrees, "{words}");
-        if agrees {
-            let is_clean = folder.accepts("check", "qcow2", IMAGE);
-            assert_eq!(is_clean, Some(false), "{words}");
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Where QEMU and we differ about qcow2; `known.txt` has the rest.
 
 use measure::Qcow2Opts;
-use recipes::qcow2::qemu_view;
+use recipes::qcow2::is_clean_for_qemu;
 use types::Options as CalcOptions;
 
 use crate::differential::evidence::{ImageEvidence, KnownAnswer, TheirAnswer};
@@ -35,7 +35,7 @@ pub(super) fn condition(name: &str, evidence: &ImageEvidence<'_>) -> bool {
             let recipe = evidence.asked.recipe;
             evidence.asked.truth.is_some()
                 && evidence.theirs.check.is_some()
-                && recipe.is_some_and(|recipe| !qemu_view(recipe).is_clean)
+                && recipe.is_some_and(|recipe| !is_clean_for_qemu(recipe))
         }
         _ => panic!("no condition {name}"),
     }
