@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     if let Some(watched) = supervisor::watch_if_asked(std::env::args_os()) {
         return watched.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
-    let name = std::env::args_os().nth(1).unwrap_or_default();
+    let name = cli::arguments("campaign").nth(1).unwrap_or_default();
     if let Some((command, tool)) = MOVED.iter().find(|(command, _)| *command == name) {
         eprintln!("moved: use cargo {tool} {command} …");
         return ExitCode::from(2);

@@ -12,6 +12,7 @@ pub mod interrupt;
 mod manual;
 pub mod output;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -62,8 +63,9 @@ pub fn main<Own: Subcommand>(
                 None => command,
             },
         );
-    let arguments = Arguments::<Own>::from_arg_matches(&definition.clone().get_matches())
-        .unwrap_or_else(|error| error.exit());
+    let matches = definition.clone().get_matches_from(arguments(tool));
+    let arguments =
+        Arguments::<Own>::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let project = arguments.project.as_deref();
     let ended = match &arguments.command {
         Command::Own(own) => run(own, project),
@@ -77,6 +79,16 @@ pub fn main<Own: Subcommand>(
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// The command line of `tool`. Cargo calls an installed `cargo-TOOL` with the tool's name before the arguments: that
+/// is left out.
+pub fn arguments(tool: &str) -> impl Iterator<Item = OsString> {
+    let is_the_name = move |(place, argument): &(usize, OsString)| *place == 1 && argument == tool;
+    let arguments = std::env::args_os().enumerate();
+    arguments
+        .filter(move |it| !is_the_name(it))
+        .map(|(_, argument)| argument)
 }
 
 /// A time such as `30s`, `10m` or `1h`; a bare number is seconds.

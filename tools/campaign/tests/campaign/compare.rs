@@ -165,7 +165,7 @@ fn an_engine_that_dies_makes_a_trial_that_does_not_count() {
 }
 
 fn compare(out: &Path, more: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_campaign"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-campaign"));
     command
         .arg("--project")
         .arg(project())
@@ -257,7 +257,7 @@ fn a_comparison_is_resumed_only_as_it_was_started() {
 
 #[test]
 fn trials_of_run_are_trials_of_compare_now() {
-    let mut run = Command::new(env!("CARGO_BIN_EXE_campaign"));
+    let mut run = Command::new(env!("CARGO_BIN_EXE_cargo-campaign"));
     run.args(["run", "--engines", "all", TARGET, "--trials", "3"]);
     let output = stderr(run, 2);
     assert!(

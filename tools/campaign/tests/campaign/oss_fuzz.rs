@@ -19,7 +19,7 @@ const FEWEST_EDGES: usize = 100;
 
 /// The folder of builds in which this test was built, too: what is built there is not built again.
 fn builds() -> PathBuf {
-    let tool = Path::new(env!("CARGO_BIN_EXE_campaign"));
+    let tool = Path::new(env!("CARGO_BIN_EXE_cargo-campaign"));
     tool.ancestors().nth(2).unwrap().to_owned()
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn root() -> PathBuf {
 
 /// The tool, in the root of this workspace.
 pub(crate) fn campaign(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_campaign"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-campaign"));
     command.args(arguments).current_dir(root());
     command
 }
