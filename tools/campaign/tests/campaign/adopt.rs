@@ -1,0 +1,123 @@
+//! The tool on a cargo-fuzz project, which stays as it is: `tools/adopt/tests/pairs`, with a mistake in one target.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::tool::{alone, in_project, printed, root, stdout};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What makes the mistake show: a name at the end of its line.
+const FAILS: &[u8] = b"a=b\nkey=\nc=d";
+
+/// A copy of the project: its `fuzz` folder.
+fn pairs() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let from = root().join("tools/adopt/tests/pairs");
+    let copied = Command::new("cp")
+        .arg("-r")
+        .arg(from)
+        .arg(folder.path())
+        .status();
+    assert!(copied.unwrap().success());
+    let fuzz = folder.path().canonicalize().unwrap().join("pairs/fuzz");
+    (folder, fuzz)
+}
+
+fn campaign(fuzz: &Path, arguments: &[&str]) -> Command {
+    in_project(
+        &root(),
+        &[&["--project", fuzz.to_str().unwrap()], arguments].concat(),
+    )
+}
+
+#[test]
+fn its_inputs_are_replayed_and_sorted() {
+    let (_folder, fuzz) = pairs();
+    let list: Value =
+        serde_json::from_str(&stdout(0, &mut campaign(&fuzz, &["list", "--json"]))).unwrap();
+    let names = list["targets"].as_array().unwrap().iter();
+    let names: Vec<_> = names
+        .map(|target| target["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["lines", "mutated", "structured", "with-init"]);
+
+    let corpus = fuzz.join("corpus/lines");
+    let sound = printed(
+        0,
+        &mut campaign(&fuzz, &["replay", corpus.to_str().unwrap()]),
+    );
+    assert!(sound.contains("2 passed, 0 rejected, 0 failed"), "{sound}");
+    let finds = fuzz.join("artifacts/lines");
+    fs::create_dir_all(&finds).unwrap();
+    let find = finds.join("crash-1");
+    fs::write(&find, FAILS).unwrap();
+    let find = find.to_str().unwrap();
+    let replayed = printed(3, &mut campaign(&fuzz, &["replay", find]));
+    assert!(
+        replayed.contains("at ") && replayed.contains("/pairs/src/lib.rs:9"),
+        "{replayed}"
+    );
+
+    // The same bytes are a value of the type, or none, as with libFuzzer; and the target may reject it.
+    let input = fuzz.join("input");
+    for (target, bytes, expected) in [
+        ("structured", &b"\x01\x02"[..], "1 passed"),
+        ("structured", b"\x01\x00", "1 rejected"),
+        ("with-init", b"a=b", "1 passed"),
+        ("with-init", &[b'='; 65], "1 rejected"),
+    ] {
+        fs::write(&input, bytes).unwrap();
+        let input = input.to_str().unwrap();
+        let arguments = ["replay", "--describe", "--target", target, input];
+        let text = printed(0, &mut campaign(&fuzz, &arguments));
+        assert!(text.contains(expected), "{text}");
+        assert!(
+            target != "structured" || text.contains("Question {"),
+            "{text}"
+        );
+    }
+
+    let out = fuzz.join("triage");
+    let arguments = [
+        "triage",
+        "--json",
+        "--only",
+        "--finds",
+        find,
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    let report: Value = serde_json::from_str(&stdout(3, &mut campaign(&fuzz, &arguments))).unwrap();
+    let groups = report["groups"].as_array().unwrap();
+    assert_eq!(groups.len(), 1, "{report}");
+    let smallest = groups[0]["reproducer"]["file"].as_str().unwrap();
+    let smallest = fs::read(out.join("regressions/lines").join(smallest)).unwrap();
+    assert_eq!(smallest, b"key=");
+}
+
+/// `lines` under one engine after the other, for a few seconds each.
+#[test]
+#[ignore = "needs the three engines; scripts/test runs it"]
+fn every_engine_finds_the_mistake() {
+    let _alone = alone();
+    let (_folder, fuzz) = pairs();
+    for engine in ["afl", "libfuzzer", "honggfuzz"] {
+        let arguments = [
+            "run",
+            "--engine",
+            engine,
+            "lines",
+            "--time",
+            "60s",
+            "--until-find",
+        ];
+        let options = ["--sanitizer", "none", "--seeds-only"];
+        let text = printed(
+            3,
+            &mut campaign(&fuzz, &[&arguments[..], &options].concat()),
+        );
+        assert!(text.contains("FIND subject.no_panic"), "{text}");
+    }
+}
