@@ -21,14 +21,12 @@ pub enum Answer {
 
 impl Answer {
     /// An answer of these values.
-    #[must_use]
     pub fn values<const N: usize>(values: [(&str, Value); N]) -> Self {
         let values = values.map(|(name, value)| (name.to_owned(), value));
         Self::Values(values.into())
     }
 
     /// An error of a kind, shown by its `Debug` name, with its words.
-    #[must_use]
     pub fn error(kind: &dyn fmt::Debug, words: String) -> Self {
         Self::Error {
             kind: format!("{kind:?}"),

@@ -31,7 +31,6 @@ pub enum Layer {
 
 impl Layer {
     /// Whether its checks need neither a model, nor a known truth, nor a second answer.
-    #[must_use]
     pub const fn stands_alone(self) -> bool {
         matches!(self, Self::NoCrash | Self::Invariant | Self::Work)
     }
@@ -53,7 +52,6 @@ pub struct Check {
 
 impl Check {
     /// A check that was never evaluated.
-    #[must_use]
     pub const fn new(id: &'static str, layer: Layer, statement: &'static str) -> Self {
         Self {
             id,
@@ -85,7 +83,6 @@ impl Check {
     }
 
     /// How often this check was evaluated in this process.
-    #[must_use]
     pub fn evaluations(&self) -> u64 {
         self.evaluations.load(Relaxed)
     }

@@ -101,14 +101,12 @@ impl Layout {
     }
 
     /// The number of counters.
-    #[must_use]
     pub const fn counter_count(&self) -> u64 {
         (self.counters.end - self.counters.start) / COUNTER_BYTES as u64
     }
 }
 
 /// The text that [`parse_ranges`] reads: `first..end`, a range a line.
-#[must_use]
 pub fn ranges_to_text(ranges: &[Range<usize>]) -> String {
     let lines = ranges.iter().map(|range| format!("{range:?}\n"));
     lines.collect()
@@ -261,7 +259,6 @@ impl Watch {
 ///
 /// # Panics
 /// When `bytes` is too short.
-#[must_use]
 pub fn word(bytes: &[u8], index: usize) -> u64 {
     let mut word = [0; 8];
     word.copy_from_slice(&bytes[index * 8..][..8]);

@@ -33,7 +33,6 @@ pub enum Difference {
 
 impl Difference {
     /// How `actual` deviates from `expected`; `None` when it does not. Errors of one kind are the same.
-    #[must_use]
     pub fn between(expected: &Answer, actual: &Answer) -> Option<Self> {
         match (expected, actual) {
             (Answer::Values(expected), Answer::Values(actual)) => {
@@ -58,7 +57,6 @@ impl Difference {
 
     /// For an error of the wrong kind, the two plainer mistakes of which it may be a consequence: the error that
     /// is due is missed, and the error that was given refuses what is sound.
-    #[must_use]
     pub fn explanations(&self) -> Option<[Self; 2]> {
         let Self::WrongError { given, due } = self else {
             return None;

@@ -76,7 +76,6 @@ pub fn set(text: &str) -> Result<(), String> {
 
 impl Known {
     /// Whether `violation` is of this group.
-    #[must_use]
     pub fn describes(&self, violation: &Violation) -> bool {
         let place = match &violation.crash {
             Some(Crash::Panic { place, .. }) => place.as_ref().map(ToString::to_string),
@@ -153,32 +152,10 @@ pub fn run(target: impl FnOnce()) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Layer;
     use crate::answer::Answer;
-    use crate::target::{Description, Part};
+    use crate::target::Part;
     use crate::violation::Place;
-    use crate::{Case, Layer};
-
-    fn violation(crash: Option<Crash>) -> Violation {
-        let asked = Description {
-            part: Part::of("qcow2", "scanner"),
-            case: Case {
-                words: String::new(),
-                rust: String::new(),
-            },
-        };
-        let size = |bytes: u64| Answer::values([("size", bytes.into())]);
-        let Some(crash) = crash else {
-            let hung = Violation::of_crash(Crash::Hung(1), "t", Some(asked));
-            return Violation {
-                check: "a.b".to_owned(),
-                layer: Layer::Exact,
-                crash: None,
-                ..hung
-            }
-            .answered(size(1), size(2));
-        };
-        Violation::of_crash(crash, "t", Some(asked))
-    }
 
     #[test]
     fn a_group_is_its_check_part_and_difference() {
@@ -194,9 +171,11 @@ mod tests {
             let file = "/registry/a-1.0/src/a.rs".to_owned();
             let place = Some(Place { file, line });
             let message = "m".to_owned();
-            violation(Some(Crash::Panic { message, place }))
+            Violation::of_crash(Crash::Panic { message, place }, "t", None)
         };
-        let found = violation(None);
+        let size = |bytes: u64| Answer::values([("size", bytes.into())]);
+        let found = Violation::new("a.b", Layer::Exact, "", Part::of("qcow2", "scanner"), None);
+        let found = found.answered(size(1), size(2));
         assert!(value.describes(&found) && !panic.describes(&found));
         let other = found.clone().by(Part::of("vhd", "scanner"));
         assert!(!value.describes(&other));

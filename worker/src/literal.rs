@@ -4,7 +4,6 @@
 const LONGEST_LITERAL: usize = 8 << 10;
 
 /// A `Vec<u8>` as an expression, or what to read instead of a long one.
-#[must_use]
 pub fn of(bytes: &[u8]) -> String {
     let literal = byte_literal(bytes);
     if literal.len() > LONGEST_LITERAL {

@@ -143,13 +143,11 @@ pub enum Verdict {
 
 impl Verdict {
     /// Whether the code under test answered, and nothing is wrong that is not known.
-    #[must_use]
     pub fn is_fine(&self) -> bool {
         !matches!(self, Self::Fail(_) | Self::Error { .. })
     }
 
     /// The verdict on an input of `target` that crashed the code under test, of which no more is known.
-    #[must_use]
     pub fn crashed(crash: Crash, target: &str) -> Self {
         Self::Fail(Box::new(Violation::of_crash(crash, target, None)))
     }
@@ -227,7 +225,6 @@ impl Request {
     ///
     /// # Panics
     /// Never: these types have nothing that JSON lacks.
-    #[must_use]
     pub fn to_line(&self) -> Vec<u8> {
         let mut line = Vec::new();
         write(self, &mut line);
@@ -311,7 +308,6 @@ fn number(digits: &[u8]) -> Option<u64> {
 
 impl Inputs {
     /// The request to do `command` with each, with what follows its line.
-    #[must_use]
     pub fn request(&self, command: Command, target: &str) -> Vec<u8> {
         let request = Request::Batch {
             command,

@@ -40,7 +40,6 @@ pub struct TargetInfo {
 
 impl TargetInfo {
     /// A target without checks and without a dictionary, built with compare tracing.
-    #[must_use]
     pub fn new(name: &str, drives: &str, max_input: usize) -> Self {
         Self {
             name: name.to_owned(),
@@ -60,22 +59,13 @@ pub trait Target {
     fn info(&self) -> TargetInfo;
 
     /// Decodes an input, runs the code under test on it, and asserts.
-    ///
-    /// # Panics
-    /// When a check fails or the code under test panics.
     fn run(&self, data: &[u8]) -> Outcome;
 
     /// The decoded input, for people.
-    ///
-    /// # Errors
-    /// Why the input is not a case.
     fn describe(&self, data: &[u8]) -> Result<Description, String>;
 
     /// As [`run`](Self::run), and notes an event for everything that is worth an input in a corpus and has no
     /// branch of its own in the code under test, such as each kind of answer.
-    ///
-    /// # Panics
-    /// As [`run`](Self::run).
     fn trace(&self, data: &[u8], _events: &Events) -> Outcome {
         self.run(data)
     }
@@ -123,7 +113,6 @@ pub struct Part {
 
 impl Part {
     /// A part for all formats.
-    #[must_use]
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -132,7 +121,6 @@ impl Part {
     }
 
     /// A part for one format.
-    #[must_use]
     pub fn of(format: &str, name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -205,7 +193,6 @@ impl Events {
     }
 
     /// The events, sorted.
-    #[must_use]
     pub fn into_sorted(self) -> Vec<String> {
         let events = self.0.into_inner();
         let events = events.unwrap_or_else(PoisonError::into_inner);

@@ -74,31 +74,39 @@ pub struct Place {
 
 impl Violation {
     /// Whether the process died of it, or hung.
-    #[must_use]
     pub fn ends_the_process(&self) -> bool {
         matches!(self.crash, Some(Crash::Died(_) | Crash::Hung(_)))
     }
 
     /// A violation of `check` on a case, without what was found.
-    #[must_use]
     pub fn of(check: &Check, case: &dyn Describe) -> Self {
         let Description { part, case } = Description::from(case);
+        Self::new(check.id, check.layer, check.statement, part, Some(case))
+    }
+
+    /// One without what was found.
+    pub(crate) fn new(
+        check: &str,
+        layer: Layer,
+        statement: &str,
+        part: Part,
+        case: Option<Case>,
+    ) -> Self {
         Self {
-            check: check.id.to_owned(),
-            layer: check.layer,
-            statement: check.statement.to_owned(),
+            check: check.to_owned(),
+            layer,
+            statement: statement.to_owned(),
             part,
             expected: None,
             actual: None,
             details: Vec::new(),
             crash: None,
-            case: Some(case),
+            case,
         }
     }
 
     /// A crash of the code under test. `asked` is what the input asks, when that is known; otherwise the `target`
     /// stands for the part that misbehaved.
-    #[must_use]
     pub fn of_crash(crash: Crash, target: &str, asked: Option<Description>) -> Self {
         let (check, statement) = match crash {
             Crash::Panic { .. } => (
@@ -113,20 +121,12 @@ impl Violation {
             None => (Part::new(target), None),
         };
         Self {
-            check: check.to_owned(),
-            layer: Layer::NoCrash,
-            statement: statement.to_owned(),
-            part,
-            expected: None,
-            actual: None,
-            details: Vec::new(),
             crash: Some(crash),
-            case,
+            ..Self::new(check, Layer::NoCrash, statement, part, case)
         }
     }
 
     /// Whether it is a violation of `check`.
-    #[must_use]
     pub fn is_of(&self, check: &Check) -> bool {
         self.check == check.id
     }
@@ -164,7 +164,6 @@ impl Violation {
     }
 
     /// The check's name: its id without the family, so that one check of several targets is one.
-    #[must_use]
     pub fn check_name(&self) -> &str {
         self.check
             .split_once('.')
@@ -173,13 +172,11 @@ impl Violation {
 
     /// How the answer deviates from the one that is due; `None` when the check judges no answer, or the answer
     /// is the one that is due.
-    #[must_use]
     pub fn difference(&self) -> Option<Difference> {
         Difference::between(self.expected.as_ref()?, self.actual.as_ref()?)
     }
 
     /// What was found, a sentence each.
-    #[must_use]
     pub fn facts(&self) -> Vec<String> {
         let answers = [("answers", &self.actual), ("should answer", &self.expected)];
         let answers = answers.into_iter().filter_map(|(verb, answer)| {

@@ -1,11 +1,12 @@
 //! Files that are there whole, or as they were: written beside their place, then renamed.
 
-use std::fs;
+use std::fs::Permissions;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use fs_err as fs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -18,20 +19,16 @@ pub fn write(path: &Path, content: &[u8]) -> Result<()> {
 }
 
 /// As [`write()`], and it survives a loss of power too. That takes milliseconds a file.
-///
-/// # Errors
-/// As [`write()`].
-pub fn write_durably(path: &Path, content: &[u8]) -> Result<()> {
+pub(crate) fn write_durably(path: &Path, content: &[u8]) -> Result<()> {
     replace(path, content, true)
 }
 
-/// Writes a value as JSON, as [`write_durably`].
+/// Writes a value as JSON, which survives a loss of power too.
 ///
 /// # Errors
 /// When it cannot be written; what was there is then still there.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(value)
-        .with_context(|| format!("{} cannot be written", path.display()))?;
+    let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     write_durably(path, text.as_bytes())
 }
@@ -42,11 +39,8 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 /// When it cannot be read or understood.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let text = match fs::read(path) {
-        Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => {
-            return Err(error).with_context(|| format!("{} cannot be read", path.display()));
-        }
+        text => text?,
     };
     serde_json::from_slice(&text)
         .map(Some)
@@ -59,10 +53,10 @@ fn replace(path: &Path, content: &[u8], durably: bool) -> Result<()> {
         _ => Path::new("."),
     };
     let why = || format!("{} cannot be written", path.display());
-    fs::create_dir_all(folder).with_context(why)?;
+    fs::create_dir_all(folder)?;
     let mut file = tempfile::Builder::new()
         .prefix(".writing-")
-        .permissions(fs::Permissions::from_mode(0o644))
+        .permissions(Permissions::from_mode(0o644))
         .tempfile_in(folder)
         .with_context(why)?;
     file.write_all(content).with_context(why)?;

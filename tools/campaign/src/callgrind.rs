@@ -7,13 +7,17 @@
 //!
 //! Where the instructions are spent, callgrind's own tool shows: `callgrind_annotate`.
 
-use std::fs::{self, File};
+use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Error, Result, bail, ensure};
 use worker::batch::Inputs;
-use worker::protocol::{Command as Ask, Reply, Response, Verdict};
+use worker::protocol::Command as Ask;
+
+use crate::coverage::Contents;
+use crate::engine::number_after;
+use crate::replay::{Replayer, Verdict};
 
 /// Makes the C library fill and copy memory with vectors and not with `rep stosb` and `rep movsb`. Callgrind counts
 /// each byte of those as an instruction, which would be most of the count.
@@ -26,112 +30,41 @@ const NO_BYTEWISE_COPIES: (&str, &str) = ("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-E
 pub fn count(worker: &Path, target: &str, inputs: &[PathBuf]) -> Result<u64> {
     ensure!(!inputs.is_empty(), "{target} has no inputs");
     let mut batch = Inputs::default();
-    for input in inputs {
-        let content = fs::read(input).with_context(|| input.display().to_string())?;
-        let append = |bytes: &mut Vec<u8>| {
-            bytes.extend_from_slice(&content);
-            Ok(())
-        };
-        batch.append(append).map_err(Error::msg)?;
+    for place in 0..inputs.len() {
+        let appended = batch.append(|bytes| inputs.append(place, bytes));
+        appended.map_err(Error::msg)?;
     }
-    let (without, _) = run(worker, b"")?;
-    let (with, answers) = run(worker, &batch.request(Ask::Run, target))?;
-    judge(&answers, inputs)?;
+    let mut replayer = Replayer::new(worker.to_owned());
+    for input in inputs {
+        match replayer.verdict(target, input)? {
+            Verdict::Fail(violation) => bail!("{}: {violation}", input.display()),
+            verdict => ensure!(verdict.is_fine(), "{}: {verdict:?}", input.display()),
+        }
+    }
+    let without = run(worker, b"", 0)?;
+    let with = run(worker, &batch.request(Ask::Run, target), inputs.len())?;
     Ok(with.saturating_sub(without))
 }
 
-/// Runs the worker with these requests. Returns how many instructions it executed, and its answers.
-fn run(worker: &Path, requests: &[u8]) -> Result<(u64, String)> {
-    let folder = tempfile::tempdir().context("no temporary folder")?;
-    let at = |name: &str| folder.path().join(name);
-    fs::write(at("requests"), requests).context("the requests cannot be written")?;
+/// Runs the worker with these requests, which have so many `answers`. Returns how many instructions it executed.
+fn run(worker: &Path, requests: &[u8], answers: usize) -> Result<u64> {
+    let mut file = tempfile::tempfile().context("no temporary file")?;
+    file.write_all(requests)?;
+    file.rewind()?;
     let output = Command::new("valgrind")
-        .args(["--quiet", "--tool=callgrind"])
-        .arg(format!("--callgrind-out-file={}", at("counts").display()))
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(worker)
         .env(NO_BYTEWISE_COPIES.0, NO_BYTEWISE_COPIES.1)
-        .stdin(File::open(at("requests"))?)
+        .stdin(Stdio::from(file))
         .output()
         .context("valgrind cannot be run: `campaign doctor` shows how to install it")?;
+    let printed = String::from_utf8_lossy(&output.stderr);
+    let status = output.status;
+    ensure!(status.success(), "valgrind failed ({status}):\n{printed}");
+    let given = output.stdout.split(|&byte| byte == b'\n').count() - 1;
     ensure!(
-        output.status.success(),
-        "valgrind failed ({}):\n{}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
+        given == answers,
+        "the worker answered {given} of {answers} inputs"
     );
-    let counts = fs::read_to_string(at("counts")).context("callgrind wrote no counts")?;
-    let answers = String::from_utf8_lossy(&output.stdout).into_owned();
-    Ok((total(&counts)?, answers))
-}
-
-/// The total at the end of callgrind's file (Valgrind's manual, "Callgrind Format Specification").
-fn total(counts: &str) -> Result<u64> {
-    let value = |key| {
-        let mut lines = counts.lines();
-        lines.find_map(|line| line.strip_prefix(key)).map(str::trim)
-    };
-    ensure!(
-        value("events:") == Some("Ir"),
-        "callgrind did not count instructions (`Ir`)"
-    );
-    let total =
-        value("totals:").context("callgrind's file has no total: it was not written to its end")?;
-    total
-        .parse()
-        .with_context(|| format!("callgrind's total is no number: {total:?}"))
-}
-
-/// An error unless every input passed or is no case.
-fn judge(answers: &str, inputs: &[PathBuf]) -> Result<()> {
-    let answers: Vec<&str> = answers.lines().collect();
-    ensure!(
-        answers.len() == inputs.len(),
-        "the worker answered {} of {} inputs",
-        answers.len(),
-        inputs.len()
-    );
-    for (answer, input) in answers.iter().zip(inputs) {
-        let response = Response::parse(answer.as_bytes()).map_err(Error::msg)?;
-        match response.reply {
-            Reply::Verdict(verdict) if verdict.is_fine() => {}
-            Reply::Verdict(Verdict::Fail(violation)) => {
-                bail!("{}: {violation}", input.display())
-            }
-            other => bail!("{}: {other:?}", input.display()),
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_input_that_fails_is_an_error() {
-        let judged = |answers: &str| {
-            judge(answers, &["a".into(), "b".into()]).map_err(|error| error.to_string())
-        };
-        let pass = r#"{"reply":{"verdict":{"verdict":"pass"}}}"#;
-        let rejected = r#"{"reply":{"verdict":{"verdict":"rejected","why":"short"}}}"#;
-        assert_eq!(judged(&format!("{pass}\n{rejected}\n")), Ok(()));
-        let fails = Verdict::crashed(worker::Crash::Died("signal 6".to_owned()), "t");
-        let fails = serde_json::to_string(&fails).unwrap();
-        let fails = format!("{pass}\n{{\"reply\":{{\"verdict\":{fails}}}}}\n");
-        let why = judged(&fails).unwrap_err();
-        assert!(
-            why.starts_with("b: check failed: subject.no_abort"),
-            "{why}"
-        );
-        assert!(judged(pass).unwrap_err().contains("1 of 2"));
-    }
-
-    #[test]
-    fn only_a_whole_file_has_a_total() {
-        let counts = "version: 1\nevents: Ir\nfn=(1) f\n7 5\n\ntotals: 5\n";
-        assert_eq!(total(counts).unwrap(), 5);
-        assert!(total("events: Ir\nfn=(1) f\n7 5\n").is_err());
-        assert!(total("events: Cycles\ntotals: 5\n").is_err());
-        assert!(total("events: Ir\ntotals: 5 6\n").is_err());
-    }
+    number_after(&printed, "Collected :").context("callgrind printed no count")
 }

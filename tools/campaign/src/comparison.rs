@@ -16,15 +16,6 @@
 //! report.json  summary.md  index.html  series.csv  against.md
 //! ```
 //!
-//! - [`contestant`]: who takes part: an engine alone, or several together.
-//! - [`plan`]: what is compared, and whether a comparison can be resumed.
-//! - `start`: builds and copies; resuming what a killed comparison left.
-//! - [`order`]: in which order trials are run.
-//! - [`trial`] and `measured`: one trial, run and measured.
-//! - `schedule`: trials side by side, each on a core of its own.
-//! - [`hunts`]: hunts of planted faults, which `cargo lab faults --into` adds.
-//! - `reporting`: the report.
-//!
 //! Every file but an engine's own is written beside its place and renamed, so a kill at any moment leaves
 //! each trial either whole or to be run again, and never a mixture.
 

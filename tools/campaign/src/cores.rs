@@ -5,7 +5,6 @@ use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// How many cores this process may use.
-#[must_use]
 pub fn count() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
@@ -43,7 +42,6 @@ fn pins(core: usize) -> bool {
 }
 
 /// A core for each of so many that run at once; none for those that find no core of their own.
-#[must_use]
 pub fn of_each(at_once: usize) -> Vec<Option<usize>> {
     let allowed = allowed();
     (0..at_once)
@@ -64,7 +62,7 @@ pub fn on<T>(core: Option<usize>, work: impl FnOnce() -> T) -> T {
 }
 
 /// Pins a process, or this thread when `None`, to some cores. Returns whether the system does.
-pub fn pin(process: Option<Pid>, cores: &[usize]) -> bool {
+pub(crate) fn pin(process: Option<Pid>, cores: &[usize]) -> bool {
     let mut set = CpuSet::new();
     for &core in cores {
         set.set(core);

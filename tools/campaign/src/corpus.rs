@@ -2,10 +2,12 @@
 //!
 //! Nothing here deletes: a file is written beside its place, then moved there.
 
-use std::fs;
+use std::fs::{File, FileType};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use fs_err as fs;
 
 use crate::atomic;
 
@@ -23,8 +25,7 @@ impl Store {
     /// # Errors
     /// When the folder cannot be made.
     pub fn open(folder: &Path) -> Result<Self> {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
+        fs::create_dir_all(folder)?;
         Ok(Self {
             folder: folder.to_owned(),
         })
@@ -45,18 +46,13 @@ impl Store {
 
     /// Adds the input in a file, with the file's time, which is when an engine found it. Returns its path,
     /// and whether it is new.
-    ///
-    /// # Errors
-    /// When the file cannot be read; as [`add`](Self::add).
-    pub fn add_file(&self, file: &Path) -> Result<(PathBuf, bool)> {
-        let content =
-            fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        let added = self.add(&content)?;
+    pub(crate) fn add_file(&self, file: &Path) -> Result<(PathBuf, bool)> {
+        let added = self.add(&fs::read(file)?)?;
         if let (path, true) = &added
             && let Ok(modified) = file.metadata().and_then(|file| file.modified())
         {
             // A file system that keeps no such times keeps the input all the same.
-            let _ = fs::File::options()
+            let _ = File::options()
                 .append(true)
                 .open(path)
                 .and_then(|file| file.set_modified(modified));
@@ -66,10 +62,7 @@ impl Store {
 
     /// Adds every one of `files`. Returns how many were new; a file that has vanished meanwhile (an
     /// engine replaces its own) is passed over.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub fn add_files<'a>(&self, files: impl IntoIterator<Item = &'a Path>) -> Result<usize> {
+    pub(crate) fn add_files<'a>(&self, files: impl IntoIterator<Item = &'a Path>) -> Result<usize> {
         let mut new = 0;
         for file in files {
             if let Ok(content) = fs::read(file) {
@@ -86,21 +79,23 @@ impl Store {
 /// # Errors
 /// When the folder is there and cannot be read.
 pub fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    if !folder.exists() {
-        return Ok(Vec::new());
-    }
-    let mut files = Vec::new();
-    let entries =
-        fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
-    for entry in entries {
-        let entry = entry.with_context(|| format!("{} cannot be read", folder.display()))?;
-        let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        if !hidden && entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            files.push(entry.path());
+    entries_in(folder, |kind| kind.is_file())
+}
+
+/// What is in a folder and of a kind, likewise.
+pub(crate) fn entries_in(folder: &Path, is_wanted: fn(FileType) -> bool) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    if folder.exists() {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let is_hidden = entry.file_name().as_bytes().starts_with(b".");
+            if !is_hidden && entry.file_type().is_ok_and(is_wanted) {
+                paths.push(entry.path());
+            }
         }
     }
-    files.sort();
-    Ok(files)
+    paths.sort();
+    Ok(paths)
 }
 
 #[cfg(test)]
@@ -124,7 +119,7 @@ mod tests {
         let old = folder.path().join("old");
         fs::write(&old, b"abcd").unwrap();
         let then = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
-        let file = fs::File::options().append(true).open(&old).unwrap();
+        let file = File::options().append(true).open(&old).unwrap();
         file.set_modified(then).unwrap();
         let (kept, new) = store.add_file(&old).unwrap();
         assert!(new);

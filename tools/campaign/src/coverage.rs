@@ -5,11 +5,6 @@
 //! cannot be compared. Here every kept input is replayed through one more build. It has no engine, and the
 //! compiler instruments it (`-C instrument-coverage`). Source regions are counted.
 //!
-//! - `profile` reads the worker's profile file; `probes`: which sums of counters show that a region was
-//!   reached; [`source_map`]: the regions of one binary with their probes.
-//! - [`replay`]: the inputs through workers, and what each reached.
-//! - [`counted`]: how many inputs executed each line, function and file; [`lcov`] and [`pages`] present that.
-//!
 //! One worker process replays tens of thousands of inputs a second: it takes many at once and reads its own
 //! counters ([`worker::counters`]). This needs neither LLVM's tools nor a nightly compiler.
 
@@ -20,8 +15,6 @@ use anyhow::Result;
 use crate::replay::process;
 
 pub mod counted;
-pub mod lcov;
-pub mod pages;
 mod probes;
 mod profile;
 pub mod replay;
@@ -29,7 +22,7 @@ pub mod source_map;
 
 pub use report::GrowthPoint;
 
-pub use replay::{Contents, Hits, InMemory, Input, Replay, Replayed, hits_class};
+pub use replay::{Contents, Hits, InMemory, Input, Replay, Replayed};
 pub use source_map::{Code, Portion, Region, SourceMap, Summary, Tally};
 
 /// The compiler's flags.

@@ -54,7 +54,6 @@ impl Engine {
     pub const ALL: [Self; 3] = [Self::Afl, Self::Libfuzzer, Self::Honggfuzz];
 
     /// The name on the command line, in folders and in JSON.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Afl => "afl",
@@ -64,8 +63,7 @@ impl Engine {
     }
 
     /// The name as its authors write it.
-    #[must_use]
-    pub const fn title(self) -> &'static str {
+    pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Afl => "AFL++",
             Self::Libfuzzer => "libFuzzer",
@@ -74,8 +72,7 @@ impl Engine {
     }
 
     /// The package of its cargo front end, and the version that the workspace pins.
-    #[must_use]
-    pub fn front_end(self) -> (&'static str, &'static str) {
+    pub(crate) fn front_end(self) -> (&'static str, &'static str) {
         match self {
             Self::Afl => ("cargo-afl", pinned("afl")),
             Self::Libfuzzer => ("cargo-fuzz", pinned("cargo-fuzz")),
@@ -84,8 +81,7 @@ impl Engine {
     }
 
     /// The command that prints the version of its cargo front end.
-    #[must_use]
-    pub fn version_command(self) -> Command {
+    pub(crate) fn version_command(self) -> Command {
         let mut cargo = Command::new("cargo");
         match self {
             Self::Afl => cargo.args(["afl", "--version"]),
@@ -220,7 +216,6 @@ struct Task {
     folder: PathBuf,
     /// AFL++'s output folder that is shared with other machines, when there is one.
     sharing: Option<Sharing>,
-    /// The dictionary.
     dictionary: Option<PathBuf>,
     /// Whether the target lets engines see comparisons (see
     /// [`compare_tracing`](worker::TargetInfo::compare_tracing)).
@@ -234,7 +229,6 @@ struct Task {
 }
 
 impl Task {
-    /// What the process at `place` prints.
     fn log(&self, place: usize) -> PathBuf {
         match place {
             0 => self.folder.join("log.txt"),
@@ -277,8 +271,7 @@ fn run_build(command: &mut Command) -> Result<()> {
 }
 
 /// A command as a person would type it.
-#[must_use]
-pub fn shown(command: &Command) -> String {
+pub(crate) fn shown(command: &Command) -> String {
     std::iter::once(command.get_program())
         .chain(command.get_args())
         .map(|part| part.to_string_lossy())
@@ -332,7 +325,6 @@ pub(crate) fn number_after(text: &str, key: &str) -> Option<u64> {
     rest[..digits].parse().ok()
 }
 
-/// A task, for tests.
 #[cfg(test)]
 fn task() -> Task {
     Task {

@@ -71,14 +71,12 @@ pub struct Fuzzed {
 
 impl Fuzzed {
     /// The check that a seed fails, if one does.
-    #[must_use]
     pub fn seed_fails(&self) -> Option<&str> {
         let mut finds = self.finds.iter();
         Some(&finds.find(|find| find.from == SEEDS)?.check)
     }
 
     /// The first find of an engine's own making that fails a replay.
-    #[must_use]
     pub fn first_find(&self) -> Option<&Find> {
         let finds = self.finds.iter();
         finds
@@ -233,10 +231,7 @@ fn verdict(
 }
 
 /// The inputs to begin from: the seeds that are checked in, past regressions, and the corpus so far.
-///
-/// # Errors
-/// When a folder cannot be read.
-pub fn beginnings(project: &Project, target: &TargetInfo) -> Result<Vec<PathBuf>> {
+pub(crate) fn beginnings(project: &Project, target: &TargetInfo) -> Result<Vec<PathBuf>> {
     let name = &target.name;
     let folders = [
         project.seeds(name),
@@ -248,8 +243,7 @@ pub fn beginnings(project: &Project, target: &TargetInfo) -> Result<Vec<PathBuf>
 }
 
 /// The ids of those `checks` of `target` that were never evaluated, by `evaluations`.
-#[must_use]
-pub fn never_evaluated(
+pub(crate) fn never_evaluated(
     target: &TargetInfo,
     checks: &[CheckInfo],
     evaluations: &BTreeMap<String, u64>,
@@ -269,8 +263,7 @@ pub fn never_evaluated(
 ///
 /// Executions are not asked. An engine is not guided by the harness: an input that evaluates a check and shows
 /// nothing new in the code under test is not kept, so there has to be one among the seeds.
-#[must_use]
-pub fn never_evaluated_in_words(target: &str, missed: &[impl Borrow<str>]) -> String {
+pub(crate) fn never_evaluated_in_words(target: &str, missed: &[impl Borrow<str>]) -> String {
     format!(
         "checks never evaluated, by no input that it began from or kept: {}; corpus/seeds/{target} should have inputs \
          that do",

@@ -1,8 +1,8 @@
 //! The tool of measure-fuzz: everything that `cargo campaign` does, as a library, so that a project
 //! with other code under test can have the same commands.
 //!
-//! - [`command`]: one module a command; each has its arguments and `run`.
-//! - [`project`]: where things are; [`progress`] and [`output`]: what it shows.
+//! - `command`: one module a command; each has its arguments and `run`.
+//! - [`project`]: where things are; [`progress`]: what it shows.
 //! - [`supervisor`]: folders that one run has to itself, and the processes of engines in them; [`cores`].
 //! - [`engine`]: how each engine is built, started, watched and read, alone or with others.
 //! - [`fuzz`]: one trial: engines on one target, from seeds to verdicts; [`schedule`]: many, some at once.
@@ -19,7 +19,7 @@
 
 pub mod atomic;
 pub mod callgrind;
-pub mod command;
+mod command;
 pub mod comparison;
 pub mod cores;
 pub mod corpora;
@@ -28,7 +28,6 @@ pub mod coverage;
 pub mod engine;
 pub mod fuzz;
 pub mod monitor;
-pub mod output;
 pub mod progress;
 pub mod project;
 pub mod reasons;
@@ -36,3 +35,5 @@ pub mod replay;
 pub mod schedule;
 pub mod supervisor;
 pub mod triage;
+
+pub use command::main;

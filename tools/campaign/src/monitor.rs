@@ -56,22 +56,18 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// Every region reached.
-    #[must_use]
-    pub fn reached(&self) -> BTreeSet<usize> {
+    pub(crate) fn reached(&self) -> BTreeSet<usize> {
         let engines = self.engines.values().flatten();
         self.beginnings.iter().chain(engines).copied().collect()
     }
 
     /// How many regions `engine` reaches, with those of the beginning.
-    #[must_use]
-    pub fn of(&self, engine: Engine) -> usize {
+    pub(crate) fn of(&self, engine: Engine) -> usize {
         self.beginnings.len() + self.own(engine).count()
     }
 
     /// How many regions `engine` reaches and no other, nor the inputs to begin from.
-    #[must_use]
-    pub fn only(&self, engine: Engine) -> usize {
+    pub(crate) fn only(&self, engine: Engine) -> usize {
         let is_others = |region| {
             let mut all = self.engines.iter();
             all.any(|(other, regions)| *other != engine && regions.contains(region))
@@ -133,7 +129,7 @@ impl Drop for Feed<'_> {
 
 impl Feed<'_> {
     /// Hands over what is new in `view`. Returns what was measured so far.
-    pub fn feed(&mut self, view: &View<'_>) -> Measured {
+    pub(crate) fn feed(&mut self, view: &View<'_>) -> Measured {
         let mut shared = lock(self.shared);
         let new = &view.pool.kept()[self.fed..];
         self.fed += new.len();
@@ -157,13 +153,7 @@ impl Feed<'_> {
 impl Meter<'_> {
     /// Does `work`, and measures beside it what it feeds; returns what came of both once everything is
     /// measured.
-    ///
-    /// # Errors
-    /// Those of `work`, and when an input cannot be replayed or kept.
-    ///
-    /// # Panics
-    /// When the thread does.
-    pub fn beside<T>(
+    pub(crate) fn beside<T>(
         &self,
         work: impl FnOnce(&mut Feed<'_>) -> Result<T>,
     ) -> Result<(T, Measured)> {

@@ -1,6 +1,8 @@
 //! Progress of long work: text that is rewritten on a terminal, and printed now and then elsewhere.
 
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -23,7 +25,6 @@ pub struct Progress {
 
 impl Progress {
     /// Moving lines on a terminal, plain ones elsewhere.
-    #[must_use]
     #[allow(clippy::new_without_default, reason = "it looks at the terminal")]
     pub fn new() -> Self {
         Self {
@@ -48,14 +49,12 @@ impl Progress {
         let mut text = self.text();
         text.show(what.to_owned());
         let result = work();
-        text.done();
+        drop(text);
         self.say(&format!("{what}: {:.1} s", started.elapsed().as_secs_f64()));
         result
     }
 
-    /// Text that changes.
-    #[must_use]
-    pub fn text(&self) -> Text {
+    pub(crate) fn text(&self) -> Text {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new_spinner());
             if let Ok(style) = ProgressStyle::with_template("{msg}") {
@@ -70,7 +69,6 @@ impl Progress {
     }
 
     /// A line for engines on a target.
-    #[must_use]
     pub fn session(&self, title: &str, target: &str, time: Duration) -> SessionLine {
         SessionLine {
             name: format!("{title:<9} {target}"),
@@ -80,14 +78,13 @@ impl Progress {
     }
 
     /// A line for `total` steps of `what`; `steps` is the word for them.
-    #[must_use]
-    pub fn counted(&self, what: &str, steps: &str, total: u64) -> CountedLine {
+    pub(crate) fn counted(&self, what: &str, steps: &str, total: u64) -> CountedLine {
         CountedLine {
             what: what.to_owned(),
             steps: steps.to_owned(),
             total,
-            done: 0,
-            text: self.text(),
+            done: AtomicU64::new(0),
+            text: Mutex::new(self.text()),
             started: Instant::now(),
         }
     }
@@ -102,7 +99,7 @@ pub struct Text {
 
 impl Text {
     /// Shows the text on a terminal; elsewhere prints it now and then.
-    pub fn show(&mut self, text: String) {
+    pub(crate) fn show(&mut self, text: String) {
         if let Some(bar) = &self.bar {
             bar.set_message(text);
             bar.tick();
@@ -111,10 +108,11 @@ impl Text {
             eprintln!("{text}");
         }
     }
+}
 
-    /// Takes the text away.
-    pub fn done(self) {
-        if let Some(bar) = self.bar {
+impl Drop for Text {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }
@@ -148,11 +146,6 @@ impl SessionLine {
             view.pool.kept().len(),
         ));
     }
-
-    /// Takes the line away.
-    pub fn done(self) {
-        self.text.done();
-    }
 }
 
 /// The line of work of which the amount is known: how far it is, and how long it will take.
@@ -161,39 +154,40 @@ pub struct CountedLine {
     what: String,
     steps: String,
     total: u64,
-    done: u64,
-    text: Text,
+    done: AtomicU64,
+    text: Mutex<Text>,
     started: Instant,
 }
 
 impl CountedLine {
-    /// One step is done.
-    pub fn step(&mut self) {
-        self.done += 1;
+    pub(crate) fn step(&self) {
+        let done = self.done.fetch_add(1, Relaxed) + 1;
         let look = (self.total / 1024).clamp(1, STEPS_A_LOOK);
-        if self.done.is_multiple_of(look) {
+        if done.is_multiple_of(look) {
             let line = self.line(self.started.elapsed());
-            self.text.show(line);
+            let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+            text.show(line);
         }
     }
 
     fn line(&self, elapsed: Duration) -> String {
-        let left = self.total.saturating_sub(self.done) as f64;
-        let left = elapsed.as_secs_f64() / self.done.max(1) as f64 * left;
+        let done = self.done.load(Relaxed);
+        let left = self.total.saturating_sub(done) as f64;
+        let left = elapsed.as_secs_f64() / done.max(1) as f64 * left;
         format!(
             "{}: {} of {} {}, about {left:.0} s left",
             self.what,
-            grouped(self.done),
+            grouped(done),
             grouped(self.total),
             self.steps
         )
     }
 
     /// Takes the line away, and prints how long it took.
-    pub fn done(self, progress: &Progress) {
-        self.text.done();
+    pub(crate) fn done(self, progress: &Progress) {
+        drop(self.text);
         let seconds = self.started.elapsed().as_secs_f64();
-        let (what, steps, done) = (self.what, self.steps, grouped(self.done));
+        let (what, steps, done) = (self.what, self.steps, grouped(self.done.into_inner()));
         progress.say(&format!("{what}: {done} {steps}, {seconds:.1} s"));
     }
 }
@@ -205,7 +199,7 @@ mod tests {
     #[test]
     fn a_line_shows_what_is_left() {
         let progress = Progress { bars: None };
-        let mut line = progress.counted("replay", "inputs", 4000);
+        let line = progress.counted("replay", "inputs", 4000);
         for _ in 0..1000 {
             line.step();
         }

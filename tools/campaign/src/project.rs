@@ -24,7 +24,8 @@ use crate::supervisor::{self, Claim};
 /// The packages of the engines' targets, which are also their folders.
 pub const ENGINE_PACKAGES: [&str; 3] = ["afl-targets", "libfuzzer-targets", "hfuzz-targets"];
 
-/// A project with targets.
+/// A project with targets. Whatever its replay worker knows is an error when that cannot be built or started, or is of
+/// another version than this tool.
 #[derive(Debug, Clone)]
 pub struct Project {
     root: PathBuf,
@@ -47,9 +48,7 @@ impl Project {
     /// When the folder is no project, or no folder above the current one is.
     pub fn open(explicit: Option<&Path>) -> Result<Self> {
         let root = if let Some(folder) = explicit {
-            let root = folder
-                .canonicalize()
-                .with_context(|| format!("{} cannot be opened", folder.display()))?;
+            let root = fs_err::canonicalize(folder)?;
             if is_project(&root) {
                 root
             } else {
@@ -77,7 +76,6 @@ impl Project {
     }
 
     /// The beginning of a command line that uses this project, and judges what this process judges.
-    #[must_use]
     pub fn command(&self) -> String {
         let mut command = String::new();
         for name in [JUDGE_VARIABLE, IGNORE_VARIABLE] {
@@ -93,17 +91,13 @@ impl Project {
     }
 
     /// The project's root.
-    #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
     /// The code under test: coverage counts its files. The manifest has it as `code-under-test` under
     /// `[workspace.metadata.campaign]`: a folder that ends with `/`, or a list of folders and packages.
-    ///
-    /// # Errors
-    /// When cargo cannot read the manifest, or it has no such field, or there is no such package.
-    pub fn code_under_test(&self) -> Result<Vec<Code>> {
+    pub(crate) fn code_under_test(&self) -> Result<Vec<Code>> {
         let manifest = format!("{}/Cargo.toml", self.root.display());
         let mut cargo = Command::new("cargo");
         cargo
@@ -138,7 +132,7 @@ impl Project {
         Ok(code)
     }
 
-    /// The replay worker: see [`build_worker`].
+    /// The replay worker: built on stable, without an engine.
     ///
     /// # Errors
     /// When it cannot be built or started, or is of another version than this tool.
@@ -147,42 +141,25 @@ impl Project {
     }
 
     /// Every target.
-    ///
-    /// # Errors
-    /// As [`worker`](Self::worker).
     pub fn targets(&self) -> Result<&[TargetInfo]> {
         Ok(&self.built()?.hello.targets)
     }
 
-    /// Every check.
-    ///
-    /// # Errors
-    /// As [`worker`](Self::worker).
-    pub fn checks(&self) -> Result<&[CheckInfo]> {
+    pub(crate) fn checks(&self) -> Result<&[CheckInfo]> {
         Ok(&self.built()?.hello.checks)
     }
 
-    /// The known findings.
-    ///
-    /// # Errors
-    /// As [`worker`](Self::worker).
-    pub fn known(&self) -> Result<&[worker::Known]> {
+    pub(crate) fn known(&self) -> Result<&[worker::Known]> {
         Ok(&self.built()?.hello.known)
     }
 
     /// What is judged, in words: from the worker, which has the command line's options in its environment.
-    ///
-    /// # Errors
-    /// As [`worker`](Self::worker).
-    pub fn judged(&self) -> Result<String> {
+    pub(crate) fn judged(&self) -> Result<String> {
         let Hello { judged, known, .. } = &self.built()?.hello;
         Ok(judged_in_words(judged, known.len()))
     }
 
     /// The targets that campaigns fuzz: all but the base line, which measures an engine's own cost.
-    ///
-    /// # Errors
-    /// As [`worker`](Self::worker).
     pub fn fuzzed(&self) -> Result<Vec<&TargetInfo>> {
         let targets = self.targets()?.iter();
         Ok(targets.filter(|target| !target.is_baseline).collect())
@@ -209,51 +186,43 @@ impl Project {
     }
 
     /// Seeds that are checked in, of a target.
-    #[must_use]
     pub fn seeds(&self, target: &str) -> PathBuf {
         self.root.join("corpus/seeds").join(target)
     }
 
     /// The shipped corpora: a zip a target.
-    #[must_use]
     pub fn shipped(&self) -> PathBuf {
         self.root.join("corpus/shipped")
     }
 
     /// Past finds that are checked in and must not come back, of a target.
-    #[must_use]
-    pub fn regressions(&self, target: &str) -> PathBuf {
+    pub(crate) fn regressions(&self, target: &str) -> PathBuf {
         self.root.join("corpus/regressions").join(target)
     }
 
     /// The dictionary of a target.
-    #[must_use]
     pub fn dictionary(&self, target: &TargetInfo) -> Option<PathBuf> {
         let path = self.root.join(target.dictionary.as_ref()?);
         Some(path).filter(|path| path.is_file())
     }
 
     /// Everything that campaigns make: it is not checked in.
-    #[must_use]
     pub fn results(&self) -> PathBuf {
         self.root.join("results")
     }
 
     /// The corpus of a target: what all engines found worth keeping, named by content.
-    #[must_use]
-    pub fn corpus(&self, target: &str) -> PathBuf {
+    pub(crate) fn corpus(&self, target: &str) -> PathBuf {
         self.results().join("corpus").join(target)
     }
 
     /// The finds of an engine on a target, named by content.
-    #[must_use]
-    pub fn finds(&self, target: &str, engine: &str) -> PathBuf {
+    pub(crate) fn finds(&self, target: &str, engine: &str) -> PathBuf {
         self.results().join("finds").join(target).join(engine)
     }
 
     /// The folder in which an engine runs on a target, or `ensemble` for several.
-    #[must_use]
-    pub fn run_folder(&self, target: &str, engine: &str) -> PathBuf {
+    pub(crate) fn run_folder(&self, target: &str, engine: &str) -> PathBuf {
         self.results().join("run").join(target).join(engine)
     }
 
@@ -274,15 +243,13 @@ impl Project {
     }
 
     /// The folder of builds for `purpose`. Each has one of its own, because the flags differ.
-    #[must_use]
     pub fn builds(&self, purpose: &str) -> PathBuf {
         self.root.join("target").join("campaign").join(purpose)
     }
 }
 
 /// What is judged, in words; `known` is the number of findings that are not held against the code under test.
-#[must_use]
-pub fn judged_in_words(judged: &[String], known: usize) -> String {
+pub(crate) fn judged_in_words(judged: &[String], known: usize) -> String {
     let judged = match judged {
         [] => "everything".to_owned(),
         names => names.join(", "),
@@ -290,9 +257,7 @@ pub fn judged_in_words(judged: &[String], known: usize) -> String {
     format!("judged: {judged}; known findings: {known}")
 }
 
-/// The names of targets.
-#[must_use]
-pub fn names<'a>(targets: impl IntoIterator<Item = &'a TargetInfo>) -> Vec<&'a str> {
+pub(crate) fn names<'a>(targets: impl IntoIterator<Item = &'a TargetInfo>) -> Vec<&'a str> {
     let targets = targets.into_iter();
     targets.map(|target| target.name.as_str()).collect()
 }

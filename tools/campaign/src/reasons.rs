@@ -5,10 +5,10 @@
 //! and by its text, so that it survives when lines move. It does not survive when the code changes. Then somebody
 //! has to look again.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 /// A piece of source.
@@ -98,9 +98,8 @@ impl List {
         if !path.exists() {
             return Ok(Self::default());
         }
-        let shown = path.display();
-        let text = fs::read_to_string(path).with_context(|| format!("{shown} cannot be read"))?;
-        Self::parse(&text).with_context(|| format!("{shown}"))
+        let text = fs::read_to_string(path)?;
+        Self::parse(&text).with_context(|| path.display().to_string())
     }
 
     fn parse(text: &str) -> Result<Self> {
@@ -113,14 +112,12 @@ impl List {
     }
 
     /// The reason that the list gives for a place.
-    #[must_use]
     pub fn reason(&self, place: &Place) -> Option<&str> {
         let entry = self.0.iter().find(|entry| entry.is_of(place))?;
         Some(&entry.reason)
     }
 
     /// The entries that do not fit, in words, when `places` are all there are.
-    #[must_use]
     pub fn stale(&self, places: &[Place]) -> Vec<String> {
         let stale = self.0.iter().filter_map(|entry| {
             let found = places.iter().filter(|place| entry.is_of(place)).count();
@@ -133,7 +130,6 @@ impl List {
 }
 
 /// The text of a line of `source` from a column to another, or to its end; lines and columns from 1, in bytes.
-#[must_use]
 pub fn text_at(source: &str, line: usize, column: usize, end: Option<usize>) -> Option<&str> {
     let line = source.lines().nth(line.checked_sub(1)?)?;
     let end = end.map_or(line.len(), |end| end.saturating_sub(1).min(line.len()));
@@ -141,8 +137,7 @@ pub fn text_at(source: &str, line: usize, column: usize, end: Option<usize>) -> 
 }
 
 /// The name of the function that a line of `source` is in, by the last line with `fn` until then.
-#[must_use]
-pub fn function_at(source: &str, line: usize) -> Option<&str> {
+pub(crate) fn function_at(source: &str, line: usize) -> Option<&str> {
     let lines: Vec<&str> = source.lines().take(line).collect();
     lines.iter().rev().find_map(|line| function_name(line))
 }

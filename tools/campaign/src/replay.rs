@@ -33,10 +33,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 
 /// Builds the worker of the project at `root` in the folder `builds`: on stable, without an engine. Reports a
 /// build that takes longer than a second. Returns the binary's path.
-///
-/// # Errors
-/// When cargo fails, with the end of what it printed.
-pub fn build_worker(root: &Path, builds: &Path) -> Result<PathBuf> {
+pub(crate) fn build_worker(root: &Path, builds: &Path) -> Result<PathBuf> {
     let (_end, ended) = channel::<()>();
     std::thread::spawn(move || {
         if ended.recv_timeout(SILENCE) == Err(RecvTimeoutError::Timeout) {
@@ -47,10 +44,7 @@ pub fn build_worker(root: &Path, builds: &Path) -> Result<PathBuf> {
 }
 
 /// What the worker in `binary` serves.
-///
-/// # Errors
-/// When it cannot be started, or is no worker of this version of the protocol.
-pub fn hello_of(binary: &Path) -> Result<Hello> {
+pub(crate) fn hello_of(binary: &Path) -> Result<Hello> {
     Ok(Worker::start(&mut Command::new(binary))?.1)
 }
 
@@ -70,8 +64,7 @@ pub struct Verdicts {
 }
 
 impl Verdicts {
-    /// Adds one.
-    pub fn add(&mut self, verdict: &Verdict) {
+    pub(crate) fn add(&mut self, verdict: &Verdict) {
         *match verdict {
             Verdict::Pass => &mut self.passed,
             Verdict::Rejected { .. } => &mut self.rejected,
@@ -82,8 +75,7 @@ impl Verdicts {
     }
 
     /// How many were not judged although the code under test has their format, and how many there are of that kind.
-    #[must_use]
-    pub fn unjudged(&self) -> (usize, usize) {
+    pub(crate) fn unjudged(&self) -> (usize, usize) {
         let features = self.not_judged.iter();
         let features = features.filter(|(feature, _)| !feature.starts_with(THE_FORMAT));
         let unjudged = features.map(|(_, count)| count).sum();
@@ -92,8 +84,7 @@ impl Verdicts {
     }
 
     /// What to warn of when most inputs show nothing.
-    #[must_use]
-    pub fn warning(&self) -> Option<String> {
+    pub(crate) fn warning(&self) -> Option<String> {
         let (unjudged, all) = match self.unjudged() {
             // All of them are of formats that are not there.
             (0, 0) => [self.not_judged.values().sum(); 2].into(),
@@ -122,13 +113,11 @@ pub struct Replayer {
 
 impl Replayer {
     /// A replayer with the worker in `binary`, which is started for the first request.
-    #[must_use]
     pub fn new(binary: PathBuf) -> Self {
         Self::with_options(binary, &[])
     }
 
     /// A replayer whose worker is started with `options`: see [`worker::serve()`].
-    #[must_use]
     pub fn with_options(binary: PathBuf, options: &'static [&'static str]) -> Self {
         Self {
             binary,
@@ -142,13 +131,13 @@ impl Replayer {
 
     /// The same replayer, which gives an input so long in the place of [`TIME_OUT`].
     #[must_use]
-    pub fn with_time_out(mut self, time_out: Duration) -> Self {
+    pub(crate) fn with_time_out(mut self, time_out: Duration) -> Self {
         self.time_out = time_out;
         self
     }
 
     /// Ends the worker: the next request goes to a new one, which has seen no input before.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.running = None;
     }
 
@@ -172,24 +161,22 @@ impl Replayer {
     }
 
     /// The violation that is a crash on the input in `file`, with its case if the input can be described.
-    pub fn crashed(&mut self, crash: Crash, target: &str, file: &Path) -> Violation {
+    pub(crate) fn crashed(&mut self, crash: Crash, target: &str, file: &Path) -> Violation {
         let case = self.describe(target, file).ok().and_then(Result::ok);
         Violation::of_crash(crash, target, case.map(|case| case.description))
     }
 
     /// The case in `file`; or why it is none.
-    ///
-    /// # Errors
-    /// When the file cannot be read or the worker cannot be started, or dies.
-    pub fn describe(&mut self, target: &str, file: &Path) -> Result<Result<Described, String>> {
+    pub(crate) fn describe(
+        &mut self,
+        target: &str,
+        file: &Path,
+    ) -> Result<Result<Described, String>> {
         described(self.ask(&about(protocol::Command::Describe, target, file)?)?)
     }
 
     /// The fingerprint of each of `inputs`; [`NO_CASE`] where one is none.
-    ///
-    /// # Errors
-    /// When the worker cannot be started, or dies.
-    pub fn fingerprints(&mut self, target: &str, inputs: &Inputs) -> Result<Vec<String>> {
+    pub(crate) fn fingerprints(&mut self, target: &str, inputs: &Inputs) -> Result<Vec<String>> {
         let mut worker = self.take_worker()?;
         worker.send(inputs.request(protocol::Command::Describe, target));
         let mut fingerprints = Vec::new();
@@ -202,10 +189,7 @@ impl Replayer {
     }
 
     /// How often each check was evaluated in the replays so far, by id.
-    ///
-    /// # Errors
-    /// When the worker cannot be asked.
-    pub fn evaluations(&mut self) -> Result<BTreeMap<String, u64>> {
+    pub(crate) fn evaluations(&mut self) -> Result<BTreeMap<String, u64>> {
         let counts = match self.ask(&Request::Evaluations)? {
             Ok(Reply::Evaluations(counts)) => counts,
             Ok(other) => return unexpected(other),
@@ -302,23 +286,5 @@ mod tests {
         assert!(error.contains("does not serve this tool"), "{error}");
         let error = format!("{:#}", verdict_of("exit 3").unwrap_err());
         assert!(error.contains("exit status: 3"), "{error}");
-    }
-
-    #[test]
-    fn a_crash_without_a_case_names_the_target() {
-        let script = format!("read -r line; echo '{HELLO}'; read -r line; kill -ABRT $$");
-        let Verdict::Fail(violation) = verdict_of(&script).unwrap() else {
-            panic!("no failure");
-        };
-        assert_eq!(violation.check, NO_ABORT);
-        assert_eq!(violation.part.to_string(), "fuzz_x");
-        assert_eq!(violation.crash, Some(Crash::Died("signal 6".to_owned())));
-    }
-
-    #[test]
-    fn an_error_of_the_worker_is_an_error() {
-        let reply = r#"{"reply":{"error":"broken"}}"#;
-        let script = format!("read -r line; echo '{HELLO}'; read -r line; echo '{reply}'");
-        assert_eq!(verdict_of(&script).unwrap_err().to_string(), "broken");
     }
 }

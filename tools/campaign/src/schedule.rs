@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use indicatif::HumanDuration;
+
 use crate::engine::session;
 
 /// Where a piece of work is done.
@@ -33,7 +35,6 @@ struct Shared<J> {
 
 impl<J: Send> Queue<J> {
     /// These pieces, for these cores; `None` is a core of the system's choice.
-    #[must_use]
     pub fn new(jobs: impl IntoIterator<Item = J>, cores: &[Option<usize>]) -> Self {
         Self {
             shared: Mutex::new(Shared {
@@ -48,26 +49,22 @@ impl<J: Send> Queue<J> {
     }
 
     /// How many pieces wait.
-    #[must_use]
     #[allow(clippy::len_without_is_empty, reason = "nobody asks that")]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.shared().waiting.len()
     }
 
-    /// Begins no further piece.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.shared().is_stopped = true;
     }
 
     /// How long all that wait take, at `each` a piece.
-    #[must_use]
-    pub fn left_at(&self, each: Duration) -> Duration {
+    pub(crate) fn left_at(&self, each: Duration) -> Duration {
         each * self.rounds(self.len())
     }
 
     /// How long the rest takes at the same pace, asked by a piece that took `this` and ends now; none when
     /// nothing further is begun.
-    #[must_use]
     pub fn left(&self, this: Duration) -> Option<Duration> {
         let shared = self.shared();
         if shared.is_stopped || session::interrupted() {
@@ -84,7 +81,7 @@ impl<J: Send> Queue<J> {
     }
 
     /// Does `work` on each piece. Returns what came of each, and the pieces that were not begun:
-    /// none is begun after Ctrl-C, or after [`stop`](Self::stop).
+    /// none is begun after Ctrl-C, or after `stop`.
     ///
     /// # Panics
     /// When `work` does.
@@ -138,19 +135,6 @@ impl<J: Send> Queue<J> {
     }
 }
 
-/// A time as a guess: `8s`, `12m`, `3h 10m`, `2days 5h`.
-#[must_use]
-pub fn rounded(time: Duration) -> humantime::FormattedDuration {
-    let seconds = time.as_secs();
-    let unit = match seconds {
-        0..120 => 1,
-        120..7200 => 60,
-        7200..172_800 => 600,
-        _ => 3600,
-    };
-    humantime::format_duration(Duration::from_secs(seconds.div_ceil(unit) * unit))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,11 +159,8 @@ mod tests {
     }
 
     #[test]
-    fn guesses_are_not_to_the_second() {
+    fn what_waits_takes_as_long_as_the_fullest_core() {
         let queue = Queue::new(0..7, &[None, None]);
         assert_eq!(queue.left_at(Duration::from_secs(30)).as_secs(), 120);
-        let guesses = [8, 119, 121, 3599, 11_000, 190_000]
-            .map(|seconds| rounded(Duration::from_secs(seconds)).to_string());
-        assert_eq!(guesses, ["8s", "1m 59s", "3m", "1h", "3h 10m", "2days 5h"]);
     }
 }

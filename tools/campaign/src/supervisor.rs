@@ -14,13 +14,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, TryLockError};
 use std::io::{Read as _, Write as _};
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use procfs::process::{Process, all_processes};
+use procfs::ticks_per_second;
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal,
@@ -136,10 +137,7 @@ pub fn watch_if_asked(mut arguments: impl Iterator<Item = OsString>) -> Option<R
 
 /// Kills the processes that work in `folder` or below, and those whose program lies there, until there is
 /// none. Returns how many there were.
-///
-/// # Errors
-/// When one does not go.
-pub fn end(folder: &Path) -> Result<usize> {
+pub(crate) fn end(folder: &Path) -> Result<usize> {
     let Ok(folder) = folder.canonicalize() else {
         return Ok(0);
     };
@@ -147,14 +145,16 @@ pub fn end(folder: &Path) -> Result<usize> {
     let mut killed = BTreeSet::new();
     loop {
         let mut is_any = false;
-        for pid in pids() {
+        for found in processes() {
             // Opened first: should the process end now and another get its number, the signal reaches nobody.
+            let Some(pid) = Pid::from_raw(found.pid) else {
+                continue;
+            };
             let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {
                 continue;
             };
             // A process that has ended and was not waited for yet has neither; others' cannot be read.
-            let program = fs::read_link(proc(pid).join("exe")).ok();
-            let mut places = program.into_iter().chain(mark_of(pid));
+            let mut places = found.exe().into_iter().chain(mark_of(&found));
             if places.any(|place| place.starts_with(&folder)) {
                 is_any = true;
                 killed.insert(pid.as_raw_nonzero());
@@ -174,23 +174,14 @@ pub fn end(folder: &Path) -> Result<usize> {
     }
 }
 
-/// The numbers of all processes.
-fn pids() -> impl Iterator<Item = Pid> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
-}
-
-fn proc(pid: Pid) -> PathBuf {
-    PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()))
+fn processes() -> impl Iterator<Item = Process> {
+    all_processes().into_iter().flatten().flatten()
 }
 
 /// What the variable [`MARK`] of a process is.
-fn mark_of(pid: Pid) -> Option<PathBuf> {
-    let environment = fs::read(proc(pid).join("environ")).ok()?;
-    environment.split(|&byte| byte == 0).find_map(|variable| {
-        let value = variable.strip_prefix(MARK.as_bytes())?.strip_prefix(b"=")?;
-        Some(OsStr::from_bytes(value).into())
-    })
+fn mark_of(process: &Process) -> Option<PathBuf> {
+    let mut environment = process.environ().ok()?;
+    environment.remove(OsStr::new(MARK)).map(PathBuf::from)
 }
 
 /// The processor time that processes have used, by their marks.
@@ -199,28 +190,20 @@ pub struct Times(BTreeMap<PathBuf, Duration>);
 
 impl Times {
     /// That of all processes that run now, with their ended children's.
-    #[must_use]
-    pub fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let mut times = BTreeMap::new();
-        for pid in pids() {
-            if let Some(mark) = mark_of(pid)
-                && let Ok(stat) = fs::read_to_string(proc(pid).join("stat"))
+        for process in processes() {
+            if let Some(mark) = mark_of(&process)
+                && let Ok(stat) = process.stat()
             {
-                *times.entry(mark).or_default() += time_in(&stat).unwrap_or_default();
+                let of_children = u64::try_from(stat.cutime + stat.cstime).unwrap_or_default();
+                let ticks = stat.utime + stat.stime + of_children;
+                let time = Duration::from_millis(ticks * 1000 / ticks_per_second());
+                *times.entry(mark).or_default() += time;
             }
         }
         Self(times)
     }
-}
-
-/// The processor time in what the system counts of a process (`proc_pid_stat(5)`).
-fn time_in(stat: &str) -> Option<Duration> {
-    // The second field is the program's name in parentheses, and may itself have blanks and parentheses.
-    let fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    // From the 14th field on: its own time and its ended children's, in user mode and in the system, in ticks.
-    let ticks: u64 = fields.skip(11).take(4).flat_map(str::parse::<u64>).sum();
-    let ticks_a_second = rustix::param::clock_ticks_per_second().max(1);
-    Some(Duration::from_millis(ticks * 1000 / ticks_a_second))
 }
 
 /// A process with all that it starts, which is over when all of that is.
@@ -241,10 +224,7 @@ pub struct Group {
 impl Group {
     /// Starts a command on the `cores` named, or on any when none is. What it prints is appended to `log`, in the
     /// folder in which it works.
-    ///
-    /// # Errors
-    /// When it cannot be started.
-    pub fn start(command: &mut Command, log: &Path, cores: &[usize]) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command, log: &Path, cores: &[usize]) -> Result<Self> {
         let why = || format!("{} cannot be written", log.display());
         let file = File::options().create(true).append(true).open(log);
         let mut file = file.with_context(why)?;
@@ -275,10 +255,7 @@ impl Group {
     }
 
     /// Checks whether the process has ended. Returns how, once.
-    ///
-    /// # Errors
-    /// When it cannot be waited for.
-    pub fn poll(&mut self) -> Result<Option<ExitStatus>> {
+    pub(crate) fn poll(&mut self) -> Result<Option<ExitStatus>> {
         let ended = match &mut self.child {
             Some(child) => child.try_wait().context("an engine is lost")?,
             None => None,
@@ -300,13 +277,12 @@ impl Group {
     }
 
     /// Whether neither it nor anything that it has started runs.
-    #[must_use]
-    pub const fn is_over(&self) -> bool {
+    pub(crate) const fn is_over(&self) -> bool {
         self.is_over
     }
 
     /// Sends a signal to it and all that it has started.
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         if !self.is_over {
             // It may have ended just now.
             let _ = kill_process_group(self.id, signal);
@@ -314,8 +290,7 @@ impl Group {
     }
 
     /// The processor time that what runs of it has used.
-    #[must_use]
-    pub fn time(&self, times: &Times) -> Duration {
+    pub(crate) fn time(&self, times: &Times) -> Duration {
         // Once it has ended, what it has started and what is left has been counted.
         let is_running = self.child.is_some();
         let time = times.0.get(&self.mark).filter(|_| is_running);
@@ -362,10 +337,6 @@ mod tests {
 
     #[test]
     fn the_time_of_a_process_is_that_of_all_that_it_starts() {
-        let line = "17 (a (b) c) S 3 17 17 0 -1 0 0 0 0 0 5 6 7 8 20 0 1 0 999 1 2";
-        let second = rustix::param::clock_ticks_per_second();
-        let time = Duration::from_millis(26 * 1000 / second);
-        assert_eq!((time_in(line), time_in("17 (a")), (Some(time), None));
         let folder = tempfile::tempdir().unwrap();
         let mut group = shell(
             folder.path(),

@@ -1,22 +1,18 @@
-//! Triage: groups the findings of all engines by cause.
-//!
-//! - [`collect`]: which files are finds, of which engine, since when.
-//! - [`judge`]: replays them, in workers of their own.
-//! - [`key`]: what makes two finds the same.
-//! - [`group`]: groups, and the report.
-//! - [`minimise`]: makes an input smaller; [`reproduce`]: the smallest input of each group.
-//! - [`issue`], [`summary`], [`sarif`]: texts for an issue tracker, for the page of a CI job, and for code scanning;
-//!   [`output`]: the files of a triage.
+//! Triage: groups the findings of all engines by cause, and writes the files that `docs/triage.md` lists. Finds are never
+//! touched. Issue texts of groups that no longer exist are removed; inputs are not.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::Result;
+use fs_err as fs;
+use worker::TargetInfo;
 
 use collect::Collected;
-use group::{Environment, Report, VERSION};
+use group::{Environment, Group, Report, VERSION};
 use judge::Bench;
 
+use crate::atomic;
 use crate::engine::session;
 
 pub mod collect;
@@ -25,7 +21,6 @@ pub mod issue;
 pub mod judge;
 pub mod key;
 pub mod minimise;
-pub mod output;
 pub mod reproduce;
 pub mod sarif;
 pub mod summary;
@@ -56,6 +51,67 @@ pub fn triage(bench: &Bench, collected: Collected, out: &Path) -> Result<Report>
         groups,
         earlier: group::earlier(last.as_ref(), &finds),
     };
-    output::write(&report, last.as_ref(), out, &bench.root)?;
+    write(&report, last.as_ref(), out, &bench.root)?;
     Ok(report)
+}
+
+/// Writes everything but inputs. These exist by now, so that a report never names a file that does not. `last` is the
+/// report that is replaced. On an error each file is the new one or as it was.
+fn write(report: &Report, last: Option<&Report>, out: &Path, root: &Path) -> Result<()> {
+    let issue_path = |group: &Group| out.join("issues").join(format!("{}.md", group.id));
+    let shown = out.strip_prefix(root).unwrap_or(out).display().to_string();
+    for group in &report.groups {
+        let text = issue::issue(report, group, &shown);
+        atomic::write(&issue_path(group), text.as_bytes())?;
+    }
+    let log = serde_json::to_vec_pretty(&sarif::sarif(report, root))?;
+    atomic::write(&out.join("triage.sarif"), &log)?;
+    atomic::write(
+        &out.join("summary.md"),
+        summary::summary(report, &shown).as_bytes(),
+    )?;
+    atomic::write(&out.join("triage.json"), report.to_json()?.as_bytes())?;
+    let old = last.iter().flat_map(|last| &last.groups);
+    for group in old.filter(|old| report.groups.iter().all(|group| group.id != old.id)) {
+        // It may have been removed by hand.
+        let _ = fs::remove_file(issue_path(group));
+    }
+    Ok(())
+}
+
+/// What was kept as regressions.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Files that are new there.
+    pub new: Vec<PathBuf>,
+    /// Reproducers that are longer than their target's inputs may be: they stay where they are.
+    pub too_long: Vec<String>,
+}
+
+/// Copies the reproducers of groups into the project's regressions, unless they are longer than their target's
+/// inputs may be.
+///
+/// # Errors
+/// When one cannot be read or written.
+pub fn keep(report: &Report, out: &Path, root: &Path, targets: &[TargetInfo]) -> Result<Kept> {
+    let mut kept = Kept::default();
+    for group in &report.groups {
+        let Some(reproducer) = &group.reproducer else {
+            continue;
+        };
+        let place = Path::new(&group.target).join(&reproducer.file);
+        let from = out.join("regressions").join(&place);
+        let to = root.join("corpus/regressions").join(&place);
+        if to.exists() {
+            continue;
+        }
+        let target = targets.iter().find(|target| target.name == group.target);
+        if target.is_none_or(|target| reproducer.size > target.max_input) {
+            kept.too_long.push(reproducer.file.clone());
+            continue;
+        }
+        atomic::write(&to, &fs::read(&from)?)?;
+        kept.new.push(to);
+    }
+    Ok(kept)
 }

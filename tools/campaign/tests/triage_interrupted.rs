@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use campaign::engine::session::INTERRUPTED;
-use campaign::progress::Progress;
 use campaign::triage::collect::collect;
 use campaign::triage::group::Report;
 use campaign::triage::judge::Bench;
@@ -39,17 +38,13 @@ fn ctrl_c_gives_the_groups_so_far() {
     let calc = &TargetInfo::new("fuzz_measure_calc", "calculators", 4096);
     let collected = collect(&[finds], &[calc], &[calc]).unwrap();
     let bench = Bench {
-        worker,
-        root: folder.path().to_owned(),
-        command: "cargo campaign".to_owned(),
-        judged: "judged: everything; known findings: 0".to_owned(),
         time_out: Duration::from_secs(5),
         budget: Budget {
             tries: 20_000,
             time: Duration::from_secs(30),
         },
         cores: 2,
-        progress: Progress::new(),
+        ..stand_in::bench(worker, folder.path().to_owned())
     };
     std::thread::spawn(|| {
         std::thread::sleep(Duration::from_secs(1));

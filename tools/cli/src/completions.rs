@@ -36,9 +36,6 @@ pub(crate) struct Completions {
 }
 
 /// Runs the command; `tool` is the definition of the whole command line.
-///
-/// # Errors
-/// When standard output cannot be written to.
 pub(crate) fn run(args: &Completions, mut tool: clap::Command) -> Result<ExitCode> {
     let name = tool.get_name().to_owned();
     let mut script = Vec::new();

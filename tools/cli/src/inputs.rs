@@ -1,10 +1,10 @@
 //! Inputs in folders, files and zips, and the target that a path names.
 
-use std::fs::{self, File};
 use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use fs_err::{self as fs, File};
 use zip::ZipArchive;
 
 /// Larger inputs are not unpacked: no target takes them. In bytes.
@@ -16,15 +16,14 @@ pub const MAX_ENTRY: u64 = 1 << 20;
 /// # Errors
 /// When something cannot be read.
 pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
-    let cannot_be_read = || format!("{} cannot be read", path.display());
-    if !fs::metadata(path).with_context(cannot_be_read)?.is_dir() {
+    if !fs::metadata(path)?.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
     let mut inside = Vec::new();
-    for entry in fs::read_dir(path).with_context(cannot_be_read)? {
-        let entry = entry.with_context(cannot_be_read)?;
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
         let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        let kind = entry.file_type().with_context(cannot_be_read)?;
+        let kind = entry.file_type()?;
         if !hidden && (kind.is_file() || kind.is_dir()) {
             inside.push((is_zip(&entry.path()), entry.path()));
         }
@@ -42,7 +41,7 @@ pub fn read(path: &Path) -> Result<Vec<(String, Vec<u8>)>> {
     if is_zip(path) {
         return unpack(path);
     }
-    let content = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let content = fs::read(path)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     Ok(vec![(name.into_owned(), content)])
 }
@@ -52,9 +51,8 @@ pub fn read(path: &Path) -> Result<Vec<(String, Vec<u8>)>> {
 /// # Errors
 /// When it cannot be read, or has no input, or one that is too large for any target.
 pub fn unpack(path: &Path) -> Result<Vec<(String, Vec<u8>)>> {
-    let shown = path.display();
-    let file = File::open(path).with_context(|| format!("{shown} cannot be opened"))?;
-    unpack_from(BufReader::new(file)).with_context(|| format!("{shown} cannot be unpacked"))
+    let zip = BufReader::new(File::open(path)?);
+    unpack_from(zip).with_context(|| format!("{} cannot be unpacked", path.display()))
 }
 
 /// As [`unpack`].

@@ -17,7 +17,6 @@ pub fn stop_on_ctrl_c() -> Result<()> {
 }
 
 /// Whether Ctrl-C was pressed.
-#[must_use]
 pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }

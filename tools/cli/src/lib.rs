@@ -108,7 +108,6 @@ pub fn parse_time(text: &str) -> Result<Duration, String> {
 }
 
 /// The name of an input: the SHA-256 of its content, in hexadecimal.
-#[must_use]
 pub fn content_name(content: &[u8]) -> String {
     Sha256::digest(content)
         .iter()

@@ -3,14 +3,14 @@
 //! A help text ends with parts such as "Exit codes:" and "Examples:". On a page each is a section, whose lines stay
 //! as they are: they are tables.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::builder::Resettable;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
+use fs_err as fs;
 
 use crate::outln;
 use crate::output::from_here;
@@ -35,12 +35,8 @@ pub(crate) struct Manual {
 }
 
 /// Runs the command; `tool` is the definition of the whole command line.
-///
-/// # Errors
-/// When a page cannot be written.
 pub(crate) fn run(args: &Manual, tool: clap::Command) -> Result<ExitCode> {
-    let folder = args.folder.display();
-    fs::create_dir_all(&args.folder).with_context(|| format!("{folder} cannot be made"))?;
+    fs::create_dir_all(&args.folder)?;
     let name = format!("cargo-{}", tool.get_name());
     let mut tool = tool.disable_help_subcommand(true).display_name(&name);
     tool.build();
@@ -52,8 +48,7 @@ pub(crate) fn run(args: &Manual, tool: clap::Command) -> Result<ExitCode> {
     let first = args.folder.join(format!("{name}.1"));
     for command in std::iter::once(&tool).chain(&commands) {
         let (file, text) = page(command)?;
-        fs::write(args.folder.join(&file), text)
-            .with_context(|| format!("{folder}/{file} cannot be written"))?;
+        fs::write(args.folder.join(&file), text)?;
     }
     outln!(
         "{} pages in {}; to read the first: man -l {}",

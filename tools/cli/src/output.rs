@@ -18,7 +18,6 @@ pub fn line(text: Arguments<'_>) -> Result<()> {
 }
 
 /// Whether an error comes from an output that nobody reads any more.
-#[must_use]
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .root_cause()
@@ -27,7 +26,6 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 /// A path as seen from the current folder, when it lies below it.
-#[must_use]
 pub fn from_here(path: &Path) -> &Path {
     std::env::current_dir()
         .ok()

@@ -10,9 +10,9 @@ use statistics::float;
 use statistics::survival::log_rank;
 
 use crate::analysis::{self, adjust, contrast, estimate, survival, times_to_find};
-use crate::conditions::conditions;
 use crate::format::{self, NONE, median_time, moment, p_value, rounded};
 use crate::markdown::{heading, table};
+use crate::page::conditions::conditions;
 use crate::{
     Comparison, Contrast, EngineResult, SurvivalKind, TargetResult, TrialResult, results, sentences,
 };

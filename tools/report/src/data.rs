@@ -12,6 +12,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use figures::{Band, Contrast, Milestone, Pair, Survival, SurvivalKind, Verdict};
 pub use statistics::bootstrap::Estimate;
@@ -279,10 +280,6 @@ pub const VERSION: u32 = 5;
 /// # Errors
 /// When there is none, or it is of another version.
 pub fn read(from: &Path) -> Result<Comparison> {
-    #[derive(Deserialize)]
-    struct Versioned {
-        version: u32,
-    }
     let path = if from.is_dir() {
         from.join("report.json")
     } else {
@@ -295,12 +292,13 @@ pub fn read(from: &Path) -> Result<Comparison> {
         )
     })?;
     let no_report = || format!("{name} is no report of `campaign compare`");
-    let Versioned { version } = serde_json::from_str(&text).with_context(no_report)?;
-    if version != VERSION {
+    let report: Value = serde_json::from_str(&text).with_context(no_report)?;
+    let version = report["version"].as_u64().with_context(no_report)?;
+    if version != u64::from(VERSION) {
         bail!(
             "{name} is of version {version}, and this program reads version {VERSION}; `campaign compare --out` with \
              its folder makes the report again from the same trials"
         );
     }
-    serde_json::from_str(&text).with_context(no_report)
+    serde_json::from_value(report).with_context(no_report)
 }

@@ -2,12 +2,9 @@
 //!
 //! The page needs no network, no script and no mouse: its style is in it, and charts are SVG. `maud` escapes every text
 //! that comes from outside.
-//!
-//! `target` is the section of one target, `finds` and `conditions` are the last sections. `chart` draws, and
-//! `parts` has what sections share.
 
 mod chart;
-mod conditions;
+pub(crate) mod conditions;
 mod finds;
 mod parts;
 mod target;

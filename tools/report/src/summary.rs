@@ -1,4 +1,4 @@
-//! A comparison in sentences and with a table: what is printed, and `summary.md`.
+//! A comparison in sentences and with a table: what is printed, and `summary.md`; and its growth for other programs.
 
 use std::fmt::Write as _;
 
@@ -41,6 +41,23 @@ pub fn markdown(comparison: &Comparison) -> String {
     if let Some(table) = survivals {
         let faults = sentences::FAULTS;
         text += &format!("\n## How long mistakes went unnoticed\n\n{faults}\n\n{table}");
+    }
+    text
+}
+
+/// A line for every point of growth of every trial that counts, with a line of names first. Times are
+/// milliseconds since the trial's start. From a point to the next, coverage is as at the former.
+pub fn series(comparison: &Comparison) -> String {
+    let mut text = String::from("target,engine,trial,time_ms,executions,regions,lines,functions\n");
+    for (target, engine) in comparison.engines() {
+        for trial in engine.counting() {
+            let of = format!("{},{},{}", target.target, engine.engine, trial.trial);
+            for point in &trial.growth {
+                let reached = [point.regions, point.lines, point.functions];
+                let reached = reached.map(|count| count.to_string()).join(",");
+                text += &format!("{of},{},{},{reached}\n", point.time_ms, point.executions);
+            }
+        }
     }
     text
 }

@@ -1,5 +1,7 @@
 //! Layouts and watching, on profile files made by hand.
 
+use tempfile::NamedTempFile;
+
 use super::*;
 
 /// A profile file as the runtime writes it: two functions and `counters`, which lie 64 bytes before the
@@ -18,22 +20,11 @@ fn profile_bytes(counters: &[u64]) -> Vec<u8> {
     words.into_iter().flat_map(u64::to_le_bytes).collect()
 }
 
-/// A file of this test's own, removed when dropped.
-struct TemporaryFile(std::path::PathBuf);
-
-impl TemporaryFile {
-    fn new(test: &str, bytes: &[u8]) -> Self {
-        let name = format!("counters-{}-{test}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::write(&path, bytes).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for TemporaryFile {
-    fn drop(&mut self) {
-        std::fs::remove_file(&self.0).unwrap();
-    }
+/// A file with such a profile.
+fn file_with(bytes: &[u8]) -> NamedTempFile {
+    let file = NamedTempFile::new().unwrap();
+    std::fs::write(&file, bytes).unwrap();
+    file
 }
 
 #[test]
@@ -69,8 +60,8 @@ fn a_damaged_profile_is_refused_with_the_reason() {
         (with_word(5, 5), "shorter than its header requires"),
     ];
     for (index, (bytes, reason)) in cases.into_iter().enumerate() {
-        let file = TemporaryFile::new(&format!("damaged-{index}"), &bytes);
-        let error = Watch::start(&file.0, &[]).unwrap_err();
+        let file = file_with(&bytes);
+        let error = Watch::start(file.path(), &[]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData, "case {index}");
         assert!(error.to_string().contains(reason), "case {index}: {error}");
     }
@@ -90,13 +81,13 @@ fn ranges_survive_their_text() {
 
 #[test]
 fn reset_touches_the_watched_counters_and_nothing_else() {
-    let file = TemporaryFile::new("reset", &profile_bytes(&[7, 8, 9, 10]));
-    Watch::start(&file.0, &[1..2, 2..3]).unwrap();
+    let file = file_with(&profile_bytes(&[7, 8, 9, 10]));
+    Watch::start(file.path(), &[1..2, 2..3]).unwrap();
     let expected = profile_bytes(&[7, 0, 0, 10]);
-    assert_eq!(std::fs::read(&file.0).unwrap(), expected);
-    let beyond = Watch::start(&file.0, &[1..2, 2..5]).unwrap_err();
+    assert_eq!(std::fs::read(file.path()).unwrap(), expected);
+    let beyond = Watch::start(file.path(), &[1..2, 2..5]).unwrap_err();
     assert!(beyond.to_string().contains("another binary"), "{beyond}");
-    assert_eq!(std::fs::read(&file.0).unwrap(), expected);
+    assert_eq!(std::fs::read(file.path()).unwrap(), expected);
 }
 
 /// Plays the process: what counters grow by in each input, from zero or from where they were.
@@ -113,8 +104,8 @@ fn growth_is_reported_wherever_it_is() {
     ];
     for is_reset in [true, false] {
         let mut counters = [0; 60];
-        let file = TemporaryFile::new(&format!("growth-{is_reset}"), &profile_bytes(&[5; 60]));
-        let mut watch = Watch::start(&file.0, &ranges).unwrap();
+        let file = file_with(&profile_bytes(&[5; 60]));
+        let mut watch = Watch::start(file.path(), &ranges).unwrap();
         for grown in runs {
             if is_reset {
                 watch.reset().unwrap();
@@ -126,7 +117,7 @@ fn growth_is_reported_wherever_it_is() {
             // Nobody watches these.
             counters[42] += 1;
             counters[55] += 1;
-            std::fs::write(&file.0, profile_bytes(&counters)).unwrap();
+            std::fs::write(file.path(), profile_bytes(&counters)).unwrap();
             assert_eq!(watch.after_input().unwrap(), grown);
         }
     }
@@ -134,10 +125,10 @@ fn growth_is_reported_wherever_it_is() {
 
 #[test]
 fn growth_is_appended_as_text() {
-    let file = TemporaryFile::new("text", &profile_bytes(&[0; 3]));
-    let mut watch = Watch::start(&file.0, &[0..1, 2..3]).unwrap();
+    let file = file_with(&profile_bytes(&[0; 3]));
+    let mut watch = Watch::start(file.path(), &[0..1, 2..3]).unwrap();
     for (counters, expected) in [([9, 0, 5], "0:9 2:5"), ([9, 0, 6], "2:1"), ([9, 1, 6], "")] {
-        std::fs::write(&file.0, profile_bytes(&counters)).unwrap();
+        std::fs::write(file.path(), profile_bytes(&counters)).unwrap();
         let mut line = b"pass\t".to_vec();
         watch.put_after_input(&mut line).unwrap();
         assert_eq!(line, [b"pass\t", expected.as_bytes()].concat());

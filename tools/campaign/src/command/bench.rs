@@ -1,15 +1,16 @@
 //! `campaign bench`: what the oracle costs, as a share of what the engine costs and in instructions.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use cli::output::{from_here, outln};
+use fs_err as fs;
 use report::format::{grouped, rounded};
-use report::markdown::table;
+use report::markdown::{heading, table};
 use serde::Serialize;
 use statistics::quantile::median;
 use tempfile::TempDir;
@@ -17,11 +18,11 @@ use worker::TargetInfo;
 
 use super::{chosen_targets, parse_time};
 use crate::callgrind;
+use crate::corpora::candidates::Candidates;
 use crate::corpora::{pack, zip_of};
 use crate::corpus::{Store, files_in};
 use crate::engine::session::{self, Setup};
 use crate::engine::{Build, Engine, Sanitizer};
-use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 
@@ -50,7 +51,7 @@ Examples:
   cargo campaign bench
   cargo campaign bench --engines libfuzzer --time 10s --rounds 5 --json
   cargo campaign bench --instructions fuzz_measure_image")]
-pub struct Bench {
+pub(super) struct Bench {
     /// The targets; all when none is given.
     targets: Vec<String>,
     /// Count instructions, with Valgrind's callgrind.
@@ -74,66 +75,57 @@ pub struct Bench {
     json: bool,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// When something cannot be built, or an engine dies or executes nothing; with --instructions, when
-/// Valgrind is missing or an input fails.
-pub fn run(args: &Bench, project: &Project) -> Result<ExitCode> {
+pub(super) fn run(args: &Bench, project: &Project) -> Result<ExitCode> {
     let targets = chosen_targets(project, &args.targets)?;
     let progress = Progress::new();
     if args.instructions {
         let rows = count_instructions(project, &targets, &progress)?;
-        if args.json {
-            outln!("{}", serde_json::to_string_pretty(&rows)?);
-        } else {
-            print_instructions(&rows)?;
-        }
-    } else {
-        session::stop_on_ctrl_c()?;
-        let rows = measure_speeds(args, project, &targets, &progress)?;
-        if args.json {
-            outln!("{}", serde_json::to_string_pretty(&rows)?);
-        } else {
-            print_speeds(&rows)?;
-        }
+        return print(args, &rows, print_instructions);
+    }
+    session::stop_on_ctrl_c()?;
+    let rows = measure_speeds(args, project, &targets, &progress)?;
+    print(args, &rows, print_speeds)
+}
+
+fn print<R: Serialize>(args: &Bench, rows: &[R], text: fn(&[R]) -> Result<()>) -> Result<ExitCode> {
+    match args.json {
+        true => outln!("{}", serde_json::to_string_pretty(rows)?),
+        false => text(rows)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Inputs of a target that are at hand in every checkout.
+/// Inputs of a target that are at hand in every checkout, as far as they are short enough for it.
 struct Inputs {
     files: Vec<PathBuf>,
     /// What they are, in words.
     from: String,
-    /// Where a zip was unpacked to.
-    _unpacked: Option<TempDir>,
+    _folder: TempDir,
 }
 
 impl Inputs {
     /// The target's shipped corpus; where there is none, its seeds.
     fn of(project: &Project, target: &TargetInfo) -> Result<Self> {
-        let (zip, seeds) = (
-            zip_of(&project.shipped(), target),
-            project.seeds(&target.name),
-        );
-        let (from, folder, unpacked) = match zip.is_file() {
-            true => {
-                let unpacked = tempfile::tempdir().context("no temporary folder")?;
-                let store = Store::open(unpacked.path())?;
-                for content in pack::read(&zip)?.values() {
-                    store.add(content)?;
-                }
-                (zip, unpacked.path().to_owned(), Some(unpacked))
-            }
-            false => (seeds.clone(), seeds, None),
-        };
-        let files = files_in(&folder)?;
-        ensure!(!files.is_empty(), "{} has no inputs", from.display());
+        let mut candidates = Candidates::default();
+        let mut from = zip_of(&project.shipped(), target);
+        if from.is_file() {
+            candidates.add_zip(target, &from)?;
+        } else {
+            from = project.seeds(&target.name);
+            candidates.add_files(target, &files_in(&from)?)?;
+        }
+        let folder = tempfile::tempdir().context("no temporary folder")?;
+        let store = Store::open(folder.path())?;
+        for content in candidates.inputs.values().flat_map(pack::Inputs::values) {
+            store.add(content)?;
+        }
+        let files = files_in(folder.path())?;
+        let all = files.len() + candidates.too_long;
+        ensure!(all > 0, "{} has no inputs", from.display());
         Ok(Self {
-            from: format!("{} inputs in {}", files.len(), from_here(&from).display()),
+            from: format!("{all} inputs in {}", from_here(&from).display()),
             files,
-            _unpacked: unpacked,
+            _folder: folder,
         })
     }
 }
@@ -219,7 +211,6 @@ fn measure_speeds(
         let _claim = project.claim(&folder)?;
         let builds = [(engine, build.clone())].into();
         let setup = Setup {
-            max_input: longest(target, args),
             dictionary: project.dictionary(target),
             cores: vec![0],
             ..Setup::new(target, &builds, files, folder, args.time)
@@ -229,7 +220,6 @@ fn measure_speeds(
             line.show(view);
             ControlFlow::Continue(())
         })?;
-        line.done();
         match session.failure() {
             _ if session::interrupted() => bail!("interrupted"),
             Some(why) => bail!("{why}"),
@@ -240,15 +230,18 @@ fn measure_speeds(
     for &engine in &args.engines {
         let baseline = build(engine, baseline)?;
         for &target in targets {
+            let target = &TargetInfo {
+                max_input: target.max_input.min(args.largest as usize),
+                ..target.clone()
+            };
             let build = build(engine, target)?;
             let inputs = Inputs::of(project, target)?;
-            let files = short(&inputs.files, args.largest.into())?;
             // In turn, and each first as often as the other, so that a drift of the machine evens out.
             let mut speeds = [Vec::new(), Vec::new()];
             for round in 0..args.rounds.get() {
                 for which in [round % 2, 1 - round % 2] {
                     let build = [&build, &baseline][which];
-                    speeds[which].push(run(engine, build, target, &files)?);
+                    speeds[which].push(run(engine, build, target, &inputs.files)?);
                 }
             }
             let [speeds, of_baseline] = speeds;
@@ -264,9 +257,9 @@ fn measure_speeds(
                 ratio_min: ratios.iter().copied().fold(f64::INFINITY, f64::min),
                 ratio_max: ratios.iter().copied().fold(0.0, f64::max),
                 rounds: ratios.len(),
-                inputs: files.len(),
+                inputs: inputs.files.len(),
                 inputs_from: inputs.from,
-                max_input: longest(target, args),
+                max_input: target.max_input,
                 load_before,
             });
         }
@@ -280,34 +273,15 @@ fn load_average() -> Option<f64> {
     text.split(' ').next()?.parse().ok()
 }
 
-/// The longest input that an engine makes.
-fn longest(target: &TargetInfo, args: &Bench) -> usize {
-    target.max_input.min(args.largest as usize)
-}
-
-/// The inputs that are at most `largest` bytes long.
-fn short(files: &[PathBuf], largest: u64) -> Result<Vec<PathBuf>> {
-    let mut short = Vec::new();
-    for file in files {
-        let data =
-            fs::metadata(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        if data.len() <= largest {
-            short.push(file.clone());
-        }
-    }
-    Ok(short)
-}
-
 fn print_speeds(speeds: &[Speed]) -> Result<()> {
-    let heading = [
+    let mut rows = vec![heading(&[
         "target",
         "engine",
         "executions/s",
         "baseline's /s",
         "ratio",
         "min to max",
-    ];
-    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    ])];
     rows.extend(speeds.iter().map(|row| {
         vec![
             row.target.clone(),
@@ -327,20 +301,4 @@ fn print_speeds(speeds: &[Speed]) -> Result<()> {
         outln!("load average before the first build: {load:.2}");
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_inputs_are_left_out() {
-        let folder = tempfile::tempdir().unwrap();
-        let files = [4096, 4097].map(|length| {
-            let file = folder.path().join(length.to_string());
-            fs::write(&file, vec![0; length]).unwrap();
-            file
-        });
-        assert_eq!(short(&files, 4096).unwrap(), files[..1]);
-    }
 }

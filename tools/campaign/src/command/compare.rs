@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anyhow::Result;
+use cli::output::{from_here, outln};
 use report::{Comparison, against, summary};
 
 use super::{FINDS, INTERRUPTED, Judged, chosen_targets};
@@ -20,7 +21,6 @@ use crate::comparison::start::{self, Opened};
 use crate::comparison::trial::{self, Trial};
 use crate::engine::session;
 use crate::fuzz::never_evaluated_in_words;
-use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::supervisor::Claim;
@@ -64,21 +64,18 @@ Examples:
   cargo campaign compare fuzz_measure_scan --time 10m --engines afl,libfuzzer --cores 1
   cargo campaign compare --trials 10 --time 10m --engines all,ensemble
                                         together, or the best engine alone?")]
-pub struct Compare {
+pub(super) struct Compare {
     #[command(flatten)]
     asked: Asked,
     /// What is judged.
     #[command(flatten)]
-    pub judged: Judged,
+    pub(super) judged: Judged,
     /// Where to write the result, and what to resume; by default results/compare/ and the time of day.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Run trials again in which an engine died or did nothing.
     #[arg(long)]
     retry: bool,
-    /// Moved: `cargo lab faults --into DIR` adds hunts of planted faults to the comparison in DIR.
-    #[arg(long, hide = true)]
-    faults: Option<String>,
     /// Set the result side by side with an earlier one, for example of the seeds before a change: the folder
     /// that a comparison wrote, or its report.json. What differs in the conditions comes first. The folder gets
     /// against.md too.
@@ -86,15 +83,7 @@ pub struct Compare {
     against: Option<PathBuf>,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// When a result does not count; see the exit codes in the help. The report is written all the same.
-pub fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
-    if args.faults.is_some() {
-        eprintln!("moved: use cargo lab faults --into DIR, then cargo campaign compare --out DIR");
-        return Ok(ExitCode::from(2));
-    }
+pub(super) fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
     session::stop_on_ctrl_c()?;
     let mut asked = args.asked.clone();

@@ -11,8 +11,7 @@ use crate::project::Project;
 
 /// The command line with the names of engines, and of the project's targets, as the values of every argument that
 /// takes them. Without a project there are no targets.
-#[must_use]
-pub fn with_names(tool: clap::Command, project: Option<&Path>) -> clap::Command {
+pub(super) fn with_names(tool: clap::Command, project: Option<&Path>) -> clap::Command {
     let mut targets: Vec<String> = Vec::new();
     if let Ok(project) = Project::open(project) {
         match project.fuzzed() {

@@ -1,23 +1,22 @@
 //! `campaign corpora`: the corpora that are shipped.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use cli::output::{from_here, outln};
 use report::format::grouped;
 
 use super::{Neutral, chosen_targets};
 use crate::atomic;
 use crate::corpora::candidates::Candidates;
 use crate::corpora::minimise::Minimiser;
-use crate::corpora::pack::{self, Inputs};
+use crate::corpora::pack;
 use crate::corpora::survey::Terms;
 use crate::corpora::zip_of;
 use crate::corpus::files_in;
 use crate::coverage::InMemory;
-use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 
@@ -41,7 +40,7 @@ Examples:
   cargo campaign corpora                                minimise again what there is
   cargo campaign corpora --from results/corpus          take what campaigns have found worth keeping
   cargo campaign corpora --targets fuzz_measure_calc --keep-per-feature 20")]
-pub struct Corpora {
+pub(super) struct Corpora {
     /// The targets, with commas between them; all when none is given.
     #[arg(long, value_delimiter = ',')]
     targets: Vec<String>,
@@ -54,11 +53,7 @@ pub struct Corpora {
     keep_per_feature: NonZeroUsize,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// When it cannot be done; see the exit codes in the help.
-pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
+pub(super) fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
     let targets = chosen_targets(project, &args.targets)?;
     let shipped = project.shipped();
@@ -100,10 +95,11 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
                 seeds.display()
             )
         })?;
-        let pinned = pinned.get(name).into_iter().flat_map(Inputs::keys);
-        let pinned: BTreeSet<&String> = pinned.collect();
-        let places = (0..).zip(inputs.keys());
-        let pinned = places.filter(|(_, input)| pinned.contains(input));
+        let pinned = pinned.get(name);
+        let is_pinned = |input| pinned.is_some_and(|pinned| pinned.contains_key(input));
+        let pinned = (0..)
+            .zip(inputs.keys())
+            .filter(|(_, input)| is_pinned(*input));
         let minimiser = Minimiser {
             replay: neutral.replay(name),
             inputs: &InMemory(inputs.values().map(Vec::as_slice).collect()),
@@ -116,12 +112,13 @@ pub fn run(args: &Corpora, project: &Project) -> Result<ExitCode> {
             progress: &progress,
         };
         let chosen = minimiser.choose(&mut |_| {}).context(name.clone())?;
-        let kept = (0..)
-            .zip(inputs)
-            .filter(|(place, _)| chosen.kept.contains(place));
-        let kept: Inputs = kept
-            .map(|(_, (name, content))| (name.clone(), content.clone()))
-            .collect();
+        let mut kept = inputs.clone();
+        let mut places = 0..;
+        kept.retain(|_, _| {
+            places
+                .next()
+                .is_some_and(|place| chosen.kept.contains(&place))
+        });
         let zip = pack::with_fingerprints(&kept, project.worker()?, name)?;
         made.push((target, chosen.survey, kept.len(), zip));
     }

@@ -1,12 +1,14 @@
 //! `campaign coverage`: which regions of the code under test the shipped corpora reach.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
+use cli::output::{from_here, outln};
+use fs_err as fs;
 use report::format::grouped;
+use report::markdown::{heading, table};
 use serde::Serialize;
 use worker::TargetInfo;
 
@@ -14,10 +16,7 @@ use super::{Neutral, chosen_targets};
 use crate::corpora::candidates::Candidates;
 use crate::corpora::pack::Inputs;
 use crate::corpora::zip_of;
-use crate::coverage::{
-    InMemory, Portion, Region, Replay, SourceMap, Summary, counted, lcov, pages,
-};
-use crate::output::{from_here, outln};
+use crate::coverage::{InMemory, Portion, Region, Replay, SourceMap, Summary, counted};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::reasons::{List, Place, function_at, text_at};
@@ -43,7 +42,7 @@ Examples:
   cargo campaign coverage --json > coverage.json
   cargo campaign coverage --html coverage --lcov coverage.info
   cargo campaign coverage --corpus results/corpus --min-percent 90")]
-pub struct Coverage {
+pub(super) struct Coverage {
     /// The targets, with commas between them; all when none is given.
     #[arg(long, value_delimiter = ',')]
     targets: Vec<String>,
@@ -51,7 +50,8 @@ pub struct Coverage {
     /// path.
     #[arg(long, value_name = "DIR|ZIP")]
     corpus: Vec<PathBuf>,
-    /// Write pages into this folder: an index, and every source file with how many inputs executed each line.
+    /// Have lcov's genhtml write pages into this folder: an index, and every source file with how many inputs
+    /// executed each line.
     #[arg(long, value_name = "DIR")]
     html: Option<PathBuf>,
     /// Write an lcov tracefile, for genhtml, editors and services: with how many inputs executed each line.
@@ -94,11 +94,7 @@ struct OfTarget {
     summary: Summary,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// When the list does not fit, too little is reached, an input fails, or something cannot be done.
-pub fn run(args: &Coverage, project: &Project) -> Result<ExitCode> {
+pub(super) fn run(args: &Coverage, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
     let targets = chosen_targets(project, &args.targets)?;
     let candidates = inputs(args, project, &targets)?;
@@ -157,7 +153,7 @@ impl OfTarget {
         progress: &Progress,
     ) -> Result<Self> {
         let contents = InMemory(inputs.values().map(Vec::as_slice).collect());
-        let mut line = progress.counted(replay.target, "inputs", inputs.len() as u64);
+        let line = progress.counted(replay.target, "inputs", inputs.len() as u64);
         let mut reached = BTreeSet::new();
         let mut failing = 0;
         replay.regions(&contents, |hits| {
@@ -203,13 +199,11 @@ fn export(
             .iter()
             .map(|(name, of)| format!("{} inputs of {name}", grouped(of.inputs as u64)))
             .collect();
-        let about = format!("What {} executed.", replayed.join(", "));
-        pages::write(folder, &files, &about)?;
+        counted::pages(folder, &files, &replayed.join(", "))?;
         eprintln!("pages: {}", from_here(&folder.join("index.html")).display());
     }
     if let Some(file) = &args.lcov {
-        fs::write(file, lcov::tracefile(&files))
-            .with_context(|| format!("{} cannot be written", file.display()))?;
+        fs::write(file, counted::tracefile(&files))?;
     }
     Ok(())
 }
@@ -240,9 +234,7 @@ fn name_all<'a>(
     let name = |region: &'a Region| {
         if file != region.file {
             file = &region.file;
-            let path = map.path(file);
-            source = fs::read_to_string(&path)
-                .with_context(|| format!("{} cannot be read", path.display()))?;
+            source = fs::read_to_string(map.path(file))?;
         }
         let end = (region.end_line == region.start_line).then_some(region.end_column);
         let text = text_at(&source, region.start_line, region.start_column, end);
@@ -266,11 +258,7 @@ fn name_all<'a>(
 }
 
 fn show(measured: &Measured) -> Result<()> {
-    let row = |name: &str, [regions, lines, functions]: [&str; 3]| {
-        format!("| {name:<20} | {regions:>14} | {lines:>14} | {functions:>14} |")
-    };
-    outln!("{}", row("crate", ["regions", "lines", "functions"]));
-    outln!("|{0:-<22}|{0:->15}:|{0:->15}:|{0:->15}:|", "");
+    let mut rows = vec![heading(&["crate", "regions", "lines", "functions"])];
     let crates = measured
         .crates
         .iter()
@@ -282,13 +270,14 @@ fn show(measured: &Measured) -> Result<()> {
     for (name, summary) in crates.chain([("all", &measured.all)]).chain(targets) {
         let of = |portion: Portion| format!("{} of {}", portion.covered, portion.total);
         let cells = [summary.regions, summary.lines, summary.functions].map(of);
-        outln!("{}", row(name, cells.each_ref().map(String::as_str)));
+        rows.push([vec![name.to_owned()], cells.into()].concat());
     }
+    outln!("{}", table(&rows, 1));
     let (listed, unlisted): (Vec<&Unreached>, Vec<&Unreached>) = measured
         .unreached
         .iter()
         .partition(|unreached| unreached.reason.is_some());
-    outln!("\nunreached, and listed: {}", listed.len());
+    outln!("unreached, and listed: {}", listed.len());
     let mut functions: BTreeMap<_, usize> = BTreeMap::new();
     for Unreached { place, reason, .. } in listed {
         *functions

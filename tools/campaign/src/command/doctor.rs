@@ -4,11 +4,11 @@ use std::fs::read_to_string;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Result;
+use cli::output::{from_here, outln};
 use serde::Serialize;
 
 use crate::corpus::files_in;
 use crate::engine::{Engine, libfuzzer, shown};
-use crate::output::{from_here, outln};
 use crate::project::Project;
 
 /// Check the tools and the set-up, and print the command that mends each problem.
@@ -22,7 +22,7 @@ Exit codes:
 Examples:
   cargo campaign doctor
   cargo campaign doctor --json")]
-pub struct Doctor {
+pub(super) struct Doctor {
     /// Print JSON: an array of `what`, `state`, `found` and `mend`.
     #[arg(long)]
     json: bool,
@@ -67,11 +67,7 @@ impl Finding {
     }
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// When a folder cannot be read.
-pub fn run(args: &Doctor, project: &Project) -> Result<ExitCode> {
+pub(super) fn run(args: &Doctor, project: &Project) -> Result<ExitCode> {
     let rustc = version(Command::new("rustc").arg("--version"));
     let valgrind = version(Command::new("valgrind").arg("--version"));
     let mut findings = vec![Finding::new(

@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use cli::output::outln;
 use serde_json::json;
 
 use crate::engine::Engine;
-use crate::output::outln;
 use crate::project::Project;
 
 /// List the targets, what each drives, and the engines.
@@ -20,7 +20,7 @@ Exit codes:
 Examples:
   cargo campaign list
   cargo campaign list --json")]
-pub struct List {
+pub(super) struct List {
     /// Print JSON: `targets` (name, drives, max-input, dictionary from the root) and `engines`.
     #[arg(long)]
     json: bool,
@@ -29,11 +29,7 @@ pub struct List {
     all: bool,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// When the replay worker cannot be built.
-pub fn run(args: &List, project: &Project) -> Result<ExitCode> {
+pub(super) fn run(args: &List, project: &Project) -> Result<ExitCode> {
     let targets = project.targets()?.iter();
     let targets = targets.filter(|target| args.all || !target.is_baseline);
     let engines = Engine::ALL.map(Engine::name);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
+use cli::output::{from_here, outln};
 use report::format::grouped;
 use worker::TargetInfo;
 
@@ -15,7 +16,6 @@ use crate::corpora::minimise::{Chosen, Minimiser, thin};
 use crate::corpora::survey::Terms;
 use crate::corpus::files_in;
 use crate::engine::Engine;
-use crate::output::{self, from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 
@@ -42,7 +42,7 @@ Examples:
   cargo campaign minimize fuzz_measure_calc --dry-run    what would be kept
   cargo campaign minimize --keep-per-feature 5           several inputs for each feature
   cargo campaign minimize fuzz_measure_calc --corpus queue-of-another-machine")]
-pub struct Minimize {
+pub(super) struct Minimize {
     /// The targets; all that have a corpus when none is given.
     targets: Vec<String>,
     /// The folder in which each target's corpus is a folder of its name; or, with one target, the corpus itself.
@@ -59,11 +59,7 @@ pub struct Minimize {
     discard: bool,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// When it cannot be done; see the exit codes in the help.
-pub fn run(args: &Minimize, project: &Project) -> Result<ExitCode> {
+pub(super) fn run(args: &Minimize, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
     let corpora = corpora(args, project)?;
     // The locks are held to the end: no engine is to add inputs meanwhile.
@@ -151,17 +147,21 @@ fn show(dry_run: bool, corpus: &Path, target: &TargetInfo, chosen: &Chosen) -> R
         grouped(survey.features() as u64),
         from_here(corpus).display()
     );
-    output::counts([
+    for (count, what) in [
         (
-            survey.failing.len() as u64,
+            survey.failing.len(),
             "fail: they are findings, and are not kept",
         ),
         (
-            survey.too_long as u64,
+            survey.too_long,
             "are longer than the target takes, and are not kept",
         ),
-        (survey.unreadable.len() as u64, "cannot be read, and stay"),
-    ])?;
+        (survey.unreadable.len(), "cannot be read, and stay"),
+    ] {
+        if count > 0 {
+            outln!("  {} {what}", grouped(count as u64));
+        }
+    }
     if let Some((_, why)) = survey.unreadable.first() {
         outln!("  for instance {why}");
     }

@@ -3,14 +3,14 @@
 //! Its files are those of `subjects/example`, with the library's name and the place of the harness in them, and some
 //! of `templates/`.
 
-use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
-
-use crate::output::outln;
+use anyhow::{Context as _, Result, bail, ensure};
+use cli::output::outln;
+use fs_err as fs;
+use fs_err::os::unix::fs::symlink;
+use pathdiff::diff_paths;
 
 /// Write a project that judges a library of your own.
 ///
@@ -27,7 +27,7 @@ Examples:
   cargo campaign new ../imago-judged --package imago@0.2.6
   cargo campaign new ../ours-judged --package our-images --path ../our-images
   cargo campaign --project ../ours-judged replay ../ours-judged/corpus/seeds/fuzz_measure_scan")]
-pub struct New {
+pub(super) struct New {
     /// The folder to make.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
@@ -95,50 +95,48 @@ fn parse_package(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// When the folder exists, the harness or the library is not where it should be, or something cannot be written.
-pub fn run(args: &New) -> Result<ExitCode> {
-    let cannot_open = |folder: &Path| format!("{} cannot be opened", folder.display());
-    let open = |folder: &Path| folder.canonicalize().with_context(|| cannot_open(folder));
-    let harness = open(&args.harness)?;
+pub(super) fn run(args: &New) -> Result<ExitCode> {
+    let harness = fs::canonicalize(&args.harness)?;
     ensure!(
         harness.join("harness-core/Cargo.toml").is_file(),
         "{} is not measure-fuzz: it has no harness-core; name its folder with --harness",
         harness.display()
     );
-    let library = args.path.as_deref().map(open).transpose()?;
+    let library = args.path.as_ref().map(fs::canonicalize).transpose()?;
     let shown = args.folder.display();
     if fs::symlink_metadata(&args.folder).is_ok() {
         bail!("{shown} exists: name a folder that does not");
     }
-    fs::create_dir_all(&args.folder).with_context(|| format!("{shown} cannot be made"))?;
-    let root = open(&args.folder)?;
+    fs::create_dir_all(&args.folder)?;
+    let root = fs::canonicalize(&args.folder)?;
     let (name, version) = match args.package.split_once('@') {
         Some((name, version)) => (name, format!("={version}")),
         None => (&*args.package, "*".to_owned()),
     };
-    let from_subject = |to| relative(&root.join("subject"), to).display().to_string();
+    let relative = |to: &Path, from: &Path| {
+        diff_paths(to, from).with_context(|| format!("no way to {}", to.display()))
+    };
     let dependency = match &library {
-        Some(library) => format!("{{ path = {:?} }}", from_subject(library)),
+        Some(library) => format!(
+            "{{ path = {:?} }}",
+            relative(library, &root.join("subject"))?
+        ),
         None => format!("{version:?}"),
     };
-    let to_harness = relative(&root, &harness);
+    let to_harness = relative(&harness, &root)?;
     for (path, text) in FILES {
         let file = root.join(path);
         let mut text = filled(text, name, &to_harness.display().to_string());
         if *path == ADAPTER {
             text += &format!("{name} = {dependency}\n");
         }
-        fs::create_dir_all(file.parent().unwrap_or(&root))
-            .and_then(|()| fs::write(&file, text))
-            .with_context(|| format!("{} cannot be written", file.display()))?;
+        fs::create_dir_all(file.parent().unwrap_or(&root))?;
+        fs::write(&file, text)?;
     }
-    fs::create_dir_all(root.join("corpus/regressions")).context("corpus cannot be made")?;
+    fs::create_dir_all(root.join("corpus/regressions"))?;
     for link in LINKS {
         let shared = Path::new("..").join(&to_harness).join("corpus").join(link);
-        symlink(shared, root.join("corpus").join(link)).context("a link cannot be made")?;
+        symlink(shared, root.join("corpus").join(link))?;
     }
     outln!(
         "{shown} judges {name} with {}. Write `map` in {shown}/subject/src/lib.rs, then:",
@@ -163,24 +161,9 @@ fn filled(text: &str, name: &str, harness: &str) -> String {
         .replace("CRATE", &name.replace('-', "_"))
 }
 
-/// The path from one folder to another; both are absolute and without links.
-fn relative(from: &Path, to: &Path) -> PathBuf {
-    let shared = from.components().zip(to.components());
-    let shared = shared.take_while(|(one, other)| one == other).count();
-    let up = from.components().skip(shared).map(|_| Component::ParentDir);
-    up.chain(to.components().skip(shared)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_are_relative() {
-        for (from, to, path) in [("/a/b/c", "/a/d", "../../d"), ("/a", "/a/d/e", "d/e")] {
-            assert_eq!(relative(Path::new(from), Path::new(to)), Path::new(path));
-        }
-    }
 
     #[test]
     fn what_names_the_example_is_replaced() {

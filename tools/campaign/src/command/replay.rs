@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use cli::output::outln;
 use serde::Serialize;
 use worker::{Case, Known, TargetInfo};
 
 use super::{FINDS, Judged};
 use crate::corpora::candidates::target_of;
 use crate::corpus::files_in;
-use crate::output::outln;
 use crate::project::{Project, names};
 use crate::replay::{Replayer, Verdict, Verdicts};
 
@@ -31,7 +31,7 @@ Examples:
   cargo campaign replay --target fuzz_measure_scan crash-1a2b…
   cargo campaign replay corpus/seeds/fuzz_measure_scan
   cargo campaign --project subjects/imago replay --judge values,refusals corpus/seeds/fuzz_measure_scan")]
-pub struct Replay {
+pub(super) struct Replay {
     /// Files to replay, or folders with files to replay.
     #[arg(required = true, value_name = "FILE|DIR")]
     inputs: Vec<PathBuf>,
@@ -40,7 +40,7 @@ pub struct Replay {
     target: Option<String>,
     /// What is judged.
     #[command(flatten)]
-    pub judged: Judged,
+    pub(super) judged: Judged,
     /// Also describe inputs that pass.
     #[arg(long)]
     describe: bool,
@@ -63,11 +63,7 @@ struct Replayed<'a> {
     sound_case: Option<Case>,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// When an input cannot be read, its target is not clear, or the worker cannot be built.
-pub fn run(args: &Replay, project: &Project) -> Result<ExitCode> {
+pub(super) fn run(args: &Replay, project: &Project) -> Result<ExitCode> {
     let inputs = collect(args, project)?;
     let mut replayer = Replayer::new(project.worker()?.to_owned());
     let mut all = Vec::new();

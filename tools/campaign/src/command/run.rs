@@ -1,13 +1,14 @@
 //! `campaign run`: one engine on one target, or several at once that give each other what they find.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
+use cli::output::{from_here, outln};
+use fs_err as fs;
 use worker::TargetInfo;
 use worker::protocol::CheckInfo;
 
@@ -19,7 +20,6 @@ use crate::engine::{Engine, Sanitizer};
 use crate::fuzz::{self, Find, Fuzzed, Job};
 use crate::monitor::status::{State, Status};
 use crate::monitor::{Measured, Meter};
-use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::Replayer;
@@ -51,7 +51,7 @@ Examples:
   cargo campaign run --engines all fuzz_measure_scan --time 8h --cores 6
   cargo campaign run --engines afl,honggfuzz fuzz_measure_image --time 30m --json > run.json
   cargo campaign run --engine afl fuzz_measure_scan --time 7d --cores 8 --sync-dir /shared/scan --instance-name host1 --main")]
-pub struct Run {
+pub(super) struct Run {
     /// The engines: names with commas between them, or `all`.
     #[arg(long, visible_alias = "engine", value_parser = parse_engines)]
     engines: BTreeSet<Engine>,
@@ -83,18 +83,10 @@ pub struct Run {
     main: bool,
     /// What is judged.
     #[command(flatten)]
-    pub judged: Judged,
+    pub(super) judged: Judged,
     /// Print the result as JSON: that of status.json.
     #[arg(long)]
     json: bool,
-    /// Of earlier versions.
-    #[arg(long, hide = true, value_parser = trials_are_gone)]
-    trials: Option<String>,
-}
-
-fn trials_are_gone(_: &str) -> Result<String, String> {
-    Err("`run` has no trials any more: ask `cargo campaign compare TARGET --engines all,ensemble --trials N`"
-        .to_owned())
 }
 
 /// Names of engines with commas between them, or `all`.
@@ -163,12 +155,9 @@ impl Run {
             self.main || self.alone().is_some(),
             "only AFL++'s main instance reads from other engines: add --main here, or let AFL++ run alone"
         );
-        fs::create_dir_all(folder)
-            .with_context(|| format!("{} cannot be made", folder.display()))?;
+        fs::create_dir_all(folder)?;
         Ok(Some(Sharing {
-            folder: folder
-                .canonicalize()
-                .with_context(|| format!("{} cannot be opened", folder.display()))?,
+            folder: fs::canonicalize(folder)?,
             name: name.clone(),
             is_main: self.main,
         }))
@@ -184,11 +173,7 @@ impl Run {
     }
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// When the result does not count; see the exit codes in the help.
-pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
+pub(super) fn run(args: &Run, project: &Project) -> Result<ExitCode> {
     let target = project.target(&args.target)?;
     let progress = Progress::new();
     session::stop_on_ctrl_c()?;
@@ -277,7 +262,7 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
         progress.say("the engines have ended; what is left is measured");
         Ok(fuzzed)
     })?;
-    text.done();
+    drop(text);
     if let Some(session) = &fuzzed.session {
         status.state = match interrupted() {
             true => State::Interrupted,
@@ -296,8 +281,7 @@ pub fn run(args: &Run, project: &Project) -> Result<ExitCode> {
     let failure = failure(args, target, project.checks()?, &fuzzed);
     if failure.is_none() && folder.exists() {
         // All of it is in the corpus and among the finds now; after a failure the logs are of use.
-        fs::remove_dir_all(&folder)
-            .with_context(|| format!("{} cannot be removed", folder.display()))?;
+        fs::remove_dir_all(&folder)?;
     }
     if let Some(warning) = &fuzzed.warning {
         eprintln!("{warning}");

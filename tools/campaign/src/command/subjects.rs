@@ -5,6 +5,7 @@ use std::fs;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
+use cli::output::{from_here, outln};
 use report::markdown::table;
 use serde_json::Value;
 use worker::target::{SOUND_REFUSED, UNSOUND_TAKEN};
@@ -12,7 +13,6 @@ use worker::target::{SOUND_REFUSED, UNSOUND_TAKEN};
 use super::FINDS;
 use crate::corpora::candidates::Candidates;
 use crate::corpus::{Store, files_in};
-use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::replay::{NO_ABORT, NO_HANG, NO_PANIC, Replayer, Verdict, Verdicts};
@@ -32,7 +32,7 @@ Exit codes:
 Examples:
   cargo campaign subjects
   cargo campaign subjects imago qcow2-core --json")]
-pub struct Subjects {
+pub(super) struct Subjects {
     /// The subjects; all when none is named.
     names: Vec<String>,
     /// Print JSON.
@@ -46,11 +46,7 @@ const NEW: &str = "new";
 /// Each column's name, and what it has.
 type Row = Vec<(&'static str, Value)>;
 
-/// Runs the command.
-///
-/// # Errors
-/// When a subject is not there, cannot be built, or an input cannot be replayed.
-pub fn run(args: &Subjects, project: &Project) -> Result<ExitCode> {
+pub(super) fn run(args: &Subjects, project: &Project) -> Result<ExitCode> {
     let folder = project.root().join("subjects");
     let mut names = args.names.clone();
     if names.is_empty() {
@@ -104,7 +100,7 @@ fn row(name: &str, subject: &Project, ours: &Project) -> Result<Row> {
     for (target, inputs) in &candidates.inputs {
         let store = Store::open(&ours.root().join("target/subjects").join(target))?;
         let what = format!("{name}, {target}");
-        let mut line = progress.counted(&what, "inputs", inputs.len() as u64);
+        let line = progress.counted(&what, "inputs", inputs.len() as u64);
         for input in inputs.values() {
             let (path, _) = store.add(input)?;
             let verdict = replayer.verdict(target, &path)?;

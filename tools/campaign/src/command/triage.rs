@@ -5,21 +5,20 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use cli::output::{from_here, outln};
 use worker::TargetInfo;
 
 use super::{FINDS, INTERRUPTED, Judged, chosen_targets, parse_time};
 use crate::atomic;
 use crate::engine::session;
-use crate::output::{from_here, outln};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::triage::collect::collect;
 use crate::triage::group::{Report, Status};
 use crate::triage::judge::Bench;
 use crate::triage::minimise::Budget;
-use crate::triage::output::keep;
 use crate::triage::summary::overview;
-use crate::triage::triage;
+use crate::triage::{keep, triage};
 
 /// The most candidates that a minimisation tries: enough for inputs of some KiB to come to an end.
 const MOST_TRIES: usize = 20_000;
@@ -49,7 +48,7 @@ Examples:
   cargo campaign triage fuzz_measure_calc --finds /mnt/nightly/afl-out --out nightly
   cargo campaign triage --sarif triage.sarif --json > triage.json
   cargo campaign triage --keep && git add corpus/regressions")]
-pub struct Triage {
+pub(super) struct Triage {
     /// The targets whose finds to sort; all when none is named.
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
@@ -76,7 +75,7 @@ pub struct Triage {
     keep: bool,
     /// What is judged.
     #[command(flatten)]
-    pub judged: Judged,
+    pub(super) judged: Judged,
     /// Print the report as JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -85,11 +84,7 @@ pub struct Triage {
     sarif: Option<PathBuf>,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// When something could not be done; see the exit codes in the help.
-pub fn run(args: &Triage, project: &Project) -> Result<ExitCode> {
+pub(super) fn run(args: &Triage, project: &Project) -> Result<ExitCode> {
     let progress = Progress::new();
     session::stop_on_ctrl_c()?;
     let wanted = match args.targets.as_slice() {

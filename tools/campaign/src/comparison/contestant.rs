@@ -30,7 +30,7 @@ impl Contestant {
     ];
 
     /// The name on the command line, in folders and in JSON.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Alone(engine) => engine.name(),
             Self::Ensemble => ENSEMBLE,

@@ -1,10 +1,10 @@
 //! The folder of a comparison: what is where, written so that a kill at any moment leaves it whole.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use fs_err as fs;
 
 use super::order::TrialId;
 use crate::corpus::content_name;
@@ -27,12 +27,12 @@ impl Folder {
     /// # Errors
     /// When it cannot be made, or has files that are no comparison's.
     pub fn open(path: &Path) -> Result<Self> {
-        make(path)?;
-        let why = || format!("{} cannot be read", path.display());
-        let root = path.canonicalize().with_context(why)?;
-        let folder = Self { root };
+        fs::create_dir_all(path)?;
+        let folder = Self {
+            root: fs::canonicalize(path)?,
+        };
         if !folder.plan().exists() {
-            for entry in fs::read_dir(path).with_context(why)? {
+            for entry in fs::read_dir(path)? {
                 let name = entry?.file_name();
                 ensure!(
                     KEPT.iter().chain(&LOCKS).any(|known| name == **known),
@@ -81,12 +81,11 @@ impl Folder {
     }
 
     /// The worker that was built for coverage.
-    pub fn neutral(&self) -> PathBuf {
+    pub(crate) fn neutral(&self) -> PathBuf {
         self.builds().join("coverage_worker")
     }
 
-    /// An engine's build of a target.
-    pub fn build(&self, engine: Engine, target: &str) -> Build {
+    pub(crate) fn build(&self, engine: Engine, target: &str) -> Build {
         let folder = self.builds().join(engine.name());
         Build {
             binary: folder.join(target),
@@ -94,13 +93,12 @@ impl Folder {
         }
     }
 
-    /// The folder of a target's seeds.
-    pub fn seeds(&self, target: &str) -> PathBuf {
+    pub(crate) fn seeds(&self, target: &str) -> PathBuf {
         self.root.join("seeds").join(target)
     }
 
     /// The dictionary of a target, when it has one.
-    pub fn dictionary(&self, target: &str) -> Option<PathBuf> {
+    pub(crate) fn dictionary(&self, target: &str) -> Option<PathBuf> {
         Some(self.dictionary_of(target)).filter(|path| path.exists())
     }
 
@@ -110,16 +108,12 @@ impl Folder {
     }
 
     /// Removes what a start that was killed has kept, so that none of it is mixed with what is kept now.
-    ///
-    /// # Errors
-    /// When it cannot be removed, or the comparison has started.
-    pub fn forget_kept(&self) -> Result<()> {
+    pub(crate) fn forget_kept(&self) -> Result<()> {
         ensure!(!self.plan().exists(), "the comparison has started");
         for kept in KEPT {
             let path = self.root.join(kept);
             if path.exists() {
-                fs::remove_dir_all(&path)
-                    .with_context(|| format!("{} cannot be removed", path.display()))?;
+                fs::remove_dir_all(&path)?;
             }
         }
         Ok(())
@@ -134,14 +128,13 @@ impl Folder {
         let mut folders = KEPT.map(|name| self.root.join(name)).to_vec();
         folders.retain(|folder| folder.exists());
         while let Some(folder) = folders.pop() {
-            let why = || format!("{} cannot be read", folder.display());
-            for entry in fs::read_dir(&folder).with_context(why)? {
+            for entry in fs::read_dir(&folder)? {
                 let path = entry?.path();
                 if path.is_dir() {
                     folders.push(path);
                     continue;
                 }
-                let content = fs::read(&path).with_context(|| path.display().to_string())?;
+                let content = fs::read(&path)?;
                 let name = path.strip_prefix(&self.root).unwrap_or(&path);
                 kept.insert(name.display().to_string(), content_name(&content));
             }
@@ -159,33 +152,21 @@ impl Folder {
         let mut moved = None;
         if folder.exists() {
             let unfinished = self.root.join("unfinished");
-            make(&unfinished)?;
+            fs::create_dir_all(&unfinished)?;
             let name = format!("{}-{}-{:03}", trial.target, trial.engine, trial.number);
             let mut places = (1..).map(|number| unfinished.join(format!("{name}.{number}")));
             let place = places.find(|place| !place.exists()).unwrap_or_default();
-            fs::rename(&folder, &place).with_context(|| {
-                let (folder, place) = (folder.display(), place.display());
-                format!("{folder} cannot be moved to {place}")
-            })?;
+            fs::rename(&folder, &place)?;
             moved = Some(place);
         }
-        make(&folder)?;
+        fs::create_dir_all(&folder)?;
         Ok(moved)
     }
 }
 
-fn make(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))
-}
-
-/// Keeps a copy of a file.
-///
-/// # Errors
-/// When it cannot be copied.
-pub fn keep(from: &Path, to: &Path) -> Result<()> {
-    make(to.parent().unwrap_or(to))?;
-    fs::copy(from, to)
-        .with_context(|| format!("{} cannot be copied to {}", from.display(), to.display()))?;
+pub(crate) fn keep(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to.parent().unwrap_or(to))?;
+    fs::copy(from, to)?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use report::Machine;
@@ -10,8 +11,7 @@ use crate::engine::Engine;
 
 /// The machine and the tools, as far as the system reports them; `jobs` is how many engines run at once.
 pub fn describe(engines: &BTreeSet<Engine>, cores: usize, jobs: usize) -> Machine {
-    let rustc = first_line(Command::new("rustc").arg("--version"));
-    let mut tools = vec![("rustc".to_owned(), rustc)];
+    let mut tools = vec![("rustc".to_owned(), rustc())];
     for engine in engines {
         let (package, version) = engine.front_end();
         tools.push((engine.title().to_owned(), format!("{package} {version}")));
@@ -31,8 +31,25 @@ pub fn describe(engines: &BTreeSet<Engine>, cores: usize, jobs: usize) -> Machin
 }
 
 /// The operating system and its version; empty when it is unknown.
-pub fn system() -> String {
+pub(crate) fn system() -> String {
     first_line(Command::new("uname").args(["-s", "-r", "-m"]))
+}
+
+/// The compiler's version; empty when there is none.
+pub(crate) fn rustc() -> String {
+    first_line(Command::new("rustc").arg("--version"))
+}
+
+/// The commit of the project at `root`, with `-dirty` when something was changed since; empty without git.
+pub(crate) fn commit(root: &Path) -> String {
+    let describe = [
+        "describe",
+        "--always",
+        "--abbrev=12",
+        "--exclude=*",
+        "--dirty",
+    ];
+    first_line(Command::new("git").args(describe).current_dir(root))
 }
 
 /// The first line that a command prints; empty when it cannot be run.

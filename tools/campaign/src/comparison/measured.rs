@@ -17,7 +17,6 @@ const VERSION: u32 = 1;
 /// What a trial reached. It is a cache: without it, the trial is replayed again, as long as its corpus is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Measured {
-    /// The version of this format.
     pub(crate) version: u32,
     /// How many inputs were replayed, the seeds included.
     pub(crate) inputs: usize,

@@ -74,7 +74,6 @@ pub struct Asked {
 }
 
 impl Plan {
-    /// How long a trial takes.
     pub(crate) const fn time(&self) -> Duration {
         Duration::from_secs(self.time_seconds)
     }
@@ -103,7 +102,7 @@ impl Plan {
 
     /// Why a comparison with this plan cannot be resumed with what is asked for now, on `machine`: a sentence each.
     /// More trials than planned are no difference.
-    pub fn differences(&self, asked: &Asked, machine: &Machine) -> Vec<String> {
+    pub(crate) fn differences(&self, asked: &Asked, machine: &Machine) -> Vec<String> {
         let mut differences = Vec::new();
         let mut check = |what: &str, there: String, asked: Option<String>| {
             if let Some(asked) = asked.filter(|asked| *asked != there) {

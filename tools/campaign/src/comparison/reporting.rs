@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Result;
+use cli::output::from_here;
 use report::format::counted;
 use report::{
     Comparison, EngineResult, FindGroup, FirstFind, Machine, Reach, RegionReach, SeedsResult,
-    TargetResult, TrialResult, VERSION, analysis, page, series, summary,
+    TargetResult, TrialResult, VERSION, analysis, page, summary,
 };
 
 use super::contestant::Contestant;
@@ -21,15 +22,11 @@ use crate::atomic;
 use crate::coverage::Tally;
 use crate::engine::session;
 use crate::fuzz;
-use crate::output::from_here;
 
 /// What a report is made of.
 pub(crate) struct Reporting<'a> {
-    /// The comparison.
     pub(crate) opened: &'a Opened,
-    /// The trials of all targets.
     pub(crate) trials: &'a Trials,
-    /// The hunts of planted faults.
     pub(crate) hunts: &'a [HuntTrial],
 }
 
@@ -270,7 +267,7 @@ fn notes(machine: &Machine, judged: &str, trials: &Trials) -> Vec<String> {
 pub(crate) fn write(comparison: &Comparison, folder: &Path) -> Result<()> {
     for (name, text) in [
         ("summary.md", summary::markdown(comparison)),
-        ("series.csv", series::csv(comparison)),
+        ("series.csv", summary::series(comparison)),
         ("index.html", page::html(comparison)),
         ("report.json", serde_json::to_string_pretty(comparison)?),
     ] {

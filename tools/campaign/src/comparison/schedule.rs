@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use cli::output::from_here;
 use report::format::grouped;
 
 use super::measured::{self, Measured};
@@ -15,16 +16,14 @@ use super::order::TrialId;
 use super::start::Opened;
 use super::trial::{self, Ended, LEAST_FREE, Trial};
 use crate::cores;
-use crate::output::from_here;
 use crate::progress::Progress;
-use crate::schedule::{Queue, rounded};
+use crate::schedule::{HumanDuration, Queue};
 
 /// What a trial takes beside its time, before one was timed: starting, replaying, measuring.
 const OVERHEAD: Duration = Duration::from_secs(2);
 
 /// A comparison whose trials are run.
 pub(crate) struct Schedule<'a> {
-    /// The comparison.
     pub(crate) opened: &'a Opened,
     /// Where it reports how far it is.
     pub(crate) progress: &'a Progress,
@@ -74,7 +73,7 @@ impl Schedule<'_> {
             };
             let so_far = match queue.left(since.elapsed()) {
                 Some(left) if done < total => {
-                    format!(" [{done} of {total}, about {} left]", rounded(left))
+                    format!(" [{done} of {total}, about {} left]", HumanDuration(left))
                 }
                 _ => String::new(),
             };
@@ -113,12 +112,11 @@ impl Schedule<'_> {
                 "{so_far}{waiting_count} trials of {} s to run, {} at once: about {}",
                 plan.time_seconds,
                 plan.cores,
-                rounded(waiting.left_at(plan.time() + OVERHEAD)),
+                HumanDuration(waiting.left_at(plan.time() + OVERHEAD)),
             ),
         });
     }
 
-    /// Runs a trial and measures it.
     fn attempt(&self, core: Option<usize>, id: &TrialId) -> Came {
         match self.run_one(core, id) {
             Ok(Ended::Whole(trial)) => self.measure(core, *trial),
@@ -143,9 +141,7 @@ impl Schedule<'_> {
         let title = id.engine.title();
         let mut line = self.progress.session(title, &id.target, plan.time());
         let target = &self.opened.targets[&id.target];
-        let ended = trial::run(folder, plan, id, target, core, &mut |view| line.show(view));
-        line.done();
-        ended
+        trial::run(folder, plan, id, target, core, &mut |view| line.show(view))
     }
 
     fn measure(&self, core: Option<usize>, mut trial: Trial) -> Came {

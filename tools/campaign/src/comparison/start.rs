@@ -1,7 +1,6 @@
 //! How a comparison is started, and how it is resumed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail, ensure};
@@ -23,15 +22,11 @@ use crate::replay::hello_of;
 
 /// A comparison under way.
 pub(crate) struct Opened {
-    /// Where it is.
     pub(crate) folder: Folder,
-    /// What is compared.
     pub(crate) plan: Plan,
     /// The targets, by name: those of the kept worker, for the project may have changed.
     pub(crate) targets: BTreeMap<String, TargetInfo>,
-    /// All checks.
     pub(crate) checks: Vec<CheckInfo>,
-    /// The map of the coverage build.
     pub(crate) map: SourceMap,
 }
 
@@ -136,7 +131,7 @@ fn start(
         cores,
         order_seed: asked.seed.unwrap_or_else(|| fastrand::u32(..).into()),
         machine: machine::describe(&engines, cores::count(), cores),
-        code: commit(project),
+        code: Some(machine::commit(project.root())).filter(|commit| !commit.is_empty()),
         files: folder.kept()?,
     };
     write_json(&folder.plan(), &plan)?;
@@ -171,15 +166,4 @@ fn resume(mut plan: Plan, asked: &Asked, folder: &Folder) -> Result<Plan> {
         write_json(&folder.plan(), &plan)?;
     }
     Ok(plan)
-}
-
-/// The commit of the project, where it has one.
-fn commit(project: &Project) -> Option<String> {
-    let output = Command::new("git")
-        .args(["describe", "--always", "--dirty", "--abbrev=12"])
-        .current_dir(project.root())
-        .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    Some(text).filter(|text| output.status.success() && !text.is_empty())
 }

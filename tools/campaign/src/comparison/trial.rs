@@ -1,9 +1,7 @@
 //! One trial: run, and on disk.
 //!
-//! A trial's folder has the engine's own folder `run/`, the inputs that fail in `finds/`, and two files that
-//! are written last and at once: `trial.json` with what the engine did, without which the trial is not whole
-//! and is run again; and `measured.json` with what it reached. When each input came is in `trial.json`, so a
-//! folder that is copied, and has new file times, has the same content.
+//! Its folder is as [`comparison`](super) lists it. When each input came is in `trial.json`, so a folder that is copied,
+//! and has new file times, has the same content.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -3,11 +3,11 @@
 //! An input belongs to the target that its path names ([`inputs::target_of`]).
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use cli::inputs;
+use fs_err as fs;
 use worker::TargetInfo;
 
 use super::pack::{self, Inputs};
@@ -24,10 +24,7 @@ pub struct Candidates {
 
 impl Candidates {
     /// Adds an input of a target, unless it is too long for it.
-    ///
-    /// # Errors
-    /// When two inputs have one name.
-    pub fn add(&mut self, target: &TargetInfo, content: Vec<u8>) -> Result<()> {
+    pub(crate) fn add(&mut self, target: &TargetInfo, content: Vec<u8>) -> Result<()> {
         if content.len() > target.max_input {
             self.too_long += 1;
             return Ok(());
@@ -37,23 +34,15 @@ impl Candidates {
     }
 
     /// Adds the files of a folder, not of its sub-folders.
-    ///
-    /// # Errors
-    /// When one cannot be read.
-    pub fn add_files(&mut self, target: &TargetInfo, files: &[PathBuf]) -> Result<()> {
+    pub(crate) fn add_files(&mut self, target: &TargetInfo, files: &[PathBuf]) -> Result<()> {
         for path in files {
-            let content =
-                fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-            self.add(target, content)?;
+            self.add(target, fs::read(path)?)?;
         }
         Ok(())
     }
 
     /// Adds the inputs in a zip.
-    ///
-    /// # Errors
-    /// When it cannot be read, or has no inputs.
-    pub fn add_zip(&mut self, target: &TargetInfo, path: &Path) -> Result<()> {
+    pub(crate) fn add_zip(&mut self, target: &TargetInfo, path: &Path) -> Result<()> {
         for content in pack::read(path)?.into_values() {
             self.add(target, content)?;
         }
@@ -89,10 +78,10 @@ impl Candidates {
 }
 
 /// The target that a path names, if it is one of `targets`.
-///
-/// # Errors
-/// When the current folder is not known.
-pub fn target_of<'a>(path: &Path, targets: &[&'a TargetInfo]) -> Result<Option<&'a TargetInfo>> {
+pub(crate) fn target_of<'a>(
+    path: &Path,
+    targets: &[&'a TargetInfo],
+) -> Result<Option<&'a TargetInfo>> {
     let named = inputs::target_of(path, targets.iter().map(|target| &*target.name))?;
     let is_named = |target: &&&TargetInfo| named.is_some_and(|name| name == target.name);
     Ok(targets.iter().find(is_named).copied())

@@ -20,8 +20,7 @@ const SET_BYTES: usize = 120;
 /// [`Hits::work`](crate::coverage::Hits::work)) in every replay and every campaign that begins with it.
 ///
 /// Time would differ from run to run, and the engine's own share is the same for all inputs.
-#[must_use]
-pub const fn cost(length: u64, work: u64) -> u64 {
+pub(crate) const fn cost(length: u64, work: u64) -> u64 {
     ENTRY_COST + length + work / WORK_OF_A_BYTE
 }
 
@@ -45,8 +44,7 @@ type Input = (u64, usize);
 impl Sets {
     /// Empty; `keep` inputs are kept for each feature, and the sets take about `limit` bytes, unless a cover
     /// needs more.
-    #[must_use]
-    pub fn new(keep: usize, limit: usize) -> Self {
+    pub(crate) fn new(keep: usize, limit: usize) -> Self {
         Self {
             keep,
             limit,
@@ -58,10 +56,7 @@ impl Sets {
 
     /// Adds the input at `place`, of that [`cost`], which is not 0; `features` are its features by number,
     /// ascending and each once.
-    ///
-    /// # Panics
-    /// When they are not ascending.
-    pub fn add(&mut self, place: usize, cost: u64, features: &[u32]) {
+    pub(crate) fn add(&mut self, place: usize, cost: u64, features: &[u32]) {
         assert!(features.is_sorted_by(|a, b| a < b), "{features:?}");
         let end = features.last().map_or(0, |&last| last as usize + 1);
         self.counts.resize(end.max(self.counts.len()), 0);
@@ -104,14 +99,13 @@ impl Sets {
     }
 
     /// How many inputs have each feature.
-    #[must_use]
-    pub fn counts(&self) -> &[u32] {
+    pub(crate) fn counts(&self) -> &[u32] {
         &self.counts
     }
 
     /// The places of the inputs of a small cover: each feature is in `keep` of them, or in all inputs that have it
     /// when those are fewer. The same inputs give the same cover.
-    pub fn cover(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn cover(&self) -> impl Iterator<Item = usize> {
         self.choose().into_iter().map(|((_, place), _)| place)
     }
 

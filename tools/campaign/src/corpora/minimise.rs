@@ -6,12 +6,12 @@
 //! input in one of two folders. Inputs that come meanwhile, and what cannot be read, stay where they are.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Error, Result, ensure};
+use fs_err as fs;
 
 use super::survey::{Survey, Terms};
 use crate::corpus::Store;
@@ -45,10 +45,7 @@ pub struct Chosen {
 
 impl Minimiser<'_> {
     /// Returns what would be kept, and changes nothing.
-    ///
-    /// # Errors
-    /// When the inputs cannot be replayed, or none passes.
-    pub fn rehearse(&self) -> Result<Chosen> {
+    pub(crate) fn rehearse(&self) -> Result<Chosen> {
         let survey = self.survey(self.inputs, "replay")?;
         let mut kept = self.pinned.clone();
         kept.extend(survey.cover());
@@ -66,7 +63,7 @@ impl Minimiser<'_> {
     /// of each step that is done: `chosen`, `findings kept`, `verified`.
     ///
     /// # Errors
-    /// As [`rehearse`](Self::rehearse); when what is kept does not have every feature.
+    /// When the inputs cannot be replayed, or none passes; when what is kept does not have every feature.
     pub fn choose(&self, after: &mut dyn FnMut(&str)) -> Result<Chosen> {
         let chosen = self.rehearse()?;
         after("chosen");
@@ -137,7 +134,7 @@ pub fn thin(
         match done {
             // Somebody else took it out meanwhile.
             Err(why) if why.kind() == ErrorKind::NotFound => {}
-            done => done.with_context(|| format!("{} cannot be taken out", file.display()))?,
+            done => done?,
         }
         if index == out.len() / 2 {
             after("half moved");
@@ -159,6 +156,6 @@ fn folder_beside(corpus: &Path) -> Result<PathBuf> {
         number += 1;
         folder = corpus.with_file_name(format!("{name}-{number}"));
     }
-    fs::create_dir(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    fs::create_dir(&folder)?;
     Ok(folder)
 }

@@ -17,17 +17,12 @@ use crate::replay::Replayer;
 
 /// How many characters name an input in a zip: 64 bits, and every name is in there twice.
 const NAME_LENGTH: usize = 16;
-/// The worker is asked about so many bytes of inputs at a time.
-const BATCH_BYTES: usize = 1 << 20;
 
 /// Inputs by the name that they have in a zip: the beginning of their [`content_name`].
 pub type Inputs = BTreeMap<String, Vec<u8>>;
 
 /// Adds an input under its name.
-///
-/// # Errors
-/// When another input has that name.
-pub fn insert(inputs: &mut Inputs, content: Vec<u8>) -> Result<()> {
+pub(crate) fn insert(inputs: &mut Inputs, content: Vec<u8>) -> Result<()> {
     let mut name = content_name(&content);
     name.truncate(NAME_LENGTH);
     if let Some(other) = inputs.get(&name) {
@@ -38,12 +33,7 @@ pub fn insert(inputs: &mut Inputs, content: Vec<u8>) -> Result<()> {
 }
 
 /// The zip of a target's inputs. The comment of each is its fingerprint, which `worker` knows.
-///
-/// # Errors
-/// When the worker cannot be asked; as [`pack`].
-pub fn with_fingerprints(inputs: &Inputs, worker: &Path, target: &str) -> Result<Vec<u8>> {
-    let mut replayer = Replayer::new(worker.to_owned());
-    let mut fingerprints = Vec::new();
+pub(crate) fn with_fingerprints(inputs: &Inputs, worker: &Path, target: &str) -> Result<Vec<u8>> {
     let mut batch = batch::Inputs::default();
     for content in inputs.values() {
         let append = |bytes: &mut Vec<u8>| {
@@ -51,20 +41,13 @@ pub fn with_fingerprints(inputs: &Inputs, worker: &Path, target: &str) -> Result
             Ok(())
         };
         batch.append(append).map_err(Error::msg)?;
-        if batch.bytes() >= BATCH_BYTES {
-            fingerprints.extend(replayer.fingerprints(target, &batch)?);
-            batch = batch::Inputs::default();
-        }
     }
-    fingerprints.extend(replayer.fingerprints(target, &batch)?);
-    pack(inputs, &fingerprints)
+    let mut replayer = Replayer::new(worker.to_owned());
+    pack(inputs, &replayer.fingerprints(target, &batch)?)
 }
 
 /// A zip of inputs with their comments, which was read back. The same inputs and comments make the same bytes.
-///
-/// # Errors
-/// When there are no inputs: a replay of it would show nothing.
-pub fn pack(inputs: &Inputs, comments: &[String]) -> Result<Vec<u8>> {
+pub(crate) fn pack(inputs: &Inputs, comments: &[String]) -> Result<Vec<u8>> {
     ensure!(!inputs.is_empty(), "a corpus without inputs is not packed");
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default()
@@ -105,6 +88,8 @@ fn by_content(unpacked: Vec<(String, Vec<u8>)>) -> Result<Inputs> {
 mod tests {
     use std::fs;
 
+    use zip::ZipArchive;
+
     use super::*;
 
     #[test]
@@ -123,5 +108,23 @@ mod tests {
             .unwrap();
         large.finish().unwrap();
         assert!(reason().contains("too large"), "{}", reason());
+    }
+
+    #[test]
+    fn a_shipped_corpus_is_packed_to_the_same_bytes_and_is_refused_when_damaged() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let shipped = root.join("corpus/shipped/fuzz_measure_calc_seed_corpus.zip");
+        let mut bytes = fs::read(&shipped).unwrap();
+        let mut zip = ZipArchive::new(Cursor::new(&bytes)).unwrap();
+        let comment = |place| zip.by_index(place).unwrap().comment().to_owned();
+        let inputs = read(&shipped).unwrap();
+        let comments: Vec<String> = (0..inputs.len()).map(comment).collect();
+        assert!(pack(&inputs, &comments).unwrap() == bytes);
+        // In the first entry's data: behind the 30 bytes of its header and the 16 of its name.
+        bytes[47] ^= 0x55;
+        let damaged = tempfile::NamedTempFile::new().unwrap();
+        fs::write(&damaged, bytes).unwrap();
+        let reason = read(damaged.path()).unwrap_err().to_string();
+        assert!(reason.contains("cannot be unpacked"), "{reason}");
     }
 }

@@ -13,7 +13,7 @@ use crate::coverage::{Contents, Hits, Replay};
 use crate::progress::Progress;
 use crate::replay::Verdict;
 
-/// The number of classes of how often a region is executed: see [`hits_class`](crate::coverage::hits_class).
+/// The number of classes of how often a region is executed: see [`hits_class`](crate::coverage::replay::hits_class).
 const CLASSES: usize = 9;
 
 /// How many bytes of memory the features of all inputs may take.
@@ -51,10 +51,7 @@ pub struct Survey {
 
 impl Survey {
     /// Replays inputs on the neutral build; `what` names the work on the line of progress.
-    ///
-    /// # Errors
-    /// When the worker cannot be started.
-    pub fn of(
+    pub(crate) fn of(
         replay: &Replay<'_>,
         contents: &dyn Contents,
         terms: Terms,
@@ -63,7 +60,7 @@ impl Survey {
     ) -> Result<Self> {
         let mut survey = Self::new(terms, replay.map.regions().len());
         let what = format!("{}: {what}", replay.target);
-        let mut line = progress.counted(&what, "inputs", contents.count() as u64);
+        let line = progress.counted(&what, "inputs", contents.count() as u64);
         replay.hits(contents, |hits| {
             line.step();
             survey.add(hits);
@@ -113,12 +110,11 @@ impl Survey {
     }
 
     /// The places of few inputs that have every feature.
-    pub fn cover(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn cover(&self) -> impl Iterator<Item = usize> {
         self.sets.cover()
     }
 
     /// How many features the inputs have together.
-    #[must_use]
     pub fn features(&self) -> usize {
         self.counts().count()
     }
@@ -140,10 +136,7 @@ impl Survey {
 
     /// Checks a survey of fewer inputs: every feature must be there as often as is asked for, or as often as it
     /// was, and no input may fail.
-    ///
-    /// # Errors
-    /// What is lost, or fails.
-    pub fn ensure_kept_in(&self, smaller: &Self) -> Result<()> {
+    pub(crate) fn ensure_kept_in(&self, smaller: &Self) -> Result<()> {
         if let Some((place, verdict)) = smaller.failing.first() {
             bail!("an input passed once and then not, the one at place {place}: {verdict:?}");
         }

@@ -1,4 +1,6 @@
-//! How many inputs executed each line, function and region, by file: for the lcov tracefile and the pages.
+//! How many inputs executed each line and function, by file: as an lcov tracefile, which genhtml, editors and
+//! code-review services read ("TRACEFILE FORMAT" in geninfo's manual), and as genhtml's pages. Where lcov has how often a
+//! line was executed, this has how many inputs executed it.
 //!
 //! Regions may lie in one another; at any place the innermost counts. A line's count is the greatest of those of
 //! the regions that begin on it and of the one that is open where it begins (`LineCoverageStats` in LLVM's
@@ -6,11 +8,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use fs_err as fs;
 
-use super::source_map::{Portion, Region, SourceMap, Summary};
+use super::source_map::{Region, SourceMap};
 use crate::reasons::function_at;
 
 /// A file of the code under test.
@@ -18,16 +22,12 @@ use crate::reasons::function_at;
 pub struct CountedFile<'a> {
     /// From the project's root.
     pub name: &'a str,
-    /// Its text.
-    pub source: String,
-    /// Its pieces of code, in their order.
-    pub(super) pieces: Vec<Piece>,
+    /// Where it is.
+    pub path: PathBuf,
     /// Its lines that are code, and how many inputs executed each.
     pub lines: BTreeMap<usize, u64>,
     /// Its functions, in the order of their lines.
     pub functions: Vec<CountedFunction>,
-    /// What any input executed.
-    pub summary: Summary,
 }
 
 /// A function or closure.
@@ -41,19 +41,6 @@ pub struct CountedFunction {
     pub count: u64,
 }
 
-/// A line from 1 and a column from 1, in bytes.
-type Place = (usize, usize);
-
-/// A stretch of source in which one region is the innermost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Piece {
-    pub(super) start: Place,
-    /// The place after its end.
-    pub(super) end: Place,
-    /// How many inputs executed it.
-    pub(super) count: u64,
-}
-
 /// The files of `map`; `counts` has for each region how many inputs executed it.
 ///
 /// # Errors
@@ -65,39 +52,19 @@ pub fn files<'a>(map: &'a SourceMap, counts: &[u64]) -> Result<Vec<CountedFile<'
     }
     let file = |(name, numbers): (&'a str, Vec<usize>)| {
         let path = map.path(name);
-        let source = fs::read_to_string(&path)
-            .with_context(|| format!("{} cannot be read", path.display()))?;
+        let source = fs::read_to_string(&path)?;
         let regions: Vec<(&Region, u64)> = numbers
             .iter()
             .map(|&number| (&map.regions()[number], counts[number]))
             .collect();
-        let pieces = pieces(&regions);
-        let lines = lines(&regions, &pieces);
-        let functions = functions(map, &numbers, counts, &source);
-        let summary = Summary {
-            regions: portion(regions.iter().map(|(_, count)| *count)),
-            lines: portion(lines.values().copied()),
-            functions: portion(functions.iter().map(|function| function.count)),
-        };
         Ok(CountedFile {
             name,
-            source,
-            pieces,
-            lines,
-            functions,
-            summary,
+            path,
+            lines: lines(&regions),
+            functions: functions(map, &numbers, counts, &source),
         })
     };
     by_file.into_iter().map(file).collect()
-}
-
-fn portion(counts: impl Iterator<Item = u64>) -> Portion {
-    let mut portion = Portion::default();
-    for count in counts {
-        portion.total += 1;
-        portion.covered += usize::from(count > 0);
-    }
-    portion
 }
 
 fn functions(
@@ -131,39 +98,24 @@ fn functions(
     functions
 }
 
-fn pieces(regions: &[(&Region, u64)]) -> Vec<Piece> {
+/// Every line that is code, with its count.
+fn lines(regions: &[(&Region, u64)]) -> BTreeMap<usize, u64> {
     let start = |region: &Region| (region.start_line, region.start_column);
     let end = |region: &Region| (region.end_line, region.end_column);
-    let bounds = regions
-        .iter()
-        .flat_map(|(region, _)| [start(region), end(region)]);
-    let bounds: BTreeSet<Place> = bounds.collect();
-    let bounds: Vec<Place> = bounds.into_iter().collect();
-    let piece = |bounds: &[Place]| {
+    // The innermost region that is open where a line begins.
+    let open = |line| {
+        let place = (line, 1);
         let open = regions
             .iter()
-            .filter(|(region, _)| start(region) <= bounds[0] && bounds[0] < end(region));
+            .filter(|(region, _)| start(region) <= place && place < end(region));
         let innermost = open.max_by_key(|(region, _)| (start(region), Reverse(end(region))))?;
-        Some(Piece {
-            start: bounds[0],
-            end: bounds[1],
-            count: innermost.1,
-        })
+        Some((line, innermost.1))
     };
-    bounds.windows(2).filter_map(piece).collect()
-}
-
-/// Every line that is code, with its count.
-fn lines(regions: &[(&Region, u64)], pieces: &[Piece]) -> BTreeMap<usize, u64> {
+    let last = regions.iter().map(|(region, _)| region.end_line).max();
+    let open = (1..=last.unwrap_or(0)).filter_map(open);
     let begin = regions
         .iter()
         .map(|(region, count)| (region.start_line, *count));
-    // Those that are open at a line's beginning: they began before the first column, or in it.
-    let open = pieces.iter().flat_map(|piece| {
-        let lines = piece.start.0 + 1..=piece.end.0;
-        let lines = lines.filter(|&line| (line, 1) < piece.end);
-        lines.map(|line| (line, piece.count))
-    });
     let mut lines: BTreeMap<usize, u64> = BTreeMap::new();
     for (line, count) in begin.chain(open) {
         let most = lines.entry(line).or_default();
@@ -172,22 +124,56 @@ fn lines(regions: &[(&Region, u64)], pieces: &[Piece]) -> BTreeMap<usize, u64> {
     lines
 }
 
-/// The pieces of one line, from column to column, ascending; the rest of the line is no code.
-pub(super) fn pieces_of(pieces: &[Piece], line: usize) -> impl Iterator<Item = Piece> {
-    let (start, end) = ((line, 1), (line + 1, 1));
-    let of_line = pieces
+/// The tracefile of `files`. Paths are from the project's root, so that it is the same on every machine: genhtml is
+/// started there.
+pub fn tracefile(files: &[CountedFile<'_>]) -> String {
+    let records = files.iter().map(|file| record(file, file.name));
+    records.collect()
+}
+
+/// Has genhtml write pages of `files` into `folder`, an index and every file's source.
+///
+/// # Errors
+/// When genhtml is not installed or fails.
+pub(crate) fn pages(folder: &Path, files: &[CountedFile<'_>], title: &str) -> Result<()> {
+    let trace = tempfile::NamedTempFile::new().context("no temporary file")?;
+    let records = files
         .iter()
-        .filter(move |piece| piece.start < end && piece.end > start);
-    of_line.map(move |piece| Piece {
-        start: piece.start.max(start),
-        end: piece.end.min(end),
-        count: piece.count,
-    })
+        .map(|file| record(file, &file.path.to_string_lossy()));
+    fs::write(trace.path(), records.collect::<String>())?;
+    let output = Command::new("genhtml")
+        .args(["--quiet", "--title", title, "--output-directory"])
+        .args([folder, trace.path()])
+        .output()
+        .context("genhtml cannot be run; `apt-get install lcov` installs it")?;
+    let why = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "genhtml failed:\n{why}");
+    Ok(())
+}
+
+fn record(file: &CountedFile<'_>, path: &str) -> String {
+    let mut text = format!("TN:\nSF:{path}\n");
+    for function in &file.functions {
+        text += &format!("FN:{},{}\n", function.line, function.name);
+    }
+    for function in &file.functions {
+        text += &format!("FNDA:{},{}\n", function.count, function.name);
+    }
+    let functions = file.functions.iter();
+    let entered = functions.filter(|function| function.count > 0).count();
+    text += &format!("FNF:{}\nFNH:{entered}\n", file.functions.len());
+    for (number, count) in &file.lines {
+        text += &format!("DA:{number},{count}\n");
+    }
+    let executed = file.lines.values().filter(|&&count| count > 0).count();
+    text + &format!("LF:{}\nLH:{executed}\nend_of_record\n", file.lines.len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    type Place = (usize, usize);
 
     fn region(start: Place, end: Place) -> Region {
         Region {
@@ -199,18 +185,16 @@ mod tests {
         }
     }
 
-    fn counted(all: &[(Region, u64)]) -> (Vec<Piece>, Vec<(usize, u64)>) {
+    fn counted(all: &[(Region, u64)]) -> Vec<(usize, u64)> {
         let regions: Vec<_> = all.iter().map(|(region, count)| (region, *count)).collect();
-        let pieces = pieces(&regions);
-        let lines = lines(&regions, &pieces).into_iter().collect();
-        (pieces, lines)
+        lines(&regions).into_iter().collect()
     }
 
     /// A function of eight lines with an `if` in it and a loop of several lines in that; lines 6 and 7 are its
     /// `else`, which is on one line, and what follows it.
     #[test]
     fn the_innermost_region_counts_and_a_line_has_the_greatest_of_its_counts() {
-        let (all, lines) = counted(&[
+        let lines = counted(&[
             (region((1, 1), (8, 2)), 9),
             (region((2, 8), (5, 6)), 4),
             (region((3, 5), (4, 10)), 0),
@@ -220,23 +204,13 @@ mod tests {
             lines,
             (1..).zip([9, 9, 4, 0, 4, 9, 9, 9]).collect::<Vec<_>>()
         );
-        let pieces = |line| -> Vec<(usize, usize, u64)> {
-            let pieces = pieces_of(&all, line);
-            pieces
-                .map(|piece| (piece.start.1, piece.end.1, piece.count))
-                .collect()
-        };
-        assert_eq!(pieces(2), [(1, 8, 9), (8, 1, 4)]);
-        assert_eq!(pieces(4), [(1, 10, 0), (10, 1, 4)]);
-        assert_eq!(pieces(6), [(1, 12, 9), (12, 20, 5), (20, 1, 9)]);
-        assert_eq!(pieces(9), []);
     }
 
     #[test]
     fn lines_outside_of_regions_are_no_code() {
         let all = [region((3, 5), (3, 9)), region((7, 1), (8, 1))];
         // The second ends before the first column of line 8.
-        let (_, lines) = counted(&all.map(|region| (region, 1)));
+        let lines = counted(&all.map(|region| (region, 1)));
         assert_eq!(lines, [(3, 1), (7, 1)]);
     }
 }

@@ -62,7 +62,6 @@ pub(super) struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    /// Of `probes`.
     pub(super) fn new(probes: &'a Probes) -> Self {
         Self {
             probes,

@@ -4,12 +4,12 @@
 //! `compiler-rt/include/profile/InstrProfData.inc`; `RawInstrProfReader` in its
 //! `llvm/lib/ProfileData/InstrProfReader.cpp` reads it in the same way.
 
-use std::fs;
 use std::ops::Range;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use fs_err as fs;
 use worker::counters::{COUNTER_BYTES, HEADER_BYTES, Layout, RECORD_BYTES, word};
 
 /// The profile that a running or dead process keeps its counters in, as it was when it was read.
@@ -57,9 +57,8 @@ impl Profile {
         Self::read(&profile).with_context(|| format!("the profile of {name}"))
     }
 
-    /// Reads a profile.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let bytes = fs::read(path)?;
         let header = &bytes[..HEADER_BYTES.min(bytes.len())];
         let layout = Layout::parse(header, bytes.len() as u64)?;
         Ok(Self { bytes, layout })
@@ -74,7 +73,6 @@ impl Profile {
             .collect()
     }
 
-    /// The functions and their counters.
     pub(super) fn functions(&self) -> Result<Vec<FunctionCounters>> {
         let records = self.section(&self.layout.records);
         let records = records.chunks_exact(RECORD_BYTES).enumerate();

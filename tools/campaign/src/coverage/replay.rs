@@ -89,8 +89,7 @@ pub struct Input {
 
 /// The class of how often something was executed, as in AFL++ and libFuzzer: 1 to 8 for 1, 2, 3, 4–7, 8–15,
 /// 16–31, 32–127, or more often. 0 is never.
-#[must_use]
-pub const fn hits_class(times: u64) -> u8 {
+pub(crate) const fn hits_class(times: u64) -> u8 {
     match times {
         0..=3 => times as u8,
         4..=7 => 4,
@@ -110,7 +109,7 @@ pub struct Hits<'a> {
     pub length: usize,
     /// What became of it.
     pub verdict: Verdict,
-    /// The regions reached, by their numbers in the [`SourceMap`], ascending. Each has its [`hits_class`]: that
+    /// The regions reached, by their numbers in the [`SourceMap`], ascending. Each has its `hits_class`: that
     /// of the copy that was executed most often.
     pub regions: &'a [(usize, u8)],
     /// How often anything that is counted was executed, added up: the same each time and on every machine.
@@ -126,8 +125,7 @@ impl Hits<'_> {
     }
 
     /// Whether it neither passed nor was rejected.
-    #[must_use]
-    pub fn is_find(&self) -> bool {
+    pub(crate) fn is_find(&self) -> bool {
         !self.verdict.is_fine()
     }
 }
@@ -272,7 +270,6 @@ struct Questions<'a> {
     replay: &'a Replay<'a>,
     /// The counters to watch, as [`worker::counters::parse_ranges`] reads them.
     counters: String,
-    /// To run or to trace.
     command: Command,
     contents: &'a dyn Contents,
 }

@@ -108,7 +108,6 @@ pub struct Code {
 
 impl Code {
     /// The files below `root` whose names from there begin with `prefix`, as `crates/`. A crate is a folder behind it.
-    #[must_use]
     pub fn folder(root: &Path, prefix: &str) -> Self {
         Self {
             base: root.canonicalize().unwrap_or_else(|_| root.to_owned()),
@@ -119,7 +118,6 @@ impl Code {
 
     /// The files of the package with this manifest, and not those of packages in folders of it. A name begins with
     /// the package's folder, as `imago-0.2.6/`.
-    #[must_use]
     pub fn package(manifest: &Path) -> Self {
         let folder = manifest.parent().unwrap_or(manifest);
         let name = folder.file_name().unwrap_or_default();
@@ -131,8 +129,7 @@ impl Code {
     }
 
     /// What the names of its files begin with.
-    #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.prefix
     }
 
@@ -185,19 +182,16 @@ impl SourceMap {
     }
 
     /// The regions, each at the place that is its number.
-    #[must_use]
     pub fn regions(&self) -> &[Region] {
         &self.regions
     }
 
     /// `covered` out of everything.
-    #[must_use]
     pub fn summary(&self, covered: &BTreeSet<usize>) -> Summary {
         self.summary_of(covered, |_| true)
     }
 
-    /// `covered` out of everything, by [crate](Self::crate_of).
-    #[must_use]
+    /// `covered` out of everything, by crate.
     pub fn summary_by_crate(&self, covered: &BTreeSet<usize>) -> BTreeMap<String, Summary> {
         let files = self.regions.iter().map(|region| &region.file);
         let crates: BTreeSet<&str> = files.map(|file| self.crate_of(file)).collect();
@@ -209,7 +203,6 @@ impl SourceMap {
     }
 
     /// The path of a file.
-    #[must_use]
     pub fn path(&self, file: &str) -> PathBuf {
         let code = self.code_of(file);
         code.map_or_else(PathBuf::new, |code| code.base.join(file))
@@ -220,8 +213,7 @@ impl SourceMap {
     }
 
     /// The crate that a file belongs to.
-    #[must_use]
-    pub fn crate_of<'a>(&self, file: &'a str) -> &'a str {
+    pub(crate) fn crate_of<'a>(&self, file: &'a str) -> &'a str {
         let before = self.code_of(file).map_or("", |code| &code.before_crate);
         let inside = file.strip_prefix(before).unwrap_or(file);
         let mut parts = inside.split('/').filter(|part| !part.is_empty());
@@ -251,9 +243,7 @@ pub struct Tally<'a> {
 }
 
 impl<'a> Tally<'a> {
-    /// Nothing of `map` yet.
-    #[must_use]
-    pub fn new(map: &'a SourceMap) -> Self {
+    pub(crate) fn new(map: &'a SourceMap) -> Self {
         Self {
             map,
             is_reached: vec![false; map.regions.len()],
@@ -264,10 +254,7 @@ impl<'a> Tally<'a> {
     }
 
     /// Adds regions by their numbers in the map. Returns whether one of them is new.
-    ///
-    /// # Panics
-    /// When the map has no region of such a number.
-    pub fn add(&mut self, regions: impl IntoIterator<Item = usize>) -> bool {
+    pub(crate) fn add(&mut self, regions: impl IntoIterator<Item = usize>) -> bool {
         let before = self.regions;
         for number in regions {
             if !std::mem::replace(&mut self.is_reached[number], true) {
@@ -282,16 +269,13 @@ impl<'a> Tally<'a> {
         self.regions > before
     }
 
-    /// The numbers of the regions.
-    #[must_use]
-    pub fn regions(&self) -> BTreeSet<usize> {
+    pub(crate) fn regions(&self) -> BTreeSet<usize> {
         let numbers = 0..self.is_reached.len();
         numbers.filter(|&number| self.is_reached[number]).collect()
     }
 
     /// How many regions there are, how many lines they touch, and how many functions have one of them.
-    #[must_use]
-    pub fn reach(&self) -> Reach {
+    pub(crate) fn reach(&self) -> Reach {
         Reach {
             regions: self.regions,
             lines: self.lines.len(),

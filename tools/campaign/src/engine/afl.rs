@@ -1,14 +1,14 @@
 //! AFL++, through cargo-afl.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use fs_err as fs;
 
 use super::{Build, Task, number_after, run_build};
-use crate::corpus::files_in;
+use crate::corpus::{entries_in, files_in};
 use crate::project::Project;
 
 /// How often instances read each other's queues, in minutes: the shortest there is. A main instance, which
@@ -207,17 +207,7 @@ pub(super) fn instances_of(folder: &Path, sharing: Option<&Sharing>) -> Result<V
 }
 
 fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    if !folder.exists() {
-        return Ok(Vec::new());
-    }
-    let why = || format!("{} cannot be read", folder.display());
-    let mut folders = Vec::new();
-    for entry in fs::read_dir(folder).with_context(why)? {
-        folders.push(entry.with_context(why)?.path());
-    }
-    folders.retain(|path| path.is_dir());
-    folders.sort();
-    Ok(folders)
+    entries_in(folder, |kind| kind.is_dir())
 }
 
 #[cfg(test)]
@@ -307,25 +297,5 @@ mod tests {
         let is_ours = |name: &str| sharing(true).has(&Path::new("/shared").join(name));
         assert!(is_ours("here") && is_ours("here-2"));
         assert!(!is_ours("hereafter") && !is_ours("there") && !is_ours("here-x"));
-    }
-
-    #[test]
-    fn finds_of_before_a_restart_are_finds() {
-        let folder = tempfile::tempdir().unwrap();
-        for file in [
-            "main/queue/id:000000",
-            "main/crashes/README.txt",
-            "main/crashes/id:000001",
-            "main/crashes.2026-01-01-00:00:00/id:000000",
-            "main/hangs/id:000000",
-            "other/x",
-        ] {
-            let file = folder.path().join("output").join(file);
-            fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(file, "").unwrap();
-        }
-        let instances = instances_of(folder.path(), None).unwrap();
-        assert_eq!(instances, [folder.path().join("output/main")]);
-        assert_eq!(instance_finds(&instances[0]).unwrap().len(), 3);
     }
 }

@@ -34,8 +34,7 @@ pub(super) fn build(project: &Project, target: &str, sanitizer: Sanitizer) -> Re
 }
 
 /// Whether a nightly toolchain is installed.
-#[must_use]
-pub fn has_nightly() -> bool {
+pub(crate) fn has_nightly() -> bool {
     Command::new("cargo")
         .args(["+nightly", "--version"])
         .stdout(Stdio::null())

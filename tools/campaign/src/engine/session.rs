@@ -3,10 +3,6 @@
 //!
 //! Each engine reads others' inputs by its own means (`exchange`). AFL++'s instances among themselves, and
 //! libFuzzer's workers, exchange without us.
-//!
-//! - `allocation`: which engine gets how many cores, and whose turn it is.
-//! - `member`: one engine: its processes, restarts, files.
-//! - `outcome`: what became of all of it.
 
 mod allocation;
 mod exchange;
@@ -14,13 +10,13 @@ mod member;
 mod outcome;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use fs_err as fs;
 use rustix::process::Signal;
 use worker::TargetInfo;
 
@@ -72,7 +68,6 @@ pub struct Setup<'a> {
 
 impl<'a> Setup<'a> {
     /// These engines on `target` for `time` in `folder`, on one core, which any may be.
-    #[must_use]
     pub fn new(
         target: &TargetInfo,
         builds: &'a BTreeMap<Engine, Build>,
@@ -129,8 +124,7 @@ pub fn run(setup: &Setup<'_>, look: Look<'_>) -> Result<Session> {
     );
     let folder = &setup.folder;
     if folder.exists() {
-        fs::remove_dir_all(folder)
-            .with_context(|| format!("{} cannot be removed", folder.display()))?;
+        fs::remove_dir_all(folder)?;
     }
     let inputs = folder.join("inputs");
     let pool = Pool::new(&folder.join("pool"), &inputs, setup.inputs)?;
@@ -198,7 +192,6 @@ fn members(setup: &Setup<'_>, inputs: &Path) -> Result<Vec<Member>> {
 struct Running<'a> {
     setup: &'a Setup<'a>,
     members: Vec<Member>,
-    /// The turn that it is.
     turn: Option<usize>,
     pool: Pool,
     start: SystemTime,
@@ -341,10 +334,7 @@ type Left = (Vec<PathBuf>, Vec<(Engine, PathBuf)>);
 
 /// What a session in `folder` that was interrupted or killed left: inputs that any engine kept, and each
 /// engine's finds. `alone` names its only engine, if it had one.
-///
-/// # Errors
-/// When a folder cannot be read.
-pub fn left_behind(
+pub(crate) fn left_behind(
     folder: &Path,
     alone: Option<Engine>,
     sharing: Option<&Sharing>,
@@ -379,6 +369,11 @@ mod tests {
             "run/honggfuzz/output/c",
             "run/honggfuzz/finds/SIG",
             "run/afl/output/main/queue/id:000000",
+            // AFL++ renames these when it is started again.
+            "run/afl/output/main/crashes.2026-01-01-00:00:00/id:000000",
+            "run/afl/output/main/crashes/id:000001",
+            "run/afl/output/main/crashes/README.txt",
+            "run/afl/output/other/crashes/id:000000",
             "alone/pool/a",
             "alone/output/default/queue/id:000000",
             "alone/output/default/hangs/id:000000",
@@ -399,7 +394,7 @@ mod tests {
         };
         let run = folder.path().join("run");
         let (inputs, finds) = left_behind(&run, None, Some(&sharing)).unwrap();
-        assert_eq!((inputs.len(), finds.len()), (6, 3));
+        assert_eq!((inputs.len(), finds.len()), (6, 5));
         assert_eq!(finds[0].0, Engine::Afl);
         let alone = folder.path().join("alone");
         let (inputs, finds) = left_behind(&alone, Some(Engine::Afl), None).unwrap();

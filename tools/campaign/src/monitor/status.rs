@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use report::format::{NONE, grouped, rounded, span};
-use report::markdown::table;
+use report::markdown::{heading, table};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Measured;
 use crate::engine::session::Figures;
-use crate::output::from_here;
+use cli::output::from_here;
 
 /// How engines on a target stand.
 #[derive(Debug)]
@@ -66,8 +66,7 @@ impl Status {
 
     /// The JSON of `status.json` and of `--json`. Times are in seconds; regions are source regions of the code
     /// under test on the neutral build.
-    #[must_use]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let measured = &self.measured;
         let engines = self.engines.iter().map(|figures| {
             let last_new = measured.last_new.get(&figures.engine);
@@ -117,8 +116,7 @@ impl Status {
     }
 
     /// Where it stands as a whole, and a Markdown table of the engines.
-    #[must_use]
-    pub fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let measured = &self.measured;
         let left = self.time.saturating_sub(self.elapsed);
         let state = match self.state {
@@ -147,7 +145,7 @@ impl Status {
     }
 
     fn table(&self) -> String {
-        let heading = [
+        let mut rows = vec![heading(&[
             "engine",
             "executions",
             "/s",
@@ -157,8 +155,7 @@ impl Status {
             "only here",
             "last new",
             "finds",
-        ];
-        let mut rows = vec![heading.map(str::to_owned).to_vec()];
+        ])];
         rows.extend(self.engines.iter().map(|figures| {
             let last_new = self.measured.last_new.get(&figures.engine);
             vec![
@@ -177,8 +174,7 @@ impl Status {
     }
 
     /// The summary and what fails, for a terminal or a log.
-    #[must_use]
-    pub fn screen(&self) -> String {
+    pub(crate) fn screen(&self) -> String {
         let mut screen = self.summary();
         for find in self.finds() {
             let (check, inputs, from) = (find.check, find.inputs, find.engines.join(", "));

@@ -22,9 +22,6 @@ const LINES_IN_ERROR: usize = 30;
 
 /// Builds the worker of the project at `root` in the folder `builds`, on stable. `change` may add to cargo's
 /// command. Returns the binary's path.
-///
-/// # Errors
-/// When cargo fails, with the end of what it printed.
 pub(crate) fn build(
     root: &Path,
     builds: &Path,
@@ -86,9 +83,6 @@ impl Drop for Worker {
 
 impl Worker {
     /// Starts a worker. Returns it with its greeting.
-    ///
-    /// # Errors
-    /// When it cannot be started, or is no worker of this version of the protocol.
     pub(crate) fn start(command: &mut Command) -> Result<(Self, Hello)> {
         let name = Path::new(command.get_program()).display().to_string();
         // Ctrl-C is for the campaign, which ends its workers itself.
@@ -141,10 +135,8 @@ impl Worker {
         let _ = self.requests.send(request);
     }
 
-    /// The next line of its answers. Without one, the worker is ended.
-    ///
-    /// # Errors
-    /// How it ended, or that no answer came in time. A worker that ends by itself keeps its status.
+    /// The next line of its answers. Without one, the worker is ended, and the error is how; one that ended by itself
+    /// keeps its status.
     pub(crate) fn answer(&mut self, time_out: Duration) -> Result<Vec<u8>, Crash> {
         self.answers.recv_timeout(time_out).map_err(|why| {
             let _ = self.process.kill();

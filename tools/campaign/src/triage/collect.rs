@@ -5,11 +5,11 @@
 //! artifacts, honggfuzz's crash files.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use worker::TargetInfo;
 
@@ -44,7 +44,6 @@ pub struct Find {
 
 impl Find {
     /// A file with its content.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.sightings[0].path
     }
@@ -95,7 +94,7 @@ pub fn collect(
         let content = match fs::read(&sighting.path) {
             Ok(content) => content,
             Err(why) => {
-                collected.troubles.push(format!("{path}: {why}"));
+                collected.troubles.push(why.to_string());
                 continue;
             }
         };
@@ -120,11 +119,8 @@ pub fn collect(
 
 /// Adds the finds in a folder and in those below it. In the folder that was `given` every file is one.
 fn look_into(folder: &Path, given: bool, sightings: &mut Vec<Sighting>) -> Result<()> {
-    let paths = || -> std::io::Result<Vec<PathBuf>> {
-        let entries = fs::read_dir(folder)?;
-        entries.map(|entry| Ok(entry?.path())).collect()
-    };
-    let mut paths = paths().with_context(|| format!("{} cannot be read", folder.display()))?;
+    let entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let mut paths = entries.collect::<Result<Vec<_>>>()?;
     paths.retain(|path| !name_of(path).starts_with('.'));
     paths.sort();
     // What an engine keeps beside its finds is no find.
@@ -232,8 +228,7 @@ fn written_ms(path: &Path) -> Option<u64> {
 }
 
 /// A time as people and machines read it, to the second.
-#[must_use]
-pub fn time_shown(at_ms: Option<u64>) -> String {
+pub(crate) fn time_shown(at_ms: Option<u64>) -> String {
     let Some(at_ms) = at_ms else {
         return "unknown".to_owned();
     };

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -11,6 +10,7 @@ use worker::{Layer, Violation};
 use super::collect::{Find, time_shown};
 use super::judge::{Failure, How, Outcome};
 use super::key::{Key, What};
+use crate::comparison::machine;
 
 /// The version of `triage.json`: it changes when a field changes its meaning or is removed.
 pub const VERSION: u32 = 3;
@@ -114,7 +114,6 @@ pub struct Group {
 
 impl Group {
     /// What the group is about, in a line.
-    #[must_use]
     pub fn title(&self) -> String {
         match self.status {
             Status::Mended => format!("{} (mended)", self.key),
@@ -123,8 +122,7 @@ impl Group {
     }
 
     /// When the first of its inputs was found, as people read it.
-    #[must_use]
-    pub fn first(&self) -> String {
+    pub(crate) fn first(&self) -> String {
         let times = self.engines.values().filter_map(|seen| seen.first_ms);
         time_shown(times.min())
     }
@@ -192,22 +190,10 @@ pub struct Environment {
 impl Environment {
     /// That of the project at `root`, as far as git, the compiler and the system know it.
     pub(super) fn of(root: &Path) -> Self {
-        let first_line = |command: &str| {
-            let mut words = command.split(' ');
-            let output = Command::new(words.next().unwrap_or_default())
-                .args(words)
-                .current_dir(root)
-                .stdin(Stdio::null())
-                .output();
-            let output = output.ok().filter(|output| output.status.success());
-            let text = output.map_or_else(Vec::new, |output| output.stdout);
-            let text = String::from_utf8_lossy(&text);
-            text.lines().next().unwrap_or_default().trim().to_owned()
-        };
         Self {
-            commit: first_line("git describe --always --abbrev=12 --exclude=* --dirty"),
-            rustc: first_line("rustc --version"),
-            system: first_line("uname -s -r -m"),
+            commit: machine::commit(root),
+            rustc: machine::rustc(),
+            system: machine::system(),
         }
     }
 }
@@ -251,31 +237,25 @@ impl Report {
     }
 
     /// Everything that is known: the groups, and those of earlier triages.
-    pub fn known(&self) -> impl Iterator<Item = &Group> {
+    pub(crate) fn known(&self) -> impl Iterator<Item = &Group> {
         self.groups.iter().chain(&self.earlier)
     }
 
     /// The report in a folder, if there is one that is understood.
-    #[must_use]
     pub fn read(out: &Path) -> Option<Self> {
         let text = std::fs::read_to_string(out.join("triage.json")).ok()?;
         let report: Self = serde_json::from_str(&text).ok()?;
         (report.version == VERSION).then_some(report)
     }
 
-    /// It as JSON.
-    ///
-    /// # Errors
-    /// When a path is not UTF-8.
-    pub fn to_json(&self) -> Result<String> {
+    pub(crate) fn to_json(&self) -> Result<String> {
         serde_json::to_string_pretty(self).context("a file's name is not UTF-8")
     }
 }
 
 /// Groups finds by the outcomes of their replays; `last` is the report of the last triage. Also returns why some could
 /// not be replayed.
-#[must_use]
-pub fn group(
+pub(crate) fn group(
     finds: &[Find],
     outcomes: &[(usize, Outcome)],
     last: Option<&Report>,
@@ -370,8 +350,7 @@ fn failed_before(last: Option<&Report>) -> BTreeMap<(&str, &str), &Group> {
 }
 
 /// The groups of earlier triages to remember when `finds` are those of this one: see [`Report::earlier`].
-#[must_use]
-pub fn earlier(last: Option<&Report>, finds: &[Find]) -> Vec<Group> {
+pub(crate) fn earlier(last: Option<&Report>, finds: &[Find]) -> Vec<Group> {
     let now: BTreeSet<(&str, &str)> = finds
         .iter()
         .map(|find| (&*find.target, &*find.name))

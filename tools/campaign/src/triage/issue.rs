@@ -15,8 +15,7 @@ use crate::engine::Engine;
 const LONGEST_FACT: usize = 2000;
 
 /// The text of an issue on a group; `out` is the folder of the results.
-#[must_use]
-pub fn issue(report: &Report, group: &Group, out: &str) -> String {
+pub(crate) fn issue(report: &Report, group: &Group, out: &str) -> String {
     let mut text = format!("# {}\n\n", title(group));
     match (&group.reproducer, group.status) {
         (Some(reproducer), Status::Fails) => {
@@ -49,8 +48,7 @@ pub fn issue(report: &Report, group: &Group, out: &str) -> String {
 }
 
 /// The title of an issue on a group.
-#[must_use]
-pub fn title(group: &Group) -> String {
+pub(crate) fn title(group: &Group) -> String {
     match group.status {
         Status::Fails => format!("{} (`{}`)", group.key, group.check),
         Status::Unreproduced | Status::Mended => group.title(),

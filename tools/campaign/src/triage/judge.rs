@@ -51,20 +51,18 @@ pub struct Bench {
 
 impl Bench {
     /// The time in which all but hangs answer: a fifth of the time-out, and at least half a second.
-    #[must_use]
-    pub fn short_time(&self) -> Duration {
+    pub(crate) fn short_time(&self) -> Duration {
         let least = Duration::from_millis(500);
         (self.time_out / 5).clamp(least, self.time_out.max(least))
     }
 
     /// A replayer that waits so long for an answer.
-    #[must_use]
-    pub fn replayer(&self, time_out: Duration) -> Replayer {
+    pub(crate) fn replayer(&self, time_out: Duration) -> Replayer {
         Replayer::new(self.worker.clone()).with_time_out(time_out)
     }
 }
 
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A thread that panicked ends the whole, when it is joined.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -106,8 +104,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// How it fails, if it does.
-    #[must_use]
-    pub fn failure(&self) -> Option<&Failure> {
+    pub(crate) fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Fails(failure) => Some(failure),
             Self::Known | Self::Passes | Self::Unknown(_) => None,
@@ -129,10 +126,7 @@ impl Outcome {
 }
 
 /// Replays every find. Those that were not replayed because of Ctrl-C are missing.
-///
-/// # Errors
-/// When no worker can be started.
-pub fn replay_all(bench: &Bench, finds: &[Find]) -> Result<Vec<(usize, Outcome)>> {
+pub(crate) fn replay_all(bench: &Bench, finds: &[Find]) -> Result<Vec<(usize, Outcome)>> {
     let all: Vec<usize> = (0..finds.len()).collect();
     let short = bench.short_time();
     let mut outcomes = replay(bench, "replay", finds, all, (short, usize::MAX))?;
@@ -158,7 +152,6 @@ fn replay(
         return Ok(Vec::new());
     }
     let line = bench.progress.counted(what, "finds", which.len() as u64);
-    let line = Mutex::new(line);
     let cores = vec![None; bench.cores];
     let replayers = cores.iter().map(|_| Mutex::new(bench.replayer(time_out)));
     let replayers: Vec<Mutex<Replayer>> = replayers.collect();
@@ -177,10 +170,9 @@ fn replay(
         if outcome.is_hang() {
             *lock(&hangs).entry(&find.target).or_default() += 1;
         }
-        lock(&line).step();
+        line.step();
         Ok((index, outcome))
     });
-    let line = line.into_inner().unwrap_or_else(PoisonError::into_inner);
     line.done(&bench.progress);
     outcomes.into_iter().collect()
 }

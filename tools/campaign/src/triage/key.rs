@@ -10,7 +10,9 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::LazyLock;
 
+use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 use worker::{Crash, Difference, Place, Violation};
 
@@ -67,14 +69,12 @@ impl fmt::Display for What {
 
 impl Key {
     /// The name of the group: the same in every triage, eight hexadecimal digits.
-    #[must_use]
-    pub fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         content_name(self.to_string().as_bytes())[..8].to_owned()
     }
 
     /// The key of a violation; `root` is the project's folder.
-    #[must_use]
-    pub fn of(violation: &Violation, root: &Path) -> Self {
+    pub(crate) fn of(violation: &Violation, root: &Path) -> Self {
         let mut part = violation.part.to_string();
         let what = match (&violation.crash, violation.difference()) {
             (Some(Crash::Panic { message, .. }), _) => {
@@ -94,8 +94,7 @@ impl Key {
 }
 
 /// Where a panic was, when that is known: the file from the project's root where it lies below it.
-#[must_use]
-pub fn place(violation: &Violation, root: &Path) -> Option<Place> {
+pub(crate) fn place(violation: &Violation, root: &Path) -> Option<Place> {
     let Some(Crash::Panic { place, .. }) = &violation.crash else {
         return None;
     };
@@ -115,24 +114,12 @@ pub fn place(violation: &Violation, root: &Path) -> Option<Place> {
     })
 }
 
-/// A message with every number as `N`, addresses too.
+/// A message with every number as `N`, addresses too; digits inside a word are part of it.
 fn normalised(message: &str) -> String {
-    let mut text = String::with_capacity(message.len());
-    let mut characters = message.chars().peekable();
-    let mut in_word = false;
-    while let Some(character) = characters.next() {
-        if !character.is_ascii_digit() || in_word {
-            in_word = character.is_alphanumeric() || character == '_';
-            text.push(character);
-            continue;
-        }
-        let is_hexadecimal = character == '0' && characters.next_if_eq(&'x').is_some();
-        let belongs =
-            |c: &char| c.is_ascii_digit() || *c == '_' || (is_hexadecimal && c.is_ascii_hexdigit());
-        while characters.next_if(belongs).is_some() {}
-        text.push('N');
-    }
-    text
+    static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"\b(0x[0-9a-fA-F_]*|[0-9][0-9_]*)").expect("a regular expression")
+    });
+    NUMBER.replace_all(message, "N").into_owned()
 }
 
 #[cfg(test)]
@@ -141,7 +128,6 @@ mod tests {
 
     use super::*;
 
-    /// A case of a part.
     struct Asked(&'static str, &'static str);
 
     impl Describe for Asked {

@@ -37,10 +37,7 @@ pub struct Minimised {
 
 /// Makes `start` smaller. `fails` returns whether a candidate fails in the way in which `start` does, or `None` to
 /// stop here, with what was reached.
-///
-/// # Errors
-/// Those of `fails`.
-pub fn minimise(
+pub(crate) fn minimise(
     start: &[u8],
     budget: Budget,
     fails: &mut dyn FnMut(&[u8]) -> Result<Option<bool>>,

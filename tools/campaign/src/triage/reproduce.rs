@@ -1,15 +1,14 @@
 //! The smallest input of each group: taken over from the last triage, or minimised now.
 
-use std::fs;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
+use fs_err as fs;
 use tempfile::NamedTempFile;
 use worker::Violation;
 
 use super::group::{Group, Report, Reproducer, Status};
-use super::judge::{Bench, lock};
+use super::judge::Bench;
 use super::key::Key;
 use super::minimise::{Minimised, minimise};
 use crate::atomic;
@@ -23,10 +22,7 @@ const LONGEST_SHOWN: usize = 512;
 
 /// Finds the smallest input of every group that fails, on every core at once, and writes it into the folder `out`,
 /// with the find that it was made from. Groups whose files have vanished get none. `last` is the report in `out`.
-///
-/// # Errors
-/// When no worker can be started, or a file cannot be written.
-pub fn reproduce_all(
+pub(crate) fn reproduce_all(
     bench: &Bench,
     groups: &mut [Group],
     last: Option<&Report>,
@@ -40,7 +36,6 @@ pub fn reproduce_all(
     }
     let progress = &bench.progress;
     let line = progress.counted("minimise a reproducer", "groups", failing.len() as u64);
-    let line = Mutex::new(line);
     let reproduce = |index: usize| {
         let group = &groups[index];
         let work = Work {
@@ -51,7 +46,7 @@ pub fn reproduce_all(
         };
         let reproducer = work.reproduce(last);
         let reproducer = reproducer.with_context(|| format!("{}: no reproducer", group.key))?;
-        lock(&line).step();
+        line.step();
         Ok((index, reproducer))
     };
     let cores = vec![None; bench.cores];
@@ -62,7 +57,6 @@ pub fn reproduce_all(
     for index in left {
         done.push(reproduce(index)?);
     }
-    let line = line.into_inner().unwrap_or_else(PoisonError::into_inner);
     line.done(progress);
     for (index, reproducer) in done {
         groups[index].reproducer = reproducer;
@@ -75,7 +69,6 @@ struct Work<'a> {
     bench: &'a Bench,
     group: &'a Group,
     out: &'a Path,
-    /// Where inputs are tried.
     file: NamedTempFile,
 }
 
@@ -166,8 +159,7 @@ impl Work<'_> {
     /// What `content` violates, when it fails the group's check in the group's way.
     fn failing(&self, replayer: &mut Replayer, content: &[u8]) -> Result<Option<Violation>> {
         let file = self.file.path();
-        fs::write(file, content)
-            .with_context(|| format!("{} cannot be written", file.display()))?;
+        fs::write(file, content)?;
         Ok(match replayer.verdict(&self.group.target, file)? {
             Verdict::Fail(violation) => {
                 let same = violation.check == self.group.check
@@ -178,7 +170,6 @@ impl Work<'_> {
         })
     }
 
-    /// Writes the reproducer and its original.
     fn keep(
         &self,
         minimised: &Minimised,

@@ -6,15 +6,23 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::group::{Group, Report, Status};
 use super::issue::title;
 use super::key;
 
+/// What may not stand in a path of a URI.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'.')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'~');
+
 /// The log of a report; `root` is the project's folder, below which places are looked for.
-#[must_use]
-pub fn sarif(report: &Report, root: &Path) -> Value {
+pub(crate) fn sarif(report: &Report, root: &Path) -> Value {
     let groups = report.groups.iter();
     let reported = groups.filter(|group| group.status != Status::Mended);
     let rules: BTreeMap<&str, &str> = reported
@@ -81,7 +89,7 @@ fn result(report: &Report, group: &Group, rule: usize, root: &Path) -> Value {
         "level": "error",
         "message": { "text": message },
         "locations": [{ "physicalLocation": {
-            "artifactLocation": { "uri": uri(&file), "uriBaseId": "%SRCROOT%" },
+            "artifactLocation": { "uri": utf8_percent_encode(&file, ESCAPED).to_string(), "uriBaseId": "%SRCROOT%" },
             "region": { "startLine": line },
         } }],
         "partialFingerprints": { "group/v1": group.id },
@@ -104,28 +112,5 @@ fn place(group: &Group, root: &Path) -> (String, u32) {
     match root.join(&target).is_file() {
         true => (target, 1),
         false => ("Cargo.toml".to_owned(), 1),
-    }
-}
-
-/// A path as a URI: what may not stand in one is escaped.
-fn uri(path: &str) -> String {
-    path.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_is_a_uri() {
-        assert_eq!(uri("crates/vhd/src/lib.rs"), "crates/vhd/src/lib.rs");
-        assert_eq!(uri("a b/ü"), "a%20b/%C3%BC");
     }
 }

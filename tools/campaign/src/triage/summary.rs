@@ -11,8 +11,7 @@ use super::issue::{engine_title, issue, title};
 const LONGEST_PAGE: usize = 700 << 10;
 
 /// The summary of a report; `out` is the folder of the results.
-#[must_use]
-pub fn summary(report: &Report, out: &str) -> String {
+pub(crate) fn summary(report: &Report, out: &str) -> String {
     let mut text = format!("# Finds\n\n{}", overview(report));
     for (nth, group) in report.groups.iter().enumerate() {
         if text.len() > LONGEST_PAGE {
@@ -37,8 +36,7 @@ pub fn summary(report: &Report, out: &str) -> String {
 }
 
 /// What a triage found, in a sentence or a few, and the groups as a table.
-#[must_use]
-pub fn overview(report: &Report) -> String {
+pub(crate) fn overview(report: &Report) -> String {
     let mut text = format!("{}\n\n", in_words(report));
     if report.groups.is_empty() {
         return text;

@@ -1,15 +1,16 @@
 //! Some seeds of each target under Valgrind.
 
-use std::path::Path;
+use std::fs;
 
 use campaign::callgrind::count;
 use campaign::corpus::files_in;
 use campaign::project::Project;
 
+use crate::tool::root;
+
 #[test]
 fn more_inputs_take_more_instructions_and_the_same_ones_the_same() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let project = Project::open(Some(&root)).unwrap();
+    let project = Project::open(Some(&root())).unwrap();
     let worker = project.worker().unwrap();
     for target in project.fuzzed().unwrap() {
         let seeds = files_in(&project.seeds(&target.name)).unwrap();
@@ -26,4 +27,15 @@ fn more_inputs_take_more_instructions_and_the_same_ones_the_same() {
     let error = format!("{error:#}");
     assert!(error.starts_with("nowhere: "), "{error}");
     assert!(count(worker, "fuzz_measure_calc", &[]).is_err());
+}
+
+#[test]
+fn an_input_that_fails_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let (worker, input) = (folder.path().join("worker"), folder.path().join("input"));
+    let fails = "run() { fails calc.x invariant '\"part\":{\"name\":\"calculator\"}'; }\n";
+    crate::stand_in::write_worker(&worker, fails);
+    fs::write(&input, "x").unwrap();
+    let error = count(&worker, "fuzz_x", &[input]).unwrap_err().to_string();
+    assert!(error.contains("check failed: calc.x"), "{error}");
 }

@@ -19,14 +19,10 @@ use campaign::engine::Engine;
 use campaign::supervisor;
 use worker::TargetInfo;
 
-use crate::tool::{processes_of, wait_for};
+use crate::tool::{campaign, printed, processes_of, wait_for};
 
 const TARGET: &str = "fuzz_measure_calc";
 const LIBFUZZER: Contestant = Contestant::Alone(Engine::Libfuzzer);
-
-fn project() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
 
 fn id(number: usize) -> TrialId {
     TrialId {
@@ -47,26 +43,7 @@ run() {
 "#;
 
 /// Prints like libFuzzer, keeps two inputs half a second apart, reports one that fails, and runs until its end.
-const ENGINE: &str = r#"
-# A shell cannot trap what it was started to ignore, as it is in the background of another.
-[ -n "$TRAPS" ] || TRAPS=1 exec env --default-signal=INT "$0" "$@"
-trap 'echo "stat::number_of_executed_units: 1000"; exit' INT
-for argument; do
-    case $argument in
-    -artifact_prefix=*) artifacts=${argument#*=} ;;
-    -*) ;;
-    */output) output=$argument ;;
-    */inputs) echo "INFO: $(ls "$argument" | wc -l) files found in $argument" ;;
-    esac
-done
-echo 'INFO: Running with entropic power schedule'
-printf first >"$output/first"
-sleep 0.5
-printf second >"$output/second"
-printf Fails >"${artifacts}crash-1"
-echo '#100 NEW'
-while :; do sleep 0.1; done
-"#;
+const ENGINE: &str = include_str!("../programs/engine/libfuzzer.sh");
 
 /// A comparison's folder with stand-ins, and two seeds.
 fn stand_ins(engine: &str) -> (tempfile::TempDir, Folder) {
@@ -85,7 +62,6 @@ fn stand_ins(engine: &str) -> (tempfile::TempDir, Folder) {
     (out, folder)
 }
 
-/// A plan for the stand-ins.
 fn plan(folder: &Folder, time_seconds: u64) -> Plan {
     Plan {
         version: plan::VERSION,
@@ -165,26 +141,9 @@ fn an_engine_that_dies_makes_a_trial_that_does_not_count() {
 }
 
 fn compare(out: &Path, more: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-campaign"));
+    let mut command = campaign(&["compare", "--out"]);
+    command.arg(out).args(more).stdin(Stdio::null());
     command
-        .arg("--project")
-        .arg(project())
-        .arg("compare")
-        .arg("--out")
-        .arg(out)
-        .args(more)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-/// What a comparison prints on its standard error, and that it ends with this code.
-fn stderr(mut compare: Command, code: i32) -> String {
-    let output = compare.output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(code), "{stderr}");
-    stderr
 }
 
 #[test]
@@ -194,13 +153,13 @@ fn a_comparison_is_resumed_only_as_it_was_started() {
     write_json(&folder.plan(), &plan).unwrap();
     let seed = out.path().join("seeds").join(TARGET).join("one");
     fs::write(&seed, "changed").unwrap();
-    let output = stderr(compare(out.path(), &[]), 1);
+    let output = printed(1, &mut compare(out.path(), &[]));
     let file = format!("seeds/{TARGET}/one: it is not the file");
     assert!(output.contains(&file), "{output}");
     fs::write(&seed, "one").unwrap();
 
     let lock = supervisor::lock(&folder.lock(), out.path()).unwrap();
-    let output = stderr(compare(out.path(), &[]), 1);
+    let output = printed(1, &mut compare(out.path(), &[]));
     assert!(output.contains("another run is under way"), "{output}");
     drop(lock);
 
@@ -220,7 +179,7 @@ fn a_comparison_is_resumed_only_as_it_was_started() {
     let the_same = format!("{TARGET} --time 60s --trials 9 --engines libfuzzer --cores 1 --seed 7");
     for (asked, differs) in [(asked, true), (&the_same, false), ("", false)] {
         let asked: Vec<&str> = asked.split_whitespace().collect();
-        let output = stderr(compare(out.path(), &asked), 1);
+        let output = printed(1, &mut compare(out.path(), &asked));
         for part in [
             "the processor: it has another, and asked for is ",
             "rustc: it was started with rustc 1.0, and here is ",
@@ -242,7 +201,7 @@ fn a_comparison_is_resumed_only_as_it_was_started() {
     plan.version += 1;
     for text in [&*serde_json::to_string(&plan).unwrap(), "{\"version\": 1"] {
         fs::write(folder.plan(), text).unwrap();
-        let output = stderr(compare(out.path(), &[]), 1);
+        let output = printed(1, &mut compare(out.path(), &[]));
         assert!(
             output.contains("name another folder with --out"),
             "{output}"
@@ -251,19 +210,28 @@ fn a_comparison_is_resumed_only_as_it_was_started() {
 
     let elsewhere = tempfile::tempdir().unwrap();
     fs::write(elsewhere.path().join("precious"), "x").unwrap();
-    let output = stderr(compare(elsewhere.path(), &[]), 1);
+    let output = printed(1, &mut compare(elsewhere.path(), &[]));
     assert!(output.contains("precious"), "{output}");
 }
 
 #[test]
-fn trials_of_run_are_trials_of_compare_now() {
-    let mut run = Command::new(env!("CARGO_BIN_EXE_cargo-campaign"));
-    run.args(["run", "--engines", "all", TARGET, "--trials", "3"]);
-    let output = stderr(run, 2);
-    assert!(
-        output.contains("compare TARGET --engines all,ensemble"),
-        "{output}"
-    );
+fn what_moved_prints_where_it_went() {
+    for (was, is) in [
+        (
+            "run --engines all x --trials 3",
+            "compare --engines all,ensemble",
+        ),
+        ("compare --faults all", "cargo lab faults --into DIR"),
+        ("export x --out x.zip", "docs/campaigns.md"),
+        ("scan x", "cargo images scan"),
+    ] {
+        let words: Vec<&str> = was.split(' ').collect();
+        let output = printed(2, &mut campaign(&words));
+        assert!(
+            output.starts_with("moved: ") && output.contains(is),
+            "{output}"
+        );
+    }
 }
 
 /// The whole trials of the first two of each engine, each with the bytes of its file.
@@ -332,7 +300,7 @@ fn killed_at_any_moment_it_is_resumed_with_every_trial_whole_and_none_twice() {
     let second = whole(&out);
     assert!(second.len() < 6, "there is something left to do");
 
-    let output = stderr(compare(&out, &[]), 0);
+    let output = printed(0, &mut compare(&out, &[]));
     let all = whole(&out);
     assert_eq!(all.len(), 6, "{output}");
     for (path, bytes) in first.iter().chain(&second) {
@@ -376,7 +344,7 @@ fn killed_at_any_moment_it_is_resumed_with_every_trial_whole_and_none_twice() {
     for trial in all.keys() {
         fs::remove_dir_all(trial.with_file_name("run")).unwrap();
     }
-    stderr(compare(&out, &[]), 0);
+    printed(0, &mut compare(&out, &[]));
     assert_eq!(report::read(&out).unwrap(), report);
     // Without that, a trial whose inputs are gone does not count.
     let afl = out
@@ -384,6 +352,6 @@ fn killed_at_any_moment_it_is_resumed_with_every_trial_whole_and_none_twice() {
         .join(TARGET)
         .join("afl/002/measured.json");
     fs::remove_file(afl).unwrap();
-    let output = stderr(compare(&out, &[]), 1);
+    let output = printed(1, &mut compare(&out, &[]));
     assert!(output.contains("could not be read"), "{output}");
 }

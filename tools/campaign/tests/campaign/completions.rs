@@ -6,7 +6,6 @@ use std::process::Command;
 
 use crate::tool::{campaign, read, stdout};
 
-/// The commands that `--help` lists.
 fn commands() -> BTreeSet<String> {
     let help = stdout(0, &mut campaign(&["--help"]));
     let (_, list) = help.split_once("Commands:").unwrap();
@@ -21,7 +20,6 @@ fn commands() -> BTreeSet<String> {
     names
 }
 
-/// The targets that are fuzzed.
 fn targets() -> BTreeSet<String> {
     let list = stdout(0, &mut campaign(&["list", "--json"]));
     let list: serde_json::Value = serde_json::from_str(&list).unwrap();

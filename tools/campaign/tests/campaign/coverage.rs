@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use campaign::coverage::{
-    Code, GrowthPoint, Hits, InMemory, Input, Portion, Replay, SourceMap, build_worker,
+    Code, GrowthPoint, Hits, InMemory, Input, Portion, Replay, SourceMap, counted,
 };
 use campaign::replay::{NO_ABORT, NO_HANG, Verdict};
 use llvm_profparser::CoverageMapping;
@@ -344,65 +344,34 @@ fn the_librarys_own_report_agrees() {
     assert_eq!(reached, regions(&theirs));
 }
 
+/// Of three inputs that pass, one arm of `branch` twice and the other once, and of one that panics.
 #[test]
-fn many_inputs_take_one_worker() {
+fn a_tracefile_has_how_many_inputs_executed_each_line() {
     let fixture = fixture();
-    let pair = fixture.inputs("many", &[b"b\x01", b"s\x64"]);
-    let inputs: Vec<_> = pair.iter().cycle().take(20_000).cloned().collect();
-    let started = Instant::now();
-    let replayed = fixture.replay().grow(&inputs).unwrap();
-    let rate = inputs.len() as f64 / started.elapsed().as_secs_f64();
-    assert!(replayed.finds.is_empty());
-    println!("{rate:.0} inputs a second");
-    // Starting a process for each input would not get near this.
-    assert!(rate > 2000.0, "{rate}");
-}
-
-#[test]
-fn a_worker_that_cannot_report_coverage_is_an_error_and_no_find() {
-    let fixture = fixture();
-    let inputs = fixture.inputs("mute", &[b"b\x01"]);
-    for (binary, why) in [
-        ("/bin/cat", "does not serve this tool"),
-        ("/bin/false", "the process died: exit status: 1"),
-        ("/no/such/worker", "cannot be started"),
-    ] {
-        let replay = Replay {
-            binary: Path::new(binary),
-            ..fixture.replay()
-        };
-        let error = format!("{:#}", replay.grow(&inputs).unwrap_err());
-        assert!(error.contains(why), "{error}");
-    }
-}
-
-/// The project's own worker: an input that is a case reaches the calculators and no scanner.
-#[test]
-fn the_real_worker_reports_coverage_of_the_crates() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("neutral");
-    let binary = build_worker(&root, &folder).unwrap();
-    let map = SourceMap::of_worker(&binary, vec![Code::folder(&root, "crates/")]).unwrap();
-    let replay = Replay {
-        binary: &binary,
-        map: &map,
-        target: "fuzz_measure_calc",
-        timeout: Duration::from_secs(10),
-    };
-    // Raw, and a virtual size of 1 MiB of which nothing is allocated.
-    let mut case = [0; 42];
-    case[8] = 0x10;
-    let mut covered = BTreeSet::new();
+    let inputs = InMemory(vec![b"b\x63", b"b\x01", b"b\x50", b"s\x09"]);
+    let mut counts = vec![0; fixture.map.regions().len()];
     let visit = |hits: Hits<'_>| {
-        assert_eq!(hits.verdict, Verdict::Pass);
-        covered.extend(hits.numbers());
+        hits.numbers().for_each(|region| counts[region] += 1);
         Ok(())
     };
-    replay.regions(&InMemory(vec![&case]), visit).unwrap();
-    let by_crate = map.summary_by_crate(&covered);
-    for name in ["measure", "qcow2", "shared", "vhd", "vhdx", "vmdk"] {
-        let regions = by_crate[name].regions;
-        assert!(regions.total > 0, "{name}");
-        assert_eq!(regions.covered > 0, name == "measure", "{name}");
+    fixture.replay().regions(&inputs, visit).unwrap();
+    let text = counted::tracefile(&counted::files(&fixture.map, &counts).unwrap());
+    assert!(text.starts_with(&format!("TN:\nSF:{FILE}\nFN:")), "{text}");
+    assert!(text.ends_with("\nend_of_record\n"), "{text}");
+    let lines: BTreeSet<&str> = text.lines().collect();
+    let of = |key: &str| lines.iter().filter(|line| line.starts_with(key)).count();
+    let executed = |line: &&&str| line.starts_with("DA:") && !line.ends_with(",0");
+    let executed = lines.iter().filter(executed).count();
+    let entered = of("FNDA:") - of("FNDA:0,");
+    let (functions, code) = (of("FN:"), of("DA:"));
+    let totals = format!("FNF:{functions} FNH:{entered} LF:{code} LH:{executed}");
+    // `branch` in lines 3 to 9; `else` in line 6 is no region, `checked` begins in line 32 and panics in 42.
+    let functions =
+        "FN:3,branch FNDA:3,branch FN:20,unused FNDA:0,unused FN:32,checked FNDA:1,checked";
+    let counts = "DA:3,3 DA:4,3 DA:5,2 DA:7,1 DA:9,3 DA:20,0 DA:32,1";
+    for line in [functions, counts, &totals].join(" ").split(' ') {
+        assert!(lines.contains(line), "{line} is not in {text}");
     }
+    assert_eq!(["DA:1,", "DA:2,", "DA:10,"].map(of), [0; 3]);
+    assert_eq!(lines.len(), text.lines().count(), "each line is there once");
 }

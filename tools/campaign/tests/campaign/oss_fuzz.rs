@@ -23,7 +23,6 @@ fn builds() -> PathBuf {
     tool.ancestors().nth(2).unwrap().to_owned()
 }
 
-/// The targets that are fuzzed.
 fn fuzzed() -> Vec<TargetInfo> {
     let project = Project::open(Some(&root())).unwrap();
     project.fuzzed().unwrap().into_iter().cloned().collect()

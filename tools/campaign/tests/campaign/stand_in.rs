@@ -2,37 +2,34 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-/// Speaks the protocol. The test's part of the script defines `run FILE`, and may define `describe FILE` and `known`.
-const PROTOCOL: &str = r#"
-while read -r request; do
-    path=${request##*\"path\":\"}
-    path=${path%%\"*}
-    case $request in
-    '"hello"') reply '{"hello":{"protocol":2,"targets":[],"checks":[],"known":'"${known:-[]}}}" ;;
-    '"evaluations"') reply '{"evaluations":{"calc.stand_in":3}}' ;;
-    *'"command":"describe"'*) describe "$path" ;;
-    *) run "$path" ;;
-    esac
-done
-"#;
+use campaign::progress::Progress;
+use campaign::triage::judge::Bench;
+use campaign::triage::minimise::Budget;
 
-/// What a script may answer: `pass`, `rejected`, or `fails CHECK LAYER FIELDS` with more fields of a violation.
-const ANSWERS: &str = r#"#!/bin/sh
-reply() { printf '{"reply":%s}\n' "$1"; }
-pass() { reply '{"verdict":{"verdict":"pass"}}'; }
-rejected() { reply '{"verdict":{"verdict":"rejected","why":"no case"}}'; }
-describe() { rejected; }
-fails() {
-    fields="\"check\":\"$1\",\"layer\":\"$2\",\"statement\":\"the stand-in keeps its word\",$3"
-    reply "{\"verdict\":{\"verdict\":\"fail\",$fields}}"
+/// Replays by such a worker, eight at once and each for a second at most.
+pub(crate) fn bench(worker: PathBuf, root: PathBuf) -> Bench {
+    Bench {
+        worker,
+        root,
+        command: "cargo campaign".to_owned(),
+        judged: "judged: everything; known findings: 0".to_owned(),
+        time_out: Duration::from_secs(1),
+        budget: Budget {
+            tries: 200,
+            time: Duration::from_secs(2),
+        },
+        cores: 8,
+        progress: Progress::new(),
+    }
 }
-"#;
 
-/// Writes a worker that runs inputs by this script.
+/// Writes a worker that runs inputs by this script: see `programs/worker/protocol.sh`.
 pub(crate) fn write_worker(path: &Path, script: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, [ANSWERS, script, PROTOCOL].concat()).unwrap();
+    let protocol = include_str!("../programs/worker/protocol.sh");
+    fs::write(path, ["#!/bin/sh\n", script, protocol].concat()).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }

@@ -12,7 +12,6 @@ pub(crate) fn alone() -> MutexGuard<'static, ()> {
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The root of this workspace.
 pub(crate) fn root() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     root.canonicalize().unwrap()
@@ -30,7 +29,6 @@ pub(crate) fn example() -> PathBuf {
     root().join("subjects/example")
 }
 
-/// The tool on the example.
 pub(crate) fn on_example(arguments: &[&str]) -> Command {
     in_project(&example(), arguments)
 }
@@ -92,7 +90,6 @@ pub(crate) fn processes_of(folder: &Path) -> usize {
     arguments.filter(|text| text.contains(&folder)).count()
 }
 
-/// The text of a file.
 pub(crate) fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

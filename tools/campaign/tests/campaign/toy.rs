@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::tool::{in_project, printed, stdout};
+use crate::tool::{in_project, path_with, printed, read, stdout};
 use serde_json::Value;
 
 const CHECK: &str = "runs.length_is_exact";
@@ -74,7 +74,10 @@ fn a_find_is_replayed_and_sorted_with_its_check_and_its_case() {
 
 #[test]
 fn its_coverage_is_counted() {
-    let measured = json(0, &["coverage", "--json", "--corpus", "corpus/seeds"]);
+    let pages = tempfile::tempdir().unwrap();
+    let mut command = campaign(&["coverage", "--json", "--corpus", "corpus/seeds", "--html"]);
+    let command = command.arg(pages.path()).env("PATH", path_with("lcov"));
+    let measured: Value = serde_json::from_str(&stdout(0, command)).unwrap();
     assert_eq!(measured["targets"]["fuzz_runs"]["inputs"], 3);
     assert_eq!(measured["crates"].as_object().unwrap().len(), 1);
     let unreached = measured["unreached"].as_array().unwrap().iter();
@@ -83,6 +86,10 @@ fn its_coverage_is_counted() {
         .collect();
     // No seed has a count of 0.
     assert_eq!(unreached, ["256"], "{measured}");
+    // genhtml finds the source from anywhere.
+    let page = read(&pages.path().join("index.html"));
+    let file = page.lines().find_map(|line| line.strip_prefix("SF:/"));
+    assert!(Path::new("/").join(file.unwrap()).is_file(), "{page}");
 }
 
 /// One engine is enough: the tests on our own targets have all three.

@@ -5,46 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use campaign::progress::Progress;
 use campaign::triage::collect::collect;
 use campaign::triage::group::{Group, Report, Status};
 use campaign::triage::judge::Bench;
-use campaign::triage::minimise::Budget;
-use campaign::triage::output::{Kept, keep};
-use campaign::triage::triage;
+use campaign::triage::{Kept, keep, triage};
 use serde_json::Value;
 use worker::TargetInfo;
 
 /// Judges an input by its first letter, and counts the runs.
-const WORKER: &str = r#"
-words='"case":{"words":"VHDX, as the script has it","rust":"fn main() {}"}'
-vhdx='"part":{"name":"calculator","format":"vhdx"}'
-panics() {
-    place="{\"file\":\"crates/vhd/src/lib.rs\",\"line\":$2}"
-    crash="\"crash\":{\"panic\":{\"message\":\"attempt to add $1 with overflow\",\"place\":$place}}"
-    fails subject.no_panic no_crash "$vhdx,$words,$crash"
-}
-answers() {
-    due='"expected":{"error":{"kind":"InvalidOption","words":""}}'
-    fails calc.answer_is_exact exact "$vhdx,$words,$due,\"actual\":$1"
-}
-run() {
-    echo run >> "$(dirname "$0")/runs"
-    case $(head -c 1 "$1") in
-    H) sleep 60 ;;
-    A) kill -ABRT $$ ;;
-    P) panics "$(wc -c < "$1")" 7 ;;
-    Q) panics 1 9 ;;
-    R) answers '{"values":[["fully_allocated",2],["required",1]]}' ;;
-    S) answers '{"error":{"kind":"InvalidSize","words":"too large"}}' ;;
-    F) if [ -e "$(dirname "$0")/seen" ]; then fails scan.reads_bounded work "$vhdx"
-       else : > "$(dirname "$0")/seen"; pass; fi ;;
-    *) pass ;;
-    esac
-}
-"#;
+const WORKER: &str = include_str!("../programs/worker/misbehaves.sh");
 
-/// A worker on which every input passes.
 const PASSES: &str = "run() { pass; }\n";
 
 struct Place {
@@ -100,7 +70,6 @@ impl Place {
         self.sort_of(&["finds"])
     }
 
-    /// Sorts the finds at these places.
     fn sort_of(&self, places: &[&str]) -> Report {
         let places: Vec<PathBuf> = places
             .iter()
@@ -112,19 +81,7 @@ impl Place {
     }
 
     fn bench(&self) -> Bench {
-        Bench {
-            worker: self.worker(),
-            root: self.root(),
-            command: "cargo campaign".to_owned(),
-            judged: "judged: everything; known findings: 0".to_owned(),
-            time_out: Duration::from_secs(1),
-            budget: Budget {
-                tries: 200,
-                time: Duration::from_secs(2),
-            },
-            cores: 8,
-            progress: Progress::new(),
-        }
+        crate::stand_in::bench(self.worker(), self.root())
     }
 }
 

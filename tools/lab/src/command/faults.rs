@@ -17,7 +17,7 @@ use campaign::cores;
 use campaign::engine::{Engine, session};
 use campaign::progress::Progress;
 use campaign::project::Project;
-use campaign::schedule::{Queue, rounded};
+use campaign::schedule::{HumanDuration, Queue};
 use campaign::supervisor::Claim;
 use cli::output::from_here;
 use cli::{FINDS, INTERRUPTED, outln, parse_time};
@@ -268,7 +268,7 @@ fn try_all(
         if let Ok(result) = &result {
             let left = queue.left(since.elapsed()).filter(|left| !left.is_zero());
             let left = left.map_or_else(String::new, |left| {
-                format!("about {} left: ", rounded(left))
+                format!("about {} left: ", HumanDuration(left))
             });
             progress.say(&format!("{left}{}: {}", result.fault, result.summary()));
         }

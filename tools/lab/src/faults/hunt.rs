@@ -63,9 +63,7 @@ impl Trials<'_> {
                 is_over_at_find: true,
             };
             let mut line = self.progress.session(&names.join(", "), name, time);
-            let fuzzed = job.run(&mut replayer, &mut |view| line.show(view));
-            line.done();
-            let fuzzed = fuzzed?;
+            let fuzzed = job.run(&mut replayer, &mut |view| line.show(view))?;
             if hunt.seed_fails.is_none() {
                 hunt.seed_fails = fuzzed.seed_fails().map(str::to_owned);
             }

@@ -6,7 +6,6 @@ use super::parts::table;
 use crate::format::{NONE, count, milliseconds};
 use crate::{Comparison, EngineResult, FindGroup, TargetResult, sentences};
 
-/// The section.
 pub(super) fn section(comparison: &Comparison) -> Markup {
     let finds = comparison.engines().flat_map(|(target, engine)| {
         let groups = engine.finds.iter();

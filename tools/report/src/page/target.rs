@@ -12,7 +12,6 @@ use crate::results;
 use crate::sentences::{self, title};
 use crate::{Band, Comparison, Contrast, RegionReach, Survival, SurvivalKind, TargetResult};
 
-/// The section.
 pub(super) fn section(comparison: &Comparison, target: &TargetResult, number: usize) -> Markup {
     html! {
         section id=(format!("target-{number}")) {

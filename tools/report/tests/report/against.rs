@@ -5,7 +5,7 @@ use std::fs;
 use report::against::markdown;
 use report::{Comparison, read};
 
-use crate::sample::{comparison, engine, find, reach, target, trials as some};
+use crate::sample::{comparison, engine, find, reach, shows, target, trials as some};
 
 /// The text, with runs of blanks as one.
 fn compared(old: &Comparison, new: &Comparison) -> String {
@@ -25,13 +25,6 @@ fn run_of(engines: &[(&str, &[usize])], executions: u64) -> Comparison {
 
 fn run(engines: &[(&str, &[usize])]) -> Comparison {
     run_of(engines, 1000)
-}
-
-#[track_caller]
-fn shows(text: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(text.contains(part), "{part}\n{text}");
-    }
 }
 
 #[test]

@@ -20,19 +20,9 @@ fn look(html: &str, dark: bool) -> (Vec<Value>, String) {
     fs::write(folder.path().join("page.html"), html).unwrap();
     let frame = |width| format!("<iframe src='page.html' width='{width}' height='900'></iframe>");
     let frames: String = WIDTHS.map(frame).concat();
-    let looking = format!(
-        "<!DOCTYPE html><meta charset='utf-8'><style>iframe {{ border: 0 }}</style>{frames}<script>\
-         const look = {LOOK};\
-         addEventListener('load', () => {{\
-           const seen = Array.from(frames).flatMap(frame => {{\
-             const closed = look(frame);\
-             frame.document.querySelectorAll('details').forEach(one => {{ one.open = true; }});\
-             return [closed, look(frame)];\
-           }});\
-           const escape = one => '\\\\u' + one.charCodeAt(0).toString(16).padStart(4, '0');\
-           document.title = JSON.stringify(seen).replace(/[^ -%'-;=?-~]/g, escape);\
-         }});</script>"
-    );
+    let looking = include_str!("browser/look.html")
+        .replace("FRAMES", &frames)
+        .replace("LOOK", LOOK);
     let start = folder.path().join("look.html");
     fs::write(&start, looking).unwrap();
     let output = browser(folder.path())
@@ -164,13 +154,7 @@ fn the_page_in_a_browser() {
 #[test]
 #[ignore = "needs Chromium; scripts/test runs it"]
 fn the_browsers_checks_find_what_is_wrong() {
-    let bad = "<!DOCTYPE html><html><head><meta charset='utf-8'>\
-        <meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'\">\
-        <title>bad</title></head><body><main><script>1</script><img src='https://example.invalid/a.png'>\
-        <section id='gone' hidden>x</section><p style='color: #ccc; width: 2000px'>pale and wide</p>\
-        <div style='overflow-x: auto; width: 100px' inert><p style='width: 900px'>no key gets here</p></div>\
-        <svg class='plot' width='100' viewBox='0 0 1000 100'><text y='50' font-size='12'>small</text></svg>\
-        </main></body></html>";
+    let bad = include_str!("browser/bad.html");
     let (seen, console) = look(bad, true);
     let found = faults(&seen[2], 1000, true).join("\n") + &console;
     for expected in [

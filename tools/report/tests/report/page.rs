@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::sample::{full, target};
+use crate::sample::{full, shows, target};
 use report::analysis::analyse;
 use report::{Comparison, page, summary};
 
@@ -27,13 +27,6 @@ fn attributes<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
     let before = format!(" {name}=\"");
     let values = html.split(&before).skip(1);
     values.map(|rest| rest.split('"').next().unwrap()).collect()
-}
-
-#[track_caller]
-fn shows(text: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(text.contains(part), "{part}\n{text}");
-    }
 }
 
 #[test]

@@ -7,6 +7,14 @@ use report::{
 };
 use statistics::survival::Observation;
 
+/// Fails unless the text has each part.
+#[track_caller]
+pub(crate) fn shows(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}
+
 pub(crate) fn reach(regions: usize) -> Reach {
     Reach {
         regions,

@@ -14,11 +14,12 @@
 //! A copy for libFuzzer or honggfuzz is written elsewhere and then moved, so that neither sees half of one.
 
 use std::collections::HashSet;
-use std::fs::{self, File, FileTimes};
+use std::fs::{File, FileTimes};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
+use fs_err as fs;
 
 use crate::corpus::{Store, content_name};
 use crate::engine::Engine;
@@ -55,14 +56,10 @@ pub struct Pool {
 impl Pool {
     /// An empty pool in `folder`. The `inputs` that the session begins from are copied to `begin`; they are known,
     /// and never kept.
-    ///
-    /// # Errors
-    /// When a folder cannot be made or written to, or an input cannot be read.
     pub(super) fn new(folder: &Path, begin: &Path, inputs: &[PathBuf]) -> Result<Self> {
         let (begin, mut known) = (Store::open(begin)?, HashSet::new());
         for path in inputs {
-            let content =
-                fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            let content = fs::read(path)?;
             begin.add(&content)?;
             known.insert(content_name(&content));
         }
@@ -75,9 +72,6 @@ impl Pool {
     }
 
     /// Adds an input that `engine` kept, unless it is known.
-    ///
-    /// # Errors
-    /// When it cannot be written.
     pub(super) fn add(
         &mut self,
         engine: Engine,
@@ -101,14 +95,12 @@ impl Pool {
     }
 
     /// All of them, in the order in which they were seen.
-    #[must_use]
     pub fn kept(&self) -> &[Kept] {
         &self.kept
     }
 
     /// How many `engine` was the first to keep.
-    #[must_use]
-    pub fn of(&self, engine: Engine) -> usize {
+    pub(crate) fn of(&self, engine: Engine) -> usize {
         let kept = self.kept.iter();
         kept.filter(|kept| kept.engine == engine).count()
     }
@@ -145,9 +137,6 @@ impl Inbox {
     }
 
     /// Gives the engine what is in the pool since the last time, until some moment; the rest the next time.
-    ///
-    /// # Errors
-    /// When a file cannot be written.
     pub(super) fn give(&mut self, pool: &Pool, until: Instant) -> Result<()> {
         // Later than whatever libFuzzer has seen of the folder within this second.
         let time = SystemTime::now() + Duration::from_secs(1);
@@ -162,9 +151,8 @@ impl Inbox {
             }
             let to = self.folder.join(format!("{GIVEN}{}", kept.name));
             let outside = self.outside.join(&kept.name);
-            fs::copy(&kept.path, &outside)
-                .and_then(|_| fs::rename(&outside, &to))
-                .with_context(|| format!("{} cannot be written", to.display()))?;
+            fs::copy(&kept.path, &outside)?;
+            fs::rename(&outside, &to)?;
             self.given += 1;
             if self.engine == Engine::Libfuzzer {
                 set_time(&to, time)?;

@@ -1,12 +1,12 @@
 //! One engine of a session: its processes, started, watched and started again, and its files, read.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use fs_err as fs;
 use rustix::process::Signal;
 
 use super::exchange::{GIVEN, Inbox, Pool};
@@ -38,7 +38,6 @@ struct Process {
     started: Option<Instant>,
     /// Finds there were when it was started.
     finds_before: usize,
-    /// How often it died.
     deaths: u32,
     /// When to start it, while it does not run.
     start_at: Option<Instant>,
@@ -77,7 +76,6 @@ pub(super) struct Member {
     inbox: Option<Inbox>,
     /// Whether it waits for its turn.
     is_paused: bool,
-    /// The files that were read.
     scanned: HashSet<PathBuf>,
     /// The files with finds that were seen.
     seen_finds: HashSet<PathBuf>,
@@ -121,8 +119,7 @@ impl Member {
             &task.import(),
             &inbox.outside,
         ] {
-            fs::create_dir_all(folder)
-                .with_context(|| format!("{} cannot be made", folder.display()))?;
+            fs::create_dir_all(folder)?;
         }
         let is_given = task.pool.is_some() && engine != Engine::Afl;
         Ok(Self {
@@ -241,8 +238,7 @@ impl Member {
             let files = in_output.map(|name| self.task.output().join(name));
             for file in files.chain([self.task.inputs.join(&by_content)]) {
                 if file.exists() {
-                    fs::rename(&file, aside.join(&by_content))
-                        .with_context(|| format!("{} cannot be set aside", file.display()))?;
+                    fs::rename(&file, aside.join(&by_content))?;
                 }
             }
         }
@@ -362,7 +358,6 @@ impl Member {
         });
     }
 
-    /// How it stands.
     pub(super) fn figures(&self, pool: &Pool) -> Figures {
         let kept = pool.of(self.engine);
         let times = self.processes.iter();

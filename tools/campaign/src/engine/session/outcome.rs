@@ -109,8 +109,7 @@ pub struct Session {
 
 impl Outcome {
     /// The executions until `time`: between two samples, in proportion.
-    #[must_use]
-    pub fn executions_at(&self, time: Duration) -> u64 {
+    pub(crate) fn executions_at(&self, time: Duration) -> u64 {
         let mut before = Sample::default();
         for &sample in &self.samples {
             if sample.time >= time {
@@ -127,59 +126,45 @@ impl Outcome {
 
 impl Session {
     /// The commands as they were run, a line each.
-    #[must_use]
-    pub fn command(&self) -> String {
+    pub(crate) fn command(&self) -> String {
         let commands = self.engines.iter().map(|one| one.command.as_str());
         commands.collect::<Vec<_>>().join("\n")
     }
 
     /// The inputs that each engine read to begin with, at least.
-    #[must_use]
-    pub fn seeds_read(&self) -> u64 {
+    pub(crate) fn seeds_read(&self) -> u64 {
         let each = self.engines.iter().map(|one| one.seeds_read);
         each.min().unwrap_or(0)
     }
 
     /// Executions of all engines.
-    #[must_use]
     pub fn executions(&self) -> u64 {
         self.figures().map(|one| one.executions).sum()
     }
 
     /// Executions a second, over the whole session.
-    #[must_use]
-    pub fn executions_per_second(&self) -> f64 {
+    pub(crate) fn executions_per_second(&self) -> f64 {
         rate(self.executions(), self.elapsed)
     }
 
     /// The executions of all engines until `time`.
-    #[must_use]
-    pub fn executions_at(&self, time: Duration) -> u64 {
+    pub(crate) fn executions_at(&self, time: Duration) -> u64 {
         self.engines.iter().map(|one| one.executions_at(time)).sum()
     }
 
     /// AFL++'s stability in percent, where it ran.
-    #[must_use]
-    pub fn stability(&self) -> Option<f64> {
+    pub(crate) fn stability(&self) -> Option<f64> {
         self.figures().find_map(|one| one.stability)
     }
 
-    /// The processor time of all engines, in seconds.
-    #[must_use]
-    pub fn core_seconds(&self) -> f64 {
-        self.figures().map(|one| one.core_seconds).sum()
-    }
-
     /// Why the result does not count, when it does not.
-    #[must_use]
     pub fn failure(&self) -> Option<String> {
         let failures = self.figures().filter_map(|one| one.failure.as_deref());
         let failures = failures.collect::<Vec<_>>().join("\n");
         Some(failures).filter(|failures| !failures.is_empty())
     }
 
-    /// The figures of each engine.
-    pub fn figures(&self) -> impl Iterator<Item = &Figures> {
+    pub(crate) fn figures(&self) -> impl Iterator<Item = &Figures> {
         self.engines.iter().map(|one| &one.figures)
     }
 }
@@ -199,7 +184,6 @@ mod tests {
         Outcome {
             figures: Figures {
                 executions: samples.last().map_or(0, |sample| sample.executions),
-                core_seconds: 3.0,
                 ..Figures::new(engine, 1)
             },
             command: engine.name().to_owned(),
@@ -223,7 +207,6 @@ mod tests {
         };
         assert_eq!((session.executions(), session.seeds_read()), (440, 5));
         assert_eq!(session.executions_at(Duration::from_secs(5)), 50 + 40);
-        assert_eq!(session.core_seconds(), 6.0);
         assert_eq!(session.command(), "afl\nhonggfuzz");
         assert_eq!(session.failure(), None);
     }
