@@ -63,8 +63,8 @@ fn its_inputs_are_replayed_and_sorted() {
     // The same bytes are a value of the type, or none, as with libFuzzer; and the target may reject it.
     let input = fuzz.join("input");
     for (target, bytes, expected) in [
-        ("structured", &b"\x01\x02"[..], "1 passed"),
-        ("structured", b"\x01\x00", "1 rejected"),
+        ("structured", &b"\x00\x01"[..], "1 passed"),
+        ("structured", b"\x00\x00", "1 rejected"),
         ("with-init", b"a=b", "1 passed"),
         ("with-init", &[b'='; 65], "1 rejected"),
     ] {
@@ -73,10 +73,8 @@ fn its_inputs_are_replayed_and_sorted() {
         let arguments = ["replay", "--describe", "--target", target, input];
         let text = printed(0, &mut campaign(&fuzz, &arguments));
         assert!(text.contains(expected), "{text}");
-        assert!(
-            target != "structured" || text.contains("Question {"),
-            "{text}"
-        );
+        let is_value = target == "structured" && expected == "1 passed";
+        assert!(!is_value || text.contains("Question {"), "{text}");
     }
 
     let out = fuzz.join("triage");
