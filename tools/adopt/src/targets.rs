@@ -140,6 +140,12 @@ pub fn libfuzzer_version(package: &Package, lockfile: Option<&str>) -> Result<St
         let why = format!("{} does not depend on libfuzzer-sys", package.name);
         return refuse(&[why]).map(|()| String::new());
     };
+    let is_from_crates_io = |source: &str| source.starts_with("registry+");
+    if !dependency.source.as_deref().is_some_and(is_from_crates_io) {
+        refuse(&[
+            "libfuzzer-sys does not come from crates.io: no stand-in can take its place".to_owned(),
+        ])?;
+    }
     let wanted = dependency.req.trim_start_matches(['^', '~', '=', ' ']);
     if wanted != "0.4" && !wanted.starts_with("0.4.") {
         refuse(&[format!(

@@ -185,4 +185,12 @@ fn what_other_engines_cannot_run_is_refused_with_every_reason() {
     edit(&manifest, "version = \"0.4\"", "version = \"0.3\"");
     let why = adopt::prepare(&root.join("fuzz")).unwrap_err().to_string();
     assert!(why.contains("libfuzzer-sys ^0.3 is wanted"), "{why}");
+    let from = "libfuzzer-sys = { version = \"0.3\"";
+    edit(
+        &manifest,
+        from,
+        "libfuzzer-sys = { git = \"file:///nowhere\"",
+    );
+    let why = adopt::prepare(&root.join("fuzz")).unwrap_err().to_string();
+    assert!(why.contains("does not come from crates.io"), "{why}");
 }
