@@ -33,7 +33,6 @@ pub struct CalcInput([u8; MAX_INPUT]);
 
 impl CalcInput {
     /// The question to the calculator of `options` about the disk of `summary`.
-    #[must_use]
     pub fn new(options: &CalcOptions, summary: &AllocationSummary) -> Self {
         let format = formats::of_options(options);
         let mut all = formats::ALL.into_iter();
@@ -62,7 +61,6 @@ impl CalcInput {
     }
 
     /// The input, without zeros at its end, which read the same.
-    #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         let end = self.0.iter().rposition(|&byte| byte != 0);
         self.0[..end.map_or(0, |end| end + 1).max(MIN_INPUT)].to_vec()
@@ -70,7 +68,6 @@ impl CalcInput {
 }
 
 /// Options that are nearer to the format's defaults, each in one field, or in one flag.
-#[must_use]
 pub fn simpler(options: &CalcOptions) -> Vec<CalcOptions> {
     let format = formats::of_options(options);
     let input = CalcInput::new(options, &AllocationSummary::new(0, 0));

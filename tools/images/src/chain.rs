@@ -63,7 +63,6 @@ impl Chain {
     }
 
     /// The size of the disk in bytes, in whole sectors of 512 as in QEMU.
-    #[must_use]
     pub fn virtual_size(&self) -> u64 {
         virtual_size(&self.images[0].1)
     }

@@ -98,7 +98,6 @@ impl Kind {
     pub const ALL: [Self; 3] = [Self::Calculator, Self::Undamaged, Self::Damaged];
 
     /// The kind in words, of many cases.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Calculator => "calculator",
@@ -111,7 +110,6 @@ impl Kind {
 impl Case {
     /// The `nth` case of a kind, of those that a seed stands for; `None` when the format has none of the
     /// kind.
-    #[must_use]
     pub fn draw(format: FormatRef, kind: Kind, seed: u64, nth: u64) -> Option<Self> {
         let place = formats::ALL.into_iter().position(|other| other == format)?;
         let mut random = draw::of_case(seed, place as u64 * 8 + kind as u64, nth);
@@ -123,14 +121,12 @@ impl Case {
     }
 
     /// The image of a recipe.
-    #[must_use]
     pub fn recipe(bytes: &[u8]) -> Self {
         let target = targets::find(RECIPES).expect("the target is there");
         Self::Image(target, bytes.to_vec())
     }
 
     /// What comes of it. Files are made in the system's folder for temporary ones, and removed.
-    #[must_use]
     pub fn judge(&self, qemu: &Qemu) -> Verdict {
         let folder = match tempfile::tempdir() {
             Ok(folder) => folder,
@@ -160,7 +156,6 @@ impl Case {
 
     /// The smallest case found that comes to the same: a difference of that signature, or the known one
     /// of that id.
-    #[must_use]
     pub fn minimized(mut self, kind: &str, qemu: &Qemu) -> Self {
         let mut left = MOST_TRIED;
         loop {
@@ -186,7 +181,6 @@ impl Case {
     }
 
     /// The target that takes the case as an input, and the input.
-    #[must_use]
     pub fn input(&self) -> (&'static str, Vec<u8>) {
         match self {
             Self::Question(question) => {
@@ -211,7 +205,6 @@ impl Case {
     }
 
     /// The case in words.
-    #[must_use]
     pub fn in_words(&self) -> String {
         match self {
             Self::Question(question) => question.in_words(),

@@ -89,7 +89,6 @@ impl ImageFile {
     }
 
     /// Where the file holds data.
-    #[must_use]
     pub const fn extents(&self) -> FileExtents<'_> {
         FileExtents::new(&self.file, self.length, self.may_have_holes)
     }
@@ -198,7 +197,6 @@ pub struct FileExtents<'a> {
 
 impl<'a> FileExtents<'a> {
     /// The extents of a file of `length` bytes. Its last sector of 512 bytes counts whole.
-    #[must_use]
     pub const fn new(file: &'a File, length: u64, may_have_holes: bool) -> Self {
         let length = length.next_multiple_of(SECTOR);
         let known = if may_have_holes { 0..0 } else { 0..length };

@@ -24,7 +24,6 @@ pub struct FileDevice<'a> {
 
 impl<'a> FileDevice<'a> {
     /// A device over the first `length` bytes of `file`, in sectors of `sector_size` bytes.
-    #[must_use]
     pub const fn new(file: &'a File, length: u64, sector_size: u32) -> Self {
         Self {
             file,
@@ -37,19 +36,16 @@ impl<'a> FileDevice<'a> {
     }
 
     /// How many sectors were asked for so far, failed reads included.
-    #[must_use]
     pub const fn sector_reads(&self) -> u64 {
         self.sector_reads.get()
     }
 
     /// Which sectors were asked for so far.
-    #[must_use]
     pub fn sectors(&self) -> BTreeSet<u64> {
         self.sectors.borrow().clone()
     }
 
     /// Why the last read that failed did so.
-    #[must_use]
     pub fn take_failure(&self) -> Option<io::Error> {
         self.failure.take()
     }

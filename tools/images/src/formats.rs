@@ -47,7 +47,6 @@ pub fn parse(name: &str) -> Result<FormatRef> {
 ///
 /// # Panics
 /// When a format has no row in the table, which a test excludes.
-#[must_use]
 pub fn of_scanner(scanned: ScanFormat) -> FormatRef {
     let mut all = ALL.into_iter();
     all.find(|format| format.scanned == Some(scanned))
@@ -58,7 +57,6 @@ pub fn of_scanner(scanned: ScanFormat) -> FormatRef {
 ///
 /// # Panics
 /// When a format has no row in the table, which a test excludes.
-#[must_use]
 pub fn of_options(options: &CalcOptions) -> FormatRef {
     let kind = std::mem::discriminant(options);
     let mut all = ALL.into_iter();

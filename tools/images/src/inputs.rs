@@ -40,7 +40,6 @@ pub struct Image {
 }
 
 /// The image behind an input; `None` when it has none.
-#[must_use]
 pub fn image(target: &Target, bytes: &[u8]) -> Option<Image> {
     let (format, image) = target.image(bytes)?;
     let recipe = Recipe::decode(bytes).ok();

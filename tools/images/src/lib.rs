@@ -39,7 +39,6 @@ pub mod target;
 use std::path::Path;
 
 /// A path as it may stand in a message of one line: quoted, control characters escaped.
-#[must_use]
 pub fn shown(path: &Path) -> String {
     let mut text = String::from("'");
     for character in path.to_string_lossy().chars() {

@@ -188,7 +188,6 @@ pub struct Entries<'a> {
 
 impl<'a> Entries<'a> {
     /// Those of `file`.
-    #[must_use]
     pub const fn new(file: &'a File) -> Self {
         Self {
             file,

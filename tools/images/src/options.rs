@@ -36,7 +36,6 @@ pub struct Spec {
 
 /// The options in a table: a line each, of its name, its type (`text`, `switch`, `number` or `size`) and what
 /// it is.
-#[must_use]
 pub fn specs(table: &'static str) -> Vec<Spec> {
     let spec = |line: &'static str| {
         let (name, rest) = line.trim_start().split_once(' ')?;
@@ -87,7 +86,6 @@ impl Options {
     }
 
     /// The text of an option.
-    #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         match self.values.get(name) {
             Some(Value::Text(text)) => Some(text),
@@ -96,13 +94,11 @@ impl Options {
     }
 
     /// Whether a switch is on; off when it was not given.
-    #[must_use]
     pub fn switch(&self, name: &str) -> bool {
         matches!(self.values.get(name), Some(Value::Switch(true)))
     }
 
     /// The number or the bytes of an option.
-    #[must_use]
     pub fn number(&self, name: &str) -> Option<u64> {
         match self.values.get(name) {
             Some(Value::Number(number)) => Some(*number),
@@ -111,7 +107,6 @@ impl Options {
     }
 
     /// Whether an option was given.
-    #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }
@@ -164,7 +159,6 @@ impl Options {
 }
 
 /// The place and the name of a value in such a list of choices; those of the first one when it is not there.
-#[must_use]
 pub fn choice_of<T: PartialEq>(choices: &[(&'static str, T)], value: &T) -> (u64, &'static str) {
     let place = choices.iter().position(|(_, other)| other == value);
     let place = place.unwrap_or(0);

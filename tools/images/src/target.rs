@@ -37,7 +37,6 @@ pub struct Target {
 
 impl Target {
     /// The calculator's answer as it is.
-    #[must_use]
     pub const fn new(format: &'static str, options: CalcOptions) -> Self {
         Self {
             format,
@@ -50,7 +49,6 @@ impl Target {
     }
 
     /// The unit in bytes to count the data of a disk of `virtual_size` bytes in; none for raw.
-    #[must_use]
     pub fn unit(&self, virtual_size: u64) -> Option<NonZeroU64> {
         measure::unit(&self.options, virtual_size).and_then(NonZeroU64::new)
     }

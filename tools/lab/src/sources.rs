@@ -52,7 +52,6 @@ impl Sources {
     }
 
     /// Names what the builds of targets and workers are made of; the same as long as that is unchanged.
-    #[must_use]
     pub fn digest(&self) -> String {
         self.digest_of(|name| {
             let is_source = ["rs", "toml", "lock", "c"]
@@ -65,7 +64,6 @@ impl Sources {
     }
 
     /// Names the files that `is_part` accepts, by names and contents.
-    #[must_use]
     pub fn digest_of(&self, is_part: impl Fn(&Path) -> bool) -> String {
         let files = self.files.iter().filter(|(name, _)| is_part(name));
         let lines = files

@@ -12,7 +12,6 @@ const MIB: u64 = 1 << 20;
 pub const LARGEST_FILE: u64 = 1 << 40;
 
 /// The numbers of one case: the `nth` of a kind, in a run with that seed.
-#[must_use]
 pub fn of_case(seed: u64, kind: u64, nth: u64) -> Rng {
     let mixed = |seed: u64, part: u64| Rng::with_seed(seed).u64(..) ^ part;
     Rng::with_seed(mixed(mixed(seed, kind), nth))

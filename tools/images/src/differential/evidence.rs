@@ -37,7 +37,6 @@ pub struct CalculatorEvidence<'a> {
 
 impl CalculatorEvidence<'_> {
     /// About an empty disk: qemu-img made the image and fails to open it.
-    #[must_use]
     pub fn cannot_open_its_own(&self) -> bool {
         let complaint = "Could not open 'image'";
         self.question.size == 0
@@ -74,7 +73,6 @@ pub struct TheirImage {
 
 impl TheirImage {
     /// An image that `qemu-img check` was not asked about.
-    #[must_use]
     pub const fn new(disk: Result<Disk, String>) -> Self {
         Self { disk, check: None }
     }
@@ -92,7 +90,6 @@ pub struct ImageEvidence<'a> {
 
 impl ImageEvidence<'_> {
     /// We refuse the image with words that have `words` in them, and QEMU takes it.
-    #[must_use]
     pub fn only_we_refuse(&self, words: &str) -> bool {
         match self.ours {
             Err(ScanError::Corrupt(why) | ScanError::Unsupported(why)) => {
@@ -104,7 +101,6 @@ impl ImageEvidence<'_> {
     }
 
     /// QEMU refuses the image with words that have `words` in them, and we take it.
-    #[must_use]
     pub fn only_they_refuse(&self, words: &str) -> bool {
         let theirs = &self.theirs.disk;
         self.ours.is_ok()
@@ -114,13 +110,11 @@ impl ImageEvidence<'_> {
     }
 
     /// Both take the image: our answer and QEMU's.
-    #[must_use]
     pub fn both(&self) -> Option<(AllocationSummary, &Disk)> {
         self.ours.ok().zip(self.theirs.disk.as_ref().ok())
     }
 
     /// The number of `N` bytes at byte `at` of the image, big-endian.
-    #[must_use]
     pub fn big<const N: usize>(&self, at: u64) -> u64 {
         let mut bytes = [0; 8];
         self.asked.image.read(at, &mut bytes[8 - N..]);
@@ -128,7 +122,6 @@ impl ImageEvidence<'_> {
     }
 
     /// The number of `N` bytes at byte `at` of the image, little-endian.
-    #[must_use]
     pub fn little<const N: usize>(&self, at: u64) -> u64 {
         let mut bytes = [0; 8];
         self.asked.image.read(at, &mut bytes[..N]);

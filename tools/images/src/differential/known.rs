@@ -63,13 +63,11 @@ enum Shows {
 ///
 /// # Panics
 /// When a format's table is malformed, which a test excludes.
-#[must_use]
 pub fn all() -> Vec<Known> {
     formats::ALL.into_iter().flat_map(of_format).collect()
 }
 
 /// All of them as a page of Markdown.
-#[must_use]
 pub fn page() -> String {
     let mut page = include_str!("known.md").to_owned();
     for format in formats::ALL {
@@ -146,7 +144,6 @@ fn recipe(parts: &str) -> Option<Vec<u8>> {
 }
 
 /// The recipe as a table of known differences has it.
-#[must_use]
 pub fn as_example(bytes: &[u8]) -> String {
     let mut text = "recipe:".to_owned();
     for (at, byte) in bytes.iter().enumerate().filter(|(_, byte)| **byte != 0) {

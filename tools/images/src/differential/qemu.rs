@@ -67,13 +67,11 @@ impl fmt::Display for Inconclusive {
 
 impl Ended {
     /// Whether it ended well.
-    #[must_use]
     pub fn is_ok(&self) -> bool {
         self.code == 0
     }
 
     /// The first line of the complaint, without the tool's name.
-    #[must_use]
     pub fn complaint(&self) -> String {
         let line = self.stderr.lines().next().unwrap_or_default();
         let line = line.strip_prefix("qemu-img: ").unwrap_or(line);
@@ -198,7 +196,6 @@ fn disk_of_map(map: &Value) -> Option<Disk> {
 }
 
 /// How many units of `unit` bytes hold a byte of the pieces, which ascend and do not overlap.
-#[must_use]
 pub fn touched(pieces: &[Piece], unit: u64) -> u64 {
     let mut count = 0;
     let mut counted_to = 0;
@@ -211,7 +208,6 @@ pub fn touched(pieces: &[Piece], unit: u64) -> u64 {
 }
 
 /// How many bytes the pieces have together.
-#[must_use]
 pub fn bytes_of(pieces: &[Piece]) -> u64 {
     pieces.iter().map(|(start, end)| end - start).sum()
 }
@@ -229,7 +225,6 @@ fn version_of(tool: &str) -> Result<String> {
 }
 
 /// The words of a command line; one with blanks in it, or an empty one, is in single quotes.
-#[must_use]
 pub fn words(line: &str) -> Vec<&str> {
     let mut words = Vec::new();
     for (nth, part) in line.split('\'').enumerate() {

@@ -66,7 +66,6 @@ pub enum Source {
 
 impl Question {
     /// What the calculators are asked.
-    #[must_use]
     pub fn summary(&self) -> AllocationSummary {
         let data = self.data();
         let unit = model::calculators::unit(&self.options, self.size);
@@ -79,7 +78,6 @@ impl Question {
     }
 
     /// The pieces of the disk that hold data, in order.
-    #[must_use]
     pub fn data(&self) -> Vec<Piece> {
         if self.way == Way::ConvertAll {
             return vec![(0, self.size)];
@@ -92,7 +90,6 @@ impl Question {
     }
 
     /// A question about an empty disk.
-    #[must_use]
     pub const fn empty(options: Options, size: u64, way: Way) -> Self {
         Self {
             options,
@@ -104,7 +101,6 @@ impl Question {
 
     /// The same question of less, in every way that makes it one step simpler, and with each of the simpler
     /// `options`.
-    #[must_use]
     pub fn simpler(&self, options: Vec<Options>) -> Vec<Self> {
         let mut all = Vec::new();
         for nth in 0..self.fills.len() {
@@ -129,7 +125,6 @@ impl Question {
     }
 
     /// The question in words.
-    #[must_use]
     pub fn in_words(&self) -> String {
         let way = match self.way {
             Way::MeasureSize => "measure --size",

@@ -11,7 +11,6 @@ pub type Bytes = [u8; LENGTH];
 
 /// A recipe of an undamaged image of that format, on a device that ends with the file. Knobs are zero
 /// as often as not, rare ones nearly always; at times anything goes.
-#[must_use]
 pub fn undamaged(format: ScanFormat, random: &mut Rng) -> Bytes {
     let mut bytes = [0; LENGTH];
     let zeros = pick(random, &[1, 2, 4, 8]);
@@ -50,7 +49,6 @@ fn set_some(bytes: &mut [u8], one_in: u64, random: &mut Rng) {
 }
 
 /// A recipe of an image that is damaged, or on a device that ends elsewhere.
-#[must_use]
 pub fn damaged(format: ScanFormat, random: &mut Rng) -> Bytes {
     let mut bytes = undamaged(format, random);
     if once_in(random, 2) {
@@ -78,7 +76,6 @@ pub fn damaged(format: ScanFormat, random: &mut Rng) -> Bytes {
 }
 
 /// The recipe with less: each byte that is not zero once zero, once half as large.
-#[must_use]
 pub fn simpler(bytes: &[u8]) -> Vec<Vec<u8>> {
     let with = |at: usize, value: u8| {
         let mut other = bytes.to_vec();

@@ -82,13 +82,11 @@ impl Group {
     }
 
     /// How many cases were conclusive.
-    #[must_use]
     pub fn conclusive(&self) -> u64 {
         self.agree + self.refused_by_all + self.differ + self.known.values().sum::<u64>()
     }
 
     /// Whether more than one case in twenty was inconclusive.
-    #[must_use]
     pub fn is_doubtful(&self) -> bool {
         self.inconclusive * 20 > self.inconclusive + self.conclusive()
     }
@@ -96,13 +94,11 @@ impl Group {
 
 impl Report {
     /// Whether anything differs as nobody knew.
-    #[must_use]
     pub fn differs(&self) -> bool {
         self.groups.iter().any(|group| group.differ != 0)
     }
 
     /// Why the run does not count; nothing when it does.
-    #[must_use]
     pub fn shortcomings(&self) -> Vec<String> {
         self.groups
             .iter()
@@ -117,7 +113,6 @@ impl Report {
     }
 
     /// The table, the known differences that were met, and what differs.
-    #[must_use]
     pub fn in_words(&self) -> String {
         let mut text = format!(
             "{}, seed {}\n\n{:<7} {:<18} {:>7} {:>14} {:>16} {:>13} {:>7}\n",

@@ -26,7 +26,6 @@ pub enum Verdict {
 
 impl Verdict {
     /// A difference.
-    #[must_use]
     pub fn differs(signature: impl Into<String>, words: impl Into<String>) -> Self {
         Self::Differs {
             signature: signature.into(),
@@ -35,7 +34,6 @@ impl Verdict {
     }
 
     /// Whether this is a difference of that kind, or the known difference of that id.
-    #[must_use]
     pub fn is(&self, kind: &str) -> bool {
         match self {
             Self::Known(id) => *id == kind,

@@ -48,7 +48,6 @@ fn seed(format: FormatRef, line: &str) -> Result<Seed> {
 }
 
 /// Whether two inputs are the same case.
-#[must_use]
 pub fn same_case(one: &[u8], other: &[u8]) -> bool {
     CalcCase::decode(one).is_ok_and(|case| Ok(case) == CalcCase::decode(other))
 }

@@ -202,7 +202,6 @@ fn asked(input: &[u8]) -> Result<Asked> {
 }
 
 /// Whether two inputs are the same case.
-#[must_use]
 pub fn same_case(one: &[u8], other: &[u8]) -> bool {
     let both = asked(one).ok().zip(asked(other).ok());
     both.is_some_and(|(one, other)| one == other)

@@ -40,7 +40,6 @@ pub struct Recipe {
 }
 
 /// Every recipe. They take turns in which units are counted.
-#[must_use]
 pub fn all() -> Vec<Recipe> {
     let units = [None, Some(65536), Some(512), Some(2 << 20)];
     let mut units = units

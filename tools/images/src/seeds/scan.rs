@@ -67,7 +67,6 @@ pub fn input(source: &Source, unit: Option<NonZeroU64>) -> Result<Vec<u8>> {
 
 /// Whether two inputs are of images of one recipe: they ask the same of images of one size, get the
 /// same answer, and are of much the same length.
-#[must_use]
 pub fn same_answer(one: &[u8], other: &[u8]) -> bool {
     let question = |input| {
         let case = ScanCase::decode(input).ok()?;

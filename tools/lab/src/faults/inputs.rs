@@ -59,7 +59,6 @@ impl Inputs {
     }
 
     /// The inputs of a target.
-    #[must_use]
     pub fn of(&self, target: &str) -> &[PathBuf] {
         self.files.get(target).map_or(&[], Vec::as_slice)
     }
