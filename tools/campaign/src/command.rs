@@ -59,7 +59,7 @@ enum Command {
 }
 
 /// Commands and options of earlier versions, and what has taken their places.
-const MOVED: [(&str, &str); 11] = [
+const MOVED: [(&str, &str); 12] = [
     ("compare --faults", "cargo lab faults --into DIR"),
     ("differential", "cargo images differential …"),
     ("export", "zip or rsync: see docs/campaigns.md"),
@@ -68,6 +68,10 @@ const MOVED: [(&str, &str); 11] = [
     ("measure", "cargo images measure …"),
     ("mutants", "cargo lab mutants …"),
     ("recipe", "cargo images recipe …"),
+    (
+        "run --main",
+        "no option: every machine has a main instance now",
+    ),
     (
         "run --trials",
         "cargo campaign compare --engines all,ensemble …",

@@ -75,12 +75,9 @@ pub(super) struct Run {
     /// AFL++'s output folder, where its instances on several machines read each other's queues.
     #[arg(long, value_name = "DIR", requires = "instance_name")]
     sync_dir: Option<PathBuf>,
-    /// The name of this machine's instance in --sync-dir; no two machines have the same.
+    /// The name of this machine's main instance in --sync-dir; no two machines have the same.
     #[arg(long, value_name = "NAME", requires = "sync_dir", value_parser = parse_instance_name)]
     instance_name: Option<String>,
-    /// This machine has AFL++'s main instance, which one of all machines should have.
-    #[arg(long, requires = "sync_dir")]
-    main: bool,
     /// What is judged.
     #[command(flatten)]
     pub(super) judged: Judged,
@@ -151,15 +148,10 @@ impl Run {
             self.engines.contains(&Engine::Afl),
             "--sync-dir is for AFL++, which is not among the engines"
         );
-        ensure!(
-            self.main || self.alone().is_some(),
-            "only AFL++'s main instance reads from other engines: add --main here, or let AFL++ run alone"
-        );
         fs::create_dir_all(folder)?;
         Ok(Some(Sharing {
             folder: fs::canonicalize(folder)?,
             name: name.clone(),
-            is_main: self.main,
         }))
     }
 

@@ -22,10 +22,8 @@ const SCHEDULES: [&str; 7] = ["fast", "rare", "coe", "exploit", "quad", "lin", "
 pub struct Sharing {
     /// The folder, AFL++'s `-o`. What others have put there is read and never changed.
     pub folder: PathBuf,
-    /// The name of this machine's first instance; further ones are called `NAME-2`, `NAME-3`, …
+    /// The name of this machine's main instance; further ones are called `NAME-2`, `NAME-3`, …
     pub name: String,
-    /// Whether this machine has the main instance.
-    pub is_main: bool,
 }
 
 impl Sharing {
@@ -53,8 +51,8 @@ pub(super) struct Instance {
     schedule: Option<&'static str>,
 }
 
-/// The instances of so many workers. The first is the main one, unless another machine has that. `alone` means
-/// that there is no other engine.
+/// The instances of so many workers. The first is this machine's main one. `alone` means that there is no other
+/// engine.
 pub(super) fn instances(workers: usize, alone: bool, sharing: Option<&Sharing>) -> Vec<Instance> {
     if alone && workers == 1 && sharing.is_none() {
         return vec![Instance {
@@ -63,14 +61,11 @@ pub(super) fn instances(workers: usize, alone: bool, sharing: Option<&Sharing>) 
             schedule: None,
         }];
     }
-    let (first, has_main) = sharing.map_or(("main", true), |one| (&*one.name, one.is_main));
+    let first = sharing.map_or("main", |one| &*one.name);
     // Machines that know nothing of each other get different schedules by their names.
-    let offset = match has_main {
-        true => 0,
-        false => first.bytes().map(usize::from).sum(),
-    };
+    let offset: usize = sharing.map_or(0, |one| one.name.bytes().map(usize::from).sum());
     let of = |place: usize| {
-        let is_main = has_main && place == 0;
+        let is_main = place == 0;
         let schedule = SCHEDULES[(offset + place.saturating_sub(1)) % SCHEDULES.len()];
         Instance {
             name: match place {
@@ -279,22 +274,17 @@ mod tests {
     }
 
     #[test]
-    fn another_machine_has_no_main_instance() {
-        let sharing = |is_main| Sharing {
+    fn each_machine_has_a_main_instance() {
+        let sharing = Sharing {
             folder: "/shared".into(),
             name: "here".to_owned(),
-            is_main,
         };
-        let here = instances(1, true, Some(&sharing(true)));
-        assert_eq!((&*here[0].name, here[0].role), ("here", Some("-M")));
-        let there = instances(2, true, Some(&sharing(false)));
-        assert_eq!([&there[0].name, &there[1].name], ["here", "here-2"]);
-        assert!(
-            there
-                .iter()
-                .all(|one| one.role == Some("-S") && one.schedule.is_some())
-        );
-        let is_ours = |name: &str| sharing(true).has(&Path::new("/shared").join(name));
+        let here = instances(2, true, Some(&sharing));
+        assert_eq!([&here[0].name, &here[1].name], ["here", "here-2"]);
+        assert_eq!((here[0].role, here[0].schedule), (Some("-M"), None));
+        assert_eq!(here[1].role, Some("-S"));
+        assert!(here[1].schedule.is_some());
+        let is_ours = |name: &str| sharing.has(&Path::new("/shared").join(name));
         assert!(is_ours("here") && is_ours("here-2"));
         assert!(!is_ours("hereafter") && !is_ours("there") && !is_ours("here-x"));
     }

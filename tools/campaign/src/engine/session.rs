@@ -166,8 +166,6 @@ fn members(setup: &Setup<'_>, inputs: &Path) -> Result<Vec<Member>> {
             true => setup.folder.clone(),
             false => setup.folder.join(engine.name()),
         };
-        // Only AFL++'s main instance reads a folder of others.
-        let reads_others = !alone && sharing.is_none_or(|sharing| sharing.is_main);
         let task = Task {
             max_input: setup.max_input,
             inputs: inputs.to_owned(),
@@ -176,7 +174,7 @@ fn members(setup: &Setup<'_>, inputs: &Path) -> Result<Vec<Member>> {
             dictionary: setup.dictionary.clone(),
             compare_tracing: setup.compare_tracing,
             workers: workers.len(),
-            pool: reads_others.then(|| setup.folder.join("pool")),
+            pool: (!alone).then(|| setup.folder.join("pool")),
             instances: match engine {
                 Engine::Afl => afl::instances(workers.len(), alone, sharing),
                 Engine::Libfuzzer | Engine::Honggfuzz => Vec::new(),
@@ -390,7 +388,6 @@ mod tests {
         let sharing = Sharing {
             folder: folder.path().join("shared"),
             name: "here".to_owned(),
-            is_main: true,
         };
         let run = folder.path().join("run");
         let (inputs, finds) = left_behind(&run, None, Some(&sharing)).unwrap();

@@ -43,8 +43,7 @@ fn run(
             (engine, build.unwrap())
         })
         .collect();
-    // The other machine's instance has the other core.
-    let cores = cores::first(Some(if sharing.is_some() { 1 } else { 2 })).expect("two cores");
+    let cores = cores::first(Some(2)).expect("two cores");
     let setup = Setup {
         dictionary: project.dictionary(&target),
         at_once: cores.len(),
@@ -179,7 +178,7 @@ fn copy_as_rsync_does(from: &Path, to: &Path) {
 
 #[test]
 #[ignore = "needs the three engines; scripts/test runs it"]
-fn afl_on_two_machines_reads_what_the_other_found() {
+fn all_engines_on_two_machines_read_what_the_other_found() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name);
@@ -198,27 +197,27 @@ fn afl_on_two_machines_reads_what_the_other_found() {
         let from = format!(",sync:{from},");
         names.filter(|name| name.contains(&from)).count()
     };
-    let afl = |inputs: &[PathBuf], name: &str, is_over: &dyn Fn(&View<'_>) -> bool| {
+    let on = |inputs: &[PathBuf], name: &str, is_over: &dyn Fn(&View<'_>) -> bool| {
         let sharing = Sharing {
             folder: place(&format!("shared-{name}")),
             name: name.to_owned(),
-            is_main: name == "here",
         };
         let folder = place(&format!("run-{name}"));
-        let outcome = run(&[Engine::Afl], &folder, inputs, 120, Some(sharing), is_over);
+        let outcome = run(&Engine::ALL, &folder, inputs, 120, Some(sharing), is_over);
         assert_eq!(outcome.failure(), None);
         outcome
     };
-    // Each runs until it has read what the other found, or, the first, until it has found something.
-    afl(&there, "there", &|view| !view.pool.kept().is_empty());
+    // Each runs until it has read what the other found, or, the first, until AFL++ has its seeds.
+    on(&there, "there", &|_| {
+        !queue(&place("shared-there/there")).is_empty()
+    });
     copy_as_rsync_does(&place("shared-there/there"), &place("shared-here/there"));
-    afl(&here, "here", &|_| {
-        // While it runs: its folder then shows that it is the main one.
-        copy_as_rsync_does(&place("shared-here/here"), &place("shared-there/here"));
+    on(&here, "here", &|_| {
         imported("shared-here/here", "there") > 0
     });
     assert!(imported("shared-here/here", "there") > 0);
-    let outcome = afl(&there, "there", &|_| {
+    copy_as_rsync_does(&place("shared-here/here"), &place("shared-there/here"));
+    let outcome = on(&there, "there", &|_| {
         imported("shared-there/there", "here") > 0
     });
     assert!(imported("shared-there/there", "here") > 0);
