@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// What `cargo metadata` answers, as far as it is used.
 #[derive(Debug, Deserialize)]
@@ -14,6 +15,8 @@ pub struct Metadata {
     pub packages: Vec<Package>,
     /// The folder of the lockfile.
     pub workspace_root: PathBuf,
+    /// `[workspace.metadata]`.
+    pub metadata: Option<Value>,
 }
 
 /// A package.
@@ -107,6 +110,16 @@ impl Metadata {
             );
         }
         serde_json::from_slice(&output.stdout).context("cargo's answer cannot be read")
+    }
+
+    /// The packages and folders that `[workspace.metadata.campaign]` names as code under test.
+    pub fn code_under_test(&self) -> Vec<&str> {
+        let metadata = self.metadata.as_ref().unwrap_or(&Value::Null);
+        let named = &metadata["campaign"]["code-under-test"];
+        let named = named
+            .as_array()
+            .map_or(std::slice::from_ref(named), Vec::as_slice);
+        named.iter().filter_map(Value::as_str).collect()
     }
 
     /// The package whose folder this is.

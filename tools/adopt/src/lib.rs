@@ -100,7 +100,7 @@ pub fn prepare(fuzz: &Path) -> Result<PathBuf> {
         written.file(&format!("{folder}/Cargo.toml"), &manifest)?;
         written.lockfile(folder, lockfile.as_deref())?;
     }
-    let code = code_under_test(&root, package)?;
+    let code = code_under_test(&root, package, &metadata)?;
     let (worker, libraries) = manifests.of_worker(&root, &code);
     written.file("Cargo.toml", &worker)?;
     for (folder, manifest) in libraries {
@@ -122,12 +122,26 @@ pub fn prepare(fuzz: &Path) -> Result<PathBuf> {
     Ok(root)
 }
 
-/// The packages that are fuzzed: the project's own beside the fuzz folder, or else what it depends on directly.
-fn code_under_test(root: &Path, fuzz: &Package) -> Result<Vec<String>> {
+/// The packages that are fuzzed: those that the workspace names, or else its own beside the fuzz folder, or else what
+/// that depends on directly.
+fn code_under_test(root: &Path, fuzz: &Package, workspace: &Metadata) -> Result<Vec<String>> {
     let copy = root.join("libfuzzer-targets");
     let metadata = Metadata::of(&copy, &[])?;
+    let named = workspace.code_under_test();
+    let is_named = |package: &Package| {
+        let place = package
+            .manifest_path
+            .strip_prefix(&workspace.workspace_root);
+        let place = place.unwrap_or(&package.manifest_path);
+        let lies_in = |folder: &str| folder.ends_with('/') && place.starts_with(folder);
+        let mut named = named.iter();
+        named.any(|&name| package.name == name || lies_in(name))
+    };
     let own = metadata.packages.iter();
-    let own = own.filter(|package| package.source.is_none() && package.name != fuzz.name);
+    let own = own.filter(|package| match named.is_empty() {
+        true => package.source.is_none() && package.name != fuzz.name,
+        false => is_named(package),
+    });
     let mut code: BTreeSet<String> = own.map(|package| package.name.clone()).collect();
     if code.is_empty() {
         let direct = fuzz.dependencies.iter().map(|dependency| &*dependency.name);

@@ -153,8 +153,20 @@ fn what_is_inherited_is_in_the_copies() {
     ] {
         assert!(manifest.contains(&line), "{line}: {manifest}");
     }
-    let worker = fs::read_to_string(campaign.join("Cargo.toml")).unwrap();
-    assert!(worker.contains("code-under-test = [\"pairs\"]"), "{worker}");
+    let worker = || fs::read_to_string(campaign.join("Cargo.toml")).unwrap();
+    assert!(worker().contains("code-under-test = [\"pairs\"]"));
+
+    // The workspace may name other code.
+    let named = "[workspace.metadata.campaign]\ncode-under-test = \"memchr\"\n[profile.release]";
+    edit(&root.join("Cargo.toml"), "[profile.release]", named);
+    let reader = "reader.workspace = true";
+    edit(
+        &fuzz.join("Cargo.toml"),
+        reader,
+        "reader.workspace = true\nmemchr = \"2\"",
+    );
+    adopt::prepare(&fuzz).unwrap();
+    assert!(worker().contains("code-under-test = [\"memchr\"]"));
 }
 
 #[test]
