@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// What makes the mistake show: a name at the end of its line.
-const FAILS: &[u8] = b"a=b\nkey=\nc=d";
+const FAILS: &[u8] = b"a=b\nname=\nc=d";
 
 /// A copy of the project: its `fuzz` folder.
 fn pairs() -> (TempDir, PathBuf) {
@@ -92,7 +92,7 @@ fn its_inputs_are_replayed_and_sorted() {
     assert_eq!(groups.len(), 1, "{report}");
     let smallest = groups[0]["reproducer"]["file"].as_str().unwrap();
     let smallest = fs::read(out.join("regressions/lines").join(smallest)).unwrap();
-    assert_eq!(smallest, b"key=");
+    assert_eq!(smallest, b"name=");
 }
 
 /// `lines` under one engine after the other, for a few seconds each.

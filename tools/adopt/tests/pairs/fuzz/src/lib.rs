@@ -1,4 +1,4 @@
 //! What the targets share.
 
 /// The name that they look for.
-pub const NAME: &[u8] = b"key";
+pub const NAME: &[u8] = b"name";
