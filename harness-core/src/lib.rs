@@ -14,7 +14,6 @@
 //! - [`device`]: the mock device from which a scanner reads the fuzzer's image.
 //! - [`check`]: the checks of all targets; the crate `worker` defines what a check is and what it reports.
 //! - `answers`: the answers of calculators and scanners as violations hold them.
-//! - `fingerprint`: a checksum of a case and its image, by which shipped inputs keep their meaning.
 //! - [`project`], `trace`: the targets as a replay worker serves them.
 //!
 //! What is asserted: the code under test does not panic, overflow or hang (overflow checks and debug
@@ -29,7 +28,6 @@ pub mod calc;
 pub mod check;
 pub mod detect;
 pub mod device;
-mod fingerprint;
 mod formats;
 pub mod image;
 pub mod image_file;

@@ -12,6 +12,8 @@ use types::{AllocationSummary, ScanErrorKind, TouchedUnits};
 
 use sparse::Bytes;
 
+use crate::readings::Reading;
+
 /// The data of a virtual disk, given as extents in ascending order that do not overlap.
 ///
 /// Extents that meet are joined to runs. Runs do not meet, so they are counted one by one: a run
@@ -97,10 +99,11 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    /// No table yet, in an image of `length` bytes.
-    pub(crate) fn new(length: u64) -> Self {
+    /// No table yet, in an image of `length` bytes. A lenient reader takes more of them, up to 16 MiB.
+    pub(crate) fn new(length: u64, reading: Reading) -> Self {
+        let least = if reading.is_lenient() { 16 << 20 } else { 0 };
         Self {
-            image: length.div_ceil(512),
+            image: length.max(least).div_ceil(512),
             named: 0,
         }
     }
@@ -230,7 +233,7 @@ mod tests {
 
     #[test]
     fn tables_may_fill_the_image_and_its_last_sector_counts_whole() {
-        let mut tables = Tables::new(1025);
+        let mut tables = Tables::new(1025, Reading::OURS);
         assert_eq!(tables.name(1024), Ok(()));
         assert_eq!(tables.name(1), Ok(()));
         assert_eq!(tables.name(0), Ok(()));
