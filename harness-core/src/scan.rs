@@ -243,14 +243,15 @@ pub fn run(scanner: &(impl Scanner + ?Sized), judgement: Judgement, data: &[u8])
     if let Some(outcome) = not_judged(&answer, &device, judgement) {
         return outcome;
     }
+    let unit = scanned::judged_unit(&answer, case.unit, judgement);
     let scanned = Scanned {
         device: &device,
-        unit: case.unit,
+        unit,
         answer: &answer,
         judgement,
         expected: match &image {
-            Image::Flat(image) => due(&case, &answer, *image, judgement),
-            Image::Sparse(image) => due(&case, &answer, image, judgement),
+            Image::Flat(image) => due((case.format, *image, unit), &answer, judgement),
+            Image::Sparse(image) => due((case.format, image, unit), &answer, judgement),
         },
     };
     let mut checks = Checks::default();
@@ -266,13 +267,12 @@ pub fn run(scanner: &(impl Scanner + ?Sized), judgement: Judgement, data: &[u8])
 
 /// The answer that is due.
 fn due(
-    case: &ScanCase<'_>,
+    asked: (ScanFormat, &(impl Bytes + ?Sized), Option<NonZeroU64>),
     answer: &ScanAnswer,
-    image: &(impl Bytes + ?Sized),
     judgement: Judgement,
 ) -> Result<AllocationSummary, ScanErrorKind> {
-    let expected = model::scanners::scan(case.format, image, case.unit);
-    let asked = (case.format, image, case.unit);
+    let (format, image, unit) = asked;
+    let expected = model::scanners::scan(format, image, unit);
     scanned::due(&answer.result, expected, judgement, asked)
 }
 

@@ -8,7 +8,7 @@ use types::{AllocationSummary, ScanFormat, TouchedUnits};
 use worker::{Checks, Layer, Outcome, Violation};
 
 use crate::answers;
-use crate::check::ScanChecks;
+use crate::check::{self, ScanChecks};
 use crate::device::MockDevice;
 use crate::judgement::Judgement;
 use crate::subject::{Refusal, Scan, ScanAnswer, ScanErrorKind};
@@ -28,6 +28,18 @@ pub(crate) fn not_judged(
         )),
         _ => None,
     }
+}
+
+/// The unit whose count is judged: none where a library answers without a count.
+#[inline]
+pub(crate) fn judged_unit(
+    answer: &ScanAnswer,
+    unit: Option<NonZeroU64>,
+    judgement: Judgement,
+) -> Option<NonZeroU64> {
+    let counts = |summary: &AllocationSummary| summary.touched.is_some();
+    let is_counted = judgement.has(Judgement::DETAILS) || answer.result.as_ref().is_ok_and(counts);
+    unit.filter(|_| is_counted)
 }
 
 /// Whether a scan's answer is judged: see [`Judgement`]. A number that a failed read was turned into is a wrong
@@ -102,6 +114,11 @@ impl Scanned<'_> {
             self.device.is_work_bounded(),
         );
         checks.evaluate_if(
+            judged(Judgement::MEMORY),
+            &check::MEMORY,
+            self.device.memory() <= self.device.memory_bound(),
+        );
+        checks.evaluate_if(
             judged(Judgement::DETAILS),
             &of.reads_inside_the_device,
             self.device.misuse().is_none(),
@@ -151,6 +168,11 @@ impl Scanned<'_> {
     /// What the scanner read is a matter of its own: a check on that does not judge the answer.
     pub(crate) fn complete(&self, violation: Violation) -> Violation {
         let device = self.device;
+        if violation.is_of(&check::MEMORY) {
+            return violation
+                .with("memory", device.memory())
+                .with("memory_allowed", device.memory_bound());
+        }
         if violation.layer == Layer::Work {
             return violation
                 .with("reads", device.reads())
