@@ -56,4 +56,6 @@ fn a_library_that_takes_too_much_memory_is_a_finding_where_that_is_judged() {
             other => panic!("{other:?}"),
         }
     }
+    // Nor does the process get more than 4 GiB.
+    assert!(Vec::<u8>::new().try_reserve_exact(5 << 30).is_err());
 }

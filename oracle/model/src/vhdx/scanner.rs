@@ -91,13 +91,14 @@ pub(crate) fn may_be_refused(image: &(impl Bytes + ?Sized)) -> bool {
 /// Whether every block is wholly in the file (vhdx-last-block-cut), and no sector bitmap is present
 /// (vhdx-bitmap-entry).
 fn are_blocks_whole(image: &(impl Bytes + ?Sized), disk: &Disk, region: &Range<u64>) -> bool {
+    let chunk_entries = disk.chunk_ratio() + 1;
     let whole = entries(
         image,
         region.start,
         disk.entries(Reading::OURS),
         |number, entry: [u8; 8]| {
             let entry = u64::from_le_bytes(entry);
-            let is_bitmap = disk.is_bitmap(number);
+            let is_bitmap = number % chunk_entries == chunk_entries - 1;
             let is_whole = !is_bitmap && image.contains(entry >> 20 << 20, disk.block);
             if entry & 7 == PRESENT && !is_whole {
                 Err(Corrupt)
@@ -281,11 +282,6 @@ impl Disk {
         }
         blocks + blocks.saturating_sub(1) / self.chunk_ratio()
     }
-
-    /// Whether the entry of this number is that of a sector bitmap.
-    fn is_bitmap(&self, number: u64) -> bool {
-        number % (self.chunk_ratio() + 1) == self.chunk_ratio()
-    }
 }
 
 /// Reads the metadata (MS-VHDX 2.6): a table, and items behind it in the same `region`.
@@ -361,15 +357,16 @@ fn add_blocks(
 ) -> Result<(), ScanErrorKind> {
     let reading = taken.reading;
     let count = disk.entries(reading);
+    let chunk_entries = disk.chunk_ratio() + 1;
     if count > (region.end - region.start) / 8 {
         return Err(Corrupt);
     }
     // An entry of zeros is a block that is not present.
     entries(image, region.start, count, |number, entry: [u8; 8]| {
-        if disk.is_bitmap(number) {
+        let chunk = number / chunk_entries;
+        if number % chunk_entries == chunk_entries - 1 {
             return Ok(());
         }
-        let chunk = number / (disk.chunk_ratio() + 1);
         let entry = u64::from_le_bytes(entry);
         match entry & 7 {
             // Not present, undefined, zero, unmapped.
