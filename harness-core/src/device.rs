@@ -204,6 +204,11 @@ impl<'a> MockDevice<'a> {
         (64 << 20) + 4 * self.input_capacity().min(256 << 20)
     }
 
+    /// Whether a scan took no more memory than it may.
+    pub(crate) fn is_memory_bounded(&self) -> bool {
+        self.memory() <= self.memory_bound()
+    }
+
     /// Whether the scans read no more than they may.
     pub(crate) fn is_work_bounded(&self) -> bool {
         self.reads() <= self.read_bound() && !self.overran.get()

@@ -23,6 +23,7 @@ pub(crate) fn not_judged(
 ) -> Option<Outcome> {
     match &answer.result {
         Err(Refusal::NotSupported(feature)) => Some(Outcome::NotJudged(feature.clone())),
+        _ if judgement.has(Judgement::MEMORY) && !device.is_memory_bounded() => None,
         _ if device.has_stopped() && !judgement.has(Judgement::WORK) => Some(Outcome::NotJudged(
             "an image that it reads over and over".to_owned(),
         )),
@@ -116,7 +117,7 @@ impl Scanned<'_> {
         checks.evaluate_if(
             judged(Judgement::MEMORY),
             &check::MEMORY,
-            self.device.memory() <= self.device.memory_bound(),
+            self.device.is_memory_bounded(),
         );
         checks.evaluate_if(
             judged(Judgement::DETAILS),

@@ -34,8 +34,9 @@ const LARGEST_DISK: u64 = (2040 << 30) / 512;
 /// The BAT's entry of a block that has no place.
 const NOWHERE: u32 = u32::MAX;
 
-/// The choices: the current size for all creators, the geometry for more of them, and QEMU's footer.
-pub(crate) const CHOICES: u32 = 3;
+/// The choices: the current size for all creators, the geometry for more of them, with both the current size in bytes;
+/// QEMU's footer; and before a sound copy a sound footer at the end.
+pub(crate) const CHOICES: u32 = 4;
 
 /// See [`scanners::scan`](crate::scanners::scan).
 pub(crate) fn scan(
@@ -48,7 +49,7 @@ pub(crate) fn scan(
     let (footer, footer_at) = if reading.chooses(2) {
         footer_of_qemu(image).ok_or(Corrupt)?
     } else {
-        believed_footer(image)?
+        believed_footer(image, reading)?
     };
     // vhd-version
     if field(&footer, 12..16) != VERSION && !is_lenient {
@@ -113,7 +114,7 @@ fn footer_of_qemu(image: &(impl Bytes + ?Sized)) -> Option<([u8; 512], u64)> {
 /// # Errors
 /// When there is no footer, or it is of a disk that is too large.
 pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
-    let (footer, _) = believed_footer(image)?;
+    let (footer, _) = believed_footer(image, Reading::OURS)?;
     let is_dynamic = field(&footer, 60..64) == DYNAMIC;
     let header: [u8; 1024] = image.array(field(&footer, 16..24));
     Ok(Facts {
@@ -126,7 +127,10 @@ pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKin
 
 /// The footer that counts: the copy at the start if it is sound, or else the one at the end. Only a
 /// disk that is not fixed has a copy. The one at the end may lack its last byte. Also where it is, in bytes.
-fn believed_footer(image: &(impl Bytes + ?Sized)) -> Result<([u8; 512], u64), ScanErrorKind> {
+fn believed_footer(
+    image: &(impl Bytes + ?Sized),
+    reading: Reading,
+) -> Result<([u8; 512], u64), ScanErrorKind> {
     let is_sound = |footer: &[u8]| footer.starts_with(COOKIE) && has_right_checksum(footer, 64..68);
     let mut end = image.length().checked_sub(FOOTER).ok_or(NotThisFormat)?;
     let [copy, mut last] = [0, end].map(|at| image.array::<512>(at));
@@ -134,7 +138,8 @@ fn believed_footer(image: &(impl Bytes + ?Sized)) -> Result<([u8; 512], u64), Sc
     if !last.starts_with(COOKIE) && end % FOOTER == FOOTER - 1 && is_sound(&short) {
         (last, end) = (short, end + 1);
     }
-    if is_sound(&copy) && field(&copy, 60..64) != FIXED {
+    let is_end_first = reading.chooses(3) && is_sound(&last);
+    if is_sound(&copy) && field(&copy, 60..64) != FIXED && !is_end_first {
         Ok((copy, 0))
     } else if is_sound(&last) {
         Ok((last, end))
@@ -166,7 +171,14 @@ fn disk_size(footer: &[u8; 512], reading: Reading) -> Result<u64, ScanErrorKind>
     if sectors > LARGEST_DISK {
         return Err(Unsupported);
     }
-    Ok(512 * sectors)
+    // The specification has a size in bytes. QEMU and we round it down to sectors.
+    let is_in_bytes = reading.chooses(0) && reading.chooses(1);
+    let rest = if is_in_bytes {
+        field(footer, 48..56) % 512
+    } else {
+        0
+    };
+    Ok(512 * sectors + rest)
 }
 
 /// Adds the blocks of a dynamic disk of `size` bytes whose header is at byte `header_at`.
@@ -217,14 +229,16 @@ fn add_blocks(
     let mut next = 0;
     // An entry that is left out is zero, which puts a block over the footer's copy.
     let left_out = |blocks: Range<u64>, data: &mut Data| {
-        if !blocks.is_empty() && (!is_lenient || bitmap + block > image.length()) {
+        if !is_lenient || bitmap + block > image.length() {
             return Err(Corrupt);
         }
         data.add(blocks.start * block, (blocks.end - blocks.start) * block);
         Ok(())
     };
     entries(image, table_at, blocks, |number, entry: [u8; 4]| {
-        left_out(next..number, data)?;
+        if next != number {
+            left_out(next..number, data)?;
+        }
         next = number + 1;
         let sector = u32::from_be_bytes(entry);
         if sector == NOWHERE {
@@ -239,6 +253,9 @@ fn add_blocks(
         data.add(number * block, block);
         Ok(())
     })?;
+    if next == blocks {
+        return Ok(());
+    }
     left_out(next..blocks, data)
 }
 
