@@ -3,7 +3,7 @@
 //! - [`image`]: a sparse image in memory, which recipes write and devices serve.
 //! - [`bytes`]: an image's bytes as the reference model reads them.
 //! - [`crc32c`]: the checksum of VHDX, cheap over zeros.
-//! - [`file`]: an image as a library reads it, an owned file that counts what it serves.
+//! - [`file`](mod@file): an image as a library reads it, an owned file that counts what it serves.
 //! - [`fingerprint`]: a checksum of a case and its image, by which shipped inputs keep their meaning.
 //! - [`segments`]: a sparse image in a few bytes.
 //!
