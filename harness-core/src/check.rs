@@ -116,6 +116,20 @@ checks! {
         "a format whose scanner takes the file is among its formats (but for a VHD that is all data: a raw disk may end in an older one's footer)";
 }
 
+/// What a call of a library takes. It is apart from [`ALL`]: only projects that count memory evaluate it.
+pub static MEMORY: Check = Check::new(
+    "subject.memory",
+    Layer::Work,
+    "a call takes at most 64 MiB for caches and four times the image, of which 256 MiB count",
+);
+
+/// That sizes are the model's: see [`Calculators::has_own_sizes`](crate::subject::Calculators::has_own_sizes).
+pub(crate) static SIZES: [&Check; 3] = [
+    &CALC_ANSWER_IS_EXACT,
+    &IMAGE_CALCULATORS_ARE_EXACT,
+    &IMAGE_REQUIRED_FITS_THE_FILE,
+];
+
 /// What only the deeper traits answer.
 pub(crate) static DETAILS: [&Check; 12] = [
     &SCAN.reads_inside_the_device,

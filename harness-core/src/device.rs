@@ -7,8 +7,8 @@
 
 use std::cell::Cell;
 
-pub use crate::image_file::BOUND_SECTOR;
-use crate::image_file::{ImageFile, Limits, Served};
+pub use sparse::file::BOUND_SECTOR;
+use sparse::file::{ImageFile, Limits, Served};
 
 use shared::{CallTable, InputDevice, ReadFailed};
 
@@ -37,6 +37,7 @@ pub struct MockDevice<'a> {
     failed: Cell<Option<u64>>,
     overran: Cell<bool>,
     stopped: Cell<bool>,
+    memory: Cell<u64>,
 }
 
 impl Default for MockDevice<'_> {
@@ -63,6 +64,7 @@ impl<'a> MockDevice<'a> {
             failed: Cell::new(None),
             overran: Cell::new(false),
             stopped: Cell::new(false),
+            memory: Cell::new(0),
         }
     }
 
@@ -114,8 +116,9 @@ impl<'a> MockDevice<'a> {
         }
     }
 
-    /// Takes over what a file of this device served.
-    pub(crate) fn note_served(&self, served: Served) {
+    /// Takes over what a file of this device served, and how many bytes of memory were taken for that.
+    pub(crate) fn note_served(&self, served: Served, memory: u64) {
+        self.memory.set(memory);
         self.reads.set(served.reads);
         self.bytes_served.set(served.bytes);
         let sector = |offset| offset / u64::from(self.sector_size);
@@ -189,6 +192,21 @@ impl<'a> MockDevice<'a> {
     #[must_use]
     pub fn failed_sector(&self) -> Option<u64> {
         self.failed.get()
+    }
+
+    /// The most bytes of memory that a scan took at once, if that was counted.
+    pub(crate) fn memory(&self) -> u64 {
+        self.memory.get()
+    }
+
+    /// The most bytes of memory that a scan may take: those of [`check::MEMORY`](crate::check::MEMORY).
+    pub(crate) fn memory_bound(&self) -> u64 {
+        (64 << 20) + 4 * self.input_capacity().min(256 << 20)
+    }
+
+    /// Whether a scan took no more memory than it may.
+    pub(crate) fn is_memory_bounded(&self) -> bool {
+        self.memory() <= self.memory_bound()
     }
 
     /// Whether the scans read no more than they may.

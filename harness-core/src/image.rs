@@ -30,6 +30,7 @@ mod on_device;
 mod probe;
 
 use std::fmt::Write as _;
+use std::num::NonZeroU64;
 
 use types::{AllocationSummary, ScanError};
 
@@ -94,9 +95,13 @@ pub fn run(
     judgement: Judgement,
     data: &[u8],
 ) -> Outcome {
-    run_against(calculators, scanner, judgement, data, |recipe, image| {
-        model::scanners::scan(recipe.format, image, recipe.unit)
-    })
+    run_against(
+        calculators,
+        scanner,
+        judgement,
+        data,
+        |recipe, image, unit| model::scanners::scan(recipe.format, image, unit),
+    )
 }
 
 /// What [`run`] does, with another model of the scan.
@@ -109,7 +114,11 @@ pub fn run_against(
     scanner: &(impl Scanner + ?Sized),
     judgement: Judgement,
     data: &[u8],
-    model: impl Fn(&Recipe, &SparseImage) -> Result<AllocationSummary, ScanErrorKind>,
+    model: impl Fn(
+        &Recipe,
+        &SparseImage,
+        Option<NonZeroU64>,
+    ) -> Result<AllocationSummary, ScanErrorKind>,
 ) -> Outcome {
     let recipe = match decode(data) {
         Ok(recipe) => recipe,
@@ -125,24 +134,29 @@ pub fn run_against(
     let failed = device.failed_sector();
     // A library may do without a read that failed: then its number must be right.
     let must_fail = failed.is_some() && (answer.result.is_err() || judgement.has(Judgement::KINDS));
+    let unit = scanned::judged_unit(&answer, recipe.unit, judgement);
+    let (expected, due) = if must_fail {
+        (Err(ScanErrorKind::Io), Err(ScanErrorKind::Io))
+    } else {
+        let expected = model(&recipe, &image.bytes, unit);
+        let asked = (recipe.format, &image.bytes, unit);
+        let due = scanned::due(&answer.result, expected, judgement, asked);
+        (expected, due)
+    };
     let scanned = Scanned {
         device: &device,
-        unit: recipe.unit,
+        unit,
         answer: &answer,
-        expected: if must_fail {
-            Err(ScanErrorKind::Io)
-        } else {
-            model(&recipe, &image.bytes)
-        },
+        expected: due,
         judgement,
     };
     let case = Reported(data);
     let mut checks = Checks::default();
     scanned.evaluate(&check::IMAGE, &mut checks);
-    let truth = image
-        .truth
-        .as_ref()
-        .and_then(|truth| truth.answer(recipe.unit));
+    // A recipe states what is true by one reading.
+    let has_other_reading = due != expected;
+    let truth = image.truth.as_ref().filter(|_| !has_other_reading);
+    let truth = truth.and_then(|truth| truth.answer(unit));
     checks.evaluate_if(
         truth.is_some_and(|truth| scanned::judges(judgement, &answer.result, truth)),
         &check::IMAGE_ANSWER_IS_THE_TRUTH,
@@ -159,20 +173,14 @@ pub fn run_against(
         scanned.complete(violation).with_some("truth", truth)
     });
     // A scan that was cut off has no answer to compare.
-    if failed.is_none() {
+    let probe = Probe::of(&recipe);
+    if failed.is_none() && !(has_other_reading && probe == Probe::OwnFormat) {
         let first = First {
             answer: &answer,
             reads: device.reads(),
             judgement,
         };
-        probe::ask(
-            Probe::of(&recipe),
-            calculators,
-            scanner,
-            &image,
-            first,
-            &case,
-        );
+        probe::ask(probe, calculators, scanner, &image, first, &case);
     }
     judgement.outcome(answer.result.is_ok(), scanned.expected.is_ok())
 }

@@ -26,15 +26,18 @@ impl Judgement {
     pub const KINDS: Self = Self(16);
     /// What only the deeper traits answer is right: states, caches, sectors, counters, facts and units.
     pub const DETAILS: Self = Self(32);
+    /// The memory is bounded, where it is [counted](worker::count_memory).
+    pub const MEMORY: Self = Self(64);
     /// Everything.
-    pub const ALL: Self = Self(63);
+    pub const ALL: Self = Self(127);
 
     /// Each aspect with its name, in the order in which a new subject takes them on.
-    pub const ASPECTS: [(&str, Self); 6] = [
+    pub const ASPECTS: [(&str, Self); 7] = [
         ("values", Self::VALUES),
         ("refusals", Self::REFUSALS),
         ("accepts", Self::ACCEPTS),
         ("work", Self::WORK),
+        ("memory", Self::MEMORY),
         ("kinds", Self::KINDS),
         ("details", Self::DETAILS),
     ];
@@ -125,6 +128,7 @@ impl Judgement {
 fn aspects_of(check: &Check) -> Judgement {
     const ANSWERS: Judgement = Judgement::ALL
         .without(Judgement::WORK)
+        .without(Judgement::MEMORY)
         .without(Judgement::DETAILS);
     let is_one_of = |checks: &[&Check]| checks.iter().any(|one| one.id == check.id);
     if is_one_of(&check::DETAILS) {
@@ -132,6 +136,9 @@ fn aspects_of(check: &Check) -> Judgement {
     }
     if is_one_of(&check::IMPOSSIBLE) {
         return Judgement::ACCEPTS;
+    }
+    if is_one_of(&[&check::MEMORY]) {
+        return Judgement::MEMORY;
     }
     match check.layer {
         Layer::Work => Judgement::WORK,
@@ -160,10 +167,10 @@ mod tests {
     #[test]
     fn each_aspect_has_checks_of_its_own() {
         let count = |judgement: Judgement| {
-            let checks = check::ALL.iter();
+            let checks = check::ALL.iter().copied().chain([&check::MEMORY]);
             checks.filter(|check| judgement.evaluates(check)).count()
         };
-        assert_eq!(count(Judgement::ALL), check::ALL.len());
+        assert_eq!(count(Judgement::ALL), check::ALL.len() + 1);
         for (name, aspect) in Judgement::ASPECTS {
             assert!((1..check::ALL.len()).contains(&count(aspect)), "{name}");
         }

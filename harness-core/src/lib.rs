@@ -8,13 +8,11 @@
 //! - [`calc`], [`scan`], [`image`], [`detect`]: one module a target: its input layout and its checks, side by side.
 //! - [`recipes`], [`sparse`]: some dozens of bytes that stand for a large image, and what is true of it.
 //! - [`model`]: the reference, which knows the right answer.
-//! - [`subject`]: the code under test, behind traits; [`library`]: the simplest of them.
-//! - [`image_file`]: an image as a library reads it.
+//! - [`subject`]: the code under test, behind traits; [`library`]: the simplest of them, which reads an [`ImageFile`].
 //! - [`judgement`]: what a subject is held to.
 //! - [`device`]: the mock device from which a scanner reads the fuzzer's image.
 //! - [`check`]: the checks of all targets; the crate `worker` defines what a check is and what it reports.
 //! - `answers`: the answers of calculators and scanners as violations hold them.
-//! - `fingerprint`: a checksum of a case and its image, by which shipped inputs keep their meaning.
 //! - [`project`], `trace`: the targets as a replay worker serves them.
 //!
 //! What is asserted: the code under test does not panic, overflow or hang (overflow checks and debug
@@ -29,10 +27,8 @@ pub mod calc;
 pub mod check;
 pub mod detect;
 pub mod device;
-mod fingerprint;
 mod formats;
 pub mod image;
-pub mod image_file;
 pub mod judgement;
 pub mod library;
 pub mod project;
@@ -46,13 +42,13 @@ mod trace;
 pub use {model, recipes, shared, sparse, types, worker};
 
 pub use device::MockDevice;
-pub use image_file::ImageFile;
 pub use judgement::Judgement;
 pub use library::{Library, Map};
 pub use project::fuzz;
+pub use sparse::ImageFile;
 pub use subject::{Refusal, Subject};
 pub use targets::{TARGETS, Target};
-pub use worker::{Describe, Outcome};
+pub use worker::{Describe, Outcome, count_memory};
 
 /// The target `fuzz_nothing`: an engine's own cost, the base line of every speed figure.
 pub fn fuzz_nothing(data: &[u8]) {

@@ -6,10 +6,13 @@
 use std::io;
 
 use types::ScanFormat;
+use worker::memory::Meter;
 
-use crate::image_file::ImageFile;
 use crate::judgement::Judgement;
-use crate::subject::{DataTally, MockDevice, Refusal, ScanAnswer, ScanError, ScanRequest, Scanner};
+use crate::subject::{
+    AllocationSummary, DataTally, MockDevice, Refusal, ScanAnswer, ScanError, ScanRequest, Scanner,
+};
+use sparse::ImageFile;
 
 /// A disk-image library.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +30,8 @@ pub struct Map {
     virtual_size: u64,
     /// Start and end, in bytes.
     extents: Vec<(u64, u64)>,
+    /// How many bytes there are, when it is not known where.
+    sum: Option<u64>,
 }
 
 impl Map {
@@ -35,7 +40,16 @@ impl Map {
     pub fn new(virtual_size: u64) -> Self {
         Self {
             virtual_size,
-            extents: Vec::new(),
+            ..Self::default()
+        }
+    }
+
+    /// A disk of which `allocated_bytes` hold data, and nobody knows where: units are not judged.
+    #[must_use]
+    pub fn of_sum(virtual_size: u64, allocated_bytes: u64) -> Self {
+        Self {
+            sum: Some(allocated_bytes),
+            ..Self::new(virtual_size)
         }
     }
 
@@ -135,13 +149,19 @@ impl Scanner for Library {
             return Refusal::format(format.name()).into();
         }
         let file = device.file();
+        let meter = Meter::start();
         let map = (self.map)(file.clone(), format);
         let served = file.served();
-        device.note_served(served);
+        device.note_served(served, meter.peak());
         let failed = served.first_failed;
         let sector_size = u64::from(device.sector_size());
         ScanAnswer {
             result: match map {
+                Ok(Map {
+                    virtual_size,
+                    sum: Some(sum),
+                    ..
+                }) => Ok(AllocationSummary::new(virtual_size, sum)),
                 Ok(map) => {
                     let tally = DataTally::new(map.virtual_size, request.unit);
                     Ok(map.tally(tally).summary())

@@ -135,10 +135,15 @@ pub fn checks(subject: &Subject<'_>) -> Vec<&'static Check> {
         };
         has_other && targets.filter(of_check).all(|target| has(subject, target))
     };
-    let checks = check::ALL.iter().copied();
-    checks
-        .filter(|check| subject.judgement.evaluates(check) && is_there(check))
-        .collect()
+    let has_own_sizes = subject.calculators.has_own_sizes();
+    let is_left_out =
+        |check: &Check| has_own_sizes && check::SIZES.iter().any(|of| of.id == check.id);
+    let is_evaluated = |check: &&'static Check| {
+        subject.judgement.evaluates(check) && is_there(check) && !is_left_out(check)
+    };
+    let memory = worker::memory::is_counted().then_some(&check::MEMORY);
+    let checks = check::ALL.iter().copied().chain(memory);
+    checks.filter(is_evaluated).collect()
 }
 
 /// Runs `target` on an input, and catches what it panics with: see [`worker::replay()`].

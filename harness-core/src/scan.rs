@@ -33,10 +33,13 @@ use crate::answers;
 use crate::check;
 use crate::device::MockDevice;
 use crate::judgement::Judgement;
-use crate::scanned::{Scanned, not_judged};
-use crate::subject::{self, ScanAnswer, ScanFormat, ScanRequest, Scanner};
+use crate::scanned::{self, Scanned, not_judged};
+use crate::subject::{
+    self, AllocationSummary, ScanAnswer, ScanErrorKind, ScanFormat, ScanRequest, Scanner,
+};
 use recipes::Positional;
-use sparse::SparseImage;
+use sparse::segments::{self, Segments};
+use sparse::{Bytes, SparseImage};
 
 /// The longest input, in bytes.
 pub const MAX_INPUT: usize = 64 << 10;
@@ -192,83 +195,6 @@ impl Image<'_> {
     }
 }
 
-/// Some bytes of a packed image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Segment<'a> {
-    /// Where the bytes begin, in bytes from the image's start.
-    offset: u64,
-    bytes: &'a [u8],
-}
-
-/// The segments of a packed image, in the order of the input.
-#[derive(Debug, Clone)]
-struct Segments<'a>(&'a [u8]);
-
-impl<'a> Iterator for Segments<'a> {
-    type Item = Segment<'a>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (header, rest) = self.0.split_at_checked(6)?;
-        let header = Positional::<6>::new(header);
-        let length = usize::from(header.u16(4));
-        let (bytes, rest) = rest.split_at(length.min(rest.len()));
-        self.0 = rest;
-        Some(Segment {
-            offset: header.u32(0).into(),
-            bytes,
-        })
-    }
-}
-
-/// The segments of a packed image that has what is not zero in `image`; `None` when that takes more
-/// than [`MAX_SEGMENTS`] segments or [`MAX_INPUT`] bytes, or the image is too large.
-fn pack(image: &[u8]) -> Option<Vec<u8>> {
-    if image.len() as u64 > MAX_PACKED_CAPACITY {
-        return None;
-    }
-    // A run of zeros shorter than this stays inside its segment; the fewer segments, the more zeros.
-    [8, 64, 512, 4096, 65536]
-        .into_iter()
-        .map(|shortest_gap| segments_between_gaps(image, shortest_gap))
-        .find(|segments| segments.len() <= MAX_SEGMENTS)
-        .map(|segments| {
-            segments
-                .into_iter()
-                .flat_map(|segment| {
-                    let offset = u32::try_from(segment.offset).unwrap_or(u32::MAX);
-                    let length = u16::try_from(segment.bytes.len()).unwrap_or(u16::MAX);
-                    [
-                        &offset.to_le_bytes()[..],
-                        &length.to_le_bytes(),
-                        segment.bytes,
-                    ]
-                    .concat()
-                })
-                .collect()
-        })
-        .filter(|segments: &Vec<u8>| segments.len() + 5 <= MAX_INPUT)
-}
-
-/// Splits `image` at every run of at least `shortest_gap` zeros, and every 65,535 bytes.
-fn segments_between_gaps(image: &[u8], shortest_gap: usize) -> Vec<Segment<'_>> {
-    let mut ranges: Vec<(usize, usize)> = Vec::new();
-    for (at, _) in image.iter().enumerate().filter(|&(_, &byte)| byte != 0) {
-        match ranges.last_mut() {
-            Some((start, end)) if at - *end < shortest_gap && at + 1 - *start <= 65535 => {
-                *end = at + 1;
-            }
-            _ => ranges.push((at, at + 1)),
-        }
-    }
-    ranges
-        .into_iter()
-        .map(|(start, end)| Segment {
-            offset: start as u64,
-            bytes: &image[start..end],
-        })
-        .collect()
-}
-
 /// The input that has `image` for its image: flat when that fits [`MAX_INPUT`] and 4 KiB or is no
 /// longer than packed, otherwise packed; `None` when neither fits.
 #[must_use]
@@ -281,7 +207,11 @@ pub fn encode_input(format: ScanFormat, unit: Option<NonZeroU64>, image: &[u8]) 
     if image.len() <= 4096 {
         return Some(flat.encode());
     }
-    let packed = pack(image).map(|segments| {
+    let packed = (image.len() as u64 <= MAX_PACKED_CAPACITY)
+        .then(|| segments::pack(image, MAX_SEGMENTS))
+        .flatten()
+        .filter(|segments| segments.len() + 5 <= MAX_INPUT);
+    let packed = packed.map(|segments| {
         ScanCase {
             image: ImageBytes::Packed {
                 capacity: image.len() as u64,
@@ -313,14 +243,15 @@ pub fn run(scanner: &(impl Scanner + ?Sized), judgement: Judgement, data: &[u8])
     if let Some(outcome) = not_judged(&answer, &device, judgement) {
         return outcome;
     }
+    let unit = scanned::judged_unit(&answer, case.unit, judgement);
     let scanned = Scanned {
         device: &device,
-        unit: case.unit,
+        unit,
         answer: &answer,
         judgement,
         expected: match &image {
-            Image::Flat(image) => model::scanners::scan(case.format, *image, case.unit),
-            Image::Sparse(image) => model::scanners::scan(case.format, image, case.unit),
+            Image::Flat(image) => due((case.format, *image, unit), &answer, judgement),
+            Image::Sparse(image) => due((case.format, image, unit), &answer, judgement),
         },
     };
     let mut checks = Checks::default();
@@ -332,6 +263,17 @@ pub fn run(scanner: &(impl Scanner + ?Sized), judgement: Judgement, data: &[u8])
         evaluate_facts(&case, &image, scanner);
     }
     judgement.outcome(answer.result.is_ok(), scanned.expected.is_ok())
+}
+
+/// The answer that is due.
+fn due(
+    asked: (ScanFormat, &(impl Bytes + ?Sized), Option<NonZeroU64>),
+    answer: &ScanAnswer,
+    judgement: Judgement,
+) -> Result<AllocationSummary, ScanErrorKind> {
+    let (format, image, unit) = asked;
+    let expected = model::scanners::scan(format, image, unit);
+    scanned::due(&answer.result, expected, judgement, asked)
 }
 
 fn evaluate_facts(case: &ScanCase<'_>, image: &Image<'_>, scanner: &(impl Scanner + ?Sized)) {

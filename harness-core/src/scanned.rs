@@ -2,11 +2,13 @@
 
 use std::num::NonZeroU64;
 
-use types::{AllocationSummary, TouchedUnits};
+use model::readings::Readings;
+use sparse::Bytes;
+use types::{AllocationSummary, ScanFormat, TouchedUnits};
 use worker::{Checks, Layer, Outcome, Violation};
 
 use crate::answers;
-use crate::check::ScanChecks;
+use crate::check::{self, ScanChecks};
 use crate::device::MockDevice;
 use crate::judgement::Judgement;
 use crate::subject::{Refusal, Scan, ScanAnswer, ScanErrorKind};
@@ -21,11 +23,24 @@ pub(crate) fn not_judged(
 ) -> Option<Outcome> {
     match &answer.result {
         Err(Refusal::NotSupported(feature)) => Some(Outcome::NotJudged(feature.clone())),
+        _ if judgement.has(Judgement::MEMORY) && !device.is_memory_bounded() => None,
         _ if device.has_stopped() && !judgement.has(Judgement::WORK) => Some(Outcome::NotJudged(
             "an image that it reads over and over".to_owned(),
         )),
         _ => None,
     }
+}
+
+/// The unit whose count is judged: none where a library answers without a count.
+#[inline]
+pub(crate) fn judged_unit(
+    answer: &ScanAnswer,
+    unit: Option<NonZeroU64>,
+    judgement: Judgement,
+) -> Option<NonZeroU64> {
+    let counts = |summary: &AllocationSummary| summary.touched.is_some();
+    let is_counted = judgement.has(Judgement::DETAILS) || answer.result.as_ref().is_ok_and(counts);
+    unit.filter(|_| is_counted)
 }
 
 /// Whether a scan's answer is judged: see [`Judgement`]. A number that a failed read was turned into is a wrong
@@ -52,6 +67,29 @@ pub(crate) fn is_exact(answer: &Scan, due: Result<AllocationSummary, ScanErrorKi
     }
 }
 
+/// The answer that is due where the model's is `expected`. Where readers differ, a library may follow either; our
+/// own code, which is judged in detail, is held to one.
+#[inline]
+pub(crate) fn due(
+    answer: &Scan,
+    expected: Result<AllocationSummary, ScanErrorKind>,
+    judgement: Judgement,
+    (format, image, unit): (ScanFormat, &(impl Bytes + ?Sized), Option<NonZeroU64>),
+) -> Result<AllocationSummary, ScanErrorKind> {
+    let is_refused = answer.is_err() && expected.is_err();
+    if judgement.has(Judgement::DETAILS) || is_refused || is_exact(answer, expected) {
+        return expected;
+    }
+    let readings = Readings::of(format, image, unit);
+    match answer {
+        Ok(answer) if readings.answers.contains(answer) => Ok(*answer),
+        Err(refusal) if readings.may_be_refused => {
+            Err(refusal.kind().unwrap_or(ScanErrorKind::Corrupt))
+        }
+        _ => expected,
+    }
+}
+
 /// A scan that was made, and what the right answer is.
 #[derive(Debug)]
 pub(crate) struct Scanned<'a> {
@@ -75,6 +113,11 @@ impl Scanned<'_> {
             judged(Judgement::WORK),
             &of.reads_bounded,
             self.device.is_work_bounded(),
+        );
+        checks.evaluate_if(
+            judged(Judgement::MEMORY),
+            &check::MEMORY,
+            self.device.is_memory_bounded(),
         );
         checks.evaluate_if(
             judged(Judgement::DETAILS),
@@ -126,6 +169,11 @@ impl Scanned<'_> {
     /// What the scanner read is a matter of its own: a check on that does not judge the answer.
     pub(crate) fn complete(&self, violation: Violation) -> Violation {
         let device = self.device;
+        if violation.is_of(&check::MEMORY) {
+            return violation
+                .with("memory", device.memory())
+                .with("memory_allowed", device.memory_bound());
+        }
         if violation.layer == Layer::Work {
             return violation
                 .with("reads", device.reads())

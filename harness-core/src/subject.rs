@@ -37,6 +37,12 @@ pub trait Calculators: Sync {
         None
     }
 
+    /// Whether the sizes are those of files that a writer of its own makes, and not QEMU's: then only invariants and
+    /// relations judge them.
+    fn has_own_sizes(&self) -> bool {
+        false
+    }
+
     /// The format or feature among these options that the library does not have: then the question is not judged.
     fn not_supported(&self, _options: &Options) -> Option<&'static str> {
         None
@@ -315,7 +321,12 @@ impl<'a> Subject<'a> {
             Ok(names) => Judgement::parse(&names)?,
             Err(_) => self.judgement,
         };
-        Ok(self.held_to(judgement.within(self.scanner.judgeable())))
+        let judgement = judgement.within(self.scanner.judgeable());
+        Ok(self.held_to(if worker::memory::is_counted() {
+            judgement
+        } else {
+            judgement.without(Judgement::MEMORY)
+        }))
     }
 }
 

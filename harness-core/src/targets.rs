@@ -3,11 +3,11 @@
 //! A target has one name everywhere: here, as the binary of each engine, as the folder of its seeds
 //! and its corpus, in reports. A test compares this list with the three engine crates.
 
-use sparse::SparseImage;
+use sparse::{SparseImage, fingerprint};
 use worker::{Case, Description, Outcome, Part};
 
 use crate::subject::{ScanFormat, Subject};
-use crate::{calc, detect, fingerprint, image, scan};
+use crate::{calc, detect, image, scan};
 
 /// The image file behind an input, and its format, unless the input leaves that open.
 pub type InputImage = (Option<ScanFormat>, SparseImage);

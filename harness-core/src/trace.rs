@@ -57,6 +57,9 @@ impl Calculators for Listening<'_> {
     fn luks_payload(&self, key_bytes: u32, xts: bool) -> Option<u64> {
         self.subject.calculators.luks_payload(key_bytes, xts)
     }
+    fn has_own_sizes(&self) -> bool {
+        self.subject.calculators.has_own_sizes()
+    }
     fn not_supported(&self, options: &Options) -> Option<&'static str> {
         self.subject.calculators.not_supported(options)
     }

@@ -2,8 +2,11 @@
 
 use std::io;
 
+use built_in::BuiltIn;
 use harness_core::project::{checks, replay};
-use harness_core::subject::{ScanErrorKind, ScanFormat};
+use harness_core::subject::{
+    AllocationSummary, Calculators, MeasureOutput, Measured, Options, ScanErrorKind, ScanFormat,
+};
 use harness_core::{ImageFile, Judgement, Library, Map, Refusal, Subject, targets};
 use recipes::at;
 use worker::Verdict;
@@ -161,6 +164,27 @@ fn what_is_judged_fails_and_what_is_not_is_no_pass() {
     assert_eq!(circles, "image.reads_bounded");
 }
 
+/// Knows how much data there is, and not where.
+fn sums(_: ImageFile, _: ScanFormat) -> Result<Map, Refusal> {
+    Ok(Map::of_sum(10 << 16, 3 << 16))
+}
+
+fn sums_wrongly(_: ImageFile, _: ScanFormat) -> Result<Map, Refusal> {
+    Ok(Map::of_sum(10 << 16, 2 << 16))
+}
+
+#[test]
+fn a_sum_is_judged_without_the_units_that_are_asked_for() {
+    for (unit, probe) in [(0, 0), (1, 0), (1, 5), (0, 5), (1, 9)] {
+        let mut input = image_input(probe, 2);
+        input[at::UNIT] = unit;
+        let of_sum = |map| verdict(map, Judgement::REFUSALS, "fuzz_measure_image", &input);
+        assert_eq!(of_sum(sums), "pass", "unit {unit}, probe {probe}");
+        let wrong = "image.answer_is_exact: allocated_bytes is wrong";
+        assert_eq!(of_sum(sums_wrongly), wrong);
+    }
+}
+
 #[test]
 fn an_answer_to_what_is_unsound_is_judged_when_asked_for() {
     let unsound = [0; 1024];
@@ -177,6 +201,55 @@ fn an_answer_to_what_is_unsound_is_judged_when_asked_for() {
     assert_eq!(of_vhd, "not judged: the format vhd");
     let empty = verdict(right, Judgement::ALL, "fuzz_measure_image", &[]);
     assert!(empty.contains("Rejected"), "{empty}");
+}
+
+/// Another writer's sizes: a little more than ours, for an empty disk as well.
+struct OwnSizes {
+    more: u64,
+}
+
+impl Calculators for OwnSizes {
+    fn measure(&self, summary: &AllocationSummary, options: &Options) -> Measured {
+        let sizes = BuiltIn.measure(summary, options)?;
+        Ok(MeasureOutput {
+            required: sizes.required + self.more,
+            fully_allocated: sizes.fully_allocated + 512,
+        })
+    }
+    fn has_own_sizes(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn sizes_of_a_writer_of_its_own_are_judged_by_invariants_and_relations() {
+    // An empty qcow2 image of 1 MiB, and 64 KiB more for its disk.
+    let mut input = vec![0; 68];
+    (input[0], input[1], input[2]) = (1, 4, 4);
+    input[8] = 16;
+    input[24] = 1;
+    let failed = |more, judgement| {
+        let calculators = OwnSizes { more };
+        let subject = Subject::new("library::SUBJECT").with_calculators(&calculators);
+        let subject = subject.held_to(judgement);
+        let ids = checks(&subject);
+        assert!(ids.iter().all(|check| check.id != "calc.answer_is_exact"));
+        match replay(
+            &subject,
+            targets::find("fuzz_measure_calc").unwrap(),
+            &input,
+        ) {
+            Verdict::Pass => None,
+            Verdict::Fail(violation) => Some(violation.check),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(failed(512, Judgement::ALL), None);
+    let invariant = "calc.required_le_fully_allocated";
+    assert_eq!(
+        failed(1 << 30, Judgement::VALUES).as_deref(),
+        Some(invariant)
+    );
 }
 
 #[test]
@@ -200,7 +273,7 @@ fn checks_that_are_not_judged_or_have_no_part_are_not_listed() {
     ] {
         assert!(!scans.contains(&id), "{id}");
     }
-    let calculates = ids(&without.with_calculators(&built_in::BuiltIn));
+    let calculates = ids(&without.with_calculators(&BuiltIn));
     assert!(calculates.iter().all(|id| id.starts_with("calc.")));
     assert!(calculates.contains(&"calc.raw_covers_virtual_size"));
     assert!(!calculates.contains(&"calc.impossible_data_refused"));

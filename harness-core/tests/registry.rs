@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use harness_core::TARGETS;
+use harness_core::{TARGETS, targets};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -114,4 +114,23 @@ fn every_dictionary_named_is_there() {
             assert!(root().join(dictionary).is_file(), "{dictionary}");
         }
     }
+}
+
+#[test]
+fn a_fingerprint_distinguishes_the_cases_of_each_target() {
+    for (target, at) in [
+        ("fuzz_measure_calc", 6),
+        ("fuzz_measure_scan", 0),
+        ("fuzz_measure_image", recipes::at::PROBE),
+    ] {
+        let target = targets::find(target).unwrap();
+        let mut other = [0; 68];
+        other[at] = 1;
+        let one = target.fingerprint(&[0; 68]);
+        assert_eq!(one.len(), 8);
+        assert_eq!(one, target.fingerprint(&[0; 68]));
+        assert_ne!(one, target.fingerprint(&other), "{}", target.name);
+    }
+    let scans = targets::find("fuzz_measure_scan").unwrap();
+    assert_eq!(scans.fingerprint(&[]), "no case");
 }

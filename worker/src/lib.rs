@@ -9,6 +9,7 @@
 //! - [`protocol`]: the requests and answers of a replay worker; [`batch`]: many inputs in one request.
 //! - [`serve`](mod@serve): a worker's `main`.
 //! - [`known`]: findings that a project has accepted.
+//! - [`memory`]: how much memory the code under test takes.
 //! - [`counters`]: how a worker reads its own coverage.
 //!
 //! The crate knows no disk image and no engine.
@@ -22,6 +23,7 @@ pub mod counters;
 pub mod difference;
 pub mod known;
 pub mod literal;
+pub mod memory;
 pub mod protocol;
 pub mod replay;
 pub mod serve;

@@ -293,7 +293,7 @@ impl<S: Scanner> worker::Target for AgainstAModel<S> {
         unreachable!("nothing panics but a check")
     }
     fn run(&self, data: &[u8]) -> Outcome {
-        image::run_against(&BuiltIn, &self.scanner, Judgement::ALL, data, |_, _| {
+        image::run_against(&BuiltIn, &self.scanner, Judgement::ALL, data, |_, _, _| {
             Ok(self.model)
         })
     }

@@ -12,6 +12,8 @@ use types::{AllocationSummary, ScanErrorKind, TouchedUnits};
 
 use sparse::Bytes;
 
+use crate::readings::Reading;
+
 /// The data of a virtual disk, given as extents in ascending order that do not overlap.
 ///
 /// Extents that meet are joined to runs. Runs do not meet, so they are counted one by one: a run
@@ -97,10 +99,11 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    /// No table yet, in an image of `length` bytes.
-    pub(crate) fn new(length: u64) -> Self {
+    /// No table yet, in an image of `length` bytes. A lenient reader takes more of them, up to 16 MiB.
+    pub(crate) fn new(length: u64, reading: Reading) -> Self {
+        let least = if reading.is_lenient() { 16 << 20 } else { 0 };
         Self {
-            image: length.div_ceil(512),
+            image: length.max(least).div_ceil(512),
             named: 0,
         }
     }

@@ -6,6 +6,7 @@
 //!
 //! - [`calculators`]: how large an image would be, in value and in error.
 //! - [`scanners`]: how much of an image holds data, in value and in kind of error.
+//! - [`readings`]: all answers of scanners that are right where readers differ.
 //! - [`detect`]: which formats a file is of, and what a VMDK's descriptor states.
 //! - `raw`, `qcow2`, `vmdk`, `vhd`, `vhdx`: a module a format.
 //! - `sizes`: what the calculators share. `data`: what the scanners share.
@@ -15,11 +16,13 @@ pub mod calculators;
 mod data;
 pub mod detect;
 mod raw;
+pub mod readings;
 pub mod scanners;
 mod sizes;
 
 mod qcow2 {
     pub(crate) mod calculator;
+    mod refusals;
     pub(crate) mod scanner;
 }
 mod vmdk {

@@ -9,16 +9,17 @@ use types::{AllocationSummary, Facts, ScanErrorKind, ScanFormat};
 
 use sparse::Bytes;
 
+use crate::readings::Reading;
 use crate::{qcow2, vhd, vhdx, vmdk};
 
-/// A function of each format's scanner, in the order of [`ScanFormat::ALL`].
+/// What each format's scanner has under a name, in the order of [`ScanFormat::ALL`].
 macro_rules! table {
-    ($function:ident) => {
+    ($item:ident) => {
         [
-            qcow2::scanner::$function,
-            vmdk::scanner::$function,
-            vhd::scanner::$function,
-            vhdx::scanner::$function,
+            qcow2::scanner::$item,
+            vmdk::scanner::$item,
+            vhd::scanner::$item,
+            vhdx::scanner::$item,
         ]
     };
 }
@@ -32,9 +33,28 @@ pub fn scan<B: Bytes + ?Sized>(
     image: &B,
     unit: Option<NonZeroU64>,
 ) -> Result<AllocationSummary, ScanErrorKind> {
-    type Scan<B> = fn(&B, Option<NonZeroU64>) -> Result<AllocationSummary, ScanErrorKind>;
+    read(format, image, unit, Reading::OURS)
+}
+
+/// The answer of a scan by one reading.
+pub(crate) fn read<B: Bytes + ?Sized>(
+    format: ScanFormat,
+    image: &B,
+    unit: Option<NonZeroU64>,
+    reading: Reading,
+) -> Result<AllocationSummary, ScanErrorKind> {
+    type Scan<B> = fn(&B, Option<NonZeroU64>, Reading) -> Result<AllocationSummary, ScanErrorKind>;
     let scans: [Scan<B>; ScanFormat::COUNT] = table!(scan);
-    scans[format as usize](image, unit)
+    scans[format as usize](image, unit, reading)
+}
+
+/// How many choices the readings of each format have.
+pub(crate) const CHOICES: [u32; ScanFormat::COUNT] = table!(CHOICES);
+
+/// Whether an image has something that makes a reader refuse it, and not our scanner.
+pub(crate) fn may_be_refused<B: Bytes + ?Sized>(format: ScanFormat, image: &B) -> bool {
+    let asked: [fn(&B) -> bool; ScanFormat::COUNT] = table!(may_be_refused);
+    asked[format as usize](image)
 }
 
 /// What the metadata of an image of that format states.

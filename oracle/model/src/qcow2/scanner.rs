@@ -12,8 +12,11 @@ use std::ops::Range;
 use types::{AllocationSummary, Facts};
 
 use crate::data::{Data, Tables, big_endian, entries};
+use crate::readings::Reading;
 use sparse::Bytes;
 use types::ScanErrorKind::{self, Corrupt, NotThisFormat, Unsupported};
+
+pub(crate) use super::refusals::may_be_refused;
 
 /// Incompatible features.
 const EXTERNAL_DATA: u64 = 1 << 2;
@@ -27,20 +30,30 @@ const RAW_EXTERNAL_DATA: u64 = 1 << 1;
 /// Bits of L1 and L2 entries.
 const HOST_OFFSET: std::ops::RangeInclusive<u32> = 9..=55;
 const ZERO_FLAG: u64 = 1;
-const COMPRESSED: u64 = 1 << 62;
+pub(super) const COMPRESSED: u64 = 1 << 62;
 const COPIED: u64 = 1 << 63;
+
+/// The choice: a size is rounded down to whole sectors.
+pub(crate) const CHOICES: u32 = 1;
 
 /// See [`scanners::scan`](crate::scanners::scan).
 pub(crate) fn scan(
     image: &(impl Bytes + ?Sized),
     unit: Option<NonZeroU64>,
+    reading: Reading,
 ) -> Result<AllocationSummary, ScanErrorKind> {
     let header = Header::read(image)?;
-    if !header.is_sound(image.length()) {
+    if !header.is_sound(image.length(), reading) {
         return Err(Corrupt);
     }
-    let mut data = Data::new(header.size, unit);
-    header.mapped(image, &mut data)?;
+    // qcow2-size-of-part-sectors
+    let cut = if reading.chooses(0) {
+        header.size % 512
+    } else {
+        0
+    };
+    let mut data = Data::new(header.size - cut, unit);
+    header.mapped(image, reading, &mut data)?;
     Ok(data.summary())
 }
 
@@ -85,29 +98,29 @@ fn data_file(
 }
 
 /// The header's fields, as they stand; sizes and offsets in bytes.
-struct Header {
+pub(super) struct Header {
     version: u32,
-    backing_offset: u64,
+    pub(super) backing_offset: u64,
     backing_length: u32,
-    cluster_bits: u32,
+    pub(super) cluster_bits: u32,
     size: u64,
-    l1_length: u32,
-    l1_offset: u64,
-    refcount_table_offset: u64,
-    refcount_table_clusters: u32,
-    snapshots: u32,
-    snapshots_offset: u64,
+    pub(super) l1_length: u32,
+    pub(super) l1_offset: u64,
+    pub(super) refcount_table_offset: u64,
+    pub(super) refcount_table_clusters: u32,
+    pub(super) snapshots: u32,
+    pub(super) snapshots_offset: u64,
     // Version 2 does not have the fields that follow: it uses none of these features.
     incompatible: u64,
     autoclear: u64,
     refcount_order: u32,
-    length: u32,
+    pub(super) length: u32,
     compression_type: u8,
 }
 
 impl Header {
     /// The header of an image that is qcow2 and uses nothing unknown.
-    fn read(image: &(impl Bytes + ?Sized)) -> Result<Self, ScanErrorKind> {
+    pub(super) fn read(image: &(impl Bytes + ?Sized)) -> Result<Self, ScanErrorKind> {
         let fields: [u8; 112] = image.array(0);
         let u32_at = |at| big_endian(&fields, at..at + 4) as u32;
         let u64_at = |at| big_endian(&fields, at..at + 8);
@@ -161,10 +174,10 @@ impl Header {
     }
 
     /// Whether the header is free of contradictions, in a file of `file` bytes.
-    fn is_sound(&self, file: u64) -> bool {
+    fn is_sound(&self, file: u64, reading: Reading) -> bool {
         (9..=21).contains(&self.cluster_bits)
             && self.are_extensions_sound(file)
-            && self.is_l1_sound(file)
+            && self.is_l1_sound(file, reading)
             && self.are_other_tables_sound()
             && self.is_backing_name_sound()
     }
@@ -188,18 +201,20 @@ impl Header {
     }
 
     /// The L1 table is at most 32 MiB, aligned, in the file's clusters, and maps the whole disk.
-    fn is_l1_sound(&self, file: u64) -> bool {
+    fn is_l1_sound(&self, file: u64, reading: Reading) -> bool {
         let entries = u64::from(self.l1_length);
         let mapped = u128::from(entries) * u128::from(self.mapped_by_l1_entry());
         entries <= 4 << 20
             && self.is_aligned(self.l1_offset)
             && mapped >= u128::from(self.size)
-            && self.is_in_clusters_of(file, self.l1_offset, entries * 8)
+            && (self.is_in_clusters_of(file, self.l1_offset, entries * 8)
+                // qcow2-table-past-end
+                || reading.is_lenient() && self.l1_offset < 1 << 62)
     }
 
     /// Whether `length` bytes at byte `offset` lie in the clusters of a file of `file` bytes. Its last
     /// cluster may be there in part: the rest of it reads as zeros, as QEMU reads all past a file's end.
-    fn is_in_clusters_of(&self, file: u64, offset: u64, length: u64) -> bool {
+    pub(super) fn is_in_clusters_of(&self, file: u64, offset: u64, length: u64) -> bool {
         let clusters_end = u128::from(file).next_multiple_of(u128::from(self.cluster()));
         u128::from(offset) + u128::from(length) <= clusters_end
     }
@@ -224,8 +239,13 @@ impl Header {
     }
 
     /// Adds to `data` what the active L1 table maps.
-    fn mapped(&self, image: &(impl Bytes + ?Sized), data: &mut Data) -> Result<(), ScanErrorKind> {
-        let mut tables = Tables::new(image.length());
+    fn mapped(
+        &self,
+        image: &(impl Bytes + ?Sized),
+        reading: Reading,
+        data: &mut Data,
+    ) -> Result<(), ScanErrorKind> {
+        let mut tables = Tables::new(image.length(), reading);
         let coverage = self.mapped_by_l1_entry();
         let needed = self.size.div_ceil(coverage);
         entries(image, self.l1_offset, needed, |number, entry| {
@@ -233,7 +253,8 @@ impl Header {
             if table == 0 {
                 return Ok(());
             }
-            let is_there = self.is_in_clusters_of(image.length(), table, self.cluster());
+            let is_there = reading.is_lenient()
+                || self.is_in_clusters_of(image.length(), table, self.cluster());
             if !self.is_aligned(table) || !is_there {
                 return Err(Corrupt);
             }
@@ -330,7 +351,7 @@ impl Header {
         Ok(Host::Cluster)
     }
 
-    fn cluster(&self) -> u64 {
+    pub(super) fn cluster(&self) -> u64 {
         1 << self.cluster_bits
     }
 
@@ -338,7 +359,7 @@ impl Header {
         offset.trailing_zeros() >= self.cluster_bits
     }
 
-    fn entries_a_table(&self) -> u64 {
+    pub(super) fn entries_a_table(&self) -> u64 {
         self.cluster() / if self.has_extended_l2() { 16 } else { 8 }
     }
 
@@ -346,12 +367,17 @@ impl Header {
         self.entries_a_table() * self.cluster()
     }
 
-    fn has_external_data(&self) -> bool {
+    pub(super) fn has_external_data(&self) -> bool {
         has(self.incompatible, EXTERNAL_DATA)
     }
 
     fn has_extended_l2(&self) -> bool {
         has(self.incompatible, EXTENDED_L2)
+    }
+
+    /// Whether bit 0 of an L2 entry means that the cluster reads as zeros.
+    pub(super) fn has_zero_flag(&self) -> bool {
+        self.version == 3 && !self.has_extended_l2()
     }
 }
 
@@ -363,12 +389,12 @@ enum Host {
     Cluster,
 }
 
-fn has(bits: u64, bit: u64) -> bool {
+pub(super) fn has(bits: u64, bit: u64) -> bool {
     bits & bit != 0
 }
 
 /// The bits of an L1 or L2 entry that are an offset, in bytes; all others are flags or reserved.
-fn host_offset(entry: u64) -> u64 {
+pub(super) fn host_offset(entry: u64) -> u64 {
     let above = u64::BITS - 1 - HOST_OFFSET.end();
     entry << above >> (above + HOST_OFFSET.start()) << HOST_OFFSET.start()
 }

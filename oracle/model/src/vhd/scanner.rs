@@ -13,9 +13,11 @@ use std::ops::Range;
 use types::{AllocationSummary, Facts, ScanErrorKind};
 
 use crate::data::{Data, big_endian as field, entries};
+use crate::readings::Reading;
 use sparse::Bytes;
 use types::ScanErrorKind::{Corrupt, NotThisFormat, Unsupported};
 
+const COOKIE: &[u8] = b"conectix";
 /// The lengths of the footer, which is also that of its copy at the start, and of the header.
 const FOOTER: u64 = 512;
 const HEADER: u64 = 1024;
@@ -32,30 +34,79 @@ const LARGEST_DISK: u64 = (2040 << 30) / 512;
 /// The BAT's entry of a block that has no place.
 const NOWHERE: u32 = u32::MAX;
 
+/// The choices: the current size for all creators, the geometry for more of them, with both the current size in bytes;
+/// QEMU's footer; and before a sound copy a sound footer at the end.
+pub(crate) const CHOICES: u32 = 4;
+
 /// See [`scanners::scan`](crate::scanners::scan).
 pub(crate) fn scan(
     image: &(impl Bytes + ?Sized),
     unit: Option<NonZeroU64>,
+    reading: Reading,
 ) -> Result<AllocationSummary, ScanErrorKind> {
-    let (footer, footer_at) = believed_footer(image)?;
-    if field(&footer, 12..16) != VERSION {
+    let is_lenient = reading.is_lenient();
+    // vhd-footer-copy, vhd-fixed-begins-with-cookie
+    let (footer, footer_at) = if reading.chooses(2) {
+        footer_of_qemu(image).ok_or(Corrupt)?
+    } else {
+        believed_footer(image, reading)?
+    };
+    // vhd-version
+    if field(&footer, 12..16) != VERSION && !is_lenient {
         return Err(Unsupported);
     }
+    // vhd-disk-type
     let disk_type = field(&footer, 60..64);
-    if disk_type != FIXED && disk_type != DYNAMIC {
+    if disk_type != FIXED && disk_type != DYNAMIC && !is_lenient {
         return Err(Unsupported);
     }
-    let size = disk_size(&footer)?;
+    let size = disk_size(&footer, reading)?;
     let mut data = Data::new(size, unit);
-    if disk_type == FIXED {
-        if size > footer_at {
+    if disk_type == FIXED && !(footer_at == 0 && reading.chooses(2)) {
+        // vhd-fixed-cut
+        if size > footer_at && !is_lenient {
             return Err(Corrupt);
         }
         data.add(0, size);
     } else {
-        add_blocks(image, size, field(&footer, 16..24), &mut data)?;
+        add_blocks(image, size, field(&footer, 16..24), reading, &mut data)?;
     }
     Ok(data.summary())
+}
+
+/// Whether QEMU finds no footer, or a block past the disk's end and the file's (vhd-entries-past-the-disk).
+pub(crate) fn may_be_refused(image: &(impl Bytes + ?Sized)) -> bool {
+    let Some((footer, _)) = footer_of_qemu(image) else {
+        return true;
+    };
+    let header: [u8; 1024] = image.array(field(&footer, 16..24));
+    let (block, table) = (field(&header, 32..36), field(&header, 16..24));
+    let file = image.length().next_multiple_of(512);
+    let is_there = |sector: u32| 512 * u64::from(sector) + bitmap_of_qemu(block) + block <= file;
+    let (count, mut seen) = (field(&header, 28..32), 0);
+    let cut = entries(image, table, count, |_, entry: [u8; 4]| {
+        seen += 1;
+        let sector = u32::from_be_bytes(entry);
+        if sector == NOWHERE || is_there(sector) {
+            Ok(())
+        } else {
+            Err(Corrupt)
+        }
+    });
+    cut.is_err() || seen != count && !is_there(0)
+}
+
+/// The footer that QEMU takes, and where it is: the copy at the start if there is one, and otherwise that of a fixed
+/// disk at the end of the file, which has whole sectors.
+fn footer_of_qemu(image: &(impl Bytes + ?Sized)) -> Option<([u8; 512], u64)> {
+    let copy: [u8; 512] = image.array(0);
+    if copy.starts_with(COOKIE) {
+        return has_right_checksum(&copy, 64..68).then_some((copy, 0));
+    }
+    let end = image.length().next_multiple_of(512).checked_sub(FOOTER)?;
+    let last: [u8; 512] = image.array(end);
+    let is_sound = last.starts_with(COOKIE) && has_right_checksum(&last, 64..68);
+    (is_sound && field(&last, 60..64) == FIXED).then_some((last, end))
 }
 
 /// The facts in the footer and, for a dynamic disk, in the header.
@@ -63,11 +114,11 @@ pub(crate) fn scan(
 /// # Errors
 /// When there is no footer, or it is of a disk that is too large.
 pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
-    let (footer, _) = believed_footer(image)?;
+    let (footer, _) = believed_footer(image, Reading::OURS)?;
     let is_dynamic = field(&footer, 60..64) == DYNAMIC;
     let header: [u8; 1024] = image.array(field(&footer, 16..24));
     Ok(Facts {
-        virtual_size: disk_size(&footer)?,
+        virtual_size: disk_size(&footer, Reading::OURS)?,
         unit: is_dynamic.then(|| field(&header, 32..36)),
         table_offset: is_dynamic.then(|| field(&header, 16..24)),
         ..Facts::default()
@@ -76,8 +127,10 @@ pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKin
 
 /// The footer that counts: the copy at the start if it is sound, or else the one at the end. Only a
 /// disk that is not fixed has a copy. The one at the end may lack its last byte. Also where it is, in bytes.
-fn believed_footer(image: &(impl Bytes + ?Sized)) -> Result<([u8; 512], u64), ScanErrorKind> {
-    const COOKIE: &[u8] = b"conectix";
+fn believed_footer(
+    image: &(impl Bytes + ?Sized),
+    reading: Reading,
+) -> Result<([u8; 512], u64), ScanErrorKind> {
     let is_sound = |footer: &[u8]| footer.starts_with(COOKIE) && has_right_checksum(footer, 64..68);
     let mut end = image.length().checked_sub(FOOTER).ok_or(NotThisFormat)?;
     let [copy, mut last] = [0, end].map(|at| image.array::<512>(at));
@@ -85,7 +138,8 @@ fn believed_footer(image: &(impl Bytes + ?Sized)) -> Result<([u8; 512], u64), Sc
     if !last.starts_with(COOKIE) && end % FOOTER == FOOTER - 1 && is_sound(&short) {
         (last, end) = (short, end + 1);
     }
-    if is_sound(&copy) && field(&copy, 60..64) != FIXED {
+    let is_end_first = reading.chooses(3) && is_sound(&last);
+    if is_sound(&copy) && field(&copy, 60..64) != FIXED && !is_end_first {
         Ok((copy, 0))
     } else if is_sound(&last) {
         Ok((last, end))
@@ -98,9 +152,18 @@ fn believed_footer(image: &(impl Bytes + ?Sized)) -> Result<([u8; 512], u64), Sc
 
 /// The disk's size in bytes. Virtual PC and QEMU go by cylinders, heads and sectors a track, everybody
 /// else by the current size.
-fn disk_size(footer: &[u8; 512]) -> Result<u64, ScanErrorKind> {
+fn disk_size(footer: &[u8; 512], reading: Reading) -> Result<u64, ScanErrorKind> {
     let geometry = field(footer, 56..58) * field(footer, 58..59) * field(footer, 59..60);
-    let goes_by_geometry = matches!(&footer[28..32], b"vpc " | b"qemu");
+    // vhd-size-by-geometry; before 10.0 QEMU knew these creators, and went by the geometry for all others.
+    let creator = &footer[28..32];
+    let goes_by_geometry = match (reading.chooses(0), reading.chooses(1)) {
+        (true, _) => false,
+        (_, true) => !matches!(
+            creator,
+            b"win " | b"qem2" | b"d2v " | b"CTXS" | b"tap\0" | b"wa\0\0"
+        ),
+        _ => matches!(creator, b"vpc " | b"qemu"),
+    };
     let sectors = match goes_by_geometry {
         true if geometry != LARGEST_GEOMETRY => geometry,
         _ => field(footer, 48..56) / 512,
@@ -108,7 +171,14 @@ fn disk_size(footer: &[u8; 512]) -> Result<u64, ScanErrorKind> {
     if sectors > LARGEST_DISK {
         return Err(Unsupported);
     }
-    Ok(512 * sectors)
+    // The specification has a size in bytes. QEMU and we round it down to sectors.
+    let is_in_bytes = reading.chooses(0) && reading.chooses(1);
+    let rest = if is_in_bytes {
+        field(footer, 48..56) % 512
+    } else {
+        0
+    };
+    Ok(512 * sectors + rest)
 }
 
 /// Adds the blocks of a dynamic disk of `size` bytes whose header is at byte `header_at`.
@@ -116,16 +186,20 @@ fn add_blocks(
     image: &(impl Bytes + ?Sized),
     size: u64,
     header_at: u64,
+    reading: Reading,
     data: &mut Data,
 ) -> Result<(), ScanErrorKind> {
-    if header_at < FOOTER || !image.contains(header_at, HEADER) {
+    let is_lenient = reading.is_lenient();
+    if header_at < FOOTER && !is_lenient || !image.contains(header_at, HEADER) {
         return Err(Corrupt);
     }
     let header: [u8; 1024] = image.array(header_at);
-    if !header.starts_with(b"cxsparse") || !has_right_checksum(&header, 36..40) {
+    // vhd-header-checksum
+    let is_sound = is_lenient || has_right_checksum(&header, 36..40);
+    if !header.starts_with(b"cxsparse") || !is_sound {
         return Err(Corrupt);
     }
-    if field(&header, 24..28) != VERSION {
+    if field(&header, 24..28) != VERSION && !is_lenient {
         return Err(Unsupported);
     }
     let block = field(&header, 32..36);
@@ -140,32 +214,55 @@ fn add_blocks(
     }
     let header = header_at..header_at + HEADER;
     let table = table_at..table_at + 4 * table_entries;
-    if overlap(&table, &(0..FOOTER)) || overlap(&table, &header) {
+    // vhd-over-header
+    let lies_over = |place: &Range<u64>, other: &Range<u64>| !is_lenient && overlap(place, other);
+    if lies_over(&table, &(0..FOOTER)) || lies_over(&table, &header) {
         return Err(Corrupt);
     }
 
     // A bit for each sector, in whole sectors: both are powers of two.
-    let bitmap = (block / 512 / 8).max(512);
-    let mut seen = 0;
+    let bitmap = if is_lenient {
+        bitmap_of_qemu(block)
+    } else {
+        (block / 512 / 8).max(512)
+    };
+    let mut next = 0;
+    // An entry that is left out is zero, which puts a block over the footer's copy.
+    let left_out = |blocks: Range<u64>, data: &mut Data| {
+        if !is_lenient || bitmap + block > image.length() {
+            return Err(Corrupt);
+        }
+        data.add(blocks.start * block, (blocks.end - blocks.start) * block);
+        Ok(())
+    };
     entries(image, table_at, blocks, |number, entry: [u8; 4]| {
-        seen += 1;
+        if next != number {
+            left_out(next..number, data)?;
+        }
+        next = number + 1;
         let sector = u32::from_be_bytes(entry);
         if sector == NOWHERE {
             return Ok(());
         }
         let start = 512 * u64::from(sector);
         let place = start..start + bitmap + block;
-        if place.end > image.length() || overlap(&place, &header) || overlap(&place, &table) {
+        let is_there = place.end <= image.length();
+        if !is_there || lies_over(&place, &header) || lies_over(&place, &table) {
             return Err(Corrupt);
         }
         data.add(number * block, block);
         Ok(())
     })?;
-    // An entry that is left out is zero, which puts a block over the footer's copy.
-    if seen != blocks {
-        return Err(Corrupt);
+    if next == blocks {
+        return Ok(());
     }
-    Ok(())
+    left_out(next..blocks, data)
+}
+
+/// How many bytes QEMU takes the bitmap of sectors to have: none for a block of less than 4096 bytes
+/// (vhd-tiny-blocks).
+fn bitmap_of_qemu(block: u64) -> u64 {
+    (block / 4096).next_multiple_of(512)
 }
 
 /// Whether two places in the file have a byte in common. A table without entries has none.

@@ -12,6 +12,7 @@ use std::ops::Range;
 use types::{AllocationSummary, Facts, ScanErrorKind};
 
 use crate::data::{Data, entries, little_endian as field};
+use crate::readings::Reading;
 use sparse::Bytes;
 use sparse::crc32c::Crc32c;
 use types::ScanErrorKind::{Corrupt, NotThisFormat, Unsupported};
@@ -24,6 +25,13 @@ const TIB: u64 = 1 << 40;
 const TABLE: u64 = 64 * KIB;
 /// The most entries of either.
 const MOST_ENTRIES: u64 = 2047;
+
+/// Where the two headers and the two region tables are (MS-VHDX 2.2).
+const HEADERS: [u64; 2] = [64 * KIB, 128 * KIB];
+const REGION_TABLES: [u64; 2] = [192 * KIB, 256 * KIB];
+
+/// The state of a block that is fully present.
+const PRESENT: u64 = 6;
 
 /// How many places in the file the scanner under test keeps apart: the header section, the log and
 /// the regions, as far as they are not empty. More, which no known writer makes, it does not support.
@@ -43,21 +51,63 @@ const ITEMS: [([u8; 16], u64); 5] = [
 ];
 const PARENT_LOCATOR: [u8; 16] = guid(0xa8d3_5f2d, 0xb30b, 0x454d, 0xabf7_d3d8_4834_ab0c);
 
+/// The choices: blocks of a state that means nothing hold data, and the number of blocks is cut to 32 bits.
+pub(crate) const CHOICES: u32 = 2;
+
 /// See [`scanners::scan`](crate::scanners::scan).
 pub(crate) fn scan(
     image: &(impl Bytes + ?Sized),
     unit: Option<NonZeroU64>,
+    reading: Reading,
 ) -> Result<AllocationSummary, ScanErrorKind> {
     if image.array(0) != *b"vhdxfile" {
         return Err(NotThisFormat);
     }
-    let mut taken = Taken::new();
-    taken.take(log(image)?)?;
+    let mut taken = Taken::new(reading);
+    taken.take(log(image, reading)?)?;
     let [bat, metadata] = regions(image, &mut taken)?;
-    let disk = disk(image, &metadata)?;
+    let disk = disk(image, &metadata, reading)?;
     let mut data = Data::new(disk.size, unit);
     add_blocks(image, &disk, &bat, &taken, &mut data)?;
     Ok(data.summary())
+}
+
+/// Whether an image has something that QEMU refuses and we take.
+pub(crate) fn may_be_refused(image: &(impl Bytes + ?Sized)) -> bool {
+    // vhdx-first-region-table
+    let has_first = has_right_checksum(image, REGION_TABLES[0], TABLE, b"regi");
+    // vhdx-log-version
+    let has_log_version = HEADERS.iter().any(|at| image.array(at + 64) != [0; 2]);
+    let regions = regions(image, &mut Taken::new(Reading::OURS));
+    let is_fine = regions.is_ok_and(|[bat, metadata]| {
+        // vhdx-logical-sectors, vhdx-empty-disk
+        disk(image, &metadata, Reading::OURS).is_ok_and(|disk| {
+            disk.sector == 512 && disk.size != 0 && are_blocks_whole(image, &disk, &bat)
+        })
+    });
+    !has_first || has_log_version || !is_fine
+}
+
+/// Whether every block is wholly in the file (vhdx-last-block-cut), and no sector bitmap is present
+/// (vhdx-bitmap-entry).
+fn are_blocks_whole(image: &(impl Bytes + ?Sized), disk: &Disk, region: &Range<u64>) -> bool {
+    let chunk_entries = disk.chunk_ratio() + 1;
+    let whole = entries(
+        image,
+        region.start,
+        disk.entries(Reading::OURS),
+        |number, entry: [u8; 8]| {
+            let entry = u64::from_le_bytes(entry);
+            let is_bitmap = number % chunk_entries == chunk_entries - 1;
+            let is_whole = !is_bitmap && image.contains(entry >> 20 << 20, disk.block);
+            if entry & 7 == PRESENT && !is_whole {
+                Err(Corrupt)
+            } else {
+                Ok(())
+            }
+        },
+    );
+    whole.is_ok()
 }
 
 /// The facts in the metadata.
@@ -65,8 +115,8 @@ pub(crate) fn scan(
 /// # Errors
 /// When a structure until there is not sound.
 pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
-    let [bat, metadata] = regions(image, &mut Taken::new())?;
-    let disk = disk(image, &metadata)?;
+    let [bat, metadata] = regions(image, &mut Taken::new(Reading::OURS))?;
+    let disk = disk(image, &metadata, Reading::OURS)?;
     Ok(Facts {
         virtual_size: disk.size,
         unit: Some(disk.block),
@@ -77,18 +127,21 @@ pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKin
 }
 
 /// Places in the file that do not overlap. All begin at a whole MiB.
-struct Taken(Vec<Range<u64>>);
+struct Taken {
+    places: Vec<Range<u64>>,
+    reading: Reading,
+}
 
 impl Taken {
     /// The header section: the first MiB (MS-VHDX 2.2).
-    fn new() -> Self {
-        let mut taken = Vec::with_capacity(MOST_PLACES);
-        taken.push(0..MIB);
-        Self(taken)
+    fn new(reading: Reading) -> Self {
+        let mut places = Vec::with_capacity(MOST_PLACES);
+        places.push(0..MIB);
+        Self { places, reading }
     }
 
     fn has_byte_of(&self, place: &Range<u64>) -> bool {
-        self.0
+        self.places
             .iter()
             .any(|taken| taken.start.max(place.start) < taken.end.min(place.end))
     }
@@ -100,21 +153,26 @@ impl Taken {
         if self.has_byte_of(&place) {
             return Err(Corrupt);
         }
-        if self.0.len() == MOST_PLACES {
+        // vhdx-many-regions
+        if self.places.len() == MOST_PLACES && !self.reading.is_lenient() {
             return Err(Unsupported);
         }
-        self.0.push(place);
+        self.places.push(place);
         Ok(())
     }
 }
 
 /// Where the log is, by the current header (MS-VHDX 2.2.2): it has to be empty of changes, and need
 /// not be inside the file.
-fn log(image: &(impl Bytes + ?Sized)) -> Result<Range<u64>, ScanErrorKind> {
+fn log(image: &(impl Bytes + ?Sized), reading: Reading) -> Result<Range<u64>, ScanErrorKind> {
+    let is_lenient = reading.is_lenient();
+    let version = |header: &[u8; 80]| field(header, 66..68);
     let sound_header = |at| has_right_checksum(image, at, 4 * KIB, b"head");
-    // All of a header that is not reserved, when it is sound.
-    let [first, second] =
-        [64 * KIB, 128 * KIB].map(|at| sound_header(at).then(|| image.array::<80>(at)));
+    // All of a header that is not reserved, when it is sound; vhdx-header-version.
+    let [first, second] = HEADERS.map(|at| {
+        let header = sound_header(at).then(|| image.array::<80>(at));
+        header.filter(|header| !is_lenient || version(header) == 1)
+    });
     let header = match (first, second) {
         (None, None) => return Err(Corrupt),
         (Some(only), None) | (None, Some(only)) => only,
@@ -128,16 +186,33 @@ fn log(image: &(impl Bytes + ?Sized)) -> Result<Range<u64>, ScanErrorKind> {
             }
         }
     };
-    let version = field(&header, 66..68);
-    let log_guid = &header[48..64];
-    if version != 1 || log_guid.iter().any(|&byte| byte != 0) {
+    let (length, start) = (field(&header, 68..72), field(&header, 72..80));
+    let place = start..start.saturating_add(length);
+    let has_log = header[48..64].iter().any(|&byte| byte != 0);
+    // vhdx-log
+    let may_be_left = !has_log || is_lenient && !has_entries(image, &place);
+    if version(&header) != 1 || !may_be_left {
         return Err(Unsupported);
     }
-    let (length, start) = (field(&header, 68..72), field(&header, 72..80));
-    if start == 0 || !start.is_multiple_of(MIB) || !length.is_multiple_of(MIB) {
-        return Err(Corrupt);
+    // vhdx-log-place
+    let is_placed = start != 0 && start.is_multiple_of(MIB) && length.is_multiple_of(MIB);
+    if is_placed || is_lenient {
+        Ok(place)
+    } else {
+        Err(Corrupt)
     }
-    Ok(start..start.saturating_add(length))
+}
+
+/// Whether some sector of the log begins like an entry (MS-VHDX 2.3.1.1).
+fn has_entries(image: &(impl Bytes + ?Sized), log: &Range<u64>) -> bool {
+    const SECTOR: u64 = 4 * KIB;
+    let mut pieces = image.pieces(log.start, log.end - log.start);
+    pieces.any(|(at, piece)| {
+        let mut sectors = (log.start + (at - log.start).next_multiple_of(SECTOR)
+            ..at + piece.len() as u64)
+            .step_by(SECTOR as usize);
+        sectors.any(|sector| image.array(sector) == *b"loge")
+    })
 }
 
 /// Where the BAT and the metadata are, by the first sound region table (MS-VHDX 2.2.3). All its
@@ -146,7 +221,8 @@ fn regions(
     image: &(impl Bytes + ?Sized),
     taken: &mut Taken,
 ) -> Result<[Range<u64>; 2], ScanErrorKind> {
-    let table = [192 * KIB, 256 * KIB]
+    let is_lenient = taken.reading.is_lenient();
+    let table = REGION_TABLES
         .into_iter()
         .find(|&at| has_right_checksum(image, at, TABLE, b"regi"))
         .ok_or(Corrupt)?;
@@ -171,7 +247,9 @@ fn regions(
             false
         };
         let is_aligned = start.is_multiple_of(MIB) && length.is_multiple_of(MIB);
-        if twice || !is_aligned || !image.contains(start, length) {
+        // vhdx-region-place
+        let is_placed = is_aligned && image.contains(start, length);
+        if twice || !(is_placed || is_lenient && start < 1 << 62) {
             return Err(Corrupt);
         }
         taken.take(place)
@@ -189,10 +267,34 @@ struct Disk {
     sector: u64,
 }
 
+impl Disk {
+    /// A sector bitmap is 1 MiB and has a bit for each sector of as many blocks as that makes; its entry
+    /// comes after theirs.
+    fn chunk_ratio(&self) -> u64 {
+        8 * MIB * self.sector / self.block
+    }
+
+    /// How many entries the BAT has, those of sector bitmaps among them.
+    fn entries(&self, reading: Reading) -> u64 {
+        let mut blocks = self.size.div_ceil(self.block);
+        if reading.chooses(1) {
+            blocks &= u64::from(u32::MAX);
+        }
+        blocks + blocks.saturating_sub(1) / self.chunk_ratio()
+    }
+}
+
 /// Reads the metadata (MS-VHDX 2.6): a table, and items behind it in the same `region`.
-fn disk(image: &(impl Bytes + ?Sized), region: &Range<u64>) -> Result<Disk, ScanErrorKind> {
+fn disk(
+    image: &(impl Bytes + ?Sized),
+    region: &Range<u64>,
+    reading: Reading,
+) -> Result<Disk, ScanErrorKind> {
+    let is_lenient = reading.is_lenient();
     let length = region.end - region.start;
-    if length < TABLE || image.array(region.start) != *b"metadata" {
+    // vhdx-item-place
+    let has_table = length >= TABLE || is_lenient;
+    if !has_table || image.array(region.start) != *b"metadata" {
         return Err(Corrupt);
     }
     let count = field(&image.array::<2>(region.start + 10), 0..2);
@@ -213,9 +315,11 @@ fn disk(image: &(impl Bytes + ?Sized), region: &Range<u64>) -> Result<Disk, Scan
         };
         let item = field(&entry, 16..20);
         let item_length = field(&entry, 20..24);
-        let is_inside = item >= TABLE && item + item_length <= length;
+        let is_inside = item >= TABLE && item + item_length <= length || is_lenient;
         let is_first = items[known].replace(region.start + item).is_none();
-        if item_length != ITEMS[known].1 || !is_inside || !is_first {
+        // vhdx-item-length
+        let has_length = item_length == ITEMS[known].1 || is_lenient;
+        if !has_length || !is_inside || !is_first {
             return Err(Corrupt);
         }
         Ok(())
@@ -228,15 +332,18 @@ fn disk(image: &(impl Bytes + ?Sized), region: &Range<u64>) -> Result<Disk, Scan
     if has_parent {
         return Err(Unsupported);
     }
-    let disk = Disk {
+    let mut disk = Disk {
         size: u64::from_le_bytes(image.array(size)),
         block: field(&parameters, 0..4),
         sector: u32::from_le_bytes(image.array(sector)).into(),
     };
     let is_sound = (0..=8).any(|power| disk.block == MIB << power)
         && [512, 4096].contains(&disk.sector)
-        && disk.size.is_multiple_of(disk.sector)
-        && disk.size <= 64 * TIB;
+        // vhdx-size-of-part-sectors, vhdx-too-large
+        && (is_lenient || disk.size.is_multiple_of(disk.sector) && disk.size <= 64 * TIB);
+    if is_sound {
+        disk.size -= disk.size % disk.sector;
+    }
     if is_sound { Ok(disk) } else { Err(Corrupt) }
 }
 
@@ -248,27 +355,30 @@ fn add_blocks(
     taken: &Taken,
     data: &mut Data,
 ) -> Result<(), ScanErrorKind> {
-    // A sector bitmap is 1 MiB and has a bit for each sector of as many blocks as that makes; its entry
-    // comes after theirs.
-    let chunk_ratio = 8 * MIB * disk.sector / disk.block;
-    let blocks = disk.size.div_ceil(disk.block);
-    let bitmaps_between = blocks.saturating_sub(1) / chunk_ratio;
-    let count = blocks + bitmaps_between;
-    if 8 * count > region.end - region.start {
+    let reading = taken.reading;
+    let count = disk.entries(reading);
+    let chunk_entries = disk.chunk_ratio() + 1;
+    if count > (region.end - region.start) / 8 {
         return Err(Corrupt);
     }
     // An entry of zeros is a block that is not present.
     entries(image, region.start, count, |number, entry: [u8; 8]| {
-        let chunk = number / (chunk_ratio + 1);
-        if number % (chunk_ratio + 1) == chunk_ratio {
+        let chunk = number / chunk_entries;
+        if number % chunk_entries == chunk_entries - 1 {
             return Ok(());
         }
         let entry = u64::from_le_bytes(entry);
         match entry & 7 {
             // Not present, undefined, zero, unmapped.
             0..=3 => return Ok(()),
-            // Fully present.
-            6 => (),
+            PRESENT => (),
+            // vhdx-reserved-state
+            _ if reading.is_lenient() => {
+                if reading.chooses(0) {
+                    data.add((number - chunk) * disk.block, disk.block);
+                }
+                return Ok(());
+            }
             // Partially present, which needs a parent; 4 and 5 mean nothing.
             _ => return Err(Corrupt),
         }
@@ -276,7 +386,9 @@ fn add_blocks(
         let in_file = entry >> 20 << 20;
         let length = disk.block.min(disk.size - in_disk);
         let place = in_file..in_file.saturating_add(disk.block);
-        if !image.contains(in_file, length) || taken.has_byte_of(&place) {
+        // vhdx-block-over
+        let lies_over = !reading.is_lenient() && taken.has_byte_of(&place);
+        if !image.contains(in_file, length) || lies_over {
             return Err(Corrupt);
         }
         data.add(in_disk, length);

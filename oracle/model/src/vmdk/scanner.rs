@@ -9,27 +9,57 @@ use std::num::NonZeroU64;
 use types::{AllocationSummary, Facts};
 
 use crate::data::{Data, Tables, entries, little_endian as field};
+use crate::readings::Reading;
 use sparse::Bytes;
 use types::ScanErrorKind::{self, Corrupt, NotThisFormat, Unsupported};
 
 const SECTOR: u64 = 512;
-/// Grains that a table maps, and its length in bytes.
+/// Grains that a table maps.
 const GRAINS_A_TABLE: u64 = 512;
-const TABLE: u64 = 4 * GRAINS_A_TABLE;
+/// The most tables that QEMU takes, and the most sectors of a grain.
+const MOST_TABLES: u64 = 32 << 20;
+const MOST_OF_A_GRAIN: u64 = 1 << 21;
 /// The flag "an entry of 1 is a grain of zeros".
 const ZEROED_GRAINS: u64 = 1 << 2;
+/// The flag "there is a redundant directory".
+const REDUNDANT_DIRECTORY: u64 = 1 << 1;
 /// The place of a directory that only the footer knows.
 const IN_FOOTER: u64 = u64::MAX;
+
+/// The readings have no choices.
+pub(crate) const CHOICES: u32 = 0;
 
 /// See [`scanners::scan`](crate::scanners::scan).
 pub(crate) fn scan(
     image: &(impl Bytes + ?Sized),
     unit: Option<NonZeroU64>,
+    reading: Reading,
 ) -> Result<AllocationSummary, ScanErrorKind> {
-    let extent = Extent::of(&header(image)?, image.length())?;
+    let extent = match header(image) {
+        Err(Unsupported) if reading.is_lenient() => Extent::of_another_kind(image)?,
+        header => Extent::of(&header?, image.length(), reading)?,
+    };
     let mut data = Data::new(extent.size, unit);
-    extent.mapped(image, &mut data)?;
+    extent.mapped(image, reading, &mut data)?;
     Ok(data.summary())
+}
+
+/// Whether QEMU finds no content id in the sectors 1 to 20 (vmdk-descriptor), or the redundant directory is not wholly
+/// in the file (vmdk-redundant-directory).
+pub(crate) fn may_be_refused(image: &(impl Bytes + ?Sized)) -> bool {
+    let descriptor: [u8; 20 * 512] = image.array(SECTOR);
+    // It is a text, which ends with the first zero.
+    let text = descriptor.split(|&byte| byte == 0).next();
+    let has_id = text.is_some_and(|text| text.windows(4).any(|four| four == b"CID="));
+    let has_directories = header(image).is_ok_and(|header| {
+        let extent = Extent::of(&header, image.length(), Reading::OURS);
+        let place = u128::from(field(&header, 48..56)) * u128::from(SECTOR);
+        let is_redundant = field(&header, 8..12) & REDUNDANT_DIRECTORY != 0;
+        let is_there =
+            |extent: Extent| place + 4 * u128::from(extent.tables()) <= u128::from(image.length());
+        !is_redundant || extent.is_ok_and(is_there)
+    });
+    !has_id || !has_directories
 }
 
 /// The facts in the header that counts: flags (bit 16: grains are compressed), and where the
@@ -94,24 +124,34 @@ fn header(image: &(impl Bytes + ?Sized)) -> Result<Sector, ScanErrorKind> {
 }
 
 /// The fields of a sound header, in bytes.
+#[derive(Default)]
 struct Extent {
     size: u64,
     grain: u64,
+    grains_a_table: u64,
     directory: u64,
     has_zeroed_grains: bool,
 }
 
 impl Extent {
     /// The extent that `header` describes, in a file of `file` bytes.
-    fn of(header: &Sector, file: u64) -> Result<Self, ScanErrorKind> {
+    fn of(header: &Sector, file: u64, reading: Reading) -> Result<Self, ScanErrorKind> {
         let (version, grain, grains_a_table) = (
             field(header, 4..8),
             field(header, 20..28),
             field(header, 44..48),
         );
-        let known = matches!(version, 1..=3)
-            && matches!(grain, 1 | 2 | 4 | 8 | 16 | 32 | 64 | 128)
-            && grains_a_table == GRAINS_A_TABLE;
+        let is_lenient = reading.is_lenient();
+        let known = if is_lenient {
+            // vmdk-version-0, vmdk-grain-size, vmdk-table-entries
+            version <= 3
+                && (1..=MOST_OF_A_GRAIN).contains(&grain)
+                && (1..=GRAINS_A_TABLE).contains(&grains_a_table)
+        } else {
+            matches!(version, 1..=3)
+                && matches!(grain, 1 | 2 | 4 | 8 | 16 | 32 | 64 | 128)
+                && grains_a_table == GRAINS_A_TABLE
+        };
         if !known {
             return Err(Unsupported);
         }
@@ -120,35 +160,93 @@ impl Extent {
         let extent = Self {
             size: u64::try_from(size).map_err(|_| Corrupt)?,
             grain: grain * SECTOR,
-            directory: u64::try_from(directory).map_err(|_| Corrupt)?,
+            grains_a_table,
+            directory: match u64::try_from(directory) {
+                Ok(directory) => directory,
+                // vmdk-directory-wraps
+                Err(_) if is_lenient => directory as u64,
+                Err(_) => return Err(Corrupt),
+            },
             has_zeroed_grains: field(header, 8..12) & ZEROED_GRAINS != 0,
         };
         let directory_end = directory + u128::from(extent.tables()) * 4;
         let is_sound = size < 1 << 63
             && overhead <= u128::from(file).next_multiple_of(u128::from(SECTOR))
-            && directory_end <= u128::from(file);
+            && if is_lenient {
+                // vmdk-table-past-end
+                extent.tables() <= MOST_TABLES && extent.directory < 1 << 63
+            } else {
+                directory_end <= u128::from(file)
+            };
         if is_sound { Ok(extent) } else { Err(Corrupt) }
+    }
+
+    /// Of an extent of ESX (vmdk-cowd), or of a text that names no file (vmdk-text-descriptor): QEMU takes it for a
+    /// disk of no bytes.
+    fn of_another_kind(image: &(impl Bytes + ?Sized)) -> Result<Self, ScanErrorKind> {
+        let header: Sector = image.array(0);
+        if header.starts_with(b"# Disk") || header.starts_with(b"KDMV") {
+            let at = if header.starts_with(b"#") {
+                0
+            } else {
+                field(&header, 28..36)
+            };
+            let text: [u8; 20 * 512] = image.array(at.checked_mul(SECTOR).ok_or(Unsupported)?);
+            let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
+            let names_a_file = text
+                .split(|&byte| byte == b'\n')
+                .any(|line| line.trim_ascii_start().starts_with(b"RW") && line.contains(&b'"'));
+            return if names_a_file {
+                Err(Unsupported)
+            } else {
+                Ok(Self::default())
+            };
+        }
+        let extent = Self {
+            size: field(&header, 12..16) * SECTOR,
+            grain: field(&header, 16..20) * SECTOR,
+            grains_a_table: 4096,
+            directory: field(&header, 20..24) * SECTOR,
+            has_zeroed_grains: false,
+        };
+        let tables = field(&header, 24..28);
+        let is_sound = header.starts_with(b"COWD")
+            && (extent.grain > 0 || extent.size == 0)
+            && extent.grain <= MOST_OF_A_GRAIN * SECTOR
+            && extent.tables() <= tables
+            && tables <= MOST_TABLES;
+        if is_sound {
+            Ok(extent)
+        } else {
+            Err(Unsupported)
+        }
     }
 
     /// How many bytes of the disk a table maps.
     fn coverage(&self) -> u64 {
-        GRAINS_A_TABLE * self.grain
+        self.grains_a_table * self.grain
     }
 
     /// How many tables the disk needs.
     fn tables(&self) -> u64 {
-        self.size.div_ceil(self.coverage())
+        self.size.div_ceil(self.coverage().max(1))
     }
 
     /// Adds to `data` what the directory maps.
-    fn mapped(&self, image: &(impl Bytes + ?Sized), data: &mut Data) -> Result<(), ScanErrorKind> {
-        let mut tables = Tables::new(image.length());
+    fn mapped(
+        &self,
+        image: &(impl Bytes + ?Sized),
+        reading: Reading,
+        data: &mut Data,
+    ) -> Result<(), ScanErrorKind> {
+        let mut tables = Tables::new(image.length(), reading);
+        let length = 4 * self.grains_a_table;
         entries(image, self.directory, self.tables(), |number, entry| {
             let table = u64::from(u32::from_le_bytes(entry)) * SECTOR;
-            if !image.contains(table, TABLE) {
+            if !reading.is_lenient() && !image.contains(table, length) {
                 return Err(Corrupt);
             }
-            tables.name(TABLE)?;
+            tables.name(length)?;
             self.mapped_by_table(image, table, number * self.coverage(), data)
         })
     }
@@ -165,7 +263,7 @@ impl Extent {
         entries(
             image,
             table,
-            on_disk.min(GRAINS_A_TABLE),
+            on_disk.min(self.grains_a_table),
             |number, entry| {
                 if !(self.has_zeroed_grains && u32::from_le_bytes(entry) == 1) {
                     data.add(start + number * self.grain, self.grain);

@@ -3,7 +3,7 @@
 use std::{fmt, io};
 
 use harness_core::subject::ScanFormat;
-use harness_core::{ImageFile, Library, Map, Refusal, Subject};
+use harness_core::{ImageFile, Judgement, Library, Map, Refusal, Subject};
 use imago::io_buffers::{IoVector, IoVectorMut};
 use imago::storage::drivers::CommonStorageHelper;
 use imago::{
@@ -15,6 +15,7 @@ pub static SUBJECT: Subject<'static> = Subject::new("subject::SUBJECT")
         formats: &[ScanFormat::Qcow2],
         map,
     })
+    .held_to(Judgement::MEMORY)
     .with_known(include_str!("../../known.toml"));
 
 fn map(image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
@@ -23,9 +24,8 @@ fn map(image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
         .data_file(None)
         .open(DenyImplicitOpenGate::default())?;
     let image = FormatAccess::new(image);
-    let size = image.size();
-    Map::by_pieces(size, |at| {
-        let (mapping, length) = image.get_mapping(at, size - at)?;
+    Map::by_pieces(image.size(), |at| {
+        let (mapping, length) = image.get_mapping(at, image.size() - at)?;
         let is_data = matches!(mapping, Mapping::Raw { .. } | Mapping::Special { .. });
         Ok((length, is_data))
     })

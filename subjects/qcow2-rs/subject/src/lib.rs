@@ -4,7 +4,7 @@ use std::path::Path;
 
 use futures::executor::block_on;
 use harness_core::subject::ScanFormat;
-use harness_core::{ImageFile, Library, Map, Refusal, Subject};
+use harness_core::{ImageFile, Judgement, Library, Map, Refusal, Subject};
 use qcow2_rs::dev::Qcow2DevParams;
 use qcow2_rs::error::Qcow2Result;
 use qcow2_rs::meta::MappingSource::{Compressed, DataFile};
@@ -16,6 +16,7 @@ pub static SUBJECT: Subject<'static> = Subject::new("subject::SUBJECT")
         formats: &[ScanFormat::Qcow2],
         map,
     })
+    .held_to(Judgement::MEMORY)
     .with_known(include_str!("../../known.toml"));
 
 fn map(image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {

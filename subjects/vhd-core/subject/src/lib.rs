@@ -3,7 +3,7 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use harness_core::subject::ScanFormat;
-use harness_core::{ImageFile, Library, Map, Refusal, Subject};
+use harness_core::{ImageFile, Judgement, Library, Map, Refusal, Subject};
 use vhd::{DiskType, VhdReader};
 
 pub static SUBJECT: Subject<'static> = Subject::new("subject::SUBJECT")
@@ -11,6 +11,7 @@ pub static SUBJECT: Subject<'static> = Subject::new("subject::SUBJECT")
         formats: &[ScanFormat::Vhd],
         map,
     })
+    .held_to(Judgement::MEMORY)
     .with_known(include_str!("../../known.toml"));
 
 fn map(image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {

@@ -1,7 +1,7 @@
 //! vmdk-core 0.8.4 as a subject.
 
 use harness_core::subject::ScanFormat;
-use harness_core::{ImageFile, Library, Map, Refusal, Subject};
+use harness_core::{ImageFile, Judgement, Library, Map, Refusal, Subject};
 use vmdk::VmdkReader;
 
 pub static SUBJECT: Subject<'static> = Subject::new("subject::SUBJECT")
@@ -9,6 +9,7 @@ pub static SUBJECT: Subject<'static> = Subject::new("subject::SUBJECT")
         formats: &[ScanFormat::Vmdk],
         map,
     })
+    .held_to(Judgement::MEMORY)
     .with_known(include_str!("../../known.toml"));
 
 fn map(image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {

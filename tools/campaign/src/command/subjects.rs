@@ -40,6 +40,9 @@ pub(super) struct Subjects {
     json: bool,
 }
 
+/// The check on memory.
+const MEMORY: &str = "subject.memory";
+
 /// The column that decides the exit code.
 const NEW: &str = "new";
 
@@ -117,12 +120,13 @@ fn row(name: &str, subject: &Project, ours: &Project) -> Result<Row> {
         }
         line.done(&progress);
     }
-    let (mut values, mut panics, mut ends, mut gone) = (0, 0, 0, 0);
+    let (mut values, mut panics, mut ends, mut memory, mut gone) = (0, 0, 0, 0, 0);
     for (nth, known) in subject.known()?.iter().enumerate() {
         let count = verdicts.known.get(&nth).copied().unwrap_or_default();
         *match &*known.check {
             NO_PANIC => &mut panics,
             NO_ABORT | NO_HANG => &mut ends,
+            MEMORY => &mut memory,
             _ => &mut values,
         } += count;
         if count == 0 {
@@ -154,6 +158,7 @@ fn row(name: &str, subject: &Project, ours: &Project) -> Result<Row> {
         ("known: wrong values", values),
         ("known: panics", panics),
         ("known: aborts, hangs", ends),
+        ("known: memory", memory),
         ("known: no longer", gone),
         (NEW, verdicts.failed),
         ("not judged: sound refused", refused),

@@ -7,6 +7,7 @@ use built_in::BuiltIn;
 use harness_core::Target;
 use harness_core::device::MockDevice;
 use harness_core::subject::{ScanErrorKind, ScanFormat, ScanRequest, Scanner as _};
+use model::readings::Readings;
 use shared::{AllocationSummary, ScanError};
 
 use super::evidence::{AskedImage, ImageEvidence};
@@ -70,10 +71,33 @@ pub fn judge(
     Ok(match difference {
         None => ours.map_or(Verdict::Refused, |_| Verdict::Agrees),
         Some((what, words)) => known::of_image(&evidence, qemu.major).map_or_else(
-            || Verdict::differs(format!("{}: {what}", format.name), words),
-            Verdict::Known,
+            || Verdict::differs(format!("{}: {what}", format.name), &words),
+            |id| match is_a_reading(&evidence, scanned, unit) {
+                true => Verdict::Known(id),
+                false => Verdict::differs(format!("{id} is no reading of the model"), &words),
+            },
         ),
     })
+}
+
+/// Whether the model knows QEMU's answer: what a library gives as well is right then.
+fn is_a_reading(
+    evidence: &ImageEvidence<'_>,
+    format: ScanFormat,
+    unit: Option<NonZeroU64>,
+) -> bool {
+    let readings = Readings::of(format, evidence.asked.image, unit);
+    let Ok(disk) = &evidence.theirs.disk else {
+        return readings.may_be_refused;
+    };
+    let is_theirs = |ours: &AllocationSummary| {
+        let data = disk.data.as_deref();
+        let touched = |data| ours.touched.map(|units| qemu::touched(data, units.unit));
+        ours.virtual_size == disk.size
+            && data.is_none_or(|data| ours.allocated_bytes == qemu::bytes_of(data))
+            && data.is_none_or(|data| ours.touched.map(|units| units.count) == touched(data))
+    };
+    readings.answers.iter().any(is_theirs)
 }
 
 /// Scans as a user of the scanner would.

@@ -6,16 +6,20 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::qemu::{Bench, LIMIT, Ran as _, run};
-use harness_core::{Outcome, targets};
+use harness_core::project::replay;
+use harness_core::subject::{AllocationSummary, Judgement, ScanFormat};
+use harness_core::{Library, Map, Outcome, Refusal, Subject, targets, worker};
 use images::differential::known;
 use images::differential::qemu::Ended;
 use images::differential::qemu::Qemu;
 use images::differential::verdict::Verdict;
 use images::differential::{Case, Kind};
 use images::formats;
+use model::readings::Readings;
 use serde_json::Value;
 
 /// Runs the command on this project, with what it finds kept in `out`, and other tools first in the path.
@@ -126,6 +130,72 @@ fn every_known_difference_is_still_there() {
         ids.len() - not_shown
     );
     assert!(ids.len() >= 40);
+}
+
+/// What the library of the next test answers.
+static ANSWER: Mutex<Option<AllocationSummary>> = Mutex::new(None);
+
+/// For each known difference about an image: a library may read either way, and not in a third one; our own scanners are
+/// held to one reading.
+#[test]
+fn a_library_may_read_either_way_and_in_no_third_one() {
+    const JUDGEMENT: Judgement = Judgement::VALUES
+        .and(Judgement::REFUSALS)
+        .and(Judgement::ACCEPTS);
+    let library = Library {
+        formats: &ScanFormat::ALL,
+        map: |_, _| match *ANSWER.lock().unwrap() {
+            Some(answer) => {
+                let mut map = Map::new(answer.virtual_size);
+                map.add(0, answer.allocated_bytes);
+                Ok(map)
+            }
+            None => Err(Refusal::words("no")),
+        },
+    };
+    let subject = Subject::new("differential::SUBJECT")
+        .with_scanner(&library)
+        .held_to(JUDGEMENT);
+    let mut count = 0;
+    for known in known::all() {
+        let Case::Image(target, input) = known.example else {
+            continue;
+        };
+        let (format, image) = target.image(&input).unwrap();
+        let format = format.unwrap();
+        let ours = model::scanners::scan(format, &image, None);
+        let readings = Readings::of(format, &image, None);
+        let is_right = |answer: Option<AllocationSummary>| {
+            *ANSWER.lock().unwrap() = answer;
+            match replay(&subject, target, &input) {
+                worker::Verdict::Pass => true,
+                worker::Verdict::Fail(found) => {
+                    let exact = ["image.answer_is_exact", "image.answer_is_the_truth"];
+                    assert!(exact.contains(&&*found.check), "{}: {found}", known.id);
+                    false
+                }
+                other => panic!("{}: {other:?}", known.id),
+            }
+        };
+        let mut right = readings.answers.len();
+        for &answer in &readings.answers {
+            assert!(is_right(Some(answer)), "{}: {answer:?}", known.id);
+            for (more, data) in [(512, 0), (0, 512), (512, 512)] {
+                let third = AllocationSummary::new(
+                    answer.virtual_size + more,
+                    (answer.allocated_bytes + data).min(answer.virtual_size + more),
+                );
+                let is_known = readings.answers.contains(&third);
+                assert_eq!(is_right(Some(third)), is_known, "{}: {third:?}", known.id);
+            }
+        }
+        assert_eq!(is_right(None), readings.may_be_refused, "{}", known.id);
+        right += usize::from(readings.may_be_refused);
+        assert!(right >= 2, "{}: {ours:?} alone is right", known.id);
+        count += 1;
+    }
+    println!("{count} known differences have two readings");
+    assert!(count >= 40);
 }
 
 #[test]

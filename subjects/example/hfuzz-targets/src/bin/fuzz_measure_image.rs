@@ -1,6 +1,8 @@
 //! `fuzz_measure_image` on this library, under honggfuzz.
 #![forbid(unsafe_code)]
 
+harness_core::count_memory!();
+
 fn main() {
     loop {
         honggfuzz::fuzz!(|data: &[u8]| {

@@ -5,11 +5,12 @@
 
 use std::fmt::Debug;
 
-use sparse::Bytes;
-use sparse::crc32c::Crc32c;
+use crate::Bytes;
+use crate::crc32c::Crc32c;
 
 /// The CRC-32C of a case's `Debug` text, then of its image's size and of every byte of its image.
-pub(crate) fn of(case: &impl Debug, image: &(impl Bytes + ?Sized)) -> u32 {
+#[must_use]
+pub fn of(case: &impl Debug, image: &(impl Bytes + ?Sized)) -> u32 {
     let mut sum = Crc32c::new();
     sum.update(format!("{case:?}").as_bytes());
     let length = image.length();
@@ -21,8 +22,7 @@ pub(crate) fn of(case: &impl Debug, image: &(impl Bytes + ?Sized)) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::targets;
-    use sparse::SparseImage;
+    use crate::SparseImage;
 
     #[test]
     fn each_byte_of_an_image_its_size_and_the_case_matter() {
@@ -40,36 +40,5 @@ mod tests {
         assert_eq!(number, of(&"case", &same));
         image.set_capacity((1 << 40) + 512);
         assert_ne!(number, of(&"case", &image));
-    }
-
-    #[test]
-    fn each_target_distinguishes_its_cases() {
-        for (target, one, other) in [
-            ("fuzz_measure_calc", [0; 68], {
-                let mut bytes = [0; 68];
-                bytes[6] = 1;
-                bytes
-            }),
-            ("fuzz_measure_scan", [0; 68], [1; 68]),
-            ("fuzz_measure_image", [0; 68], {
-                let mut bytes = [0; 68];
-                bytes[recipes::at::PROBE] = 1;
-                bytes
-            }),
-        ] {
-            let target = targets::find(target).unwrap();
-            assert_eq!(target.fingerprint(&one).len(), 8);
-            assert_eq!(target.fingerprint(&one), target.fingerprint(&one));
-            assert_ne!(
-                target.fingerprint(&one),
-                target.fingerprint(&other),
-                "{}",
-                target.name
-            );
-        }
-        assert_eq!(
-            targets::find("fuzz_measure_scan").unwrap().fingerprint(&[]),
-            "no case"
-        );
     }
 }

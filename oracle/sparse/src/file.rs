@@ -3,13 +3,13 @@
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sparse::SparseImage;
+use crate::SparseImage;
 
 /// Sectors of this many bytes are the unit of the bound on reads, whatever the device's sector size.
 pub const BOUND_SECTOR: u64 = 512;
 
 /// How much more is served than the work that a scan may need: a library whose work is not judged gets that far.
-pub(crate) const PATIENCE: u64 = 64;
+pub const PATIENCE: u64 = 64;
 
 /// An image: a file in memory that is read only. Clones share the image and what was counted, and each has a
 /// position of its own.
@@ -38,13 +38,13 @@ enum Bytes {
 
 /// What is not served.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// The number of the read that fails, from 0.
-    pub(crate) fails: Option<u64>,
+    pub fails: Option<u64>,
     /// Reads fail that would bring what was served to more bytes.
-    pub(crate) serves: u64,
+    pub serves: u64,
     /// The most reads of 512 bytes that the scan may need.
-    pub(crate) reads: u64,
+    pub reads: u64,
 }
 
 /// What was served.
@@ -57,11 +57,11 @@ pub struct Served {
     /// Where the first read began that failed because the harness wanted it to, in bytes.
     pub first_failed: Option<u64>,
     /// Whether it was read more than a scan may need.
-    pub(crate) overran: bool,
+    pub overran: bool,
     /// Whether it was read so often that nothing was served any more.
-    pub(crate) stopped: bool,
+    pub stopped: bool,
     /// How many bytes were asked for, also past the end.
-    pub(crate) wanted: u64,
+    pub wanted: u64,
 }
 
 impl ImageFile {
@@ -76,12 +76,16 @@ impl ImageFile {
         Self::flat(bytes, limits)
     }
 
-    pub(crate) fn flat(bytes: Vec<u8>, limits: Limits) -> Self {
+    /// A flat image with limits.
+    #[must_use]
+    pub fn flat(bytes: Vec<u8>, limits: Limits) -> Self {
         let size = bytes.len() as u64;
         Self::over(Bytes::Flat(bytes), size, limits)
     }
 
-    pub(crate) fn sparse(image: SparseImage, limits: Limits) -> Self {
+    /// A sparse image with limits.
+    #[must_use]
+    pub fn sparse(image: SparseImage, limits: Limits) -> Self {
         let size = image.capacity();
         Self::over(Bytes::Sparse(image), size, limits)
     }

@@ -1,0 +1,1 @@
+../../../../example/subject/src/bin/replay_worker.rs
