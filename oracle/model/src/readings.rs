@@ -31,6 +31,12 @@ impl Reading {
         choices: 0,
     };
 
+    /// A lenient one without choices.
+    pub(crate) const LENIENT: Self = Self {
+        is_lenient: true,
+        choices: 0,
+    };
+
     /// Whether what the specification refuses and QEMU takes is taken.
     pub(crate) fn is_lenient(self) -> bool {
         self.is_lenient

@@ -7,6 +7,7 @@ use types::ScanErrorKind::{self, Corrupt};
 
 use super::scanner::{COMPRESSED, Header, has, host_offset};
 use crate::data::{big_endian, entries};
+use crate::readings::Reading;
 
 /// QEMU's limits on snapshots: of the table and of what is added to an entry, in bytes.
 const SNAPSHOTS: u64 = 64 << 20;
@@ -20,7 +21,9 @@ const COPIED: u64 = 1 << 63;
 
 /// Whether an image has something that makes QEMU refuse it, or complain of it.
 pub(crate) fn may_be_refused(image: &(impl Bytes + ?Sized)) -> bool {
-    let Ok(header) = Header::read(image) else {
+    let header = Header::read(image).ok();
+    let header = header.filter(|header| header.is_sound(image.length(), Reading::LENIENT));
+    let Some(header) = header else {
         return true;
     };
     let is_encrypted = image.array::<4>(32) != [0; 4];
@@ -35,7 +38,7 @@ pub(crate) fn may_be_refused(image: &(impl Bytes + ?Sized)) -> bool {
 
 /// Whether the refcount table is in the file (qcow2-refcounts).
 fn has_refcounts(image: &(impl Bytes + ?Sized), header: &Header) -> bool {
-    let length = u64::from(header.refcount_table_clusters) << header.cluster_bits.min(21);
+    let length = u64::from(header.refcount_table_clusters) << header.cluster_bits;
     header.is_in_clusters_of(image.length(), header.refcount_table_offset, length)
 }
 

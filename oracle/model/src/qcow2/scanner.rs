@@ -174,7 +174,7 @@ impl Header {
     }
 
     /// Whether the header is free of contradictions, in a file of `file` bytes.
-    fn is_sound(&self, file: u64, reading: Reading) -> bool {
+    pub(super) fn is_sound(&self, file: u64, reading: Reading) -> bool {
         (9..=21).contains(&self.cluster_bits)
             && self.are_extensions_sound(file)
             && self.is_l1_sound(file, reading)

@@ -16,6 +16,7 @@ use built_in::fuzz_measure_image;
 use fastrand::Rng;
 use harness_core::subject::ScanFormat::{Qcow2, Vmdk};
 use harness_core::subject::{ScanErrorKind, ScanFormat};
+use model::readings::Readings;
 use random::{Bytes, random_recipe};
 use reach::Reach;
 use recipes::truth::Truth;
@@ -60,6 +61,15 @@ fn explore(
         let length = built.image.capacity();
         let built = built.on_device(&recipe.conditions);
         let answer = scan(&recipe, &built.image);
+        if nth % 4 == 0 {
+            // Whatever the image is, every reading has an answer, and ours is among them.
+            let readings = Readings::of(format, &built.image, recipe.unit);
+            let is_there = match &answer {
+                Ok(answer) => readings.answers.contains(answer),
+                Err(_) => readings.may_be_refused,
+            };
+            assert!(is_there, "{answer:?}: {readings:?}");
+        }
         match answer {
             Ok(_) => reach.note("kind of answer", "a summary"),
             Err(error) => {
