@@ -16,7 +16,9 @@ pub const MAX_ENTRY: u64 = 1 << 20;
 /// # Errors
 /// When something cannot be read.
 pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
-    if !fs::metadata(path)?.is_dir() {
+    let metadata = std::fs::metadata(path);
+    let metadata = metadata.with_context(|| format!("{} cannot be read", path.display()))?;
+    if !metadata.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
     let mut inside = Vec::new();

@@ -103,6 +103,9 @@ pub struct TargetResult {
     pub dictionary: bool,
     /// All code under test.
     pub total: Reach,
+    /// What is known to be reachable by this target: what the shipped corpus, the seeds and the engines reach together.
+    #[serde(default)]
+    pub reachable: Reach,
     /// What all engines together reached, and the seeds.
     pub union: Reach,
     /// What the seeds alone reach: the base line.

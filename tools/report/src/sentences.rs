@@ -37,14 +37,14 @@ pub(crate) fn reached(target: &TargetResult) -> String {
     if parts.is_empty() {
         return "No engine has a trial that counts.".to_owned();
     }
-    let total = target.total.regions;
+    let reachable = target.reachable.regions;
     format!(
-        "Median regions in a trial, with the 95\u{a0}% interval: {}. The seeds alone reach {}; everything together {} of {} ({}).",
+        "Median regions in a trial, with the 95\u{a0}% interval: {}. The seeds alone reach {}; everything together {} of {} that are known to be reachable ({}).",
         listed(&parts),
         count(target.seeds.reach.regions),
         count(target.union.regions),
-        count(total),
-        percent(target.union.regions, total)
+        count(reachable),
+        percent(target.union.regions, reachable)
     )
 }
 

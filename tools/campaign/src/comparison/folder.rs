@@ -11,7 +11,7 @@ use crate::corpus::content_name;
 use crate::engine::{Build, Engine};
 
 /// What is kept for all trials.
-const KEPT: [&str; 3] = ["builds", "seeds", "dictionaries"];
+const KEPT: [&str; 4] = ["builds", "seeds", "shipped", "dictionaries"];
 /// What may be there before there is a plan, beside what is kept: the rest of a start that was killed.
 const LOCKS: [&str; 2] = ["lock", "lock.watch"];
 
@@ -95,6 +95,11 @@ impl Folder {
 
     pub(crate) fn seeds(&self, target: &str) -> PathBuf {
         self.root.join("seeds").join(target)
+    }
+
+    /// The shipped corpus of a target, where the project has one: it shows what can be reached.
+    pub(crate) fn shipped(&self, target: &str) -> PathBuf {
+        self.root.join("shipped").join(target)
     }
 
     /// The dictionary of a target, when it has one.

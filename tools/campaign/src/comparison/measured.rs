@@ -1,5 +1,8 @@
 //! What a trial reached, on the neutral build: `measured.json`.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use anyhow::{Result, ensure};
 use report::GrowthPoint;
 use serde::{Deserialize, Serialize};
@@ -7,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::folder::Folder;
 use super::trial::Trial;
 use crate::atomic::{read_json, write_json};
+use crate::corpora::pack;
 use crate::corpus::files_in;
-use crate::coverage::{Input, Replay, SourceMap};
+use crate::coverage::{InMemory, Input, Replay, SourceMap};
 use crate::replay::{TIME_OUT, Verdict};
 
 /// The version of `measured.json` that this code reads and writes.
@@ -31,6 +35,22 @@ pub(crate) struct Measured {
 /// What the seeds of a target reach.
 pub(crate) fn seeds(folder: &Folder, map: &SourceMap, target: &str) -> Result<Measured> {
     replay(folder, map, target, &seeds_of(folder, target)?)
+}
+
+/// The regions that the shipped corpus of a target reaches; none where there is no such corpus.
+pub(crate) fn shipped(folder: &Folder, map: &SourceMap, target: &str) -> Result<BTreeSet<usize>> {
+    let path = folder.shipped(target);
+    let mut reached = BTreeSet::new();
+    if path.exists() {
+        let inputs = pack::read(&path)?;
+        let contents = InMemory(inputs.values().map(Vec::as_slice).collect());
+        let neutral = folder.neutral();
+        of_target(&neutral, map, target).regions(&contents, |hits| {
+            reached.extend(hits.numbers());
+            Ok(())
+        })?;
+    }
+    Ok(reached)
 }
 
 /// What a trial reached: read from its folder, or replayed and written there.
@@ -72,15 +92,19 @@ fn seeds_of(folder: &Folder, target: &str) -> Result<Vec<Input>> {
     Ok(seeds.into_iter().map(input).collect())
 }
 
-/// Replays inputs in the order in which they came.
-fn replay(folder: &Folder, map: &SourceMap, target: &str, inputs: &[Input]) -> Result<Measured> {
-    let replayed = Replay {
-        binary: &folder.neutral(),
+fn of_target<'a>(neutral: &'a Path, map: &'a SourceMap, target: &'a str) -> Replay<'a> {
+    Replay {
+        binary: neutral,
         map,
         target,
         timeout: TIME_OUT,
     }
-    .grow(inputs)?;
+}
+
+/// Replays inputs in the order in which they came.
+fn replay(folder: &Folder, map: &SourceMap, target: &str, inputs: &[Input]) -> Result<Measured> {
+    let neutral = folder.neutral();
+    let replayed = of_target(&neutral, map, target).grow(inputs)?;
     let finds = replayed.finds.iter();
     let unread = finds.filter(|(_, verdict)| matches!(verdict, Verdict::Error { .. }));
     Ok(Measured {

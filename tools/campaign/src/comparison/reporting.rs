@@ -75,6 +75,8 @@ impl Reporting<'_> {
         let engines = plan.engines.iter();
         let engines: Vec<OfEngine> = engines.map(|&engine| self.engine(name, engine)).collect();
         let reached = engines.iter().flat_map(|engine| &engine.reached);
+        let reached: BTreeSet<usize> = reached.chain(&seeds.regions).copied().collect();
+        let shipped = measured::shipped(folder, map, name)?;
         let mut evaluations = BTreeMap::new();
         for (trial, _) in self.trials.whole.values() {
             if trial.id.target == name {
@@ -89,7 +91,8 @@ impl Reporting<'_> {
             max_input: target.max_input,
             dictionary: folder.dictionary(name).is_some(),
             total: self.reach(0..map.regions().len()),
-            union: self.reach(reached.chain(&seeds.regions).copied()),
+            reachable: self.reach(reached.union(&shipped).copied()),
+            union: self.reach(reached),
             seeds: SeedsResult {
                 inputs: seeds.inputs,
                 reach: self.reach(seeds.regions.iter().copied()),

@@ -13,6 +13,7 @@ use super::machine;
 use super::plan::{self, Asked, Plan};
 use crate::atomic::write_json;
 use crate::cores;
+use crate::corpora::zip_of;
 use crate::corpus::files_in;
 use crate::coverage::{SourceMap, build_worker};
 use crate::engine::Sanitizer;
@@ -94,6 +95,10 @@ fn start(
         for seed in seeds {
             let name = seed.file_name().unwrap_or_default();
             keep(&seed, &folder.seeds(&target.name).join(name))?;
+        }
+        let shipped = zip_of(&project.shipped(), target);
+        if shipped.is_file() {
+            keep(&shipped, &folder.shipped(&target.name))?;
         }
         if let Some(dictionary) = project.dictionary(target) {
             keep(&dictionary, &folder.dictionary_of(&target.name))?;

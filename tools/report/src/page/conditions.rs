@@ -121,6 +121,8 @@ pub(crate) fn conditions(run: &Comparison) -> Vec<(String, String)> {
         add("seeds", format!("{seeds}, which reach {reach}"));
         let total = count(target.total.regions);
         add("regions of the code under test", total);
+        let reachable = count(target.reachable.regions);
+        add("of these known to be reachable", reachable);
         add(
             "longest input",
             format!("{} bytes", count(target.max_input)),

@@ -72,7 +72,8 @@ fn growth(comparison: &Comparison, target: &TargetResult, number: usize) -> Mark
             p.note {
                 "Lines are medians over an engine’s trials that count, the shades around them reach from quartile to \
                  quartile. The vertical axis begins near what the seeds reach, " (count(seeds)) ", and not at 0; "
-                (count(target.total.regions)) " regions is all of the code under test. Over executions a line ends \
+                (count(target.reachable.regions)) " regions are known to be reachable: the shipped corpus, the seeds \
+                 and the engines reach them together. Over executions a line ends \
                  where the trial with the fewest ended. " code { "series.csv" } " has every trial’s growth."
             }
         }

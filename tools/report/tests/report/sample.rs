@@ -69,6 +69,7 @@ pub(crate) fn target(name: &str, engines: Vec<EngineResult>) -> TargetResult {
         target: name.to_owned(),
         max_input: 42,
         total: reach(200),
+        reachable: reach(50),
         union: reach(40),
         seeds: SeedsResult {
             inputs: 3,
@@ -180,6 +181,7 @@ fn lifelike_target(name: &str, engines: Vec<EngineResult>) -> TargetResult {
         max_input: 65_536,
         dictionary: true,
         total: reach(2873),
+        reachable: reach(1500),
         union: reach(most.unwrap_or(1006) + 8),
         seeds: SeedsResult {
             inputs: 3,
