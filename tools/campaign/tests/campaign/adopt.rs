@@ -102,7 +102,7 @@ fn every_engine_finds_the_mistake() {
     let _alone = alone();
     let (_folder, fuzz) = pairs();
     for engine in ["afl", "libfuzzer", "honggfuzz"] {
-        let arguments = ["run", "--engine", engine, "lines", "--time", "60s"];
+        let arguments = ["run", "--engine", engine, "lines", "--time", "10s"];
         let options = ["--sanitizer", "none", "--seeds-only"];
         let text = printed(
             3,
