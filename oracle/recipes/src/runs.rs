@@ -87,7 +87,6 @@ impl Runs {
 
     /// The units that the runs name, each once, by number, on a disk of `on_disk` units whose tables
     /// have `slots` entries: units from `on_disk` on lie past the disk's end. At most 496.
-    #[must_use]
     pub fn units(&self, on_disk: u64, slots: u64) -> Vec<Unit> {
         let slots = slots.max(on_disk);
         // Where each run begins and ends, and all of these borders: between two neighbours among them one

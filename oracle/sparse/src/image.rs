@@ -36,7 +36,6 @@ impl From<&[u8]> for SparseImage {
 
 impl SparseImage {
     /// An image of zeros.
-    #[must_use]
     pub fn new(capacity: u64) -> Self {
         Self {
             capacity,
@@ -47,7 +46,6 @@ impl SparseImage {
     }
 
     /// The image's size in bytes.
-    #[must_use]
     pub fn capacity(&self) -> u64 {
         self.capacity
     }
