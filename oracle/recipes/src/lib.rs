@@ -84,7 +84,6 @@ pub fn knobs(format: ScanFormat) -> &'static [Knob] {
 }
 
 /// What a recipe makes.
-#[derive(Debug)]
 pub struct Built {
     /// The image file: what the recipe makes, before a device cuts or extends it.
     pub image: SparseImage,

@@ -158,7 +158,6 @@ impl fmt::Display for Done {
 }
 
 /// An image in the making.
-#[derive(Debug)]
 pub struct ImageWriter {
     image: SparseImage,
     big_endian: bool,
