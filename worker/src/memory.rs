@@ -10,7 +10,6 @@ pub const MOST: usize = 4 << 30;
 pub type Counting = Cap<PeakAlloc>;
 
 /// The allocator.
-#[must_use]
 pub const fn counting() -> Counting {
     Cap::new(PeakAlloc, MOST)
 }
@@ -25,7 +24,6 @@ macro_rules! count_memory {
 }
 
 /// Whether this process's memory is counted.
-#[must_use]
 pub fn is_counted() -> bool {
     PeakAlloc.current_usage() > 0
 }
@@ -38,7 +36,6 @@ pub struct Meter {
 
 impl Meter {
     /// Starts to measure. There is one at a time: a second one starts the first one anew.
-    #[must_use]
     pub fn start() -> Self {
         PeakAlloc.reset_peak_usage();
         Self {
@@ -48,7 +45,6 @@ impl Meter {
 
     /// The most bytes that were allocated at once since the start, beside those from before; 0 where nothing is
     /// counted.
-    #[must_use]
     pub fn peak(&self) -> u64 {
         PeakAlloc.peak_usage().saturating_sub(self.before) as u64
     }

@@ -132,13 +132,11 @@ impl Violation {
     }
 
     /// The same, with another part held responsible.
-    #[must_use]
     pub fn by(self, part: Part) -> Self {
         Self { part, ..self }
     }
 
     /// The same, for a check that judges an answer.
-    #[must_use]
     pub fn answered(self, actual: Answer, expected: Answer) -> Self {
         Self {
             actual: Some(actual),
@@ -148,14 +146,12 @@ impl Violation {
     }
 
     /// The same, with one thing more that was found.
-    #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.details.push((name.to_owned(), value.into()));
         self
     }
 
     /// The same, with one thing more when there is one.
-    #[must_use]
     pub fn with_some(self, name: &str, value: Option<impl Into<Value>>) -> Self {
         match value {
             Some(value) => self.with(name, value),

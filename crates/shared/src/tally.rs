@@ -102,33 +102,3 @@ impl TableBudget {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tally(virtual_size: u64, unit: u64, extents: &[(u64, u64)]) -> (u64, u64) {
-        let mut tally = DataTally::new(virtual_size, NonZeroU64::new(unit));
-        for &(start, length) in extents {
-            tally.add(start, length);
-        }
-        let summary = tally.summary();
-        (
-            summary.allocated_bytes,
-            summary.touched.map_or(0, |touched| touched.count),
-        )
-    }
-
-    #[test]
-    fn extents_are_clipped_at_the_end_of_the_disk() {
-        assert_eq!(tally(1000, 512, &[(900, 4096)]), (100, 1));
-        assert_eq!(tally(1000, 512, &[(1000, 1)]), (0, 0));
-        assert_eq!(tally(u64::MAX, 512, &[(u64::MAX - 1, u64::MAX)]), (1, 1));
-        assert!(!DataTally::new(0, None).add(0, 1));
-    }
-
-    #[test]
-    fn a_unit_of_one_byte_counts_bytes() {
-        assert_eq!(tally(u64::MAX, 1, &[(0, u64::MAX)]), (u64::MAX, u64::MAX));
-    }
-}

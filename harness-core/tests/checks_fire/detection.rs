@@ -17,7 +17,7 @@ impl<F: Fn(&MockDevice<'_>, Detection) -> Detection + Sync> Detector for Detects
     }
 }
 
-pub(crate) const TARGET: &str = "fuzz_measure_detect";
+const TARGET: &str = "fuzz_measure_detect";
 const RAW: Detection = Ok(FileFormats::EMPTY);
 
 pub(crate) fn checks_fire() {

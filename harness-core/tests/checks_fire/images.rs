@@ -3,7 +3,7 @@
 use super::*;
 
 /// A recipe of a qcow2 image of ten clusters, three of which hold data.
-pub(crate) fn image_input(probe: u8, argument: u16) -> Vec<u8> {
+fn image_input(probe: u8, argument: u16) -> Vec<u8> {
     let mut input = vec![0; recipes::LENGTH];
     input[at::SIZE_MODE] = 4 << 2;
     input[at::SIZE] = 10;

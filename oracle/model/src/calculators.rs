@@ -29,7 +29,6 @@ pub fn measure(summary: &AllocationSummary, options: &Options) -> Measured {
 
 /// The unit, in bytes, in which the format stores data: 512 for raw, otherwise the cluster, grain or block
 /// size, as it is set (legal or not). VHDX chooses one by the disk's size when it is not set.
-#[must_use]
 pub fn unit(options: &Options, virtual_size: u64) -> u64 {
     match options {
         Options::Raw => 512,

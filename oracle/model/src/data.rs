@@ -19,7 +19,6 @@ use crate::readings::Reading;
 /// Extents that meet are joined to runs. Runs do not meet, so they are counted one by one: a run
 /// touches every unit from that of its first byte to that of its last one, and only the former can be
 /// a unit that an earlier run touched too.
-#[derive(Debug)]
 pub(crate) struct Data {
     virtual_size: u64,
     unit: Option<NonZeroU64>,
@@ -92,7 +91,6 @@ impl Data {
 /// The pigeonhole rule: tables that do not overlap fit the image together.
 ///
 /// Sizes are in sectors of 512 bytes; those that are there in part count whole.
-#[derive(Debug)]
 pub(crate) struct Tables {
     image: u64,
     named: u64,
@@ -181,23 +179,4 @@ pub(crate) fn big_endian(structure: &[u8], at: Range<usize>) -> u64 {
 pub(crate) fn little_endian(structure: &[u8], at: Range<usize>) -> u64 {
     let bytes = structure[at].iter();
     bytes.rfold(0, |number, &byte| number << 8 | u64::from(byte))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_largest_disk_is_counted_without_a_unit_and_in_bytes() {
-        let mut data = Data::new(u64::MAX, None);
-        data.add(1, u64::MAX);
-        assert_eq!(
-            data.summary(),
-            AllocationSummary::new(u64::MAX, u64::MAX - 1)
-        );
-        let mut data = Data::new(u64::MAX, NonZeroU64::new(1));
-        data.add(0, u64::MAX);
-        let all = AllocationSummary::new(u64::MAX, u64::MAX).with_touched(1, u64::MAX);
-        assert_eq!(data.summary(), all);
-    }
 }

@@ -55,7 +55,6 @@ impl Conditions {
     }
 
     /// The device's capacity in bytes for a file of `file_size` bytes.
-    #[must_use]
     pub fn capacity(&self, file_size: u64) -> u64 {
         match self.end {
             End::OfFile => file_size,

@@ -84,7 +84,6 @@ macro_rules! geometry {
         pub struct Geometry { $($(#[doc = $meaning] pub $field: $type,)*)* }
 
         /// The geometry that a recipe names.
-        #[must_use]
         pub fn geometry(recipe: &$crate::recipe::Recipe) -> Geometry {
             Geometry::decode(recipe.bytes())
         }

@@ -79,13 +79,11 @@ static FORMATS: [Format; ScanFormat::COUNT] = rows![
 ];
 
 /// The knobs of a format: what the bytes of geometry and rare knobs mean.
-#[must_use]
 pub fn knobs(format: ScanFormat) -> &'static [Knob] {
     FORMATS[format as usize].knobs
 }
 
 /// What a recipe makes.
-#[derive(Debug)]
 pub struct Built {
     /// The image file: what the recipe makes, before a device cuts or extends it.
     pub image: SparseImage,
@@ -98,7 +96,6 @@ pub struct Built {
 impl Built {
     /// The image on a device, which may end before the file or after it. The truth stays only if it
     /// [holds](Truth::holds_of_first) there too.
-    #[must_use]
     pub fn on_device(mut self, conditions: &Conditions) -> Self {
         let capacity = conditions.capacity(self.image.capacity());
         self.truth = self
@@ -111,7 +108,6 @@ impl Built {
 
 impl Recipe {
     /// Makes the image.
-    #[must_use]
     pub fn build(&self) -> Built {
         let format = &FORMATS[self.format as usize];
         let mut writer = ImageWriter::new(format.big_endian);
@@ -136,7 +132,6 @@ impl Recipe {
     }
 
     /// The recipe in words: format, disk, what of the geometry is unusual, data, damage, device.
-    #[must_use]
     pub fn in_words(&self) -> String {
         let Description {
             disk,

@@ -11,7 +11,6 @@ pub struct Positional<const N: usize>([u8; N]);
 impl<const N: usize> Positional<N> {
     /// The first bytes of `data`.
     #[inline]
-    #[must_use]
     pub fn new(data: &[u8]) -> Self {
         let mut bytes = [0; N];
         let length = data.len().min(N);
@@ -26,7 +25,6 @@ macro_rules! numbers {
             $(
                 #[doc = concat!("The `", stringify!($number), "` at position `at`, of which no byte is past `N`.")]
                 #[inline(always)]
-                #[must_use]
                 pub fn $number(&self, at: usize) -> $number {
                     $number::from_le_bytes(std::array::from_fn(|nth| self.0[at + nth]))
                 }

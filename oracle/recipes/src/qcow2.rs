@@ -152,7 +152,6 @@ fn own_size(plan: &Plan, touched: u64) -> OwnSize {
 /// `check` complains of reserved bits, bit 63 when it contradicts the refcount, clusters past the
 /// file's end, nonsense in an L1 table's rest, tables that are named twice, and large L1 tables, to which a recipe
 /// gives no refcounts.
-#[must_use]
 pub fn is_clean_for_qemu(recipe: &Recipe) -> bool {
     let plan = Plan::new(recipe);
     let geometry = &plan.geometry;

@@ -56,14 +56,12 @@ impl Recipe {
     }
 
     /// The recipe's bytes, from which a format reads its geometry.
-    #[must_use]
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
     /// The same recipe with one unit of plain data more, at that place of a disk (see [`crate::runs`]); `None`
     /// when it has no run to spare.
-    #[must_use]
     pub fn with_more_data(&self, place: u16) -> Option<Self> {
         Some(Self {
             runs: self.runs.with_one_more(place & 0x3fff)?,
@@ -74,7 +72,6 @@ impl Recipe {
 
 /// The unit in bytes that a selector like byte [`at::UNIT`] asks for: 0 none; 1 to 32 the powers of two
 /// from 512 up; 33 to 96 all powers of two; from 97 on sizes that are none.
-#[must_use]
 pub fn unit_of_selector(selector: u8) -> Option<NonZeroU64> {
     NonZeroU64::new(match selector {
         0 => 0,
@@ -130,7 +127,6 @@ impl Size {
     /// 1 to 3 what is allowed is 64 units; `most` only with a width of 15 and a tail of at least
     /// 0xf0000000. A scan costs what it walks through, and most of what there is to find is in small
     /// tables.
-    #[must_use]
     pub fn bytes(&self, unit: u64, most: u64, granularity: u64) -> u64 {
         const BITS: [u32; 16] = [0, 1, 2, 3, 4, 4, 4, 5, 6, 3, 4, 5, 6, 7, 8, 11];
         let low = self.value & ((1 << BITS[usize::from(self.width)]) - 1);

@@ -87,7 +87,6 @@ impl Runs {
 
     /// The units that the runs name, each once, by number, on a disk of `on_disk` units whose tables
     /// have `slots` entries: units from `on_disk` on lie past the disk's end. At most 496.
-    #[must_use]
     pub fn units(&self, on_disk: u64, slots: u64) -> Vec<Unit> {
         let slots = slots.max(on_disk);
         // Where each run begins and ends, and all of these borders: between two neighbours among them one
@@ -121,58 +120,5 @@ impl Runs {
             }
         }
         units
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::layout::LENGTH;
-
-    /// The definition at the top, run by run and unit by unit.
-    fn one_by_one(runs: &Runs, on_disk: u64, slots: u64) -> Vec<Unit> {
-        let mut units = BTreeMap::new();
-        for run in runs.0 {
-            let place = u64::from(run.place % 16384);
-            let first = match run.place / 16384 {
-                0 if on_disk > 0 => place % on_disk,
-                1 if on_disk > 0 => on_disk - 1 - place % on_disk,
-                2 if on_disk > 0 => (u128::from(on_disk) * u128::from(place) / 16384) as u64,
-                3 if slots > on_disk => on_disk + place % (slots - on_disk),
-                _ => continue,
-            };
-            for index in first..first + u64::from(run.length % 32) {
-                if index < slots {
-                    let unit = Unit {
-                        index,
-                        extra: run.length / 32,
-                        kind: run.kind,
-                    };
-                    units.insert(index, unit);
-                }
-            }
-        }
-        units.into_values().collect()
-    }
-
-    #[test]
-    fn units_are_those_of_the_runs_and_the_later_run_counts() {
-        let mut random = fastrand::Rng::with_seed(1);
-        let mut overlaps = 0;
-        for nth in 0..3000_u64 {
-            let mut bytes = [0; LENGTH];
-            random.fill(&mut bytes);
-            let runs = Runs::decode(&Bytes::new(&bytes));
-            let on_disk = [0, 1, 7, 100, 1000, 1 << 20, 1 << 45][(nth % 7) as usize];
-            for slots in [on_disk, on_disk + 1, on_disk + 50, 0] {
-                let units = runs.units(on_disk, slots);
-                assert_eq!(units, one_by_one(&runs, on_disk, slots.max(on_disk)));
-                let named: u64 = runs.0.iter().map(|run| u64::from(run.length & 31)).sum();
-                overlaps += u64::from((units.len() as u64) < named);
-            }
-        }
-        assert!(overlaps > 1000);
     }
 }

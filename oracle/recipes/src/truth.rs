@@ -38,7 +38,6 @@ pub struct OwnSize {
 
 impl Truth {
     /// A disk of `virtual_size` bytes without data.
-    #[must_use]
     pub fn new(virtual_size: u64) -> Self {
         Self {
             virtual_size,
@@ -51,7 +50,6 @@ impl Truth {
     }
 
     /// Whether the same is true of the first `length` bytes of `file`, the whole file.
-    #[must_use]
     pub fn holds_of_first(&self, length: u64, file: &SparseImage) -> bool {
         let end = file.capacity();
         let mut missing = file.pieces(length, u64::MAX);
@@ -82,14 +80,12 @@ impl Truth {
     }
 
     /// Whether a scanner must refuse the image.
-    #[must_use]
     pub fn is_refused(&self) -> bool {
         self.refusal.is_some()
     }
 
     /// The answer of a scan that counts units of `unit` bytes, when given; `None` when there are
     /// several reasons to refuse the image, of different kinds.
-    #[must_use]
     pub fn answer(
         &self,
         unit: Option<NonZeroU64>,
@@ -123,7 +119,6 @@ impl Truth {
     }
 
     /// The data, as start and end in bytes, in order and without overlap; neighbours are one.
-    #[must_use]
     pub fn extents(&self) -> Vec<(u64, u64)> {
         let mut extents = self.data.clone();
         extents.sort_unstable();

@@ -22,14 +22,12 @@ pub struct Field {
 
 impl Field {
     /// A number that names no place in the file.
-    #[must_use]
     pub const fn number(name: &'static str, at: u64, width: u8, limit: u64) -> Self {
         let place = Self::place(name, at, width, 1);
         Self { limit, ..place }
     }
 
     /// A place in the file, in steps of `scale` bytes.
-    #[must_use]
     pub const fn place(name: &'static str, at: u64, width: u8, scale: u64) -> Self {
         Self {
             name,
@@ -97,7 +95,6 @@ pub struct Table {
 
 impl Table {
     /// Tables of a kind: [`ImageWriter::offer_table`] takes where one is.
-    #[must_use]
     pub const fn of(name: &'static str, width: u8, scale: u64) -> Self {
         Self {
             name,
@@ -161,7 +158,6 @@ impl fmt::Display for Done {
 }
 
 /// An image in the making.
-#[derive(Debug)]
 pub struct ImageWriter {
     image: SparseImage,
     big_endian: bool,
@@ -173,7 +169,6 @@ pub struct ImageWriter {
 
 impl ImageWriter {
     /// An empty file, whose numbers are `big_endian` or little-endian.
-    #[must_use]
     pub fn new(big_endian: bool) -> Self {
         Self {
             image: SparseImage::new(u64::MAX),
@@ -186,13 +181,11 @@ impl ImageWriter {
     }
 
     /// Whether numbers are big-endian.
-    #[must_use]
     pub fn is_big_endian(&self) -> bool {
         self.big_endian
     }
 
     /// The file's size so far, in bytes.
-    #[must_use]
     pub fn end(&self) -> u64 {
         self.end
     }
@@ -258,7 +251,6 @@ impl ImageWriter {
     }
 
     /// Reads a number of `width` bytes in the format's byte order.
-    #[must_use]
     pub fn read_number(&self, at: u64, width: u8) -> u64 {
         let width = usize::from(width);
         let mut bytes = [0; 8];
@@ -305,13 +297,11 @@ impl ImageWriter {
     }
 
     /// The structures that damage may pick from, in the order of their making.
-    #[must_use]
     pub fn structures(&self) -> &[Structure] {
         &self.structures
     }
 
     /// The tables that damage may pick from, in the order of their making.
-    #[must_use]
     pub fn tables(&self) -> &[Table] {
         &self.tables
     }

@@ -37,7 +37,6 @@ impl Default for Crc32c {
 
 impl Crc32c {
     /// The checksum of no bytes.
-    #[must_use]
     pub const fn new() -> Self {
         Self { register: u32::MAX }
     }
@@ -94,7 +93,6 @@ impl Crc32c {
     }
 
     /// The checksum of what was taken in.
-    #[must_use]
     pub const fn finish(self) -> u32 {
         !self.register
     }
@@ -102,7 +100,6 @@ impl Crc32c {
 
 /// The checksum of the `length` bytes at byte `offset`, all zero but for the pieces: see
 /// [`Crc32c::update_pieces`].
-#[must_use]
 pub fn of_pieces<'a>(
     offset: u64,
     length: u64,

@@ -66,7 +66,6 @@ pub struct Served {
 
 impl ImageFile {
     /// An image of these bytes, without limits.
-    #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
         let limits = Limits {
             fails: None,
@@ -77,14 +76,12 @@ impl ImageFile {
     }
 
     /// A flat image with limits.
-    #[must_use]
     pub fn flat(bytes: Vec<u8>, limits: Limits) -> Self {
         let size = bytes.len() as u64;
         Self::over(Bytes::Flat(bytes), size, limits)
     }
 
     /// A sparse image with limits.
-    #[must_use]
     pub fn sparse(image: SparseImage, limits: Limits) -> Self {
         let size = image.capacity();
         Self::over(Bytes::Sparse(image), size, limits)
@@ -103,13 +100,11 @@ impl ImageFile {
     }
 
     /// The image's size in bytes.
-    #[must_use]
     pub fn size(&self) -> u64 {
         self.shared.size
     }
 
     /// What was served so far, to this handle and its clones.
-    #[must_use]
     pub fn served(&self) -> Served {
         *self.count()
     }

@@ -9,7 +9,6 @@ use crate::Bytes;
 use crate::crc32c::Crc32c;
 
 /// The CRC-32C of a case's `Debug` text, then of its image's size and of every byte of its image.
-#[must_use]
 pub fn of(case: &impl Debug, image: &(impl Bytes + ?Sized)) -> u32 {
     let mut sum = Crc32c::new();
     sum.update(format!("{case:?}").as_bytes());

@@ -32,7 +32,6 @@ impl<'a> Iterator for Segments<'a> {
 
 /// The segments of what is not zero in `image`, encoded; `None` when that takes more than `most` of them. The image is
 /// shorter than 4 GiB.
-#[must_use]
 pub fn pack(image: &[u8], most: usize) -> Option<Vec<u8>> {
     // A run of zeros shorter than this stays inside its segment; the fewer segments, the more zeros.
     [8, 64, 512, 4096, 65536]

@@ -21,7 +21,6 @@ const MAX_IMAGES: usize = 200;
 const SECTOR_SIZE: u32 = 4096;
 
 /// An image and the backing files behind it.
-#[derive(Debug)]
 pub struct Chain {
     /// Images whose tables a scanner has verified, at least one. The top image comes first.
     pub images: Vec<(Source, Scanned)>,

@@ -21,7 +21,6 @@ const SECTOR: u64 = 512;
 const MAX_TEXT: u64 = 64 << 10;
 
 /// A file that may be an image, open for reading.
-#[derive(Debug)]
 pub struct ImageFile {
     /// The path it was opened by.
     pub path: PathBuf,
@@ -186,7 +185,6 @@ fn special(kind: FileType) -> &'static str {
 /// The extents of a file, as its file system reports them (`SEEK_DATA` and `SEEK_HOLE`).
 ///
 /// A file system that reports none stores the whole file. So does a block device.
-#[derive(Debug)]
 pub struct FileExtents<'a> {
     file: &'a File,
     /// The file's size in bytes, in whole sectors.

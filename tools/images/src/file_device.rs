@@ -12,7 +12,6 @@ use shared::{InputDevice, ReadFailed};
 ///
 /// The file is read with `pread`, so its position does not matter and does not change. It answers to
 /// every device index.
-#[derive(Debug)]
 pub struct FileDevice<'a> {
     file: &'a File,
     length: u64,
@@ -86,24 +85,6 @@ impl InputDevice for FileDevice<'_> {
 mod tests {
     use super::*;
     use std::io::Write as _;
-
-    #[test]
-    fn sectors_are_read_and_counted_and_the_last_one_may_be_cut_short() {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&[7; 1000]).unwrap();
-        let device = FileDevice::new(&file, 1000, 512);
-        let mut sector = [1; 512];
-        assert_eq!(device.read_sector(0, 0, &mut sector), Ok(()));
-        assert_eq!(sector, [7; 512]);
-        assert_eq!(device.read_sector(3, 1, &mut sector), Ok(()));
-        assert_eq!(sector[..488], [7; 488]);
-        assert_eq!(sector[488..], [0; 24]);
-        for past in [2, u64::MAX] {
-            assert_eq!(device.read_sector(0, past, &mut sector), Err(ReadFailed));
-            assert!(device.take_failure().is_some());
-        }
-        assert_eq!(device.sector_reads(), 4);
-    }
 
     #[test]
     fn a_file_that_shrank_is_a_failed_read() {

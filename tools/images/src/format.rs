@@ -30,6 +30,8 @@ pub struct Format {
     pub options: &'static str,
     /// The known differences from QEMU: a table as [`crate::differential::known`] reads it.
     pub known: &'static str,
+    /// Whether a condition in that table holds. It panics when there is no such condition.
+    pub condition: fn(name: &str, evidence: &ImageEvidence<'_>) -> bool,
     /// How those are detected that are about questions.
     pub known_answers: &'static [KnownAnswer],
     /// The seeds of `fuzz_measure_calc`: a table as [`crate::seeds::calc`] reads it.
@@ -71,10 +73,14 @@ pub trait Driver: Sync {
 
     /// The fields of an input of `fuzz_measure_calc` that hold the calculator's options: their names in
     /// [`crate::calc_input`] and their values.
-    fn fields(&self, options: &CalcOptions) -> Vec<(&'static str, u64)>;
+    fn fields(&self, _options: &CalcOptions) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
 
     /// The calculator's options for qemu-img's `-o`.
-    fn arguments(&self, options: &CalcOptions) -> String;
+    fn arguments(&self, _options: &CalcOptions) -> String {
+        String::new()
+    }
 
     /// The options with which `qemu-img create` shows fastest whether they are legal.
     fn quick_to_create(&self, options: CalcOptions) -> CalcOptions {
@@ -114,14 +120,6 @@ pub trait Driver: Sync {
     /// When a tool crashes or takes too long.
     fn verify_content(&self, _asked: &AskedImage<'_>) -> Result<Option<String>, Inconclusive> {
         Ok(None)
-    }
-
-    /// Whether a condition in the table of known differences holds.
-    ///
-    /// # Panics
-    /// When there is no such condition.
-    fn condition(&self, name: &str, _evidence: &ImageEvidence<'_>) -> bool {
-        panic!("no condition {name}")
     }
 }
 

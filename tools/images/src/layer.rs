@@ -10,7 +10,6 @@ use super::file_device::FileDevice;
 use super::map::{Content, Map, Tables};
 
 /// The result of a scan.
-#[derive(Debug)]
 pub struct Scanned {
     /// How large the disk is, and how much of it this file holds.
     pub summary: AllocationSummary,

@@ -4,7 +4,6 @@
 //! to verify: what lies past the end of the file is zeroes.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::fs::File;
 
 use anyhow::Result;
@@ -44,7 +43,7 @@ pub trait Map {
 }
 
 /// Where an image's tables are and how they are read. What a format does not have is left out.
-pub trait Tables: fmt::Debug {
+pub trait Tables {
     /// The map of the image in `file`.
     fn map<'a>(&'a self, file: &'a File) -> Box<dyn Map + 'a>;
 
@@ -121,7 +120,7 @@ impl Map for Stored<'_> {
 }
 
 /// No tables: the file is the disk, which begins at this byte of it. A raw image, a fixed VHD, or a flat extent.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Flat(pub u64);
 
 impl Tables for Flat {
@@ -150,12 +149,6 @@ pub struct Blocks<P> {
     pub block_size: u64,
     /// Finds a block by its number.
     pub place: P,
-}
-
-impl<P> fmt::Debug for Blocks<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "blocks of {} bytes", self.block_size)
-    }
 }
 
 impl<P: Fn(&mut Entries<'_>, u64) -> Result<Option<u64>> + Copy + 'static> Tables for Blocks<P> {
@@ -223,18 +216,11 @@ mod tests {
     use std::os::unix::fs::FileExt as _;
 
     #[test]
-    fn entries_are_read_at_any_place_and_past_the_end_are_zeroes() {
+    fn entries_past_the_end_are_zeroes() {
         let file = tempfile::tempfile().unwrap();
-        let bytes: Vec<u8> = (0..PIECE + 100).map(|at| (at % 251) as u8).collect();
-        file.write_all_at(&bytes, 0).unwrap();
+        file.write_all_at(&[7; 20], 0).unwrap();
         let mut entries = Entries::new(&file);
-        for at in [0, 8, PIECE - 3, PIECE + 92, 5] {
-            let expected: [u8; 8] = bytes[at..at + 8].try_into().unwrap();
-            assert_eq!(entries.read(at as u64).unwrap(), expected, "{at}");
-        }
-        let last = bytes[bytes.len() - 1];
-        let read: [u8; 4] = entries.read(bytes.len() as u64 - 1).unwrap();
-        assert_eq!(read, [last, 0, 0, 0]);
+        assert_eq!(entries.read(16).unwrap(), [7, 7, 7, 7, 0, 0, 0, 0]);
         assert_eq!(entries.read(1 << 40).unwrap(), [0; 8]);
     }
 }

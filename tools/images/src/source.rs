@@ -13,7 +13,6 @@ use super::layer::Scanned;
 use super::shown;
 
 /// An image file that was opened for reading and whose format is known.
-#[derive(Debug)]
 pub struct Source {
     /// The file.
     pub image: ImageFile,

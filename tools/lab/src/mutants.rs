@@ -4,12 +4,12 @@
 //! is kept in a record beside cargo-mutants' own output, which knows only its latest run.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use campaign::atomic::read_json;
 use campaign::reasons::{Place, text_at};
+use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 /// What became of a mutant.
@@ -63,8 +63,7 @@ impl Mutant {
     pub(crate) fn place(&self, root: &Path) -> Result<Place> {
         let path = root.join(&self.file);
         let Position { line, column } = self.span.start;
-        let source = fs::read_to_string(&path)
-            .with_context(|| format!("{} cannot be read", path.display()))?;
+        let source = fs::read_to_string(&path)?;
         let text = text_at(&source, line, column, None)
             .with_context(|| format!("{} changed since the run", path.display()))?;
         let function = self.function.as_ref().map(|f| f.function_name.clone());

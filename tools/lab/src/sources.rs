@@ -5,13 +5,14 @@
 //! and what depends on that.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::Permissions;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use campaign::corpus::content_name;
 use campaign::project::Project;
+use fs_err as fs;
 
 /// What builds and engines leave, wherever it is.
 const LEFT_OUT: [&str; 7] = [
@@ -29,9 +30,8 @@ const NOT_BUILT: [&str; 5] = ["corpus", "docs", "scripts", "subjects/example", "
 
 /// What the project held when this was made, committed or not: contents, and permissions, as some files are programs
 /// that a build calls.
-#[derive(Debug)]
 pub struct Sources {
-    files: BTreeMap<PathBuf, (Vec<u8>, fs::Permissions)>,
+    files: BTreeMap<PathBuf, (Vec<u8>, Permissions)>,
 }
 
 impl Sources {
@@ -43,9 +43,8 @@ impl Sources {
         let mut files = BTreeMap::new();
         for name in files_below(root)? {
             let path = root.join(&name);
-            let content =
-                fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-            files.insert(name, (content, path.metadata()?.permissions()));
+            let permissions = fs::metadata(&path)?.permissions();
+            files.insert(name, (fs::read(&path)?, permissions));
         }
         ensure!(!files.is_empty(), "{} has no sources", root.display());
         Ok(Self { files })
@@ -77,10 +76,7 @@ fn files_below(root: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
-        let path = root.join(&folder);
-        let entries =
-            fs::read_dir(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-        for entry in entries {
+        for entry in fs::read_dir(root.join(&folder))? {
             let entry = entry?;
             let name = folder.join(entry.file_name());
             if LEFT_OUT.iter().any(|left_out| name.ends_with(left_out)) {
@@ -97,7 +93,6 @@ fn files_below(root: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// A folder that holds the sources, maybe with a fault.
-#[derive(Debug)]
 pub struct Copy {
     root: PathBuf,
 }
@@ -108,7 +103,7 @@ impl Copy {
     /// # Errors
     /// When it cannot be written.
     pub fn of(sources: &Sources, root: &Path) -> Result<Self> {
-        fs::create_dir_all(root).with_context(|| format!("{} cannot be made", root.display()))?;
+        fs::create_dir_all(root)?;
         let root = root.to_owned();
         let copy = Self { root };
         copy.restore(sources)?;
@@ -122,19 +117,15 @@ impl Copy {
     pub fn restore(&self, sources: &Sources) -> Result<()> {
         for name in files_below(&self.root)? {
             if !sources.files.contains_key(&name) {
-                let path = self.root.join(name);
-                fs::remove_file(&path)
-                    .with_context(|| format!("{} cannot be removed", path.display()))?;
+                fs::remove_file(self.root.join(name))?;
             }
         }
         for (name, (content, permissions)) in &sources.files {
             let path = self.root.join(name);
             if !fs::read(&path).is_ok_and(|there| there == *content) {
-                let folder = path.parent().unwrap_or(&self.root);
-                fs::create_dir_all(folder)
-                    .and_then(|()| fs::write(&path, content))
-                    .and_then(|()| fs::set_permissions(&path, permissions.clone()))
-                    .with_context(|| format!("{} cannot be written", path.display()))?;
+                fs::create_dir_all(path.parent().unwrap_or(&self.root))?;
+                fs::write(&path, content)?;
+                fs::set_permissions(&path, permissions.clone())?;
             }
         }
         Ok(())
@@ -204,7 +195,7 @@ mod tests {
         write("original/Cargo.toml", "x");
         write("original/target/b", "left out");
         write("original/.cargo/wrapper", "a program");
-        let program = fs::Permissions::from_mode(0o755);
+        let program = Permissions::from_mode(0o755);
         fs::set_permissions(original.join(".cargo/wrapper"), program.clone()).unwrap();
         let sources = Sources::read(&original).unwrap();
         let copy = Copy::of(&sources, &root).unwrap();

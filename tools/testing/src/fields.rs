@@ -170,20 +170,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_what_they_are_written_as() {
-        assert_eq!(number("2^63-1"), i64::MAX as u64);
-        assert_eq!(number("2^64-64K"), u64::MAX << 16);
-        assert_eq!(number("0xff+2M"), (2 << 20) + 255);
-        assert_eq!(numbers("2^62..63"), [1 << 62, 1 << 63]);
-    }
-
-    #[test]
-    fn a_line_is_every_combination_of_its_values() {
-        let expected = [[("a", 1), ("b", 3)], [("a", 2), ("b", 3)]];
-        assert_eq!(combinations(" a=1,2  b=3 "), expected);
-    }
-
-    #[test]
     fn an_answer_is_a_number_a_size_or_the_text_of_an_error() {
         let summary = Ok(AllocationSummary::new(4096, 512));
         for (answer, expected, is_same) in [

@@ -28,18 +28,6 @@ fn file_with(bytes: &[u8]) -> NamedTempFile {
 }
 
 #[test]
-fn sections_follow_the_header() {
-    let bytes = profile_bytes(&[7, 8, 9]);
-    let layout = Layout::parse(&bytes, bytes.len() as u64).unwrap();
-    assert_eq!(layout.records, 144..272);
-    assert_eq!(
-        (layout.counters.clone(), layout.counter_count()),
-        (280..304, 3)
-    );
-    assert_eq!(layout.counters_delta, 64_u64.wrapping_neg());
-}
-
-#[test]
 fn a_damaged_profile_is_refused_with_the_reason() {
     let good = profile_bytes(&[0; 3]);
     let with_word = |index: usize, value: u64| {

@@ -1,4 +1,5 @@
-//! The contract of the calculators: known answers, limits, options, and the order of errors.
+//! The contract of the calculators: known answers, options, and the order of errors. Each format's largest disk is in
+//! `tools/images/tests/images/limits.rs`.
 
 mod known;
 
@@ -106,53 +107,6 @@ fn the_defaults_are_those_of_qemu_img() {
     assert_eq!(unit(&Options::Raw, 0), None);
 }
 
-/// The largest VHD in bytes, 2040 GiB.
-const LARGEST_VHD: u64 = 0xff00_0000 * 512;
-
-#[test]
-fn every_format_has_its_largest_disk() {
-    let mut limits = vec![
-        (vmdk(MonolithicSparse, 65536), ((1 << 32) - 1) * 64 * KIB),
-        (vmdk(MonolithicSparse, 4096), ((1 << 32) - 1) * 4 * KIB),
-        (vmdk(StreamOptimized, 65536), ((1 << 32) - 1) * 64 * KIB),
-        (vmdk(StreamOptimized, 4096), ((1 << 32) - 1) * 4 * KIB),
-        (vhdx(0), 64 * TIB),
-        (vhdx(1 << 20), 64 * TIB),
-        (vhdx(256 << 20), 64 * TIB),
-    ];
-    for subformat in [Dynamic, Fixed] {
-        limits.extend([false, true].map(|forced| (vhd(subformat, 2 << 20, forced), LARGEST_VHD)));
-    }
-    // 4 Mi L1 entries, each a cluster of L2 entries, each a cluster.
-    for shift in 9..=21 {
-        limits.push((clusters(1 << shift), 1 << (22 + (shift - 3) + shift)));
-        if shift >= 14 {
-            let extended = qcow2(|opts| (opts.cluster_size, opts.extended_l2) = (1 << shift, true));
-            limits.push((extended, 1 << (22 + (shift - 4) + shift)));
-        }
-    }
-    assert!(limits.contains(&(clusters(65536), 1 << 51)));
-    for (options, limit) in limits {
-        for size in [limit - 1, limit] {
-            let (required, full) = sizes(options, size, size).unwrap();
-            assert_eq!(required, full, "{options:?}");
-        }
-        for size in [limit + 1, limit * 2, i64::MAX as u64] {
-            assert_eq!(sizes(options, size, 0), Err(InvalidSize), "{options:?}");
-        }
-        // An overflow comes after the size.
-        if let Options::Qcow2(opts) = options {
-            let luks_header_overhead = Some(u64::MAX);
-            let options = Options::Qcow2(Qcow2Opts {
-                luks_header_overhead,
-                ..opts
-            });
-            assert_eq!(sizes(options, limit, 0), Err(Overflow));
-            assert_eq!(sizes(options, limit + 1, 0), Err(InvalidSize));
-        }
-    }
-}
-
 #[test]
 fn no_disk_is_over_2_to_the_63_or_holds_more_than_it_is_large() {
     let all = with_units().map(|(options, ..)| options);
@@ -252,27 +206,6 @@ fn options_have_ranges() {
     refused(qcow2(|opts| {
         (opts.cluster_size, opts.luks_header_overhead) = (1, luks)
     }));
-}
-
-#[test]
-fn what_a_qcow2_image_is_made_with_bears_on_its_size_or_not() {
-    let default = sizes(clusters(65536), GIB, 12345);
-    let changes: [fn(&mut Qcow2Opts); 5] = [
-        |opts| opts.compat_v3 = false,
-        |opts| opts.compress = true,
-        |opts| opts.lazy_refcounts = true,
-        |opts| opts.preallocation = Preallocation::Metadata,
-        |opts| opts.luks_header_overhead = Some(0),
-    ];
-    for change in changes {
-        assert_eq!(sizes(qcow2(change), GIB, 12345), default);
-    }
-    let (_, full) = default.unwrap();
-    for preallocation in [Preallocation::Falloc, Preallocation::Full] {
-        let options = qcow2(|opts| opts.preallocation = preallocation);
-        assert_eq!(sizes(options, GIB, 12345), Ok((full, full)));
-        assert_eq!(counted(options, GIB, 65536, 3), Ok((full, full)));
-    }
 }
 
 /// In whole clusters, which refcounts do not count.

@@ -83,17 +83,3 @@ fn an_l1_table_that_is_cut_reads_as_zeroes() {
         ",
     );
 }
-
-#[test]
-fn a_file_whose_last_sector_is_there_in_part_is_read_to_its_last_byte() {
-    let mut image = Image::new(9, 64 * 512);
-    image.data(63);
-    // The L1 table goes to the end of the file, which then ends with its only entry.
-    let entry = image.get64(image.l1_entry(0));
-    let at = image.append(512);
-    image.put64(L1_OFFSET, at);
-    image.put64(at as usize, entry);
-    image.bytes.truncate(at as usize + 8);
-    assert_eq!(image.bytes.len() % 512, 8);
-    assert_eq!(image.data_of(), Ok(512));
-}

@@ -46,17 +46,6 @@ fn directory_and_table_entries() {
 }
 
 #[test]
-fn entries_past_the_disk_are_not_looked_at() {
-    let mut image = Image::new(1, 512 + 1);
-    image.data(0).data(512).data(513);
-    // The directory's sector has room for 128 entries; the disk needs 2.
-    for index in 2..128 {
-        image.put32(Image::directory_entry(index), u32::MAX);
-    }
-    assert_eq!(image.data_of(), Ok(1024));
-}
-
-#[test]
 fn a_file_whose_last_sector_is_there_in_part_is_read_to_its_last_byte() {
     let mut image = Image::new(128, 3 * 65536);
     image.data(2 * 512);

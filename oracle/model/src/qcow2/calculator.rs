@@ -114,7 +114,6 @@ const fn refcount_clusters(others: u64, cluster_bits: u32, refcount_bits: u32) -
 
 /// The size in bytes of a LUKS header (LUKS1 on-disk format specification): a sector of 4096 bytes, then
 /// eight key slots, each of 4000 copies of the key's length (of both keys' with XTS) in whole such sectors.
-#[must_use]
 pub fn luks_header(key_bytes: u32, xts: bool) -> u64 {
     let stripes = u128::from(key_bytes) * if xts { 8000 } else { 4000 };
     let sectors = 1 + 8 * stripes.div_ceil(4096);

@@ -246,31 +246,26 @@ geometry! {
 
 impl Geometry {
     /// The size of a cluster in bytes.
-    #[must_use]
     pub fn cluster(&self) -> u64 {
         1 << self.cluster_bits
     }
 
     /// The size of an L2 entry in bytes.
-    #[must_use]
     pub fn entry_size(&self) -> u64 {
         if self.extended_l2 { 16 } else { 8 }
     }
 
     /// How many clusters an L2 table maps.
-    #[must_use]
     pub fn clusters_per_table(&self) -> u64 {
         self.cluster() / self.entry_size()
     }
 
     /// The largest refcount.
-    #[must_use]
     pub fn most_references(&self) -> u64 {
         u64::MAX >> (64 - (1_u64 << self.refcount_order))
     }
 
     /// How many snapshots hold what the disk holds: none when refcounts are too narrow for it.
-    #[must_use]
     pub fn sharing_snapshots(&self) -> u64 {
         if self.snapshots_share && self.snapshots < self.most_references() {
             self.snapshots

@@ -30,7 +30,6 @@ const L1_ENTRY: Table = Table::of("L1 entry", 8, 1);
 const L2_ENTRY: Table = Table::of("L2 entry", 8, 1);
 
 /// Where everything is, in bytes.
-#[derive(Debug)]
 pub(super) struct Placed {
     pub(super) l1_offset: u64,
     pub(super) snapshots_offset: u64,

@@ -19,7 +19,6 @@ const MOST_OF_FIRST_TABLE: u64 = 1 << 20;
 const MOST_OF_LAST_TABLE: u64 = 256 << 10;
 
 /// What an image is to hold.
-#[derive(Debug)]
 pub(super) struct Plan {
     pub(super) geometry: Geometry,
     /// The disk's size in bytes.
@@ -35,7 +34,6 @@ pub(super) struct Plan {
 }
 
 /// An L2 table.
-#[derive(Debug)]
 pub(super) struct L2Table {
     /// Its entry in the L1 table.
     pub(super) index: u64,

@@ -16,7 +16,6 @@ struct Used {
 }
 
 /// Hands out the file's clusters in rising order, and remembers what is used.
-#[derive(Debug)]
 pub(super) struct Clusters {
     next: u64,
     end: u64,

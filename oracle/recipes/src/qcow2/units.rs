@@ -52,7 +52,6 @@ pub const FIRST_ODD: u8 = 0xe0;
 
 impl Kind {
     /// The kind of number `kind`.
-    #[must_use]
     pub fn decode(kind: u8) -> Self {
         Self::choose(match kind {
             FIRST_ODD.. => 6 + kind % 8,

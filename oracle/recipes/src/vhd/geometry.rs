@@ -39,14 +39,12 @@ pub struct Chs(pub u16, pub u8, pub u8);
 
 impl Chs {
     /// How many sectors such a disk has.
-    #[must_use]
     pub fn sectors(self) -> u64 {
         u64::from(self.0) * u64::from(self.1) * u64::from(self.2)
     }
 
     /// The geometry of a disk of so many sectors, rounded down: appendix "CHS Calculation" of the
     /// specification, but for one size as QEMU's `block/vpc.c` has it.
-    #[must_use]
     pub fn of(sectors: u64) -> Self {
         let sectors = sectors.min(LARGEST_GEOMETRY);
         let (heads, track) = if sectors > 65535 * 16 * 63 {
@@ -301,13 +299,11 @@ fn version_of(byte: u8) -> u32 {
 
 impl Geometry {
     /// Whether the header's block size is one that a scanner knows.
-    #[must_use]
     pub fn block_is_supported(&self) -> bool {
         self.block_size.is_power_of_two() && self.block_size >= 512
     }
 
     /// The block size in bytes; of one that is not supported, 2 MiB.
-    #[must_use]
     pub fn block(&self) -> u64 {
         if self.block_is_supported() {
             self.block_size.into()

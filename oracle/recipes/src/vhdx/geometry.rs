@@ -146,7 +146,6 @@ impl Reserved {
     pub const WRITE_GUIDS: u8 = 128;
 
     /// Whether one is set.
-    #[must_use]
     pub const fn has(self, bit: u8) -> bool {
         self.0 & bit != 0
     }

@@ -296,19 +296,16 @@ geometry! {
 
 impl Geometry {
     /// Whether the header's grain size is one that a scanner knows.
-    #[must_use]
     pub fn grain_is_supported(&self) -> bool {
         self.grain_sectors.is_power_of_two() && self.grain_sectors <= 128
     }
 
     /// Whether an entry of 1 is a zeroed grain.
-    #[must_use]
     pub fn has_zeroed_grains(&self) -> bool {
         self.flags & ZEROED_GRAINS != 0
     }
 
     /// The grain's size in bytes; of one that is not supported, the largest that is.
-    #[must_use]
     pub fn grain(&self) -> u64 {
         512 * if self.grain_is_supported() {
             self.grain_sectors

@@ -46,7 +46,6 @@ impl CalculatorEvidence<'_> {
 }
 
 /// An image behind an input, in a folder with QEMU's tools.
-#[derive(Debug)]
 pub struct AskedImage<'a> {
     /// The recipe, when it was made from one.
     pub recipe: Option<&'a Recipe>,

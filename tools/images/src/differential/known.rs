@@ -172,7 +172,7 @@ pub(super) fn of_image(evidence: &ImageEvidence<'_>, major: u32) -> Option<&'sta
         "the file ends in a part of a sector" => {
             !evidence.asked.image.capacity().is_multiple_of(512)
         }
-        _ => format.driver.condition(condition, evidence),
+        _ => (format.condition)(condition, evidence),
     };
     let known = known.find(|known| {
         let mut refusals = known.shows.iter().filter_map(|shows| match shows {

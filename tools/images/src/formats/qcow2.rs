@@ -17,7 +17,7 @@ use recipes::qcow2::header::DATA_FILE;
 use types::Options as CalcOptions;
 
 use crate::differential::draw::{draw_measured, once_in, pick};
-use crate::differential::evidence::{AskedImage, ImageEvidence, TheirImage};
+use crate::differential::evidence::{AskedImage, TheirImage};
 use crate::differential::qemu::Inconclusive;
 use crate::differential::question::Question;
 use crate::file::ImageFile;
@@ -33,6 +33,7 @@ pub(super) static QCOW2: Format = Format {
     scanned: Some(ScanFormat::Qcow2),
     options: include_str!("qcow2/options.txt"),
     known_answers: known::ANSWERS,
+    condition: known::condition,
     known: include_str!("qcow2/known.txt"),
     calc_seeds: include_str!("qcow2/calc_seeds.txt"),
     scan_seeds: include_str!("qcow2/seeds.txt"),
@@ -194,10 +195,6 @@ impl Driver for Qcow2 {
             }
         }
         Ok(theirs)
-    }
-
-    fn condition(&self, name: &str, evidence: &ImageEvidence<'_>) -> bool {
-        known::condition(name, evidence)
     }
 }
 

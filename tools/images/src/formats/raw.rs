@@ -24,6 +24,7 @@ pub(super) static RAW: Format = Format {
     scanned: None,
     options: include_str!("raw/options.txt"),
     known_answers: ANSWERS,
+    condition: |name, _| panic!("no condition {name}"),
     known: include_str!("raw/known.txt"),
     calc_seeds: include_str!("raw/calc_seeds.txt"),
     scan_seeds: "",
@@ -51,14 +52,6 @@ impl Driver for Raw {
 
     fn defaults(&self) -> CalcOptions {
         CalcOptions::Raw
-    }
-
-    fn fields(&self, _options: &CalcOptions) -> Vec<(&'static str, u64)> {
-        Vec::new()
-    }
-
-    fn arguments(&self, _options: &CalcOptions) -> String {
-        String::new()
     }
 
     fn draw(&self, random: &mut Rng) -> Question {

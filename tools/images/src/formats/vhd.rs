@@ -12,7 +12,7 @@ use types::Options as CalcOptions;
 use vhd::VhdState;
 
 use crate::differential::draw::{draw_written, once_in, pick};
-use crate::differential::evidence::{AskedImage, ImageEvidence, TheirImage};
+use crate::differential::evidence::{AskedImage, TheirImage};
 use crate::differential::qemu::Inconclusive;
 use crate::differential::question::Question;
 use crate::file::ImageFile;
@@ -39,6 +39,7 @@ pub(super) static VHD: Format = Format {
     scanned: Some(ScanFormat::Vhd),
     options: include_str!("vhd/options.txt"),
     known_answers: known::ANSWERS,
+    condition: known::condition,
     known: include_str!("vhd/known.txt"),
     calc_seeds: include_str!("vhd/calc_seeds.txt"),
     scan_seeds: include_str!("vhd/seeds.txt"),
@@ -151,10 +152,6 @@ impl Driver for Vhd {
             disk.data = None;
         }
         Ok(theirs)
-    }
-
-    fn condition(&self, name: &str, evidence: &ImageEvidence<'_>) -> bool {
-        known::condition(name, evidence)
     }
 }
 

@@ -14,7 +14,7 @@ use types::Options as CalcOptions;
 use vhdx::VhdxState;
 
 use crate::differential::draw::{draw_written, pick};
-use crate::differential::evidence::{AskedImage, ImageEvidence, TheirImage};
+use crate::differential::evidence::{AskedImage, TheirImage};
 use crate::differential::qemu::{self, Inconclusive};
 use crate::differential::question::Question;
 use crate::file::ImageFile;
@@ -39,6 +39,7 @@ pub(super) static VHDX: Format = Format {
     scanned: Some(ScanFormat::Vhdx),
     options: include_str!("vhdx/options.txt"),
     known_answers: known::ANSWERS,
+    condition: known::condition,
     known: include_str!("vhdx/known.txt"),
     calc_seeds: include_str!("vhdx/calc_seeds.txt"),
     scan_seeds: include_str!("vhdx/seeds.txt"),
@@ -152,10 +153,6 @@ impl Driver for Vhdx {
 
     fn verify_content(&self, asked: &AskedImage<'_>) -> Result<Option<String>, Inconclusive> {
         blocks::verify(asked)
-    }
-
-    fn condition(&self, name: &str, evidence: &ImageEvidence<'_>) -> bool {
-        known::condition(name, evidence)
     }
 }
 

@@ -17,7 +17,7 @@ use types::Options as CalcOptions;
 use vmdk::VmdkState;
 
 use crate::differential::draw::{LARGEST_FILE, draw_written, pick};
-use crate::differential::evidence::{AskedImage, ImageEvidence, TheirImage};
+use crate::differential::evidence::{AskedImage, TheirImage};
 use crate::differential::qemu::{IMAGE, Inconclusive};
 use crate::differential::question::{Question, Source, Way};
 use crate::file::ImageFile;
@@ -33,6 +33,7 @@ pub(super) static VMDK: Format = Format {
     scanned: Some(ScanFormat::Vmdk),
     options: include_str!("vmdk/options.txt"),
     known_answers: known::ANSWERS,
+    condition: known::condition,
     known: include_str!("vmdk/known.txt"),
     calc_seeds: include_str!("vmdk/calc_seeds.txt"),
     scan_seeds: include_str!("vmdk/seeds.txt"),
@@ -185,10 +186,6 @@ impl Driver for Vmdk {
             written.map_err(|error| Inconclusive(format!("{IMAGE}: {error}")))?;
         }
         by_map(asked)
-    }
-
-    fn condition(&self, name: &str, evidence: &ImageEvidence<'_>) -> bool {
-        known::condition(name, evidence)
     }
 }
 

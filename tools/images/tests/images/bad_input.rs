@@ -142,14 +142,8 @@ fn five_terabytes_of_nothing() {
 #[test]
 fn an_unknown_option() {
     let bench = Bench::new();
-    for (args, named) in [
-        ("measure --size 1M -O vdi", "\"vdi\""),
-        ("measure --size 1M -O ''", "\"\""),
-        ("measure --size 1M -O qcow2 -o 'a\nb=1'", "a\\nb"),
-        ("scan -f vdi x", "\"vdi\""),
-    ] {
-        bench.refused(args, &[named]);
-    }
+    // A name may hold a line break; the message must not.
+    bench.refused("measure --size 1M -O qcow2 -o 'a\nb=1'", &["a\\nb"]);
     // An option that the command itself does not have is bad usage: exit code 2, and a hint how it is used.
     for args in [
         "measure --colour red",
@@ -161,29 +155,6 @@ fn an_unknown_option() {
         assert_eq!((ran.code, &*ran.stdout), (2, ""), "{args}: {ran:?}");
         let errors = ran.stderr.lines().filter(|line| line.starts_with("error:"));
         assert_eq!(errors.count(), 1, "{args}: {ran:?}");
-    }
-}
-
-#[test]
-fn a_disk_larger_than_the_format_can_be() {
-    let bench = Bench::new();
-    let too_large = ["9223372036854775807", "7E", "7E", "3T", "65T"];
-    for (format, size) in FORMATS.into_iter().zip(too_large) {
-        bench.refused(
-            &format!("measure -O {format} --size {size}"),
-            &["a disk of"],
-        );
-    }
-}
-
-#[test]
-fn an_image_of_a_format_that_is_not_known() {
-    let bench = Bench::new();
-    for format in ["qcow", "vdi", "qed", "parallels"] {
-        bench.make(format, "", &format!("a.{format}"), "1M", &[]);
-        for command in ["measure", "scan"] {
-            bench.refused(&format!("{command} a.{format}"), &["not known here"]);
-        }
     }
 }
 

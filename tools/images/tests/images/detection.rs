@@ -186,6 +186,8 @@ fn a_file_of_a_foreign_format_is_refused_by_name() {
         (64, b"\x7f\x10\xda\xbe", "VDI"),
         (1 << 16, b"koly", "DMG"),
         (0, b"\xa2\x72\x19\xf6", "changed block tracking"),
+        (0, b"QED\0", "QED"),
+        (0, b"WithoutFreeSpace", "Parallels"),
     ] {
         let mut file = vec![0; (1 << 16) + 512];
         file[at..at + magic.len()].copy_from_slice(magic);

@@ -348,16 +348,3 @@ fn a_case_with_a_tool_that_crashes_or_hangs_is_inconclusive() {
         assert_eq!(fs::read_dir(out.folder()).unwrap().count(), 0);
     }
 }
-
-#[test]
-fn without_qemu_nothing_is_judged() {
-    let empty = Bench::new();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_images"));
-    command
-        .args(["differential", "--cases", "1"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("PATH", empty.folder());
-    let ran = run(command, LIMIT);
-    assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stderr.contains("install qemu-utils"), "{ran:?}");
-}

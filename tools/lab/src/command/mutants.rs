@@ -1,7 +1,6 @@
 //! `lab mutants`: how many small changes of the code the shipped corpora notice.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -12,6 +11,7 @@ use campaign::atomic::{read_json, write_json};
 use campaign::project::Project;
 use campaign::reasons::{List, Place};
 use cli::outln;
+use fs_err as fs;
 
 use crate::mutants::{Fate, Record};
 use crate::sources::Sources;
@@ -110,8 +110,7 @@ pub fn run(args: &Mutants, project: &Project) -> Result<ExitCode> {
             }
             record = Record::default();
             if folder.exists() {
-                fs::remove_dir_all(&folder)
-                    .with_context(|| format!("{} cannot be removed", folder.display()))?;
+                fs::remove_dir_all(&folder)?;
             }
         }
         record.fingerprint.clone_from(&now);

@@ -1,11 +1,11 @@
 //! The faults in `tools/lab/faults/`: patches with a header.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use campaign::corpus::{content_name, files_in};
+use fs_err as fs;
 
 /// A mistake to plant.
 #[derive(Debug, Clone)]
@@ -52,9 +52,8 @@ impl Fault {
     /// When it cannot be read, lacks a line of its header, or changes something else than files below
     /// `crates/*/src/`.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("{} cannot be read", path.display()))?;
-        Self::parse(path, &text).with_context(|| format!("{} is no fault", path.display()))
+        Self::parse(path, &fs::read_to_string(path)?)
+            .with_context(|| format!("{} is no fault", path.display()))
     }
 
     /// Leaves only the first of its targets that is among `names`.

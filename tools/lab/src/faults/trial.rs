@@ -34,7 +34,6 @@ use crate::sources::{Copy, Sources};
 const ENOUGH_DEATHS: usize = 3;
 
 /// What is asked.
-#[derive(Debug)]
 pub(crate) struct FaultPlan {
     pub(crate) faults: Vec<Fault>,
     /// Who hunts.
@@ -51,7 +50,6 @@ pub(crate) struct FaultPlan {
 }
 
 /// What all trials have in common.
-#[derive(Debug)]
 pub(crate) struct Trials<'a> {
     pub(super) plan: &'a FaultPlan,
     /// The project, without any fault.

@@ -27,7 +27,6 @@ const SUBCLUSTERS: u64 = 32;
 const MAX_FORMAT_NAME: u64 = 15;
 
 /// An L1 table and L2 tables, found by the header.
-#[derive(Debug)]
 pub(super) struct Qcow2Tables(pub(super) QcowHeader);
 
 impl Tables for Qcow2Tables {

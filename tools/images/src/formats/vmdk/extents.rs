@@ -139,14 +139,12 @@ fn open(
 }
 
 /// A part of the disk, and what holds it; zeroes without.
-#[derive(Debug)]
 struct Part {
     disk: Range<u64>,
     file: Option<Holder>,
 }
 
 /// The extents of a disk, in their order, and its parent's name.
-#[derive(Debug)]
 struct Extents {
     parts: Vec<Part>,
     parent: Option<OsString>,

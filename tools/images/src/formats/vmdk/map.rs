@@ -20,7 +20,6 @@ const ZEROED: u64 = 1;
 const DESCRIPTOR: Range<u64> = 512..512 + (10 << 10);
 
 /// A grain directory and grain tables, found by the header.
-#[derive(Debug)]
 pub(super) struct VmdkTables(pub(super) VmdkHeader);
 
 /// The text in the place of the descriptor.
