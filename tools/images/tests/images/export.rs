@@ -93,7 +93,7 @@ fn what_cannot_be_exported_is_named() {
     bench.write("input", [0, 1]);
     for (args, why) in [
         ("input", "add --target"),
-        ("nothing", "`nothing`: No such file"),
+        ("nothing", "nothing cannot be read"),
         ("--target fuzz_measure_calc input", "1 inputs have no image"),
         (
             "--target fuzz_measure_image --largest 1 input",
