@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::tool::{alone, in_project, printed, root, stdout};
+use crate::tool::{alone, campaign, printed, root, stdout};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -25,18 +25,16 @@ fn pairs() -> (TempDir, PathBuf) {
     (folder, fuzz)
 }
 
-fn campaign(fuzz: &Path, arguments: &[&str]) -> Command {
-    in_project(
-        &root(),
-        &[&["--project", fuzz.to_str().unwrap()], arguments].concat(),
-    )
+/// The tool on the project. Its builds are its own: honggfuzz's launcher is left only where it is built.
+fn on(fuzz: &Path, arguments: &[&str]) -> Command {
+    campaign(&[&["--project", fuzz.to_str().unwrap()], arguments].concat())
 }
 
 #[test]
 fn its_inputs_are_replayed_and_sorted() {
     let (_folder, fuzz) = pairs();
     let list: Value =
-        serde_json::from_str(&stdout(0, &mut campaign(&fuzz, &["list", "--json"]))).unwrap();
+        serde_json::from_str(&stdout(0, &mut on(&fuzz, &["list", "--json"]))).unwrap();
     let names = list["targets"].as_array().unwrap().iter();
     let names: Vec<_> = names
         .map(|target| target["name"].as_str().unwrap())
@@ -44,17 +42,14 @@ fn its_inputs_are_replayed_and_sorted() {
     assert_eq!(names, ["lines", "mutated", "structured", "with-init"]);
 
     let corpus = fuzz.join("corpus/lines");
-    let sound = printed(
-        0,
-        &mut campaign(&fuzz, &["replay", corpus.to_str().unwrap()]),
-    );
+    let sound = printed(0, &mut on(&fuzz, &["replay", corpus.to_str().unwrap()]));
     assert!(sound.contains("2 passed, 0 rejected, 0 failed"), "{sound}");
     let finds = fuzz.join("artifacts/lines");
     fs::create_dir_all(&finds).unwrap();
     let find = finds.join("crash-1");
     fs::write(&find, FAILS).unwrap();
     let find = find.to_str().unwrap();
-    let replayed = printed(3, &mut campaign(&fuzz, &["replay", find]));
+    let replayed = printed(3, &mut on(&fuzz, &["replay", find]));
     assert!(
         replayed.contains("at ") && replayed.contains("/pairs/src/lib.rs:9"),
         "{replayed}"
@@ -71,7 +66,7 @@ fn its_inputs_are_replayed_and_sorted() {
         fs::write(&input, bytes).unwrap();
         let input = input.to_str().unwrap();
         let arguments = ["replay", "--describe", "--target", target, input];
-        let text = printed(0, &mut campaign(&fuzz, &arguments));
+        let text = printed(0, &mut on(&fuzz, &arguments));
         assert!(text.contains(expected), "{text}");
         let is_value = target == "structured" && expected == "1 passed";
         assert!(!is_value || text.contains("Question {"), "{text}");
@@ -87,7 +82,7 @@ fn its_inputs_are_replayed_and_sorted() {
         "--out",
         out.to_str().unwrap(),
     ];
-    let report: Value = serde_json::from_str(&stdout(3, &mut campaign(&fuzz, &arguments))).unwrap();
+    let report: Value = serde_json::from_str(&stdout(3, &mut on(&fuzz, &arguments))).unwrap();
     let groups = report["groups"].as_array().unwrap();
     assert_eq!(groups.len(), 1, "{report}");
     let smallest = groups[0]["reproducer"]["file"].as_str().unwrap();
@@ -104,10 +99,7 @@ fn every_engine_finds_the_mistake() {
     for engine in ["afl", "libfuzzer", "honggfuzz"] {
         let arguments = ["run", "--engine", engine, "lines", "--time", "10s"];
         let options = ["--sanitizer", "none", "--seeds-only"];
-        let text = printed(
-            3,
-            &mut campaign(&fuzz, &[&arguments[..], &options].concat()),
-        );
+        let text = printed(3, &mut on(&fuzz, &[&arguments[..], &options].concat()));
         assert!(text.contains("FIND subject.no_panic"), "{text}");
     }
 }
