@@ -90,13 +90,13 @@ fn its_inputs_are_replayed_and_sorted() {
     assert_eq!(smallest, b"name=");
 }
 
-/// `lines` under one engine after the other, for a few seconds each.
+/// `lines` under the engines that have stand-ins, for a few seconds each. libFuzzer runs what the project always had.
 #[test]
 #[ignore = "needs the three engines; scripts/test runs it"]
-fn every_engine_finds_the_mistake() {
+fn engines_with_a_stand_in_find_the_mistake() {
     let _alone = alone();
     let (_folder, fuzz) = pairs();
-    for engine in ["afl", "libfuzzer", "honggfuzz"] {
+    for engine in ["afl", "honggfuzz"] {
         let arguments = ["run", "--engine", engine, "lines", "--time", "10s"];
         let options = ["--sanitizer", "none", "--seeds-only"];
         let text = printed(3, &mut on(&fuzz, &[&arguments[..], &options].concat()));
