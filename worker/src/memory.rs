@@ -14,7 +14,8 @@ pub const fn counting() -> Counting {
     Cap::new(PeakAlloc, MOST)
 }
 
-/// Declares the process's allocator, so that its memory is counted. A project has it once, in the adapter.
+/// Declares the process's allocator, so that its memory is counted. It stands in each program whose code under test is
+/// judged so: the replay worker, and the engines' targets that scan.
 #[macro_export]
 macro_rules! count_memory {
     () => {

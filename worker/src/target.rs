@@ -59,13 +59,22 @@ pub trait Target {
     fn info(&self) -> TargetInfo;
 
     /// Decodes an input, runs the code under test on it, and asserts.
+    ///
+    /// # Panics
+    /// When a check fails or the code under test panics.
     fn run(&self, data: &[u8]) -> Outcome;
 
     /// The decoded input, for people.
+    ///
+    /// # Errors
+    /// Why the input is not a case.
     fn describe(&self, data: &[u8]) -> Result<Description, String>;
 
     /// As [`run`](Self::run), and notes an event for everything that is worth an input in a corpus and has no
     /// branch of its own in the code under test, such as each kind of answer.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
     fn trace(&self, data: &[u8], _events: &Events) -> Outcome {
         self.run(data)
     }

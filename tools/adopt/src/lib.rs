@@ -19,15 +19,12 @@ use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use toml::{Table, Value};
 
 use self::cargo::{Metadata, Package};
 use self::manifest::Manifests;
 use self::targets::Target;
-
-/// The environment variable that, when it is `all`, has every crate instrumented and not the code under test alone.
-pub const INSTRUMENT_VARIABLE: &str = "MEASURE_FUZZ_INSTRUMENT";
 
 /// The folder of measure-fuzz from which this tool was built: it has the replay worker's library and the wrapper.
 const HARNESS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
@@ -50,7 +47,14 @@ const STAND_INS: [(&str, &str, &str); 3] = [
         include_str!("../stand-ins/replay/src/lib.rs"),
     ),
 ];
-const FUZZ_TARGET: &str = include_str!("../stand-ins/fuzz_target.rs");
+/// What they include.
+const SHARED: [(&str, &str); 2] = [
+    (
+        "fuzz_target.rs",
+        include_str!("../stand-ins/fuzz_target.rs"),
+    ),
+    ("main.rs", include_str!("../stand-ins/main.rs")),
+];
 
 /// Whether `folder` is a cargo-fuzz project: its manifest says so.
 #[must_use]
@@ -61,19 +65,26 @@ pub fn is_fuzz_project(folder: &Path) -> bool {
     metadata.and_then(|it| it.get("cargo-fuzz")) == Some(&Value::Boolean(true))
 }
 
-/// Writes, or brings up to date, what the campaign tool needs to drive the cargo-fuzz project in `fuzz`. Returns the
-/// folder, which is a project of the tool's.
+/// A cargo-fuzz project that was adopted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopted {
+    /// The folder, which is a project of the tool's.
+    pub root: PathBuf,
+    /// The targets that not every engine can run, each with the reason.
+    pub left_out: Vec<String>,
+}
+
+/// Writes, or brings up to date, what the campaign tool needs to drive the cargo-fuzz project in `fuzz`. An engine sees
+/// the code under test alone, or every crate when `instruments_all`.
 ///
 /// # Errors
-/// When cargo cannot read the project, when a target cannot be run by other engines, or when something cannot be
-/// written.
-pub fn prepare(fuzz: &Path) -> Result<PathBuf> {
+/// When cargo cannot read the project, when no target can be run by every engine, or when something cannot be written.
+pub fn prepare(fuzz: &Path, instruments_all: bool) -> Result<Adopted> {
     let fuzz = fuzz.canonicalize();
     let fuzz = fuzz.context("the project's folder cannot be opened")?;
     let metadata = Metadata::of(&fuzz, &["--no-deps"])?;
     let package = metadata.package_in(&fuzz)?;
-    let targets = Target::all(&fuzz, package)?;
-    let instruments_all = std::env::var_os(INSTRUMENT_VARIABLE).is_some_and(|it| it == "all");
+    let (targets, left_out) = Target::all(&fuzz, package)?;
     let root = match instruments_all {
         true => fuzz.join("campaign/all"),
         false => fuzz.join("campaign"),
@@ -119,7 +130,7 @@ pub fn prepare(fuzz: &Path) -> Result<PathBuf> {
     for target in &targets {
         written.inputs(&fuzz, target)?;
     }
-    Ok(root)
+    Ok(Adopted { root, left_out })
 }
 
 /// The packages that are fuzzed: those that the workspace names, or else its own beside the fuzz folder, or else what
@@ -243,7 +254,9 @@ impl Written<'_> {
     }
 
     fn stand_ins(&self, version: &str, harness: &Path) -> Result<()> {
-        self.file("stand-ins/fuzz_target.rs", FUZZ_TARGET)?;
+        for (name, text) in SHARED {
+            self.file(&format!("stand-ins/{name}"), text)?;
+        }
         for (name, manifest, library) in STAND_INS {
             let mut manifest: Table = manifest.parse().context("a stand-in's manifest")?;
             manifest["package"]["version"] = version.into();
@@ -302,15 +315,4 @@ impl Written<'_> {
         };
         make().with_context(|| format!("{} cannot be made a link", link.display()))
     }
-}
-
-/// Fails with everything that stands in the way, one reason a line.
-fn refuse(reasons: &[String]) -> Result<()> {
-    if !reasons.is_empty() {
-        bail!(
-            "not every engine can run this project:\n{}",
-            reasons.join("\n")
-        );
-    }
-    Ok(())
 }

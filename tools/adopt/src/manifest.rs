@@ -122,7 +122,6 @@ impl<'a> Manifests<'a> {
         manifest.insert("dependencies".to_owned(), dependencies.into());
         let code = code_under_test.iter().cloned().map(Value::String).collect();
         let workspace = table(&mut manifest, &["workspace"]);
-        workspace.insert("members".to_owned(), Value::Array(vec!["targets/*".into()]));
         let outside = [
             "afl-targets",
             "hfuzz-targets",

@@ -3,11 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail, ensure};
 use toml::Table;
 
 use crate::cargo::Package;
-use crate::refuse;
 
 /// The longest input that engines make when nothing says otherwise, in bytes: as in libFuzzer.
 const USUAL_MAX_INPUT: usize = 4096;
@@ -28,24 +27,18 @@ pub struct Target {
 }
 
 impl Target {
-    /// The targets of a cargo-fuzz project in the folder `fuzz`.
+    /// The targets of a cargo-fuzz project in the folder `fuzz`, and why others cannot be run by every engine.
     ///
     /// # Errors
-    /// Every reason for which a target cannot be run by another engine, and when there is no target.
-    pub fn all(fuzz: &Path, package: &Package) -> Result<Vec<Self>> {
-        let mut reasons = Vec::new();
+    /// When no target is left.
+    pub fn all(fuzz: &Path, package: &Package) -> Result<(Vec<Self>, Vec<String>)> {
+        let mut left_out = Vec::new();
         let mut targets = Vec::new();
         for binary in package.targets.iter().filter(|target| target.is("bin")) {
             let text = fs::read_to_string(&binary.src_path).unwrap_or_default();
-            if let Some(why) = obstacle(&text) {
-                reasons.push(format!("{}: {why}", binary.name));
-            }
-            if !binary.required_features.is_empty() {
-                let features = binary.required_features.join(", ");
-                reasons.push(format!(
-                    "{}: it is built with features only: {features}",
-                    binary.name
-                ));
+            if let Some(why) = obstacle(&text, &binary.required_features) {
+                left_out.push(format!("{}: {why}", binary.name));
+                continue;
             }
             let options = Options::of(fuzz, &binary.name);
             targets.push(Self {
@@ -58,11 +51,13 @@ impl Target {
                 file: binary.src_path.clone(),
             });
         }
-        if targets.is_empty() {
-            reasons.push(format!("{} has no targets", package.name));
-        }
-        refuse(&reasons)?;
-        Ok(targets)
+        ensure!(
+            !targets.is_empty(),
+            "{} has no target that every engine can run; {}",
+            package.name,
+            left_out.join("; ")
+        );
+        Ok((targets, left_out))
     }
 
     /// The name of its crate as a library of the replay worker.
@@ -78,8 +73,8 @@ impl Target {
     }
 }
 
-/// Why other engines cannot run the target with this text.
-fn obstacle(text: &str) -> Option<&'static str> {
+/// Why other engines cannot run the target with this text, which is built with these features only.
+fn obstacle(text: &str, features: &[String]) -> Option<&'static str> {
     let code = text
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"));
@@ -88,6 +83,8 @@ fn obstacle(text: &str) -> Option<&'static str> {
         Some("it names libFuzzer's own functions, which other engines do not have")
     } else if !code.contains("fuzz_target!") {
         Some("its file has no `fuzz_target!`: one that another macro makes cannot be seen")
+    } else if !features.is_empty() {
+        Some("it has `required-features`, and is built without")
     } else {
         None
     }
@@ -135,24 +132,21 @@ fn longest(folder: &Path) -> usize {
 /// When the project uses no `libfuzzer-sys`, or one whose `fuzz_target!` is another.
 pub fn libfuzzer_version(package: &Package, lockfile: Option<&str>) -> Result<String> {
     let mut dependencies = package.dependencies.iter();
-    let Some(dependency) = dependencies.find(|dependency| dependency.name == "libfuzzer-sys")
-    else {
-        let why = format!("{} does not depend on libfuzzer-sys", package.name);
-        return refuse(&[why]).map(|()| String::new());
+    let dependency = dependencies.find(|dependency| dependency.name == "libfuzzer-sys");
+    let Some(dependency) = dependency else {
+        bail!("{} does not depend on libfuzzer-sys", package.name);
     };
     let is_from_crates_io = |source: &str| source.starts_with("registry+");
-    if !dependency.source.as_deref().is_some_and(is_from_crates_io) {
-        refuse(&[
-            "libfuzzer-sys does not come from crates.io: no stand-in can take its place".to_owned(),
-        ])?;
-    }
+    ensure!(
+        dependency.source.as_deref().is_some_and(is_from_crates_io),
+        "libfuzzer-sys does not come from crates.io: no stand-in can take its place"
+    );
     let wanted = dependency.req.trim_start_matches(['^', '~', '=', ' ']);
-    if wanted != "0.4" && !wanted.starts_with("0.4.") {
-        refuse(&[format!(
-            "libfuzzer-sys {} is wanted, and there are stand-ins for 0.4 only",
-            dependency.req
-        )])?;
-    }
+    ensure!(
+        wanted == "0.4" || wanted.starts_with("0.4."),
+        "libfuzzer-sys {} is wanted, and there are stand-ins for 0.4 only",
+        dependency.req
+    );
     let lockfile: Table = lockfile.unwrap_or_default().parse()?;
     let packages = lockfile
         .get("package")
@@ -186,7 +180,7 @@ mod tests {
             ),
             ("my_fuzz!(parse);", Some("no `fuzz_target!`")),
         ] {
-            let found = obstacle(text);
+            let found = obstacle(text, &[]);
             assert_eq!(found.is_some(), expected.is_some(), "{text}");
             assert!(
                 found

@@ -40,6 +40,13 @@ fn git(root: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Adopts a project of which no target is left out.
+fn prepare(fuzz: &Path) -> PathBuf {
+    let adopted = adopt::prepare(fuzz, false).unwrap();
+    assert!(adopted.left_out.is_empty());
+    adopted.root
+}
+
 /// Changes a file of the project.
 fn edit(path: &Path, from: &str, to: &str) {
     let text = fs::read_to_string(path).unwrap();
@@ -66,7 +73,7 @@ fn times(folder: &Path) -> Vec<(PathBuf, SystemTime)> {
 fn nothing_of_the_project_changes() {
     let (_folder, root) = pairs();
     let before = git(&root, &["status", "--porcelain"]);
-    let campaign = adopt::prepare(&root.join("fuzz")).unwrap();
+    let campaign = prepare(&root.join("fuzz"));
     assert_eq!(campaign, root.join("fuzz/campaign"));
     assert_eq!(git(&root, &["status", "--porcelain"]), before);
     assert_eq!(
@@ -87,7 +94,7 @@ fn nothing_of_the_project_changes() {
 
     // Cargo builds again what is newer: a second time, nothing is.
     let first = times(&campaign);
-    adopt::prepare(&root.join("fuzz")).unwrap();
+    prepare(&root.join("fuzz"));
     assert_eq!(times(&campaign), first);
 }
 
@@ -95,14 +102,14 @@ fn nothing_of_the_project_changes() {
 fn what_comes_later_is_read() {
     let (_folder, root) = pairs();
     let fuzz = root.join("fuzz");
-    let campaign = adopt::prepare(&fuzz).unwrap();
+    let campaign = prepare(&fuzz);
     fs::create_dir_all(fuzz.join("corpus/mutated")).unwrap();
     fs::write(fuzz.join("corpus/mutated/new"), "a=b").unwrap();
     fs::create_dir_all(fuzz.join("artifacts/lines")).unwrap();
     fs::write(fuzz.join("artifacts/lines/crash-1"), "key=").unwrap();
     fs::write(fuzz.join("lines.dict"), "\"key=\"\n").unwrap();
     fs::write(fuzz.join("lines.options"), "[libfuzzer]\nmax_len = 100\n").unwrap();
-    adopt::prepare(&fuzz).unwrap();
+    prepare(&fuzz);
     let read = |path: &str| fs::read_to_string(campaign.join(path)).unwrap();
     assert_eq!(read("corpus/seeds/mutated/new"), "a=b");
     assert_eq!(read("corpus/regressions/lines/crash-1"), "key=");
@@ -112,7 +119,7 @@ fn what_comes_later_is_read() {
     assert!(worker.contains(line), "{worker}");
     // Without its corpus, a target starts from one byte again.
     fs::remove_dir_all(fuzz.join("corpus/mutated")).unwrap();
-    adopt::prepare(&fuzz).unwrap();
+    prepare(&fuzz);
     assert_eq!(read("corpus/seeds/mutated/one-byte"), "0");
 }
 
@@ -140,7 +147,7 @@ fn what_is_inherited_is_in_the_copies() {
     );
     edit(&fuzz.join("Cargo.toml"), "[workspace]\n", "");
     fs::rename(fuzz.join("Cargo.lock"), root.join("Cargo.lock")).unwrap();
-    let campaign = adopt::prepare(&fuzz).unwrap();
+    let campaign = prepare(&fuzz);
     let manifest = fs::read_to_string(campaign.join("afl-targets/Cargo.toml")).unwrap();
     for line in [
         "edition = \"2021\"".to_owned(),
@@ -165,44 +172,64 @@ fn what_is_inherited_is_in_the_copies() {
         reader,
         "reader.workspace = true\nmemchr = \"2\"",
     );
-    adopt::prepare(&fuzz).unwrap();
+    prepare(&fuzz);
     assert!(worker().contains("code-under-test = [\"memchr\"]"));
 }
 
 #[test]
-fn what_other_engines_cannot_run_is_refused_with_every_reason() {
+fn every_crate_is_instrumented_where_that_is_asked_for() {
+    let (_folder, root) = pairs();
+    let config = |root: &Path| fs::read_to_string(root.join(".cargo/config.toml")).unwrap();
+    let usual = config(&prepare(&root.join("fuzz")));
+    assert!(usual.contains("rustc-wrapper = ") && usual.contains("value = \"pairs-fuzz\""));
+    let all = adopt::prepare(&root.join("fuzz"), true).unwrap().root;
+    assert_eq!(all, root.join("fuzz/campaign/all"));
+    assert_eq!(config(&all), "");
+}
+
+#[test]
+fn what_other_engines_cannot_run_is_left_out_with_the_reason() {
     let (_folder, root) = pairs();
     let fuzz = root.join("fuzz");
+    let before = prepare(&fuzz);
+    let target = |name: &str| fuzz.join(format!("fuzz_targets/{name}.rs"));
+    edit(&target("lines"), "fuzz_target!(", "our_target!(");
     edit(
-        &fuzz.join("fuzz_targets/lines.rs"),
-        "fuzz_target!(",
-        "our_target!(",
-    );
-    edit(
-        &fuzz.join("fuzz_targets/mutated.rs"),
+        &target("mutated"),
         "pairs::count(data)",
         "LLVMFuzzerMutate(data)",
     );
-    let why = adopt::prepare(&fuzz).unwrap_err().to_string();
-    for reason in [
-        "lines: its file has no `fuzz_target!`",
-        "mutated: it names libFuzzer's own functions",
-    ] {
-        assert!(why.contains(reason), "{why}");
-    }
-    assert!(!fuzz.join("campaign").exists());
+    let adopted = adopt::prepare(&fuzz, false).unwrap();
+    let [lines, mutated] = adopted.left_out.as_slice() else {
+        panic!("{adopted:?}");
+    };
+    assert!(lines.starts_with("lines: its file has no `fuzz_target!`"));
+    assert!(mutated.starts_with("mutated: it names libFuzzer's own functions"));
+    // What is left of them from before is no part of the workspace, which cargo can still read.
+    let metadata = adopt::cargo::Metadata::of(&before, &[]).unwrap();
+    let names = metadata.packages.iter().map(|package| &*package.name);
+    let names: Vec<_> = names.filter(|name| name.starts_with("adopted-")).collect();
+    assert_eq!(names, ["adopted-structured", "adopted-with-init"]);
 
+    for name in ["structured", "with_init"] {
+        edit(&target(name), "fuzz_target!(", "our_target!(");
+    }
+    let why = adopt::prepare(&fuzz, false).unwrap_err().to_string();
+    assert!(why.contains("no target that every engine can run"), "{why}");
+}
+
+#[test]
+fn another_libfuzzer_is_refused() {
     let (_folder, root) = pairs();
     let manifest = root.join("fuzz/Cargo.toml");
-    edit(&manifest, "version = \"0.4\"", "version = \"0.3\"");
-    let why = adopt::prepare(&root.join("fuzz")).unwrap_err().to_string();
+    let refused = |from: &str, to: &str| {
+        edit(&manifest, from, to);
+        adopt::prepare(&root.join("fuzz"), false)
+            .unwrap_err()
+            .to_string()
+    };
+    let why = refused("version = \"0.4\"", "version = \"0.3\"");
     assert!(why.contains("libfuzzer-sys ^0.3 is wanted"), "{why}");
-    let from = "libfuzzer-sys = { version = \"0.3\"";
-    edit(
-        &manifest,
-        from,
-        "libfuzzer-sys = { git = \"file:///nowhere\"",
-    );
-    let why = adopt::prepare(&root.join("fuzz")).unwrap_err().to_string();
+    let why = refused("version = \"0.3\"", "git = \"file:///nowhere\"");
     assert!(why.contains("does not come from crates.io"), "{why}");
 }

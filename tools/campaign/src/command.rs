@@ -70,7 +70,7 @@ const MOVED: [(&str, &str); 12] = [
     ("recipe", "cargo images recipe …"),
     (
         "run --main",
-        "no option: every machine has a main instance now",
+        "cargo campaign run without it: every machine has a main instance now",
     ),
     (
         "run --trials",

@@ -24,6 +24,10 @@ use crate::supervisor::{self, Claim};
 /// The packages of the engines' targets, which are also their folders.
 pub const ENGINE_PACKAGES: [&str; 3] = ["afl-targets", "libfuzzer-targets", "hfuzz-targets"];
 
+/// The environment variable that, when it is `all`, has every crate of an adopted project instrumented, and not the code
+/// under test alone.
+const INSTRUMENT_VARIABLE: &str = "MEASURE_FUZZ_INSTRUMENT";
+
 /// A project with targets. Whatever its replay worker knows is an error when that cannot be built or started, or is of
 /// another version than this tool.
 #[derive(Debug, Clone)]
@@ -58,7 +62,7 @@ impl Project {
                     folder.display(),
                     ENGINE_PACKAGES.join(", ")
                 );
-                adopt::prepare(&root)?
+                adopted(&root)?
             }
         } else {
             let here = std::env::current_dir().context("the current folder is not known")?;
@@ -260,6 +264,16 @@ pub(crate) fn judged_in_words(judged: &[String], known: usize) -> String {
 pub(crate) fn names<'a>(targets: impl IntoIterator<Item = &'a TargetInfo>) -> Vec<&'a str> {
     let targets = targets.into_iter();
     targets.map(|target| target.name.as_str()).collect()
+}
+
+/// The project that a cargo-fuzz project in `fuzz` is adopted as. Says which targets are left out.
+fn adopted(fuzz: &Path) -> Result<PathBuf> {
+    let instruments_all = std::env::var_os(INSTRUMENT_VARIABLE).is_some_and(|it| it == "all");
+    let adopted = adopt::prepare(fuzz, instruments_all)?;
+    for target in adopted.left_out {
+        eprintln!("left out: {target}");
+    }
+    Ok(adopted.root)
 }
 
 fn is_project(folder: &Path) -> bool {

@@ -50,7 +50,7 @@ Examples:
   cargo campaign run --engine libfuzzer fuzz_measure_scan --time 1h --sanitizer address
   cargo campaign run --engines all fuzz_measure_scan --time 8h --cores 6
   cargo campaign run --engines afl,honggfuzz fuzz_measure_image --time 30m --json > run.json
-  cargo campaign run --engine afl fuzz_measure_scan --time 7d --cores 8 --sync-dir /shared/scan --instance-name host1 --main")]
+  cargo campaign run --engines all fuzz_measure_scan --time 7d --cores 8 --sync-dir /local/scan --instance-name host1")]
 pub(super) struct Run {
     /// The engines: names with commas between them, or `all`.
     #[arg(long, visible_alias = "engine", value_parser = parse_engines)]

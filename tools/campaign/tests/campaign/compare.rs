@@ -221,6 +221,7 @@ fn what_moved_prints_where_it_went() {
             "run --engines all x --trials 3",
             "compare --engines all,ensemble",
         ),
+        ("run --engine afl x --main", "without it"),
         ("compare --faults all", "cargo lab faults --into DIR"),
         ("export x --out x.zip", "docs/campaigns.md"),
         ("scan x", "cargo images scan"),

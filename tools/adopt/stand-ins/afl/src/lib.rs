@@ -1,20 +1,7 @@
 //! `fuzz_target!` under AFL++.
 
 include!("../../fuzz_target.rs");
-
-/// The target's `main`, which the fork server calls.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __entry {
-    () => {
-        #[doc(hidden)]
-        #[no_mangle]
-        pub extern "C" fn main() -> i32 {
-            $crate::fuzz(__adopted_init, __adopted_run);
-            0
-        }
-    };
-}
+include!("../../main.rs");
 
 /// Runs inputs until AFL++ has had enough of this process.
 #[doc(hidden)]

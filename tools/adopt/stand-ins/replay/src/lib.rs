@@ -52,7 +52,13 @@ impl Target {
         dictionary: Option<&'static str>,
     ) -> Self {
         let ready = Once::new();
-        Self { functions, name, max_input, dictionary, ready }
+        Self {
+            functions,
+            name,
+            max_input,
+            dictionary,
+            ready,
+        }
     }
 }
 
@@ -78,7 +84,10 @@ impl worker::Target for Target {
         let words = value.unwrap_or_else(|| format!("{} bytes", data.len()));
         let rust = format!("{}(&{})", self.name, worker::literal::of(data));
         let part = Part::new(self.name);
-        Ok(Description { part, case: Case { words, rust } })
+        Ok(Description {
+            part,
+            case: Case { words, rust },
+        })
     }
 
     fn fingerprint(&self, data: &[u8]) -> String {
