@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Result;
 use cli::output::{from_here, outln};
+use report::format::counted;
 use serde::Serialize;
 
 use crate::corpus::files_in;
@@ -199,7 +200,7 @@ fn targets(project: &Project) -> Result<Vec<Finding>> {
     let worker = Finding::new(
         "replay worker",
         match &fuzzed {
-            Ok(targets) => Ok(format!("{} targets", targets.len())),
+            Ok(targets) => Ok(counted(targets.len(), "target", "targets")),
             Err(why) => Err(format!("{why:#}")
                 .lines()
                 .next()
