@@ -259,8 +259,9 @@ pub fn run(scanner: &(impl Scanner + ?Sized), judgement: Judgement, data: &[u8])
     checks.conclude(&case, |violation| scanned.complete(violation));
     // Opening an image once more costs about as much as a scan: it is done for sound ones, and for those
     // in which no unit is counted.
-    if scanned.expected.is_ok() && case.unit.is_none() && judgement.has(Judgement::DETAILS) {
-        evaluate_facts(&case, &image, scanner);
+    let is_open = matches!(scanned.expected, Ok(_) | Err(ScanErrorKind::Unsupported));
+    if is_open && case.unit.is_none() && judgement.has(Judgement::DETAILS) {
+        evaluate_facts(&case, &image, scanner, scanned.expected.is_ok());
     }
     judgement.outcome(answer.result.is_ok(), scanned.expected.is_ok())
 }
@@ -276,13 +277,22 @@ fn due(
     scanned::due(&answer.result, expected, judgement, asked)
 }
 
-fn evaluate_facts(case: &ScanCase<'_>, image: &Image<'_>, scanner: &(impl Scanner + ?Sized)) {
-    let mut caches = [[0; SECTOR_SIZE as usize]; 2];
-    let facts = scanner.facts(case.request(&image.device(), &mut caches));
+/// Evaluates the facts of an image that has an answer, or is refused for its parent.
+fn evaluate_facts(
+    case: &ScanCase<'_>,
+    image: &Image<'_>,
+    scanner: &(impl Scanner + ?Sized),
+    has_answer: bool,
+) {
     let expected = match image {
         Image::Flat(image) => model::scanners::facts(case.format, *image),
         Image::Sparse(image) => model::scanners::facts(case.format, image),
     };
+    if !(has_answer || expected.as_ref().is_ok_and(|facts| facts.parent.is_some())) {
+        return;
+    }
+    let mut caches = [[0; SECTOR_SIZE as usize]; 2];
+    let facts = scanner.facts(case.request(&image.device(), &mut caches));
     let mut checks = Checks::default();
     checks.evaluate_if(
         facts.is_some(),

@@ -181,8 +181,8 @@ pub trait Scanner: Sync {
         self.scan(request)
     }
 
-    /// What the image states about itself; asked only when a scan has an answer. `None` from a library that
-    /// does not say.
+    /// What the image states about itself; asked only when a scan has an answer, or is refused for a parent that the
+    /// image names. `None` from a library that does not say.
     fn facts(&self, _request: ScanRequest<'_>) -> Option<Facts> {
         None
     }

@@ -17,6 +17,9 @@ pub struct Facts {
     pub is_compressed: Option<bool>,
     /// The bytes of the file that hold the name of the backing file (qcow2), or the descriptor (VMDK).
     pub named: Option<Range<u64>>,
+    /// The bytes of the file that hold the name of a differencing disk's parent: for VHD the name in the dynamic disk
+    /// header, in UTF-16, big-endian; for VHDX the parent locator (MS-VHDX 2.6.2.6). Such a disk is refused by a scan.
+    pub parent: Option<Range<u64>>,
     /// The bytes of the file that hold the name of the external data file, for qcow2.
     pub data_file: Option<Range<u64>>,
 }

@@ -20,29 +20,23 @@ const LARGEST_GEOMETRY: u64 = 65_535 * 16 * 255;
 /// The largest disk in sectors of 512 bytes; above it QEMU refuses (`VHD_MAX_SECTORS`, block/vpc.c).
 const LARGEST_DISK: u64 = 0xff00_0000;
 
-const FIXED: u32 = 2;
+pub(crate) const FIXED: u32 = 2;
 const DYNAMIC: u32 = 3;
-const DIFFERENCING: u32 = 4;
-
-/// The disk types that the scanner knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DiskType {
-    Fixed,
-    Dynamic,
-}
+pub(crate) const DIFFERENCING: u32 = 4;
 
 /// The fields of a footer that has its cookie and a right checksum.
 #[derive(Debug)]
 pub(crate) struct Footer {
     version: u32,
-    data_offset: u64,
+    /// Where the dynamic disk header lies, in bytes from the file's start.
+    pub(crate) data_offset: u64,
     creator: [u8; 4],
     current_size: u64,
     /// Where it lies, in bytes from the file's start.
     pub(crate) offset: u64,
     /// Cylinders, heads and sectors a track, multiplied: sectors of 512 bytes.
     geometry: u64,
-    disk_type: u32,
+    pub(crate) disk_type: u32,
 }
 
 /// What is found at a place where a footer may be.
@@ -137,26 +131,19 @@ fn parse(bytes: &[u8; 512], offset: u64) -> Found {
 }
 
 impl Footer {
-    /// Verifies the version, and returns the disk's type.
-    pub(crate) fn verify(&self) -> Result<DiskType, ScanError> {
+    /// Verifies the version and the disk's type.
+    pub(crate) fn verify(&self) -> Result<(), ScanError> {
         if self.version != VERSION {
             return Err(ScanError::Unsupported(
                 "a footer of a version other than 1.0",
             ));
         }
         match self.disk_type {
-            FIXED => Ok(DiskType::Fixed),
-            DYNAMIC => Ok(DiskType::Dynamic),
-            DIFFERENCING => Err(ScanError::Unsupported("a differencing disk")),
+            FIXED | DYNAMIC | DIFFERENCING => Ok(()),
             _ => Err(ScanError::Unsupported(
                 "a disk type other than fixed, dynamic and differencing",
             )),
         }
-    }
-
-    /// Where the dynamic disk header lies, in bytes from the file's start.
-    pub(crate) const fn data_offset(&self) -> u64 {
-        self.data_offset
     }
 
     /// The disk's size in bytes, as `qemu-img info` answers it (block/vpc.c): Virtual PC, and QEMU

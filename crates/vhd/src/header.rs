@@ -9,6 +9,8 @@ use crate::footer::{self, checksum, u32_at, u64_at};
 
 /// The header's length in bytes.
 pub(crate) const LENGTH: u64 = 1024;
+/// The bytes of the header that hold the parent's name: "Parent Unicode Name".
+pub(crate) const PARENT_NAME: core::ops::Range<u64> = 64..64 + 512;
 
 const COOKIE: &[u8; 8] = b"cxsparse";
 /// Major version 1 in the upper two bytes, minor version 0 in the lower.

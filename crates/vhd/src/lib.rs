@@ -10,7 +10,8 @@
 //! clipped at the disk's end. The sector bitmap in front of each block is not read: in a disk without
 //! a parent it has no say in what a sector reads as, and QEMU does not consult it either. A fixed disk
 //! holds all of itself. Blocks that share one place in the file each count: that is what the table
-//! says, and no scanner without a heap could tell.
+//! says, and no scanner without a heap could tell. A differencing disk is opened, so that its parent's
+//! name can be read, and not scanned.
 //!
 //! # What is verified
 //! The specification is Microsoft's "Virtual Hard Disk Image Format Specification"; QEMU 10.0's
@@ -35,10 +36,10 @@ mod header;
 mod scan;
 
 use core::num::NonZeroU64;
+use core::ops::Range;
 
 use shared::{AllocationSummary, CallTable, DataTally, Input, ScanError, SectorCache};
 
-use footer::DiskType;
 pub use footer::{COOKIE, ends};
 use scan::BlockTable;
 
@@ -48,28 +49,22 @@ pub struct VhdState<'a> {
     input: Input<'a>,
     bat_cache: SectorCache<'a>,
     virtual_size: u64,
-    content: Content,
-}
-
-/// Where the disk's data lies.
-#[derive(Debug)]
-enum Content {
-    /// All of it, from the file's start.
-    Fixed,
-    /// In blocks that a table places.
-    Dynamic(BlockTable),
+    /// Where the blocks are. A fixed disk has none: its data lies at the file's start.
+    table: Option<BlockTable>,
+    /// Whether data may also be in a parent.
+    is_differencing: bool,
 }
 
 impl<'a> VhdState<'a> {
-    /// Reads and verifies the footers and, of a dynamic disk, the header and where its BAT lies.
+    /// Reads and verifies the footers and, unless the disk is fixed, the header and where its BAT lies.
     ///
     /// The caches are one sector of `device` long, or longer; what they hold does not matter.
     ///
     /// # Errors
     /// - [`ScanError::NotThisFormat`]: neither the first nor the last 512 bytes begin with "conectix",
     ///   nor the last 511 of a file whose last sector lacks a byte.
-    /// - [`ScanError::Unsupported`]: a differencing disk or another type than fixed and dynamic, a
-    ///   version other than 1.0, a disk of more than 0xff000000 sectors of 512 bytes (QEMU's limit).
+    /// - [`ScanError::Unsupported`]: a type other than fixed, dynamic and differencing, a version other
+    ///   than 1.0, a disk of more than 0xff000000 sectors of 512 bytes (QEMU's limit).
     /// - [`ScanError::Corrupt`]: a wrong checksum, a field that contradicts the specification, a
     ///   structure that is not wholly in the file, a fixed disk that does not fit it.
     /// - [`ScanError::Io`], [`ScanError::InvalidArgument`]: see there.
@@ -83,30 +78,24 @@ impl<'a> VhdState<'a> {
         let mut data_cache = SectorCache::new(data_cache);
         let mut input = Input::open(calls, device, &[&bat_cache, &data_cache])?;
         let footer = footer::find(&mut input, &mut data_cache)?;
-        let disk_type = footer.verify()?;
+        footer.verify()?;
         let virtual_size = footer.virtual_size()?;
-        let content = match disk_type {
-            DiskType::Fixed => {
-                if virtual_size > footer.offset {
-                    return Err(ScanError::Corrupt("a fixed disk is larger than its file"));
-                }
-                Content::Fixed
+        let table = if footer.disk_type == footer::FIXED {
+            if virtual_size > footer.offset {
+                return Err(ScanError::Corrupt("a fixed disk is larger than its file"));
             }
-            DiskType::Dynamic => {
-                let header = header::read(&mut input, &mut data_cache, footer.data_offset())?;
-                Content::Dynamic(BlockTable::new(
-                    &input,
-                    virtual_size,
-                    footer.data_offset(),
-                    &header,
-                )?)
-            }
+            None
+        } else {
+            let at = footer.data_offset;
+            let header = header::read(&mut input, &mut data_cache, at)?;
+            Some(BlockTable::new(&input, virtual_size, at, &header)?)
         };
         Ok(Self {
             input,
             bat_cache,
             virtual_size,
-            content,
+            table,
+            is_differencing: footer.disk_type == footer::DIFFERENCING,
         })
     }
 
@@ -114,6 +103,7 @@ impl<'a> VhdState<'a> {
     /// called again, with the same answer.
     ///
     /// # Errors
+    /// - [`ScanError::Unsupported`]: a differencing disk.
     /// - [`ScanError::Corrupt`]: a block is not wholly in the file, or lies over the footer's copy,
     ///   the header or the BAT.
     /// - [`ScanError::Io`]: the device failed to read a sector.
@@ -121,14 +111,14 @@ impl<'a> VhdState<'a> {
         &mut self,
         unit: Option<NonZeroU64>,
     ) -> Result<AllocationSummary, ScanError> {
+        if self.is_differencing {
+            return Err(ScanError::Unsupported("a differencing disk"));
+        }
         let mut tally = DataTally::new(self.virtual_size, unit);
-        match &self.content {
-            Content::Fixed => {
-                tally.add(0, self.virtual_size);
-            }
-            Content::Dynamic(table) => {
-                table.scan(&mut self.input, &mut self.bat_cache, &mut tally)?;
-            }
+        if let Some(table) = &self.table {
+            table.scan(&mut self.input, &mut self.bat_cache, &mut tally)?;
+        } else {
+            tally.add(0, self.virtual_size);
         }
         Ok(tally.summary())
     }
@@ -145,21 +135,28 @@ impl<'a> VhdState<'a> {
         self.virtual_size
     }
 
-    /// The size of a dynamic disk's blocks in bytes: a power of two from 512. None for a fixed disk.
+    /// The size of the disk's blocks in bytes: a power of two from 512. None for a fixed disk.
     #[must_use]
-    pub const fn block_size(&self) -> Option<u32> {
-        match &self.content {
-            Content::Fixed => None,
-            Content::Dynamic(table) => Some(table.block_size()),
-        }
+    pub fn block_size(&self) -> Option<u32> {
+        self.table.as_ref().map(|table| table.block_size)
     }
 
-    /// Where a dynamic disk's BAT lies, in bytes from the file's start. None for a fixed disk.
+    /// Where the BAT lies, in bytes from the file's start. None for a fixed disk.
     #[must_use]
-    pub const fn table_offset(&self) -> Option<u64> {
-        match &self.content {
-            Content::Fixed => None,
-            Content::Dynamic(table) => Some(table.table.start),
+    pub fn table_offset(&self) -> Option<u64> {
+        self.table.as_ref().map(|table| table.table.start)
+    }
+
+    /// The bytes of the file that hold the name of a differencing disk's parent: UTF-16, big-endian, up to a zero or
+    /// the end. None for another disk.
+    #[must_use]
+    pub const fn parent_name(&self) -> Option<Range<u64>> {
+        match &self.table {
+            Some(table) if self.is_differencing => {
+                let at = table.header.start;
+                Some(at + header::PARENT_NAME.start..at + header::PARENT_NAME.end)
+            }
+            _ => None,
         }
     }
 }

@@ -21,14 +21,14 @@ const PIECE: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct BlockTable {
     /// Bytes in a block, without its sector bitmap.
-    block_size: u32,
+    pub(crate) block_size: u32,
     /// How many blocks the disk has, the last one in part counted whole.
     blocks: u64,
     /// Bytes that a block takes in the file, with its sector bitmap.
     block_in_file: u64,
     /// Bytes from the file's start.
     pub(crate) table: Extent,
-    header: Extent,
+    pub(crate) header: Extent,
 }
 
 /// `length` bytes of the file, from byte `start`; wholly in the file.
@@ -93,11 +93,6 @@ impl BlockTable {
             table,
             header,
         })
-    }
-
-    /// Bytes in a block, without its sector bitmap.
-    pub(crate) const fn block_size(&self) -> u32 {
-        self.block_size
     }
 
     /// Adds every block that is in the file. Entries past the disk's end are not read.

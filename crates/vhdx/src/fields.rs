@@ -59,12 +59,10 @@ pub(crate) fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 
 /// A GUID as it lies in the file: the first three of its five groups are little-endian (RFC 4122,
 /// MS-DTYP 2.3.4.2).
-pub(crate) const fn guid(groups: (u32, u16, u16, u16, u64)) -> [u8; 16] {
-    let (a, b, c, d, e) = groups;
+pub(crate) const fn guid(a: u32, b: u16, c: u16, rest: u64) -> [u8; 16] {
     let number = ((a.swap_bytes() as u128) << 96)
         + ((b.swap_bytes() as u128) << 80)
         + ((c.swap_bytes() as u128) << 64)
-        + ((d as u128) << 48)
-        + e as u128;
+        + rest as u128;
     number.to_be_bytes()
 }

@@ -12,7 +12,8 @@
 //! The unit is the payload block: one that is fully present by the BAT counts whole, clipped at the
 //! disk's end. The sector bitmap entries between the payload entries are for differencing disks; they
 //! are not read, as in QEMU. Blocks that share one place in the file each count: that is what the
-//! table says, and no scanner without a heap could tell.
+//! table says, and no scanner without a heap could tell. A differencing disk is opened, so that its
+//! parent's name can be read, and not scanned.
 //!
 //! # What is verified
 //! The specification is Microsoft's MS-VHDX; QEMU 10.0's `block/vhdx.c`, seen from outside, decides
@@ -46,6 +47,7 @@ mod region;
 mod scan;
 
 use core::num::NonZeroU64;
+use core::ops::Range;
 
 use shared::{AllocationSummary, CallTable, DataTally, Input, ScanError, SectorCache};
 
@@ -69,9 +71,8 @@ impl<'a> VhdxState<'a> {
     ///
     /// # Errors
     /// - [`ScanError::NotThisFormat`]: the file does not begin with "vhdxfile".
-    /// - [`ScanError::Unsupported`]: a log that has to be replayed, a parent, a version other than 1,
-    ///   an unknown region or metadata item that is required, more regions than
-    ///   the scanner can keep apart.
+    /// - [`ScanError::Unsupported`]: a log that has to be replayed, a version other than 1, an unknown
+    ///   region or metadata item that is required, more regions than the scanner can keep apart.
     /// - [`ScanError::Corrupt`]: no valid header or region table, a field that contradicts the
     ///   specification, a structure that is not wholly in its place, two in one place.
     /// - [`ScanError::Io`], [`ScanError::InvalidArgument`]: see there.
@@ -102,6 +103,7 @@ impl<'a> VhdxState<'a> {
     /// called again, with the same answer.
     ///
     /// # Errors
+    /// - [`ScanError::Unsupported`]: a differencing disk.
     /// - [`ScanError::Corrupt`]: a block's state is not one that a disk without a parent may have, or
     ///   a present block is not in the file or lies over the headers, the log or a region.
     /// - [`ScanError::Io`]: the device failed to read a sector.
@@ -109,6 +111,9 @@ impl<'a> VhdxState<'a> {
         &mut self,
         unit: Option<NonZeroU64>,
     ) -> Result<AllocationSummary, ScanError> {
+        if self.table.disk().is_differencing {
+            return Err(ScanError::Unsupported("a differencing disk"));
+        }
         let mut tally = DataTally::new(self.virtual_size(), unit);
         self.table.scan(
             &mut self.input,
@@ -147,5 +152,15 @@ impl<'a> VhdxState<'a> {
     #[must_use]
     pub const fn logical_sector_size(&self) -> u32 {
         self.table.disk().logical_sector_size
+    }
+
+    /// The bytes of the file that hold the parent locator of a differencing disk (MS-VHDX 2.6.2.6). None for another
+    /// disk, and when only the file parameters state that there is a parent.
+    #[must_use]
+    pub const fn parent_locator(&self) -> Option<Range<u64>> {
+        match self.table.disk().parent_locator {
+            Some(item) => Some(item.start..item.start + item.length),
+            None => None,
+        }
     }
 }

@@ -20,8 +20,8 @@ type Entry = [u8; 32];
 /// Bit 0 of an entry's last field: who does not know the region must not open the file.
 const REQUIRED: u32 = 1;
 
-const BAT: [u8; 16] = guid((0x2DC2_7766, 0xF623, 0x4200, 0x9D64, 0x115E_9BFD_4A08));
-const METADATA: [u8; 16] = guid((0x8B7C_A206, 0x4790, 0x4B9A, 0xB8FE, 0x575F_050F_886E));
+const BAT: [u8; 16] = guid(0x2DC2_7766, 0xF623, 0x4200, 0x9D64_115E_9BFD_4A08);
+const METADATA: [u8; 16] = guid(0x8B7C_A206, 0x4790, 0x4B9A, 0xB8FE_575F_050F_886E);
 
 /// The two regions that every file has; wholly in the file.
 #[derive(Debug)]

@@ -20,6 +20,7 @@ pub(crate) fn facts(request: ScanRequest<'_>) -> Option<Facts> {
         virtual_size: state.virtual_size(),
         unit: state.block_size().map(u64::from),
         table_offset: state.table_offset(),
+        parent: state.parent_name(),
         ..Facts::default()
     })
 }

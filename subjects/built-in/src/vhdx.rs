@@ -21,6 +21,7 @@ pub(crate) fn facts(request: ScanRequest<'_>) -> Option<Facts> {
         unit: Some(state.block_size().into()),
         table_offset: Some(state.table_offset()),
         logical_sector_size: Some(state.logical_sector_size()),
+        parent: state.parent_locator(),
         ..Facts::default()
     })
 }

@@ -56,8 +56,8 @@ pub trait Driver: Sync {
         unit: Option<NonZeroU64>,
     ) -> Result<Scanned>;
 
-    /// The parent that a differencing VHD or VHDX names, as far as it can be read.
-    fn parent_name(&self, _image: &ImageFile) -> Option<String> {
+    /// The parent that a differencing VHD or VHDX names in these bytes of it, its `parent` in `types::Facts`.
+    fn parent_name(&self, _bytes: &[u8]) -> Option<String> {
         None
     }
 

@@ -124,8 +124,9 @@ fn named(format: FileFormat) -> String {
     known.map_or_else(|| format.name().to_owned(), Format::to_string)
 }
 
-/// A text up to the first zero.
-fn utf16(units: impl Iterator<Item = u16>) -> String {
+/// A text up to the first zero, of units that `unit` reads.
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
+    let units = bytes.as_chunks().0.iter().map(|&bytes| unit(bytes));
     let units = char::decode_utf16(units.take_while(|&unit| unit != 0));
     let text = units.map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER));
     text.collect()

@@ -4,9 +4,12 @@ use std::num::NonZeroU64;
 use std::path::Path;
 
 use anyhow::{Context as _, Error, Result, anyhow};
-use shared::ScanError;
+use built_in::SUBJECT;
+use harness_core::subject::ScanRequest;
+use shared::{CallTable, ScanError};
 
 use super::file::{ImageFile, Opened};
+use super::file_device::FileDevice;
 use super::format::FormatRef;
 use super::formats;
 use super::layer::Scanned;
@@ -60,11 +63,26 @@ impl Source {
 
     /// Why there is no answer for a differencing VHD or VHDX.
     fn differencing(&self, error: &Error) -> Error {
-        let parent = self.format.driver.parent_name(&self.image);
+        let parent = self.parent_name();
         let parent = parent.map_or_else(String::new, |name| format!(", {}", shown(name.as_ref())));
         anyhow!(
             "{error}, which holds only what differs from its parent{parent}; QEMU does not follow the parent either: \
              merge the two first"
         )
+    }
+
+    /// The parent that a differencing disk names, as far as it can be read.
+    fn parent_name(&self) -> Option<String> {
+        let device = FileDevice::new(&self.image.file, self.image.length, 512);
+        let facts = SUBJECT.scanner.facts(ScanRequest {
+            format: self.format.scanned?,
+            calls: CallTable::over(&device),
+            device: 0,
+            caches: [&mut [0; 512], &mut [0; 512]],
+            unit: None,
+            twice: false,
+        })?;
+        let bytes = self.image.bytes_at(facts.parent?).ok()?;
+        self.format.driver.parent_name(&bytes)
     }
 }

@@ -12,7 +12,7 @@ use harness_core::subject::ScanRequest;
 use shared::{CallTable, InputDevice, ReadFailed};
 use sparse::SparseImage;
 pub use types::ScanFormat;
-use types::{AllocationSummary, ScanError, ScanErrorKind};
+use types::{AllocationSummary, Facts, ScanError, ScanErrorKind};
 
 /// Every sector size that a device may have, in bytes.
 pub const SECTOR_SIZES: [u32; 8] = [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536];
@@ -160,6 +160,20 @@ pub fn answer<'a>(
         answers[0]
     );
     answers[0]
+}
+
+/// What the image states about itself, by its scanner; `None` when that does not open it.
+#[must_use]
+pub fn facts(format: ScanFormat, bytes: &[u8]) -> Option<Facts> {
+    let device = Image::from(bytes).device(512, 1);
+    SUBJECT.scanner.facts(ScanRequest {
+        format,
+        calls: CallTable::over(&device),
+        device: device.0.index(),
+        caches: [&mut [0xa5; 512], &mut [0x5a; 512]],
+        unit: None,
+        twice: false,
+    })
 }
 
 /// How many sectors of 512 bytes a scan reads.

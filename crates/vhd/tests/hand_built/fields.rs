@@ -1,7 +1,7 @@
 //! Every bound of the footers, the dynamic header and the table, and the error that names it.
 
 use testing::fields::{Layout, named};
-use testing::scan::ScanFormat;
+use testing::scan::{ScanFormat, facts};
 
 use crate::image::{Disk, LENGTH, seal};
 
@@ -67,11 +67,30 @@ fn footers_that_are_not_known_are_refused() {
         copy.version=0,0x10001,0x20000,2^32-1
             => unsupported: a footer of a version other than 1.0
         copy.features=0,1,2,3,2^32-3 => 11776
-        copy.type=4 => unsupported: a differencing disk
         copy.type=0,1,5,6,7,2^32-1
             => unsupported: a disk type other than fixed, dynamic and differencing
         ",
     );
+}
+
+/// It is verified as a dynamic one is, but for its blocks.
+#[test]
+fn a_differencing_disk_is_opened_for_its_parents_name_and_not_scanned() {
+    let sample = Disk::sample().bytes();
+    DYNAMIC.check(
+        &sample,
+        "
+        copy.type=4 first_entry=0,4,2^32-1 => unsupported: a differencing disk
+        copy.type=4 !header.checksum=1 => corrupt: the dynamic disk header's checksum is wrong
+        copy.type=4 header.entries=7
+            => corrupt: the BAT has fewer entries than the disk has blocks
+        ",
+    );
+    let parent = |changes| facts(ScanFormat::Vhd, &DYNAMIC.with(&sample, changes))?.parent;
+    assert_eq!(parent("copy.type=4"), Some(576..1088));
+    assert_eq!(parent("copy.type=3"), None);
+    assert_eq!(parent("end.type=4"), None);
+    assert_eq!(parent("copy.cookie=0 end.type=4"), Some(576..1088));
 }
 
 /// The geometry's product for the creators `vpc ` and `qemu`, unless it is the largest; else the current size.

@@ -23,7 +23,6 @@ const VIRTUAL_DISK_SIZE: u128 = 0x2442_a52f_1bcd_7648_b211_5dbe_d83b_f4b8;
 const VIRTUAL_DISK_ID: u128 = 0xab12_cabe_e6b2_2345_93ef_c309_e000_c746;
 const LOGICAL_SECTOR_SIZE: u128 = 0x1dbf_4181_6fa9_0947_ba47_f233_a8fa_ab5f;
 const PHYSICAL_SECTOR_SIZE: u128 = 0xc748_a3cd_5d44_7144_9cc9_e988_5251_c556;
-pub(crate) const PARENT_LOCATOR: u128 = 0x2d5f_d3a8_0bb3_4d45_abf7_d3d8_4834_ab0c;
 
 pub(crate) const IMAGE: Layout = Layout {
     format: ScanFormat::Vhdx,

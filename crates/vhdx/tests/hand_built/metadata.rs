@@ -1,6 +1,8 @@
 //! The metadata table and its items: each error with its text.
 
-use crate::image::{IMAGE, PARENT_LOCATOR, sample};
+use testing::scan::{ScanFormat, facts};
+
+use crate::image::{IMAGE, sample};
 
 #[test]
 fn the_metadata_table_is_verified() {
@@ -66,21 +68,47 @@ fn unknown_items_are_passed_over_unless_required() {
     );
 }
 
-/// Bit 0 is "leave blocks allocated"; others have no meaning.
+/// Bit 0 of the flags is "leave blocks allocated"; those from 2 on have no meaning. All is verified but the blocks.
 #[test]
-fn a_disk_with_a_parent_is_not_supported() {
+fn a_differencing_disk_is_opened_for_its_parent_locator_and_not_scanned() {
     IMAGE.check(
         &sample(),
         "
         value.block_flags=1,4,2^31 => 2M+512
         value.block_flags=2,3,2^32-1 => unsupported: a differencing disk
+        value.block_flags=2 bat.0=4,7 => unsupported: a differencing disk
+        value.block_flags=2 value.logical=0
+            => corrupt: the logical sector size is neither 512 nor 4096
+        value.block_flags=2 value.size=2^40
+            => corrupt: the BAT has fewer entries than the disk needs
         ",
     );
-    let [start, end] = [(PARENT_LOCATOR >> 64) as u64, PARENT_LOCATOR as u64].map(u64::swap_bytes);
-    let locator = format!("items.count=6 item5.guid={start} item5.guid_end={end}");
-    let place = "item5.offset=64K item5.length=20 item5.flags=0,4";
-    let table = format!("{locator} {place} => unsupported: a differencing disk");
-    IMAGE.check(&sample(), &table);
+    let locator = "items.count=6 item5.guid=0x454db30ba8d35f2d item5.guid_end=0x0cab3448d8d3f7ab";
+    let table = "
+        L item5.offset=64K item5.length=20,21,1M-64K item5.flags=0,4
+        L item5.offset=1M-20 item5.length=20 => unsupported: a differencing disk
+        L item5.offset=64K item5.length=0,19 => corrupt: a metadata item has a wrong length
+        L item5.offset=64K-1,1M-19 item5.length=20
+        L item5.offset=64K item5.length=1M-64K+1,2^32-1
+            => corrupt: a metadata item is not between the metadata table and its region's end
+    ";
+    IMAGE.check(&sample(), &table.replace('L', locator));
+    let twice = locator.replace("item5", "item6") + " item6.offset=64K item6.length=20";
+    let once = IMAGE.with(
+        &sample(),
+        &format!("{locator} item5.offset=64K item5.length=20"),
+    );
+    let table = twice.replace("count=6", "count=7") + " => corrupt: a metadata item is there twice";
+    IMAGE.check(&once, &table);
+
+    let parent = |changes: &str| {
+        let facts = facts(ScanFormat::Vhdx, &IMAGE.with(&sample(), changes));
+        facts.expect("it is opened").parent
+    };
+    let placed = format!("{locator} item5.offset=80K item5.length=54");
+    assert_eq!(parent(&placed), Some(0x31_4000..0x31_4000 + 54));
+    assert_eq!(parent("value.block_flags=2"), None);
+    assert_eq!(parent(""), None);
 }
 
 /// Nothing depends on the physical sector size, and QEMU takes any.

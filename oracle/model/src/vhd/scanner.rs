@@ -27,6 +27,7 @@ const VERSION: u64 = 1 << 16;
 /// Disk types.
 const FIXED: u64 = 2;
 const DYNAMIC: u64 = 3;
+const DIFFERENCING: u64 = 4;
 /// The largest geometry there is. A disk with this geometry may be larger.
 const LARGEST_GEOMETRY: u64 = 65_535 * 16 * 255;
 /// QEMU's largest disk in sectors: 2040 GiB.
@@ -57,7 +58,7 @@ pub(crate) fn scan(
     }
     // vhd-disk-type
     let disk_type = field(&footer, 60..64);
-    if disk_type != FIXED && disk_type != DYNAMIC && !is_lenient {
+    if !(FIXED..=DIFFERENCING).contains(&disk_type) && !is_lenient {
         return Err(Unsupported);
     }
     let size = disk_size(&footer, reading)?;
@@ -69,7 +70,7 @@ pub(crate) fn scan(
         }
         data.add(0, size);
     } else {
-        add_blocks(image, size, field(&footer, 16..24), reading, &mut data)?;
+        add_blocks(image, size, &footer, reading, &mut data)?;
     }
     Ok(data.summary())
 }
@@ -109,18 +110,23 @@ fn footer_of_qemu(image: &(impl Bytes + ?Sized)) -> Option<([u8; 512], u64)> {
     (is_sound && field(&last, 60..64) == FIXED).then_some((last, end))
 }
 
-/// The facts in the footer and, for a dynamic disk, in the header.
+/// The facts in the footer and, unless the disk is fixed, in the header.
 ///
 /// # Errors
 /// When there is no footer, or it is of a disk that is too large.
 pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
     let (footer, _) = believed_footer(image, Reading::OURS)?;
-    let is_dynamic = field(&footer, 60..64) == DYNAMIC;
-    let header: [u8; 1024] = image.array(field(&footer, 16..24));
+    let disk_type = field(&footer, 60..64);
+    let is_dynamic = [DYNAMIC, DIFFERENCING].contains(&disk_type);
+    let header_at = field(&footer, 16..24);
+    let header: [u8; 1024] = image.array(header_at);
+    // The parent's name, in UTF-16: 256 units at byte 64.
+    let parent = header_at.saturating_add(64)..header_at.saturating_add(64 + 2 * 256);
     Ok(Facts {
         virtual_size: disk_size(&footer, Reading::OURS)?,
         unit: is_dynamic.then(|| field(&header, 32..36)),
         table_offset: is_dynamic.then(|| field(&header, 16..24)),
+        parent: (disk_type == DIFFERENCING).then_some(parent),
         ..Facts::default()
     })
 }
@@ -181,15 +187,16 @@ fn disk_size(footer: &[u8; 512], reading: Reading) -> Result<u64, ScanErrorKind>
     Ok(512 * sectors + rest)
 }
 
-/// Adds the blocks of a dynamic disk of `size` bytes whose header is at byte `header_at`.
+/// Adds the blocks of a disk of `size` bytes that has this footer and is not fixed.
 fn add_blocks(
     image: &(impl Bytes + ?Sized),
     size: u64,
-    header_at: u64,
+    footer: &[u8; 512],
     reading: Reading,
     data: &mut Data,
 ) -> Result<(), ScanErrorKind> {
     let is_lenient = reading.is_lenient();
+    let header_at = field(footer, 16..24);
     if header_at < FOOTER && !is_lenient || !image.contains(header_at, HEADER) {
         return Err(Corrupt);
     }
@@ -220,6 +227,10 @@ fn add_blocks(
         return Err(Corrupt);
     }
 
+    // vhd-disk-type: what is not in these blocks may be in the parent.
+    if field(footer, 60..64) == DIFFERENCING && !is_lenient {
+        return Err(Unsupported);
+    }
     // A bit for each sector, in whole sectors: both are powers of two.
     let bitmap = if is_lenient {
         bitmap_of_qemu(block)

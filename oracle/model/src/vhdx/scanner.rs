@@ -40,14 +40,16 @@ const MOST_PLACES: usize = 32;
 const BAT: [u8; 16] = guid(0x2dc2_7766, 0xf623, 0x4200, 0x9d64_115e_9bfd_4a08);
 const METADATA: [u8; 16] = guid(0x8b7c_a206, 0x4790, 0x4b9a, 0xb8fe_575f_050f_886e);
 
-/// The metadata items that no file is without, and their lengths: file parameters, virtual disk size,
-/// logical sector size, physical sector size, virtual disk id (MS-VHDX 2.6.2).
-const ITEMS: [([u8; 16], u64); 5] = [
+/// The metadata items and their lengths: file parameters, virtual disk size, logical sector size,
+/// physical sector size, virtual disk id, and the parent locator, which is at least so long and only a
+/// differencing disk's (MS-VHDX 2.6.2).
+const ITEMS: [([u8; 16], u64); 6] = [
     (guid(0xcaa1_6737, 0xfa36, 0x4d43, 0xb3b6_33f0_aa44_e76b), 8),
     (guid(0x2fa5_4224, 0xcd1b, 0x4876, 0xb211_5dbe_d83b_f4b8), 8),
     (guid(0x8141_bf1d, 0xa96f, 0x4709, 0xba47_f233_a8fa_ab5f), 4),
     (guid(0xcda3_48c7, 0x445d, 0x4471, 0x9cc9_e988_5251_c556), 4),
     (guid(0xbeca_12ab, 0xb2e6, 0x4523, 0x93ef_c309_e000_c746), 16),
+    (PARENT_LOCATOR, 20),
 ];
 const PARENT_LOCATOR: [u8; 16] = guid(0xa8d3_5f2d, 0xb30b, 0x454d, 0xabf7_d3d8_4834_ab0c);
 
@@ -122,6 +124,7 @@ pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKin
         unit: Some(disk.block),
         table_offset: Some(bat.start),
         logical_sector_size: u32::try_from(disk.sector).ok(),
+        parent: disk.parent_locator,
         ..Facts::default()
     })
 }
@@ -265,6 +268,9 @@ struct Disk {
     size: u64,
     block: u64,
     sector: u64,
+    has_parent: bool,
+    /// Where in the file it is.
+    parent_locator: Option<Range<u64>>,
 }
 
 impl Disk {
@@ -301,41 +307,38 @@ fn disk(
     if count > MOST_ENTRIES {
         return Err(Corrupt);
     }
-    let mut items = [None; ITEMS.len()];
+    let mut items = [const { None }; ITEMS.len()];
     // An entry of zeros is an item that nobody knows and that is not required.
     entries(image, region.start + 32, count, |_, entry: [u8; 32]| {
         let id = &entry[..16];
         let Some(known) = ITEMS.iter().position(|(item, _)| id == item) else {
-            let is_required = field(&entry, 24..28) & 4 != 0;
-            return if is_required || id == PARENT_LOCATOR {
-                Err(Unsupported)
-            } else {
-                Ok(())
-            };
+            let is_optional = field(&entry, 24..28) & 4 == 0;
+            return is_optional.then_some(()).ok_or(Unsupported);
         };
         let item = field(&entry, 16..20);
         let item_length = field(&entry, 20..24);
         let is_inside = item >= TABLE && item + item_length <= length || is_lenient;
-        let is_first = items[known].replace(region.start + item).is_none();
+        let start = region.start + item;
+        let is_first = items[known].replace(start..start + item_length).is_none();
         // vhdx-item-length
-        let has_length = item_length == ITEMS[known].1 || is_lenient;
+        let is_longer = id == PARENT_LOCATOR && item_length > ITEMS[known].1;
+        let has_length = item_length == ITEMS[known].1 || is_longer || is_lenient;
         if !has_length || !is_inside || !is_first {
             return Err(Corrupt);
         }
         Ok(())
     })?;
-    let [Some(parameters), Some(size), Some(sector), Some(_), Some(_)] = items else {
+    let parent_locator = items[5].take();
+    let [Some(file), Some(size), Some(sector), Some(_), Some(_), ..] = items else {
         return Err(Corrupt);
     };
-    let parameters: [u8; 8] = image.array(parameters);
-    let has_parent = field(&parameters, 4..8) & 2 != 0;
-    if has_parent {
-        return Err(Unsupported);
-    }
+    let parameters: [u8; 8] = image.array(file.start);
     let mut disk = Disk {
-        size: u64::from_le_bytes(image.array(size)),
+        size: u64::from_le_bytes(image.array(size.start)),
         block: field(&parameters, 0..4),
-        sector: u32::from_le_bytes(image.array(sector)).into(),
+        sector: u32::from_le_bytes(image.array(sector.start)).into(),
+        has_parent: field(&parameters, 4..8) & 2 != 0 || parent_locator.is_some(),
+        parent_locator,
     };
     let is_sound = (0..=8).any(|power| disk.block == MIB << power)
         && [512, 4096].contains(&disk.sector)
@@ -360,6 +363,10 @@ fn add_blocks(
     let chunk_entries = disk.chunk_ratio() + 1;
     if count > (region.end - region.start) / 8 {
         return Err(Corrupt);
+    }
+    // What is not in these blocks may be in the parent.
+    if disk.has_parent {
+        return Err(Unsupported);
     }
     // An entry of zeros is a block that is not present.
     entries(image, region.start, count, |number, entry: [u8; 8]| {

@@ -10,6 +10,8 @@ pub use crate::choices::Order;
 pub const FIXED: u32 = 2;
 /// The type of dynamic disks.
 pub const DYNAMIC: u32 = 3;
+/// The type of differencing disks, which are refused once their header and table are verified.
+pub const DIFFERENCING: u32 = 4;
 /// Version 1.0.
 pub const VERSION: u32 = 0x0001_0000;
 

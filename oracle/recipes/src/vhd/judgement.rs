@@ -4,7 +4,8 @@ use types::ScanErrorKind::{Corrupt, NotThisFormat, Unsupported};
 use types::{Options, VhdOpts, VhdSubformat};
 
 use super::geometry::{
-    Chs, DYNAMIC, FIXED, Fault, Footer, Kind, LARGEST_DISK, LARGEST_GEOMETRY, Placement, VERSION,
+    Chs, DIFFERENCING, DYNAMIC, FIXED, Fault, Footer, Kind, LARGEST_DISK, LARGEST_GEOMETRY,
+    Placement, VERSION,
 };
 use super::{ABSENT, FOOTER, HEADER, Making, SECTOR};
 use crate::runs::Unit;
@@ -21,7 +22,7 @@ impl Making<'_> {
             return 0;
         }
         self.refuse_by_footer(truth);
-        if geometry.disk_type != DYNAMIC {
+        if !matches!(geometry.disk_type, DYNAMIC | DIFFERENCING) {
             // What else is wrong is not of interest: nothing is known of such a disk.
             return 0;
         }
@@ -41,7 +42,8 @@ impl Making<'_> {
                 continue;
             }
             let misplaced = matches!(Kind::of(unit), Kind::OverMetadata | Kind::PastEnd);
-            truth.refuse(misplaced.then_some(Corrupt));
+            let is_looked_at = geometry.disk_type == DYNAMIC;
+            truth.refuse((misplaced && is_looked_at).then_some(Corrupt));
             data_blocks += 1;
             truth.add_data(unit.index * block, block);
         }

@@ -72,21 +72,9 @@ impl Driver for Vhd {
         })
     }
 
-    /// In the dynamic disk header: 512 bytes at byte 64, in UTF-16.
-    fn parent_name(&self, image: &ImageFile) -> Option<String> {
-        let mut footers = [0, image.length.checked_sub(512)?].into_iter();
-        let footer = footers.find_map(|at| {
-            let footer = image.array::<24>(at).ok();
-            footer.filter(|footer| footer.starts_with(b"conectix"))
-        })?;
-        let header = u64::from_be_bytes(*footer.last_chunk()?);
-        let name: [u8; 512] = image.array(header.checked_add(64)?).ok()?;
-        let units = name
-            .as_chunks()
-            .0
-            .iter()
-            .map(|&unit| u16::from_be_bytes(unit));
-        Some(super::utf16(units)).filter(|name| !name.is_empty())
+    fn parent_name(&self, bytes: &[u8]) -> Option<String> {
+        let name = super::utf16(bytes, u16::from_be_bytes);
+        Some(name).filter(|name| !name.is_empty())
     }
 
     fn target(&self, options: &Options, _secrets: &[String]) -> Result<Target> {

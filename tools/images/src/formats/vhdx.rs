@@ -2,7 +2,6 @@
 
 mod blocks;
 mod known;
-mod parent;
 
 use std::num::NonZeroU64;
 
@@ -71,8 +70,19 @@ impl Driver for Vhdx {
         })
     }
 
-    fn parent_name(&self, image: &ImageFile) -> Option<String> {
-        parent::name(image)
+    /// The first path in a parent locator: MS-VHDX 2.6.2.6. An entry has where a key and its value begin, four bytes
+    /// each, then their lengths.
+    fn parent_name(&self, locator: &[u8]) -> Option<String> {
+        let mut pairs = locator.get(20..)?.as_chunks().0.iter();
+        pairs.find_map(|&[a, b, c, d, e, f, g, h, i, j, k, l]: &[u8; 12]| {
+            let text = |start: [u8; 4], length: [u8; 2]| {
+                let bytes = locator.get(u32::from_le_bytes(start) as usize..)?;
+                let bytes = bytes.get(..u16::from_le_bytes(length).into())?;
+                Some(super::utf16(bytes, u16::from_le_bytes))
+            };
+            let is_path = text([a, b, c, d], [i, j])?.ends_with("path");
+            is_path.then(|| text([e, f, g, h], [k, l]))?
+        })
     }
 
     fn target(&self, options: &Options, _secrets: &[String]) -> Result<Target> {

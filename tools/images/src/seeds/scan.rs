@@ -21,8 +21,6 @@ use crate::source::Source;
 /// The sectors of the device in `fuzz_measure_scan`, in bytes.
 const SECTOR: usize = 512;
 
-const DEVICE: u32 = 0;
-
 /// By how many bytes the lengths of two inputs of one recipe may differ: identifiers in images are
 /// random, and zeroes in them may cost an input nothing.
 const IDENTIFIERS: usize = 32;
@@ -40,13 +38,11 @@ pub fn input(source: &Source, unit: Option<NonZeroU64>) -> Result<Vec<u8>> {
         bail!("a raw image, or none: nothing is there to scan");
     };
     let device = FileDevice::new(&source.image.file, source.image.length, 512);
-    let mut caches = [[0; SECTOR]; 2];
-    let [first, second] = &mut caches;
     let answer = SUBJECT.scanner.scan(ScanRequest {
         format,
         calls: CallTable::over(&device),
-        device: DEVICE,
-        caches: [first, second],
+        device: 0,
+        caches: [&mut [0; SECTOR], &mut [0; SECTOR]],
         unit,
         twice: false,
     });

@@ -218,13 +218,14 @@ fn a_differencing_vhd_or_vhdx_is_refused_by_name() {
     let bench = Bench::new();
     bench.make("vpc", "force_size=on", "a.vhd", "1M", &[]);
     let image = bench.read("a.vhd");
-    for footer in [0, image.len() - 512] {
-        bench.patch("a.vhd", footer + 63, &[4]);
-        // The checksum is the complement of a sum, which has grown by one.
-        let sum = u32::from_be_bytes(image[footer + 64..footer + 68].try_into().unwrap());
-        bench.patch("a.vhd", footer + 64, &(sum - 1).to_be_bytes());
+    // The type is 4 instead of 3 in the footer's copy, and the name is in the header.
+    let name = (512 + 64, &b"\0b\0a\0s\0e"[..], 98 + 97 + 115 + 101);
+    for ((at, bytes, grown), checksum) in [((63, &[4][..], 1), 64), (name, 512 + 36)] {
+        bench.patch("a.vhd", at, bytes);
+        // The checksum is the complement of a sum, which has grown.
+        let sum = u32::from_be_bytes(image[checksum..checksum + 4].try_into().unwrap());
+        bench.patch("a.vhd", checksum, &(sum - grown).to_be_bytes());
     }
-    bench.patch("a.vhd", 512 + 64, b"\0b\0a\0s\0e");
     bench.overlay("qcow2", "a.vhd", "vpc", "top.qcow2 1M");
     assert_chain_refused(&bench, "top.qcow2", &["'a.vhd'", "differencing"]);
 
