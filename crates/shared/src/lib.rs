@@ -14,7 +14,8 @@ pub mod input;
 pub mod table;
 pub mod tally;
 
-pub use call_table::{BareCallTable, CallTable, InputDevice, ReadFailed};
+pub use call_table::bare::BareCallTable;
+pub use call_table::{CallTable, InputDevice, ReadFailed};
 pub use input::{Input, SectorCache};
 pub use table::{entries_but, is_all};
 pub use tally::{DataTally, TableBudget};

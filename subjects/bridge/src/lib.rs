@@ -7,8 +7,9 @@
 use std::cell::RefCell;
 
 use harness_core::ImageFile;
-pub use shared::call_table::BareCallTable;
-use shared::call_table::{CurrentDevice, InputDevice, ReadFailed};
+pub use shared::call_table::bare::BareCallTable;
+use shared::call_table::bare::CurrentDevice;
+use shared::call_table::{InputDevice, ReadFailed};
 
 /// The size of a cache in bytes: that of the largest sector.
 pub const CACHE: usize = shared::MAX_SECTOR_SIZE;
