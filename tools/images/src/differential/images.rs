@@ -17,11 +17,8 @@ use super::verdict::{Verdict, guarded};
 use crate::inputs::{self, Image};
 use crate::{file, formats};
 
-/// Makes the image of an input in `folder` and compares all answers about it.
-///
-/// # Errors
-/// A verdict that comes early.
-pub fn judge(
+/// Makes the image of an input in `folder` and compares all answers about it. An error is a verdict that comes early.
+pub(super) fn judge(
     target: &Target,
     input: &[u8],
     qemu: &Qemu,

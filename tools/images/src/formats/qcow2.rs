@@ -2,7 +2,7 @@
 
 mod bitmaps;
 mod known;
-pub mod luks;
+pub(crate) mod luks;
 mod map;
 mod refcounts;
 
@@ -26,7 +26,6 @@ use crate::layer::{Scanned, scan_tables};
 use crate::options::{Options, choice_of};
 use crate::target::{Base, Target};
 
-/// The format.
 pub(super) static QCOW2: Format = Format {
     name: "qcow2",
     qemu_name: "qcow2",

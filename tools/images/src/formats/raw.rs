@@ -17,7 +17,6 @@ use crate::map::Flat;
 use crate::options::Options;
 use crate::target::Target;
 
-/// The format.
 pub(super) static RAW: Format = Format {
     name: "raw",
     qemu_name: "raw",

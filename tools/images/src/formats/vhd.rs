@@ -32,7 +32,6 @@ const SUBFORMATS: [(&str, VhdSubformat); 2] = [
     ("fixed", VhdSubformat::Fixed),
 ];
 
-/// The format.
 pub(super) static VHD: Format = Format {
     name: "vhd",
     qemu_name: "vpc",

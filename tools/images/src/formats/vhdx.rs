@@ -31,7 +31,6 @@ const SECTORS_IN_CHUNK: u64 = 1 << 23;
 const PRESENT: u64 = 6;
 const STATE: u64 = 7;
 
-/// The format.
 pub(super) static VHDX: Format = Format {
     name: "vhdx",
     qemu_name: "vhdx",

@@ -26,7 +26,6 @@ use crate::layer::{Scanned, scan_tables};
 use crate::options::{Options, choice_of};
 use crate::target::{Base, Target};
 
-/// The format.
 pub(super) static VMDK: Format = Format {
     name: "vmdk",
     qemu_name: "vmdk",

@@ -57,11 +57,9 @@ impl Bytes {
     }
 }
 
-/// Every seed of `fuzz_measure_image`.
-///
-/// # Errors
-/// When one of them fails a check: a fault of the code under test or of the oracle.
-pub fn seeds() -> Result<Vec<Seed>> {
+/// Every seed of `fuzz_measure_image`. Fails when one of them fails a check: a fault of the code under test or of the
+/// oracle.
+pub(crate) fn seeds() -> Result<Vec<Seed>> {
     let mut all: Vec<(String, Bytes)> = Vec::new();
     for (number, format) in (0_u8..).zip(ScanFormat::ALL) {
         of_format(format.name(), number, &mut all);
@@ -202,7 +200,7 @@ fn asked(input: &[u8]) -> Result<Asked> {
 }
 
 /// Whether two inputs are the same case.
-pub fn same_case(one: &[u8], other: &[u8]) -> bool {
+pub(crate) fn same_case(one: &[u8], other: &[u8]) -> bool {
     let both = asked(one).ok().zip(asked(other).ok());
     both.is_some_and(|(one, other)| one == other)
 }

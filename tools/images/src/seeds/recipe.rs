@@ -28,7 +28,7 @@ const SOURCE: &str = "source.raw";
 
 /// How one image is made.
 #[derive(Debug, Clone)]
-pub struct Recipe {
+pub(crate) struct Recipe {
     /// What it shows; the seed's name.
     pub name: &'static str,
     /// The image's format.
@@ -40,7 +40,7 @@ pub struct Recipe {
 }
 
 /// Every recipe. They take turns in which units are counted.
-pub fn all() -> Vec<Recipe> {
+pub(crate) fn all() -> Vec<Recipe> {
     let units = [None, Some(65536), Some(512), Some(2 << 20)];
     let mut units = units
         .map(|unit| unit.and_then(NonZeroU64::new))
@@ -66,10 +66,7 @@ pub fn all() -> Vec<Recipe> {
 
 impl Recipe {
     /// Makes the image in `folder`, which is empty. Returns its path.
-    ///
-    /// # Errors
-    /// When a command fails.
-    pub fn make(&self, qemu: &Qemu, folder: &Path) -> Result<PathBuf> {
+    pub(crate) fn make(&self, qemu: &Qemu, folder: &Path) -> Result<PathBuf> {
         let format = self.format.qemu_name;
         for command in &self.commands {
             let line = match command.split_once(' ') {

@@ -29,11 +29,9 @@ const IDENTIFIERS: usize = 32;
 const WHOLE: u64 = 4096;
 
 /// An input whose scan gives the answer of the scan of `source`, which counts units of
-/// `unit` bytes.
-///
-/// # Errors
-/// When the image has no scanner or cannot be scanned, or what the scan reads does not fit an input.
-pub fn input(source: &Source, unit: Option<NonZeroU64>) -> Result<Vec<u8>> {
+/// `unit` bytes. Fails when the image has no scanner or cannot be scanned, or what the scan reads does not fit an
+/// input.
+pub(crate) fn input(source: &Source, unit: Option<NonZeroU64>) -> Result<Vec<u8>> {
     let Some(format) = source.format.scanned else {
         bail!("a raw image, or none: nothing is there to scan");
     };
@@ -63,7 +61,7 @@ pub fn input(source: &Source, unit: Option<NonZeroU64>) -> Result<Vec<u8>> {
 
 /// Whether two inputs are of images of one recipe: they ask the same of images of one size, get the
 /// same answer, and are of much the same length.
-pub fn same_answer(one: &[u8], other: &[u8]) -> bool {
+pub(crate) fn same_answer(one: &[u8], other: &[u8]) -> bool {
     let question = |input| {
         let case = ScanCase::decode(input).ok()?;
         Some((case.format, case.unit, case.capacity()))

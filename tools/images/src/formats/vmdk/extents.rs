@@ -29,11 +29,9 @@ const MAX_EXTENTS: usize = 4096;
 const FOLLOWED: &str =
     "monolithicFlat monolithicSparse twoGbMaxExtentFlat twoGbMaxExtentSparse vmfs custom";
 
-/// Opens and scans the extents that the descriptor in `image` lists, and adds up what they hold.
-///
-/// # Errors
-/// When the descriptor is wrong or of a kind that is not followed, or an extent cannot be opened or scanned; the
-/// message names it.
+/// Opens and scans the extents that the descriptor in `image` lists, and adds up what they hold. Fails when the
+/// descriptor is wrong or of a kind that is not followed, or an extent cannot be opened or scanned; the message names
+/// it.
 pub(super) fn scan(
     image: &ImageFile,
     text: &[u8],
