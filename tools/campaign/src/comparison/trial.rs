@@ -99,10 +99,7 @@ pub enum Ended<T> {
     DiskFull(String),
 }
 
-/// Runs a trial on a core, or on any, and writes `trial.json`.
-///
-/// # Errors
-/// When something cannot be started, read or written.
+/// Runs a trial on a core, or on any, and writes `trial.json`. Fails when something cannot be started, read or written.
 pub fn run(
     folder: &Folder,
     plan: &Plan,
@@ -219,10 +216,7 @@ pub(crate) fn file(trial: &Path) -> PathBuf {
 }
 
 impl Trial {
-    /// Reads a trial; none when it is not whole.
-    ///
-    /// # Errors
-    /// When its file cannot be read, or is of another version or trial.
+    /// Reads a trial; none when it is not whole. Fails when its file cannot be read, or is of another version or trial.
     pub fn read(folder: &Folder, id: &TrialId) -> Result<Option<Self>> {
         let path = file(&folder.trial(id));
         let Some(trial) = read_json::<Self>(&path)? else {
