@@ -145,17 +145,9 @@ impl Status {
     }
 
     fn table(&self) -> String {
-        let mut rows = vec![heading(&[
-            "engine",
-            "executions",
-            "/s",
-            "kept",
-            "given",
-            "regions",
-            "only here",
-            "last new",
-            "finds",
-        ])];
+        let columns =
+            "engine | executions | /s | kept | given | regions | only here | last new | finds";
+        let mut rows = vec![heading(columns)];
         rows.extend(self.engines.iter().map(|figures| {
             let last_new = self.measured.last_new.get(&figures.engine);
             vec![

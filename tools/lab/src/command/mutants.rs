@@ -242,15 +242,8 @@ fn score(args: &Mutants, root: &Path, record: &Record) -> Result<ExitCode> {
 fn table(record: &Record) -> String {
     let outcomes = record.outcomes.values();
     let packages: BTreeSet<&str> = outcomes.map(|(mutant, _)| &*mutant.package).collect();
-    let mut rows = vec![report::markdown::heading(&[
-        "package",
-        "mutants",
-        "unviable",
-        "caught",
-        "of these hung",
-        "survived",
-        "score",
-    ])];
+    let columns = "package | mutants | unviable | caught | of these hung | survived | score";
+    let mut rows = vec![report::markdown::heading(columns)];
     for package in packages.into_iter().map(Some).chain([None]) {
         let count = |fate| record.count(package, fate);
         let (hung, missed) = (count(Fate::Timeout), count(Fate::Missed));
