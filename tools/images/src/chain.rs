@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use shared::AllocationSummary;
 
 use super::formats;
-use super::layer::{self, Layer, Scanned};
+use super::layer::{self, Layer, Scanned, Unit};
 use super::shown;
 use super::source::Source;
 
@@ -61,7 +60,7 @@ impl Chain {
     }
 
     /// Adds up the data of the disk; counts the units of `unit` bytes that it touches, when given.
-    pub(crate) fn summary(&self, unit: Option<NonZeroU64>) -> Result<AllocationSummary> {
+    pub(crate) fn summary(&self, unit: Unit) -> Result<AllocationSummary> {
         let layers = self.images.iter().map(|(Source { image, .. }, scanned)| {
             let map = scanned.tables.measured_map(image);
             let map = map.with_context(|| shown(&image.path))?;

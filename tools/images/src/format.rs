@@ -3,7 +3,6 @@
 //! Whoever adds a format writes that file and a row in [`crate::formats`].
 
 use std::fmt;
-use std::num::NonZeroU64;
 
 use anyhow::Result;
 use fastrand::Rng;
@@ -14,7 +13,7 @@ use super::differential::evidence::{AskedImage, ImageEvidence, KnownAnswer, Thei
 use super::differential::qemu::{IMAGE, Inconclusive};
 use super::differential::question::Question;
 use super::file::ImageFile;
-use super::layer::Scanned;
+use super::layer::{Scanned, Unit};
 use super::options::Options;
 use super::target::Target;
 
@@ -46,12 +45,7 @@ pub(crate) struct Format {
 pub(crate) trait Driver: Sync {
     /// Scans an image, reading sectors of `sector_size` bytes; counts the units of `unit` bytes that data touches,
     /// when given. Fails as the scanner does, or because the file is only a part of an image.
-    fn scan(
-        &self,
-        image: &ImageFile,
-        sector_size: u32,
-        unit: Option<NonZeroU64>,
-    ) -> Result<Scanned>;
+    fn scan(&self, image: &ImageFile, sector_size: u32, unit: Unit) -> Result<Scanned>;
 
     /// The parent that a differencing VHD or VHDX names in these bytes of it, its `parent` in `types::Facts`.
     fn parent_name(&self, _bytes: &[u8]) -> Option<String> {

@@ -9,6 +9,9 @@ use super::file::ImageFile;
 use super::file_device::FileDevice;
 use super::map::{Content, Map, Tables};
 
+/// The bytes of a unit, where the units that data touches are to be counted.
+pub(crate) type Unit = Option<NonZeroU64>;
+
 /// The result of a scan.
 pub(crate) struct Scanned {
     /// How large the disk is, and how much of it this file holds.
@@ -49,7 +52,7 @@ pub(crate) fn stored(
     image: &ImageFile,
     size: u64,
     tables: &dyn Tables,
-    unit: Option<NonZeroU64>,
+    unit: Unit,
 ) -> Result<AllocationSummary> {
     let map = tables.stored_map(image);
     tally(&mut [Layer { size, map }], unit)
@@ -68,10 +71,7 @@ pub(crate) struct Layer<'a> {
 ///
 /// The rules are those of `bdrv_co_common_block_status_above` in QEMU's `block/io.c`: the first image
 /// that holds data or zeroes decides. What lies past the end of an image is zeroes, whatever is below.
-pub(crate) fn tally(
-    layers: &mut [Layer<'_>],
-    unit: Option<NonZeroU64>,
-) -> Result<AllocationSummary> {
+pub(crate) fn tally(layers: &mut [Layer<'_>], unit: Unit) -> Result<AllocationSummary> {
     let size = layers.first().map_or(0, |top| top.size);
     let mut tally = DataTally::new(size, unit);
     let mut offset = 0;

@@ -1,6 +1,5 @@
 //! Opening any path as an image, and scanning what lies there.
 
-use std::num::NonZeroU64;
 use std::path::Path;
 
 use anyhow::{Context as _, Error, Result, anyhow};
@@ -12,7 +11,7 @@ use super::file::{ImageFile, Opened};
 use super::file_device::FileDevice;
 use super::format::FormatRef;
 use super::formats;
-use super::layer::Scanned;
+use super::layer::{Scanned, Unit};
 use super::shown;
 
 /// An image file that was opened for reading and whose format is known.
@@ -44,7 +43,7 @@ impl Source {
 
     /// Scans the image, reading sectors of `sector_size` bytes, and counts the units of `unit` bytes that data
     /// touches, when given.
-    pub(crate) fn scan(&self, sector_size: u32, unit: Option<NonZeroU64>) -> Result<Scanned> {
+    pub(crate) fn scan(&self, sector_size: u32, unit: Unit) -> Result<Scanned> {
         let scanned = self.format.driver.scan(&self.image, sector_size, unit);
         let scanned = scanned.map_err(|error| match error.downcast_ref() {
             Some(ScanError::Unsupported("a differencing disk")) => self.differencing(&error),

@@ -7,6 +7,8 @@ use measure::{MeasureError, MeasureOutput};
 use shared::AllocationSummary;
 use types::Options as CalcOptions;
 
+use crate::layer::Unit;
+
 /// A base image that the new image is to lie upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Base {
@@ -48,7 +50,7 @@ impl Target {
     }
 
     /// The unit in bytes to count the data of a disk of `virtual_size` bytes in; none for raw.
-    pub(crate) fn unit(&self, virtual_size: u64) -> Option<NonZeroU64> {
+    pub(crate) fn unit(&self, virtual_size: u64) -> Unit {
         measure::unit(&self.options, virtual_size).and_then(NonZeroU64::new)
     }
 

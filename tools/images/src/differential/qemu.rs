@@ -6,7 +6,6 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::Read;
-use std::num::NonZeroU64;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,6 +15,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use wait_timeout::ChildExt as _;
+
+use crate::layer::Unit;
 
 /// The most that is read of what a tool prints, in bytes.
 const MOST_OUTPUT: u64 = 64 << 20;
@@ -160,7 +161,7 @@ impl Qemu {
 }
 
 impl Disk {
-    pub(super) fn in_words(&self, unit: Option<NonZeroU64>) -> String {
+    pub(super) fn in_words(&self, unit: Unit) -> String {
         let size = format!("a disk of {} bytes", self.size);
         let Some(data) = &self.data else {
             return size;

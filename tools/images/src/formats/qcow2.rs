@@ -6,8 +6,6 @@ pub(crate) mod luks;
 mod map;
 mod refcounts;
 
-use std::num::NonZeroU64;
-
 use anyhow::{Result, bail, ensure};
 use fastrand::Rng;
 use harness_core::subject::ScanFormat;
@@ -22,7 +20,7 @@ use crate::differential::qemu::Inconclusive;
 use crate::differential::question::Question;
 use crate::file::ImageFile;
 use crate::format::{Driver, Format};
-use crate::layer::{Scanned, scan_tables};
+use crate::layer::{Scanned, Unit, scan_tables};
 use crate::options::{Options, choice_of};
 use crate::target::{Base, Target};
 
@@ -49,12 +47,7 @@ const PREALLOCATIONS: [(&str, Preallocation); 4] = [
 ];
 
 impl Driver for Qcow2 {
-    fn scan(
-        &self,
-        image: &ImageFile,
-        sector_size: u32,
-        unit: Option<NonZeroU64>,
-    ) -> Result<Scanned> {
+    fn scan(&self, image: &ImageFile, sector_size: u32, unit: Unit) -> Result<Scanned> {
         scan_tables(image, sector_size, |calls, [first, second]| {
             let mut state = Qcow2State::init(calls, 0, first, second)?;
             let header = *state.header();

@@ -2,8 +2,6 @@
 //!
 //! Each is a sound image that its scanner has an answer for, or names a feature that is refused.
 
-use std::num::NonZeroU64;
-
 use anyhow::{Context as _, Error, Result, ensure};
 use built_in::SUBJECT;
 use harness_core::Outcome;
@@ -14,6 +12,7 @@ use recipes::conditions::Conditions;
 use recipes::{LENGTH, Recipe, at};
 
 use super::Seed;
+use crate::layer::Unit;
 
 /// How many bytes of geometry a recipe has, and of rare knobs.
 const GEOMETRY: usize = at::RUNS - at::GEOMETRY;
@@ -181,7 +180,7 @@ type Asked = (
     u64,
     ScanFormat,
     Conditions,
-    Option<NonZeroU64>,
+    Unit,
     Probe,
 );
 

@@ -22,6 +22,7 @@ use anyhow::{Result, anyhow, bail};
 use crate::differential::qemu::{IMAGE, Qemu};
 use crate::format::FormatRef;
 use crate::formats;
+use crate::layer::Unit;
 
 /// The name of a raw disk to convert from.
 const SOURCE: &str = "source.raw";
@@ -34,7 +35,7 @@ pub(crate) struct Recipe {
     /// The image's format.
     pub format: FormatRef,
     /// The unit to count in it, in bytes.
-    pub unit: Option<NonZeroU64>,
+    pub unit: Unit,
     /// The commands that make it, in order.
     commands: Vec<&'static str>,
 }

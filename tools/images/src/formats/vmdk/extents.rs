@@ -6,7 +6,6 @@
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
@@ -15,7 +14,7 @@ use vmdk::descriptor::{self, Access, Descriptor, Extent, ExtentKind};
 
 use super::scan_sparse;
 use crate::file::{ImageFile, Opened};
-use crate::layer::{self, Layer, Scanned};
+use crate::layer::{self, Layer, Scanned, Unit};
 use crate::map::{Content, Flat, Map, Stretch, Tables};
 use crate::shown;
 
@@ -36,7 +35,7 @@ pub(super) fn scan(
     image: &ImageFile,
     text: &[u8],
     sector_size: u32,
-    unit: Option<NonZeroU64>,
+    unit: Unit,
 ) -> Result<Scanned> {
     let descriptor = Descriptor::parse(text)?;
     let mut followed = FOLLOWED.split(' ').map(str::as_bytes);
