@@ -119,39 +119,22 @@ fn what_is_judged_fails_and_what_is_not_is_no_pass() {
         assert_eq!(all, "pass", "{probe}");
     }
     let failed_read = "image.failed_read_is_an_io_error";
+    let wrong_bytes = "image.answer_is_exact: allocated_bytes is wrong";
+    let refused = "image.answer_is_exact: Refusal where an answer is due";
+    let kinds = Judgement::KINDS.and(VALUES);
     let table: [(Ask, Judgement, u8, &str); 14] = [
-        (
-            wrong,
-            VALUES,
-            0,
-            "image.answer_is_exact: allocated_bytes is wrong",
-        ),
-        (
-            wrong,
-            Judgement::REFUSALS,
-            0,
-            "image.answer_is_exact: allocated_bytes is wrong",
-        ),
+        (wrong, VALUES, 0, wrong_bytes),
+        (wrong, Judgement::REFUSALS, 0, wrong_bytes),
         (refuses, VALUES, 0, REFUSED),
-        (
-            refuses,
-            Judgement::REFUSALS,
-            0,
-            "image.answer_is_exact: Refusal where an answer is due",
-        ),
+        (refuses, Judgement::REFUSALS, 0, refused),
         (lacks, Judgement::ALL, 0, "not judged: zstd"),
         (right, VALUES, 6, "pass"),
-        (right, Judgement::KINDS.and(VALUES), 6, "pass"),
+        (right, kinds, 6, "pass"),
         (ignores_failures, VALUES, 6, failed_read),
         (recovers, VALUES, 6, "pass"),
-        (recovers, Judgement::KINDS.and(VALUES), 6, failed_read),
+        (recovers, kinds, 6, failed_read),
         (names_a_failure_wrongly, VALUES, 6, "pass"),
-        (
-            names_a_failure_wrongly,
-            Judgement::KINDS.and(VALUES),
-            6,
-            failed_read,
-        ),
+        (names_a_failure_wrongly, kinds, 6, failed_read),
         (reads_much, VALUES, 0, "pass"),
         (reads_much, Judgement::WORK, 0, "image.reads_bounded"),
     ];

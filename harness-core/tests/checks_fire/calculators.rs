@@ -3,70 +3,37 @@
 use super::*;
 
 pub(crate) fn checks_fire() {
-    let fires = |answer: Measured, input: Vec<u8>, id| {
+    let fires = |id, answer: Measured, input: Vec<u8>| {
         let calculators = CalculatesWith::new(|_, _: &AllocationSummary, _| answer);
-        let subject = Subject {
-            calculators: &calculators,
-            ..SUBJECT
-        };
+        let subject = SUBJECT.with_calculators(&calculators);
         assert_fires(&subject, "fuzz_measure_calc", &input, id);
     };
     let full = (1 << 20) + 1;
-    fires(
-        sizes(full + 1, full),
-        calc_input(QCOW2, 0, DISK, None),
-        "calc.required_le_fully_allocated",
-    );
-    fires(
-        sizes((1 << 20) - 1, full),
-        calc_input(RAW, 0, DISK, None),
-        "calc.raw_covers_virtual_size",
-    );
+    let plain = |format| calc_input(format, 0, DISK, None);
+    let too_much_data = calc_input(QCOW2, 0, (1 << 20, (1 << 20) + 1), None);
+    let id = "calc.required_le_fully_allocated";
+    fires(id, sizes(full + 1, full), plain(QCOW2));
+    let id = "calc.raw_covers_virtual_size";
+    fires(id, sizes((1 << 20) - 1, full), plain(RAW));
     for answer in [sizes(0, full), sizes(1, 1 << 20)] {
-        fires(
-            answer,
-            calc_input(VHDX, 0, DISK, None),
-            "calc.non_raw_has_overhead",
-        );
+        fires("calc.non_raw_has_overhead", answer, plain(VHDX));
     }
-    fires(
-        sizes(1 << 63, 1 << 63),
-        calc_input(QCOW2, 0, DISK, None),
-        "calc.sum_fits_u64",
-    );
+    fires("calc.sum_fits_u64", sizes(1 << 63, 1 << 63), plain(QCOW2));
     for preallocation in [2, 3] {
-        fires(
-            sizes(full - 1, full),
-            calc_input(QCOW2, preallocation, DISK, None),
-            "calc.qcow2_preallocated_is_full",
-        );
+        let input = calc_input(QCOW2, preallocation, DISK, None);
+        let id = "calc.qcow2_preallocated_is_full";
+        fires(id, sizes(full - 1, full), input);
     }
-    fires(
-        sizes(full, full),
-        calc_input(QCOW2, 0, (1 << 20, (1 << 20) + 1), None),
-        "calc.impossible_data_refused",
-    );
-    fires(
-        sizes(full, full),
-        calc_input(QCOW2, 0, DISK, Some(17)),
-        "calc.impossible_units_refused",
-    );
-    // An answer that is only not right; an answer where an error is due; another error.
-    fires(
-        sizes(full, full),
-        calc_input(QCOW2, 0, DISK, None),
-        "calc.answer_is_exact",
-    );
-    fires(
-        Err(MeasureError::InvalidSize),
-        calc_input(RAW, 0, DISK, None),
-        "calc.answer_is_exact",
-    );
-    fires(
-        Err(MeasureError::Overflow),
-        calc_input(QCOW2, 0, (1 << 20, (1 << 20) + 1), None),
-        "calc.answer_is_exact",
-    );
+    let id = "calc.impossible_data_refused";
+    fires(id, sizes(full, full), too_much_data.clone());
+    let too_many_units = calc_input(QCOW2, 0, DISK, Some(17));
+    let id = "calc.impossible_units_refused";
+    fires(id, sizes(full, full), too_many_units);
+    // An answer that is only not right; an error where an answer is due; another error.
+    let id = "calc.answer_is_exact";
+    fires(id, sizes(full, full), plain(QCOW2));
+    fires(id, Err(MeasureError::InvalidSize), plain(RAW));
+    fires(id, Err(MeasureError::Overflow), too_much_data);
 }
 
 /// The second of two questions gets a wrong answer, the first one the right one.
@@ -77,10 +44,7 @@ pub(crate) fn relations_fire() {
                 if asked == 0 { right } else { second }
             },
         );
-        let subject = Subject {
-            calculators: &calculators,
-            ..SUBJECT
-        };
+        let subject = SUBJECT.with_calculators(&calculators);
         let mut input = calc_input(QCOW2, 0, DISK, None);
         input.push(probe);
         input.extend(more.to_le_bytes());

@@ -52,11 +52,7 @@ pub(crate) fn checks_fire() {
     let never_fails = |_: &MockDevice<'_>, right: Detection| right.or(RAW);
     fires(never_fails, "detect.failed_read_is_an_io_error");
     fires(|_, right| right, "detect.descriptor_is_exact");
-    let scanner = ScansWith(|_: ScanRequest<'_>| ScanAnswer {
-        result: Ok(SOUND),
-        again: None,
-        bytes_read: None,
-    });
+    let scanner = ScansWith(|_: ScanRequest<'_>| answer(Ok(SOUND), None));
     let takes_anything = SUBJECT.with_scanner(&scanner);
     let id = "detect.what_is_scanned_is_detected";
     assert_fires(&takes_anything, TARGET, &small_qcow2(), id);

@@ -32,98 +32,52 @@ fn with_a_large_table(clusters: u64, probe: u8, argument: u16) -> Vec<u8> {
 /// A scan that goes wrong: it gets how often a scan was asked for before, asks for the right one,
 /// and spoils it.
 pub(crate) fn image_scans_fire() {
-    fn fires(
-        input: &[u8],
-        spoil: impl Fn(usize, &ScanRequest<'_>, &mut ScanAnswer) + Sync,
-        id: &str,
-    ) {
+    fn fires(id: &str, input: &[u8], spoil: impl Fn(usize, &dyn Fn(u64), &mut ScanAnswer) + Sync) {
         let asked = AtomicUsize::new(0);
         let scanner = ScansWith(|request: ScanRequest<'_>| {
-            let ScanRequest {
-                format,
-                calls,
-                device,
-                unit,
-                twice,
-                ..
-            } = request;
-            let mut answer = BuiltIn.scan(request);
-            let mut buffers = [vec![0; 1 << 16], vec![0; 1 << 16]];
-            let [first, second] = &mut buffers;
-            let request = ScanRequest {
-                format,
-                calls,
-                device,
-                caches: [first, second],
-                unit,
-                twice,
+            let (calls, device) = (request.calls, request.device);
+            let read = |sector| {
+                let _ = calls.read_input_sector(device, sector, &mut [0; 512]);
             };
-            spoil(asked.fetch_add(1, Ordering::Relaxed), &request, &mut answer);
+            let mut answer = BuiltIn.scan(request);
+            spoil(asked.fetch_add(1, Ordering::Relaxed), &read, &mut answer);
             answer
         });
-        let subject = Subject {
-            scanner: &scanner,
-            ..SUBJECT
-        };
+        let subject = SUBJECT.with_scanner(&scanner);
         assert_fires(&subject, "fuzz_measure_image", input, id);
     }
     fn summary(answer: &mut ScanAnswer) -> &mut AllocationSummary {
         answer.result.as_mut().expect("a sound image")
     }
-    fn reads(request: &ScanRequest<'_>, sector: u64, length: usize) {
-        let _ = request
-            .calls
-            .read_input_sector(request.device, sector, &mut vec![0; length]);
-    }
     let plain = image_input(0, 0);
     let mut counting = plain.clone();
     counting[at::UNIT] = 1;
 
-    fires(
-        &plain,
-        |_, _, answer| summary(answer).allocated_bytes = 1 << 40,
-        "image.allocated_le_virtual_size",
-    );
-    fires(
-        &counting,
-        |_, _, answer| {
-            summary(answer).touched = Some(shared::TouchedUnits {
-                unit: 512,
-                count: 1 << 40,
-            });
-        },
-        "image.touched_le_units_of_disk",
-    );
-    fires(
-        &counting,
-        |_, _, answer| summary(answer).touched = None,
-        "image.unit_is_the_one_asked_for",
-    );
-    fires(
-        &plain,
-        |_, request, _| (0..1 << 17).for_each(|_| reads(request, 0, 512)),
-        "image.reads_bounded",
-    );
-    fires(
-        &plain,
-        |_, request, _| reads(request, u64::MAX, 512),
-        "image.reads_inside_the_device",
-    );
-    fires(
-        &plain,
-        |_, _, answer| answer.bytes_read = answer.bytes_read.map(|bytes| bytes + 1),
-        "image.bytes_read_is_what_was_served",
-    );
-    fires(
-        &plain,
-        |_, _, answer| summary(answer).allocated_bytes -= 1,
-        "image.answer_is_exact",
-    );
-    fires(
-        &plain,
-        |_, _, answer| answer.result = Err(ScanError::NotThisFormat.into()),
-        "image.answer_is_exact",
-    );
+    fires("image.allocated_le_virtual_size", &plain, |_, _, answer| {
+        summary(answer).allocated_bytes = 1 << 40
+    });
+    let id = "image.touched_le_units_of_disk";
+    fires(id, &counting, |_, _, answer| {
+        *summary(answer) = summary(answer).with_touched(512, 1 << 40);
+    });
+    let id = "image.unit_is_the_one_asked_for";
+    fires(id, &counting, |_, _, answer| summary(answer).touched = None);
+    fires("image.reads_bounded", &plain, |_, read, _| {
+        (0..1 << 17).for_each(|_| read(0))
+    });
+    fires("image.reads_inside_the_device", &plain, |_, read, _| {
+        read(u64::MAX)
+    });
+    let id = "image.bytes_read_is_what_was_served";
+    fires(id, &plain, |_, _, answer| {
+        answer.bytes_read = answer.bytes_read.map(|bytes| bytes + 1)
+    });
+    fires("image.answer_is_exact", &plain, |_, _, answer| {
+        summary(answer).allocated_bytes -= 1
+    });
+    fires("image.answer_is_exact", &plain, |_, _, answer| {
+        answer.result = Err(ScanError::NotThisFormat.into())
+    });
 
     // The scan itself is right, what the probe asks is not.
     for (probe, argument, id) in [
@@ -133,35 +87,25 @@ pub(crate) fn image_scans_fire() {
         (4, 0, "image.same_on_a_second_scan"),
         (5, 3, "image.same_bytes_for_every_unit"),
     ] {
-        fires(
-            &image_input(probe, argument),
-            |asked, _, answer| {
-                if asked == 1 {
-                    summary(answer).allocated_bytes -= 1;
-                }
-            },
-            id,
-        );
-    }
-    fires(
-        &image_input(4, 0),
-        |_, _, answer| {
-            if let Some(again) = &mut answer.again {
-                *again = Err(ScanError::NotThisFormat.into());
+        fires(id, &image_input(probe, argument), |asked, _, answer| {
+            if asked == 1 {
+                summary(answer).allocated_bytes -= 1;
             }
-        },
-        "image.same_on_a_second_scan",
-    );
+        });
+    }
+    let id = "image.same_on_a_second_scan";
+    fires(id, &image_input(4, 0), |_, _, answer| {
+        if let Some(again) = &mut answer.again {
+            *again = Err(ScanError::NotThisFormat.into());
+        }
+    });
+    let id = "image.failed_read_is_an_io_error";
     for spoiled in [Ok(SOUND), Err(ScanError::Io { sector: 1 << 40 }.into())] {
-        fires(
-            &image_input(6, 1),
-            |asked, _, answer| {
-                if asked == 1 {
-                    answer.result = spoiled.clone();
-                }
-            },
-            "image.failed_read_is_an_io_error",
-        );
+        fires(id, &image_input(6, 1), |asked, _, answer| {
+            if asked == 1 {
+                answer.result = spoiled.clone();
+            }
+        });
     }
     // What is damaged is served up to 512 KiB: of sectors of 4096 bytes enough for 60000 entries, of those of
     // 65536 too little.
@@ -169,36 +113,27 @@ pub(crate) fn image_scans_fire() {
     let cut_off_in_the_probe = with_a_large_table(60_000, 2, 2);
     for (input, nth) in [(&cut_off, 0), (&cut_off_in_the_probe, 1)] {
         assert_eq!(failure(&SUBJECT, "fuzz_measure_image", input), None);
-        fires(
-            input,
-            |asked, _, answer| {
-                if asked == nth {
-                    assert!(
-                        matches!(&answer.result, Err(Refusal::Error(ScanError::Io { .. }))),
-                        "it is cut off"
-                    );
-                    answer.result = Err(ScanError::Io { sector: 1 << 40 }.into());
-                } else {
-                    assert!(answer.result.is_ok(), "it is served");
-                }
-            },
-            "image.failed_read_is_an_io_error",
-        );
-    }
-    fires(
-        &cut_off,
-        |_, _, answer| answer.result = Ok(SOUND),
-        "image.answer_is_exact",
-    );
-    fires(
-        &image_input(7, 9),
-        |asked, _, answer| {
-            if asked == 1 {
-                summary(answer).allocated_bytes = 0;
+        fires(id, input, |asked, _, answer| {
+            if asked == nth {
+                assert!(
+                    matches!(&answer.result, Err(Refusal::Error(ScanError::Io { .. }))),
+                    "it is cut off"
+                );
+                answer.result = Err(ScanError::Io { sector: 1 << 40 }.into());
+            } else {
+                assert!(answer.result.is_ok(), "it is served");
             }
-        },
-        "image.more_data_counts_more",
-    );
+        });
+    }
+    fires("image.answer_is_exact", &cut_off, |_, _, answer| {
+        answer.result = Ok(SOUND)
+    });
+    let id = "image.more_data_counts_more";
+    fires(id, &image_input(7, 9), |asked, _, answer| {
+        if asked == 1 {
+            summary(answer).allocated_bytes = 0;
+        }
+    });
 }
 
 pub(crate) fn compositions_fire() {
@@ -206,10 +141,7 @@ pub(crate) fn compositions_fire() {
         |probe: u8, answer: &(dyn Fn(&AllocationSummary, Measured) -> Measured + Sync), id| {
             let calculators =
                 CalculatesWith::new(|_, summary: &AllocationSummary, right| answer(summary, right));
-            let subject = Subject {
-                calculators: &calculators,
-                ..SUBJECT
-            };
+            let subject = SUBJECT.with_calculators(&calculators);
             let input = image_input(probe, 0);
             blame(&assert_fires(&subject, "fuzz_measure_image", &input, id))
         };
@@ -245,10 +177,7 @@ pub(crate) fn compositions_fire() {
         }
         answer
     });
-    let subject = Subject {
-        scanner: &scanner,
-        ..SUBJECT
-    };
+    let subject = SUBJECT.with_scanner(&scanner);
     let input = image_input(9, 0);
     let id = "image.required_fits_the_file";
     let violation = assert_fires(&subject, "fuzz_measure_image", &input, id);

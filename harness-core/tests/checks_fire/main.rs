@@ -16,7 +16,7 @@ use harness_core::image;
 use harness_core::project::replay;
 use harness_core::scan::encode_input;
 use harness_core::subject::{
-    Calculators, Facts, Measured, ScanAnswer, ScanFormat, ScanRequest, Scanner, Subject,
+    Calculators, Facts, Measured, Scan, ScanAnswer, ScanFormat, ScanRequest, Scanner, Subject,
 };
 use harness_core::{Describe, Judgement, Outcome, Refusal, targets};
 use recipes::{self, at};
@@ -62,6 +62,14 @@ struct ScansWith<F>(F);
 impl<F: Fn(ScanRequest<'_>) -> ScanAnswer + Sync> Scanner for ScansWith<F> {
     fn scan(&self, request: ScanRequest<'_>) -> ScanAnswer {
         (self.0)(request)
+    }
+}
+
+fn answer(result: Scan, bytes_read: Option<u64>) -> ScanAnswer {
+    ScanAnswer {
+        result,
+        again: None,
+        bytes_read,
     }
 }
 
@@ -123,23 +131,14 @@ fn blame(violation: &Violation) -> String {
 const SOUND: AllocationSummary = AllocationSummary::new(1 << 20, 1024);
 
 fn scanner_checks_fire() {
-    fn fires(scan: impl Fn(ScanRequest<'_>) -> ScanAnswer + Sync, counts_units: bool, id: &str) {
+    fn fires(id: &str, counts_units: bool, scan: impl Fn(ScanRequest<'_>) -> ScanAnswer + Sync) {
         let scanner = ScansWith(scan);
-        let subject = Subject {
-            scanner: &scanner,
-            ..SUBJECT
-        };
+        let subject = SUBJECT.with_scanner(&scanner);
         let unit = std::num::NonZeroU64::new(512).filter(|_| counts_units);
         let input = encode_input(ScanFormat::Qcow2, unit, &[0; 1024]).unwrap();
         assert_fires(&subject, "fuzz_measure_scan", &input, id);
     }
-    fn answers(summary: AllocationSummary) -> impl Fn(ScanRequest<'_>) -> ScanAnswer + Sync {
-        move |_| ScanAnswer {
-            result: Ok(summary),
-            again: None,
-            bytes_read: Some(0),
-        }
-    }
+    let answers = |summary| move |_: ScanRequest<'_>| answer(Ok(summary), Some(0));
     fn reads(
         device: Option<u32>,
         sector: u64,
@@ -152,78 +151,35 @@ fn scanner_checks_fire() {
                 let device = device.unwrap_or(request.device);
                 let _ = request.calls.read_input_sector(device, sector, &mut buffer);
             }
-            ScanAnswer {
-                result: Err(ScanError::NotThisFormat.into()),
-                again: None,
-                bytes_read: None,
-            }
+            answer(Err(ScanError::NotThisFormat.into()), None)
         }
     }
-    fires(
-        answers(AllocationSummary::new(1023, 1024)),
-        false,
-        "scan.allocated_le_virtual_size",
-    );
+    let id = "scan.allocated_le_virtual_size";
+    fires(id, false, answers(AllocationSummary::new(1023, 1024)));
     for count in [0, 2049] {
-        fires(
-            answers(SOUND.with_touched(512, count)),
-            true,
-            "scan.touched_le_units_of_disk",
-        );
+        let id = "scan.touched_le_units_of_disk";
+        fires(id, true, answers(SOUND.with_touched(512, count)));
     }
-    fires(answers(SOUND), true, "scan.unit_is_the_one_asked_for");
-    fires(
-        answers(SOUND.with_touched(1024, 1)),
-        true,
-        "scan.unit_is_the_one_asked_for",
-    );
-    fires(
-        answers(SOUND.with_touched(512, 2)),
-        false,
-        "scan.unit_is_the_one_asked_for",
-    );
-    fires(reads(None, 0, 512, 73), false, "scan.reads_bounded");
-    fires(
-        reads(Some(0), 0, 512, 1),
-        false,
-        "scan.reads_inside_the_device",
-    );
-    fires(
-        reads(None, 2, 512, 1),
-        false,
-        "scan.reads_inside_the_device",
-    );
-    fires(
-        reads(None, 0, 256, 1),
-        false,
-        "scan.reads_inside_the_device",
-    );
-    fires(
-        |request| {
-            let mut buffer = [0; 512];
-            let read = request
-                .calls
-                .read_input_sector(request.device, 0, &mut buffer);
-            assert!(read.is_ok());
-            ScanAnswer {
-                result: Ok(SOUND),
-                again: None,
-                bytes_read: Some(0),
-            }
-        },
-        false,
-        "scan.bytes_read_is_what_was_served",
-    );
-    fires(answers(SOUND), false, "scan.answer_is_exact");
-    fires(
-        |_| ScanAnswer {
-            result: Err(ScanError::Corrupt("not even the magic number").into()),
-            again: None,
-            bytes_read: None,
-        },
-        false,
-        "scan.answer_is_exact",
-    );
+    let id = "scan.unit_is_the_one_asked_for";
+    fires(id, true, answers(SOUND));
+    fires(id, true, answers(SOUND.with_touched(1024, 1)));
+    fires(id, false, answers(SOUND.with_touched(512, 2)));
+    fires("scan.reads_bounded", false, reads(None, 0, 512, 73));
+    for (device, sector, length) in [(Some(0), 0, 512), (None, 2, 512), (None, 0, 256)] {
+        let id = "scan.reads_inside_the_device";
+        fires(id, false, reads(device, sector, length, 1));
+    }
+    fires("scan.bytes_read_is_what_was_served", false, |request| {
+        let calls = request.calls;
+        let read = calls.read_input_sector(request.device, 0, &mut [0; 512]);
+        assert!(read.is_ok());
+        answer(Ok(SOUND), Some(0))
+    });
+    fires("scan.answer_is_exact", false, answers(SOUND));
+    fires("scan.answer_is_exact", false, |_| {
+        let damage = ScanError::Corrupt("not even the magic number");
+        answer(Err(damage.into()), None)
+    });
 }
 
 /// A subject that is right but for what it states beside its answers.
@@ -273,30 +229,16 @@ fn small_qcow2() -> Vec<u8> {
 
 /// What a subject states beside its answers is held to the model too. What it does not state is not.
 fn talk_fires() {
-    let subject = Subject {
-        calculators: &Talks,
-        scanner: &Talks,
-        ..SUBJECT
-    };
-    let of_qcow2 = calc_input(QCOW2, 0, DISK, None);
-    assert_fires(
-        &subject,
-        "fuzz_measure_calc",
-        &of_qcow2,
-        "calc.unit_is_exact",
-    );
-    let of_vhdx = calc_input(VHDX, 0, DISK, None);
-    assert_fires(
-        &subject,
-        "fuzz_measure_calc",
-        &of_vhdx,
-        "calc.luks_payload_is_exact",
-    );
+    let subject = SUBJECT.with_calculators(&Talks).with_scanner(&Talks);
+    for (format, id) in [
+        (QCOW2, "calc.unit_is_exact"),
+        (VHDX, "calc.luks_payload_is_exact"),
+    ] {
+        let input = calc_input(format, 0, DISK, None);
+        assert_fires(&subject, "fuzz_measure_calc", &input, id);
+    }
     let scanner = ScansWith(|request: ScanRequest<'_>| BuiltIn.scan(request));
-    let silent = Subject {
-        scanner: &scanner,
-        ..SUBJECT
-    };
+    let silent = SUBJECT.with_scanner(&scanner);
     for image in [
         &encode_input(ScanFormat::Qcow2, None, &small_qcow2()).unwrap()[..],
         include_bytes!("../../../corpus/shipped/kept/fuzz_measure_scan/vhd-differencing"),
@@ -331,10 +273,7 @@ fn every_check_fires_on_the_fault_it_is_there_for() {
 #[test]
 fn a_panic_of_the_subject_is_a_find_of_its_own() {
     let scanner = ScansWith(|_: ScanRequest<'_>| -> ScanAnswer { panic!("index out of bounds") });
-    let subject = Subject {
-        scanner: &scanner,
-        ..SUBJECT
-    };
+    let subject = SUBJECT.with_scanner(&scanner);
     let violation = failure(&subject, "fuzz_measure_scan", &[0]).unwrap();
     assert_eq!(violation.check, NO_PANIC);
     assert_eq!(violation.part, Part::of("qcow2", "scanner"));

@@ -5,13 +5,13 @@
 //! worker another package is in the place of `libfuzzer-sys`: a stand-in whose `fuzz_target!` calls that engine.
 //! Each copy has a copy of the lockfile. Corpora, artifacts and dictionaries are referred to by links.
 //!
-//! - [`cargo`]: what cargo says of the project; [`manifest`]: the copies of its manifest;
-//!   [`targets`]: what is known of each target, and why one cannot be run.
+//! - `cargo`: what cargo says of the project; `manifest`: the copies of its manifest;
+//!   `targets`: what is known of each target, and why one cannot be run.
 #![forbid(unsafe_code)]
 
-pub mod cargo;
-pub mod manifest;
-pub mod targets;
+mod cargo;
+mod manifest;
+mod targets;
 
 use std::collections::BTreeSet;
 use std::fs;

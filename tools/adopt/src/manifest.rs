@@ -13,7 +13,7 @@ use crate::targets::Target;
 
 /// What the copies have in common.
 #[derive(Debug)]
-pub struct Manifests<'a> {
+pub(crate) struct Manifests<'a> {
     package: &'a Package,
     targets: &'a [Target],
     /// `[patch]` and `[profile]` of the workspace.
@@ -21,11 +21,13 @@ pub struct Manifests<'a> {
 }
 
 impl<'a> Manifests<'a> {
-    /// Of the package, whose workspace is in the folder `workspace_root`.
-    ///
-    /// # Errors
-    /// When the workspace's manifest cannot be read.
-    pub fn new(package: &'a Package, workspace_root: &Path, targets: &'a [Target]) -> Result<Self> {
+    /// Of the package, whose workspace is in the folder `workspace_root`. Fails when the workspace's manifest cannot be
+    /// read.
+    pub(crate) fn new(
+        package: &'a Package,
+        workspace_root: &Path,
+        targets: &'a [Target],
+    ) -> Result<Self> {
         let path = workspace_root.join("Cargo.toml");
         let text = fs::read_to_string(&path);
         let text = text.with_context(|| format!("{} cannot be read", path.display()))?;
@@ -56,8 +58,7 @@ impl<'a> Manifests<'a> {
     }
 
     /// The manifest for an engine: the project's binaries, with the stand-in if the engine is another than libFuzzer.
-    #[must_use]
-    pub fn of_engine(&self, stand_in: Option<&Path>) -> String {
+    pub(crate) fn of_engine(&self, stand_in: Option<&Path>) -> String {
         let mut manifest = self.of_package(&self.package.name);
         let metadata = Table::from_iter([("cargo-fuzz".to_owned(), true.into())]);
         table(&mut manifest, &["package"]).insert("metadata".to_owned(), metadata.into());
@@ -79,8 +80,7 @@ impl<'a> Manifests<'a> {
 
     /// The manifest of the replay worker in `root`, and those of the libraries that the targets are there, each with
     /// the name of its folder below `targets`.
-    #[must_use]
-    pub fn of_worker(
+    pub(crate) fn of_worker(
         &self,
         root: &Path,
         code_under_test: &[String],

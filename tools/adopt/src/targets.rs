@@ -13,25 +13,19 @@ const USUAL_MAX_INPUT: usize = 4096;
 /// The longest that a seed can make it, in bytes.
 const LONGEST_INPUT: usize = 1 << 20;
 
-/// A fuzz target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// Its name, which is the binary's.
+pub(crate) struct Target {
     pub name: String,
-    /// Its file.
     pub file: PathBuf,
     /// The longest input that engines should make, in bytes.
     pub max_input: usize,
-    /// Its dictionary.
     pub dictionary: Option<PathBuf>,
 }
 
 impl Target {
-    /// The targets of a cargo-fuzz project in the folder `fuzz`, and why others cannot be run by every engine.
-    ///
-    /// # Errors
-    /// When no target is left.
-    pub fn all(fuzz: &Path, package: &Package) -> Result<(Vec<Self>, Vec<String>)> {
+    /// The targets of a cargo-fuzz project in the folder `fuzz`, and why others cannot be run by every engine. Fails
+    /// when no target is left.
+    pub(crate) fn all(fuzz: &Path, package: &Package) -> Result<(Vec<Self>, Vec<String>)> {
         let mut left_out = Vec::new();
         let mut targets = Vec::new();
         for binary in package.targets.iter().filter(|target| target.is("bin")) {
@@ -61,14 +55,12 @@ impl Target {
     }
 
     /// The name of its crate as a library of the replay worker.
-    #[must_use]
-    pub fn library(&self) -> String {
+    pub(crate) fn library(&self) -> String {
         format!("adopted_{}", self.name.replace('-', "_"))
     }
 
     /// Where its dictionary is, from the project's root.
-    #[must_use]
-    pub fn dictionary_link(&self) -> String {
+    pub(crate) fn dictionary_link(&self) -> String {
         format!("corpus/dictionaries/{}.dict", self.name)
     }
 }
@@ -126,11 +118,9 @@ fn longest(folder: &Path) -> usize {
     usize::try_from(sizes.max().unwrap_or_default()).unwrap_or(usize::MAX)
 }
 
-/// The version that a stand-in for `libfuzzer-sys` must have to be taken in its place: the one in the lockfile.
-///
-/// # Errors
-/// When the project uses no `libfuzzer-sys`, or one whose `fuzz_target!` is another.
-pub fn libfuzzer_version(package: &Package, lockfile: Option<&str>) -> Result<String> {
+/// The version that a stand-in for `libfuzzer-sys` must have to be taken in its place: the one in the lockfile. Fails
+/// when the project uses no `libfuzzer-sys`, or one whose `fuzz_target!` is another.
+pub(crate) fn libfuzzer_version(package: &Package, lockfile: Option<&str>) -> Result<String> {
     let mut dependencies = package.dependencies.iter();
     let dependency = dependencies.find(|dependency| dependency.name == "libfuzzer-sys");
     let Some(dependency) = dependency else {

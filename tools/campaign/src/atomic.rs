@@ -10,10 +10,8 @@ use fs_err as fs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Replaces the file at `path`, whose folder is made when it is missing. It survives a kill of this process.
-///
-/// # Errors
-/// When it cannot be written; what was there is then still there.
+/// Replaces the file at `path`, whose folder is made when it is missing. It survives a kill of this process. Fails when
+/// it cannot be written; what was there is then still there.
 pub fn write(path: &Path, content: &[u8]) -> Result<()> {
     replace(path, content, false)
 }
@@ -23,20 +21,15 @@ pub(crate) fn write_durably(path: &Path, content: &[u8]) -> Result<()> {
     replace(path, content, true)
 }
 
-/// Writes a value as JSON, which survives a loss of power too.
-///
-/// # Errors
-/// When it cannot be written; what was there is then still there.
+/// Writes a value as JSON, which survives a loss of power too. Fails when it cannot be written; what was there is then
+/// still there.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     write_durably(path, text.as_bytes())
 }
 
-/// Reads a value from JSON; none when there is no such file.
-///
-/// # Errors
-/// When it cannot be read or understood.
+/// Reads a value from JSON; none when there is no such file. Fails when it cannot be read or understood.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let text = match fs::read(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

@@ -23,10 +23,8 @@ use crate::replay::{Replayer, Verdict};
 /// each byte of those as an instruction, which would be most of the count.
 const NO_BYTEWISE_COPIES: (&str, &str) = ("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-ERMS,-FSRM");
 
-/// How many instructions the `worker` executes for all of `inputs` together. They must all pass or be no case.
-///
-/// # Errors
-/// When there are no inputs, Valgrind is missing or fails, or an input fails.
+/// How many instructions the `worker` executes for all of `inputs` together. They must all pass or be no case. Fails
+/// when there are no inputs, Valgrind is missing or fails, or an input fails.
 pub fn count(worker: &Path, target: &str, inputs: &[PathBuf]) -> Result<u64> {
     ensure!(!inputs.is_empty(), "{target} has no inputs");
     let mut batch = Inputs::default();

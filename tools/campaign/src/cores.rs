@@ -19,10 +19,7 @@ fn allowed() -> Vec<usize> {
     }
 }
 
-/// The first `count` of the cores that this process may use; all when `None`.
-///
-/// # Errors
-/// When there are fewer.
+/// The first `count` of the cores that this process may use; all when `None`. Fails when there are fewer.
 pub fn first(count: Option<usize>) -> Result<Vec<usize>> {
     let mut cores = allowed();
     let count = count.unwrap_or(cores.len());

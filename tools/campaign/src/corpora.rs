@@ -2,7 +2,7 @@
 //! same inputs.
 
 pub mod candidates;
-pub mod cover;
+mod cover;
 pub mod minimise;
 pub mod pack;
 pub mod survey;

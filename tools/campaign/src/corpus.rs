@@ -20,10 +20,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// The store in `folder`, which is made when it is missing.
-    ///
-    /// # Errors
-    /// When the folder cannot be made.
+    /// The store in `folder`, which is made when it is missing. Fails when the folder cannot be made.
     pub fn open(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder)?;
         Ok(Self {
@@ -31,10 +28,8 @@ impl Store {
         })
     }
 
-    /// Adds an input. Returns its path, and whether it is new.
-    ///
-    /// # Errors
-    /// When it cannot be written; the store is then as it was.
+    /// Adds an input. Returns its path, and whether it is new. Fails when it cannot be written; the store is then as it
+    /// was.
     pub fn add(&self, content: &[u8]) -> Result<(PathBuf, bool)> {
         let path = self.folder.join(content_name(content));
         if path.exists() {
@@ -74,10 +69,7 @@ impl Store {
 }
 
 /// The files of a folder, sorted by name; without sub-folders and without hidden files. A folder that
-/// is missing has none.
-///
-/// # Errors
-/// When the folder is there and cannot be read.
+/// is missing has none. Fails when the folder is there and cannot be read.
 pub fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
     entries_in(folder, |kind| kind.is_file())
 }

@@ -17,8 +17,8 @@ use crate::replay::process;
 pub mod counted;
 mod probes;
 mod profile;
-pub mod replay;
-pub mod source_map;
+mod replay;
+mod source_map;
 
 pub use report::GrowthPoint;
 
@@ -44,10 +44,7 @@ const RUSTFLAGS: [&str; 4] = [
 /// it is, assertions and all, plus counters, for one thread. Returns the binary's path.
 ///
 /// `RUSTFLAGS` of the environment and of cargo's configuration do not apply: an engine's instrumentation must
-/// not be in this build.
-///
-/// # Errors
-/// When cargo fails, with the end of what it printed.
+/// not be in this build. Fails when cargo fails, with the end of what it printed.
 pub fn build_worker(root: &Path, builds: &Path) -> Result<PathBuf> {
     process::build(root, builds, |cargo| {
         // With a target named, build scripts and procedural macros are compiled without counters.

@@ -4,8 +4,8 @@
 //! An engine's exit code is never trusted: what it did is read from its files.
 
 pub mod afl;
-pub mod honggfuzz;
-pub mod libfuzzer;
+mod honggfuzz;
+pub(crate) mod libfuzzer;
 pub mod session;
 
 use std::fs::File;
@@ -91,10 +91,7 @@ impl Engine {
         cargo
     }
 
-    /// Builds a target for this engine.
-    ///
-    /// # Errors
-    /// When the build fails, with the end of what it printed and the command.
+    /// Builds a target for this engine. Fails when the build fails, with the end of what it printed and the command.
     pub fn build(self, project: &Project, target: &str, sanitizer: Sanitizer) -> Result<Build> {
         let build = match self {
             Self::Afl => afl::build(project, target),

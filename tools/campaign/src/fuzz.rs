@@ -86,11 +86,9 @@ impl Fuzzed {
 }
 
 impl Job<'_> {
-    /// Runs it; verdicts come from `replayer`. `look` is called about as often as the snapshots are.
-    ///
-    /// # Errors
-    /// When something cannot be started, read or written. A find is no error, and an engine that died is
-    /// in [`Session::failure`].
+    /// Runs it; verdicts come from `replayer`. `look` is called about as often as the snapshots are. Fails when
+    /// something cannot be started, read or written. A find is no error, and an engine that died is in
+    /// [`Session::failure`].
     pub fn run(&self, replayer: &mut Replayer, look: &mut dyn FnMut(&View<'_>)) -> Result<Fuzzed> {
         let (mut finds, mut sound) = (Vec::new(), Vec::new());
         let first = self.setup.builds.keys().next().copied();

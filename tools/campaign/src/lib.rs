@@ -6,7 +6,7 @@
 //! - [`supervisor`]: folders that one run has to itself, and the processes of engines in them; [`cores`].
 //! - [`engine`]: how each engine is built, started, watched and read, alone or with others.
 //! - [`fuzz`]: one trial: engines on one target, from seeds to verdicts; [`schedule`]: many, some at once.
-//! - [`monitor`]: what is measured and shown while engines run.
+//! - `monitor`: what is measured and shown while engines run.
 //! - [`atomic`]: files that are there whole, or as they were.
 //! - [`comparison`]: many engines on many targets, many times, on disk, through kills.
 //! - [`replay`]: inputs without an engine: what fails, on which case.
@@ -27,7 +27,7 @@ pub mod corpus;
 pub mod coverage;
 pub mod engine;
 pub mod fuzz;
-pub mod monitor;
+mod monitor;
 pub mod progress;
 pub mod project;
 pub mod reasons;

@@ -6,7 +6,7 @@
 //!
 //! [`status`]: how it all stands, in JSON and for people.
 
-pub mod status;
+pub(crate) mod status;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ const BATCH: usize = 2000;
 const IDLE: Duration = Duration::from_millis(250);
 
 /// With what is measured.
-pub struct Meter<'a> {
+pub(crate) struct Meter<'a> {
     /// The neutral coverage build, on the target.
     pub replay: Replay<'a>,
     /// What the engines begin from.
@@ -42,7 +42,7 @@ pub struct Meter<'a> {
 
 /// What was measured so far. Regions go by their numbers.
 #[derive(Debug, Clone, Default)]
-pub struct Measured {
+pub(crate) struct Measured {
     /// What the inputs to begin from reach.
     pub beginnings: BTreeSet<usize>,
     /// What each engine's inputs reach.
@@ -116,7 +116,7 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 
 /// Hands what is new to the thread that measures it, and returns what that has found out.
 #[derive(Debug)]
-pub struct Feed<'a> {
+pub(crate) struct Feed<'a> {
     shared: &'a Mutex<Shared>,
     fed: usize,
 }

@@ -46,10 +46,8 @@ struct Worker {
 }
 
 impl Project {
-    /// The project at `explicit`, or else the one that the current folder lies in.
-    ///
-    /// # Errors
-    /// When the folder is no project, or no folder above the current one is.
+    /// The project at `explicit`, or else the one that the current folder lies in. Fails when the folder is no project,
+    /// or no folder above the current one is.
     pub fn open(explicit: Option<&Path>) -> Result<Self> {
         let root = if let Some(folder) = explicit {
             let root = fs_err::canonicalize(folder)?;
@@ -136,10 +134,8 @@ impl Project {
         Ok(code)
     }
 
-    /// The replay worker: built on stable, without an engine.
-    ///
-    /// # Errors
-    /// When it cannot be built or started, or is of another version than this tool.
+    /// The replay worker: built on stable, without an engine. Fails when it cannot be built or started, or is of
+    /// another version than this tool.
     pub fn worker(&self) -> Result<&Path> {
         Ok(&self.built()?.binary)
     }
@@ -169,10 +165,7 @@ impl Project {
         Ok(targets.filter(|target| !target.is_baseline).collect())
     }
 
-    /// The target of that name.
-    ///
-    /// # Errors
-    /// When there is none, and as [`worker`](Self::worker).
+    /// The target of that name. Fails when there is none, and as [`worker`](Self::worker).
     pub fn target(&self, name: &str) -> Result<&TargetInfo> {
         let mut targets = self.targets()?.iter();
         let found = targets.find(|target| target.name == name);
@@ -230,18 +223,13 @@ impl Project {
         self.results().join("run").join(target).join(engine)
     }
 
-    /// Takes the folder of a run for this process, until the lock is dropped.
-    ///
-    /// # Errors
-    /// When another process has it: two runs in one folder would destroy each other's results.
+    /// Takes the folder of a run for this process, until the lock is dropped. Fails when another process has it: two
+    /// runs in one folder would destroy each other's results.
     pub fn lock(&self, run_folder: &Path) -> Result<File> {
         supervisor::lock(&run_folder.with_extension("lock"), run_folder)
     }
 
     /// As [`lock`](Self::lock), for a run that starts engines there: see [`Claim::take`].
-    ///
-    /// # Errors
-    /// As [`Claim::take`].
     pub fn claim(&self, run_folder: &Path) -> Result<Claim> {
         Claim::take(run_folder, &run_folder.with_extension("lock"))
     }

@@ -90,10 +90,7 @@ struct File {
 pub struct List(Vec<Entry>);
 
 impl List {
-    /// Reads a list; one that is missing is empty.
-    ///
-    /// # Errors
-    /// When it cannot be read, or has an entry without a reason.
+    /// Reads a list; one that is missing is empty. Fails when it cannot be read, or has an entry without a reason.
     pub fn read(path: &Path) -> Result<Self> {
         if !path.exists() {
             return Ok(Self::default());

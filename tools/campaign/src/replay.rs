@@ -141,10 +141,8 @@ impl Replayer {
         self.running = None;
     }
 
-    /// Runs `target` on the input in `file`. When the worker dies of it, a new one describes the case.
-    ///
-    /// # Errors
-    /// When the file cannot be read or the worker cannot be started.
+    /// Runs `target` on the input in `file`. When the worker dies of it, a new one describes the case. Fails when the
+    /// file cannot be read or the worker cannot be started.
     pub fn verdict(&mut self, target: &str, file: &Path) -> Result<Verdict> {
         match self.ask(&about(protocol::Command::Run, target, file)?)? {
             Ok(Reply::Verdict(verdict)) => Ok(verdict),

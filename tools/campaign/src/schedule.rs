@@ -81,10 +81,7 @@ impl<J: Send> Queue<J> {
     }
 
     /// Does `work` on each piece. Returns what came of each, and the pieces that were not begun:
-    /// none is begun after Ctrl-C, or after `stop`.
-    ///
-    /// # Panics
-    /// When `work` does.
+    /// none is begun after Ctrl-C, or after `stop`. Panics when `work` does.
     pub fn run<R: Send>(self, work: impl Fn(&Self, J, Place) -> R + Sync) -> (Vec<R>, Vec<J>) {
         let results = std::thread::scope(|scope| {
             let (queue, work) = (&self, &work);

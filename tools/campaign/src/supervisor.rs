@@ -49,10 +49,8 @@ const WATCHER_PATIENCE: Duration = Duration::from_secs(5);
 /// What stands before a command in a log, where a process was started.
 pub const STARTED: &str = "=== started: ";
 
-/// Takes a file's lock for this process, until it is dropped. `folder` is what the lock stands for.
-///
-/// # Errors
-/// When another process has it.
+/// Takes a file's lock for this process, until it is dropped. `folder` is what the lock stands for. Fails when another
+/// process has it.
 pub fn lock(file: &Path, folder: &Path) -> Result<File> {
     let why = || format!("{} cannot be locked", file.display());
     let lock = fs::create_dir_all(file.parent().unwrap_or(file))
@@ -83,10 +81,8 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Takes `folder` by the lock in `lock`, ends what a killed run left there, and has it watched.
-    ///
-    /// # Errors
-    /// When another process has the folder, or the watcher cannot be started.
+    /// Takes `folder` by the lock in `lock`, ends what a killed run left there, and has it watched. Fails when another
+    /// process has the folder, or the watcher cannot be started.
     pub fn take(folder: &Path, lock: &Path) -> Result<Self> {
         let lock = self::lock(lock, folder)?;
         let ended = end(folder)?;
@@ -119,10 +115,8 @@ impl Drop for Claim {
 }
 
 /// Whether this process was started to watch; then it does: it waits until standard input ends, and ends the
-/// run's engines unless the run reported that it is done. A program that takes a [`Claim`] asks this first.
-///
-/// # Errors
-/// When an engine does not go.
+/// run's engines unless the run reported that it is done. A program that takes a [`Claim`] asks this first. Fails when
+/// an engine does not go.
 pub fn watch_if_asked(mut arguments: impl Iterator<Item = OsString>) -> Option<Result<()>> {
     let is_asked = arguments.nth(1)? == WATCH;
     let folder = is_asked.then(|| arguments.next())??;

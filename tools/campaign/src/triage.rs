@@ -17,19 +17,16 @@ use crate::engine::session;
 
 pub mod collect;
 pub mod group;
-pub mod issue;
+mod issue;
 pub mod judge;
-pub mod key;
+mod key;
 pub mod minimise;
-pub mod reproduce;
-pub mod sarif;
-pub mod summary;
+mod reproduce;
+mod sarif;
+pub(crate) mod summary;
 
 /// Replays the finds, groups them, makes the smallest input of each group, and writes the results into the folder
-/// `out`, which has those of the last triage.
-///
-/// # Errors
-/// When no worker can be started, or something cannot be written.
+/// `out`, which has those of the last triage. Fails when no worker can be started, or something cannot be written.
 pub fn triage(bench: &Bench, collected: Collected, out: &Path) -> Result<Report> {
     let (finds, mut troubles) = (collected.finds, collected.troubles);
     let last = Report::read(out);
@@ -89,10 +86,7 @@ pub struct Kept {
 }
 
 /// Copies the reproducers of groups into the project's regressions, unless they are longer than their target's
-/// inputs may be.
-///
-/// # Errors
-/// When one cannot be read or written.
+/// inputs may be. Fails when one cannot be read or written.
 pub fn keep(report: &Report, out: &Path, root: &Path, targets: &[TargetInfo]) -> Result<Kept> {
     let mut kept = Kept::default();
     for group in &report.groups {

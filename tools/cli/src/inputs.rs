@@ -11,10 +11,7 @@ use zip::ZipArchive;
 pub const MAX_ENTRY: u64 = 1 << 20;
 
 /// The files in and below `path`, or `path` when it is one, sorted; without hidden ones. In a folder, files come before
-/// zips.
-///
-/// # Errors
-/// When something cannot be read.
+/// zips. Fails when something cannot be read.
 pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
     let metadata = std::fs::metadata(path);
     let metadata = metadata.with_context(|| format!("{} cannot be read", path.display()))?;
@@ -35,10 +32,8 @@ pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(below.collect::<Result<Vec<_>>>()?.concat())
 }
 
-/// The inputs in a file, with their names: those in a zip, or the file itself.
-///
-/// # Errors
-/// When it cannot be read; as [`unpack`].
+/// The inputs in a file, with their names: those in a zip, or the file itself. Fails when it cannot be read; as
+/// [`unpack`].
 pub fn read(path: &Path) -> Result<Vec<(String, Vec<u8>)>> {
     if is_zip(path) {
         return unpack(path);
@@ -48,18 +43,13 @@ pub fn read(path: &Path) -> Result<Vec<(String, Vec<u8>)>> {
     Ok(vec![(name.into_owned(), content)])
 }
 
-/// The inputs in a zip, with their names. Their checksums are verified.
-///
-/// # Errors
-/// When it cannot be read, or has no input, or one that is too large for any target.
+/// The inputs in a zip, with their names. Their checksums are verified. Fails when it cannot be read, or has no input,
+/// or one that is too large for any target.
 pub fn unpack(path: &Path) -> Result<Vec<(String, Vec<u8>)>> {
     let zip = BufReader::new(File::open(path)?);
     unpack_from(zip).with_context(|| format!("{} cannot be unpacked", path.display()))
 }
 
-/// As [`unpack`].
-///
-/// # Errors
 /// As [`unpack`].
 pub fn unpack_from(zip: impl Read + Seek) -> Result<Vec<(String, Vec<u8>)>> {
     let mut zip = ZipArchive::new(zip).context("it is no zip")?;
@@ -87,10 +77,7 @@ fn is_zip(path: &Path) -> bool {
 }
 
 /// Which of `targets` a path names: a folder on the way has its name, as all our own folders do, or a file's name begins
-/// with it, as those of OSS-Fuzz's zips do.
-///
-/// # Errors
-/// When the current folder is not known.
+/// with it, as those of OSS-Fuzz's zips do. Fails when the current folder is not known.
 pub fn target_of<'a>(
     path: &Path,
     targets: impl Iterator<Item = &'a str> + Clone,

@@ -7,10 +7,8 @@ use anyhow::{Context as _, Result};
 /// Set by Ctrl-C.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Makes Ctrl-C and SIGTERM set [`INTERRUPTED`] instead of ending this process.
-///
-/// # Errors
-/// When the handler cannot be installed.
+/// Makes Ctrl-C and SIGTERM set [`INTERRUPTED`] instead of ending this process. Fails when the handler cannot be
+/// installed.
 pub fn stop_on_ctrl_c() -> Result<()> {
     ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::SeqCst))
         .context("Ctrl-C cannot be handled")

@@ -91,10 +91,7 @@ pub fn arguments(tool: &str) -> impl Iterator<Item = OsString> {
         .map(|(_, argument)| argument)
 }
 
-/// A time such as `30s`, `10m` or `1h`; a bare number is seconds.
-///
-/// # Errors
-/// When it is malformed or under one second.
+/// A time such as `30s`, `10m` or `1h`; a bare number is seconds. Fails when it is malformed or under one second.
 pub fn parse_time(text: &str) -> Result<Duration, String> {
     let time = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),

@@ -10,9 +10,6 @@ use anyhow::{Context, Result};
 pub const BROKEN_PIPE: u8 = 141;
 
 /// Prints a line.
-///
-/// # Errors
-/// When standard output cannot be written to.
 pub fn line(text: Arguments<'_>) -> Result<()> {
     writeln!(std::io::stdout().lock(), "{text}").context("standard output cannot be written to")
 }

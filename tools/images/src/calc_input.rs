@@ -29,11 +29,11 @@ const FIELDS: [(&str, usize, usize); 17] = [
 
 /// An input in the making.
 #[derive(Debug, Clone)]
-pub struct CalcInput([u8; MAX_INPUT]);
+pub(crate) struct CalcInput([u8; MAX_INPUT]);
 
 impl CalcInput {
     /// The question to the calculator of `options` about the disk of `summary`.
-    pub fn new(options: &CalcOptions, summary: &AllocationSummary) -> Self {
+    pub(crate) fn new(options: &CalcOptions, summary: &AllocationSummary) -> Self {
         let format = formats::of_options(options);
         let mut all = formats::ALL.into_iter();
         let number = all.position(|other| other == format).unwrap_or(0);
@@ -54,21 +54,21 @@ impl CalcInput {
     }
 
     /// Sets a field; `None` when there is none of that name.
-    pub fn set(&mut self, name: &str, value: u64) -> Option<()> {
+    pub(crate) fn set(&mut self, name: &str, value: u64) -> Option<()> {
         let (_, at, length) = FIELDS.into_iter().find(|(field, ..)| *field == name)?;
         self.0[at..at + length].copy_from_slice(&value.to_le_bytes()[..length]);
         Some(())
     }
 
     /// The input, without zeros at its end, which read the same.
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let end = self.0.iter().rposition(|&byte| byte != 0);
         self.0[..end.map_or(0, |end| end + 1).max(MIN_INPUT)].to_vec()
     }
 }
 
 /// Options that are nearer to the format's defaults, each in one field, or in one flag.
-pub fn simpler(options: &CalcOptions) -> Vec<CalcOptions> {
+pub(crate) fn simpler(options: &CalcOptions) -> Vec<CalcOptions> {
     let format = formats::of_options(options);
     let input = CalcInput::new(options, &AllocationSummary::new(0, 0));
     let mut simpler = Vec::new();

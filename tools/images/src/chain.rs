@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use shared::AllocationSummary;
 
 use super::formats;
-use super::layer::{self, Layer, Scanned};
+use super::layer::{self, Layer, Scanned, Unit};
 use super::shown;
 use super::source::Source;
 
@@ -21,29 +20,23 @@ const MAX_IMAGES: usize = 200;
 const SECTOR_SIZE: u32 = 4096;
 
 /// An image and the backing files behind it.
-pub struct Chain {
+pub(crate) struct Chain {
     /// Images whose tables a scanner has verified, at least one. The top image comes first.
     pub images: Vec<(Source, Scanned)>,
 }
 
 impl Chain {
     /// The image alone, without its backing file.
-    ///
-    /// # Errors
-    /// The scanner's reason.
-    pub fn own_layer(top: Source) -> Result<Self> {
+    pub(crate) fn own_layer(top: Source) -> Result<Self> {
         let scanned = top.scan(SECTOR_SIZE, None)?;
         Ok(Self {
             images: vec![(top, scanned)],
         })
     }
 
-    /// The image and all backing files behind it. Only regular files are opened.
-    ///
-    /// # Errors
-    /// When one of them cannot be opened or scanned, comes twice, or there are more than 200 images.
-    /// The message names the file.
-    pub fn follow(top: Source) -> Result<Self> {
+    /// The image and all backing files behind it. Only regular files are opened. Fails when one of them cannot be
+    /// opened or scanned, comes twice, or there are more than 200 images. The message names the file.
+    pub(crate) fn follow(top: Source) -> Result<Self> {
         let mut seen = BTreeSet::from([top.image.identity()?]);
         let mut chain = Self::own_layer(top)?;
         while let Some((source, scanned)) = chain.images.last()
@@ -62,15 +55,12 @@ impl Chain {
     }
 
     /// The size of the disk in bytes, in whole sectors of 512 as in QEMU.
-    pub fn virtual_size(&self) -> u64 {
+    pub(crate) fn virtual_size(&self) -> u64 {
         virtual_size(&self.images[0].1)
     }
 
     /// Adds up the data of the disk; counts the units of `unit` bytes that it touches, when given.
-    ///
-    /// # Errors
-    /// When a file cannot be read.
-    pub fn summary(&self, unit: Option<NonZeroU64>) -> Result<AllocationSummary> {
+    pub(crate) fn summary(&self, unit: Unit) -> Result<AllocationSummary> {
         let layers = self.images.iter().map(|(Source { image, .. }, scanned)| {
             let map = scanned.tables.measured_map(image);
             let map = map.with_context(|| shown(&image.path))?;
@@ -125,10 +115,7 @@ fn base_path(image: &Path, name: &OsStr) -> Result<PathBuf> {
 }
 
 /// The notes on an answer: that the data is in another file, and, for an image alone, that it has a backing file.
-///
-/// # Errors
-/// When the name of a file cannot be read.
-pub fn notes((source, scanned): &(Source, Scanned), own_layer: bool) -> Result<Vec<String>> {
+pub(crate) fn notes((source, scanned): &(Source, Scanned), own_layer: bool) -> Result<Vec<String>> {
     let named = |name: &OsStr| match name.is_empty() {
         true => " that it does not name".to_owned(),
         false => format!(", {}", shown(name.as_ref())),

@@ -1,23 +1,23 @@
 //! The judge of the model: random cases, or a corpus, put to the reference model, to the code under test, and to
 //! QEMU's own tools.
 //!
-//! - [`question`]: a question to a calculator; [`draw`]: how one is drawn; [`calculators`]: its answers.
-//! - [`recipes`]: how an image's recipe is drawn; [`images`]: what all answer about the image.
+//! - [`question`]: a question to a calculator; [`draw`]: how one is drawn; `calculators`: its answers.
+//! - [`recipes`]: how an image's recipe is drawn; `images`: what all answer about the image.
 //! - [`qemu`]: running QEMU's tools; [`verdict`]: what comes of a case.
-//! - [`evidence`]: what shows a known difference; [`known`]: all of them.
-//! - [`report`]: what is printed.
+//! - `evidence`: what shows a known difference; [`known`]: all of them.
+//! - `report`: what is printed.
 //!
-//! What is peculiar to a format is in its file in [`crate::formats`].
+//! What is peculiar to a format is in its file in `formats`.
 
-pub mod calculators;
+mod calculators;
 pub mod draw;
-pub mod evidence;
-pub mod images;
+pub(crate) mod evidence;
+mod images;
 pub mod known;
 pub mod qemu;
 pub mod question;
 pub mod recipes;
-pub mod report;
+mod report;
 pub mod verdict;
 
 use std::collections::BTreeMap;
@@ -43,12 +43,9 @@ use verdict::Verdict;
 
 /// What kind of case it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A question to a calculator.
+pub(crate) enum Kind {
     Calculator,
-    /// An undamaged image.
     Undamaged,
-    /// A damaged image.
     Damaged,
 }
 
@@ -63,25 +60,23 @@ pub enum Case {
 
 /// What to judge, and how.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// So many cases of each kind for each format must be conclusive.
-    pub cases: u64,
+    pub(crate) cases: u64,
     /// What all cases are drawn from.
-    pub seed: u64,
-    /// The formats.
-    pub formats: Vec<FormatRef>,
+    pub(crate) seed: u64,
+    pub(crate) formats: Vec<FormatRef>,
     /// How many cases run at once.
-    pub cores: usize,
-    /// QEMU's tools.
-    pub qemu: Qemu,
+    pub(crate) cores: usize,
+    pub(crate) qemu: Qemu,
     /// The inputs to judge, instead of cases drawn at random; those without an image are left out.
-    pub corpus: Vec<Input>,
+    pub(crate) corpus: Vec<Input>,
     /// Where differences are saved: a folder with one for each target.
-    pub out: PathBuf,
+    pub(crate) out: PathBuf,
     /// Whether differences stay as they were found, and are not made small.
-    pub as_found: bool,
+    pub(crate) as_found: bool,
     /// Whether an example of each known difference that is met is looked for.
-    pub examples: bool,
+    pub(crate) examples: bool,
 }
 
 /// How many differences of a group are minimised; the others stay as they were found.
@@ -94,11 +89,10 @@ const MOST_TRIED: usize = 1000;
 const MOST_DRAWN: u64 = 4;
 
 impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Calculator, Self::Undamaged, Self::Damaged];
+    pub(crate) const ALL: [Self; 3] = [Self::Calculator, Self::Undamaged, Self::Damaged];
 
     /// The kind in words, of many cases.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Calculator => "calculator",
             Self::Undamaged => "undamaged",
@@ -110,7 +104,7 @@ impl Kind {
 impl Case {
     /// The `nth` case of a kind, of those that a seed stands for; `None` when the format has none of the
     /// kind.
-    pub fn draw(format: FormatRef, kind: Kind, seed: u64, nth: u64) -> Option<Self> {
+    pub(crate) fn draw(format: FormatRef, kind: Kind, seed: u64, nth: u64) -> Option<Self> {
         let place = formats::ALL.into_iter().position(|other| other == format)?;
         let mut random = draw::of_case(seed, place as u64 * 8 + kind as u64, nth);
         Some(match kind {
@@ -156,7 +150,7 @@ impl Case {
 
     /// The smallest case found that comes to the same: a difference of that signature, or the known one
     /// of that id.
-    pub fn minimized(mut self, kind: &str, qemu: &Qemu) -> Self {
+    fn minimized(mut self, kind: &str, qemu: &Qemu) -> Self {
         let mut left = MOST_TRIED;
         loop {
             let mut is_smaller = false;
@@ -181,7 +175,7 @@ impl Case {
     }
 
     /// The target that takes the case as an input, and the input.
-    pub fn input(&self) -> (&'static str, Vec<u8>) {
+    fn input(&self) -> (&'static str, Vec<u8>) {
         match self {
             Self::Question(question) => {
                 let input = CalcInput::new(&question.options, &question.summary());
@@ -216,11 +210,8 @@ impl Case {
     }
 }
 
-/// Judges everything that the plan names.
-///
-/// # Errors
-/// When QEMU's tools are not there, or a difference cannot be saved.
-pub fn run(plan: &Plan) -> Result<Report> {
+/// Judges everything that the plan names. Fails when QEMU's tools are not there, or a difference cannot be saved.
+pub(crate) fn run(plan: &Plan) -> Result<Report> {
     let mut report = Report {
         qemu: plan.qemu.version()?,
         seed: plan.seed,
@@ -418,4 +409,27 @@ fn save(plan: &Plan, case: Case, kind: String, words: String, times: u64) -> Res
         words,
         path,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_draws_the_same_cases_and_another_one_others() {
+        let drawn = |seed| -> Vec<_> {
+            let all = formats::ALL
+                .into_iter()
+                .flat_map(|format| Kind::ALL.map(|kind| (format, kind)));
+            all.flat_map(|(format, kind)| (0..20).map(move |nth| (format, kind, nth)))
+                .filter_map(|(format, kind, nth)| Case::draw(format, kind, seed, nth))
+                .map(|case| case.input())
+                .collect()
+        };
+        let (one, again, other) = (drawn(1), drawn(1), drawn(2));
+        assert_eq!(one, again);
+        assert_eq!(one.len(), (5 * 3 - 2) * 20);
+        let same = one.iter().zip(&other).filter(|(a, b)| a == b).count();
+        assert!(same < 5, "{same} cases of two seeds are the same");
+    }
 }

@@ -21,19 +21,18 @@ const SECTOR: u64 = 512;
 const MAX_TEXT: u64 = 64 << 10;
 
 /// A file that may be an image, open for reading.
-pub struct ImageFile {
+pub(crate) struct ImageFile {
     /// The path it was opened by.
-    pub path: PathBuf,
-    /// The open file.
-    pub file: File,
+    pub(crate) path: PathBuf,
+    pub(crate) file: File,
     /// Its size in bytes.
-    pub length: u64,
+    pub(crate) length: u64,
     may_have_holes: bool,
 }
 
 /// Which files may be opened: who names one decides how far that is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Opened {
+pub(crate) enum Opened {
     /// Regular files, block devices, and links to them.
     FileOrDevice,
     /// Regular files, and links to them.
@@ -43,11 +42,9 @@ pub enum Opened {
 }
 
 impl ImageFile {
-    /// Opens a file. Never waits for another process: a FIFO is refused and not opened.
-    ///
-    /// # Errors
-    /// When `path` is of a kind that `opened` does not allow, or cannot be opened. The message names it.
-    pub fn open(path: &Path, opened: Opened) -> Result<Self> {
+    /// Opens a file. Never waits for another process: a FIFO is refused and not opened. Fails when `path` is of a kind
+    /// that `opened` does not allow, or cannot be opened. The message names it.
+    pub(crate) fn open(path: &Path, opened: Opened) -> Result<Self> {
         Self::open_unnamed(path, opened).with_context(|| shown(path))
     }
 
@@ -88,24 +85,18 @@ impl ImageFile {
     }
 
     /// Where the file holds data.
-    pub const fn extents(&self) -> FileExtents<'_> {
+    pub(crate) const fn extents(&self) -> FileExtents<'_> {
         FileExtents::new(&self.file, self.length, self.may_have_holes)
     }
 
     /// What makes two open files one: device and inode.
-    ///
-    /// # Errors
-    /// When the system does not know.
-    pub fn identity(&self) -> Result<(u64, u64)> {
+    pub(crate) fn identity(&self) -> Result<(u64, u64)> {
         let metadata = self.file.metadata().with_context(|| shown(&self.path))?;
         Ok((metadata.dev(), metadata.ino()))
     }
 
     /// The bytes of the file in `range`, cut to 64 KiB and the file's end.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn bytes_at(&self, range: Range<u64>) -> Result<Vec<u8>> {
+    pub(crate) fn bytes_at(&self, range: Range<u64>) -> Result<Vec<u8>> {
         let end = range
             .end
             .min(self.length)
@@ -115,11 +106,8 @@ impl ImageFile {
         Ok(bytes)
     }
 
-    /// The `N` bytes at byte `at`.
-    ///
-    /// # Errors
-    /// When they cannot be read, or the file ends before.
-    pub fn array<const N: usize>(&self, at: u64) -> io::Result<[u8; N]> {
+    /// The `N` bytes at byte `at`. Fails when they cannot be read, or the file ends before.
+    pub(crate) fn array<const N: usize>(&self, at: u64) -> io::Result<[u8; N]> {
         let mut bytes = [0; N];
         self.file.read_exact_at(&mut bytes, at)?;
         Ok(bytes)
@@ -127,10 +115,7 @@ impl ImageFile {
 }
 
 /// Fills `buffer` with the bytes at `offset`, as far as the file goes; how many that were.
-///
-/// # Errors
-/// When the file cannot be read.
-pub fn read_up_to(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn read_up_to(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         match file.read_at(&mut buffer[filled..], offset + filled as u64) {
@@ -185,7 +170,7 @@ fn special(kind: FileType) -> &'static str {
 /// The extents of a file, as its file system reports them (`SEEK_DATA` and `SEEK_HOLE`).
 ///
 /// A file system that reports none stores the whole file. So does a block device.
-pub struct FileExtents<'a> {
+pub(crate) struct FileExtents<'a> {
     file: &'a File,
     /// The file's size in bytes, in whole sectors.
     length: u64,
@@ -195,7 +180,7 @@ pub struct FileExtents<'a> {
 
 impl<'a> FileExtents<'a> {
     /// The extents of a file of `length` bytes. Its last sector of 512 bytes counts whole.
-    pub const fn new(file: &'a File, length: u64, may_have_holes: bool) -> Self {
+    pub(crate) const fn new(file: &'a File, length: u64, may_have_holes: bool) -> Self {
         let length = length.next_multiple_of(SECTOR);
         let known = if may_have_holes { 0..0 } else { 0..length };
         Self {
@@ -206,11 +191,8 @@ impl<'a> FileExtents<'a> {
     }
 
     /// Whether the file holds data at byte `at`, and for how many bytes that is so: 1 or more. Past
-    /// the end of the file is a hole.
-    ///
-    /// # Errors
-    /// When the file system fails, or the file changes meanwhile.
-    pub fn at(&mut self, at: u64) -> Result<(bool, u64)> {
+    /// the end of the file is a hole. Fails when the file system fails, or the file changes meanwhile.
+    pub(crate) fn at(&mut self, at: u64) -> Result<(bool, u64)> {
         if at >= self.length {
             return Ok((false, u64::MAX - at));
         }

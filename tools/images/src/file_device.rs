@@ -12,7 +12,7 @@ use shared::{InputDevice, ReadFailed};
 ///
 /// The file is read with `pread`, so its position does not matter and does not change. It answers to
 /// every device index.
-pub struct FileDevice<'a> {
+pub(crate) struct FileDevice<'a> {
     file: &'a File,
     length: u64,
     sector_size: u32,
@@ -23,7 +23,7 @@ pub struct FileDevice<'a> {
 
 impl<'a> FileDevice<'a> {
     /// A device over the first `length` bytes of `file`, in sectors of `sector_size` bytes.
-    pub const fn new(file: &'a File, length: u64, sector_size: u32) -> Self {
+    pub(crate) const fn new(file: &'a File, length: u64, sector_size: u32) -> Self {
         Self {
             file,
             length,
@@ -35,17 +35,17 @@ impl<'a> FileDevice<'a> {
     }
 
     /// How many sectors were asked for so far, failed reads included.
-    pub const fn sector_reads(&self) -> u64 {
+    pub(crate) const fn sector_reads(&self) -> u64 {
         self.sector_reads.get()
     }
 
     /// Which sectors were asked for so far.
-    pub fn sectors(&self) -> BTreeSet<u64> {
+    pub(crate) fn sectors(&self) -> BTreeSet<u64> {
         self.sectors.borrow().clone()
     }
 
     /// Why the last read that failed did so.
-    pub fn take_failure(&self) -> Option<io::Error> {
+    pub(crate) fn take_failure(&self) -> Option<io::Error> {
         self.failure.take()
     }
 

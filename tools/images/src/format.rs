@@ -3,7 +3,6 @@
 //! Whoever adds a format writes that file and a row in [`crate::formats`].
 
 use std::fmt;
-use std::num::NonZeroU64;
 
 use anyhow::Result;
 use fastrand::Rng;
@@ -14,12 +13,12 @@ use super::differential::evidence::{AskedImage, ImageEvidence, KnownAnswer, Thei
 use super::differential::qemu::{IMAGE, Inconclusive};
 use super::differential::question::Question;
 use super::file::ImageFile;
-use super::layer::Scanned;
+use super::layer::{Scanned, Unit};
 use super::options::Options;
 use super::target::Target;
 
 /// A format of disk images: its names, its tables, and its driver.
-pub struct Format {
+pub(crate) struct Format {
     /// The name in reports, in seeds and in the project.
     pub name: &'static str,
     /// The name that qemu-img uses.
@@ -43,29 +42,19 @@ pub struct Format {
 }
 
 /// What a format needs code for.
-pub trait Driver: Sync {
+pub(crate) trait Driver: Sync {
     /// Scans an image, reading sectors of `sector_size` bytes; counts the units of `unit` bytes that data touches,
-    /// when given.
-    ///
-    /// # Errors
-    /// The scanner's, or that the file is only a part of an image.
-    fn scan(
-        &self,
-        image: &ImageFile,
-        sector_size: u32,
-        unit: Option<NonZeroU64>,
-    ) -> Result<Scanned>;
+    /// when given. Fails as the scanner does, or because the file is only a part of an image.
+    fn scan(&self, image: &ImageFile, sector_size: u32, unit: Unit) -> Result<Scanned>;
 
     /// The parent that a differencing VHD or VHDX names in these bytes of it, its `parent` in `types::Facts`.
     fn parent_name(&self, _bytes: &[u8]) -> Option<String> {
         None
     }
 
-    /// What to measure for images made with `options`. `secrets` are the ids of the secrets there are.
-    ///
-    /// # Errors
-    /// When a value is out of bounds, options do not go together, or one makes an image whose size is
-    /// not known; the message names it.
+    /// What to measure for images made with `options`. `secrets` are the ids of the secrets there are. Fails when a
+    /// value is out of bounds, options do not go together, or one makes an image whose size is not known; the message
+    /// names it.
     fn target(&self, options: &Options, secrets: &[String]) -> Result<Target>;
 
     /// The calculator with its default options.
@@ -106,18 +95,12 @@ pub trait Driver: Sync {
     fn draw(&self, random: &mut Rng) -> Question;
 
     /// What qemu-img reports about an image made from a recipe.
-    ///
-    /// # Errors
-    /// When a tool crashes or takes too long.
     fn ask(&self, asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive> {
         by_map(asked)
     }
 
     /// Compares what QEMU reads from a sound image with the recipe, where `ask` could not; the complaint, if
     /// there is one.
-    ///
-    /// # Errors
-    /// When a tool crashes or takes too long.
     fn verify_content(&self, _asked: &AskedImage<'_>) -> Result<Option<String>, Inconclusive> {
         Ok(None)
     }
@@ -130,7 +113,7 @@ pub(super) fn by_map(asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive>
 }
 
 /// A format in the table of all formats.
-pub type FormatRef = &'static Format;
+pub(crate) type FormatRef = &'static Format;
 
 impl PartialEq for Format {
     fn eq(&self, other: &Self) -> bool {

@@ -15,10 +15,10 @@ use super::file::ImageFile;
 use super::file_device::FileDevice;
 use super::format::{Format, FormatRef};
 
-pub use qcow2::luks;
+pub(crate) use qcow2::luks;
 
 /// Every format, in the order of the targets' selectors.
-pub static ALL: [FormatRef; 5] = [
+pub(crate) static ALL: [FormatRef; 5] = [
     &raw::RAW,
     &qcow2::QCOW2,
     &vmdk::VMDK,
@@ -26,11 +26,8 @@ pub static ALL: [FormatRef; 5] = [
     &vhdx::VHDX,
 ];
 
-/// The format of that name: qemu-img's, or ours.
-///
-/// # Errors
-/// When there is no such format; the message lists those there are.
-pub fn parse(name: &str) -> Result<FormatRef> {
+/// The format of that name: qemu-img's, or ours. Fails when there is no such format; the message lists those there are.
+pub(crate) fn parse(name: &str) -> Result<FormatRef> {
     let found = ALL
         .into_iter()
         .find(|format| [format.qemu_name, format.name].contains(&name));
@@ -43,32 +40,25 @@ pub fn parse(name: &str) -> Result<FormatRef> {
     })
 }
 
-/// The format that a scanner is for.
-///
-/// # Panics
-/// When a format has no row in the table, which a test excludes.
-pub fn of_scanner(scanned: ScanFormat) -> FormatRef {
+/// The format that a scanner is for. Panics when a format has no row in the table, which a test excludes.
+pub(crate) fn of_scanner(scanned: ScanFormat) -> FormatRef {
     let mut all = ALL.into_iter();
     all.find(|format| format.scanned == Some(scanned))
         .expect("every scanner has a format")
 }
 
-/// The format that these options of a calculator are for.
-///
-/// # Panics
-/// When a format has no row in the table, which a test excludes.
-pub fn of_options(options: &CalcOptions) -> FormatRef {
+/// The format that these options of a calculator are for. Panics when a format has no row in the table, which a test
+/// excludes.
+pub(crate) fn of_options(options: &CalcOptions) -> FormatRef {
     let kind = std::mem::discriminant(options);
     let mut all = ALL.into_iter();
     all.find(|format| std::mem::discriminant(&format.driver.defaults()) == kind)
         .expect("every calculator has a format")
 }
 
-/// Detects the format of a file by its contents: see [`detect`](mod@::detect).
-///
-/// # Errors
-/// When the file cannot be read, is empty, or is of a format not known here or of several at once.
-pub fn detect(image: &ImageFile) -> Result<FormatRef> {
+/// Detects the format of a file by its contents: see [`detect`](mod@::detect). Fails when the file cannot be read, is
+/// empty, or is of a format not known here or of several at once.
+pub(crate) fn detect(image: &ImageFile) -> Result<FormatRef> {
     if image.length == 0 {
         bail!("the file is empty, so it has no format (-f raw takes it as a disk of 0 bytes)");
     }
@@ -87,11 +77,9 @@ pub fn detect(image: &ImageFile) -> Result<FormatRef> {
     one_of(found)
 }
 
-/// Detects the format of a file by its start, as QEMU does. Without a magic number it is raw.
-///
-/// # Errors
-/// When the file cannot be read, or is an image of a format not known here, which is no raw disk.
-pub fn probe(image: &ImageFile) -> Result<FormatRef> {
+/// Detects the format of a file by its start, as QEMU does. Without a magic number it is raw. Fails when the file
+/// cannot be read, or is an image of a format not known here, which is no raw disk.
+pub(crate) fn probe(image: &ImageFile) -> Result<FormatRef> {
     one_of(ask(image, ::detect::probe)?)
 }
 

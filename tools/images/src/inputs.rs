@@ -14,21 +14,19 @@ use sparse::SparseImage;
 use super::shown;
 
 /// The target whose inputs are recipes.
-pub const RECIPES: &str = "fuzz_measure_image";
+pub(crate) const RECIPES: &str = "fuzz_measure_image";
 
 /// An input of a target.
 #[derive(Debug, Clone)]
-pub struct Input {
+pub(crate) struct Input {
     /// Its file's name, or its name in a zip.
     pub name: String,
-    /// The target.
     pub target: &'static Target,
-    /// Its bytes.
     pub bytes: Vec<u8>,
 }
 
 /// The image behind an input.
-pub struct Image {
+pub(crate) struct Image {
     /// Its format, unless the input leaves that open.
     pub format: Option<ScanFormat>,
     /// The file, as the device has it.
@@ -40,7 +38,7 @@ pub struct Image {
 }
 
 /// The image behind an input; `None` when it has none.
-pub fn image(target: &Target, bytes: &[u8]) -> Option<Image> {
+pub(crate) fn image(target: &Target, bytes: &[u8]) -> Option<Image> {
     let (format, image) = target.image(bytes)?;
     let recipe = Recipe::decode(bytes).ok();
     let recipe = recipe.filter(|_| target.name == RECIPES);
@@ -54,11 +52,9 @@ pub fn image(target: &Target, bytes: &[u8]) -> Option<Image> {
 }
 
 /// The inputs that are files, or in folders or zips, each once. The path names the target when `target` does not. In a
-/// folder, documents (`.md`, `.toml`) are left out.
-///
-/// # Errors
-/// When a file cannot be read, there is no input, or nothing names the target of one.
-pub fn collect(paths: &[PathBuf], target: Option<&'static Target>) -> Result<Vec<Input>> {
+/// folder, documents (`.md`, `.toml`) are left out. Fails when a file cannot be read, there is no input, or nothing
+/// names the target of one.
+pub(crate) fn collect(paths: &[PathBuf], target: Option<&'static Target>) -> Result<Vec<Input>> {
     let mut all = Vec::new();
     let mut seen = BTreeSet::new();
     for path in paths {

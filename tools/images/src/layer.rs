@@ -9,8 +9,11 @@ use super::file::ImageFile;
 use super::file_device::FileDevice;
 use super::map::{Content, Map, Tables};
 
+/// The bytes of a unit, where the units that data touches are to be counted.
+pub(crate) type Unit = Option<NonZeroU64>;
+
 /// The result of a scan.
-pub struct Scanned {
+pub(crate) struct Scanned {
     /// How large the disk is, and how much of it this file holds.
     pub summary: AllocationSummary,
     /// How many sectors the scan read; 0 for a raw image, about which the file system is asked.
@@ -21,10 +24,7 @@ pub struct Scanned {
 
 /// Runs a scanner, which gets a device that reads the file in sectors of `sector_size` bytes, and two buffers of a
 /// sector each.
-///
-/// # Errors
-/// The scanner's reason.
-pub fn scan_tables(
+pub(crate) fn scan_tables(
     image: &ImageFile,
     sector_size: u32,
     scanner: impl FnOnce(
@@ -48,21 +48,18 @@ pub fn scan_tables(
 }
 
 /// Adds up the data that `tables` place where the file is no hole, of a disk of `size` bytes.
-///
-/// # Errors
-/// When the file cannot be read.
-pub fn stored(
+pub(crate) fn stored(
     image: &ImageFile,
     size: u64,
     tables: &dyn Tables,
-    unit: Option<NonZeroU64>,
+    unit: Unit,
 ) -> Result<AllocationSummary> {
     let map = tables.stored_map(image);
     tally(&mut [Layer { size, map }], unit)
 }
 
 /// One image of a chain.
-pub struct Layer<'a> {
+pub(crate) struct Layer<'a> {
     /// The size of its disk in bytes.
     pub size: u64,
     /// What it holds.
@@ -74,10 +71,7 @@ pub struct Layer<'a> {
 ///
 /// The rules are those of `bdrv_co_common_block_status_above` in QEMU's `block/io.c`: the first image
 /// that holds data or zeroes decides. What lies past the end of an image is zeroes, whatever is below.
-///
-/// # Errors
-/// When a table or the extents of a file cannot be read.
-pub fn tally(layers: &mut [Layer<'_>], unit: Option<NonZeroU64>) -> Result<AllocationSummary> {
+pub(crate) fn tally(layers: &mut [Layer<'_>], unit: Unit) -> Result<AllocationSummary> {
     let size = layers.first().map_or(0, |top| top.size);
     let mut tally = DataTally::new(size, unit);
     let mut offset = 0;

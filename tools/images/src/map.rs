@@ -15,7 +15,7 @@ const PIECE: usize = 64 << 10;
 
 /// What one image of a chain holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
+pub(crate) enum Content {
     /// Data. It lies at this byte of the file, unless it is compressed or in another file.
     Data(Option<u64>),
     /// Zeroes, which hide what a backing file holds.
@@ -26,7 +26,7 @@ pub enum Content {
 
 /// A stretch of the disk of one content. Data of a known place lies there in one piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stretch {
+pub(crate) struct Stretch {
     /// What the image holds.
     pub content: Content,
     /// The length in bytes, 1 or more. It may reach past the end of the disk.
@@ -34,16 +34,14 @@ pub struct Stretch {
 }
 
 /// The map of an image.
-pub trait Map {
-    /// The stretch from byte `offset` of the disk on, which lies before the disk's end.
-    ///
-    /// # Errors
-    /// When a table cannot be read, or an entry contradicts the format's specification.
+pub(crate) trait Map {
+    /// The stretch from byte `offset` of the disk on, which lies before the disk's end. Fails when a table cannot be
+    /// read, or an entry contradicts the format's specification.
     fn at(&mut self, offset: u64) -> Result<Stretch>;
 }
 
 /// Where an image's tables are and how they are read. What a format does not have is left out.
-pub trait Tables {
+pub(crate) trait Tables {
     /// The map of the image in `file`.
     fn map<'a>(&'a self, file: &'a File) -> Box<dyn Map + 'a>;
 
@@ -57,43 +55,28 @@ pub trait Tables {
 
     /// The name of the other file that has the data, as it stands in the image, if the data is in one. It is empty when
     /// the image does not name it.
-    ///
-    /// # Errors
-    /// When it cannot be read.
     fn data_file_name(&self, _image: &ImageFile) -> Result<Option<OsString>> {
         Ok(None)
     }
 
     /// The map that qemu-img measures: the stored one where QEMU looks for holes in the file at the place of data
     /// (`BDRV_BLOCK_RAW` and `BDRV_BLOCK_RECURSE` in its drivers), else that of the tables.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
     fn measured_map<'a>(&'a self, image: &'a ImageFile) -> Result<Box<dyn Map + 'a>> {
         Ok(self.map(&image.file))
     }
 
     /// The name of the backing file, as it stands in the image. It is empty when there is one without a name.
-    ///
-    /// # Errors
-    /// When it cannot be read.
     fn backing_name(&self, _image: &ImageFile) -> Result<Option<OsString>> {
         Ok(None)
     }
 
     /// qemu-img's name of the backing file's format, if the image or its format determines it.
-    ///
-    /// # Errors
-    /// When it cannot be read.
     fn backing_format(&self, _image: &ImageFile) -> Result<Option<String>> {
         Ok(None)
     }
 
     /// How many bytes the image's dirty bitmaps take in an image with clusters of that size; `None` when the
-    /// format has no bitmaps.
-    ///
-    /// # Errors
-    /// When they are damaged, or the answer does not fit 64 bits.
+    /// format has no bitmaps. Fails when they are damaged, or the answer does not fit 64 bits.
     fn bitmaps_size(&self, _image: &ImageFile, _cluster_size: u64) -> Result<Option<u64>> {
         Ok(None)
     }
@@ -121,7 +104,7 @@ impl Map for Stored<'_> {
 
 /// No tables: the file is the disk, which begins at this byte of it. A raw image, a fixed VHD, or a flat extent.
 #[derive(Clone, Copy)]
-pub struct Flat(pub u64);
+pub(crate) struct Flat(pub u64);
 
 impl Tables for Flat {
     fn map<'a>(&'a self, _file: &'a File) -> Box<dyn Map + 'a> {
@@ -144,7 +127,7 @@ impl Map for Flat {
 
 /// One table that places the blocks of a disk: `place` finds where the data of a block begins, if it is in the file.
 #[derive(Clone, Copy)]
-pub struct Blocks<P> {
+pub(crate) struct Blocks<P> {
     /// The size of a block in bytes.
     pub block_size: u64,
     /// Finds a block by its number.
@@ -173,7 +156,7 @@ impl<P: Fn(&mut Entries<'_>, u64) -> Result<Option<u64>>> Map for (Blocks<P>, En
 }
 
 /// Table entries in a file; it keeps the piece of the file that it read last.
-pub struct Entries<'a> {
+pub(crate) struct Entries<'a> {
     file: &'a File,
     start: u64,
     piece: Vec<u8>,
@@ -181,7 +164,7 @@ pub struct Entries<'a> {
 
 impl<'a> Entries<'a> {
     /// Those of `file`.
-    pub const fn new(file: &'a File) -> Self {
+    pub(crate) const fn new(file: &'a File) -> Self {
         Self {
             file,
             start: 0,
@@ -190,10 +173,7 @@ impl<'a> Entries<'a> {
     }
 
     /// The `N` bytes at byte `at` of the file; zeroes past its end.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn read<const N: usize>(&mut self, at: u64) -> Result<[u8; N]> {
+    pub(crate) fn read<const N: usize>(&mut self, at: u64) -> Result<[u8; N]> {
         if let Some(entry) = self.held(at) {
             return Ok(entry);
         }

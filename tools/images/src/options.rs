@@ -12,8 +12,7 @@ use super::quantity;
 
 /// The type of an option's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Any text.
+pub(crate) enum Kind {
     Text,
     /// `on` or `off`; also `yes`, `true`, `y`, `no`, `false`, `n`.
     Switch,
@@ -25,8 +24,7 @@ pub enum Kind {
 
 /// An option: its name, its type, and what it is.
 #[derive(Debug, Clone, Copy)]
-pub struct Spec {
-    /// The name.
+pub(crate) struct Spec {
     pub name: &'static str,
     /// The type of its value.
     pub kind: Kind,
@@ -36,7 +34,7 @@ pub struct Spec {
 
 /// The options in a table: a line each, of its name, its type (`text`, `switch`, `number` or `size`) and what
 /// it is.
-pub fn specs(table: &'static str) -> Vec<Spec> {
+pub(crate) fn specs(table: &'static str) -> Vec<Spec> {
     let spec = |line: &'static str| {
         let (name, rest) = line.trim_start().split_once(' ')?;
         let (kind, about) = rest.trim_start().split_once(' ')?;
@@ -55,7 +53,7 @@ pub fn specs(table: &'static str) -> Vec<Spec> {
 
 /// The options given; each the last of its name.
 #[derive(Debug, Default)]
-pub struct Options {
+pub(crate) struct Options {
     values: BTreeMap<&'static str, Value>,
 }
 
@@ -67,12 +65,9 @@ enum Value {
 }
 
 impl Options {
-    /// Reads `lists`, one an `-o`, in their order.
-    ///
-    /// # Errors
-    /// When a list is malformed, an option is not in `known`, or a value is not of its type; the
-    /// message names it.
-    pub fn parse(lists: &[String], known: &[Spec]) -> Result<Self> {
+    /// Reads `lists`, one an `-o`, in their order. Fails when a list is malformed, an option is not in `known`, or a
+    /// value is not of its type; the message names it.
+    pub(crate) fn parse(lists: &[String], known: &[Spec]) -> Result<Self> {
         let mut options = Self::default();
         for list in lists {
             for item in items(list)? {
@@ -85,8 +80,7 @@ impl Options {
         Ok(options)
     }
 
-    /// The text of an option.
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         match self.values.get(name) {
             Some(Value::Text(text)) => Some(text),
             _ => None,
@@ -94,34 +88,30 @@ impl Options {
     }
 
     /// Whether a switch is on; off when it was not given.
-    pub fn switch(&self, name: &str) -> bool {
+    pub(crate) fn switch(&self, name: &str) -> bool {
         matches!(self.values.get(name), Some(Value::Switch(true)))
     }
 
     /// The number or the bytes of an option.
-    pub fn number(&self, name: &str) -> Option<u64> {
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
         match self.values.get(name) {
             Some(Value::Number(number)) => Some(*number),
             _ => None,
         }
     }
 
-    /// Whether an option was given.
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }
 
     /// The names of options given that begin with `prefix`.
-    pub fn with_prefix(&self, prefix: &str) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn with_prefix(&self, prefix: &str) -> impl Iterator<Item = &'static str> {
         let names = self.values.keys().copied();
         names.filter(move |name| name.starts_with(prefix))
     }
 
-    /// Whether a base image is named.
-    ///
-    /// # Errors
-    /// When its name is empty, or only its format is given.
-    pub fn names_base(&self) -> Result<bool> {
+    /// Whether a base image is named. Fails when its name is empty, or only its format is given.
+    pub(crate) fn names_base(&self) -> Result<bool> {
         ensure!(
             self.text("backing_file") != Some(""),
             "-o backing_file: a name is missing"
@@ -133,20 +123,15 @@ impl Options {
         Ok(self.has("backing_file"))
     }
 
-    /// Checks an option that must be one of the `names`.
-    ///
-    /// # Errors
-    /// As [`choice`](Self::choice).
-    pub fn one_of(&self, name: &str, names: &[&str]) -> Result<()> {
+    /// Checks an option that must be one of the `names`. Fails as [`choice`](Self::choice).
+    pub(crate) fn one_of(&self, name: &str, names: &[&str]) -> Result<()> {
         let choices: Vec<_> = names.iter().map(|&name| (name, ())).collect();
         self.choice(name, &choices)
     }
 
-    /// The text of an option that must be one of the `choices`; the first of them when it was not given.
-    ///
-    /// # Errors
-    /// When it is none of them; the message lists them.
-    pub fn choice<T: Copy>(&self, name: &str, choices: &[(&str, T)]) -> Result<T> {
+    /// The text of an option that must be one of the `choices`; the first of them when it was not given. Fails when it
+    /// is none of them; the message lists them.
+    pub(crate) fn choice<T: Copy>(&self, name: &str, choices: &[(&str, T)]) -> Result<T> {
         let text = self.text(name).unwrap_or(choices[0].0);
         match choices.iter().find(|(choice, _)| *choice == text) {
             Some((_, meaning)) => Ok(*meaning),
@@ -159,17 +144,18 @@ impl Options {
 }
 
 /// The place and the name of a value in such a list of choices; those of the first one when it is not there.
-pub fn choice_of<T: PartialEq>(choices: &[(&'static str, T)], value: &T) -> (u64, &'static str) {
+pub(crate) fn choice_of<T: PartialEq>(
+    choices: &[(&'static str, T)],
+    value: &T,
+) -> (u64, &'static str) {
     let place = choices.iter().position(|(_, other)| other == value);
     let place = place.unwrap_or(0);
     (place as u64, choices[place].0)
 }
 
-/// Splits name and value pairs: comma-separated, a comma in a value doubled.
-///
-/// # Errors
-/// When `list` is empty, or an item of it is.
-pub fn items(list: &str) -> Result<Vec<String>> {
+/// Splits name and value pairs: comma-separated, a comma in a value doubled. Fails when `list` is empty, or an item of
+/// it is.
+pub(crate) fn items(list: &str) -> Result<Vec<String>> {
     // No argument of a program contains a zero.
     let list = list.replace(",,", "\0");
     let items = list.split(',').map(|item| item.replace('\0', ","));

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// How an answer is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OutputFormat {
+pub(crate) enum OutputFormat {
     /// Lines for people.
     #[default]
     Human,
@@ -16,11 +16,8 @@ pub enum OutputFormat {
 }
 
 impl OutputFormat {
-    /// Reads the value of `--output`.
-    ///
-    /// # Errors
-    /// When it is neither `human` nor `json`.
-    pub fn parse(text: &str) -> Result<Self> {
+    /// Reads the value of `--output`. Fails when it is neither `human` nor `json`.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         match text {
             "human" => Ok(Self::Human),
             "json" => Ok(Self::Json),
@@ -30,10 +27,7 @@ impl OutputFormat {
 }
 
 /// Prints `answer` to standard output: as JSON with the names of its fields, or as those lines that have a value.
-///
-/// # Errors
-/// When standard output cannot be written to.
-pub fn print(
+pub(crate) fn print(
     format: OutputFormat,
     answer: &impl Serialize,
     lines: &[(&str, Option<String>)],
@@ -60,10 +54,7 @@ pub fn print(
 }
 
 /// Writes to standard output.
-///
-/// # Errors
-/// When it cannot be written to.
-pub fn write(text: &[u8]) -> Result<()> {
+pub(crate) fn write(text: &[u8]) -> Result<()> {
     std::io::stdout()
         .write_all(text)
         .context("standard output cannot be written to")

@@ -10,11 +10,9 @@ const MALFORMED: &str =
     "expected a number of bytes such as 1048576, 64k or 1.5G (suffixes b, k, M, G, T, P, E)";
 const OUT_OF_RANGE: &str = "expected a number from 0 to 2^64 - 1";
 
-/// Reads a size in bytes. Suffixes, of either case, are binary: `b`, `k`, `M`, `G`, `T`, `P`, `E`.
-///
-/// # Errors
-/// When the text does not follow the language above, or the size is negative or does not fit 64 bits.
-pub fn parse(text: &str) -> Result<u64> {
+/// Reads a size in bytes. Suffixes, of either case, are binary: `b`, `k`, `M`, `G`, `T`, `P`, `E`. Fails when the text
+/// does not follow the language above, or the size is negative or does not fit 64 bits.
+pub(crate) fn parse(text: &str) -> Result<u64> {
     let text = text.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '\x0b');
     if let Some(magnitude) = text.strip_prefix('-') {
         parse_magnitude(magnitude)?;

@@ -11,11 +11,11 @@
 //! is the same case (images hold identifiers and times, so that no two of a recipe are equal), and
 //! replaced when it does not.
 
-pub mod calc;
-pub mod detect;
-pub mod image;
-pub mod recipe;
-pub mod scan;
+pub(crate) mod calc;
+pub(crate) mod detect;
+pub(crate) mod image;
+pub(crate) mod recipe;
+pub(crate) mod scan;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,16 +35,15 @@ const DETECT: &str = "fuzz_measure_detect";
 
 /// A seed: its name, and the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seed {
+pub(crate) struct Seed {
     /// What it shows, in words joined by dashes; also its file's name.
     pub name: String,
-    /// The input.
     pub input: Vec<u8>,
 }
 
 /// What was written for one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub(crate) struct Written {
     /// The target's name.
     pub target: &'static str,
     /// The folder of its seeds.
@@ -58,12 +57,9 @@ pub struct Written {
 }
 
 /// Writes the seeds of all targets that have any, each to the folder of its target's name in `out`.
-/// Needs qemu-img and qemu-io.
-///
-/// # Errors
-/// When an image cannot be made, an input has a wrong answer, or `out` cannot be written to.
-/// What was in `out` before is then as it was.
-pub fn write(out: &Path) -> Result<Vec<Written>> {
+/// Needs qemu-img and qemu-io. Fails when an image cannot be made, an input has a wrong answer, or `out` cannot be
+/// written to. What was in `out` before is then as it was.
+pub(crate) fn write(out: &Path) -> Result<Vec<Written>> {
     let qemu = Qemu::find(Duration::from_secs(60))?;
     let calc = calc::seeds()?;
     let image = image::seeds()?;
@@ -89,11 +85,13 @@ pub fn write(out: &Path) -> Result<Vec<Written>> {
 }
 
 /// Makes a seed of `fuzz_measure_scan` of every image in the folder `from`, and writes them to the
-/// folder of that name in `out`. `skipped` is called for each file that is none, with the reason.
-///
-/// # Errors
-/// When no seed could be made of any file, `from` cannot be read, or `out` cannot be written to.
-pub fn import(from: &Path, out: &Path, mut skipped: impl FnMut(&Path, &str)) -> Result<Written> {
+/// folder of that name in `out`. `skipped` is called for each file that is none, with the reason. Fails when no seed
+/// could be made of any file, `from` cannot be read, or `out` cannot be written to.
+pub(crate) fn import(
+    from: &Path,
+    out: &Path,
+    mut skipped: impl FnMut(&Path, &str),
+) -> Result<Written> {
     let mut seeds = Vec::new();
     let entries = fs::read_dir(from).with_context(|| shown(from))?;
     let mut paths = entries

@@ -1,6 +1,5 @@
 //! Opening any path as an image, and scanning what lies there.
 
-use std::num::NonZeroU64;
 use std::path::Path;
 
 use anyhow::{Context as _, Error, Result, anyhow};
@@ -12,23 +11,20 @@ use super::file::{ImageFile, Opened};
 use super::file_device::FileDevice;
 use super::format::FormatRef;
 use super::formats;
-use super::layer::Scanned;
+use super::layer::{Scanned, Unit};
 use super::shown;
 
 /// An image file that was opened for reading and whose format is known.
-pub struct Source {
-    /// The file.
+pub(crate) struct Source {
     pub image: ImageFile,
     /// The image's format.
     pub format: FormatRef,
 }
 
 impl Source {
-    /// Opens the image at `path` for reading, as `format`, or as the format that is detected.
-    ///
-    /// # Errors
-    /// When `path` is no regular file and no block device, cannot be opened, or no format is detected.
-    pub fn open(path: &Path, format: Option<FormatRef>) -> Result<Self> {
+    /// Opens the image at `path` for reading, as `format`, or as the format that is detected. Fails when `path` is no
+    /// regular file and no block device, cannot be opened, or no format is detected.
+    pub(crate) fn open(path: &Path, format: Option<FormatRef>) -> Result<Self> {
         let image = ImageFile::open(path, Opened::FileOrDevice)?;
         let format = format.map_or_else(|| formats::detect(&image), Ok);
         let format = format.with_context(|| shown(path))?;
@@ -36,11 +32,9 @@ impl Source {
     }
 
     /// Opens the backing file at `path`, as `format`, or as the format that QEMU detects. Another image
-    /// has named it, so that it must be a regular file or a link to one.
-    ///
-    /// # Errors
-    /// When `path` is no regular file, cannot be opened, or is of a format not known here.
-    pub fn open_backing_file(path: &Path, format: Option<FormatRef>) -> Result<Self> {
+    /// has named it, so that it must be a regular file or a link to one. Fails when `path` is no regular file, cannot
+    /// be opened, or is of a format not known here.
+    pub(crate) fn open_backing_file(path: &Path, format: Option<FormatRef>) -> Result<Self> {
         let image = ImageFile::open(path, Opened::File)?;
         let format = format.map_or_else(|| formats::probe(&image), Ok);
         let format = format.with_context(|| shown(path))?;
@@ -49,10 +43,7 @@ impl Source {
 
     /// Scans the image, reading sectors of `sector_size` bytes, and counts the units of `unit` bytes that data
     /// touches, when given.
-    ///
-    /// # Errors
-    /// The scanner's reason.
-    pub fn scan(&self, sector_size: u32, unit: Option<NonZeroU64>) -> Result<Scanned> {
+    pub(crate) fn scan(&self, sector_size: u32, unit: Unit) -> Result<Scanned> {
         let scanned = self.format.driver.scan(&self.image, sector_size, unit);
         let scanned = scanned.map_err(|error| match error.downcast_ref() {
             Some(ScanError::Unsupported("a differencing disk")) => self.differencing(&error),

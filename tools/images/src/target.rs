@@ -7,10 +7,11 @@ use measure::{MeasureError, MeasureOutput};
 use shared::AllocationSummary;
 use types::Options as CalcOptions;
 
+use crate::layer::Unit;
+
 /// A base image that the new image is to lie upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Base {
-    /// There is none.
+pub(crate) enum Base {
     None,
     /// All of the disk may be written: qemu-img does not compare with the base image.
     AllMayBeWritten,
@@ -20,7 +21,7 @@ pub enum Base {
 
 /// What to measure for.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub(crate) struct Target {
     /// qemu-img's name of the format.
     pub format: &'static str,
     /// The calculator and its options.
@@ -37,7 +38,7 @@ pub struct Target {
 
 impl Target {
     /// The calculator's answer as it is.
-    pub const fn new(format: &'static str, options: CalcOptions) -> Self {
+    pub(crate) const fn new(format: &'static str, options: CalcOptions) -> Self {
         Self {
             format,
             options,
@@ -49,23 +50,18 @@ impl Target {
     }
 
     /// The unit in bytes to count the data of a disk of `virtual_size` bytes in; none for raw.
-    pub fn unit(&self, virtual_size: u64) -> Option<NonZeroU64> {
+    pub(crate) fn unit(&self, virtual_size: u64) -> Unit {
         measure::unit(&self.options, virtual_size).and_then(NonZeroU64::new)
     }
 
-    /// How large an empty image of `virtual_size` bytes is.
-    ///
-    /// # Errors
-    /// When the format cannot hold so large a disk.
-    pub fn measure_empty(&self, virtual_size: u64) -> Result<MeasureOutput> {
+    /// How large an empty image of `virtual_size` bytes is. Fails when the format cannot hold so large a disk.
+    pub(crate) fn measure_empty(&self, virtual_size: u64) -> Result<MeasureOutput> {
         self.ask(&AllocationSummary::new(virtual_size, 0))
     }
 
-    /// How large an image with the data of another one is.
-    ///
-    /// # Errors
-    /// When the format cannot hold so large a disk, or the answer depends on a base image.
-    pub fn measure_copy(&self, summary: AllocationSummary) -> Result<MeasureOutput> {
+    /// How large an image with the data of another one is. Fails when the format cannot hold so large a disk, or the
+    /// answer depends on a base image.
+    pub(crate) fn measure_copy(&self, summary: AllocationSummary) -> Result<MeasureOutput> {
         match self.base {
             Base::None => self.ask(&summary),
             Base::AllMayBeWritten => {

@@ -5,12 +5,12 @@
 //! engine find it from the seeds?
 //!
 //! - [`patch`]: the faults in `tools/lab/faults/`, and what each states about itself.
-//! - [`inputs`]: the shipped corpora and the seeds, as files to replay.
+//! - `inputs`: the shipped corpora and the seeds, as files to replay.
 //! - `report`: the results as a table and as JSON.
 //! - `trial`: one fault against the corpora and the engines, of which `hunt` is one from the seeds.
 
 mod hunt;
-pub mod inputs;
+mod inputs;
 pub mod patch;
 pub(crate) mod report;
 pub(crate) mod trial;

@@ -3,10 +3,12 @@
 //! - [`sources`]: the project's files as they are now, and copies of them to plant faults in.
 //! - [`faults`]: mistakes as patches; which check notices each, and how soon an engine does.
 //! - `mutants`: what became of the mutants of cargo-mutants, over several runs.
-//! - [`command`]: one module a command: its arguments, its help, and `run`.
+//! - `command`: one module a command: its arguments, its help, and `run`.
 #![forbid(unsafe_code)]
 
-pub mod command;
+mod command;
 pub mod faults;
 mod mutants;
 pub mod sources;
+
+pub use command::main;

@@ -51,7 +51,7 @@ impl Sources {
     }
 
     /// Names what the builds of targets and workers are made of; the same as long as that is unchanged.
-    pub fn digest(&self) -> String {
+    pub(crate) fn digest(&self) -> String {
         self.digest_of(|name| {
             let is_source = ["rs", "toml", "lock", "c"]
                 .iter()
@@ -63,7 +63,7 @@ impl Sources {
     }
 
     /// Names the files that `is_part` accepts, by names and contents.
-    pub fn digest_of(&self, is_part: impl Fn(&Path) -> bool) -> String {
+    pub(crate) fn digest_of(&self, is_part: impl Fn(&Path) -> bool) -> String {
         let files = self.files.iter().filter(|(name, _)| is_part(name));
         let lines = files
             .map(|(name, (content, _))| format!("{} {}\n", content_name(content), name.display()));
@@ -110,11 +110,8 @@ impl Copy {
         Ok(copy)
     }
 
-    /// Makes it like `sources` again. Its builds stay.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn restore(&self, sources: &Sources) -> Result<()> {
+    /// Makes it like `sources` again. Its builds stay. Fails when it cannot be written.
+    pub(crate) fn restore(&self, sources: &Sources) -> Result<()> {
         for name in files_below(&self.root)? {
             if !sources.files.contains_key(&name) {
                 fs::remove_file(self.root.join(name))?;
@@ -139,11 +136,9 @@ impl Copy {
         apply(patch, &self.root, &[])
     }
 
-    /// The copy as a project, with builds of its own.
-    ///
-    /// # Errors
-    /// When it is no project, which it is when the sources are one.
-    pub fn project(&self) -> Result<Project> {
+    /// The copy as a project, with builds of its own. Fails when it is no project, which it is when the sources are
+    /// one.
+    pub(crate) fn project(&self) -> Result<Project> {
         Project::open(Some(&self.root))
     }
 }

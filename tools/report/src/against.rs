@@ -192,9 +192,10 @@ fn notes([old, new]: [&Comparison; 2], pairs: &[Both<'_>]) -> Vec<String> {
 }
 
 fn figures(pairs: &[Both<'_>], quantity: &Quantity) -> String {
-    let mut headings = vec!["target", "engine", "trials", "old", "new"];
-    headings.extend(results::TEST);
-    let mut rows = vec![heading(&headings)];
+    let test = results::TEST;
+    let mut rows = vec![heading(&format!(
+        "target | engine | trials | old | new | {test}"
+    ))];
     // Tests are adjusted over the engines of a target.
     for of_target in pairs.chunk_by(|one, next| one.targets[1].target == next.targets[1].target) {
         let values = of_target.iter().map(|both| both.values(quantity));
@@ -216,16 +217,8 @@ fn figures(pairs: &[Both<'_>], quantity: &Quantity) -> String {
 
 /// Times to finds, when there are any.
 fn finds(pairs: &[Both<'_>]) -> String {
-    let mut rows = vec![heading(&[
-        "target",
-        "engine",
-        "check",
-        "trials, old",
-        "trials, new",
-        "median time, old",
-        "median time, new",
-        "p",
-    ])];
+    let headings = "target | engine | check | trials, old | trials, new | median time, old | median time, new | p";
+    let mut rows = vec![heading(headings)];
     for both in pairs {
         for check in analysis::checks(both.engines) {
             let times = both.engines.map(|engine| times_to_find(engine, check));

@@ -278,10 +278,8 @@ pub struct RegionReach {
 /// The version of [`Comparison`] that this code writes.
 pub const VERSION: u32 = 5;
 
-/// Reads a comparison: the output folder of `campaign compare`, or its `report.json`.
-///
-/// # Errors
-/// When there is none, or it is of another version.
+/// Reads a comparison: the output folder of `campaign compare`, or its `report.json`. Fails when there is none, or it
+/// is of another version.
 pub fn read(from: &Path) -> Result<Comparison> {
     let path = if from.is_dir() {
         from.join("report.json")

@@ -35,9 +35,9 @@ pub fn table(rows: &[Vec<String>], names: usize) -> String {
     line(heading) + &rules.collect::<String>() + "|\n" + &body
 }
 
-/// The heading of a [`table`].
-pub fn heading(cells: &[&str]) -> Vec<String> {
-    cells.iter().map(|&cell| cell.to_owned()).collect()
+/// A heading, as it is to look: its cells are parted by ` | `.
+pub fn heading(cells: &str) -> Vec<String> {
+    cells.split(" | ").map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -46,10 +46,7 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_bars_do_not_break_them() {
-        let rows = [
-            heading(&["what", "n", "p"]),
-            heading(&["a|b", "1 000", "0.5"]),
-        ];
+        let rows = [heading("what | n | p"), heading("a|b | 1 000 | 0.5")];
         assert_eq!(
             table(&rows, 1),
             "| what |     n |   p |\n|------|------:|----:|\n| a\\|b | 1 000 | 0.5 |\n"

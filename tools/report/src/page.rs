@@ -142,7 +142,7 @@ fn results(comparison: &Comparison) -> Markup {
                 }
                 (table(
                     &format!("Results of {}", target.target),
-                    &results::COLUMNS,
+                    results::COLUMNS,
                     &[],
                     &results::rows(target, comparison.trials),
                 ))

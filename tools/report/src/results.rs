@@ -5,17 +5,7 @@ use crate::sentences::title;
 use crate::{Contrast, Survival, TargetResult, Verdict};
 
 /// The columns.
-pub(crate) const COLUMNS: [&str; 9] = [
-    "engine",
-    "trials",
-    "regions",
-    "beyond seeds",
-    "all trials",
-    "only here",
-    "finds",
-    "executions/s",
-    "corpus",
-];
+pub(crate) const COLUMNS: &str = "engine | trials | regions | beyond seeds | all trials | only here | finds | executions/s | corpus";
 
 /// What the columns mean.
 pub(crate) const READING: &str = "Regions are source regions of the code under test, on one neutral build, that the \
@@ -26,7 +16,7 @@ pub(crate) const READING: &str = "Regions are source regions of the code under t
 
 /// A row for the seeds, and one for each engine; `trials` of each engine were asked for.
 pub(crate) fn rows(target: &TargetResult, trials: usize) -> Vec<Vec<String>> {
-    let mut seeds = [NONE; COLUMNS.len()].map(str::to_owned);
+    let mut seeds = [NONE; 9].map(str::to_owned);
     seeds[0] = "seeds alone".to_owned();
     seeds[2] = count(target.seeds.reach.regions);
     seeds[8] = count(target.seeds.inputs);
@@ -62,10 +52,10 @@ fn row(target: &TargetResult, place: usize, trials: usize) -> Vec<String> {
 }
 
 /// The columns of a test of two groups.
-pub(crate) const TEST: [&str; 5] = ["p", "adjusted", "A12", "effect", "verdict"];
+pub(crate) const TEST: &str = "p | adjusted | A12 | effect | verdict";
 
 /// What a test shows; none is made of a single trial.
-pub(crate) fn test(contrast: Option<&Contrast>) -> [String; TEST.len()] {
+pub(crate) fn test(contrast: Option<&Contrast>) -> [String; 5] {
     let Some(contrast) = contrast else {
         return [NONE, NONE, NONE, NONE, "not tested"].map(str::to_owned);
     };
@@ -86,13 +76,7 @@ pub(crate) fn test(contrast: Option<&Contrast>) -> [String; TEST.len()] {
 }
 
 /// The columns of times to finds and planted faults.
-pub(crate) const SURVIVALS: [&str; 5] = [
-    "what",
-    "engine",
-    "caught in",
-    "first",
-    "half of the trials by",
-];
+pub(crate) const SURVIVALS: &str = "what | engine | caught in | first | half of the trials by";
 
 /// A row for each survival of a target.
 pub(crate) fn survivals(target: &TargetResult) -> Vec<Vec<String>> {

@@ -24,18 +24,18 @@ pub fn markdown(comparison: &Comparison) -> String {
     for note in &comparison.notes {
         let _ = writeln!(text, "> {note}\n");
     }
-    let table = |headings: &[&str], names, rows: fn(&TargetResult, usize) -> Vec<Vec<String>>| {
-        let mut all = vec![markdown::heading(&[&["target"], headings].concat())];
+    let table = |headings: &str, names, rows: fn(&TargetResult, usize) -> Vec<Vec<String>>| {
+        let mut all = vec![markdown::heading(&format!("target | {headings}"))];
         for target in &comparison.targets {
             let rows = rows(target, comparison.trials).into_iter();
             all.extend(rows.map(|cells| [vec![target.target.clone()], cells].concat()));
         }
         (all.len() > 1).then(|| markdown::table(&all, names))
     };
-    if let Some(table) = table(&results::COLUMNS, 2, results::rows) {
+    if let Some(table) = table(results::COLUMNS, 2, results::rows) {
         let _ = writeln!(text, "{table}\n{}", results::READING);
     }
-    let survivals = table(&results::SURVIVALS, 6, |target, _| {
+    let survivals = table(results::SURVIVALS, 6, |target, _| {
         results::survivals(target)
     });
     if let Some(table) = survivals {

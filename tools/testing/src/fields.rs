@@ -58,9 +58,6 @@ impl Layout {
     }
 
     /// What a scan of an image answers, with sectors of every size.
-    ///
-    /// # Errors
-    /// The scanner's error.
     pub fn answer(&self, bytes: &[u8], unit: Option<u64>) -> Result<AllocationSummary, ScanError> {
         answer(self.format, bytes, unit, &SECTOR_SIZES)
     }

@@ -126,9 +126,6 @@ fn scan(
 
 /// The answer for an image, which is the same on devices with sectors of all `sector_sizes`, on a second scan and
 /// by the reference model. `unit` is in bytes and not 0.
-///
-/// # Errors
-/// The scanner's error.
 pub fn answer<'a>(
     format: ScanFormat,
     image: impl Into<Image<'a>>,

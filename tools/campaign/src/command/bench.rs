@@ -274,14 +274,8 @@ fn load_average() -> Option<f64> {
 }
 
 fn print_speeds(speeds: &[Speed]) -> Result<()> {
-    let mut rows = vec![heading(&[
-        "target",
-        "engine",
-        "executions/s",
-        "baseline's /s",
-        "ratio",
-        "min to max",
-    ])];
+    let columns = "target | engine | executions/s | baseline's /s | ratio | min to max";
+    let mut rows = vec![heading(columns)];
     rows.extend(speeds.iter().map(|row| {
         vec![
             row.target.clone(),

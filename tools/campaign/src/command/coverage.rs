@@ -258,7 +258,7 @@ fn name_all<'a>(
 }
 
 fn show(measured: &Measured) -> Result<()> {
-    let mut rows = vec![heading(&["crate", "regions", "lines", "functions"])];
+    let mut rows = vec![heading("crate | regions | lines | functions")];
     let crates = measured
         .crates
         .iter()

@@ -10,6 +10,7 @@ use worker::TargetInfo;
 
 use super::{FINDS, INTERRUPTED, Judged, chosen_targets, parse_time};
 use crate::atomic;
+use crate::cores;
 use crate::engine::session;
 use crate::progress::Progress;
 use crate::project::Project;
@@ -98,7 +99,6 @@ pub(super) fn run(args: &Triage, project: &Project) -> Result<ExitCode> {
     let _lock = project.lock(&out.join("triage"))?;
     let known: Vec<&TargetInfo> = project.targets()?.iter().collect();
     let collected = collect(&folders(args, project, &wanted), &wanted, &known)?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let bench = Bench {
         worker: project.worker()?.to_owned(),
         root: project.root().to_owned(),
@@ -109,7 +109,7 @@ pub(super) fn run(args: &Triage, project: &Project) -> Result<ExitCode> {
             tries: MOST_TRIES,
             time: args.minimize_time,
         },
-        cores: args.cores.map_or(cores, usize::from),
+        cores: args.cores.map_or_else(cores::count, usize::from),
         progress: progress.clone(),
     };
     let started = Instant::now();

@@ -22,10 +22,7 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder when it is missing.
-    ///
-    /// # Errors
-    /// When it cannot be made, or has files that are no comparison's.
+    /// Makes the folder when it is missing. Fails when it cannot be made, or has files that are no comparison's.
     pub fn open(path: &Path) -> Result<Self> {
         fs::create_dir_all(path)?;
         let folder = Self {
@@ -124,10 +121,7 @@ impl Folder {
         Ok(())
     }
 
-    /// What is kept for all trials: each file's path from here, and its SHA-256.
-    ///
-    /// # Errors
-    /// When one cannot be read.
+    /// What is kept for all trials: each file's path from here, and its SHA-256. Fails when one cannot be read.
     pub fn kept(&self) -> Result<BTreeMap<String, String>> {
         let mut kept = BTreeMap::new();
         let mut folders = KEPT.map(|name| self.root.join(name)).to_vec();
@@ -148,10 +142,8 @@ impl Folder {
     }
 
     /// Makes the folder of a trial that is to run. What a trial that did not end has left there is moved to
-    /// `unfinished/`: it counts for nothing, but there may be finds in it. Returns where it was moved.
-    ///
-    /// # Errors
-    /// When it cannot be moved or made.
+    /// `unfinished/`: it counts for nothing, but there may be finds in it. Returns where it was moved. Fails when it
+    /// cannot be moved or made.
     pub fn begin(&self, trial: &TrialId) -> Result<Option<PathBuf>> {
         let folder = self.trial(trial);
         let mut moved = None;

@@ -122,10 +122,7 @@ pub fn file(faults: &Path, fault: &str, id: &TrialId) -> PathBuf {
     faults.join("hunts").join(fault).join(engine).join(name)
 }
 
-/// Every hunt on disk, by fault, engine and number.
-///
-/// # Errors
-/// When a file cannot be read or understood.
+/// Every hunt on disk, by fault, engine and number. Fails when a file cannot be read or understood.
 pub fn read(of: &Folder) -> Result<Vec<HuntTrial>> {
     let mut hunts = Vec::new();
     let Ok(faults) = fs::read_dir(folder(of).join("hunts")) else {

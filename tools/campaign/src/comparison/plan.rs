@@ -78,10 +78,7 @@ impl Plan {
         Duration::from_secs(self.time_seconds)
     }
 
-    /// Reads a plan; none when there is no such file.
-    ///
-    /// # Errors
-    /// When it cannot be read, or is not a plan of this version.
+    /// Reads a plan; none when there is no such file. Fails when it cannot be read, or is not a plan of this version.
     pub fn read(path: &Path) -> Result<Option<Self>> {
         let plan: Option<Self> = read_json(path).with_context(|| {
             format!(

@@ -85,13 +85,12 @@ fn start(
     folder.forget_kept()?;
     for target in targets {
         let seeds = files_in(&project.seeds(&target.name))?;
-        if seeds.is_empty() {
-            bail!(
-                "{} has no seeds: they belong in {}",
-                target.name,
-                project.seeds(&target.name).display()
-            );
-        }
+        ensure!(
+            !seeds.is_empty(),
+            "{} has no seeds: they belong in {}",
+            target.name,
+            project.seeds(&target.name).display()
+        );
         for seed in seeds {
             let name = seed.file_name().unwrap_or_default();
             keep(&seed, &folder.seeds(&target.name).join(name))?;

@@ -17,7 +17,7 @@ use super::order::TrialId;
 use super::plan::Plan;
 use crate::atomic::{read_json, write_json};
 use crate::corpus::files_in;
-use crate::engine::session::{self, Setup, View};
+use crate::engine::session::{self, Session, Setup, View};
 use crate::fuzz::{Fuzzed, Job};
 use crate::replay::Replayer;
 
@@ -99,10 +99,7 @@ pub enum Ended<T> {
     DiskFull(String),
 }
 
-/// Runs a trial on a core, or on any, and writes `trial.json`.
-///
-/// # Errors
-/// When something cannot be started, read or written.
+/// Runs a trial on a core, or on any, and writes `trial.json`. Fails when something cannot be started, read or written.
 pub fn run(
     folder: &Folder,
     plan: &Plan,
@@ -169,30 +166,7 @@ fn record(id: &TrialId, folder: &Path, started: SystemTime, fuzzed: &Fuzzed) -> 
         file: inside(&find.path),
         time_ms: find.time.as_millis() as u64,
     });
-    let mut trial = Trial {
-        version: VERSION,
-        id: id.clone(),
-        started: humantime::format_rfc3339_seconds(started).to_string(),
-        system: machine::system(),
-        core: None,
-        command: String::new(),
-        seconds: 0.0,
-        seeds_read: 0,
-        executions: 0,
-        stability: None,
-        corpus: 0,
-        kept: Vec::new(),
-        finds: finds.collect(),
-        evaluations: fuzzed.evaluations.clone(),
-        failure: Some("every seed fails: see the finds".to_owned()),
-    };
-    if let Some(session) = session {
-        trial.command = session.command();
-        trial.seconds = session.elapsed.as_secs_f64();
-        trial.seeds_read = session.seeds_read();
-        trial.executions = session.executions();
-        trial.stability = session.stability();
-        trial.corpus = session.kept.len();
+    let kept_of = |session: &Session| -> Vec<Kept> {
         let kept = session.kept.iter().map(|kept| Kept {
             file: inside(&kept.path),
             time_ms: kept.time.as_millis() as u64,
@@ -200,10 +174,26 @@ fn record(id: &TrialId, folder: &Path, started: SystemTime, fuzzed: &Fuzzed) -> 
                 .executions
                 .unwrap_or_else(|| session.executions_at(kept.time)),
         });
-        trial.kept = kept.collect();
-        trial.failure = session.failure();
+        kept.collect()
+    };
+    let every_seed_fails = || Some("every seed fails: see the finds".to_owned());
+    Trial {
+        version: VERSION,
+        id: id.clone(),
+        started: humantime::format_rfc3339_seconds(started).to_string(),
+        system: machine::system(),
+        core: None,
+        command: session.map(Session::command).unwrap_or_default(),
+        seconds: session.map_or(0.0, |session| session.elapsed.as_secs_f64()),
+        seeds_read: session.map_or(0, Session::seeds_read),
+        executions: session.map_or(0, Session::executions),
+        stability: session.and_then(Session::stability),
+        corpus: session.map_or(0, |session| session.kept.len()),
+        kept: session.map(kept_of).unwrap_or_default(),
+        finds: finds.collect(),
+        evaluations: fuzzed.evaluations.clone(),
+        failure: session.map_or_else(every_seed_fails, Session::failure),
     }
-    trial
 }
 
 fn disk_full<T>(free: u64) -> Option<Ended<T>> {
@@ -219,10 +209,7 @@ pub(crate) fn file(trial: &Path) -> PathBuf {
 }
 
 impl Trial {
-    /// Reads a trial; none when it is not whole.
-    ///
-    /// # Errors
-    /// When its file cannot be read, or is of another version or trial.
+    /// Reads a trial; none when it is not whole. Fails when its file cannot be read, or is of another version or trial.
     pub fn read(folder: &Folder, id: &TrialId) -> Result<Option<Self>> {
         let path = file(&folder.trial(id));
         let Some(trial) = read_json::<Self>(&path)? else {

@@ -50,10 +50,7 @@ impl Candidates {
     }
 
     /// Adds everything below `path`, a folder or a zip, that is of one of `targets`. Returns how many inputs
-    /// there were.
-    ///
-    /// # Errors
-    /// When something cannot be read; when nothing there is of one of the targets.
+    /// there were. Fails when something cannot be read; when nothing there is of one of the targets.
     pub fn add_from(&mut self, path: &Path, targets: &[&TargetInfo]) -> Result<usize> {
         let known = || self.inputs.values().map(Inputs::len).sum::<usize>();
         let before = known();

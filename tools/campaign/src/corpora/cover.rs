@@ -26,7 +26,7 @@ pub(crate) const fn cost(length: u64, work: u64) -> u64 {
 
 /// The different sets of features among many inputs, and the cheapest inputs of each.
 #[derive(Debug)]
-pub struct Sets {
+pub(super) struct Sets {
     keep: usize,
     /// How many bytes of memory the sets may take.
     limit: usize,

@@ -60,10 +60,8 @@ impl Minimiser<'_> {
     }
 
     /// Keeps the inputs that fail among the findings, and replays those to keep again. Calls `after` with the name
-    /// of each step that is done: `chosen`, `findings kept`, `verified`.
-    ///
-    /// # Errors
-    /// When the inputs cannot be replayed, or none passes; when what is kept does not have every feature.
+    /// of each step that is done: `chosen`, `findings kept`, `verified`. Fails when the inputs cannot be replayed, or
+    /// none passes; when what is kept does not have every feature.
     pub fn choose(&self, after: &mut dyn FnMut(&str)) -> Result<Chosen> {
         let chosen = self.rehearse()?;
         after("chosen");
@@ -107,10 +105,7 @@ impl Contents for Part<'_> {
 }
 
 /// Takes out of the folder `corpus` those of `files` that are not kept: moves them to a folder beside, or removes
-/// them. Returns that folder. Calls `after` with `half moved` and `moved`.
-///
-/// # Errors
-/// When a file cannot be moved.
+/// them. Returns that folder. Calls `after` with `half moved` and `moved`. Fails when a file cannot be moved.
 pub fn thin(
     corpus: &Path,
     files: &[PathBuf],

@@ -68,10 +68,7 @@ pub(crate) fn pack(inputs: &Inputs, comments: &[String]) -> Result<Vec<u8>> {
     Ok(zip.into_inner())
 }
 
-/// The inputs in a zip; its own names do not matter.
-///
-/// # Errors
-/// As [`inputs::unpack`].
+/// The inputs in a zip; its own names do not matter. Fails as [`inputs::unpack`].
 pub fn read(path: &Path) -> Result<Inputs> {
     by_content(inputs::unpack(path)?)
 }

@@ -41,10 +41,8 @@ pub struct CountedFunction {
     pub count: u64,
 }
 
-/// The files of `map`; `counts` has for each region how many inputs executed it.
-///
-/// # Errors
-/// When a source file cannot be read.
+/// The files of `map`; `counts` has for each region how many inputs executed it. Fails when a source file cannot be
+/// read.
 pub fn files<'a>(map: &'a SourceMap, counts: &[u64]) -> Result<Vec<CountedFile<'a>>> {
     let mut by_file: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (number, region) in map.regions().iter().enumerate() {
@@ -131,10 +129,8 @@ pub fn tracefile(files: &[CountedFile<'_>]) -> String {
     records.collect()
 }
 
-/// Has genhtml write pages of `files` into `folder`, an index and every file's source.
-///
-/// # Errors
-/// When genhtml is not installed or fails.
+/// Has genhtml write pages of `files` into `folder`, an index and every file's source. Fails when genhtml is not
+/// installed or fails.
 pub(crate) fn pages(folder: &Path, files: &[CountedFile<'_>], title: &str) -> Result<()> {
     let trace = tempfile::NamedTempFile::new().context("no temporary file")?;
     let records = files

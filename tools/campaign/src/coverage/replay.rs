@@ -40,10 +40,8 @@ pub trait Contents {
     /// The number of inputs.
     fn count(&self) -> usize;
 
-    /// Appends the content of the input at `place`, which is below [`count`](Self::count), to `buffer`.
-    ///
-    /// # Errors
-    /// Why it cannot be read. The caller then discards what was appended.
+    /// Appends the content of the input at `place`, which is below [`count`](Self::count), to `buffer`. When it
+    /// fails, the error says why, and the caller discards what was appended.
     fn append(&self, place: usize, buffer: &mut Vec<u8>) -> Result<(), String>;
 }
 
@@ -158,10 +156,7 @@ impl Replay<'_> {
     /// Replays the inputs in the order in which they arrived, and returns what they reach together.
     ///
     /// An input on which the worker dies or hangs is recorded with what it had reached until then. A new worker
-    /// continues with the next.
-    ///
-    /// # Errors
-    /// When the worker cannot be started or does not report coverage.
+    /// continues with the next. Fails when the worker cannot be started or does not report coverage.
     pub fn grow(&self, inputs: &[Input]) -> Result<Replayed> {
         let mut inputs: Vec<&Input> = inputs.iter().collect();
         inputs.sort_by_key(|input| (input.time_ms, input.executions));
@@ -196,10 +191,7 @@ impl Replay<'_> {
 
     /// Replays the inputs in the order given and hands `visit` what each reached *by itself*. For an input on
     /// which the worker died or hung, or which failed a check, this is at least a part of what it reached:
-    /// regions whose counter is a difference are missing.
-    ///
-    /// # Errors
-    /// As [`grow`](Self::grow), and those of `visit`.
+    /// regions whose counter is a difference are missing. Fails as [`grow`](Self::grow), and those of `visit`.
     pub fn regions(
         &self,
         contents: &dyn Contents,
@@ -208,10 +200,7 @@ impl Replay<'_> {
         self.ask(Command::Run, contents, visit)
     }
 
-    /// As [`regions`](Self::regions), and slower, with what else each input did.
-    ///
-    /// # Errors
-    /// As [`regions`](Self::regions).
+    /// As [`regions`](Self::regions), and slower, with what else each input did. Fails as [`regions`](Self::regions).
     pub fn hits(
         &self,
         contents: &dyn Contents,

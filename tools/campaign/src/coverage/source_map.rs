@@ -151,10 +151,8 @@ impl SourceMap {
     /// The map of a worker built [for coverage](super::build_worker). The worker is run once to see where it keeps
     /// its counters.
     ///
-    /// Only the files of `code` count.
-    ///
-    /// # Errors
-    /// When the worker does not run, was not built for coverage, or has no region of `code`.
+    /// Only the files of `code` count. Fails when the worker does not run, was not built for coverage, or has no region
+    /// of `code`.
     pub fn of_worker(binary: &Path, code: Vec<Code>) -> Result<Self> {
         let profile = Profile::of_empty_run(binary)?;
         let map = read_object_file(binary, PROFILE_VERSION).with_context(|| {

@@ -110,11 +110,8 @@ pub struct View<'a> {
 pub type Look<'a> = &'a mut dyn FnMut(&View<'_>) -> ControlFlow<()>;
 
 /// Runs engines for the time given. What was in their folder is thrown away. `look` is called about once every `snapshot`, and once when all has
-/// ended.
-///
-/// # Errors
-/// When a folder cannot be read or written, or an engine that is never restarted cannot be started. An engine that
-/// dies is no error: see [`Session::failure`].
+/// ended. Fails when a folder cannot be read or written, or an engine that is never restarted cannot be started. An
+/// engine that dies is no error: see [`Session::failure`].
 pub fn run(setup: &Setup<'_>, look: Look<'_>) -> Result<Session> {
     ensure!(!setup.builds.is_empty(), "a session needs an engine");
     // An engine without seeds has not fuzzed what we mean.

@@ -14,7 +14,7 @@ use cli::output::from_here;
 
 /// How engines on a target stand.
 #[derive(Debug)]
-pub struct Status {
+pub(crate) struct Status {
     /// The target.
     pub target: String,
     /// When the engines began.
@@ -40,7 +40,7 @@ pub struct Status {
 /// What engines are doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub(crate) enum State {
     /// They run.
     Running,
     /// They have ended.
@@ -145,17 +145,9 @@ impl Status {
     }
 
     fn table(&self) -> String {
-        let mut rows = vec![heading(&[
-            "engine",
-            "executions",
-            "/s",
-            "kept",
-            "given",
-            "regions",
-            "only here",
-            "last new",
-            "finds",
-        ])];
+        let columns =
+            "engine | executions | /s | kept | given | regions | only here | last new | finds";
+        let mut rows = vec![heading(columns)];
         rows.extend(self.engines.iter().map(|figures| {
             let last_new = self.measured.last_new.get(&figures.engine);
             vec![

@@ -59,11 +59,8 @@ pub struct Collected {
 }
 
 /// Collects the finds in `folders`, of the targets `wanted`, or of all of `known` when that is empty. Where a path
-/// names no target and one is wanted, it is of that one.
-///
-/// # Errors
-/// When a folder cannot be read, or the target of a find is not clear. A file that cannot be read is a
-/// trouble.
+/// names no target and one is wanted, it is of that one. Fails when a folder cannot be read, or the target of a find is
+/// not clear. A file that cannot be read is a trouble.
 pub fn collect(
     folders: &[PathBuf],
     wanted: &[&TargetInfo],

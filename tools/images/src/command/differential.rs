@@ -39,7 +39,7 @@ Examples:
   cargo images differential --cases 100 --formats qcow2,vhdx --seed 7
   cargo images differential --corpus corpus/shipped corpus/regressions
   cargo images differential --json --cores 4 > differential.json")]
-pub struct Differential {
+pub(super) struct Differential {
     /// How many calculator questions and undamaged images must agree for each format, and how many damaged
     /// images must be conclusive; up to four times as many are drawn
     #[arg(long, value_name = "N", default_value = "1000")]
@@ -81,11 +81,10 @@ pub struct Differential {
     out: Option<PathBuf>,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// When QEMU's tools are missing, a difference cannot be saved, or the run does not count.
-pub fn run(args: &Differential, project: impl FnOnce() -> Result<PathBuf>) -> Result<ExitCode> {
+pub(super) fn run(
+    args: &Differential,
+    project: impl FnOnce() -> Result<PathBuf>,
+) -> Result<ExitCode> {
     if args.known {
         outln!("{}", differential::known::page().trim_end());
         return Ok(ExitCode::SUCCESS);

@@ -49,7 +49,7 @@ Exit codes:
   0  the images are written; inputs without an image are counted
   1  an input cannot be read, no input has an image, or a file is there already
   2  the command line is wrong")]
-pub struct Export {
+pub(super) struct Export {
     /// The folder to write to; it is made
     #[arg(long, value_name = "FOLDER")]
     into: PathBuf,
@@ -64,11 +64,7 @@ pub struct Export {
     inputs: Vec<PathBuf>,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// When an input cannot be read, none has an image, or a file is there or cannot be written.
-pub fn run(args: &Export) -> Result<ExitCode> {
+pub(super) fn run(args: &Export) -> Result<ExitCode> {
     let inputs = inputs::collect(&args.inputs, args.target.as_deref().and_then(targets::find))?;
     let (mut length, mut stored, mut without, mut too_large) = (0, 0, 0, 0);
     let mut chosen = Vec::new();

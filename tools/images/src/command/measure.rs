@@ -56,7 +56,7 @@ Exit codes:
   0  there is an answer
   1  there is none
   2  the command line is not understood")]
-pub struct Measure {
+pub(super) struct Measure {
     /// How to print the answer: human or json
     #[arg(long, value_name = "OFMT", default_value = "human")]
     output: String,
@@ -110,10 +110,7 @@ struct Answer {
 }
 
 /// Measures, and prints the answer.
-///
-/// # Errors
-/// When the arguments contradict each other, or there is no answer.
-pub fn run(args: &Measure) -> Result<ExitCode> {
+pub(super) fn run(args: &Measure) -> Result<ExitCode> {
     let output = OutputFormat::parse(&args.output)?;
     let format = formats::parse(&args.target_format).context("-O")?;
     if args.options.iter().any(|list| asks_for_help(list)) {

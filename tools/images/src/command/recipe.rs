@@ -35,7 +35,7 @@ Exit codes:
   0  there is an answer, or the image is written
   1  FILE is no recipe, or cannot be read
   2  the command line is not understood")]
-pub struct RecipeArgs {
+pub(super) struct RecipeArgs {
     /// Describe the recipe as well when its image is written
     #[arg(long)]
     describe: bool,
@@ -49,11 +49,7 @@ pub struct RecipeArgs {
     file: PathBuf,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// When the file cannot be read or is no recipe, or the image cannot be written.
-pub fn run(args: &RecipeArgs) -> Result<ExitCode> {
+pub(super) fn run(args: &RecipeArgs) -> Result<ExitCode> {
     let data = fs::read(&args.file).with_context(|| shown(&args.file))?;
     let refused = |why: &str| anyhow!("{}: {why}", shown(&args.file));
     let case = ImageCase::decode(&data).map_err(refused)?;
@@ -89,7 +85,6 @@ pub fn run(args: &RecipeArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The answer of a scan.
 pub(super) fn as_json(answer: Result<AllocationSummary, ScanErrorKind>) -> Value {
     let summary = match answer {
         Ok(summary) => summary,

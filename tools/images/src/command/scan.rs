@@ -45,7 +45,7 @@ Exit codes:
   0  there is an answer
   1  there is none
   2  the command line is not understood")]
-pub struct Scan {
+pub(super) struct Scan {
     /// The format of FILE: raw, qcow2, vmdk, vpc (or vhd), vhdx; detected when it is not given
     #[arg(short, long, value_name = "FMT")]
     format: Option<String>,
@@ -82,10 +82,7 @@ struct Answer {
 }
 
 /// Scans, and prints the answer.
-///
-/// # Errors
-/// When an argument is out of its range, or there is no answer.
-pub fn run(args: &Scan) -> Result<ExitCode> {
+pub(super) fn run(args: &Scan) -> Result<ExitCode> {
     let output = OutputFormat::parse(&args.output)?;
     let format = args.format.as_deref().map(formats::parse);
     let format = format.transpose().context("-f")?;

@@ -27,7 +27,7 @@ Exit codes:
   0  seeds were written
   1  none were
   2  the command line is wrong")]
-pub struct Seeds {
+pub(super) struct Seeds {
     /// Make seeds of the images in this folder, instead of the project's own
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
@@ -38,10 +38,7 @@ pub struct Seeds {
 }
 
 /// Writes seeds, and prints how many.
-///
-/// # Errors
-/// When no seed can be made, or the folder cannot be written to.
-pub fn run(args: &Seeds, project: impl FnOnce() -> Result<PathBuf>) -> Result<ExitCode> {
+pub(super) fn run(args: &Seeds, project: impl FnOnce() -> Result<PathBuf>) -> Result<ExitCode> {
     let out = match &args.out {
         Some(out) => out.clone(),
         None => project()?.join("corpus/seeds"),

@@ -14,11 +14,9 @@ use super::question::{Question, Source, Way, With};
 use super::verdict::{Verdict, guarded};
 use crate::formats;
 
-/// Puts the question to all three and compares the answers. Files are made in `folder`.
-///
-/// # Errors
-/// A verdict that comes early.
-pub fn judge(question: &Question, qemu: &Qemu, folder: &Path) -> Result<Verdict, Verdict> {
+/// Puts the question to all three and compares the answers. Files are made in `folder`. An error is a verdict that
+/// comes early.
+pub(super) fn judge(question: &Question, qemu: &Qemu, folder: &Path) -> Result<Verdict, Verdict> {
     let summary = question.summary();
     let model = model::calculators::measure(&summary, &question.options);
     let ours = guarded("the calculator panics", || {

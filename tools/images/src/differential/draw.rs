@@ -9,10 +9,10 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
 /// The largest file of zeros that is made for a case, in bytes; file systems have limits.
-pub const LARGEST_FILE: u64 = 1 << 40;
+pub(crate) const LARGEST_FILE: u64 = 1 << 40;
 
 /// The numbers of one case: the `nth` of a kind, in a run with that seed.
-pub fn of_case(seed: u64, kind: u64, nth: u64) -> Rng {
+pub(crate) fn of_case(seed: u64, kind: u64, nth: u64) -> Rng {
     let mixed = |seed: u64, part: u64| Rng::with_seed(seed).u64(..) ^ part;
     Rng::with_seed(mixed(mixed(seed, kind), nth))
 }
@@ -23,13 +23,13 @@ pub fn pick<T: Copy>(random: &mut Rng, from: &[T]) -> T {
 }
 
 /// Yes, once in `times`.
-pub fn once_in(random: &mut Rng, times: u64) -> bool {
+pub(crate) fn once_in(random: &mut Rng, times: u64) -> bool {
     random.u64(..times) == 0
 }
 
 /// A number below two to a power that is itself random, up to `bits`: small ones are as likely as
 /// large ones.
-pub fn log_uniform(random: &mut Rng, bits: u32) -> u64 {
+pub(crate) fn log_uniform(random: &mut Rng, bits: u32) -> u64 {
     let width = random.u32(..=bits);
     random.u64(..) & u64::MAX.checked_shr(64 - width).unwrap_or(0)
 }
@@ -56,7 +56,7 @@ fn any_size(most: u64, random: &mut Rng) -> u64 {
 }
 
 /// A question for `qemu-img measure`, whose format changes its mind at `limit` bytes.
-pub fn draw_measured(options: CalcOptions, limit: u64, random: &mut Rng) -> Question {
+pub(crate) fn draw_measured(options: CalcOptions, limit: u64, random: &mut Rng) -> Question {
     let way = match random.u8(..8) {
         0..3 => Way::MeasureSize,
         3..6 => Way::Measure(Source::Raw),
@@ -76,7 +76,7 @@ pub fn draw_measured(options: CalcOptions, limit: u64, random: &mut Rng) -> Ques
 
 /// A question about an image of a format that `measure` does not answer for, which is made: `limit` is the
 /// format's, in bytes, and `convertible` the largest disk that is quickly converted.
-pub fn draw_written(
+pub(crate) fn draw_written(
     options: CalcOptions,
     limit: u64,
     convertible: u64,

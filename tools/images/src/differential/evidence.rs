@@ -14,7 +14,7 @@ use crate::format::FormatRef;
 
 /// What qemu-img answers to a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TheirAnswer {
+pub(crate) enum TheirAnswer {
     /// What `measure` prints: required and fully allocated; negative from 2^63 on.
     Sizes(i64, i64),
     /// The length of the file that it wrote, in bytes.
@@ -24,8 +24,7 @@ pub enum TheirAnswer {
 }
 
 /// A question to which we answer differently than qemu-img.
-pub struct CalculatorEvidence<'a> {
-    /// The question.
+pub(crate) struct CalculatorEvidence<'a> {
     pub question: &'a Question,
     /// Our answer.
     pub ours: Measured,
@@ -37,7 +36,7 @@ pub struct CalculatorEvidence<'a> {
 
 impl CalculatorEvidence<'_> {
     /// About an empty disk: qemu-img made the image and fails to open it.
-    pub fn cannot_open_its_own(&self) -> bool {
+    pub(crate) fn cannot_open_its_own(&self) -> bool {
         let complaint = "Could not open 'image'";
         self.question.size == 0
             && self.ours.is_ok()
@@ -46,16 +45,13 @@ impl CalculatorEvidence<'_> {
 }
 
 /// An image behind an input, in a folder with QEMU's tools.
-pub struct AskedImage<'a> {
+pub(crate) struct AskedImage<'a> {
     /// The recipe, when it was made from one.
     pub recipe: Option<&'a Recipe>,
-    /// Its format.
     pub format: FormatRef,
-    /// The image.
     pub image: &'a SparseImage,
     /// What is true of it by its making; `None` when it is damaged or cut.
     pub truth: Option<&'a Truth>,
-    /// QEMU's tools.
     pub qemu: &'a Qemu,
     /// The folder with the image's file.
     pub folder: &'a Path,
@@ -63,7 +59,7 @@ pub struct AskedImage<'a> {
 
 /// What qemu-img reports about an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TheirImage {
+pub(crate) struct TheirImage {
     /// The disk, or why it refuses the image.
     pub disk: Result<Disk, String>,
     /// What `qemu-img check` complains of, when it was asked.
@@ -72,14 +68,13 @@ pub struct TheirImage {
 
 impl TheirImage {
     /// An image that `qemu-img check` was not asked about.
-    pub const fn new(disk: Result<Disk, String>) -> Self {
+    pub(crate) const fn new(disk: Result<Disk, String>) -> Self {
         Self { disk, check: None }
     }
 }
 
 /// An image about which we and QEMU disagree.
-pub struct ImageEvidence<'a> {
-    /// The image.
+pub(crate) struct ImageEvidence<'a> {
     pub asked: &'a AskedImage<'a>,
     /// Our answer.
     pub ours: Result<AllocationSummary, ScanError>,
@@ -89,7 +84,7 @@ pub struct ImageEvidence<'a> {
 
 impl ImageEvidence<'_> {
     /// We refuse the image with words that have `words` in them, and QEMU takes it.
-    pub fn only_we_refuse(&self, words: &str) -> bool {
+    pub(crate) fn only_we_refuse(&self, words: &str) -> bool {
         match self.ours {
             Err(ScanError::Corrupt(why) | ScanError::Unsupported(why)) => {
                 why.contains(words) && self.theirs.disk.is_ok()
@@ -100,7 +95,7 @@ impl ImageEvidence<'_> {
     }
 
     /// QEMU refuses the image with words that have `words` in them, and we take it.
-    pub fn only_they_refuse(&self, words: &str) -> bool {
+    pub(crate) fn only_they_refuse(&self, words: &str) -> bool {
         let theirs = &self.theirs.disk;
         self.ours.is_ok()
             && theirs
@@ -109,19 +104,19 @@ impl ImageEvidence<'_> {
     }
 
     /// Both take the image: our answer and QEMU's.
-    pub fn both(&self) -> Option<(AllocationSummary, &Disk)> {
+    pub(crate) fn both(&self) -> Option<(AllocationSummary, &Disk)> {
         self.ours.ok().zip(self.theirs.disk.as_ref().ok())
     }
 
     /// The number of `N` bytes at byte `at` of the image, big-endian.
-    pub fn big<const N: usize>(&self, at: u64) -> u64 {
+    pub(crate) fn big<const N: usize>(&self, at: u64) -> u64 {
         let mut bytes = [0; 8];
         self.asked.image.read(at, &mut bytes[8 - N..]);
         u64::from_be_bytes(bytes)
     }
 
     /// The number of `N` bytes at byte `at` of the image, little-endian.
-    pub fn little<const N: usize>(&self, at: u64) -> u64 {
+    pub(crate) fn little<const N: usize>(&self, at: u64) -> u64 {
         let mut bytes = [0; 8];
         self.asked.image.read(at, &mut bytes[..N]);
         u64::from_le_bytes(bytes)
@@ -130,7 +125,7 @@ impl ImageEvidence<'_> {
 
 /// A known difference between qemu-img's answer to a question and ours.
 #[derive(Debug, Clone, Copy)]
-pub struct KnownAnswer {
+pub(crate) struct KnownAnswer {
     /// Its name, by which the format's table explains it.
     pub id: &'static str,
     /// Whether a question differs for this reason.

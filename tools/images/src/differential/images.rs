@@ -1,6 +1,5 @@
 //! The image behind one input: the answers of its recipe, the model, the scanner and qemu-img.
 
-use std::num::NonZeroU64;
 use std::path::Path;
 
 use built_in::BuiltIn;
@@ -15,13 +14,11 @@ use super::known;
 use super::qemu::{self, IMAGE, Qemu};
 use super::verdict::{Verdict, guarded};
 use crate::inputs::{self, Image};
+use crate::layer::Unit;
 use crate::{file, formats};
 
-/// Makes the image of an input in `folder` and compares all answers about it.
-///
-/// # Errors
-/// A verdict that comes early.
-pub fn judge(
+/// Makes the image of an input in `folder` and compares all answers about it. An error is a verdict that comes early.
+pub(super) fn judge(
     target: &Target,
     input: &[u8],
     qemu: &Qemu,
@@ -81,11 +78,7 @@ pub fn judge(
 }
 
 /// Whether the model knows QEMU's answer: what a library gives as well is right then.
-fn is_a_reading(
-    evidence: &ImageEvidence<'_>,
-    format: ScanFormat,
-    unit: Option<NonZeroU64>,
-) -> bool {
+fn is_a_reading(evidence: &ImageEvidence<'_>, format: ScanFormat, unit: Unit) -> bool {
     let readings = Readings::of(format, evidence.asked.image, unit);
     let Ok(disk) = &evidence.theirs.disk else {
         return readings.may_be_refused;
@@ -101,11 +94,7 @@ fn is_a_reading(
 }
 
 /// Scans as a user of the scanner would.
-fn scan(
-    format: ScanFormat,
-    made: &Image,
-    unit: Option<NonZeroU64>,
-) -> Result<AllocationSummary, ScanError> {
+fn scan(format: ScanFormat, made: &Image, unit: Unit) -> Result<AllocationSummary, ScanError> {
     let conditions = made.recipe.as_ref().map(|recipe| &recipe.conditions);
     let (sector, index) = conditions.map_or((512, 1), |on| (on.sector_size, on.index));
     let mut device = MockDevice::new(sector, index);
@@ -126,7 +115,7 @@ fn scan(
 }
 
 /// What kind of difference there is between our answer and QEMU's, and the answers.
-fn compare(evidence: &ImageEvidence<'_>, unit: Option<NonZeroU64>) -> Option<(String, String)> {
+fn compare(evidence: &ImageEvidence<'_>, unit: Unit) -> Option<(String, String)> {
     let AskedImage { truth, .. } = evidence.asked;
     let (ours, disk) = match (evidence.ours, &evidence.theirs.disk) {
         (Err(_), Err(_)) => return None,

@@ -144,7 +144,7 @@ fn recipe(parts: &str) -> Option<Vec<u8>> {
 }
 
 /// The recipe as a table of known differences has it.
-pub fn as_example(bytes: &[u8]) -> String {
+pub(crate) fn as_example(bytes: &[u8]) -> String {
     let mut text = "recipe:".to_owned();
     for (at, byte) in bytes.iter().enumerate().filter(|(_, byte)| **byte != 0) {
         if at == 0 || bytes[at - 1] == 0 {

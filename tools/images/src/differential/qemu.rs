@@ -6,7 +6,6 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::Read;
-use std::num::NonZeroU64;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -17,11 +16,13 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use wait_timeout::ChildExt as _;
 
+use crate::layer::Unit;
+
 /// The most that is read of what a tool prints, in bytes.
 const MOST_OUTPUT: u64 = 64 << 20;
 
 /// The image's file, in a case's folder.
-pub const IMAGE: &str = "image";
+pub(crate) const IMAGE: &str = "image";
 
 /// Why a case is inconclusive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,12 +52,12 @@ pub type Piece = (u64, u64);
 
 /// The disk of an image as qemu-img sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Disk {
+pub(crate) struct Disk {
     /// Its size in bytes.
-    pub size: u64,
+    pub(crate) size: u64,
     /// The data of the image itself, not of its backing files, in order, neighbours joined. None when QEMU does not
     /// know what is data.
-    pub data: Option<Vec<Piece>>,
+    pub(crate) data: Option<Vec<Piece>>,
 }
 
 impl fmt::Display for Inconclusive {
@@ -72,17 +73,13 @@ impl Ended {
     }
 
     /// The first line of the complaint, without the tool's name.
-    pub fn complaint(&self) -> String {
+    pub(crate) fn complaint(&self) -> String {
         let line = self.stderr.lines().next().unwrap_or_default();
         let line = line.strip_prefix("qemu-img: ").unwrap_or(line);
         line.strip_prefix("qemu-io: ").unwrap_or(line).to_owned()
     }
 
-    /// What it printed, as JSON.
-    ///
-    /// # Errors
-    /// When it is none.
-    pub fn json(&self) -> Result<Value, Inconclusive> {
+    pub(crate) fn json(&self) -> Result<Value, Inconclusive> {
         serde_json::from_str(&self.stdout)
             .map_err(|error| Inconclusive(format!("QEMU printed no JSON: {error}")))
     }
@@ -122,22 +119,25 @@ impl Qemu {
         run(&mut command, self.limit)
     }
 
-    /// The disk by `qemu-img info`, which knows nothing of data, or the complaint.
-    ///
-    /// # Errors
-    /// As [`Self::run`], and when the answer is not understood.
-    pub fn info(&self, folder: &Path, opened: &str) -> Result<Result<Disk, String>, Inconclusive> {
+    /// The disk by `qemu-img info`, which knows nothing of data, or the complaint. Fails as [`Self::run`], and when the
+    /// answer is not understood.
+    pub(crate) fn info(
+        &self,
+        folder: &Path,
+        opened: &str,
+    ) -> Result<Result<Disk, String>, Inconclusive> {
         self.ask(folder, "info", opened, |json| {
             let size = json["virtual-size"].as_u64()?;
             Some(Disk { size, data: None })
         })
     }
 
-    /// The disk by `qemu-img map`, or the complaint.
-    ///
-    /// # Errors
-    /// As [`Self::run`], and when the answer is not understood.
-    pub fn map(&self, folder: &Path, opened: &str) -> Result<Result<Disk, String>, Inconclusive> {
+    /// The disk by `qemu-img map`, or the complaint. Fails as [`Self::run`], and when the answer is not understood.
+    pub(crate) fn map(
+        &self,
+        folder: &Path,
+        opened: &str,
+    ) -> Result<Result<Disk, String>, Inconclusive> {
         self.ask(folder, "map", opened, disk_of_map)
     }
 
@@ -161,7 +161,7 @@ impl Qemu {
 }
 
 impl Disk {
-    pub(super) fn in_words(&self, unit: Option<NonZeroU64>) -> String {
+    pub(super) fn in_words(&self, unit: Unit) -> String {
         let size = format!("a disk of {} bytes", self.size);
         let Some(data) = &self.data else {
             return size;

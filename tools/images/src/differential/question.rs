@@ -66,7 +66,7 @@ pub enum Source {
 
 impl Question {
     /// What the calculators are asked.
-    pub fn summary(&self) -> AllocationSummary {
+    pub(crate) fn summary(&self) -> AllocationSummary {
         let data = self.data();
         let unit = model::calculators::unit(&self.options, self.size);
         let summary = AllocationSummary::new(self.size, qemu::bytes_of(&data));
@@ -78,7 +78,7 @@ impl Question {
     }
 
     /// The pieces of the disk that hold data, in order.
-    pub fn data(&self) -> Vec<Piece> {
+    pub(crate) fn data(&self) -> Vec<Piece> {
         if self.way == Way::ConvertAll {
             return vec![(0, self.size)];
         }
@@ -101,7 +101,7 @@ impl Question {
 
     /// The same question of less, in every way that makes it one step simpler, and with each of the simpler
     /// `options`.
-    pub fn simpler(&self, options: Vec<Options>) -> Vec<Self> {
+    pub(crate) fn simpler(&self, options: Vec<Options>) -> Vec<Self> {
         let mut all = Vec::new();
         for nth in 0..self.fills.len() {
             let mut fewer = self.clone();
@@ -124,8 +124,7 @@ impl Question {
         all
     }
 
-    /// The question in words.
-    pub fn in_words(&self) -> String {
+    pub(crate) fn in_words(&self) -> String {
         let way = match self.way {
             Way::MeasureSize => "measure --size",
             Way::Measure(Source::Raw) => "measure of a raw file",

@@ -49,7 +49,7 @@ fn set_some(bytes: &mut [u8], one_in: u64, random: &mut Rng) {
 }
 
 /// A recipe of an image that is damaged, or on a device that ends elsewhere.
-pub fn damaged(format: ScanFormat, random: &mut Rng) -> Bytes {
+pub(crate) fn damaged(format: ScanFormat, random: &mut Rng) -> Bytes {
     let mut bytes = undamaged(format, random);
     if once_in(random, 2) {
         // Nothing but the damage is out of the ordinary.
@@ -76,7 +76,7 @@ pub fn damaged(format: ScanFormat, random: &mut Rng) -> Bytes {
 }
 
 /// The recipe with less: each byte that is not zero once zero, once half as large.
-pub fn simpler(bytes: &[u8]) -> Vec<Vec<u8>> {
+pub(crate) fn simpler(bytes: &[u8]) -> Vec<Vec<u8>> {
     let with = |at: usize, value: u8| {
         let mut other = bytes.to_vec();
         other[at] = value;

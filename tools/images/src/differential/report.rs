@@ -11,14 +11,13 @@ use super::known::Known;
 /// What came of a run.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Report {
+pub(crate) struct Report {
     /// The first line of `qemu-img --version`.
     pub qemu: String,
     /// What all cases were drawn from.
     pub seed: u64,
     /// How many cases of a kind were to agree.
     pub cases: u64,
-    /// Whether it was interrupted.
     pub interrupted: bool,
     /// What came of each kind of case, format by format.
     pub groups: Vec<Group>,
@@ -29,10 +28,8 @@ pub struct Report {
 /// What came of the cases of one kind for one format.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Group {
-    /// The format.
+pub(crate) struct Group {
     pub format: &'static str,
-    /// The kind.
     pub kind: &'static str,
     /// In how many cases all gave the same numbers.
     pub agree: u64,
@@ -56,7 +53,7 @@ pub struct Group {
 /// A difference that nobody knew.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Found {
+pub(crate) struct Found {
     /// What kind of difference.
     pub kind: String,
     /// How many cases differed like this.
@@ -73,7 +70,6 @@ pub struct Found {
 const MOST_REASONS: usize = 5;
 
 impl Group {
-    /// Counts an inconclusive case.
     pub(super) fn inconclusive(&mut self, why: String) {
         self.inconclusive += 1;
         if self.why_inconclusive.len() < MOST_REASONS {
@@ -81,25 +77,24 @@ impl Group {
         }
     }
 
-    /// How many cases were conclusive.
-    pub fn conclusive(&self) -> u64 {
+    pub(crate) fn conclusive(&self) -> u64 {
         self.agree + self.refused_by_all + self.differ + self.known.values().sum::<u64>()
     }
 
     /// Whether more than one case in twenty was inconclusive.
-    pub fn is_doubtful(&self) -> bool {
+    pub(crate) fn is_doubtful(&self) -> bool {
         self.inconclusive * 20 > self.inconclusive + self.conclusive()
     }
 }
 
 impl Report {
     /// Whether anything differs as nobody knew.
-    pub fn differs(&self) -> bool {
+    pub(crate) fn differs(&self) -> bool {
         self.groups.iter().any(|group| group.differ != 0)
     }
 
     /// Why the run does not count; nothing when it does.
-    pub fn shortcomings(&self) -> Vec<String> {
+    pub(crate) fn shortcomings(&self) -> Vec<String> {
         self.groups
             .iter()
             .filter(|group| group.conclusive() == 0)
@@ -113,7 +108,7 @@ impl Report {
     }
 
     /// The table, the known differences that were met, and what differs.
-    pub fn in_words(&self) -> String {
+    pub(crate) fn in_words(&self) -> String {
         let mut text = format!(
             "{}, seed {}\n\n{:<7} {:<18} {:>7} {:>14} {:>16} {:>13} {:>7}\n",
             self.qemu,

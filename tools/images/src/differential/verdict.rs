@@ -25,8 +25,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// A difference.
-    pub fn differs(signature: impl Into<String>, words: impl Into<String>) -> Self {
+    pub(crate) fn differs(signature: impl Into<String>, words: impl Into<String>) -> Self {
         Self::Differs {
             signature: signature.into(),
             words: words.into(),
@@ -34,7 +33,7 @@ impl Verdict {
     }
 
     /// Whether this is a difference of that kind, or the known difference of that id.
-    pub fn is(&self, kind: &str) -> bool {
+    pub(crate) fn is(&self, kind: &str) -> bool {
         match self {
             Self::Known(id) => *id == kind,
             Self::Differs { signature, .. } => signature == kind,

@@ -2,11 +2,9 @@
 
 mod bitmaps;
 mod known;
-pub mod luks;
+pub(crate) mod luks;
 mod map;
 mod refcounts;
-
-use std::num::NonZeroU64;
 
 use anyhow::{Result, bail, ensure};
 use fastrand::Rng;
@@ -22,11 +20,10 @@ use crate::differential::qemu::Inconclusive;
 use crate::differential::question::Question;
 use crate::file::ImageFile;
 use crate::format::{Driver, Format};
-use crate::layer::{Scanned, scan_tables};
+use crate::layer::{Scanned, Unit, scan_tables};
 use crate::options::{Options, choice_of};
 use crate::target::{Base, Target};
 
-/// The format.
 pub(super) static QCOW2: Format = Format {
     name: "qcow2",
     qemu_name: "qcow2",
@@ -50,12 +47,7 @@ const PREALLOCATIONS: [(&str, Preallocation); 4] = [
 ];
 
 impl Driver for Qcow2 {
-    fn scan(
-        &self,
-        image: &ImageFile,
-        sector_size: u32,
-        unit: Option<NonZeroU64>,
-    ) -> Result<Scanned> {
+    fn scan(&self, image: &ImageFile, sector_size: u32, unit: Unit) -> Result<Scanned> {
         scan_tables(image, sector_size, |calls, [first, second]| {
             let mut state = Qcow2State::init(calls, 0, first, second)?;
             let header = *state.header();

@@ -1,7 +1,5 @@
 //! Raw images: the disk's bytes and nothing else.
 
-use std::num::NonZeroU64;
-
 use anyhow::Result;
 use fastrand::Rng;
 use measure::MeasureError;
@@ -12,12 +10,11 @@ use crate::differential::evidence::{KnownAnswer, TheirAnswer};
 use crate::differential::question::{Question, Way};
 use crate::file::ImageFile;
 use crate::format::{Driver, Format};
-use crate::layer::{self, Scanned};
+use crate::layer::{self, Scanned, Unit};
 use crate::map::Flat;
 use crate::options::Options;
 use crate::target::Target;
 
-/// The format.
 pub(super) static RAW: Format = Format {
     name: "raw",
     qemu_name: "raw",
@@ -36,7 +33,7 @@ struct Raw;
 impl Driver for Raw {
     /// A raw disk has whole sectors of 512 bytes, as for qemu-img, and its data is what the file system
     /// has stored.
-    fn scan(&self, image: &ImageFile, _: u32, unit: Option<NonZeroU64>) -> Result<Scanned> {
+    fn scan(&self, image: &ImageFile, _: u32, unit: Unit) -> Result<Scanned> {
         let size = image.length.next_multiple_of(512);
         Ok(Scanned {
             summary: layer::stored(image, size, &Flat(0), unit)?,

@@ -2,8 +2,6 @@
 
 mod known;
 
-use std::num::NonZeroU64;
-
 use anyhow::Result;
 use fastrand::Rng;
 use harness_core::subject::ScanFormat;
@@ -17,7 +15,7 @@ use crate::differential::qemu::Inconclusive;
 use crate::differential::question::Question;
 use crate::file::ImageFile;
 use crate::format::{Driver, Format, by_map};
-use crate::layer::{Scanned, scan_tables};
+use crate::layer::{Scanned, Unit, scan_tables};
 use crate::map::{Blocks, Entries, Flat};
 use crate::options::{Options, choice_of};
 use crate::target::Target;
@@ -32,7 +30,6 @@ const SUBFORMATS: [(&str, VhdSubformat); 2] = [
     ("fixed", VhdSubformat::Fixed),
 ];
 
-/// The format.
 pub(super) static VHD: Format = Format {
     name: "vhd",
     qemu_name: "vpc",
@@ -49,12 +46,7 @@ pub(super) static VHD: Format = Format {
 struct Vhd;
 
 impl Driver for Vhd {
-    fn scan(
-        &self,
-        image: &ImageFile,
-        sector_size: u32,
-        unit: Option<NonZeroU64>,
-    ) -> Result<Scanned> {
+    fn scan(&self, image: &ImageFile, sector_size: u32, unit: Unit) -> Result<Scanned> {
         scan_tables(image, sector_size, |calls, [first, second]| {
             let mut state = VhdState::init(calls, 0, first, second)?;
             let summary = state.scan_allocation(unit)?;

@@ -3,8 +3,6 @@
 mod blocks;
 mod known;
 
-use std::num::NonZeroU64;
-
 use anyhow::{Result, bail, ensure};
 use fastrand::Rng;
 use harness_core::subject::ScanFormat;
@@ -18,7 +16,7 @@ use crate::differential::qemu::{self, Inconclusive};
 use crate::differential::question::Question;
 use crate::file::ImageFile;
 use crate::format::{Driver, Format};
-use crate::layer::{Scanned, scan_tables};
+use crate::layer::{Scanned, Unit, scan_tables};
 use crate::map::{Blocks, Entries};
 use crate::options::Options;
 use crate::target::Target;
@@ -31,7 +29,6 @@ const SECTORS_IN_CHUNK: u64 = 1 << 23;
 const PRESENT: u64 = 6;
 const STATE: u64 = 7;
 
-/// The format.
 pub(super) static VHDX: Format = Format {
     name: "vhdx",
     qemu_name: "vhdx",
@@ -48,12 +45,7 @@ pub(super) static VHDX: Format = Format {
 struct Vhdx;
 
 impl Driver for Vhdx {
-    fn scan(
-        &self,
-        image: &ImageFile,
-        sector_size: u32,
-        unit: Option<NonZeroU64>,
-    ) -> Result<Scanned> {
+    fn scan(&self, image: &ImageFile, sector_size: u32, unit: Unit) -> Result<Scanned> {
         scan_tables(image, sector_size, |calls, [first, second]| {
             let mut state = VhdxState::init(calls, 0, first, second)?;
             let summary = state.scan_allocation(unit)?;

@@ -6,7 +6,6 @@ mod known;
 mod map;
 
 use std::fs::File;
-use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt as _;
 
 use anyhow::{Result, bail, ensure};
@@ -22,11 +21,10 @@ use crate::differential::qemu::{IMAGE, Inconclusive};
 use crate::differential::question::{Question, Source, Way};
 use crate::file::ImageFile;
 use crate::format::{Driver, Format, by_map};
-use crate::layer::{Scanned, scan_tables};
+use crate::layer::{Scanned, Unit, scan_tables};
 use crate::options::{Options, choice_of};
 use crate::target::{Base, Target};
 
-/// The format.
 pub(super) static VMDK: Format = Format {
     name: "vmdk",
     qemu_name: "vmdk",
@@ -50,12 +48,7 @@ const SUBFORMATS: [(&str, VmdkSubformat); 3] = [
 ];
 
 impl Driver for Vmdk {
-    fn scan(
-        &self,
-        image: &ImageFile,
-        sector_size: u32,
-        unit: Option<NonZeroU64>,
-    ) -> Result<Scanned> {
+    fn scan(&self, image: &ImageFile, sector_size: u32, unit: Unit) -> Result<Scanned> {
         if let Some(text) = descriptor::read(image)? {
             return extents::scan(image, &text, sector_size, unit);
         }
@@ -190,11 +183,7 @@ impl Driver for Vmdk {
 }
 
 /// Scans a sparse extent; also the text in the place of its descriptor.
-fn scan_sparse(
-    image: &ImageFile,
-    sector_size: u32,
-    unit: Option<NonZeroU64>,
-) -> Result<(Scanned, Vec<u8>)> {
+fn scan_sparse(image: &ImageFile, sector_size: u32, unit: Unit) -> Result<(Scanned, Vec<u8>)> {
     let mut text = Ok(Vec::new());
     let scanned = scan_tables(image, sector_size, |calls, [first, second]| {
         let mut state = VmdkState::init(calls, 0, first, second)?;

@@ -12,11 +12,9 @@ use crate::calc_input::CalcInput;
 use crate::format::FormatRef;
 use crate::{formats, quantity};
 
-/// Every seed of `fuzz_measure_calc`.
-///
-/// # Errors
-/// When one of them has no answer: a fault of a format's table or of a calculator.
-pub fn seeds() -> Result<Vec<Seed>> {
+/// Every seed of `fuzz_measure_calc`. Fails when one of them has no answer: a fault of a format's table or of a
+/// calculator.
+pub(crate) fn seeds() -> Result<Vec<Seed>> {
     let mut seeds = Vec::new();
     for format in formats::ALL {
         let lines = format.calc_seeds.lines();
@@ -48,7 +46,7 @@ fn seed(format: FormatRef, line: &str) -> Result<Seed> {
 }
 
 /// Whether two inputs are the same case.
-pub fn same_case(one: &[u8], other: &[u8]) -> bool {
+pub(crate) fn same_case(one: &[u8], other: &[u8]) -> bool {
     CalcCase::decode(one).is_ok_and(|case| Ok(case) == CalcCase::decode(other))
 }
 

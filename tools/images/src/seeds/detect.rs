@@ -33,11 +33,9 @@ const STARTS: [(&str, usize, &[u8]); 18] = [
 /// Descriptors: a paragraph each, its `createType`, then its lines of extents.
 const DESCRIPTORS: &str = include_str!("descriptors.txt");
 
-/// Every seed of `fuzz_measure_detect`.
-///
-/// # Errors
-/// When a file is not of the formats that its name begins with: a fault of this list or of the detector.
-pub fn seeds() -> Result<Vec<Seed>> {
+/// Every seed of `fuzz_measure_detect`. Fails when a file is not of the formats that its name begins with: a fault of
+/// this list or of the detector.
+pub(crate) fn seeds() -> Result<Vec<Seed>> {
     let fixed = |start: &[(usize, &[u8])]| [file(1024, start), footer(2, u64::MAX, 1024)].concat();
     let mut all: Vec<(String, Vec<u8>)> = Vec::new();
     for (name, at, magic) in STARTS {

@@ -2,8 +2,6 @@
 //!
 //! Each is a sound image that its scanner has an answer for, or names a feature that is refused.
 
-use std::num::NonZeroU64;
-
 use anyhow::{Context as _, Error, Result, ensure};
 use built_in::SUBJECT;
 use harness_core::Outcome;
@@ -14,6 +12,7 @@ use recipes::conditions::Conditions;
 use recipes::{LENGTH, Recipe, at};
 
 use super::Seed;
+use crate::layer::Unit;
 
 /// How many bytes of geometry a recipe has, and of rare knobs.
 const GEOMETRY: usize = at::RUNS - at::GEOMETRY;
@@ -57,11 +56,9 @@ impl Bytes {
     }
 }
 
-/// Every seed of `fuzz_measure_image`.
-///
-/// # Errors
-/// When one of them fails a check: a fault of the code under test or of the oracle.
-pub fn seeds() -> Result<Vec<Seed>> {
+/// Every seed of `fuzz_measure_image`. Fails when one of them fails a check: a fault of the code under test or of the
+/// oracle.
+pub(crate) fn seeds() -> Result<Vec<Seed>> {
     let mut all: Vec<(String, Bytes)> = Vec::new();
     for (number, format) in (0_u8..).zip(ScanFormat::ALL) {
         of_format(format.name(), number, &mut all);
@@ -183,7 +180,7 @@ type Asked = (
     u64,
     ScanFormat,
     Conditions,
-    Option<NonZeroU64>,
+    Unit,
     Probe,
 );
 
@@ -202,7 +199,7 @@ fn asked(input: &[u8]) -> Result<Asked> {
 }
 
 /// Whether two inputs are the same case.
-pub fn same_case(one: &[u8], other: &[u8]) -> bool {
+pub(crate) fn same_case(one: &[u8], other: &[u8]) -> bool {
     let both = asked(one).ok().zip(asked(other).ok());
     both.is_some_and(|(one, other)| one == other)
 }

@@ -22,25 +22,26 @@ use anyhow::{Result, anyhow, bail};
 use crate::differential::qemu::{IMAGE, Qemu};
 use crate::format::FormatRef;
 use crate::formats;
+use crate::layer::Unit;
 
 /// The name of a raw disk to convert from.
 const SOURCE: &str = "source.raw";
 
 /// How one image is made.
 #[derive(Debug, Clone)]
-pub struct Recipe {
+pub(crate) struct Recipe {
     /// What it shows; the seed's name.
     pub name: &'static str,
     /// The image's format.
     pub format: FormatRef,
     /// The unit to count in it, in bytes.
-    pub unit: Option<NonZeroU64>,
+    pub unit: Unit,
     /// The commands that make it, in order.
     commands: Vec<&'static str>,
 }
 
 /// Every recipe. They take turns in which units are counted.
-pub fn all() -> Vec<Recipe> {
+pub(crate) fn all() -> Vec<Recipe> {
     let units = [None, Some(65536), Some(512), Some(2 << 20)];
     let mut units = units
         .map(|unit| unit.and_then(NonZeroU64::new))
@@ -66,10 +67,7 @@ pub fn all() -> Vec<Recipe> {
 
 impl Recipe {
     /// Makes the image in `folder`, which is empty. Returns its path.
-    ///
-    /// # Errors
-    /// When a command fails.
-    pub fn make(&self, qemu: &Qemu, folder: &Path) -> Result<PathBuf> {
+    pub(crate) fn make(&self, qemu: &Qemu, folder: &Path) -> Result<PathBuf> {
         let format = self.format.qemu_name;
         for command in &self.commands {
             let line = match command.split_once(' ') {

@@ -6,7 +6,6 @@
 //! the scan of the file gives.
 
 use std::collections::BTreeSet;
-use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt as _;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -16,6 +15,7 @@ use harness_core::subject::ScanRequest;
 use shared::{AllocationSummary, CallTable};
 
 use crate::file_device::FileDevice;
+use crate::layer::Unit;
 use crate::source::Source;
 
 /// The sectors of the device in `fuzz_measure_scan`, in bytes.
@@ -29,11 +29,9 @@ const IDENTIFIERS: usize = 32;
 const WHOLE: u64 = 4096;
 
 /// An input whose scan gives the answer of the scan of `source`, which counts units of
-/// `unit` bytes.
-///
-/// # Errors
-/// When the image has no scanner or cannot be scanned, or what the scan reads does not fit an input.
-pub fn input(source: &Source, unit: Option<NonZeroU64>) -> Result<Vec<u8>> {
+/// `unit` bytes. Fails when the image has no scanner or cannot be scanned, or what the scan reads does not fit an
+/// input.
+pub(crate) fn input(source: &Source, unit: Unit) -> Result<Vec<u8>> {
     let Some(format) = source.format.scanned else {
         bail!("a raw image, or none: nothing is there to scan");
     };
@@ -63,7 +61,7 @@ pub fn input(source: &Source, unit: Option<NonZeroU64>) -> Result<Vec<u8>> {
 
 /// Whether two inputs are of images of one recipe: they ask the same of images of one size, get the
 /// same answer, and are of much the same length.
-pub fn same_answer(one: &[u8], other: &[u8]) -> bool {
+pub(crate) fn same_answer(one: &[u8], other: &[u8]) -> bool {
     let question = |input| {
         let case = ScanCase::decode(input).ok()?;
         Some((case.format, case.unit, case.capacity()))

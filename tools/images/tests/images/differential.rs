@@ -13,12 +13,11 @@ use crate::qemu::{Bench, LIMIT, Ran as _, run};
 use harness_core::project::replay;
 use harness_core::subject::{AllocationSummary, Judgement, ScanFormat};
 use harness_core::{Library, Map, Outcome, Refusal, Subject, targets, worker};
+use images::differential::Case;
 use images::differential::known;
 use images::differential::qemu::Ended;
 use images::differential::qemu::Qemu;
 use images::differential::verdict::Verdict;
-use images::differential::{Case, Kind};
-use images::formats;
 use model::readings::Readings;
 use serde_json::Value;
 
@@ -255,24 +254,6 @@ fn a_corpus_is_judged_like_random_cases() {
     let mut saved = fs::read_dir(out.join("fuzz_measure_scan")).unwrap();
     let saved = fs::read(saved.next().unwrap().unwrap().path()).unwrap();
     assert!(saved == bench.read(seed), "an image is saved as it is");
-}
-
-#[test]
-fn the_same_seed_draws_the_same_cases_and_another_one_others() {
-    let drawn = |seed| -> Vec<_> {
-        let all = formats::ALL
-            .into_iter()
-            .flat_map(|format| Kind::ALL.map(|kind| (format, kind)));
-        all.flat_map(|(format, kind)| (0..20).map(move |nth| (format, kind, nth)))
-            .filter_map(|(format, kind, nth)| Case::draw(format, kind, seed, nth))
-            .map(|case| case.input())
-            .collect()
-    };
-    let (one, again, other) = (drawn(1), drawn(1), drawn(2));
-    assert_eq!(one, again);
-    assert_eq!(one.len(), (5 * 3 - 2) * 20);
-    let same = one.iter().zip(&other).filter(|(a, b)| a == b).count();
-    assert!(same < 5, "{same} cases of two seeds are the same");
 }
 
 /// A qemu-img whose numbers are wrong: nothing else is known that disagrees with everybody.

@@ -175,32 +175,19 @@ fn what_qemu_img_create_takes_is_taken_where_there_is_one_answer() {
         bench.tool_ok(&format!("measure --size 1M -O {format} -o {options}"));
     }
     // Refused for reasons of our own: qemu-img makes these, but there is no one answer.
-    let measure = "measure -O";
-    for (options, reason) in [
-        (
-            "vmdk --size 1M -o subformat=twoGbMaxExtentSparse",
-            "several files",
-        ),
-        (
-            "vmdk --size 1M -o subformat=twoGbMaxExtentFlat",
-            "several files",
-        ),
-        ("vhdx --size 1M -o subformat=fixed", "cannot be answered"),
-        (&format!("vmdk -o {base} base.vmdk"), "depends on the base"),
-        (
-            "qcow2 --size 1M -o encrypt.format=luks,encrypt.cipher-alg=3des",
-            "expected one of aes-256",
-        ),
-        (
-            "qcow2 --size 1M -o encrypt.format=luks,encrypt.cipher-alg=cast5-128",
-            "mode xts",
-        ),
-        (
-            "raw --size 1M --object tls-creds-x509,id=s",
-            "only a secret",
-        ),
-    ] {
-        bench.refused(&format!("{measure} {options}"), &[reason]);
+    for line in format!(
+        "several files | vmdk --size 1M -o subformat=twoGbMaxExtentSparse
+         several files | vmdk --size 1M -o subformat=twoGbMaxExtentFlat
+         cannot be answered | vhdx --size 1M -o subformat=fixed
+         depends on the base | vmdk -o {base} base.vmdk
+         expected one of aes-256 | qcow2 --size 1M -o encrypt.format=luks,encrypt.cipher-alg=3des
+         mode xts | qcow2 --size 1M -o encrypt.format=luks,encrypt.cipher-alg=cast5-128
+         only a secret | raw --size 1M --object tls-creds-x509,id=s"
+    )
+    .lines()
+    {
+        let (reason, options) = line.trim().split_once(" | ").unwrap();
+        bench.refused(&format!("measure -O {options}"), &[reason]);
     }
 }
 
@@ -218,11 +205,7 @@ fn help_on_options_lists_those_of_qemu_img() {
             // An option of the file below, which only a file's name brings into the list.
             theirs.insert("preallocation".to_owned());
         }
-        let ours = names(
-            &bench
-                .tool_ok(&format!("measure -O {format} -o help"))
-                .stdout,
-        );
-        assert_eq!(ours, theirs, "{format}");
+        let ours = bench.tool_ok(&format!("measure -O {format} -o help"));
+        assert_eq!(names(&ours.stdout), theirs, "{format}");
     }
 }

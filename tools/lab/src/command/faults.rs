@@ -62,7 +62,7 @@ Examples:
   cargo lab faults --engine libfuzzer --fault vhdx-header-tie-accepted --time 30s --trials 5
   cargo lab faults --corpus-only --corpora results/corpus
   cargo lab faults --into results/compare/october && cargo campaign compare --out results/compare/october")]
-pub struct Faults {
+pub(super) struct Faults {
     /// An engine that hunts; all when none is given. May be given more than once
     #[arg(
         long = "engine",
@@ -103,11 +103,7 @@ pub struct Faults {
     into: Option<PathBuf>,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// When something could not be done; see the exit codes in the help.
-pub fn run(args: &Faults, project: &Project) -> Result<ExitCode> {
+pub(super) fn run(args: &Faults, project: &Project) -> Result<ExitCode> {
     session::stop_on_ctrl_c()?;
     let faults = chosen(&args.faults, patch::all(&project.root().join(FOLDER))?)?;
     let cores = args.cores.map(NonZeroUsize::get);

@@ -37,7 +37,7 @@ Examples:
   cargo lab mutants --set harness --sample 20
                                              every twentieth of them: there are thousands
   cargo lab mutants --score-only        what the last run found")]
-pub struct Mutants {
+pub(super) struct Mutants {
     /// What is changed.
     #[arg(long, value_enum, default_value_t = Set::Crates)]
     set: Set,
@@ -83,11 +83,7 @@ const TIME_OUT: &str = "120";
 /// The least score of the code under test, in percent.
 const LEAST: usize = 97;
 
-/// Runs the command.
-///
-/// # Errors
-/// When the score is too low, survivors are not as listed, or something cannot be done.
-pub fn run(args: &Mutants, project: &Project) -> Result<ExitCode> {
+pub(super) fn run(args: &Mutants, project: &Project) -> Result<ExitCode> {
     let root = project.root();
     let set = suffix(args.set);
     let folder = root.join("target/mutants").join(match args.sample {
@@ -246,15 +242,8 @@ fn score(args: &Mutants, root: &Path, record: &Record) -> Result<ExitCode> {
 fn table(record: &Record) -> String {
     let outcomes = record.outcomes.values();
     let packages: BTreeSet<&str> = outcomes.map(|(mutant, _)| &*mutant.package).collect();
-    let mut rows = vec![report::markdown::heading(&[
-        "package",
-        "mutants",
-        "unviable",
-        "caught",
-        "of these hung",
-        "survived",
-        "score",
-    ])];
+    let columns = "package | mutants | unviable | caught | of these hung | survived | score";
+    let mut rows = vec![report::markdown::heading(columns)];
     for package in packages.into_iter().map(Some).chain([None]) {
         let count = |fate| record.count(package, fate);
         let (hung, missed) = (count(Fate::Timeout), count(Fate::Missed));

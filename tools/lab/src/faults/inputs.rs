@@ -10,7 +10,7 @@ use campaign::project::Project;
 
 /// Inputs of each target, named by content.
 #[derive(Debug, Clone)]
-pub struct Inputs {
+pub(super) struct Inputs {
     /// What they are called.
     pub what: &'static str,
     files: BTreeMap<String, Vec<PathBuf>>,
@@ -20,11 +20,8 @@ pub struct Inputs {
 
 impl Inputs {
     /// The inputs below `folder` of every target, in zips or folders that have its name. They are copied to a folder
-    /// below `copies`.
-    ///
-    /// # Errors
-    /// When a target has none.
-    pub fn read(
+    /// below `copies`. Fails when a target has none.
+    pub(super) fn read(
         what: &'static str,
         project: &Project,
         folder: &Path,
@@ -53,13 +50,13 @@ impl Inputs {
     }
 
     /// The targets and their inputs.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &[PathBuf])> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[PathBuf])> {
         let files = self.files.iter();
         files.map(|(target, files)| (target.as_str(), files.as_slice()))
     }
 
     /// The inputs of a target.
-    pub fn of(&self, target: &str) -> &[PathBuf] {
+    pub(super) fn of(&self, target: &str) -> &[PathBuf] {
         self.files.get(target).map_or(&[], Vec::as_slice)
     }
 }

@@ -46,21 +46,15 @@ pub fn all(folder: &Path) -> Result<Vec<Fault>> {
 }
 
 impl Fault {
-    /// Reads a patch.
-    ///
-    /// # Errors
-    /// When it cannot be read, lacks a line of its header, or changes something else than files below
-    /// `crates/*/src/`.
-    pub fn read(path: &Path) -> Result<Self> {
+    /// Reads a patch. Fails when it cannot be read, lacks a line of its header, or changes something else than files
+    /// below `crates/*/src/`.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         Self::parse(path, &fs::read_to_string(path)?)
             .with_context(|| format!("{} is no fault", path.display()))
     }
 
-    /// Leaves only the first of its targets that is among `names`.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn on_first_of(mut self, names: &[String]) -> Result<Self> {
+    /// Leaves only the first of its targets that is among `names`. Fails when there is none.
+    pub(crate) fn on_first_of(mut self, names: &[String]) -> Result<Self> {
         let all = self.targets.join(" or ");
         self.targets
             .retain(|target| names.iter().any(|name| name == target));

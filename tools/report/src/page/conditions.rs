@@ -75,23 +75,11 @@ fn trials(target: &TargetResult) -> Markup {
             ]);
         }
     }
-    let headings = [
-        "engine and trial",
-        "core",
-        "seeds read",
-        "time",
-        "executions",
-        "executions/s",
-        "corpus",
-        "regions",
-        "lines",
-        "functions",
-        "stability",
-        "started",
-    ];
+    let headings = "engine and trial | core | seeds read | time | executions | executions/s | corpus | regions | lines | \
+        functions | stability | started";
     table(
         &format!("Trials on {}", target.target),
-        &headings,
+        headings,
         &[11],
         &rows,
     )

@@ -27,21 +27,14 @@ pub(super) fn section(comparison: &Comparison) -> Markup {
             each.collect::<Vec<_>>().join(", "),
         ]
     });
-    let headings = [
-        "check",
-        "target",
-        "engine",
-        "inputs",
-        "trials",
-        "first time",
-        "in each trial (its number)",
-    ];
+    let headings =
+        "check | target | engine | inputs | trials | first time | in each trial (its number)";
     html! {
         section #finds {
             h2 { "Finds" }
             p { (sentences::finds(comparison)) }
             @if !finds.is_empty() {
-                (table("Who found what", &headings, &[1, 2, 6], &rows.collect::<Vec<_>>()))
+                (table("Who found what", headings, &[1, 2, 6], &rows.collect::<Vec<_>>()))
                 p.note {
                     "A time is that of a trial’s first input that fails; 0 is a seed. The shortest input of each follows. \
                      Paths are as seen from the folder in which the comparison was started; run the commands there."

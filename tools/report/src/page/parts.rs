@@ -21,12 +21,7 @@ fn cell(text: &str) -> Markup {
 }
 
 /// A table that scrolls by itself. The first column names the rows; the columns in `words` are aligned left.
-pub(super) fn table(
-    label: &str,
-    headings: &[&str],
-    words: &[usize],
-    rows: &[Vec<String>],
-) -> Markup {
+pub(super) fn table(label: &str, headings: &str, words: &[usize], rows: &[Vec<String>]) -> Markup {
     let is_word = |column: usize| words.contains(&column);
     html! {
         // The Tab key reaches it.
@@ -34,7 +29,7 @@ pub(super) fn table(
             table {
                 thead {
                     tr {
-                        @for (column, heading) in headings.iter().enumerate() {
+                        @for (column, heading) in headings.split(" | ").enumerate() {
                             th.figure[column > 0 && !is_word(column)] scope="col" { (heading) }
                         }
                     }

@@ -128,8 +128,7 @@ fn pairs(target: &TargetResult) -> Markup {
             &pair.at_equal_executions,
         ));
     }
-    let mut headings = vec!["pair", "compared", "medians", "U"];
-    headings.extend(results::TEST);
+    let headings = format!("pair | compared | medians | U | {}", results::TEST);
     html! {
         h3 { "Engine against engine" }
         (table(&format!("Pairs of engines on {}", target.target), &headings, &[1, 7, 8], &rows))
@@ -158,7 +157,7 @@ fn milestones(target: &TargetResult) -> Markup {
     if rows.is_empty() {
         return html! {};
     }
-    let headings = ["engine", "share", "regions", "trials", "time", "executions"];
+    let headings = "engine | share | regions | trials | time | executions";
     html! {
         h3 { "Time to shares of the union" }
         p.note {
@@ -166,7 +165,7 @@ fn milestones(target: &TargetResult) -> Markup {
              Medians are over the trials that got there: where not all did, the others would have taken longer. 0 is \
              what the seeds reach."
         }
-        (table(&format!("Time to shares of the union of {}", target.target), &headings, &[], &rows))
+        (table(&format!("Time to shares of the union of {}", target.target), headings, &[], &rows))
     }
 }
 
@@ -198,8 +197,10 @@ fn folders(target: &TargetResult) -> Markup {
         row.extend(places.map(|place| share(&|region| region.by[place] > 0)));
         row
     });
-    let mut headings = vec!["crate", "regions", "seeds"];
-    headings.extend(target.engines.iter().map(|engine| engine.title.as_str()));
+    let mut headings = "crate | regions | seeds".to_owned();
+    for engine in &target.engines {
+        headings = headings + " | " + &engine.title;
+    }
     let label = format!("Regions of {} by crate", target.target);
     html! {
         h3 { "Crate by crate" }
@@ -260,7 +261,7 @@ fn survivals(comparison: &Comparison, target: &TargetResult, number: usize) -> M
                 }
             }
         }
-        (table(&label, &results::SURVIVALS, &[1], &results::survivals(target)))
+        (table(&label, results::SURVIVALS, &[1], &results::survivals(target)))
     }
 }
 

@@ -38,10 +38,8 @@ pub(super) struct Bitmap {
     granularity_bits: u8,
 }
 
-/// The bitmaps of the image; `None` when it is of version 2, which has none.
-///
-/// # Errors
-/// When the bitmap directory is damaged: QEMU refuses such an image as a whole.
+/// The bitmaps of the image; `None` when it is of version 2, which has none. Fails when the bitmap directory is
+/// damaged: QEMU refuses such an image as a whole.
 pub(super) fn read(image: &ImageFile, header: &QcowHeader) -> Result<Option<Vec<Bitmap>>> {
     if header.version < 3 {
         return Ok(None);
@@ -56,10 +54,8 @@ pub(super) fn read(image: &ImageFile, header: &QcowHeader) -> Result<Option<Vec<
 }
 
 /// How many bytes `bitmaps` of a disk of `virtual_size` bytes take in a qcow2 image with clusters of
-/// `cluster_size` bytes: each in whole clusters with its table, and the directory.
-///
-/// # Errors
-/// When the answer does not fit 64 bits.
+/// `cluster_size` bytes: each in whole clusters with its table, and the directory. Fails when the answer does not fit
+/// 64 bits.
 pub(super) fn size(bitmaps: &[Bitmap], virtual_size: u64, cluster_size: u64) -> Result<u64> {
     let cluster_size = u128::from(cluster_size);
     let mut total = 0;

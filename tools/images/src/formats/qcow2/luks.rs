@@ -45,11 +45,9 @@ const HASHES: [&str; 8] = [
 const IV_GENERATORS: [&str; 3] = ["plain64", "plain", "essiv"];
 
 /// The bytes that a LUKS header adds to a qcow2 image with these options; `None` without LUKS.
-/// `secrets` are the ids of the secrets there are.
-///
-/// # Errors
-/// When an option is refused by `qemu-img create`, or makes it fail; the message names it.
-pub fn overhead(options: &Options, secrets: &[String]) -> Result<Option<u64>> {
+/// `secrets` are the ids of the secrets there are. Fails when an option is refused by `qemu-img create`, or makes it
+/// fail; the message names it.
+pub(crate) fn overhead(options: &Options, secrets: &[String]) -> Result<Option<u64>> {
     let is_old = options.switch("encryption");
     let Some(format) = options.text("encrypt.format").or(is_old.then_some("aes")) else {
         if let Some(name) = options.with_prefix("encrypt.").next() {
@@ -111,11 +109,8 @@ fn check_secret(options: &Options, secrets: &[String]) -> Result<()> {
 }
 
 /// The id of the secret that the value of `--object` makes: `secret,id=ID,data=TEXT`, or the same as
-/// JSON. The secret itself is not looked at.
-///
-/// # Errors
-/// When it is not a secret, or not a whole one.
-pub fn secret_id(object: &str) -> Result<String> {
+/// JSON. The secret itself is not looked at. Fails when it is not a secret, or not a whole one.
+pub(crate) fn secret_id(object: &str) -> Result<String> {
     let properties = properties(object)
         .with_context(|| format!("--object {object:?}: expected secret,id=ID,data=TEXT"))?;
     let property = |name: &str| properties.get(name).map(String::as_str);

@@ -85,10 +85,8 @@ impl Tables for Qcow2Tables {
     }
 }
 
-/// Where the data of a header extension lies.
-///
-/// # Errors
-/// When an extension before it is too long, or the file cannot be read.
+/// Where the data of a header extension lies. Fails when an extension before it is too long, or the file cannot be
+/// read.
 pub(super) fn find(
     image: &ImageFile,
     header: &QcowHeader,

@@ -17,9 +17,6 @@ const ORDER_OF_VERSION_2: u32 = 4;
 
 /// Whether the image counts clearly more clusters as used than the file
 /// stores. So it is after `preallocation=metadata`. A damaged refcount table counts nothing.
-///
-/// # Errors
-/// When the file cannot be read.
 pub(super) fn metadata_is_preallocated(image: &ImageFile, header: &QcowHeader) -> Result<bool> {
     let (file, length) = (&image.file, image.length);
     let cluster_size = header.cluster_size();

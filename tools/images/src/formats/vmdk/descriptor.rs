@@ -15,9 +15,6 @@ pub(super) fn is_text(head: &[u8]) -> bool {
 }
 
 /// The text of a descriptor that is a file of its own, as far as it may be long; none of another file.
-///
-/// # Errors
-/// When the file cannot be read.
 pub(super) fn read(image: &ImageFile) -> Result<Option<Vec<u8>>> {
     if !is_text(&image.bytes_at(0..512)?) {
         return Ok(None);
@@ -30,10 +27,8 @@ pub(super) fn read(image: &ImageFile) -> Result<Option<Vec<u8>>> {
 
 /// Refuses an extent of a split disk: `text` is what lies in the place of its descriptor.
 ///
-/// QEMU does not open an extent alone either: every disk has a content id.
-///
-/// # Errors
-/// When `text` is no descriptor. The message names the file to open instead.
+/// QEMU does not open an extent alone either: every disk has a content id. Fails when `text` is no descriptor. The
+/// message names the file to open instead.
 pub(super) fn refuse_extent(path: &Path, text: &[u8]) -> Result<()> {
     if text.windows(4).any(|four| four == b"CID=") {
         return Ok(());

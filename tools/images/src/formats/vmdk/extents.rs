@@ -6,7 +6,6 @@
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
@@ -15,7 +14,7 @@ use vmdk::descriptor::{self, Access, Descriptor, Extent, ExtentKind};
 
 use super::scan_sparse;
 use crate::file::{ImageFile, Opened};
-use crate::layer::{self, Layer, Scanned};
+use crate::layer::{self, Layer, Scanned, Unit};
 use crate::map::{Content, Flat, Map, Stretch, Tables};
 use crate::shown;
 
@@ -29,16 +28,14 @@ const MAX_EXTENTS: usize = 4096;
 const FOLLOWED: &str =
     "monolithicFlat monolithicSparse twoGbMaxExtentFlat twoGbMaxExtentSparse vmfs custom";
 
-/// Opens and scans the extents that the descriptor in `image` lists, and adds up what they hold.
-///
-/// # Errors
-/// When the descriptor is wrong or of a kind that is not followed, or an extent cannot be opened or scanned; the
-/// message names it.
+/// Opens and scans the extents that the descriptor in `image` lists, and adds up what they hold. Fails when the
+/// descriptor is wrong or of a kind that is not followed, or an extent cannot be opened or scanned; the message names
+/// it.
 pub(super) fn scan(
     image: &ImageFile,
     text: &[u8],
     sector_size: u32,
-    unit: Option<NonZeroU64>,
+    unit: Unit,
 ) -> Result<Scanned> {
     let descriptor = Descriptor::parse(text)?;
     let mut followed = FOLLOWED.split(' ').map(str::as_bytes);
