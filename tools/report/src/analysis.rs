@@ -9,6 +9,7 @@ mod notes;
 
 pub(crate) use contrasts::{TESTED_FROM, adjust, contrast};
 pub(crate) use curves::regions_at_executions;
+pub(crate) use notes::{SECONDS_ENOUGH, TRIALS_ENOUGH};
 
 use statistics::survival::{self, Observation};
 use statistics::{LEVEL, bootstrap, float};

@@ -71,6 +71,12 @@ pub struct Machine {
     pub processor: String,
     /// How many cores it has.
     pub cores: usize,
+    /// How much memory it has, in bytes; 0 when unknown.
+    #[serde(default)]
+    pub memory_bytes: u64,
+    /// Whether it is a virtual machine, by the processor's flags.
+    #[serde(default)]
+    pub virtualised: bool,
     /// How many engines ran at once, on a core each.
     pub jobs: usize,
     /// The operating system and its version.
@@ -208,6 +214,9 @@ pub struct TrialResult {
     /// AFL++'s stability, in percent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub stability: Option<f64>,
+    /// What the machine did meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub load: Option<Load>,
     /// Coverage over time and executions.
     pub growth: Vec<GrowthPoint>,
     /// Why this trial does not count, when it does not.
@@ -220,6 +229,26 @@ impl TrialResult {
     pub const fn counts(&self) -> bool {
         self.failure.is_none()
     }
+
+    /// Whether the machine had more to do than it has cores, and one process more; or others on the same hardware took
+    /// its time.
+    pub fn was_disturbed(&self, machine: &Machine) -> bool {
+        self.load.is_some_and(|load| {
+            load.average > (machine.cores + 1) as f64 || load.stolen_percent > MOST_STOLEN
+        })
+    }
+}
+
+/// The most time that others on the same hardware may take, in percent of a trial's.
+pub(crate) const MOST_STOLEN: f64 = 2.0;
+
+/// What a machine did during a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    /// Processes that ran or waited for a core: the mean of the system's load averages of a minute.
+    pub average: f64,
+    /// Time that the hypervisor gave to others, in percent of all cores' time.
+    pub stolen_percent: f64,
 }
 
 /// A moment of a campaign.

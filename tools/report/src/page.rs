@@ -4,6 +4,7 @@
 //! that comes from outside.
 
 mod chart;
+mod checklist;
 pub(crate) mod conditions;
 mod finds;
 mod parts;
@@ -51,6 +52,7 @@ pub fn html(comparison: &Comparison) -> String {
                     }
                     (finds::section(comparison))
                     (conditions::section(comparison))
+                    (checklist::section(comparison))
                 }
             }
         }
@@ -95,6 +97,7 @@ fn contents(comparison: &Comparison) -> Markup {
                 }
                 li { a href="#finds" { "Finds" } }
                 li { a href="#conditions" { "Conditions" } }
+                li { a href="#checklist" { "Checklist" } }
             }
         }
     }

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use report::Machine;
+use procfs::{Current, CurrentSI, KernelStats, LoadAverage, Meminfo};
+use report::{Load, Machine};
 
 use crate::engine::Engine;
 
@@ -24,10 +25,58 @@ pub fn describe(engines: &BTreeSet<Engine>, cores: usize, jobs: usize) -> Machin
             .map_or(std::env::consts::ARCH, |(_, name)| name)
             .to_owned(),
         cores,
+        memory_bytes: Meminfo::current().map_or(0, |memory| memory.mem_total),
+        virtualised: processors.contains(" hypervisor"),
         jobs,
         system: system(),
         tools,
     }
+}
+
+/// What the machine does during a trial.
+#[derive(Debug)]
+pub(super) struct LoadMeter {
+    /// All time and stolen time at the start, in ticks of all cores; none where the system does not report it.
+    start: Option<[u64; 2]>,
+    loads: Vec<f64>,
+}
+
+impl LoadMeter {
+    pub(super) fn start() -> Self {
+        let (start, loads) = (ticks(), Vec::new());
+        Self { start, loads }
+    }
+
+    pub(super) fn look(&mut self) {
+        let load = LoadAverage::current();
+        self.loads.extend(load.map(|load| f64::from(load.one)));
+    }
+
+    /// What it did so far; none without a look.
+    pub(super) fn read(&self) -> Option<Load> {
+        let [start, now] = [self.start?, ticks()?];
+        let [all, stolen] = [0, 1].map(|which| now[which].saturating_sub(start[which]) as f64);
+        let looks = self.loads.len();
+        (looks > 0).then(|| Load {
+            average: self.loads.iter().sum::<f64>() / looks as f64,
+            stolen_percent: 100.0 * stolen / all.max(1.0),
+        })
+    }
+}
+
+/// All time and stolen time since the system's start.
+fn ticks() -> Option<[u64; 2]> {
+    let total = KernelStats::current().ok()?.total;
+    let stolen = total.steal.unwrap_or(0);
+    let busy = total.user
+        + total.nice
+        + total.system
+        + total.irq.unwrap_or(0)
+        + total.softirq.unwrap_or(0);
+    Some([
+        busy + total.idle + total.iowait.unwrap_or(0) + stolen,
+        stolen,
+    ])
 }
 
 /// The operating system and its version; empty when it is unknown.

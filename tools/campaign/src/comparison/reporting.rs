@@ -169,6 +169,7 @@ impl Reporting<'_> {
             corpus: trial.corpus,
             reach: self.reach(measured.regions.iter().copied()),
             stability: trial.stability,
+            load: trial.load,
             growth: measured.growth.clone(),
             failure: failure(trial, measured),
         }

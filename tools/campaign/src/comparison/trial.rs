@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, ensure};
+use report::Load;
 use serde::{Deserialize, Serialize};
 use worker::TargetInfo;
 
 use super::folder::Folder;
-use super::machine;
+use super::machine::{self, LoadMeter};
 use super::order::TrialId;
 use super::plan::Plan;
 use crate::atomic::{read_json, write_json};
@@ -52,6 +53,9 @@ pub struct Trial {
     pub executions: u64,
     /// AFL++'s stability, in percent.
     pub stability: Option<f64>,
+    /// What the machine did meanwhile.
+    #[serde(default)]
+    pub load: Option<Load>,
     /// How many inputs the engine kept.
     pub corpus: usize,
     /// What the engine kept, in the order in which it came.
@@ -130,9 +134,11 @@ pub fn run(
         finds: &|_| of_trial.join("finds"),
         is_over_at_find: false,
     };
+    let mut meter = LoadMeter::start();
     let mut replayer = Replayer::new(folder.worker());
     let fuzzed = job.run(&mut replayer, &mut |view| {
         least_free = free(folder).min(least_free);
+        meter.look();
         look(view);
     })?;
     least_free = free(folder).min(least_free);
@@ -144,6 +150,7 @@ pub fn run(
     }
     let mut trial = record(id, &of_trial, started, &fuzzed);
     trial.core = core;
+    trial.load = meter.read();
     write_json(&file(&of_trial), &trial)?;
     Ok(Ended::Whole(Box::new(trial)))
 }
@@ -188,6 +195,7 @@ fn record(id: &TrialId, folder: &Path, started: SystemTime, fuzzed: &Fuzzed) -> 
         seeds_read: session.map_or(0, Session::seeds_read),
         executions: session.map_or(0, Session::executions),
         stability: session.and_then(Session::stability),
+        load: None,
         corpus: session.map_or(0, |session| session.kept.len()),
         kept: session.map(kept_of).unwrap_or_default(),
         finds: finds.collect(),

@@ -2,14 +2,15 @@
 
 use statistics::{ALPHA, groups};
 
+use crate::data::MOST_STOLEN;
 use crate::format::{counted, grouped, p_value, span};
 use crate::{Comparison, EngineResult, TargetResult};
 
 /// Evaluations of fuzzers are asked to have at least so many trials of each engine.
-const TRIALS_ENOUGH: usize = 10;
+pub(crate) const TRIALS_ENOUGH: usize = 10;
 
 /// And so long each: a day, in seconds.
-const SECONDS_ENOUGH: u64 = 24 * 60 * 60;
+pub(crate) const SECONDS_ENOUGH: u64 = 24 * 60 * 60;
 
 /// The stability, in percent, below which AFL++'s guidance is noise.
 const LEAST_STABILITY: f64 = 99.0;
@@ -27,6 +28,7 @@ pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
     notes.extend(short_trials(comparison));
     let odd = |(target, engine)| odd_trials(target, engine);
     notes.extend(comparison.engines().flat_map(odd));
+    notes.extend(disturbed_trials(comparison));
     notes.extend(not_run(comparison));
     notes.extend(comparison.targets.iter().filter_map(never_evaluated));
     notes.extend(unpinned(comparison));
@@ -97,6 +99,21 @@ fn short_trials(comparison: &Comparison) -> Option<String> {
             "Each trial had {}, and not the 24 hours that evaluations ask for: which engine is ahead may change \
              with more time.",
             span(comparison.time_seconds)
+        )
+    })
+}
+
+/// Trials beside which something else ran.
+fn disturbed_trials(comparison: &Comparison) -> Option<String> {
+    let trials = comparison.engines().flat_map(|(_, engine)| &engine.trials);
+    let disturbed = trials.filter(|trial| trial.was_disturbed(&comparison.machine));
+    let disturbed = disturbed.count();
+    (disturbed > 0).then(|| {
+        format!(
+            "{} ran on a busy machine: its load was above {}, or more than {MOST_STOLEN} % of its time was stolen by \
+             others on the same hardware.",
+            counted(disturbed, "trial", "trials"),
+            comparison.machine.cores + 1
         )
     })
 }

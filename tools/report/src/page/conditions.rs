@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::checklist;
 use super::parts::{details, table};
 use crate::format::{NONE, count, grouped, measured, rounded, span};
 use crate::{Comparison, TargetResult, sentences};
@@ -25,8 +26,18 @@ pub(super) fn section(comparison: &Comparison) -> Markup {
                 proportion between two of them."
             }
             p {
+                "What an engine executed and did not keep is not counted. An engine that keeps few inputs may have covered \
+                more than is shown. Targets of one project share code: they are no independent samples."
+            }
+            p {
                 "All engines had the same seeds, oracle, Cargo profile and largest input, one core each, and no \
                 sanitizer; overflow checks and debug assertions were on."
+            }
+            p {
+                "Engines run with their defaults, but for what a fair and unattended run needs: the longest input, a \
+                timeout of 5 s an execution, and where files go. AFL++ gets " code { "-c -" } " for targets whose \
+                comparisons are not traced, since CmpLog would cost time there and see nothing. libFuzzer rereads its \
+                folder each second."
             }
             h3 { "How the statistics were made" }
             p { (sentences::METHODS) }
@@ -71,16 +82,22 @@ fn trials(target: &TargetResult) -> Markup {
                 trial
                     .stability
                     .map_or_else(none, |percent| format!("{percent:.1}\u{a0}%")),
+                trial
+                    .load
+                    .map_or_else(none, |load| format!("{:.1}", load.average)),
+                trial
+                    .load
+                    .map_or_else(none, |load| format!("{:.1}\u{a0}%", load.stolen_percent)),
                 trial.started.clone(),
             ]);
         }
     }
     let headings = "engine and trial | core | seeds read | time | executions | executions/s | corpus | regions | lines | \
-        functions | stability | started";
+        functions | stability | load | stolen | started";
     table(
         &format!("Trials on {}", target.target),
         headings,
-        &[11],
+        &[13],
         &rows,
     )
 }
@@ -92,6 +109,9 @@ pub(crate) fn conditions(run: &Comparison) -> Vec<(String, String)> {
     let mut add = |what: &str, value: String| conditions.push((what.to_owned(), value));
     add("processor", machine.processor.clone());
     add("cores", machine.cores.to_string());
+    add("memory", checklist::memory(machine));
+    let virtualised = if machine.virtualised { "yes" } else { "no" };
+    add("virtual machine", virtualised.to_owned());
     add("trials at once", machine.jobs.to_string());
     add("system", machine.system.clone());
     for (tool, version) in &machine.tools {

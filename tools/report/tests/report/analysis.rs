@@ -1,7 +1,7 @@
 //! What is made of trials, on hand-made ones with known answers.
 
 use report::analysis::{analyse, survival};
-use report::{Band, Comparison, Estimate, SurvivalKind, Verdict};
+use report::{Band, Comparison, Estimate, Load, SurvivalKind, Verdict};
 use statistics::groups::Magnitude;
 use statistics::survival::Observation;
 
@@ -239,6 +239,15 @@ fn notes_list_what_weakens_a_comparison_and_nothing_else() {
     let mut odd = strong;
     odd.targets[0].engines[1].trials[0].seeds_read = 0;
     odd.targets[0].engines[1].trials[0].stability = Some(91.26);
+    odd.machine.cores = 2;
+    let loads = [(3.1, 0.0), (0.5, 2.1), (3.0, 2.0)];
+    for (trial, (average, stolen_percent)) in odd.targets[0].engines[0].trials.iter_mut().zip(loads)
+    {
+        trial.load = Some(Load {
+            average,
+            stolen_percent,
+        });
+    }
     odd.targets[1].engines.truncate(1);
     odd.targets[1].never_evaluated = vec!["calc.x".to_owned()];
     for (mut comparison, notes) in [
@@ -260,6 +269,8 @@ fn notes_list_what_weakens_a_comparison_and_nothing_else() {
                 "B on t read 0 of 3 seeds in a trial.",
                 "B on t was 91.3\u{a0}% stable in its worst trial: some state outlives an input, or is initialised only \
                  once.",
+                "2 trials ran on a busy machine: its load was above 3, or more than 2 % of its time was stolen by others on \
+                 the same hardware.",
                 "B was not run on u.",
                 "u: no input evaluated 1 check: calc.x.",
             ],

@@ -138,7 +138,8 @@ fn the_page_in_a_browser() {
                 "target-1",
                 "target-2",
                 "finds",
-                "conditions"
+                "conditions",
+                "checklist"
             ]
         );
     }

@@ -186,8 +186,50 @@ fn tables_hold_the_figures() {
             // One word for a shell, whatever the path holds.
             r#"--target fuzz_ill 'results/a "b" '\''c'\'' </code><script>"#,
             "AFL++ 3 (failed) –",
+            "99.5 % 2.2 0.1 % 2026-11-22",
         ],
     );
+}
+
+#[test]
+fn the_checklist_has_an_answer_and_a_reason_for_every_item() {
+    let mut comparison = full();
+    for (seconds, trials, answers) in [
+        (
+            86_400,
+            10,
+            ["B.2.1 yes 24 h a trial", "B.2.2 yes 10 trials of"],
+        ),
+        (60, 1, ["B.2.1 no 1 min a trial", "B.2.2 no 1 trial of"]),
+    ] {
+        comparison.time_seconds = seconds;
+        comparison.trials = trials;
+        let text = text_of(&comparison);
+        shows(&text, &answers);
+        shows(
+            &text,
+            &[
+                "B.1.1 yes",
+                "2 cores, 24.0 GiB of memory",
+                "The machine is a virtual one",
+            ],
+        );
+        assert!(!text.contains(['{', '}']), "{text}");
+    }
+    for line in include_str!("../../src/page/checklist.txt").lines() {
+        let parts: Vec<&str> = line.split(" | ").collect();
+        let [_, answer, reason] = parts[..] else {
+            panic!("{line}");
+        };
+        assert!(
+            matches!(
+                answer,
+                "yes" | "no" | "not applicable" | "{long}" | "{many}"
+            ),
+            "{line}"
+        );
+        assert!(reason.len() > 10, "{line}");
+    }
 }
 
 #[test]

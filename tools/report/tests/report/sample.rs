@@ -2,7 +2,7 @@
 
 use report::analysis::{analyse, survival};
 use report::{
-    Comparison, EngineResult, FindGroup, FirstFind, GrowthPoint, Machine, Reach, RegionReach,
+    Comparison, EngineResult, FindGroup, FirstFind, GrowthPoint, Load, Machine, Reach, RegionReach,
     SeedsResult, SurvivalKind, TargetResult, TrialResult, VERSION,
 };
 use statistics::survival::Observation;
@@ -138,6 +138,10 @@ fn lifelike(title: &str, regions: usize, per_second: f64, trials: usize) -> Engi
             executions_per_second: per_second,
             corpus: 70 + number,
             stability: (name == "afl").then_some(99.5),
+            load: Some(Load {
+                average: 2.25,
+                stolen_percent: 0.1,
+            }),
             growth: (0..=50).map(point).collect(),
             ..self::trial(number, end as usize, (per_second * 60.0) as u64)
         }
@@ -228,6 +232,8 @@ pub(crate) fn full() -> Comparison {
         snapshot_seconds: 5,
         order_seed: 42,
         machine: Machine {
+            memory_bytes: 24 << 30,
+            virtualised: true,
             processor: format!("processor {NASTY}"),
             cores: 2,
             jobs: 2,
