@@ -42,7 +42,8 @@ pub(crate) fn of_detector(answer: &Detection) -> Answer {
     }
 }
 
-fn of_refusal(refusal: &Refusal) -> Answer {
+/// A refusal.
+pub(crate) fn of_refusal(refusal: &Refusal) -> Answer {
     Answer::Error {
         kind: kind_of(refusal),
         words: refusal.to_string(),

@@ -123,6 +123,13 @@ pub static MEMORY: Check = Check::new(
     "a call takes at most 64 MiB for caches and four times the image, of which 256 MiB count",
 );
 
+/// What a library reads. It is apart from [`ALL`]: our own code does not read.
+pub static CONTENT: Check = Check::new(
+    "image.content_is_exact",
+    Layer::Truth,
+    "what is read of the disk is what the image holds there, zeros where it holds nothing, and nothing past the end",
+);
+
 /// That sizes are the model's: see [`Calculators::has_own_sizes`](crate::subject::Calculators::has_own_sizes).
 pub(crate) static SIZES: [&Check; 3] = [
     &CALC_ANSWER_IS_EXACT,

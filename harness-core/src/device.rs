@@ -105,14 +105,18 @@ impl<'a> MockDevice<'a> {
     /// The image as a file, with a copy of its bytes and the limits of this device.
     #[must_use]
     pub fn file(&self) -> ImageFile {
-        let limits = Limits {
+        match self.image {
+            Image::Flat(image) => ImageFile::flat(image.to_vec(), self.limits()),
+            Image::Sparse(image) => ImageFile::sparse(image.clone(), self.limits()),
+        }
+    }
+
+    /// What a file of this device does not serve.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
             fails: self.fails,
             serves: self.serves,
             reads: self.read_bound(),
-        };
-        match self.image {
-            Image::Flat(image) => ImageFile::flat(image.to_vec(), limits),
-            Image::Sparse(image) => ImageFile::sparse(image.clone(), limits),
         }
     }
 

@@ -23,9 +23,12 @@
 //! more. The empty input is rejected: engines begin with it, and a library that fails on its image could not be
 //! fuzzed.
 //!
+//! A library that reads is asked for some ranges of the disk then, if `content` is judged.
+//!
 //! # Checks
-//! `image.*` of [`crate::check::ALL`].
+//! `image.*` of [`crate::check::ALL`], and [`crate::check::CONTENT`].
 
+mod content;
 mod on_device;
 mod probe;
 
@@ -128,8 +131,9 @@ pub fn run_against(
     let manner = image.manner();
     let device = image.device(&manner);
     let answer = image.scan(scanner, &device, &manner);
+    let case = Reported(data);
     if let Some(outcome) = not_judged(&answer, &device, judgement) {
-        return outcome;
+        return content::judge(scanner, &image, judgement, &case).unwrap_or(outcome);
     }
     let failed = device.failed_sector();
     // A library may do without a read that failed: then its number must be right.
@@ -150,7 +154,6 @@ pub fn run_against(
         expected: due,
         judgement,
     };
-    let case = Reported(data);
     let mut checks = Checks::default();
     scanned.evaluate(&check::IMAGE, &mut checks);
     // A recipe states what is true by one reading.
@@ -182,7 +185,11 @@ pub fn run_against(
         };
         probe::ask(probe, calculators, scanner, &image, first, &case);
     }
-    judgement.outcome(answer.result.is_ok(), scanned.expected.is_ok())
+    let read = content::judge(scanner, &image, judgement, &case);
+    match judgement.outcome(answer.result.is_ok(), scanned.expected.is_ok()) {
+        Outcome::Checked => read.unwrap_or(Outcome::Checked),
+        outcome => outcome,
+    }
 }
 
 /// Whether an answer is the I/O error of the first sector whose read failed. Where kinds are not judged every

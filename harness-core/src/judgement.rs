@@ -28,16 +28,19 @@ impl Judgement {
     pub const DETAILS: Self = Self(32);
     /// The memory is bounded, where it is [counted](worker::count_memory).
     pub const MEMORY: Self = Self(64);
+    /// What is read is right, where a library [reads](crate::Library::with_read).
+    pub const CONTENT: Self = Self(128);
     /// Everything.
-    pub const ALL: Self = Self(127);
+    pub const ALL: Self = Self(255);
 
     /// Each aspect with its name, in the order in which a new subject takes them on.
-    pub const ASPECTS: [(&str, Self); 7] = [
+    pub const ASPECTS: [(&str, Self); 8] = [
         ("values", Self::VALUES),
         ("refusals", Self::REFUSALS),
         ("accepts", Self::ACCEPTS),
         ("work", Self::WORK),
         ("memory", Self::MEMORY),
+        ("content", Self::CONTENT),
         ("kinds", Self::KINDS),
         ("details", Self::DETAILS),
     ];
@@ -129,6 +132,7 @@ fn aspects_of(check: &Check) -> Judgement {
     const ANSWERS: Judgement = Judgement::ALL
         .without(Judgement::WORK)
         .without(Judgement::MEMORY)
+        .without(Judgement::CONTENT)
         .without(Judgement::DETAILS);
     let is_one_of = |checks: &[&Check]| checks.iter().any(|one| one.id == check.id);
     if is_one_of(&check::DETAILS) {
@@ -139,6 +143,9 @@ fn aspects_of(check: &Check) -> Judgement {
     }
     if is_one_of(&[&check::MEMORY]) {
         return Judgement::MEMORY;
+    }
+    if is_one_of(&[&check::CONTENT]) {
+        return Judgement::CONTENT;
     }
     match check.layer {
         Layer::Work => Judgement::WORK,
@@ -167,10 +174,11 @@ mod tests {
     #[test]
     fn each_aspect_has_checks_of_its_own() {
         let count = |judgement: Judgement| {
-            let checks = check::ALL.iter().copied().chain([&check::MEMORY]);
+            let apart = [&check::MEMORY, &check::CONTENT];
+            let checks = check::ALL.iter().copied().chain(apart);
             checks.filter(|check| judgement.evaluates(check)).count()
         };
-        assert_eq!(count(Judgement::ALL), check::ALL.len() + 1);
+        assert_eq!(count(Judgement::ALL), check::ALL.len() + 2);
         for (name, aspect) in Judgement::ASPECTS {
             assert!((1..check::ALL.len()).contains(&count(aspect)), "{name}");
         }

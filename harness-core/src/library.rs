@@ -3,7 +3,8 @@
 //! A [`Library`] is a function behind a [`Scanner`]. The harness adds up the extents, counts units, clips at the disk's end, counts
 //! reads, makes reads fail, and asks related questions.
 
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 
 use types::ScanFormat;
 use worker::memory::Meter;
@@ -22,6 +23,98 @@ pub struct Library {
     /// Opens an image and answers the size of the virtual disk and the extents that hold data, or why there is no
     /// answer. Every [`Error`](std::error::Error) becomes a [`Refusal`] by `?`.
     pub map: fn(ImageFile, ScanFormat) -> Result<Map, Refusal>,
+    /// Reads the disk, if the library does: see [`with_read`](Self::with_read).
+    pub read: Option<Reader>,
+}
+
+/// Opens an image and reads each of the ranges of its disk, both in bytes. Of a range that reaches past the disk's end
+/// it answers what lies before the end, maybe nothing.
+pub type Reader = fn(ImageFile, ScanFormat, &[Range<u64>]) -> Result<Vec<Vec<u8>>, Refusal>;
+
+impl Library {
+    /// A library that answers where an image holds data.
+    #[must_use]
+    pub const fn new(
+        formats: &'static [ScanFormat],
+        map: fn(ImageFile, ScanFormat) -> Result<Map, Refusal>,
+    ) -> Self {
+        Self {
+            formats,
+            map,
+            read: None,
+        }
+    }
+
+    /// The same with a reader. What it reads is judged when `content` is.
+    ///
+    /// ```
+    /// use std::ops::Range;
+    ///
+    /// use harness_core::library::read_each;
+    /// use harness_core::subject::{ScanFormat, Scanner};
+    /// use harness_core::{ImageFile, Library, Refusal};
+    ///
+    /// static LIBRARY: Library = Library::of_reader(&[ScanFormat::Vhd], read);
+    ///
+    /// /// Of a fixed disk, which begins with the file.
+    /// fn read(image: ImageFile, _: ScanFormat, ranges: &[Range<u64>]) -> Result<Vec<Vec<u8>>, Refusal> {
+    ///     read_each(ranges, image)
+    /// }
+    ///
+    /// let read = LIBRARY.reader().unwrap();
+    /// let bytes = read(ImageFile::new(vec![7; 100]), ScanFormat::Vhd, &[9..11, 99..102]);
+    /// assert_eq!(bytes, Ok(vec![vec![7; 2], vec![7]]));
+    /// ```
+    #[must_use]
+    pub const fn with_read(self, read: Reader) -> Self {
+        Self {
+            read: Some(read),
+            ..self
+        }
+    }
+
+    /// A library that only reads: sizes and extents are not judged.
+    #[must_use]
+    pub const fn of_reader(formats: &'static [ScanFormat], read: Reader) -> Self {
+        Self::new(formats, |_, _| Err(Refusal::not_supported("a map"))).with_read(read)
+    }
+}
+
+/// Reads each range of a disk that is [`Read`] and [`Seek`].
+///
+/// # Errors
+/// Those of the disk.
+pub fn read_each(
+    ranges: &[Range<u64>],
+    mut disk: impl Read + Seek,
+) -> Result<Vec<Vec<u8>>, Refusal> {
+    let read = |range: &Range<u64>| {
+        let mut bytes = Vec::new();
+        disk.seek(SeekFrom::Start(range.start))?;
+        let mut part = disk.by_ref().take(range.end - range.start);
+        part.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    ranges.iter().map(read).collect()
+}
+
+/// Reads each range of a disk of `size` bytes, as far as it lies in it: `read` fills a buffer from an offset on.
+///
+/// # Errors
+/// Those of `read`.
+pub fn read_each_at(
+    ranges: &[Range<u64>],
+    size: u64,
+    mut read: impl FnMut(&mut Vec<u8>, u64) -> Result<(), Refusal>,
+) -> Result<Vec<Vec<u8>>, Refusal> {
+    let read = |range: &Range<u64>| {
+        let mut bytes = vec![0; range.end.min(size).saturating_sub(range.start) as usize];
+        if !bytes.is_empty() {
+            read(&mut bytes, range.start)?;
+        }
+        Ok(bytes)
+    };
+    ranges.iter().map(read).collect()
 }
 
 /// How much a disk may hold, and where it holds data.
@@ -136,7 +229,15 @@ impl Scanner for Library {
     }
 
     fn judgeable(&self) -> Judgement {
-        Judgement::ALL.without(Judgement::DETAILS)
+        let all = Judgement::ALL.without(Judgement::DETAILS);
+        match self.read {
+            Some(_) => all,
+            None => all.without(Judgement::CONTENT),
+        }
+    }
+
+    fn reader(&self) -> Option<Reader> {
+        self.read
     }
 
     fn scan(&self, _request: ScanRequest<'_>) -> ScanAnswer {

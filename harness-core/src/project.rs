@@ -142,7 +142,8 @@ pub fn checks(subject: &Subject<'_>) -> Vec<&'static Check> {
         subject.judgement.evaluates(check) && is_there(check) && !is_left_out(check)
     };
     let memory = worker::memory::is_counted().then_some(&check::MEMORY);
-    let checks = check::ALL.iter().copied().chain(memory);
+    let content = subject.scanner.reader().map(|_| &check::CONTENT);
+    let checks = check::ALL.iter().copied().chain(memory).chain(content);
     checks.filter(is_evaluated).collect()
 }
 

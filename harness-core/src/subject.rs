@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 
 pub use crate::device::MockDevice;
 pub use crate::judgement::Judgement;
+use crate::library::Reader;
 pub use shared::{CallTable, DataTally};
 pub use types::{
     AllocationSummary, Facts, FileFormats, MeasureError, MeasureOutput, Measured, Options,
@@ -187,6 +188,11 @@ pub trait Scanner: Sync {
         None
     }
 
+    /// How it reads the disk; `None` from a library that does not.
+    fn reader(&self) -> Option<Reader> {
+        None
+    }
+
     /// The formats that it scans; without any, the targets that scan are left out.
     fn formats(&self) -> &[ScanFormat] {
         &ScanFormat::ALL
@@ -194,7 +200,7 @@ pub trait Scanner: Sync {
 
     /// What it can be held to at all.
     fn judgeable(&self) -> Judgement {
-        Judgement::ALL
+        Judgement::ALL.without(Judgement::CONTENT)
     }
 }
 

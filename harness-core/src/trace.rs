@@ -7,6 +7,7 @@ use types::{AllocationSummary, Options};
 use worker::Events;
 
 use crate::answers;
+use crate::library::Reader;
 use crate::subject::{
     Calculators, Detection, Detector, Facts, Measured, MockDevice, Refusal, ScanAnswer, ScanError,
     ScanRequest, Scanner, Subject,
@@ -90,6 +91,10 @@ impl Scanner for Listening<'_> {
 
     fn facts(&self, request: ScanRequest<'_>) -> Option<Facts> {
         self.subject.scanner.facts(request)
+    }
+
+    fn reader(&self) -> Option<Reader> {
+        self.subject.scanner.reader()
     }
 }
 

@@ -44,10 +44,7 @@ fn known_findings_are_met_and_gone_over() {
          reason = 'a test'\n[[known]]\ncheck = 'subject.no_panic'\ndifference = 'known.rs:{LINE_OF_THE_KNOWN_PANIC}'\n\
          reason = 'a test'\n"
     );
-    let library: &'static Library = Box::leak(Box::new(Library {
-        formats: &[ScanFormat::Qcow2],
-        map,
-    }));
+    let library: &'static Library = Box::leak(Box::new(Library::new(&[ScanFormat::Qcow2], map)));
     let subject = Subject::new("known::SUBJECT").with_scanner(library);
     let subject: &'static Subject<'static> = Box::leak(Box::new(subject.with_known(text.leak())));
     let target = targets::find(TARGET).unwrap();

@@ -1,13 +1,15 @@
 //! A library behind the simple interface: what is judged of it, and what is not.
 
-use std::io;
+use std::io::{self, Cursor};
+use std::ops::Range;
 
 use built_in::BuiltIn;
+use harness_core::library::{Reader, read_each};
 use harness_core::project::{checks, replay};
 use harness_core::subject::{
     AllocationSummary, Calculators, MeasureOutput, Measured, Options, ScanErrorKind, ScanFormat,
 };
-use harness_core::{ImageFile, Judgement, Library, Map, Refusal, Subject, targets};
+use harness_core::{ImageFile, Judgement, Library, Map, Refusal, Subject, check, targets};
 use recipes::at;
 use worker::Verdict;
 
@@ -85,12 +87,13 @@ fn walks_in_circles(image: ImageFile, _: ScanFormat) -> Result<Map, Refusal> {
 
 /// The verdict in a few words.
 fn verdict(map: Ask, judgement: Judgement, target: &str, input: &[u8]) -> String {
-    let library = Library {
-        formats: &[ScanFormat::Qcow2],
-        map,
-    };
+    let library = Library::new(&[ScanFormat::Qcow2], map);
+    verdict_on(&library, judgement, target, input)
+}
+
+fn verdict_on(library: &Library, judgement: Judgement, target: &str, input: &[u8]) -> String {
     let subject = Subject::new("library::SUBJECT")
-        .with_scanner(&library)
+        .with_scanner(library)
         .held_to(judgement);
     match replay(&subject, targets::find(target).unwrap(), input) {
         Verdict::Pass => "pass".to_owned(),
@@ -186,6 +189,84 @@ fn an_answer_to_what_is_unsound_is_judged_when_asked_for() {
     assert!(empty.contains("Rejected"), "{empty}");
 }
 
+/// Reads a fixed VHD, which ends with its footer.
+fn read_spoiled(image: &ImageFile, ranges: &[Range<u64>], spoil: fn(&mut Vec<u8>)) -> Reads {
+    let mut disk = vec![0; image.size() as usize - 512];
+    image.read_exact_at(&mut disk, 0)?;
+    spoil(&mut disk);
+    read_each(ranges, Cursor::new(disk))
+}
+
+type Reads = Result<Vec<Vec<u8>>, Refusal>;
+
+#[test]
+fn what_is_read_is_judged_by_what_the_image_holds() {
+    const CONTENT: Judgement = Judgement::CONTENT;
+    const RIGHT: Reader = |image, _, ranges| read_spoiled(&image, ranges, |_| {});
+    const ZEROS: Reader = |image, _, ranges| read_spoiled(&image, ranges, |disk| disk.fill(0));
+    const REFUSES: Reader = |_, _, _| Err(io::Error::other("no sense"))?;
+    let shifts: Reader = |image, _, ranges| read_spoiled(&image, ranges, |it| it.rotate_left(512));
+    let reads_on: Reader = |image, _, ranges| read_spoiled(&image, ranges, |disk| disk.push(0));
+    let stops: Reader = |image, format, ranges| RIGHT(image, format, &ranges[..1]);
+    let lacks: Reader = |_, _, _| Err(Refusal::not_supported("fixed disks"));
+    // 100 KiB, fixed, and by a creator of whose disks the current size counts.
+    let mut sound = vec![0; recipes::LENGTH];
+    (sound[at::FORMAT], sound[at::SIZE_MODE]) = (2, 1);
+    (sound[at::SIZE + 1], sound[at::SIZE + 2]) = (0x90, 1);
+    (sound[at::GEOMETRY], sound[at::GEOMETRY + 2]) = (1, 1);
+    let mut damaged = sound.clone();
+    damaged[at::DAMAGES] = 1;
+    let before = check::CONTENT.evaluations();
+    let refusals = CONTENT.and(Judgement::REFUSALS);
+    for (read, judgement, input, expected) in [
+        (RIGHT, refusals, &sound, "pass"),
+        (
+            ZEROS,
+            CONTENT,
+            &sound,
+            "image.content_is_exact: data is wrong",
+        ),
+        (
+            shifts,
+            CONTENT,
+            &sound,
+            "image.content_is_exact: data is wrong",
+        ),
+        (
+            reads_on,
+            CONTENT,
+            &sound,
+            "image.content_is_exact: bytes_read is wrong",
+        ),
+        (
+            stops,
+            CONTENT,
+            &sound,
+            "image.content_is_exact: bytes_read is wrong",
+        ),
+        (
+            REFUSES,
+            refusals,
+            &sound,
+            "image.content_is_exact: Refusal where an answer is due",
+        ),
+        (
+            REFUSES,
+            CONTENT,
+            &sound,
+            "not judged: a refusal of what is sound (refusals)",
+        ),
+        (lacks, Judgement::ALL, &sound, "not judged: fixed disks"),
+        (ZEROS, Judgement::VALUES, &sound, "not judged: a map"),
+        (ZEROS, CONTENT, &damaged, "not judged: a map"),
+    ] {
+        let library = Library::of_reader(&[ScanFormat::Vhd], read);
+        let verdict = verdict_on(&library, judgement, "fuzz_measure_image", input);
+        assert_eq!(verdict, expected);
+    }
+    assert_eq!(check::CONTENT.evaluations(), before + 6);
+}
+
 /// Another writer's sizes: a little more than ours, for an empty disk as well.
 struct OwnSizes {
     more: u64,
@@ -237,10 +318,7 @@ fn sizes_of_a_writer_of_its_own_are_judged_by_invariants_and_relations() {
 
 #[test]
 fn checks_that_are_not_judged_or_have_no_part_are_not_listed() {
-    let library = Library {
-        formats: &[ScanFormat::Qcow2],
-        map: right,
-    };
+    let library = Library::new(&[ScanFormat::Qcow2], right);
     let ids = |subject: &Subject<'_>| -> Vec<&str> {
         checks(subject).iter().map(|check| check.id).collect()
     };
@@ -251,11 +329,15 @@ fn checks_that_are_not_judged_or_have_no_part_are_not_listed() {
     for id in [
         "scan.reads_bounded",
         "scan.facts_are_exact",
+        "image.content_is_exact",
         "image.calculators_are_exact",
         "calc.answer_is_exact",
     ] {
         assert!(!scans.contains(&id), "{id}");
     }
+    let reads = library.with_read(|_, _, _| Ok(Vec::new()));
+    let reads = ids(&without.with_scanner(&reads).held_to(Judgement::CONTENT));
+    assert!(reads.contains(&"image.content_is_exact"));
     let calculates = ids(&without.with_calculators(&BuiltIn));
     assert!(calculates.iter().all(|id| id.starts_with("calc.")));
     assert!(calculates.contains(&"calc.raw_covers_virtual_size"));

@@ -36,10 +36,7 @@ fn a_library_that_takes_too_much_memory_is_a_finding_where_that_is_judged() {
         (greedy, Judgement::MEMORY, false),
         (greedy, Judgement::VALUES, true),
     ] {
-        let library = Library {
-            formats: &[ScanFormat::Qcow2],
-            map,
-        };
+        let library = Library::new(&[ScanFormat::Qcow2], map);
         let subject = Subject::new("memory::SUBJECT").with_scanner(&library);
         let subject = subject.held_to(judgement).from_environment().unwrap();
         let is_listed = checks(&subject)

@@ -13,6 +13,7 @@
 //! # Where to start
 //! - [`layout`] and [`recipe`]: the bytes, decoded.
 //! - [`qcow2`], [`vmdk`], [`vhd`], [`vhdx`]: a folder a format; the table of formats is in this file.
+//! - [`content`]: what the disk reads as.
 //! - [`aliases`]: tables that are named more than once.
 //! - [`writer`] and [`damage`]: how an image is written and broken.
 
@@ -21,6 +22,7 @@
 pub mod aliases;
 mod choices;
 pub mod conditions;
+pub mod content;
 pub mod damage;
 pub mod layout;
 pub mod positional;
@@ -41,6 +43,7 @@ use sparse::SparseImage;
 use types::ScanFormat;
 
 use conditions::Conditions;
+use content::Content;
 use damage::ChecksumPolicy;
 use recipe::Description;
 use runs::Unit;
@@ -129,6 +132,19 @@ impl Recipe {
             truth: damage_done.is_empty().then_some(truth),
             damage_done,
         }
+    }
+
+    /// What the disk of the undamaged image reads as; `None` where that is not known. Not judged are encryption,
+    /// backing and external data files, streams, tables that are named twice, and a sound header that is odd.
+    pub fn content(&self) -> Option<Content> {
+        let format = &FORMATS[self.format as usize];
+        let mut writer = ImageWriter::new(format.big_endian);
+        writer.content = Some(Content::default());
+        let truth = (format.build)(self, &mut writer);
+        let is_known = !truth.is_refused() && !truth.shares_tables;
+        let mut content = writer.content.filter(|_| is_known)?;
+        content.virtual_size = truth.virtual_size;
+        Some(content)
     }
 
     /// The recipe in words: format, disk, what of the geometry is unusual, data, damage, device.

@@ -24,6 +24,7 @@ pub mod units;
 use types::{Options, Qcow2Opts, ScanErrorKind};
 
 use crate::aliases::Aliases;
+use crate::content::Content;
 use crate::recipe::{Description, Recipe};
 use crate::truth::{OwnSize, Truth};
 use crate::writer::ImageWriter;
@@ -32,7 +33,7 @@ use geometry::Encryption;
 use header::Oddity;
 use place::Placed;
 use plan::Plan;
-use units::{Held, Kind};
+use units::{Held, Kind, Place};
 
 pub use geometry::{geometry, knobs};
 
@@ -53,7 +54,38 @@ pub(super) fn build(recipe: &Recipe, writer: &mut ImageWriter) -> Truth {
         // One byte of the last cluster is enough: what is missing of it reads as zeroes.
         truth.least_length = placed.last_cluster() * plan.geometry.cluster() + 1;
     }
+    writer.content = writer.content.take().and_then(|to| content(&plan, to));
     truth
+}
+
+/// Adds to the content what the disk reads as, if that is known. A cluster of zeroes may have a host cluster, whose
+/// data nobody must read.
+fn content(plan: &Plan, mut content: Content) -> Option<Content> {
+    let geometry = &plan.geometry;
+    let has_data_elsewhere = geometry.external_data || geometry.backing_name != 0;
+    let is_plain = (geometry.encryption, geometry.oddity) == (Encryption::None, Oddity::None);
+    if has_data_elsewhere || !is_plain {
+        return None;
+    }
+    let cluster = geometry.cluster();
+    for unit in &plan.clusters {
+        let (start, host) = (unit.index * cluster, unit.entry & units::OFFSET);
+        if unit.place == Place::Cluster {
+            content.fill.with_data(host, cluster);
+        }
+        match (unit.place, unit.held) {
+            (_, Held::Nothing) => {}
+            (Place::Cluster, Held::Whole) => content.place(start, cluster, host),
+            (Place::Cluster, Held::Subclusters(bits)) => {
+                let size = cluster / 32;
+                let ats = (0..32).filter(|nth| bits >> nth & 1 == 1);
+                ats.map(|nth| nth * size)
+                    .for_each(|at| content.place(start + at, size, host + at));
+            }
+            _ => content.leave_open(start, cluster),
+        }
+    }
+    Some(content)
 }
 
 /// The first table is named so many times more.

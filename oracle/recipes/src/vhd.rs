@@ -2,7 +2,7 @@
 //! out otherwise.
 //!
 //! A unit is a block, of a [`Kind`]. Blocks and their sector bitmaps are left as zeros: nobody who asks how
-//! much an image holds reads them. The bytes are in [`knobs`].
+//! much an image holds reads them. Who reads the disk finds them [filled](crate::content). The bytes are in [`knobs`].
 //!
 //! Source: Microsoft's "Virtual Hard Disk Image Format Specification"; what qemu-img writes, from its
 //! files.
@@ -14,6 +14,7 @@ mod structures;
 use types::ScanErrorKind::{Corrupt, NotThisFormat};
 use types::VhdSubformat;
 
+use crate::content::Content;
 use crate::recipe::{Description, Recipe};
 use crate::runs::Unit;
 use crate::truth::Truth;
@@ -98,6 +99,11 @@ impl Making<'_> {
         self.writer.set_end(data);
         self.write_end_footer(u64::MAX);
         truth.add_data(0, self.disk.size);
+        if geometry.beginning != Beginning::Zeros {
+            self.writer.content = None;
+        } else if let Some(content) = &mut self.writer.content {
+            content.place_data(0, size, 0);
+        }
         let end = self.writer.end();
         if geometry.footers.end == Footer::Good && data >= FOOTER && end.is_multiple_of(FOOTER) {
             // A footer of 511 bytes is one too.
@@ -155,6 +161,9 @@ impl Making<'_> {
         self.writer.offer_structure("vhd footer's copy", 0, fields);
         self.write_end_footer(data_offset);
         let data_blocks = self.judge(&units, &entries, truth);
+        let content = self.writer.content.take();
+        self.writer.content =
+            content.and_then(|content| self.disk.content(&units, &entries, content));
         if !truth.is_refused() {
             truth.own_size = self.own_size_of_dynamic(data_blocks);
         }
@@ -317,6 +326,24 @@ impl Disk {
             blocks: blocks.min(geometry.most_blocks),
             table_is_too_short: blocks > geometry.most_blocks,
         }
+    }
+
+    /// Adds to the content what the disk reads as. A block's sector bitmap says that all of it is there; QEMU finds
+    /// none where it has less than a byte.
+    fn content(&self, units: &[Unit], entries: &[u32], mut content: Content) -> Option<Content> {
+        let bitmap = self.block_in_file() - self.block;
+        for (unit, entry) in units.iter().zip(entries) {
+            let (start, at) = (unit.index * self.block, u64::from(*entry) * SECTOR);
+            match Kind::of(unit) {
+                _ if *entry == ABSENT || unit.index >= self.blocks => {}
+                Kind::InFile | Kind::BehindGap | Kind::Shared => {
+                    content.fill.with_ones(at, bitmap);
+                    content.place_data(start, self.block, at + bitmap);
+                }
+                _ => content.leave_open(start, self.block),
+            }
+        }
+        Some(content).filter(|_| self.block >= 8 * SECTOR)
     }
 
     /// What a block takes in the file: its sector bitmap, one bit a sector in whole sectors, and its data.

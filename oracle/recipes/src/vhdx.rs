@@ -27,6 +27,7 @@ mod structures;
 
 use types::{Options, ScanErrorKind, VhdxOpts};
 
+use crate::content::Content;
 use crate::recipe::{Description, Recipe};
 use crate::truth::{OwnSize, Truth};
 use crate::writer::{Field, ImageWriter, Table};
@@ -45,7 +46,23 @@ pub(super) fn build(recipe: &Recipe, writer: &mut ImageWriter) -> Truth {
     metadata::write(&geometry, &layout, writer);
     write_bat(&geometry, &layout, writer);
     writer.set_end(layout.end);
+    if let Some(content) = &mut writer.content {
+        place_content(&layout, content);
+    }
     truth(&geometry, &layout)
+}
+
+/// Adds to the content what the disk reads as. Undefined and unmapped blocks may read as anything.
+fn place_content(layout: &Layout, content: &mut Content) {
+    let size = layout.block_size;
+    for entry in layout.entries_on_disk() {
+        let start = entry.block * size;
+        match entry.state {
+            6 => content.place_data(start, size, entry.place),
+            1 | 3 => content.leave_open(start, size),
+            _ => {}
+        }
+    }
 }
 
 /// The numbers of an entry of the BAT. Its place is offered in steps of 64 KiB, so that one may be

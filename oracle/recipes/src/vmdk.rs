@@ -1,7 +1,8 @@
 //! Recipes of VMDK images: one sparse extent, as qemu-img or VMware writes it, or laid out otherwise.
 //!
 //! A unit is a grain: see [`Grain`]. Grains themselves are left as zeros, also where they count as
-//! compressed: neither a scanner nor `qemu-img map` reads them. The bytes are in [`knobs`].
+//! compressed: neither a scanner nor `qemu-img map` reads them. Who reads the disk finds plain ones
+//! [filled](crate::content). The bytes are in [`knobs`].
 //!
 //! Source: VMware's "Virtual Disk Format 5.0"; what qemu-img writes, from its files.
 
@@ -13,6 +14,7 @@ mod judgement;
 use std::ops::Range;
 
 use crate::aliases::Aliases;
+use crate::content::Content;
 use crate::recipe::{Description, Recipe};
 use crate::runs::Unit;
 use crate::truth::Truth;
@@ -85,6 +87,8 @@ pub(super) fn build(recipe: &Recipe, writer: &mut ImageWriter) -> Truth {
     if !truth.is_refused() && geometry.capacity.is_none() {
         truth.own_size = making.own_size(data_grains);
     }
+    let content = making.writer.content.take();
+    making.writer.content = content.and_then(|content| making.content(content));
     truth
 }
 
@@ -288,6 +292,27 @@ impl Making<'_> {
             }
             from += stretch.len();
         }
+    }
+
+    /// Adds to the content what the disk reads as, unless grains are compressed.
+    fn content(&self, mut content: Content) -> Option<Content> {
+        let geometry = self.geometry;
+        if geometry.has_compressed_grains() {
+            return None;
+        }
+        let size = self.disk.grain;
+        for (unit, entry) in self.disk.units.iter().zip(&self.entries) {
+            let start = unit.index * size;
+            match (Grain::choose(unit.kind), *entry) {
+                (_, 0) => {}
+                (_, 1) if geometry.has_zeroed_grains() => {}
+                (Grain::Data | Grain::Shared | Grain::BehindGap, sector) => {
+                    content.place_data(start, size, u64::from(sector) * SECTOR);
+                }
+                _ => content.leave_open(start, size),
+            }
+        }
+        Some(content)
     }
 
     /// Adds the data of a table's grains, `shift` grains further on; answers how many hold data.

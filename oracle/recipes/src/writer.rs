@@ -5,6 +5,8 @@ use std::fmt;
 use sparse::SparseImage;
 use sparse::crc32c;
 
+use crate::content::Content;
+
 /// A number in an on-disk structure, which damage may pick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
@@ -165,6 +167,8 @@ pub struct ImageWriter {
     structures: Vec<Structure>,
     tables: Vec<Table>,
     checksums: Vec<Checksum>,
+    /// What the disk reads as, when that is asked for; a format takes it away where it does not know.
+    pub content: Option<Content>,
 }
 
 impl ImageWriter {
@@ -177,6 +181,7 @@ impl ImageWriter {
             structures: Vec::with_capacity(8),
             tables: Vec::with_capacity(8),
             checksums: Vec::with_capacity(4),
+            content: None,
         }
     }
 

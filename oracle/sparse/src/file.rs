@@ -3,7 +3,7 @@
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::SparseImage;
+use crate::{Fill, SparseImage};
 
 /// Sectors of this many bytes are the unit of the bound on reads, whatever the device's sector size.
 pub const BOUND_SECTOR: u64 = 512;
@@ -34,6 +34,7 @@ struct Shared {
 enum Bytes {
     Flat(Vec<u8>),
     Sparse(SparseImage),
+    Filled(SparseImage, Fill),
 }
 
 /// What is not served.
@@ -87,6 +88,12 @@ impl ImageFile {
         Self::over(Bytes::Sparse(image), size, limits)
     }
 
+    /// A sparse image with limits that holds data where `fill` says.
+    pub fn filled(image: SparseImage, fill: Fill, limits: Limits) -> Self {
+        let size = image.capacity();
+        Self::over(Bytes::Filled(image, fill), size, limits)
+    }
+
     fn over(bytes: Bytes, size: u64, limits: Limits) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -126,6 +133,7 @@ impl ImageFile {
                 buffer.copy_from_slice(&rest[..length]);
             }
             Bytes::Sparse(image) => image.read(offset, buffer),
+            Bytes::Filled(image, fill) => fill.read(image, offset, buffer),
         }
         Ok(length)
     }

@@ -117,6 +117,11 @@ impl SparseImage {
     /// Fills `buffer` with the bytes at byte `offset`; past the capacity it reads as zeros.
     pub fn read(&self, offset: u64, buffer: &mut [u8]) {
         buffer.fill(0);
+        self.read_kept(offset, buffer);
+    }
+
+    /// Copies the kept bytes at byte `offset` into `buffer`, and leaves the others there as they are.
+    pub fn read_kept(&self, offset: u64, buffer: &mut [u8]) {
         for (at, piece) in self.pieces(offset, buffer.len() as u64) {
             let from = (at - offset) as usize;
             buffer[from..from + piece.len()].copy_from_slice(piece);

@@ -6,11 +6,8 @@ use harness_core::{ImageFile, Library, Map, Refusal, Subject};
 
 /// What is fuzzed and replayed. It is held to right values alone; `.held_to(…)` holds it to more.
 pub static SUBJECT: Subject<'static> = Subject::new("subject::SUBJECT")
-    .with_scanner(&Library {
-        // The formats that the library reads: of Qcow2, Vmdk, Vhd and Vhdx.
-        formats: &[ScanFormat::Qcow2],
-        map,
-    })
+    // The formats that the library reads: of Qcow2, Vmdk, Vhd and Vhdx.
+    .with_scanner(&Library::new(&[ScanFormat::Qcow2], map))
     .with_known(include_str!("../../known.toml"));
 
 /// How large the virtual disk is, and which extents of it hold data, all in bytes. `?` makes any error a refusal.

@@ -10,6 +10,8 @@ pub(super) const COPIED: u64 = 1 << 63;
 const COMPRESSED: u64 = 1 << 62;
 /// Bit 0 of a standard L2 entry.
 const ZERO: u64 = 1;
+/// The host cluster in a standard L2 entry.
+pub(super) const OFFSET: u64 = 0x00ff_ffff_ffff_fe00;
 /// Bits 1 to 8 and 56 to 61 of an L2 entry.
 const RESERVED: u64 = 0x3f << 56 | 0x1fe;
 

@@ -305,6 +305,13 @@ impl Geometry {
         self.flags & ZEROED_GRAINS != 0
     }
 
+    /// Whether a reader may take grains for compressed ones.
+    pub fn has_compressed_grains(&self) -> bool {
+        self.kind != Kind::Sparse
+            || self.compression != 0
+            || self.flags & (COMPRESSED | MARKERS) != 0
+    }
+
     /// The grain's size in bytes; of one that is not supported, the largest that is.
     pub fn grain(&self) -> u64 {
         512 * if self.grain_is_supported() {

@@ -5,10 +5,7 @@ use harness_core::subject::ScanFormat;
 use harness_core::{ImageFile, Judgement, Library, Map, Refusal, Subject};
 
 pub static SUBJECT: Subject<'static> = Subject::new("subject::SUBJECT")
-    .with_scanner(&Library {
-        formats: &[ScanFormat::Vhd],
-        map,
-    })
+    .with_scanner(&Library::new(&[ScanFormat::Vhd], map))
     .held_to(
         Judgement::REFUSALS
             .and(Judgement::ACCEPTS)

@@ -14,10 +14,7 @@ use harness_core::{ImageFile, Judgement, Library, Map, Refusal, Subject};
 /// What is fuzzed and replayed. Its answers must be right, and it must not take what is unsound. The next step is
 /// that it refuses nothing sound: `Judgement::REFUSALS`.
 pub static SUBJECT: Subject<'static> = Subject::new("subject::SUBJECT")
-    .with_scanner(&Library {
-        formats: &[ScanFormat::Qcow2],
-        map,
-    })
+    .with_scanner(&Library::new(&[ScanFormat::Qcow2], map))
     .with_calculators(&SmallLibrary)
     .held_to(Judgement::VALUES.and(Judgement::ACCEPTS))
     .with_known(include_str!("../../known.toml"));

@@ -1,29 +1,31 @@
 //! imago 0.2.6 as a subject: its qcow2 driver.
 
-use std::{fmt, io};
+use std::{fmt, io, ops::Range};
 
+use harness_core::library::read_each_at;
 use harness_core::subject::ScanFormat;
 use harness_core::{ImageFile, Judgement, Library, Map, Refusal, Subject};
 use imago::io_buffers::{IoVector, IoVectorMut};
 use imago::storage::drivers::CommonStorageHelper;
-use imago::{
-    DenyImplicitOpenGate, FormatAccess, FormatDriverBuilder, Mapping, Storage, qcow2::Qcow2,
-};
+use imago::{FormatAccess, Mapping, Storage, qcow2::Qcow2};
 
 pub static SUBJECT: Subject<'static> = Subject::new("subject::SUBJECT")
-    .with_scanner(&Library {
-        formats: &[ScanFormat::Qcow2],
-        map,
-    })
-    .held_to(Judgement::MEMORY)
+    .with_scanner(&Library::new(&[ScanFormat::Qcow2], map).with_read(read))
+    .held_to(Judgement::MEMORY.and(Judgement::CONTENT))
     .with_known(include_str!("../../known.toml"));
 
+fn open(image: ImageFile) -> Result<FormatAccess<File>, Refusal> {
+    let image = Qcow2::<File>::open_image(File(image, Default::default()), false)?;
+    Ok(FormatAccess::new(image))
+}
+
+fn read(image: ImageFile, _: ScanFormat, ranges: &[Range<u64>]) -> Result<Vec<Vec<u8>>, Refusal> {
+    let image = open(image)?;
+    read_each_at(ranges, image.size(), |to, at| Ok(image.read(to, at)?))
+}
+
 fn map(image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
-    let image = Qcow2::<File, FormatAccess<File>>::builder(File(image, Default::default()))
-        .backing(None)
-        .data_file(None)
-        .open(DenyImplicitOpenGate::default())?;
-    let image = FormatAccess::new(image);
+    let image = open(image)?;
     Map::by_pieces(image.size(), |at| {
         let (mapping, length) = image.get_mapping(at, image.size() - at)?;
         let is_data = matches!(mapping, Mapping::Raw { .. } | Mapping::Special { .. });

@@ -1,26 +1,20 @@
 //! vhd-core 0.1.4 as a subject. It has no map, and is judged by where it reads the file.
 
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 
+use harness_core::library::read_each;
 use harness_core::subject::ScanFormat;
 use harness_core::{ImageFile, Judgement, Library, Map, Refusal, Subject};
 use vhd::{DiskType, VhdReader};
 
 pub static SUBJECT: Subject<'static> = Subject::new("subject::SUBJECT")
-    .with_scanner(&Library {
-        formats: &[ScanFormat::Vhd],
-        map,
-    })
-    .held_to(Judgement::MEMORY)
+    .with_scanner(&Library::new(&[ScanFormat::Vhd], map).with_read(read))
+    .held_to(Judgement::MEMORY.and(Judgement::CONTENT))
     .with_known(include_str!("../../known.toml"));
 
 fn map(image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
-    if image.size() > 64 << 20 {
-        return Err(Refusal::not_supported(
-            "a file of more than 64 MiB, which it reads whole",
-        ));
-    }
-    let mut disk = VhdReader::open_reader(Box::new(image.clone()))?;
+    let mut disk = open(&image)?;
     let size = disk.virtual_disk_size();
     let block = match disk.disk_type() {
         DiskType::Fixed => 1 << 20,
@@ -30,6 +24,19 @@ fn map(image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
         disk.seek(SeekFrom::Start(at))?;
         disk.read(bytes).map(drop)
     })
+}
+
+fn read(image: ImageFile, _: ScanFormat, ranges: &[Range<u64>]) -> Result<Vec<Vec<u8>>, Refusal> {
+    read_each(ranges, open(&image)?)
+}
+
+fn open(image: &ImageFile) -> Result<VhdReader, Refusal> {
+    if image.size() > 64 << 20 {
+        return Err(Refusal::not_supported(
+            "a file of more than 64 MiB, which it reads whole",
+        ));
+    }
+    Ok(VhdReader::open_reader(Box::new(image.clone()))?)
 }
 
 /// The size of a block in bytes, which the library does not tell: at byte 32 of the header that the footer names.

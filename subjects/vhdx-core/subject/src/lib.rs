@@ -1,17 +1,16 @@
 //! vhdx-core 0.4.1 as a subject. It has no map, and is judged by where it reads the file.
 
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 
+use harness_core::library::read_each;
 use harness_core::subject::ScanFormat;
 use harness_core::{ImageFile, Judgement, Library, Map, Refusal, Subject};
 use vhdx::VhdxReader;
 
 pub static SUBJECT: Subject<'static> = Subject::new("subject::SUBJECT")
-    .with_scanner(&Library {
-        formats: &[ScanFormat::Vhdx],
-        map,
-    })
-    .held_to(Judgement::MEMORY)
+    .with_scanner(&Library::new(&[ScanFormat::Vhdx], map).with_read(read))
+    .held_to(Judgement::MEMORY.and(Judgement::CONTENT))
     .with_known(include_str!("../../known.toml"));
 
 fn map(image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
@@ -22,4 +21,8 @@ fn map(image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
         disk.seek(SeekFrom::Start(at))?;
         disk.read(bytes).map(drop)
     })
+}
+
+fn read(image: ImageFile, _: ScanFormat, ranges: &[Range<u64>]) -> Result<Vec<Vec<u8>>, Refusal> {
+    read_each(ranges, VhdxReader::open_reader(Box::new(image))?)
 }

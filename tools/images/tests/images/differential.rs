@@ -141,17 +141,14 @@ fn a_library_may_read_either_way_and_in_no_third_one() {
     const JUDGEMENT: Judgement = Judgement::VALUES
         .and(Judgement::REFUSALS)
         .and(Judgement::ACCEPTS);
-    let library = Library {
-        formats: &ScanFormat::ALL,
-        map: |_, _| match *ANSWER.lock().unwrap() {
-            Some(answer) => {
-                let mut map = Map::new(answer.virtual_size);
-                map.add(0, answer.allocated_bytes);
-                Ok(map)
-            }
-            None => Err(Refusal::words("no")),
-        },
-    };
+    let library = Library::new(&ScanFormat::ALL, |_, _| match *ANSWER.lock().unwrap() {
+        Some(answer) => {
+            let mut map = Map::new(answer.virtual_size);
+            map.add(0, answer.allocated_bytes);
+            Ok(map)
+        }
+        None => Err(Refusal::words("no")),
+    });
     let subject = Subject::new("differential::SUBJECT")
         .with_scanner(&library)
         .held_to(JUDGEMENT);

@@ -1,6 +1,7 @@
 //! The tests of the tool: one program, so that they are built once and run side by side.
 
 mod bad_input;
+mod content;
 mod damaged;
 mod detection;
 mod differential;
