@@ -294,10 +294,12 @@ fn evaluate_facts(
     let mut caches = [[0; SECTOR_SIZE as usize]; 2];
     let facts = scanner.facts(case.request(&image.device(), &mut caches));
     let mut checks = Checks::default();
+    // A refusal is right where the model has one, of whatever kind.
+    let stated = facts.as_ref().ok().and_then(Option::as_ref);
     checks.evaluate_if(
-        facts.is_some(),
+        !matches!(facts, Ok(None)),
         &check::SCAN_FACTS_ARE_EXACT,
-        facts.as_ref() == expected.as_ref().ok(),
+        stated == expected.as_ref().ok(),
     );
     checks.conclude(case, |violation| {
         violation

@@ -184,8 +184,11 @@ pub trait Scanner: Sync {
 
     /// What the image states about itself; asked only when a scan has an answer, or is refused for a parent that the
     /// image names. `None` from a library that does not say.
-    fn facts(&self, _request: ScanRequest<'_>) -> Option<Facts> {
-        None
+    ///
+    /// # Errors
+    /// Why this image states nothing that can be understood.
+    fn facts(&self, _request: ScanRequest<'_>) -> Result<Option<Facts>, Refusal> {
+        Ok(None)
     }
 
     /// How it reads the disk; `None` from a library that does not.

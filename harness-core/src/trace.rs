@@ -89,7 +89,7 @@ impl Scanner for Listening<'_> {
         answer
     }
 
-    fn facts(&self, request: ScanRequest<'_>) -> Option<Facts> {
+    fn facts(&self, request: ScanRequest<'_>) -> Result<Option<Facts>, Refusal> {
         self.subject.scanner.facts(request)
     }
 

@@ -202,14 +202,18 @@ impl Scanner for Talks {
     fn scan(&self, request: ScanRequest<'_>) -> ScanAnswer {
         BuiltIn.scan(request)
     }
-    fn facts(&self, request: ScanRequest<'_>) -> Option<Facts> {
-        let facts = BuiltIn.facts(request)?;
+    fn facts(&self, request: ScanRequest<'_>) -> Result<Option<Facts>, Refusal> {
+        let format = request.format;
+        let facts = BuiltIn.facts(request)?.unwrap_or_default();
+        if format == ScanFormat::Vhd {
+            return Err(Refusal::words("a refusal where there is an answer"));
+        }
         let parent = facts.parent.map(|place| place.start..place.end - 1);
-        Some(Facts {
+        Ok(Some(Facts {
             virtual_size: facts.virtual_size + u64::from(parent.is_none()),
             parent,
             ..facts
-        })
+        }))
     }
 }
 

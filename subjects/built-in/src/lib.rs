@@ -81,15 +81,15 @@ impl Scanner for BuiltIn {
         (FORMATS[request.format as usize].scan)(request)
     }
 
-    fn facts(&self, request: ScanRequest<'_>) -> Option<Facts> {
-        (FORMATS[request.format as usize].facts)(request)
+    fn facts(&self, request: ScanRequest<'_>) -> Result<Option<Facts>, Refusal> {
+        Ok(Some((FORMATS[request.format as usize].facts)(request)?))
     }
 }
 
 /// A format's scanner.
 struct Row {
     scan: fn(ScanRequest<'_>) -> ScanAnswer,
-    facts: fn(ScanRequest<'_>) -> Option<Facts>,
+    facts: fn(ScanRequest<'_>) -> Result<Facts, ScanError>,
 }
 
 macro_rules! rows {

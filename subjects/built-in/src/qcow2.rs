@@ -1,7 +1,7 @@
 //! The qcow2 scanner as a subject.
 
 use ::qcow2::Qcow2State;
-use harness_core::subject::{Facts, ScanAnswer, ScanRequest};
+use harness_core::subject::{Facts, ScanAnswer, ScanError, ScanRequest};
 
 use crate::{open, scan_with};
 
@@ -13,11 +13,11 @@ pub(crate) fn scan(request: ScanRequest<'_>) -> ScanAnswer {
     scan_with(request, Qcow2State::init, scan, Qcow2State::bytes_read)
 }
 
-pub(crate) fn facts(request: ScanRequest<'_>) -> Option<Facts> {
-    let mut state = open(request, Qcow2State::init).ok()?;
-    let data_file = state.data_file_name().ok()?;
+pub(crate) fn facts(request: ScanRequest<'_>) -> Result<Facts, ScanError> {
+    let mut state = open(request, Qcow2State::init)?;
+    let data_file = state.data_file_name()?;
     let header = state.header();
-    Some(Facts {
+    Ok(Facts {
         virtual_size: header.virtual_size,
         unit: Some(header.cluster_size()),
         named: header.backing_file_name(),

@@ -1,7 +1,7 @@
 //! The VHDX scanner as a subject.
 
 use ::vhdx::VhdxState;
-use harness_core::subject::{Facts, ScanAnswer, ScanRequest};
+use harness_core::subject::{Facts, ScanAnswer, ScanError, ScanRequest};
 
 use crate::{open, scan_with};
 
@@ -14,9 +14,9 @@ pub(crate) fn scan(request: ScanRequest<'_>) -> ScanAnswer {
     )
 }
 
-pub(crate) fn facts(request: ScanRequest<'_>) -> Option<Facts> {
-    let state = open(request, VhdxState::init).ok()?;
-    Some(Facts {
+pub(crate) fn facts(request: ScanRequest<'_>) -> Result<Facts, ScanError> {
+    let state = open(request, VhdxState::init)?;
+    Ok(Facts {
         virtual_size: state.virtual_size(),
         unit: Some(state.block_size().into()),
         table_offset: Some(state.table_offset()),

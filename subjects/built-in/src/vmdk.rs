@@ -1,7 +1,7 @@
 //! The VMDK scanner as a subject.
 
 use ::vmdk::VmdkState;
-use harness_core::subject::{Facts, ScanAnswer, ScanRequest};
+use harness_core::subject::{Facts, ScanAnswer, ScanError, ScanRequest};
 
 use crate::{open, scan_with};
 
@@ -14,10 +14,10 @@ pub(crate) fn scan(request: ScanRequest<'_>) -> ScanAnswer {
     )
 }
 
-pub(crate) fn facts(request: ScanRequest<'_>) -> Option<Facts> {
-    let state = open(request, VmdkState::init).ok()?;
+pub(crate) fn facts(request: ScanRequest<'_>) -> Result<Facts, ScanError> {
+    let state = open(request, VmdkState::init)?;
     let header = state.header();
-    Some(Facts {
+    Ok(Facts {
         virtual_size: header.virtual_size(),
         unit: Some(header.grain_size()),
         is_compressed: Some(header.is_compressed()),

@@ -163,14 +163,15 @@ pub fn answer<'a>(
 #[must_use]
 pub fn facts(format: ScanFormat, bytes: &[u8]) -> Option<Facts> {
     let device = Image::from(bytes).device(512, 1);
-    SUBJECT.scanner.facts(ScanRequest {
+    let facts = SUBJECT.scanner.facts(ScanRequest {
         format,
         calls: CallTable::over(&device),
         device: device.0.index(),
         caches: [&mut [0xa5; 512], &mut [0x5a; 512]],
         unit: None,
         twice: false,
-    })
+    });
+    facts.ok()?
 }
 
 /// How many sectors of 512 bytes a scan reads.
