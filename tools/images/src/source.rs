@@ -72,8 +72,9 @@ impl Source {
             caches: [&mut [0; 512], &mut [0; 512]],
             unit: None,
             twice: false,
-        })?;
-        let bytes = self.image.bytes_at(facts.parent?).ok()?;
+        });
+        let parent = facts.ok()??.parent?;
+        let bytes = self.image.bytes_at(parent).ok()?;
         self.format.driver.parent_name(&bytes)
     }
 }
