@@ -110,10 +110,8 @@ fn footer_of_qemu(image: &(impl Bytes + ?Sized)) -> Option<([u8; 512], u64)> {
     (is_sound && field(&last, 60..64) == FIXED).then_some((last, end))
 }
 
-/// The facts in the footer and, unless the disk is fixed, in the header.
-///
-/// # Errors
-/// When there is no footer, or it is of a disk that is too large.
+/// The facts in the footer and, unless the disk is fixed, in the header. Fails when there is no footer, or it is of a
+/// disk that is too large.
 pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
     let (footer, _) = believed_footer(image, Reading::OURS)?;
     let disk_type = field(&footer, 60..64);
