@@ -61,13 +61,7 @@ const NEVER: &[(&str, &[&str])] = &[
 fn arrows() -> BTreeMap<String, BTreeSet<String>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let output = Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--no-deps",
-            "--format-version",
-            "1",
-            "--offline",
-        ])
+        .args(["metadata", "--no-deps", "--offline", "--format-version=1"])
         .current_dir(root)
         .output()
         .expect("cargo runs");
