@@ -13,6 +13,8 @@ use harness_core::{ImageFile, Judgement, Library, Map, Refusal, Subject, check, 
 use recipes::at;
 use worker::Verdict;
 
+const REFUSED: &str = "not judged: a refusal of what is sound (refusals)";
+
 type Ask = fn(ImageFile, ScanFormat) -> Result<Map, Refusal>;
 
 /// A recipe of a qcow2 image of ten clusters, three of which hold data.
@@ -38,17 +40,9 @@ fn right(image: ImageFile, _: ScanFormat) -> Result<Map, Refusal> {
     Ok(answer(3))
 }
 
-fn wrong(_: ImageFile, _: ScanFormat) -> Result<Map, Refusal> {
-    Ok(answer(2))
-}
-
-fn refuses(_: ImageFile, _: ScanFormat) -> Result<Map, Refusal> {
-    Err(io::Error::other(format!("no {}", "sense")))?
-}
-
-fn lacks(_: ImageFile, _: ScanFormat) -> Result<Map, Refusal> {
-    Err(Refusal::not_supported("zstd"))
-}
+const WRONG: Ask = |_, _| Ok(answer(2));
+const REFUSES: Ask = |_, _| Err(io::Error::other(format!("no {}", "sense")))?;
+const LACKS: Ask = |_, _| Err(Refusal::not_supported("zstd"));
 
 /// Ignores a failed read, and then counts less.
 fn ignores_failures(image: ImageFile, _: ScanFormat) -> Result<Map, Refusal> {
@@ -110,7 +104,6 @@ fn verdict_on(library: &Library, judgement: Judgement, target: &str, input: &[u8
 #[test]
 fn what_is_judged_fails_and_what_is_not_is_no_pass() {
     const VALUES: Judgement = Judgement::VALUES;
-    const REFUSED: &str = "not judged: a refusal of what is sound (refusals)";
     let of_image = |map, judgement, probe, argument| {
         let input = image_input(probe, argument);
         verdict(map, judgement, "fuzz_measure_image", &input)
@@ -126,11 +119,11 @@ fn what_is_judged_fails_and_what_is_not_is_no_pass() {
     let refused = "image.answer_is_exact: Refusal where an answer is due";
     let kinds = Judgement::KINDS.and(VALUES);
     let table: [(Ask, Judgement, u8, &str); 14] = [
-        (wrong, VALUES, 0, wrong_bytes),
-        (wrong, Judgement::REFUSALS, 0, wrong_bytes),
-        (refuses, VALUES, 0, REFUSED),
-        (refuses, Judgement::REFUSALS, 0, refused),
-        (lacks, Judgement::ALL, 0, "not judged: zstd"),
+        (WRONG, VALUES, 0, wrong_bytes),
+        (WRONG, Judgement::REFUSALS, 0, wrong_bytes),
+        (REFUSES, VALUES, 0, REFUSED),
+        (REFUSES, Judgement::REFUSALS, 0, refused),
+        (LACKS, Judgement::ALL, 0, "not judged: zstd"),
         (right, VALUES, 6, "pass"),
         (right, kinds, 6, "pass"),
         (ignores_failures, VALUES, 6, failed_read),
@@ -150,24 +143,18 @@ fn what_is_judged_fails_and_what_is_not_is_no_pass() {
     assert_eq!(circles, "image.reads_bounded");
 }
 
-/// Knows how much data there is, and not where.
-fn sums(_: ImageFile, _: ScanFormat) -> Result<Map, Refusal> {
-    Ok(Map::of_sum(10 << 16, 3 << 16))
-}
-
-fn sums_wrongly(_: ImageFile, _: ScanFormat) -> Result<Map, Refusal> {
-    Ok(Map::of_sum(10 << 16, 2 << 16))
-}
-
 #[test]
 fn a_sum_is_judged_without_the_units_that_are_asked_for() {
+    // They know how much data there is, and not where.
+    const SUMS: Ask = |_, _| Ok(Map::of_sum(10 << 16, 3 << 16));
+    const SUMS_WRONGLY: Ask = |_, _| Ok(Map::of_sum(10 << 16, 2 << 16));
     for (unit, probe) in [(0, 0), (1, 0), (1, 5), (0, 5), (1, 9)] {
         let mut input = image_input(probe, 2);
         input[at::UNIT] = unit;
         let of_sum = |map| verdict(map, Judgement::REFUSALS, "fuzz_measure_image", &input);
-        assert_eq!(of_sum(sums), "pass", "unit {unit}, probe {probe}");
+        assert_eq!(of_sum(SUMS), "pass", "unit {unit}, probe {probe}");
         let wrong = "image.answer_is_exact: allocated_bytes is wrong";
-        assert_eq!(of_sum(sums_wrongly), wrong);
+        assert_eq!(of_sum(SUMS_WRONGLY), wrong);
     }
 }
 
@@ -178,11 +165,9 @@ fn an_answer_to_what_is_unsound_is_judged_when_asked_for() {
     let taken = of_scan(right, Judgement::VALUES);
     assert_eq!(taken, "not judged: an answer to what is unsound (accepts)");
     let taken = of_scan(right, Judgement::ACCEPTS);
-    assert_eq!(
-        taken,
-        "scan.answer_is_exact: an answer where NotThisFormat is due"
-    );
-    assert_eq!(of_scan(refuses, Judgement::VALUES), "pass");
+    let missed = "scan.answer_is_exact: an answer where NotThisFormat is due";
+    assert_eq!(taken, missed);
+    assert_eq!(of_scan(REFUSES, Judgement::VALUES), "pass");
     let of_vhd = verdict(right, Judgement::ALL, "fuzz_measure_scan", &[2; 1024]);
     assert_eq!(of_vhd, "not judged: the format vhd");
     let empty = verdict(right, Judgement::ALL, "fuzz_measure_image", &[]);
@@ -218,44 +203,17 @@ fn what_is_read_is_judged_by_what_the_image_holds() {
     damaged[at::DAMAGES] = 1;
     let before = check::CONTENT.evaluations();
     let refusals = CONTENT.and(Judgement::REFUSALS);
+    let data = "image.content_is_exact: data is wrong";
+    let length = "image.content_is_exact: bytes_read is wrong";
+    let refused = "image.content_is_exact: Refusal where an answer is due";
     for (read, judgement, input, expected) in [
         (RIGHT, refusals, &sound, "pass"),
-        (
-            ZEROS,
-            CONTENT,
-            &sound,
-            "image.content_is_exact: data is wrong",
-        ),
-        (
-            shifts,
-            CONTENT,
-            &sound,
-            "image.content_is_exact: data is wrong",
-        ),
-        (
-            reads_on,
-            CONTENT,
-            &sound,
-            "image.content_is_exact: bytes_read is wrong",
-        ),
-        (
-            stops,
-            CONTENT,
-            &sound,
-            "image.content_is_exact: bytes_read is wrong",
-        ),
-        (
-            REFUSES,
-            refusals,
-            &sound,
-            "image.content_is_exact: Refusal where an answer is due",
-        ),
-        (
-            REFUSES,
-            CONTENT,
-            &sound,
-            "not judged: a refusal of what is sound (refusals)",
-        ),
+        (ZEROS, CONTENT, &sound, data),
+        (shifts, CONTENT, &sound, data),
+        (reads_on, CONTENT, &sound, length),
+        (stops, CONTENT, &sound, length),
+        (REFUSES, refusals, &sound, refused),
+        (REFUSES, CONTENT, &sound, REFUSED),
         (lacks, Judgement::ALL, &sound, "not judged: fixed disks"),
         (ZEROS, Judgement::VALUES, &sound, "not judged: a map"),
         (ZEROS, CONTENT, &damaged, "not judged: a map"),
@@ -292,28 +250,22 @@ fn sizes_of_a_writer_of_its_own_are_judged_by_invariants_and_relations() {
     (input[0], input[1], input[2]) = (1, 4, 4);
     input[8] = 16;
     input[24] = 1;
+    let target = targets::find("fuzz_measure_calc").unwrap();
     let failed = |more, judgement| {
         let calculators = OwnSizes { more };
         let subject = Subject::new("library::SUBJECT").with_calculators(&calculators);
         let subject = subject.held_to(judgement);
         let ids = checks(&subject);
         assert!(ids.iter().all(|check| check.id != "calc.answer_is_exact"));
-        match replay(
-            &subject,
-            targets::find("fuzz_measure_calc").unwrap(),
-            &input,
-        ) {
+        match replay(&subject, target, &input) {
             Verdict::Pass => None,
             Verdict::Fail(violation) => Some(violation.check),
             other => panic!("{other:?}"),
         }
     };
     assert_eq!(failed(512, Judgement::ALL), None);
-    let invariant = "calc.required_le_fully_allocated";
-    assert_eq!(
-        failed(1 << 30, Judgement::VALUES).as_deref(),
-        Some(invariant)
-    );
+    let violated = failed(1 << 30, Judgement::VALUES).unwrap();
+    assert_eq!(violated, "calc.required_le_fully_allocated");
 }
 
 #[test]
@@ -342,8 +294,5 @@ fn checks_that_are_not_judged_or_have_no_part_are_not_listed() {
     assert!(calculates.iter().all(|id| id.starts_with("calc.")));
     assert!(calculates.contains(&"calc.raw_covers_virtual_size"));
     assert!(!calculates.contains(&"calc.impossible_data_refused"));
-    assert_eq!(
-        ids(&built_in::SUBJECT).len(),
-        harness_core::check::ALL.len()
-    );
+    assert_eq!(ids(&built_in::SUBJECT).len(), check::ALL.len());
 }

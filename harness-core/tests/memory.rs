@@ -16,13 +16,9 @@ fn takes(image: &ImageFile, more: u64) -> Result<Map, Refusal> {
     Ok(Map::new(0))
 }
 
-fn modest(image: ImageFile, _: ScanFormat) -> Result<Map, Refusal> {
-    takes(&image, 0)
-}
-
-fn greedy(image: ImageFile, _: ScanFormat) -> Result<Map, Refusal> {
-    takes(&image, 4 * image.size() + 1)
-}
+const MODEST: fn(ImageFile, ScanFormat) -> Result<Map, Refusal> = |image, _| takes(&image, 0);
+const GREEDY: fn(ImageFile, ScanFormat) -> Result<Map, Refusal> =
+    |image, _| takes(&image, 4 * image.size() + 1);
 
 #[test]
 fn a_library_that_takes_too_much_memory_is_a_finding_where_that_is_judged() {
@@ -32,16 +28,15 @@ fn a_library_that_takes_too_much_memory_is_a_finding_where_that_is_judged() {
     (input[8], input[24], input[60]) = (2, 16, 1);
     let target = targets::find("fuzz_measure_scan").unwrap();
     for (map, judgement, is_fine) in [
-        (modest as fn(_, _) -> _, Judgement::ALL, true),
-        (greedy, Judgement::MEMORY, false),
-        (greedy, Judgement::VALUES, true),
+        (MODEST, Judgement::ALL, true),
+        (GREEDY, Judgement::MEMORY, false),
+        (GREEDY, Judgement::VALUES, true),
     ] {
         let library = Library::new(&[ScanFormat::Qcow2], map);
         let subject = Subject::new("memory::SUBJECT").with_scanner(&library);
         let subject = subject.held_to(judgement).from_environment().unwrap();
-        let is_listed = checks(&subject)
-            .iter()
-            .any(|check| check.id == "subject.memory");
+        let mut listed = checks(&subject).into_iter();
+        let is_listed = listed.any(|check| check.id == "subject.memory");
         assert_eq!(is_listed, judgement.has(Judgement::MEMORY));
         match replay(&subject, target, &input) {
             Verdict::Pass => assert!(is_fine),

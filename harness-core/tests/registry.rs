@@ -11,57 +11,35 @@ fn root() -> PathBuf {
 }
 
 fn file_stems(folder: &str) -> BTreeSet<String> {
-    fs::read_dir(root().join(folder))
-        .unwrap_or_else(|error| panic!("{folder}: {error}"))
-        .map(|entry| {
-            entry
-                .unwrap()
-                .path()
-                .file_stem()
-                .unwrap()
-                .to_string_lossy()
-                .into_owned()
-        })
-        .collect()
+    let entries = fs::read_dir(root().join(folder));
+    let entries = entries.unwrap_or_else(|error| panic!("{folder}: {error}"));
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let stems = paths.map(|path| path.file_stem().unwrap().to_owned());
+    stems.map(|stem| stem.into_string().unwrap()).collect()
 }
 
 /// The names of the `[[bin]]` sections of a manifest.
 fn binaries(manifest: &str) -> BTreeSet<String> {
     let text = fs::read_to_string(root().join(manifest)).unwrap();
-    text.split("[[bin]]")
-        .skip(1)
-        .map(|section| {
-            section
-                .split('"')
-                .nth(1)
-                .expect("a name in quotes")
-                .to_owned()
-        })
-        .collect()
+    let names = text.split("[[bin]]").skip(1);
+    let names = names.map(|section| section.split('"').nth(1).expect("a name in quotes"));
+    names.map(str::to_owned).collect()
 }
 
 #[test]
 fn every_engine_has_every_target_and_no_other() {
-    let registry: BTreeSet<String> = TARGETS
-        .iter()
-        .map(|target| target.name.to_owned())
-        .collect();
+    let names = TARGETS.iter().map(|target| target.name.to_owned());
+    let registry: BTreeSet<String> = names.collect();
     assert_eq!(registry.len(), TARGETS.len(), "a name stands twice");
     for (package, sources) in [
         ("afl-targets", "src/bin"),
         ("libfuzzer-targets", "fuzz_targets"),
         ("hfuzz-targets", "src/bin"),
     ] {
-        assert_eq!(
-            file_stems(&format!("{package}/{sources}")),
-            registry,
-            "{package}/{sources}"
-        );
-        assert_eq!(
-            binaries(&format!("{package}/Cargo.toml")),
-            registry,
-            "{package}/Cargo.toml"
-        );
+        let files = file_stems(&format!("{package}/{sources}"));
+        assert_eq!(files, registry, "{package}/{sources}");
+        let binaries = binaries(&format!("{package}/Cargo.toml"));
+        assert_eq!(binaries, registry, "{package}/Cargo.toml");
     }
 }
 
@@ -74,17 +52,11 @@ fn a_target_file_calls_the_target_of_its_name() {
             format!("hfuzz-targets/src/bin/{}.rs", target.name),
         ] {
             let source = fs::read_to_string(root().join(&file)).unwrap();
-            let call = format!("built_in::{}(data)", target.name);
-            assert_eq!(
-                source.matches(&call).count(),
-                1,
-                "{file} does not call {call} once"
-            );
-            assert_eq!(
-                source.matches("built_in::").count(),
-                1,
-                "{file} calls another target"
-            );
+            // Its own target, and no other.
+            for call in [&*format!("built_in::{}(data)", target.name), "built_in::"] {
+                let times = source.matches(call).count();
+                assert_eq!(times, 1, "{file} has {call} {times} times");
+            }
         }
     }
 }
@@ -92,19 +64,13 @@ fn a_target_file_calls_the_target_of_its_name() {
 #[test]
 fn architecture_lists_the_targets_and_what_each_drives() {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
-    let listed: Vec<(String, String)> = text
-        .lines()
-        .filter_map(|line| {
-            let mut cells = line.strip_prefix("| `fuzz_")?.split('|');
-            let name = cells.next()?.trim().trim_end_matches('`');
-            Some((format!("fuzz_{name}"), cells.next()?.trim().to_owned()))
-        })
-        .collect();
-    let registry: Vec<(String, String)> = TARGETS
-        .iter()
-        .map(|target| (target.name.to_owned(), target.drives.to_owned()))
-        .collect();
-    assert_eq!(listed, registry);
+    let listed = text.lines().filter_map(|line| {
+        let (name, rest) = line.strip_prefix("| `")?.split_once('`')?;
+        let drives = rest.split('|').nth(1)?.trim();
+        name.starts_with("fuzz_").then_some((name, drives))
+    });
+    let registry = TARGETS.iter().map(|target| (target.name, target.drives));
+    assert_eq!(listed.collect::<Vec<_>>(), registry.collect::<Vec<_>>());
 }
 
 #[test]

@@ -107,8 +107,6 @@ impl Tables {
     }
 
     /// Counts a table of `length` bytes that an entry names, whether or not another entry named it.
-    ///
-    /// # Errors
     /// `Corrupt` when the tables named add up to more than the image has.
     pub(crate) fn name(&mut self, length: u64) -> Result<(), ScanErrorKind> {
         self.named += length.div_ceil(512);
@@ -122,9 +120,6 @@ impl Tables {
 /// Calls `visit` for each of the `count` entries of `N` bytes at byte `offset` that is not all zeros,
 /// in order, with the entry's number and bytes, until `visit` ends with an error. What of an entry lies
 /// past the image's end reads as zeros.
-///
-/// # Errors
-/// The error of `visit`.
 pub(crate) fn entries<const N: usize>(
     image: &(impl Bytes + ?Sized),
     offset: u64,

@@ -82,8 +82,6 @@ pub(crate) const fn round_up(number: u64, bits: u32) -> u64 {
 }
 
 /// A disk stored as its bytes, in whole sectors; of at most [`LARGEST_DISK`] bytes.
-///
-/// # Errors
 /// [`MeasureError::Overflow`]: the two answers are the same number, which when it rounds up to 2^63 adds
 /// up to 2^64.
 #[inline(always)]

@@ -23,34 +23,22 @@ pub static SUBJECT: Subject<'static> = Subject::new("built_in::SUBJECT")
     .with_detector(&BuiltIn)
     .held_to(Judgement::ALL);
 
-/// The target `fuzz_measure_calc`: see [`harness_core::calc`].
-///
-/// # Panics
-/// When a check fails or the code under test panics: that is the finding.
+/// The target `fuzz_measure_calc`: see [`harness_core::calc`]. A finding is a panic.
 pub fn fuzz_measure_calc(data: &[u8]) {
     harness_core::calc::run(&BuiltIn, Judgement::ALL, data);
 }
 
-/// The target `fuzz_measure_scan`: see [`harness_core::scan`].
-///
-/// # Panics
-/// When a check fails or the code under test panics: that is the finding.
+/// The target `fuzz_measure_scan`: see [`harness_core::scan`]. A finding is a panic.
 pub fn fuzz_measure_scan(data: &[u8]) {
     harness_core::scan::run(&BuiltIn, Judgement::ALL, data);
 }
 
-/// The target `fuzz_measure_image`: see [`harness_core::image`].
-///
-/// # Panics
-/// When a check fails or the code under test panics: that is the finding.
+/// The target `fuzz_measure_image`: see [`harness_core::image`]. A finding is a panic.
 pub fn fuzz_measure_image(data: &[u8]) {
     harness_core::image::run(&BuiltIn, &BuiltIn, Judgement::ALL, data);
 }
 
-/// The target `fuzz_measure_detect`: see [`harness_core::detect`].
-///
-/// # Panics
-/// When a check fails or the code under test panics: that is the finding.
+/// The target `fuzz_measure_detect`: see [`harness_core::detect`]. A finding is a panic.
 pub fn fuzz_measure_detect(data: &[u8]) {
     harness_core::detect::run(&BuiltIn, &BuiltIn, Judgement::ALL, data);
 }

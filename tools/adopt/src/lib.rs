@@ -75,10 +75,8 @@ pub struct Adopted {
 }
 
 /// Writes, or brings up to date, what the campaign tool needs to drive the cargo-fuzz project in `fuzz`. An engine sees
-/// the code under test alone, or every crate when `instruments_all`.
-///
-/// # Errors
-/// When cargo cannot read the project, when no target can be run by every engine, or when something cannot be written.
+/// the code under test alone, or every crate when `instruments_all`. Fails when cargo cannot read the project, when no
+/// target can be run by every engine, or when something cannot be written.
 pub fn prepare(fuzz: &Path, instruments_all: bool) -> Result<Adopted> {
     let fuzz = fuzz.canonicalize();
     let fuzz = fuzz.context("the project's folder cannot be opened")?;

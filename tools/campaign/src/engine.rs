@@ -15,6 +15,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::files_in;
@@ -26,19 +27,7 @@ use afl::Sharing;
 const END: u64 = 64 << 10;
 
 /// A fuzzing engine.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    clap::ValueEnum,
-    Serialize,
-    Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Engine {
     /// AFL++, through cargo-afl.
@@ -183,7 +172,7 @@ fn pinned(package: &str) -> &'static str {
 }
 
 /// The sanitizer of a libFuzzer build. AFL++ and honggfuzz run without one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Sanitizer {
     /// AddressSanitizer when a nightly toolchain is there, which it needs; none otherwise.
     Auto,

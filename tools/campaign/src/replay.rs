@@ -104,7 +104,8 @@ impl Verdicts {
 pub struct Replayer {
     binary: PathBuf,
     options: &'static [&'static str],
-    time_out: Duration,
+    /// How long it gives an input: [`TIME_OUT`], unless that is changed.
+    pub(crate) time_out: Duration,
     running: Option<Worker>,
     /// The worker's known findings: it cannot go on over an abort or a hang itself.
     known: Vec<Known>,
@@ -127,13 +128,6 @@ impl Replayer {
             known: Vec::new(),
             evaluated: BTreeMap::new(),
         }
-    }
-
-    /// The same replayer, which gives an input so long in the place of [`TIME_OUT`].
-    #[must_use]
-    pub(crate) fn with_time_out(mut self, time_out: Duration) -> Self {
-        self.time_out = time_out;
-        self
     }
 
     /// Ends the worker: the next request goes to a new one, which has seen no input before.

@@ -128,10 +128,8 @@ pub(crate) fn read_up_to(file: &File, offset: u64, buffer: &mut [u8]) -> io::Res
     Ok(filled)
 }
 
-/// Writes an image that is in memory to a new file, in which what the image does not keep is a hole.
-///
-/// # Errors
-/// When the file exists, or cannot be written; it is then removed again, unless it was there before.
+/// Writes an image that is in memory to a new file, in which what the image does not keep is a hole. Fails when the
+/// file exists, or cannot be written; it is then removed again, unless it was there before.
 pub fn write(image: &SparseImage, path: &Path) -> Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).open(path);
     let file = file.with_context(|| shown(path))?;

@@ -35,10 +35,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Reads the files below `root`.
-    ///
-    /// # Errors
-    /// When a file cannot be read, or there is none.
+    /// Reads the files below `root`. Fails when a file cannot be read, or there is none.
     pub fn read(root: &Path) -> Result<Self> {
         let mut files = BTreeMap::new();
         for name in files_below(root)? {
@@ -98,10 +95,8 @@ pub struct Copy {
 }
 
 impl Copy {
-    /// The copy in `root`, made like `sources`. What was planted there before is undone.
-    ///
-    /// # Errors
-    /// When it cannot be written.
+    /// The copy in `root`, made like `sources`. What was planted there before is undone. Fails when it cannot be
+    /// written.
     pub fn of(sources: &Sources, root: &Path) -> Result<Self> {
         fs::create_dir_all(root)?;
         let root = root.to_owned();
@@ -128,10 +123,7 @@ impl Copy {
         Ok(())
     }
 
-    /// Plants a fault.
-    ///
-    /// # Errors
-    /// When the patch does not apply; the copy is then as it was.
+    /// Plants a fault. Fails when the patch does not apply; the copy is then as it was.
     pub fn plant(&self, patch: &Path) -> Result<()> {
         apply(patch, &self.root, &[])
     }
@@ -144,10 +136,7 @@ impl Copy {
 }
 
 /// Applies `patch` to the files below `root` with git's options `options`. With `--check` nothing is
-/// written.
-///
-/// # Errors
-/// When it does not apply, with the reason that git prints.
+/// written. Fails when it does not apply, with the reason that git prints.
 pub fn apply(patch: &Path, root: &Path, options: &[&str]) -> Result<()> {
     let patch = std::path::absolute(patch)?;
     let output = Command::new("git")

@@ -20,8 +20,6 @@ use crate::scan::{SECTOR_SIZES, answer};
 pub struct Layout {
     /// The format.
     pub format: ScanFormat,
-    /// Whether numbers are big-endian.
-    pub is_big_endian: bool,
     /// Where the fields of a name are, and how many bytes each has, at most 8.
     pub places: fn(&str) -> Vec<(usize, usize)>,
     /// Puts checksums right.
@@ -29,6 +27,16 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Fields of images without checksums.
+    #[must_use]
+    pub const fn new(format: ScanFormat, places: fn(&str) -> Vec<(usize, usize)>) -> Self {
+        Self {
+            format,
+            places,
+            seal: |_| {},
+        }
+    }
+
     /// The image with these changes, one value a field.
     #[must_use]
     pub fn with(&self, sound: &[u8], changes: &str) -> Vec<u8> {
@@ -48,7 +56,7 @@ impl Layout {
             lines.extend((!changes.is_empty()).then_some(changes));
             if let Some(expected) = expected {
                 for changes in lines.drain(..).flat_map(combinations) {
-                    let answer = self.answer(&self.changed(sound, &changes), None);
+                    let answer = self.answer(&self.changed(sound, &changes));
                     let is_expected = is_answer(answer, expected);
                     assert!(is_expected, "{changes:?} => {expected}\n{answer:?}");
                 }
@@ -58,8 +66,13 @@ impl Layout {
     }
 
     /// What a scan of an image answers, with sectors of every size.
-    pub fn answer(&self, bytes: &[u8], unit: Option<u64>) -> Result<AllocationSummary, ScanError> {
-        answer(self.format, bytes, unit, &SECTOR_SIZES)
+    pub fn answer(&self, bytes: &[u8]) -> Result<AllocationSummary, ScanError> {
+        answer(self.format, bytes, None, &SECTOR_SIZES)
+    }
+
+    /// How many bytes of data it finds.
+    pub fn data_of(&self, bytes: &[u8]) -> Result<u64, ScanError> {
+        self.answer(bytes).map(|summary| summary.allocated_bytes)
     }
 
     fn changed(&self, sound: &[u8], changes: &[(&str, u64)]) -> Vec<u8> {
@@ -84,7 +97,7 @@ impl Layout {
         assert!(!places.is_empty(), "no field {name}");
         for (at, width) in places {
             let mut field = value.to_le_bytes();
-            if self.is_big_endian {
+            if matches!(self.format, ScanFormat::Qcow2 | ScanFormat::Vhd) {
                 field[..width].reverse();
             }
             bytes[at..at + width].copy_from_slice(&field[..width]);

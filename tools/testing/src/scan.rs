@@ -32,12 +32,6 @@ impl<'a> From<&'a [u8]> for Image<'a> {
     }
 }
 
-impl<'a> From<&'a Vec<u8>> for Image<'a> {
-    fn from(bytes: &'a Vec<u8>) -> Self {
-        Self::Flat(bytes)
-    }
-}
-
 impl<'a> From<&'a SparseImage> for Image<'a> {
     fn from(image: &'a SparseImage) -> Self {
         Self::Sparse(image)

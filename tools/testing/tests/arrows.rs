@@ -6,53 +6,33 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Each package and the packages of the workspace that it may depend on, as a library or a binary. Tests may
-/// depend on more. A test fails for a package that is not listed, and for an arrow that is listed and not there.
+/// Each package, without `measure-fuzz-` in front of its name, and the packages of the workspace that it may depend
+/// on, as a library or a binary. Tests may depend on more. A test fails for a package that is not listed, and for an
+/// arrow that is listed and not there.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("measure-fuzz-types", &[]),
-    ("measure-fuzz-shared", &["measure-fuzz-types"]),
+    ("types", &[]),
+    ("shared", &["types"]),
+    ("measure", &["shared", "types"]),
+    ("raw", &["shared"]),
+    ("qcow2", &["shared"]),
+    ("vmdk", &["shared"]),
+    ("vhd", &["shared"]),
+    ("vhdx", &["shared"]),
     (
-        "measure-fuzz-measure",
-        &["measure-fuzz-shared", "measure-fuzz-types"],
+        "detect",
+        &["qcow2", "shared", "types", "vhd", "vhdx", "vmdk"],
     ),
-    ("measure-fuzz-raw", &["measure-fuzz-shared"]),
-    ("measure-fuzz-qcow2", &["measure-fuzz-shared"]),
-    ("measure-fuzz-vmdk", &["measure-fuzz-shared"]),
-    ("measure-fuzz-vhd", &["measure-fuzz-shared"]),
-    ("measure-fuzz-vhdx", &["measure-fuzz-shared"]),
-    (
-        "measure-fuzz-detect",
-        &[
-            "measure-fuzz-qcow2",
-            "measure-fuzz-shared",
-            "measure-fuzz-types",
-            "measure-fuzz-vhd",
-            "measure-fuzz-vhdx",
-            "measure-fuzz-vmdk",
-        ],
-    ),
-    ("measure-fuzz-sparse", &[]),
-    ("measure-fuzz-worker", &[]),
-    (
-        "measure-fuzz-model",
-        &["measure-fuzz-sparse", "measure-fuzz-types"],
-    ),
-    (
-        "measure-fuzz-recipes",
-        &["measure-fuzz-sparse", "measure-fuzz-types"],
-    ),
+    ("sparse", &[]),
+    ("worker", &[]),
+    ("model", &["sparse", "types"]),
+    ("recipes", &["sparse", "types"]),
 ];
 
 /// Packages that must not depend on certain others, directly or through others.
 const NEVER: &[(&str, &[&str])] = &[
     (
         "harness-core",
-        &[
-            "measure-fuzz-measure",
-            "measure-fuzz-qcow2",
-            "measure-fuzz-built-in",
-            "campaign",
-        ],
+        &["measure", "qcow2", "built-in", "campaign"],
     ),
     ("statistics", &["report", "campaign"]),
     ("report", &["campaign", "harness-core"]),
@@ -62,14 +42,14 @@ const NEVER: &[(&str, &[&str])] = &[
             "harness-core",
             "images",
             "lab",
-            "measure-fuzz-model",
-            "measure-fuzz-recipes",
-            "measure-fuzz-sparse",
-            "measure-fuzz-types",
+            "model",
+            "recipes",
+            "sparse",
+            "types",
         ],
     ),
-    ("lab", &["harness-core", "measure-fuzz-types"]),
-    ("adopt", &["campaign", "measure-fuzz-worker"]),
+    ("lab", &["harness-core", "types"]),
+    ("adopt", &["campaign", "worker"]),
     ("images", &["campaign"]),
     ("cli", &["campaign", "images", "lab", "harness-core"]),
     ("afl-targets", &["campaign"]),
@@ -81,19 +61,16 @@ const NEVER: &[(&str, &[&str])] = &[
 fn arrows() -> BTreeMap<String, BTreeSet<String>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let output = Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--no-deps",
-            "--format-version",
-            "1",
-            "--offline",
-        ])
+        .args(["metadata", "--no-deps", "--offline", "--format-version=1"])
         .current_dir(root)
         .output()
         .expect("cargo runs");
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo answers JSON");
     let packages = metadata["packages"].as_array().expect("there are packages");
-    let name = |package: &Value| package["name"].as_str().expect("a name").to_owned();
+    let name = |package: &Value| {
+        let name = package["name"].as_str().expect("a name");
+        name.trim_start_matches("measure-fuzz-").to_owned()
+    };
     let known: BTreeSet<String> = packages.iter().map(name).collect();
     packages
         .iter()

@@ -30,12 +30,7 @@ const FIELDS: &[(&str, usize, usize)] = &[
     ("compression_type", 104, 1),
 ];
 
-const HEADER: Layout = Layout {
-    format: ScanFormat::Qcow2,
-    is_big_endian: true,
-    places: |name| named(FIELDS, name),
-    seal: |_| {},
-};
+const HEADER: Layout = Layout::new(ScanFormat::Qcow2, |name| named(FIELDS, name));
 
 /// An image of version 3 with 64 KiB clusters and 1 MiB.
 fn sound() -> Vec<u8> {

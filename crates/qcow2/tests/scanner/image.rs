@@ -1,8 +1,5 @@
 //! A builder of small qcow2 images.
 
-use shared::{AllocationSummary, ScanError};
-use testing::scan::{SECTOR_SIZES, ScanFormat, answer};
-
 /// Where header fields are that tests of tables change, in bytes.
 pub(crate) const SIZE: usize = 24;
 pub(crate) const L1_SIZE: usize = 36;
@@ -58,16 +55,6 @@ impl Image {
             image.put32(100, 112);
         }
         image
-    }
-
-    /// What a scan answers, with sectors of every size; counts units of `unit` bytes when given.
-    pub(crate) fn answer(&self, unit: Option<u64>) -> Result<AllocationSummary, ScanError> {
-        answer(ScanFormat::Qcow2, &self.bytes, unit, &SECTOR_SIZES)
-    }
-
-    /// How many bytes of data a scan finds.
-    pub(crate) fn data_of(&self) -> Result<u64, ScanError> {
-        self.answer(None).map(|summary| summary.allocated_bytes)
     }
 
     pub(crate) fn put32(&mut self, at: usize, value: u32) {

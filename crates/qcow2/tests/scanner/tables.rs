@@ -15,12 +15,7 @@ const L1: usize = 2 * 65536;
 const L2: usize = 3 * 65536;
 
 /// The words of an L2 table: a standard entry is one of them, an extended entry two.
-pub(crate) const TABLES: Layout = Layout {
-    format: ScanFormat::Qcow2,
-    is_big_endian: true,
-    places: |name| named(FIELDS, name),
-    seal: |_| {},
-};
+pub(crate) const TABLES: Layout = Layout::new(ScanFormat::Qcow2, |name| named(FIELDS, name));
 const FIELDS: &[(&str, usize, usize)] = &[
     ("version", 4, 4),
     ("features", 72, 8),
@@ -169,5 +164,5 @@ fn entries_past_the_disk_are_not_looked_at() {
         let at = image.l1_entry(index);
         image.put64(at, u64::MAX - index);
     }
-    assert_eq!(image.data_of(), Ok(1024));
+    assert_eq!(TABLES.data_of(&image.bytes), Ok(1024));
 }

@@ -31,10 +31,8 @@ const FIELDS: &[(&str, usize, usize)] = &[
 ];
 
 const DYNAMIC: Layout = Layout {
-    format: ScanFormat::Vhd,
-    is_big_endian: true,
-    places: |name| named(FIELDS, name),
     seal,
+    ..Layout::new(ScanFormat::Vhd, |name| named(FIELDS, name))
 };
 
 #[test]

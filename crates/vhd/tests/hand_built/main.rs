@@ -17,7 +17,7 @@ fn data_of(bytes: &[u8]) -> Result<u64, ScanError> {
 #[test]
 fn a_fixed_disk_holds_all_of_itself() {
     for length in [0_u64, 512, 4096, 5120, 100 << 10] {
-        let summary = answer(Vhd, &fixed(length, 0), Some(1024), &SECTOR_SIZES).unwrap();
+        let summary = answer(Vhd, &fixed(length, 0)[..], Some(1024), &SECTOR_SIZES).unwrap();
         assert_eq!(summary.allocated_bytes, length);
         assert_eq!(summary.touched.unwrap().count, length.div_ceil(1024));
     }
@@ -83,7 +83,7 @@ fn entries_past_the_end_of_the_disk_cost_nothing() {
     disk.length += 1 << 20;
     let bytes = disk.bytes();
     assert_eq!(data_of(&bytes), Ok(4096));
-    assert!(reads(Vhd, &bytes) < 12);
+    assert!(reads(Vhd, &bytes[..]) < 12);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn thousands_of_entries_that_share_one_block_are_read_once() {
     };
     let bytes = disk.bytes();
     assert!(bytes.len() < 1 << 20);
-    let summary = answer(Vhd, &bytes, Some(4096), &SECTOR_SIZES).unwrap();
+    let summary = answer(Vhd, &bytes[..], Some(4096), &SECTOR_SIZES).unwrap();
     assert_eq!(summary.allocated_bytes, summary.virtual_size);
-    assert!(reads(Vhd, &bytes) < entries as u64 / 128 + 12);
+    assert!(reads(Vhd, &bytes[..]) < entries as u64 / 128 + 12);
 }

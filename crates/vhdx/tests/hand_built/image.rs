@@ -25,10 +25,8 @@ const LOGICAL_SECTOR_SIZE: u128 = 0x1dbf_4181_6fa9_0947_ba47_f233_a8fa_ab5f;
 const PHYSICAL_SECTOR_SIZE: u128 = 0xc748_a3cd_5d44_7144_9cc9_e988_5251_c556;
 
 pub(crate) const IMAGE: Layout = Layout {
-    format: ScanFormat::Vhdx,
-    is_big_endian: false,
-    places,
     seal,
+    ..Layout::new(ScanFormat::Vhdx, places)
 };
 
 /// Where a field is: `h1` and `h2` are the headers, `t1` and `t2` the region tables and `t` both. Regions are

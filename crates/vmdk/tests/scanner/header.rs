@@ -41,12 +41,7 @@ const FIELDS: &[(&str, usize, usize)] = &[
     ("end.padding", END + 508, 4),
 ];
 
-const HEADER: Layout = Layout {
-    format: ScanFormat::Vmdk,
-    is_big_endian: false,
-    places: |name| named(FIELDS, name),
-    seal: |_| {},
-};
+const HEADER: Layout = Layout::new(ScanFormat::Vmdk, |name| named(FIELDS, name));
 
 /// An image with grains of 64 KiB and 4 MiB, the first grain of which is data. It has 134 sectors.
 fn sound() -> Image {
@@ -156,11 +151,11 @@ fn other_kinds_of_vmdk_are_named() {
             "of a raw device on VMFS (vmfsRDM)",
         ),
     ] {
-        let answer = HEADER.answer(format!("{head}{text}").as_bytes(), None);
+        let answer = HEADER.answer(format!("{head}{text}").as_bytes());
         let error = answer.unwrap_err().to_string();
         assert_eq!(error, format!("unsupported: a text descriptor {kind}"));
     }
-    let answer = HEADER.answer(b"# Disk Descriptor", None);
+    let answer = HEADER.answer(b"# Disk Descriptor");
     let error = answer.unwrap_err().to_string();
     assert_eq!(error, "not an image of this format");
 }

@@ -6,12 +6,7 @@ use testing::scan::ScanFormat;
 
 use crate::image::{CAPACITY, DIRECTORY, FLAGS, GRAIN, Image, VERSION};
 
-const TABLES: Layout = Layout {
-    format: ScanFormat::Vmdk,
-    is_big_endian: false,
-    places: |name| named(FIELDS, name),
-    seal: |_| {},
-};
+const TABLES: Layout = Layout::new(ScanFormat::Vmdk, |name| named(FIELDS, name));
 const FIELDS: &[(&str, usize, usize)] = &[
     ("version", VERSION, 4),
     ("flags", FLAGS, 4),
@@ -56,7 +51,7 @@ fn a_file_whose_last_sector_is_there_in_part_is_read_to_its_last_byte() {
     image.put32(at + 8, entry);
     image.bytes.truncate(at + 12);
     assert_eq!(image.bytes.len() % 512, 12);
-    assert_eq!(image.data_of(), Ok(GRAIN));
+    assert_eq!(TABLES.data_of(&image.bytes), Ok(GRAIN));
 }
 
 #[test]
@@ -74,6 +69,6 @@ fn tables_that_overlap_add_up() {
         (7, Err(Corrupt(text))),
     ] {
         image.put64(CAPACITY, tables * 65536);
-        assert_eq!(image.data_of(), expected, "{tables} tables");
+        assert_eq!(TABLES.data_of(&image.bytes), expected, "{tables} tables");
     }
 }

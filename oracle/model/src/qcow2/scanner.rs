@@ -57,10 +57,7 @@ pub(crate) fn scan(
     Ok(data.summary())
 }
 
-/// The facts in the header.
-///
-/// # Errors
-/// When it is no qcow2 header, or has a feature that is not known.
+/// The facts in the header. Fails when it is no qcow2 header, or has a feature that is not known.
 pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
     let header = Header::read(image)?;
     let (start, length) = (header.backing_offset, u64::from(header.backing_length));

@@ -110,10 +110,8 @@ fn footer_of_qemu(image: &(impl Bytes + ?Sized)) -> Option<([u8; 512], u64)> {
     (is_sound && field(&last, 60..64) == FIXED).then_some((last, end))
 }
 
-/// The facts in the footer and, unless the disk is fixed, in the header.
-///
-/// # Errors
-/// When there is no footer, or it is of a disk that is too large.
+/// The facts in the footer and, unless the disk is fixed, in the header. Fails when there is no footer, or it is of a
+/// disk that is too large.
 pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
     let (footer, _) = believed_footer(image, Reading::OURS)?;
     let disk_type = field(&footer, 60..64);
@@ -221,8 +219,10 @@ fn add_blocks(
     }
     let header = header_at..header_at + HEADER;
     let table = table_at..table_at + 4 * table_entries;
-    // vhd-over-header
-    let lies_over = |place: &Range<u64>, other: &Range<u64>| !is_lenient && overlap(place, other);
+    // vhd-over-header. A table without entries lies over nothing.
+    let lies_over = |a: &Range<u64>, b: &Range<u64>| {
+        !is_lenient && !a.is_empty() && !b.is_empty() && a.start < b.end && b.start < a.end
+    };
     if lies_over(&table, &(0..FOOTER)) || lies_over(&table, &header) {
         return Err(Corrupt);
     }
@@ -274,11 +274,6 @@ fn add_blocks(
 /// (vhd-tiny-blocks).
 fn bitmap_of_qemu(block: u64) -> u64 {
     (block / 4096).next_multiple_of(512)
-}
-
-/// Whether two places in the file have a byte in common. A table without entries has none.
-fn overlap(a: &Range<u64>, b: &Range<u64>) -> bool {
-    !a.is_empty() && !b.is_empty() && a.start < b.end && b.start < a.end
 }
 
 /// Whether the checksum at `field_at` and all other bytes add up to 2^32 - 1: it is the ones'

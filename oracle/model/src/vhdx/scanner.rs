@@ -112,10 +112,7 @@ fn are_blocks_whole(image: &(impl Bytes + ?Sized), disk: &Disk, region: &Range<u
     whole.is_ok()
 }
 
-/// The facts in the metadata.
-///
-/// # Errors
-/// When a structure until there is not sound.
+/// The facts in the metadata. Fails when a structure until there is not sound.
 pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
     let [bat, metadata] = regions(image, &mut Taken::new(Reading::OURS))?;
     let disk = disk(image, &metadata, Reading::OURS)?;

@@ -63,10 +63,7 @@ pub(crate) fn may_be_refused(image: &(impl Bytes + ?Sized)) -> bool {
 }
 
 /// The facts in the header that counts: flags (bit 16: grains are compressed), and where the
-/// descriptor is, in sectors.
-///
-/// # Errors
-/// When there is no header.
+/// descriptor is, in sectors. Fails when there is no header.
 pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
     let header = header(image)?;
     let in_bytes = |sectors: u64| u128::from(sectors) * u128::from(SECTOR);

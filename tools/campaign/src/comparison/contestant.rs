@@ -12,7 +12,7 @@ const ENSEMBLE: &str = "ensemble";
 
 /// An engine, or the ensemble: several engines at once, which take turns on one core and give each other what
 /// they find.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "&'static str", try_from = "String")]
 pub enum Contestant {
     /// One engine alone.

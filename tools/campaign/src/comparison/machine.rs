@@ -91,14 +91,10 @@ pub(crate) fn rustc() -> String {
 
 /// The commit of the project at `root`, with `-dirty` when something was changed since; empty without git.
 pub(crate) fn commit(root: &Path) -> String {
-    let describe = [
-        "describe",
-        "--always",
-        "--abbrev=12",
-        "--exclude=*",
-        "--dirty",
-    ];
-    first_line(Command::new("git").args(describe).current_dir(root))
+    let mut git = Command::new("git");
+    git.args(["describe", "--always", "--abbrev=12"]);
+    git.args(["--exclude=*", "--dirty"]).current_dir(root);
+    first_line(&mut git)
 }
 
 /// The first line that a command prints; empty when it cannot be run.

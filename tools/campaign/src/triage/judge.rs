@@ -58,7 +58,9 @@ impl Bench {
 
     /// A replayer that waits so long for an answer.
     pub(crate) fn replayer(&self, time_out: Duration) -> Replayer {
-        Replayer::new(self.worker.clone()).with_time_out(time_out)
+        let mut replayer = Replayer::new(self.worker.clone());
+        replayer.time_out = time_out;
+        replayer
     }
 }
 

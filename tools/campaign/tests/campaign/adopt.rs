@@ -4,8 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::tool::{alone, campaign, printed, root, stdout};
-use serde_json::Value;
+use crate::tool::{alone, assert_has, campaign, json, printed, root};
 use tempfile::TempDir;
 
 /// What makes the mistake show: a name at the end of its line.
@@ -15,12 +14,7 @@ const FAILS: &[u8] = b"a=b\nname=\nc=d";
 fn pairs() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let from = root().join("tools/adopt/tests/pairs");
-    let copied = Command::new("cp")
-        .arg("-r")
-        .arg(from)
-        .arg(folder.path())
-        .status();
-    assert!(copied.unwrap().success());
+    printed(0, Command::new("cp").arg("-r").arg(from).arg(folder.path()));
     let fuzz = folder.path().canonicalize().unwrap().join("pairs/fuzz");
     (folder, fuzz)
 }
@@ -33,13 +27,11 @@ fn on(fuzz: &Path, arguments: &[&str]) -> Command {
 #[test]
 fn its_inputs_are_replayed_and_sorted() {
     let (_folder, fuzz) = pairs();
-    let list: Value =
-        serde_json::from_str(&stdout(0, &mut on(&fuzz, &["list", "--json"]))).unwrap();
+    let list = json(0, &mut on(&fuzz, &["list", "--json"]));
     let names = list["targets"].as_array().unwrap().iter();
-    let names: Vec<_> = names
-        .map(|target| target["name"].as_str().unwrap())
-        .collect();
-    assert_eq!(names, ["lines", "mutated", "structured", "with-init"]);
+    let names = names.map(|target| &target["name"]);
+    let expected = ["lines", "mutated", "structured", "with-init"];
+    assert!(names.eq(&expected), "{list}");
 
     let corpus = fuzz.join("corpus/lines");
     let sound = printed(0, &mut on(&fuzz, &["replay", corpus.to_str().unwrap()]));
@@ -50,10 +42,7 @@ fn its_inputs_are_replayed_and_sorted() {
     fs::write(&find, FAILS).unwrap();
     let find = find.to_str().unwrap();
     let replayed = printed(3, &mut on(&fuzz, &["replay", find]));
-    assert!(
-        replayed.contains("at ") && replayed.contains("/pairs/src/lib.rs:9"),
-        "{replayed}"
-    );
+    assert_has(&replayed, &["at ", "/pairs/src/lib.rs:9"]);
 
     // The same bytes are a value of the type, or none, as with libFuzzer; and the target may reject it.
     let input = fuzz.join("input");
@@ -73,16 +62,8 @@ fn its_inputs_are_replayed_and_sorted() {
     }
 
     let out = fuzz.join("triage");
-    let arguments = [
-        "triage",
-        "--json",
-        "--only",
-        "--finds",
-        find,
-        "--out",
-        out.to_str().unwrap(),
-    ];
-    let report: Value = serde_json::from_str(&stdout(3, &mut on(&fuzz, &arguments))).unwrap();
+    let arguments = ["triage", "--json", "--only", "--finds", find, "--out"];
+    let report = json(3, on(&fuzz, &arguments).arg(&out));
     let groups = report["groups"].as_array().unwrap();
     assert_eq!(groups.len(), 1, "{report}");
     let smallest = groups[0]["reproducer"]["file"].as_str().unwrap();

@@ -19,7 +19,7 @@ use campaign::engine::Engine;
 use campaign::supervisor;
 use worker::TargetInfo;
 
-use crate::tool::{campaign, printed, processes_of, wait_for};
+use crate::tool::{assert_has, campaign, printed, processes_of, wait_for};
 
 const TARGET: &str = "fuzz_measure_calc";
 const LIBFUZZER: Contestant = Contestant::Alone(Engine::Libfuzzer);
@@ -118,13 +118,9 @@ fn a_trial_is_whole_once_its_file_is_there_and_records_what_came_when() {
     assert_eq!(fs::read_to_string(input).unwrap(), "Fails");
 
     // A folder that is another trial's is not taken for this one.
-    let other = folder.trial(&id(2));
-    fs::create_dir_all(&other).unwrap();
-    fs::copy(
-        folder.trial(&id(1)).join("trial.json"),
-        other.join("trial.json"),
-    )
-    .unwrap();
+    let [file, other] = [1, 2].map(|number| folder.trial(&id(number)).join("trial.json"));
+    fs::create_dir_all(other.parent().unwrap()).unwrap();
+    fs::copy(file, other).unwrap();
     assert!(Trial::read(&folder, &id(2)).is_err());
 }
 
@@ -180,20 +176,17 @@ fn a_comparison_is_resumed_only_as_it_was_started() {
     for (asked, differs) in [(asked, true), (&the_same, false), ("", false)] {
         let asked: Vec<&str> = asked.split_whitespace().collect();
         let output = printed(1, &mut compare(out.path(), &asked));
-        for part in [
-            "the processor: it has another, and asked for is ",
-            "rustc: it was started with rustc 1.0, and here is ",
-        ] {
-            assert!(output.contains(part), "{part}\n{output}");
-        }
+        let machine = "the processor: it has another, and asked for is ";
+        let rustc = "rustc: it was started with rustc 1.0, and here is ";
+        assert_has(&output, &[machine, rustc]);
         for part in differences {
-            let (what, _) = part.split_once(':').unwrap();
-            let part = if differs {
-                part
-            } else {
-                &format!("{what}: it has")
-            };
+            let (what, _) = part.split_once("it has").unwrap();
             assert_eq!(output.contains(part), differs, "{part}\n{output}");
+            assert_eq!(
+                output.contains(&format!("{what}it has")),
+                differs,
+                "{output}"
+            );
         }
     }
 
@@ -202,10 +195,7 @@ fn a_comparison_is_resumed_only_as_it_was_started() {
     for text in [&*serde_json::to_string(&plan).unwrap(), "{\"version\": 1"] {
         fs::write(folder.plan(), text).unwrap();
         let output = printed(1, &mut compare(out.path(), &[]));
-        assert!(
-            output.contains("name another folder with --out"),
-            "{output}"
-        );
+        assert_has(&output, &["name another folder with --out"]);
     }
 
     let elsewhere = tempfile::tempdir().unwrap();
@@ -228,10 +218,8 @@ fn what_moved_prints_where_it_went() {
     ] {
         let words: Vec<&str> = was.split(' ').collect();
         let output = printed(2, &mut campaign(&words));
-        assert!(
-            output.starts_with("moved: ") && output.contains(is),
-            "{output}"
-        );
+        assert!(output.starts_with("moved: "), "{output}");
+        assert_has(&output, &[is]);
     }
 }
 
@@ -240,11 +228,7 @@ fn whole(out: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut whole = BTreeMap::new();
     for engine in Engine::ALL {
         for number in ["001", "002"] {
-            let of_target = out.join("trials").join(TARGET);
-            let path = of_target
-                .join(engine.name())
-                .join(number)
-                .join("trial.json");
+            let path = out.join(format!("trials/{TARGET}/{engine}/{number}/trial.json"));
             if let Ok(bytes) = fs::read(&path) {
                 whole.insert(path, bytes);
             }
@@ -276,29 +260,22 @@ fn killed_at_any_moment_it_is_resumed_with_every_trial_whole_and_none_twice() {
         command.stdout(Stdio::null()).stderr(Stdio::null());
         command.spawn().unwrap()
     };
+    // What is whole when it is killed, so many milliseconds after something is there.
+    let killed = |what, within, is_there: &dyn Fn() -> bool, after| {
+        let child = start();
+        wait_for(what, Duration::from_secs(within), is_there);
+        std::thread::sleep(Duration::from_millis(after));
+        kill(child, &out);
+        whole(&out)
+    };
     // While the first trials run.
-    let child = start();
-    wait_for("the plan", Duration::from_secs(900), || {
-        out.join("plan.json").exists()
-    });
-    std::thread::sleep(Duration::from_millis(1500));
-    kill(child, &out);
-    assert_eq!(whole(&out).len(), 0);
+    let none = killed("the plan", 900, &|| out.join("plan.json").exists(), 1500);
+    assert_eq!(none.len(), 0);
     // As soon as a trial is whole, and is being measured.
-    let child = start();
-    wait_for("a whole trial", Duration::from_secs(60), || {
-        !whole(&out).is_empty()
-    });
-    kill(child, &out);
-    let first = whole(&out);
+    let first = killed("a whole trial", 60, &|| !whole(&out).is_empty(), 0);
     // While others run, one of them for the second time.
-    let child = start();
-    wait_for("another whole trial", Duration::from_secs(60), || {
-        whole(&out).len() > first.len()
-    });
-    std::thread::sleep(Duration::from_millis(900));
-    kill(child, &out);
-    let second = whole(&out);
+    let is_more = || whole(&out).len() > first.len();
+    let second = killed("another whole trial", 60, &is_more, 900);
     assert!(second.len() < 6, "there is something left to do");
 
     let output = printed(0, &mut compare(&out, &[]));
@@ -316,26 +293,16 @@ fn killed_at_any_moment_it_is_resumed_with_every_trial_whole_and_none_twice() {
         assert_eq!(numbers, [1, 2], "{}", engine.engine);
         for trial in engine.counting() {
             assert!((2.0..9.0).contains(&trial.seconds), "{}", trial.seconds);
-            let last = trial.growth.last().unwrap();
-            assert_eq!(
-                (last.regions, last.lines, last.functions),
-                (
-                    trial.reach.regions,
-                    trial.reach.lines,
-                    trial.reach.functions
-                )
-            );
-            assert!(trial.reach.regions >= target.seeds.reach.regions);
+            let (last, reach) = (trial.growth.last().unwrap(), &trial.reach);
+            assert_eq!((last.regions, last.lines), (reach.regions, reach.lines));
+            assert_eq!(last.functions, reach.functions);
+            assert!(reach.regions >= target.seeds.reach.regions);
         }
         assert_eq!(engine.counting().count(), 2, "{engine:?}");
     }
     let rows = fs::read_to_string(out.join("series.csv")).unwrap();
-    let points: usize = target
-        .engines
-        .iter()
-        .flat_map(|engine| &engine.trials)
-        .map(|trial| trial.growth.len())
-        .sum();
+    let trials = target.engines.iter().flat_map(|engine| &engine.trials);
+    let points: usize = trials.map(|trial| trial.growth.len()).sum();
     assert_eq!(rows.lines().count(), points + 1);
     // Each kill left at least one half trial, which was moved aside and not thrown away.
     let aside = fs::read_dir(out.join("unfinished")).unwrap().count();
@@ -348,11 +315,7 @@ fn killed_at_any_moment_it_is_resumed_with_every_trial_whole_and_none_twice() {
     printed(0, &mut compare(&out, &[]));
     assert_eq!(report::read(&out).unwrap(), report);
     // Without that, a trial whose inputs are gone does not count.
-    let afl = out
-        .join("trials")
-        .join(TARGET)
-        .join("afl/002/measured.json");
-    fs::remove_file(afl).unwrap();
+    fs::remove_file(out.join(format!("trials/{TARGET}/afl/002/measured.json"))).unwrap();
     let output = printed(1, &mut compare(&out, &[]));
     assert!(output.contains("could not be read"), "{output}");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use crate::tool::{campaign, read, stdout};
+use crate::tool::{campaign, json, read, stdout};
 
 fn commands() -> BTreeSet<String> {
     let help = stdout(0, &mut campaign(&["--help"]));
@@ -21,12 +21,10 @@ fn commands() -> BTreeSet<String> {
 }
 
 fn targets() -> BTreeSet<String> {
-    let list = stdout(0, &mut campaign(&["list", "--json"]));
-    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let list = json(0, &mut campaign(&["list", "--json"]));
     let targets = list["targets"].as_array().unwrap().iter();
-    targets
-        .map(|target| target["name"].as_str().unwrap().to_owned())
-        .collect()
+    let names = targets.map(|target| target["name"].as_str().unwrap());
+    names.map(str::to_owned).collect()
 }
 
 /// What bash offers after `words`, with the cursor behind the last one. `before` runs before the script is

@@ -59,14 +59,11 @@ fn every_region_of_the_code_under_test_is_known_and_nothing_else() {
     let all: BTreeSet<usize> = (0..map.regions().len()).collect();
     assert_eq!(all.len(), 37);
     // Not the worker, which was built with counters as well, and not what `cfg(test)` leaves out.
-    let regions = map.regions().iter();
-    assert!(
-        regions
-            .clone()
-            .all(|region| region.file == FILE && region.end_line <= 45)
-    );
+    let mut regions = map.regions().iter();
+    assert!(regions.all(|region| region.file == FILE && region.end_line <= 45));
     // The function without a caller is there.
-    assert!(regions.clone().any(|region| region.start_line == 20));
+    let mut regions = map.regions().iter();
+    assert!(regions.any(|region| region.start_line == 20));
     let by_crate = map.summary_by_crate(&all);
     assert_eq!(by_crate.keys().collect::<Vec<_>>(), ["code"]);
     assert_eq!(by_crate["code"], map.summary(&all));
@@ -181,11 +178,8 @@ fn a_crash_and_a_hang_lose_nothing_and_claim_no_branch_that_they_did_not_take() 
     );
     inputs.push(missing);
     let replayed = fixture.replay().grow(&inputs).unwrap();
-    let names: Vec<_> = replayed
-        .finds
-        .iter()
-        .map(|(path, _)| path.file_name().unwrap())
-        .collect();
+    let paths = replayed.finds.iter().map(|(path, _)| path);
+    let names: Vec<_> = paths.map(|path| path.file_name().unwrap()).collect();
     assert_eq!(names, ["0", "2", "3", "5", "no such input"]);
     assert!(matches!(replayed.finds[4].1, Verdict::Error { .. }));
     let failed = |find: usize| match &replayed.finds[find].1 {
@@ -331,10 +325,8 @@ fn the_librarys_own_report_agrees() {
     let report = CoverageMapping::new(&binaries, &profile, false).unwrap();
     let report = report.generate_report().unwrap();
     let root = fixture.root.canonicalize().unwrap().join("crates");
-    let files = report
-        .files
-        .iter()
-        .filter(|(file, _)| file.starts_with(&root));
+    let files = report.files.iter();
+    let files = files.filter(|(file, _)| file.starts_with(&root));
     let hits = files.flat_map(|(_, result)| &result.hits);
     let theirs: Vec<Place> = hits
         .filter(|(_, count)| **count > 0)

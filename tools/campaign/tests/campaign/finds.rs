@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::tool::{on_example, printed};
+use crate::tool::{assert_has, on_example, printed};
 
 /// The checks that fail by a run's output, each with the file that reproduces it.
 fn finds_of(text: &str) -> Vec<(String, PathBuf)> {
@@ -37,9 +37,8 @@ fn every_engine_finds(target: &str, checks: &[&str]) -> BTreeSet<String> {
             let folder = format!("results/finds/{target}/{engine}");
             assert!(file.parent().is_some_and(|parent| parent.ends_with(folder)));
             let text = printed(3, &mut on_example(&["replay", file.to_str().unwrap()]));
-            for part in [&*format!("check: {check}\n"), "  case: ", "  as Rust:\n"] {
-                assert!(text.contains(part), "{text}");
-            }
+            let failed = format!("check: {check}\n");
+            assert_has(&text, &[&failed, "  case: ", "  as Rust:\n"]);
             found.insert(check);
         }
     }

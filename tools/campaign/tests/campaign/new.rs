@@ -4,7 +4,7 @@ use std::fs;
 
 use std::process::Command;
 
-use crate::tool::{campaign, in_project, printed, read, root, stdout};
+use crate::tool::{assert_has, campaign, in_project, json, printed, read, root, stdout};
 
 /// A library that reads VHDs of fixed size: of those all is data.
 const LIBRARY: &str = "#![no_std]
@@ -72,8 +72,7 @@ fn a_library_is_judged_with_a_few_lines() {
     let mended = "[[known]]\ncheck = \"a.b\"\nreason = \"is mended\"\n";
     fs::write(at("judged/known.toml"), mended).unwrap();
     let subjects = || in_project(&at("judged"), &["subjects"]);
-    let rows = stdout(3, subjects().arg("--json"));
-    let rows: serde_json::Value = serde_json::from_str(&rows).unwrap();
+    let rows = json(3, subjects().arg("--json"));
     let number = |name: &str| rows[0][name].as_u64().unwrap();
     let judged = ["pass", "new"].map(number);
     let not_judged = ["not judged: unsound taken", "not judged: not supported"].map(number);
@@ -89,12 +88,6 @@ fn a_library_is_judged_with_a_few_lines() {
         &text,
         &["| library ", "NO LONGER HAPPENS: a.b, any, any: is mended"],
     );
-}
-
-fn assert_has(text: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(text.contains(part), "{part}: {text}");
-    }
 }
 
 #[test]

@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 /// Engines have the machine and their folders for themselves: one test at a time.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
@@ -58,6 +60,11 @@ pub(crate) fn stdout(code: i32, command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// The JSON that a command prints; it must end with this exit code.
+pub(crate) fn json(code: i32, command: &mut Command) -> Value {
+    serde_json::from_str(&stdout(code, command)).unwrap()
+}
+
 /// What a command prints on both outputs; it must end with this exit code.
 pub(crate) fn printed(code: i32, command: &mut Command) -> String {
     ended(code, output(command))
@@ -69,6 +76,13 @@ pub(crate) fn ended(code: i32, output: Output) -> String {
     let text = String::from_utf8_lossy(&text).into_owned();
     assert_eq!(output.status.code(), Some(code), "{text}");
     text
+}
+
+#[track_caller]
+pub(crate) fn assert_has(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in:\n{text}");
+    }
 }
 
 /// Waits until `is_there`; fails when that takes longer than `within`.

@@ -4,8 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::tool::{in_project, path_with, printed, read, stdout};
-use serde_json::Value;
+use crate::tool::{in_project, json, path_with, printed, read};
 
 const CHECK: &str = "runs.length_is_exact";
 
@@ -20,14 +19,9 @@ fn campaign(arguments: &[&str]) -> Command {
     in_project(&root(), arguments)
 }
 
-/// The JSON that a command prints; it must end with this exit code.
-fn json(code: i32, arguments: &[&str]) -> Value {
-    serde_json::from_str(&stdout(code, &mut campaign(arguments))).unwrap()
-}
-
 #[test]
 fn its_targets_are_listed() {
-    let list = json(0, &["list", "--json"]);
+    let list = json(0, &mut campaign(&["list", "--json"]));
     assert_eq!(list["targets"][0]["name"], "fuzz_runs");
     assert_eq!(list["targets"][0]["max-input"], 64);
     assert_eq!(list["targets"].as_array().unwrap().len(), 1);
@@ -50,7 +44,7 @@ fn a_find_is_replayed_and_sorted_with_its_check_and_its_case() {
     let find = finds.join("id:000000,sig:06,src:000000,time:1,execs:2,op:havoc");
     fs::write(&find, FAILS).unwrap();
     let find = find.to_str().unwrap();
-    let replayed = &json(3, &["replay", "--json", find])[0];
+    let replayed = &json(3, &mut campaign(&["replay", "--json", find]))[0];
     assert_eq!(replayed["check"], CHECK, "{replayed}");
     assert_eq!(
         replayed["case"]["rust"],
@@ -61,7 +55,7 @@ fn a_find_is_replayed_and_sorted_with_its_check_and_its_case() {
 
     let out = folder.path().join("triage");
     let arguments = ["triage", "--json", "--only", "--finds", find, "--out"];
-    let report = json(3, &[&arguments[..], &[out.to_str().unwrap()]].concat());
+    let report = json(3, campaign(&arguments).arg(&out));
     let [group] = report["groups"].as_array().unwrap().as_slice() else {
         panic!("{report}");
     };
@@ -77,7 +71,7 @@ fn its_coverage_is_counted() {
     let pages = tempfile::tempdir().unwrap();
     let mut command = campaign(&["coverage", "--json", "--corpus", "corpus/seeds", "--html"]);
     let command = command.arg(pages.path()).env("PATH", path_with("lcov"));
-    let measured: Value = serde_json::from_str(&stdout(0, command)).unwrap();
+    let measured = json(0, command);
     assert_eq!(measured["targets"]["fuzz_runs"]["inputs"], 3);
     assert_eq!(measured["crates"].as_object().unwrap().len(), 1);
     let unreached = measured["unreached"].as_array().unwrap().iter();
@@ -97,15 +91,13 @@ fn its_coverage_is_counted() {
 #[ignore = "needs AFL++; scripts/test runs it"]
 fn an_engine_finds_the_mistake_in_a_run_and_in_a_comparison() {
     let run = ["run", "--engine", "afl", "fuzz_runs", "--time", "2s"];
-    let run = [&run[..], &["--seeds-only"]].concat();
-    let text = printed(3, &mut campaign(&run));
+    let text = printed(3, campaign(&run).arg("--seeds-only"));
     assert!(text.contains(&format!("FIND {CHECK}")), "{text}");
 
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     let compare = ["compare", "--engines", "afl", "--time", "2s", "--out"];
-    let compare = [&compare[..], &[out.to_str().unwrap()]].concat();
-    let text = printed(3, &mut campaign(&compare));
+    let text = printed(3, campaign(&compare).arg(&out));
     let find = format!("FIND {CHECK} (fuzz_runs, AFL++)");
     assert!(text.contains(&find), "{text}");
     assert!(out.join("index.html").is_file());

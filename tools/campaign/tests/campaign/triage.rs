@@ -12,6 +12,8 @@ use campaign::triage::{Kept, keep, triage};
 use serde_json::Value;
 use worker::TargetInfo;
 
+use crate::tool::assert_has;
+
 /// Judges an input by its first letter, and counts the runs.
 const WORKER: &str = include_str!("../programs/worker/misbehaves.sh");
 
@@ -51,11 +53,8 @@ impl Place {
     }
 
     fn add(&self, name: &str, content: &str) -> PathBuf {
-        let path = self
-            .folder
-            .path()
-            .join("finds/fuzz_measure_calc")
-            .join(name);
+        let target = self.folder.path().join("finds/fuzz_measure_calc");
+        let path = target.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, content).unwrap();
         path
@@ -71,10 +70,8 @@ impl Place {
     }
 
     fn sort_of(&self, places: &[&str]) -> Report {
-        let places: Vec<PathBuf> = places
-            .iter()
-            .map(|place| self.folder.path().join(place))
-            .collect();
+        let places = places.iter().map(|place| self.folder.path().join(place));
+        let places: Vec<PathBuf> = places.collect();
         let calc = calc();
         let collected = collect(&places, &[&calc], &[&calc]).unwrap();
         triage(&self.bench(), collected, &self.out()).unwrap()
@@ -90,10 +87,8 @@ fn calc() -> TargetInfo {
 }
 
 fn group<'a>(report: &'a Report, key: &str) -> &'a Group {
-    let found = report
-        .groups
-        .iter()
-        .find(|group| group.key.to_string() == key);
+    let mut groups = report.groups.iter();
+    let found = groups.find(|group| group.key.to_string() == key);
     found.unwrap_or_else(|| {
         let keys: Vec<String> = report.groups.iter().map(Group::title).collect();
         panic!("no group {key:?} among {keys:#?}")
@@ -140,7 +135,7 @@ fn finds_that_fail_alike_are_a_group_with_a_small_reproducer() {
     assert_eq!(accepts.inputs.len(), 2);
     assert_eq!(accepts.inputs[0].find.size, 2);
     let issue = fs::read_to_string(place.out().join(format!("issues/{}.md", accepts.id))).unwrap();
-    for part in [
+    let parts = [
         "# vhdx calculator: an answer where InvalidOption is due (`calc.answer_is_exact`)",
         "**What must hold:** the stand-in keeps its word.",
         "- the vhdx calculator answers fully_allocated = 2, required = 1\n",
@@ -152,12 +147,10 @@ fn finds_that_fail_alike_are_a_group_with_a_small_reproducer() {
         "| libFuzzer | 2 |",
         "InvalidSize where InvalidOption is due: 1 input\n",
         "- Commit: unknown (no git repository)",
-    ] {
-        assert!(issue.contains(part), "{part:?} is not in:\n{issue}");
-    }
+    ];
+    assert_has(&issue, &parts);
     let summary = fs::read_to_string(place.out().join("summary.md")).unwrap();
-    let count = "Failing: 6 inputs in 4 groups.";
-    assert!(summary.contains(count), "{summary}");
+    assert_has(&summary, &["Failing: 6 inputs in 4 groups."]);
 }
 
 #[test]
@@ -323,10 +316,8 @@ fn the_sarif_log_has_what_the_standard_requires() {
         assert!(!text("/message/text", result).is_empty());
         let location = &result["locations"][0]["physicalLocation"];
         let uri = text("/artifactLocation/uri", location);
-        assert!(
-            Path::new(&uri).is_relative() && place.root().join(&uri).is_file(),
-            "{uri}"
-        );
+        let is_below_root = Path::new(&uri).is_relative() && place.root().join(&uri).is_file();
+        assert!(is_below_root, "{uri}");
         let line = &location["region"]["startLine"];
         if id == "subject.no_panic" {
             assert_eq!((&*uri, line), ("crates/vhd/src/lib.rs", &7.into()));

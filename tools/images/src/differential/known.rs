@@ -59,10 +59,7 @@ enum Shows {
     If(&'static str),
 }
 
-/// All known differences.
-///
-/// # Panics
-/// When a format's table is malformed, which a test excludes.
+/// All known differences. Panics when a format's table is malformed, which a test excludes.
 pub fn all() -> Vec<Known> {
     formats::ALL.into_iter().flat_map(of_format).collect()
 }

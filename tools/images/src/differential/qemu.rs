@@ -86,10 +86,8 @@ impl Ended {
 }
 
 impl Qemu {
-    /// The tools that are installed, each run of which may take so long.
-    ///
-    /// # Errors
-    /// When one of them is not there, or does not print its version.
+    /// The tools that are installed, each run of which may take so long. Fails when one of them is not there, or does
+    /// not print its version.
     pub fn find(limit: Duration) -> Result<Self> {
         let version = version_of("qemu-img")?;
         version_of("qemu-io")?;
@@ -100,18 +98,12 @@ impl Qemu {
         Ok(Self { limit, major })
     }
 
-    /// The first line of `qemu-img --version`.
-    ///
-    /// # Errors
-    /// When there is none.
+    /// The first line of `qemu-img --version`. Fails when there is none.
     pub fn version(&self) -> Result<String> {
         version_of("qemu-img")
     }
 
-    /// Runs a command line in `folder`: a tool and its arguments.
-    ///
-    /// # Errors
-    /// As [`run`].
+    /// Runs a command line in `folder`: a tool and its arguments. Fails as [`run`] does.
     pub fn run(&self, folder: &Path, line: &str) -> Result<Ended, Inconclusive> {
         let words = words(line);
         let mut command = Command::new(words[0]);
@@ -237,10 +229,8 @@ pub fn words(line: &str) -> Vec<&str> {
     words
 }
 
-/// Runs a program to its end, with messages in English.
-///
-/// # Errors
-/// When it does not end in time, dies of a signal, or cannot be run.
+/// Runs a program to its end, with messages in English. Fails when it does not end in time, dies of a signal, or cannot
+/// be run.
 pub fn run(command: &mut Command, limit: Duration) -> Result<Ended, Inconclusive> {
     let program = command.get_program().to_owned();
     let failed = |error: std::io::Error| Inconclusive(format!("{}: {error}", program.display()));

@@ -13,11 +13,9 @@ use crate::qemu::{Bench, LIMIT, Ran as _, run};
 use harness_core::project::replay;
 use harness_core::subject::{AllocationSummary, Judgement, ScanFormat};
 use harness_core::{Library, Map, Outcome, Refusal, Subject, targets, worker};
-use images::differential::Case;
-use images::differential::known;
-use images::differential::qemu::Ended;
-use images::differential::qemu::Qemu;
+use images::differential::qemu::{Ended, Qemu};
 use images::differential::verdict::Verdict;
+use images::differential::{Case, known};
 use model::readings::Readings;
 use serde_json::Value;
 
@@ -44,11 +42,9 @@ fn groups(report: &Value) -> &Vec<Value> {
 
 /// A folder with a qemu-img of ours in it; `real` in the script is the real one.
 fn qemu_img_that(script: &str) -> Bench {
-    let which = Command::new("sh")
-        .args(["-c", "command -v qemu-img"])
-        .output()
-        .unwrap();
-    let real = String::from_utf8(which.stdout).unwrap();
+    let mut which = Command::new("sh");
+    let which = which.args(["-c", "command -v qemu-img"]).output();
+    let real = String::from_utf8(which.unwrap().stdout).unwrap();
     assert!(!real.is_empty(), "qemu-img is in the package qemu-utils");
     let tools = Bench::new();
     let real = format!("real() {{ {} \"$@\"; }}", real.trim());
@@ -84,11 +80,8 @@ fn recipes_model_code_and_qemu_agree() {
     // Raw images have no scanner.
     assert_eq!(kinds.len(), 5 * 3 - 2, "{kinds:?}");
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert_eq!(
-        fs::read_dir(out.folder()).unwrap().count(),
-        0,
-        "nothing is saved"
-    );
+    let saved = fs::read_dir(out.folder()).unwrap().count();
+    assert_eq!(saved, 0, "nothing is saved");
 }
 
 #[test]
@@ -124,10 +117,8 @@ fn every_known_difference_is_still_there() {
         }
     }
     assert!(gone.is_empty(), "{gone:#?}");
-    println!(
-        "{} known differences are still there",
-        ids.len() - not_shown
-    );
+    let shown = ids.len() - not_shown;
+    println!("{shown} known differences are still there");
     assert!(ids.len() >= 40);
 }
 
@@ -272,10 +263,8 @@ esac"#,
         ("calculator", "fuzz_measure_calc"),
         ("undamaged", "fuzz_measure_image"),
     ] {
-        let group = groups(&report)
-            .iter()
-            .find(|group| group["kind"] == kind)
-            .unwrap();
+        let mut groups = groups(&report).iter();
+        let group = groups.find(|group| group["kind"] == kind).unwrap();
         let found = group["found"].as_array().unwrap();
         assert!(!found.is_empty(), "{group}");
         let path = Path::new(found[0]["path"].as_str().unwrap());

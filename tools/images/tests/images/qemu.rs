@@ -162,11 +162,8 @@ impl Bench {
 
     /// The same for an image that is opened with these arguments.
     pub(crate) fn io_opened(&self, opened: &str, commands: &[&str]) {
-        let mut args: Vec<_> = commands
-            .iter()
-            .flat_map(|&command| ["-c", command])
-            .collect();
-        args.extend(words(opened));
+        let commands = commands.iter().flat_map(|&command| ["-c", command]);
+        let args: Vec<_> = commands.chain(words(opened)).collect();
         let ran = self.run("qemu-io", &args, 60);
         let is_done = ran.is_ok() && !ran.stdout.contains("failed");
         assert!(is_done, "qemu-io {args:?}: {ran:?}");
@@ -257,22 +254,18 @@ impl Bench {
             is_zero: extent["zero"] == true,
             place: extent["offset"].as_u64(),
         };
-        map.parsed()
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(extent)
-            .collect()
+        let map = map.parsed();
+        map.as_array().unwrap().iter().map(extent).collect()
     }
 
     /// The places in the file, and the lengths, of the data that an image holds itself.
     pub(crate) fn places(&self, format: &str, name: &str) -> Vec<(u64, u64)> {
-        let own = self
-            .map(format, name)
-            .into_iter()
-            .filter(|extent| extent.is_own);
-        own.filter_map(|extent| Some((extent.place?, extent.length)))
-            .collect()
+        let mut own = self.map(format, name);
+        own.retain(|extent| extent.is_own);
+        let placed = own
+            .iter()
+            .map(|extent| Some((extent.place?, extent.length)));
+        placed.flatten().collect()
     }
 
     /// Makes a hole of `length` bytes at byte `at` of a file.

@@ -13,10 +13,7 @@ use images::differential::qemu::Ended;
 
 /// The project's root.
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .unwrap()
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
 fn seeds(args: &[&str]) -> Ended {
@@ -25,16 +22,21 @@ fn seeds(args: &[&str]) -> Ended {
     crate::qemu::run(command, Duration::from_secs(120))
 }
 
+/// Makes seeds of one's own images in a folder.
+fn import(from: &Path, out: &Path) -> Ended {
+    let [from, out] = [from, out].map(|path| path.to_str().unwrap());
+    seeds(&["--from", from, "--out", out])
+}
+
 /// The files of a folder, by name.
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
-    let mut files: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            (name, fs::read(path).unwrap())
-        })
-        .collect();
+    let entries = fs::read_dir(folder).unwrap();
+    let files = entries.map(|entry| {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        (name, fs::read(path).unwrap())
+    });
+    let mut files: Vec<_> = files.collect();
     files.sort();
     files
 }
@@ -122,9 +124,7 @@ fn ones_own_images_become_seeds_with_the_images_answers() {
     images.make("vhdx", "", "disk.vhdx", "16M", &data);
     // A file of more than 32 MiB, whose tables are at its start.
     images.make("qcow2", "", "large.qcow2", "100M", &["write -P 1 0 60M"]);
-    let [from, to] = [&images, &out].map(|bench| bench.folder().to_str().unwrap());
-    let args = ["--from", from, "--out", to];
-    let ran = seeds(&args);
+    let ran = import(images.folder(), out.folder());
     assert!(ran.is_ok() && ran.stderr.is_empty(), "{ran:?}");
     assert!(ran.stdout.contains("fuzz_measure_scan: 7 new"), "{ran:?}");
     let written = files(&out.path("fuzz_measure_scan"));
@@ -141,7 +141,7 @@ fn ones_own_images_become_seeds_with_the_images_answers() {
         assert_eq!(target.run(&SUBJECT, input), Outcome::Checked, "{name}");
     }
     // A second import changes nothing.
-    let again = seeds(&args);
+    let again = import(images.folder(), out.folder());
     assert!(again.stdout.contains("0 new, 7 unchanged"), "{again:?}");
 }
 
@@ -155,25 +155,16 @@ fn what_is_skipped_is_listed_with_the_reason() {
     images.make("vmdk", "subformat=monolithicFlat", "flat.vmdk", "1M", &[]);
     images.make("vpc", "", "far.vhd", "64M", &["write -P 1 0 40M"]);
     let to = out.path("out");
-    let args = [
-        "--from",
-        images.folder().to_str().unwrap(),
-        "--out",
-        to.to_str().unwrap(),
-    ];
     // None became a seed: an error.
-    let ran = seeds(&args);
+    let ran = import(images.folder(), &to);
     assert_eq!(ran.code, 1, "{ran:?}");
-    let errors = ran
-        .stderr
-        .lines()
-        .filter(|line| line.starts_with("error: "));
-    let errors: Vec<_> = errors.collect();
+    let lines = ran.stderr.lines();
+    let errors: Vec<_> = lines.filter(|line| line.starts_with("error: ")).collect();
     assert_eq!(errors.len(), 1, "{ran:?}");
     assert!(errors[0].contains("none of its 7 files"), "{ran:?}");
     assert!(!to.exists(), "nothing was written");
     images.make("qcow2", "", "good.qcow2", "1M", &[]);
-    let ran = seeds(&args);
+    let ran = import(images.folder(), &to);
     assert!(ran.is_ok(), "{ran:?}");
     for (name, why) in [
         ("sub-folder", "a folder"),
@@ -199,12 +190,8 @@ fn what_is_skipped_is_listed_with_the_reason() {
 fn a_folder_that_is_missing_or_holds_nothing_is_an_error() {
     let bench = Bench::new();
     let (empty, missing) = (bench.path(""), bench.path("missing"));
-    for from in [
-        empty.to_str().unwrap(),
-        missing.to_str().unwrap(),
-        "/dev/null",
-    ] {
-        let ran = seeds(&["--from", from, "--out", bench.path("out").to_str().unwrap()]);
+    for from in [&empty, &missing, Path::new("/dev/null")] {
+        let (ran, from) = (import(from, &bench.path("out")), from.to_str().unwrap());
         assert_refused(&ran, from, &[from]);
     }
 }

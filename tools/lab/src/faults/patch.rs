@@ -27,10 +27,7 @@ pub struct Fault {
     pub targets: Vec<String>,
 }
 
-/// Every fault in `folder`, by name.
-///
-/// # Errors
-/// When there is none, or one is not as it should be.
+/// Every fault in `folder`, by name. Fails when there is none, or one is not as it should be.
 pub fn all(folder: &Path) -> Result<Vec<Fault>> {
     let files = files_in(folder)?.into_iter();
     let patches = files.filter(|path| path.extension().is_some_and(|ending| ending == "patch"));
