@@ -2,12 +2,12 @@
 
 use maud::{Markup, html};
 
-use super::parts::table;
 use crate::analysis::{SECONDS_ENOUGH, TRIALS_ENOUGH};
 use crate::format::{counted, span};
 use crate::{Comparison, Machine};
 
-/// The items of version 1.0.3 that apply to a comparison of engines: number, answer, and how or why, a line each.
+/// The items of version 1.0.3 that apply to a comparison of engines, a line each: number and what it asks; answer; how,
+/// or why not.
 const ITEMS: &str = include_str!("checklist.txt");
 
 pub(super) fn section(comparison: &Comparison) -> Markup {
@@ -18,7 +18,12 @@ pub(super) fn section(comparison: &Comparison) -> Markup {
                 "The items of the fuzzing evaluation guidelines, version 1.0.3 (fuzz-evaluator), by their numbers \
                 there. Each “no” has its reason."
             }
-            (table("Evaluation guidelines", "item | met | how, or why not", &[1, 2], &rows(comparison)))
+            dl.facts-list {
+                @for row in rows(comparison) {
+                    dt { (row[0]) }
+                    dd { strong { (row[1]) } ": " (row[2]) }
+                }
+            }
         }
     }
 }

@@ -198,9 +198,19 @@ fn the_checklist_has_an_answer_and_a_reason_for_every_item() {
         (
             86_400,
             10,
-            ["B.2.1 yes 24 h a trial", "B.2.2 yes 10 trials of"],
+            [
+                "B.2.1 a day or more yes : 24 h a trial",
+                "B.2.2 ten trials or more yes : 10 trials of",
+            ],
         ),
-        (60, 1, ["B.2.1 no 1 min a trial", "B.2.2 no 1 trial of"]),
+        (
+            60,
+            1,
+            [
+                "B.2.1 a day or more no : 1 min a trial",
+                "B.2.2 ten trials or more no : 1 trial of",
+            ],
+        ),
     ] {
         comparison.time_seconds = seconds;
         comparison.trials = trials;
@@ -209,7 +219,7 @@ fn the_checklist_has_an_answer_and_a_reason_for_every_item() {
         shows(
             &text,
             &[
-                "B.1.1 yes",
+                "B.1.1 hardware yes",
                 "2 cores, 24.0 GiB of memory",
                 "The machine is a virtual one",
             ],
