@@ -5,7 +5,7 @@
 //!
 //! A [`BareCallTable`](bare::BareCallTable) is the same without a context, for libraries that are made for such a table.
 //!
-//! This is the one module of the workspace that uses `unsafe`.
+//! No other module uses `unsafe` but [`bare`], inside this one.
 #![allow(unsafe_code)]
 
 pub mod bare;
