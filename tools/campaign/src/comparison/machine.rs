@@ -54,14 +54,19 @@ impl LoadMeter {
 
     /// What it did so far; none without a look.
     pub(super) fn read(&self) -> Option<Load> {
-        let [start, now] = [self.start?, ticks()?];
-        let [all, stolen] = [0, 1].map(|which| now[which].saturating_sub(start[which]) as f64);
+        let stolen_percent = stolen_percent(self.start?, ticks()?);
         let looks = self.loads.len();
         (looks > 0).then(|| Load {
             average: self.loads.iter().sum::<f64>() / looks as f64,
-            stolen_percent: 100.0 * stolen / all.max(1.0),
+            stolen_percent,
         })
     }
+}
+
+/// How much was stolen of the time that went by between two readings of [`ticks`].
+fn stolen_percent(start: [u64; 2], now: [u64; 2]) -> f64 {
+    let [all, stolen] = [0, 1].map(|which| now[which].saturating_sub(start[which]) as f64);
+    100.0 * stolen / all.max(1.0)
 }
 
 /// All time and stolen time since the system's start.
@@ -103,4 +108,22 @@ fn first_line(command: &mut Command) -> String {
     let text = output.map(|output| output.stdout).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     text.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_load_is_the_mean_of_all_looks_and_there_is_none_without() {
+        let mut meter = LoadMeter::start();
+        assert_eq!(meter.read(), None);
+        meter.look();
+        assert_eq!(meter.loads.len(), 1);
+        meter.loads = vec![1.0, 4.0];
+        let load = meter.read().expect("this system reports its time");
+        assert_eq!(load.average, 2.5);
+        assert_eq!(stolen_percent([100, 10], [500, 110]), 25.0);
+        assert_eq!(stolen_percent([100, 10], [100, 10]), 0.0);
+    }
 }
