@@ -12,6 +12,7 @@ use anyhow::{Result, bail, ensure};
 use fastrand::Rng;
 use harness_core::subject::ScanFormat;
 use measure::{VmdkOpts, VmdkSubformat};
+use model::readings::Readings;
 use types::Options as CalcOptions;
 use vmdk::VmdkState;
 
@@ -161,7 +162,7 @@ impl Driver for Vmdk {
     }
 
     /// An input that is no recipe may lack the embedded descriptor, which scanners do not read and QEMU demands: it gets
-    /// one, where that changes no table.
+    /// one, where that changes no table that any reader reads.
     fn ask(&self, asked: &AskedImage<'_>) -> Result<TheirImage, Inconclusive> {
         const ROOM: usize = 20 << 9;
         const TEXT: &[u8] = b"# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\n\
@@ -171,7 +172,7 @@ impl Driver for Vmdk {
         let mut described = asked.image.clone();
         described.write(512, TEXT);
         let [before, after] =
-            [asked.image, &described].map(|it| model::scanners::scan(ScanFormat::Vmdk, it, None));
+            [asked.image, &described].map(|it| Readings::of(ScanFormat::Vmdk, it, None).answers);
         let is_free = room == [0; ROOM] && asked.image.capacity() > 21 << 9 && before == after;
         if asked.recipe.is_none() && is_free {
             let file = File::options().write(true).open(asked.folder.join(IMAGE));
