@@ -202,14 +202,9 @@ impl QcowHeader {
             self.incompatible_features & COMPRESSION_TYPE,
         ) {
             (0, 0) | (1, COMPRESSION_TYPE) => {}
-            (0, _) => {
-                return Err(ScanError::Corrupt(
-                    "the header has the compression type bit, but the type is deflate",
-                ));
-            }
             _ => {
                 return Err(ScanError::Corrupt(
-                    "the header has a compression type, but not the bit for it",
+                    "the header's compression type contradicts the bit for it",
                 ));
             }
         }

@@ -120,14 +120,14 @@ fn the_compression_type_and_its_bit_go_together() {
         compression_type=0 incompatible=0 => 0
         compression_type=1 incompatible=8 => 0
         compression_type=0 incompatible=8
-            => corrupt: the header has the compression type bit, but the type is deflate
+            => corrupt: the header's compression type contradicts the bit for it
         compression_type=1 incompatible=0
-            => corrupt: the header has a compression type, but not the bit for it
+            => corrupt: the header's compression type contradicts the bit for it
         compression_type=2 incompatible=0,8
             => unsupported: a compression type other than deflate and zstd
         compression_type=2 header_length=104 => 0
         compression_type=1 incompatible=8 header_length=104
-            => corrupt: the header has the compression type bit, but the type is deflate
+            => corrupt: the header's compression type contradicts the bit for it
         ",
     );
     // A header of 105 bytes has a compression type.
@@ -142,7 +142,7 @@ fn the_compression_type_and_its_bit_go_together() {
         "
         length=105 => 0
         length=104
-            => corrupt: the header has the compression type bit, but the type is deflate
+            => corrupt: the header's compression type contradicts the bit for it
         compression_type=2 => unsupported: a compression type other than deflate and zstd
         ",
     );
