@@ -1,7 +1,7 @@
 //! Recipes of VMDK images: one sparse extent, as qemu-img or VMware writes it, or laid out otherwise.
 //!
 //! A unit is a grain: see [`Grain`]. Grains themselves are left as zeros, also where they count as
-//! compressed: neither a scanner nor `qemu-img map` reads them. Who reads the disk finds plain ones
+//! compressed: neither a scanner nor `qemu-img map` reads them. Who reads the disk finds them
 //! [filled](crate::content). The bytes are in [`knobs`].
 //!
 //! Source: VMware's "Virtual Disk Format 5.0"; what qemu-img writes, from its files.
@@ -17,6 +17,7 @@ use crate::aliases::Aliases;
 use crate::content::Content;
 use crate::recipe::{Description, Recipe};
 use crate::runs::Unit;
+use crate::stream::Codec;
 use crate::truth::Truth;
 use crate::writer::{ImageWriter, Table};
 
@@ -31,6 +32,11 @@ const ENTRIES: u64 = 512;
 const TABLE: u64 = 4 * ENTRIES;
 /// The embedded descriptor's size in sectors, as qemu-img writes it.
 const DESCRIPTOR_SECTORS: u64 = 20;
+/// A grain's marker has its first sector in 8 bytes, and the length of the stream behind it in 4.
+const MARKER: u64 = 12;
+/// From this number of a kind on, a library that reads finds a compressed stream that
+/// [swells](crate::content::Content::swells).
+const FIRST_SWELLING: u8 = 0xf8;
 /// A sector that no file of a recipe reaches.
 const FAR: u32 = 1 << 31;
 
@@ -225,16 +231,20 @@ impl Making<'_> {
     /// Takes room for one grain; answers its sector.
     fn place_grain(&mut self, unit: Unit) -> u32 {
         self.skip(self.geometry.grain_gap);
-        let bytes = match self.geometry.kind {
+        let at = self.writer.allocate(self.room(unit), SECTOR);
+        // Below 2^32: at most 496 grains of 64 KiB and as many gaps, and a few MiB of tables.
+        (at / SECTOR) as u32
+    }
+
+    /// How many bytes a grain takes.
+    fn room(&self, unit: Unit) -> u64 {
+        match self.geometry.kind {
             Kind::Sparse => self.disk.grain,
-            // A marker of 12 bytes and what was deflated.
+            // A marker and what was deflated.
             Kind::Stream | Kind::StreamWithFooter => {
                 SECTOR + self.disk.grain / 8 * u64::from(unit.extra)
             }
-        };
-        let at = self.writer.allocate(bytes, SECTOR);
-        // Below 2^32: at most 496 grains of 64 KiB and as many gaps, and a few MiB of tables.
-        (at / SECTOR) as u32
+        }
     }
 
     /// The directory's size with the entries past the disk's end.
@@ -294,20 +304,36 @@ impl Making<'_> {
         }
     }
 
-    /// Adds to the content what the disk reads as, unless grains are compressed.
+    /// Adds to the content what the disk reads as, unless readers differ on whether grains are compressed.
     fn content(&self, mut content: Content) -> Option<Content> {
         let geometry = self.geometry;
-        if geometry.has_compressed_grains() {
+        let is_stream = geometry.is_stream();
+        if geometry.has_compressed_grains() && !is_stream {
             return None;
         }
         let size = self.disk.grain;
+        let mut named = self.entries.clone();
+        named.sort_unstable();
         for (unit, entry) in self.disk.units.iter().zip(&self.entries) {
             let start = unit.index * size;
+            let at = u64::from(*entry) * SECTOR;
+            // A marker names one grain.
+            let times = named.partition_point(|other| other <= entry)
+                - named.partition_point(|other| other < entry);
             match (Grain::choose(unit.kind), *entry) {
                 (_, 0) => {}
                 (_, 1) if geometry.has_zeroed_grains() => {}
-                (Grain::Data | Grain::Shared | Grain::BehindGap, sector) => {
-                    content.place_data(start, size, u64::from(sector) * SECTOR);
+                (Grain::Data | Grain::Shared | Grain::BehindGap, _) if !is_stream => {
+                    content.place_data(start, size, at);
+                }
+                (Grain::Data | Grain::Shared | Grain::BehindGap, _) if times == 1 => {
+                    let place = at + MARKER..at + self.room(*unit);
+                    let swells = unit.kind >= FIRST_SWELLING;
+                    let length =
+                        content.place_stream(start..start + size, place, Codec::Zlib, swells);
+                    let marker = [start / SECTOR, length].map(u64::to_le_bytes);
+                    let marker = marker.as_flattened()[..MARKER as usize].to_vec();
+                    content.fill.with_bytes(at, marker);
                 }
                 _ => content.leave_open(start, size),
             }

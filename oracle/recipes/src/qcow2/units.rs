@@ -1,5 +1,7 @@
 //! What a cluster holds, and its L2 entry.
 
+use std::ops::Range;
+
 use super::geometry::Geometry;
 use crate::choices::choices;
 use crate::runs;
@@ -48,6 +50,10 @@ choices! {
             with standard entries.",
     }
 }
+
+/// From this number of a kind to [`FIRST_ODD`], a library that reads finds a compressed stream that
+/// [swells](crate::content::Content::swells).
+const FIRST_SWELLING: u8 = 0xd8;
 
 /// The first number of a kind that `qemu-img` complains of, or that is corrupt.
 pub const FIRST_ODD: u8 = 0xe0;
@@ -99,6 +105,8 @@ pub(super) struct Cluster {
     pub(super) bitmap: u64,
     pub(super) place: Place,
     pub(super) held: Held,
+    /// If it is compressed, its stream inflates to far more than a cluster.
+    pub(super) swells: bool,
 }
 
 impl Cluster {
@@ -179,7 +187,16 @@ impl Cluster {
             bitmap: if extended { bitmap } else { 0 },
             place,
             held,
+            swells: (FIRST_SWELLING..FIRST_ODD).contains(&unit.kind),
         }
+    }
+
+    /// Which part of the file the entry of a compressed cluster names: bytes to the end of the last sector.
+    pub(super) fn compressed(&self, geometry: &Geometry) -> Range<u64> {
+        let bits = 62 - (geometry.cluster_bits - 8);
+        let start = self.entry & ((1 << bits) - 1);
+        let more = (self.entry & !COMPRESSED) >> bits;
+        start..(start / 512 + more + 1) * 512
     }
 
     /// Puts the place in the file into the entry.

@@ -312,6 +312,11 @@ impl Geometry {
             || self.flags & (COMPRESSED | MARKERS) != 0
     }
 
+    /// Whether every reader takes grains for compressed ones, with markers.
+    pub fn is_stream(&self) -> bool {
+        self.compression == 1 && self.flags & (COMPRESSED | MARKERS) == COMPRESSED | MARKERS
+    }
+
     /// The grain's size in bytes; of one that is not supported, the largest that is.
     pub fn grain(&self) -> u64 {
         512 * if self.grain_is_supported() {
