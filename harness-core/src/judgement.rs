@@ -144,7 +144,7 @@ fn aspects_of(check: &Check) -> Judgement {
     if is_one_of(&[&check::MEMORY]) {
         return Judgement::MEMORY;
     }
-    if is_one_of(&[&check::CONTENT]) {
+    if is_one_of(&[&check::CONTENT, &check::CIPHERTEXT]) {
         return Judgement::CONTENT;
     }
     match check.layer {
@@ -174,11 +174,11 @@ mod tests {
     #[test]
     fn each_aspect_has_checks_of_its_own() {
         let count = |judgement: Judgement| {
-            let apart = [&check::MEMORY, &check::CONTENT];
+            let apart = [&check::MEMORY, &check::CONTENT, &check::CIPHERTEXT];
             let checks = check::ALL.iter().copied().chain(apart);
             checks.filter(|check| judgement.evaluates(check)).count()
         };
-        assert_eq!(count(Judgement::ALL), check::ALL.len() + 2);
+        assert_eq!(count(Judgement::ALL), check::ALL.len() + 3);
         for (name, aspect) in Judgement::ASPECTS {
             assert!((1..check::ALL.len()).contains(&count(aspect)), "{name}");
         }

@@ -225,6 +225,37 @@ fn what_is_read_is_judged_by_what_the_image_holds() {
     assert_eq!(check::CONTENT.evaluations(), before + 6);
 }
 
+/// Reads the disk of [`image_input`], whose data begins with the sixth cluster of the file.
+fn read_clusters(image: &ImageFile, ranges: &[Range<u64>], key: u8) -> Reads {
+    let mut disk = vec![0; 10 << 16];
+    image.read_exact_at(&mut disk[..3 << 16], 5 << 16)?;
+    disk.iter_mut().for_each(|byte| *byte ^= key);
+    read_each(ranges, Cursor::new(disk))
+}
+
+#[test]
+fn what_an_encrypted_image_holds_is_not_what_its_disk_holds() {
+    const PLAIN: Reader = |image, _, ranges| read_clusters(&image, ranges, 0);
+    const DECRYPTS: Reader = |image, _, ranges| read_clusters(&image, ranges, 0x55);
+    const REFUSES: Reader = |_, _, _| Err(io::Error::other("no key"))?;
+    let leak = "image.ciphertext_is_not_content: an answer where Refusal is due";
+    let before = check::CIPHERTEXT.evaluations();
+    for (read, encryption, expected) in [
+        (PLAIN, 7, leak),
+        (PLAIN, 0, "pass"),
+        (DECRYPTS, 7, "pass"),
+        (REFUSES, 7, "not judged: a map"),
+    ] {
+        let mut input = image_input(0, 0);
+        input[recipes::qcow2::knobs::ENCRYPTION] = encryption;
+        let library = Library::of_reader(&[ScanFormat::Qcow2], read);
+        let judgement = Judgement::CONTENT.and(Judgement::REFUSALS);
+        let verdict = verdict_on(&library, judgement, "fuzz_measure_image", &input);
+        assert_eq!(verdict, expected);
+    }
+    assert_eq!(check::CIPHERTEXT.evaluations(), before + 3);
+}
+
 /// Another writer's sizes: a little more than ours, for an empty disk as well.
 struct OwnSizes {
     more: u64,
@@ -290,6 +321,7 @@ fn checks_that_are_not_judged_or_have_no_part_are_not_listed() {
     let reads = library.with_read(|_, _, _| Ok(Vec::new()));
     let reads = ids(&without.with_scanner(&reads).held_to(Judgement::CONTENT));
     assert!(reads.contains(&"image.content_is_exact"));
+    assert!(reads.contains(&"image.ciphertext_is_not_content"));
     let calculates = ids(&without.with_calculators(&BuiltIn));
     assert!(calculates.iter().all(|id| id.starts_with("calc.")));
     assert!(calculates.contains(&"calc.raw_covers_virtual_size"));

@@ -1,8 +1,15 @@
 //! Memory that a library takes: counted, bounded and judged. A process of its own, which has an allocator that counts.
 
+use std::io::{Cursor, Read};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use flate2::read::DeflateDecoder;
+use harness_core::library::{Reader, read_each};
 use harness_core::project::{checks, replay};
 use harness_core::subject::ScanFormat;
 use harness_core::{ImageFile, Judgement, Library, Map, Refusal, Subject, targets};
+use recipes::{at, qcow2::knobs};
 use worker::Verdict;
 
 harness_core::count_memory!();
@@ -20,8 +27,66 @@ const MODEST: fn(ImageFile, ScanFormat) -> Result<Map, Refusal> = |image, _| tak
 const GREEDY: fn(ImageFile, ScanFormat) -> Result<Map, Refusal> =
     |image, _| takes(&image, 4 * image.size() + 1);
 
+fn held_to(library: &Library, judgement: Judgement) -> Subject<'_> {
+    let subject = Subject::new("memory::SUBJECT").with_scanner(library);
+    subject.held_to(judgement).from_environment().unwrap()
+}
+
+/// Memory is counted for all of the process: one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+const CLUSTER: u64 = 256 << 10;
+
+/// Inflates the only cluster of a disk, which is the sixth of the file, and no more than `most` bytes of it.
+fn inflates(image: &ImageFile, ranges: &[Range<u64>], most: u64) -> Result<Vec<Vec<u8>>, Refusal> {
+    if ranges.iter().all(|range| range.start >= CLUSTER) {
+        return Ok(vec![Vec::new(); ranges.len()]);
+    }
+    let mut stream = vec![0; CLUSTER as usize];
+    image.read_at(&mut stream, 5 * CLUSTER)?;
+    let mut disk = Vec::new();
+    let inflated = DeflateDecoder::new(&stream[..]);
+    inflated.take(most).read_to_end(&mut disk)?;
+    if most == CLUSTER + 1 && disk.len() as u64 == most {
+        return Err(Refusal::words("it inflates to more than a cluster"));
+    }
+    disk.truncate(CLUSTER as usize);
+    read_each(ranges, Cursor::new(disk))
+}
+
+#[test]
+fn a_reader_that_inflates_without_a_bound_is_a_finding() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut recipe = vec![0; recipes::LENGTH];
+    // One cluster of 256 KiB, in 256 sectors.
+    (recipe[at::SIZE_MODE], recipe[at::SIZE]) = (1 << 2, 1);
+    recipe[knobs::CLUSTER_SIZE] = 9;
+    recipe[knobs::COMPRESSED_SECTORS] = 255;
+    let target = targets::find("fuzz_measure_image").unwrap();
+    const UNBOUNDED: Reader = |image, _, ranges| inflates(&image, ranges, u64::MAX);
+    const REFUSES: Reader = |image, _, ranges| inflates(&image, ranges, CLUSTER + 1);
+    const CUTS: Reader = |image, _, ranges| inflates(&image, ranges, CLUSTER);
+    for (kind, read, is_fine) in [
+        (0xdb, UNBOUNDED, false),
+        (0xdb, REFUSES, true),
+        (0xdb, CUTS, true),
+        (3, UNBOUNDED, true),
+        (3, REFUSES, true),
+    ] {
+        recipe[at::RUNS + 2..at::RUNS + 4].copy_from_slice(&[1, kind]);
+        let library = Library::of_reader(&[ScanFormat::Qcow2], read);
+        let subject = held_to(&library, Judgement::ALL);
+        match replay(&subject, target, &recipe) {
+            Verdict::Pass => assert!(is_fine),
+            Verdict::Fail(found) => assert!(!is_fine && found.check == "subject.memory", "{found}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 #[test]
 fn a_library_that_takes_too_much_memory_is_a_finding_where_that_is_judged() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     // A qcow2 image of 512 bytes with a disk of no bytes.
     let mut input = vec![0; 513];
     input[1..5].copy_from_slice(b"QFI\xfb");
@@ -33,8 +98,7 @@ fn a_library_that_takes_too_much_memory_is_a_finding_where_that_is_judged() {
         (GREEDY, Judgement::VALUES, true),
     ] {
         let library = Library::new(&[ScanFormat::Qcow2], map);
-        let subject = Subject::new("memory::SUBJECT").with_scanner(&library);
-        let subject = subject.held_to(judgement).from_environment().unwrap();
+        let subject = held_to(&library, judgement);
         let mut listed = checks(&subject).into_iter();
         let is_listed = listed.any(|check| check.id == "subject.memory");
         assert_eq!(is_listed, judgement.has(Judgement::MEMORY));
