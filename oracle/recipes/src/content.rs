@@ -10,6 +10,9 @@ use sparse::{Fill, SparseImage};
 
 use crate::stream::{Codec, REPEATED, Stream};
 
+/// The most bytes to which a stream inflates that inflates to far more than its unit.
+const MOST_SWOLLEN: u64 = 512 << 20;
+
 /// What a disk reads as.
 #[derive(Debug, Clone, Default)]
 pub struct Content {
@@ -59,10 +62,14 @@ impl Content {
     ) -> u64 {
         let size = unit.end - unit.start;
         let room = place.end.saturating_sub(place.start);
+        let fitting = |size| Stream::fitting(codec, size, room);
+        let mut swollen = (0..)
+            .map(|nth| MOST_SWOLLEN >> nth)
+            .take_while(|more| *more > size);
         let stream = match swells {
             true if self.swelling.is_some() => None,
-            true => Stream::swelling(codec, size, room),
-            false => Stream::fitting(codec, size, room),
+            true => swollen.find_map(fitting),
+            false => fitting(size),
         };
         let Some(stream) = stream else {
             self.leave_open(unit.start, size);
@@ -72,14 +79,16 @@ impl Content {
         let words_at = place.start + head.len() as u64;
         let tail_at = words_at + stream.words;
         self.place_data(unit.start, stream.words, words_at);
-        self.fill.with_bytes(tail_at, stream.tail(words_at));
+        let tail = stream.tail(words_at);
+        let end = tail_at + tail.len() as u64;
+        self.fill.with_bytes(tail_at, tail);
         self.fill.with_bytes(place.start, head);
         self.repeated.push(unit.start + stream.words..unit.end);
         if swells {
             self.swelling = Some(unit.clone());
         }
-        self.unknown.push((unit, place.start + stream.length()));
-        stream.length()
+        self.unknown.push((unit, end));
+        end - place.start
     }
 
     /// Whether a unit is compressed of which it is known what it reads as.

@@ -10,13 +10,6 @@ use sparse::fill;
 /// What follows the words.
 pub(crate) const REPEATED: u8 = b'Z';
 
-/// The most bytes to which a [swelling](Stream::swelling) stream inflates.
-const MOST: u64 = 512 << 20;
-
-/// The most words in bytes: a stored block of deflate has no more. Those of zlib have a checksum.
-const MOST_WORDS: u64 = 0xffff;
-const MOST_WITH_CHECKSUM: u64 = 4 << 10;
-
 /// The most bytes that a match of deflate repeats, and a block of zstd.
 const MATCH: u64 = 258;
 const BLOCK: u64 = 128 << 10;
@@ -26,7 +19,7 @@ const BLOCK: u64 = 128 << 10;
 const CODES: u128 = 0xa916_41fd_cf20_8000_0000_0081_c1ed;
 const CODES_BITS: u64 = 113;
 
-/// How it is compressed.
+/// How a stream is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Codec {
     Deflate,
@@ -34,71 +27,28 @@ pub(crate) enum Codec {
     Zstd,
 }
 
-/// A stream, of which all but the words is known before its place.
+/// A stream that inflates to so many bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stream {
-    codec: Codec,
-    /// How many bytes its words are.
+    pub(crate) codec: Codec,
+    pub(crate) size: u64,
+    /// How many bytes its words are: some, and not all.
     pub(crate) words: u64,
-    /// How often [`REPEATED`] follows; at least once.
-    repeated: u64,
 }
 
 impl Stream {
-    /// One that inflates to `size` bytes and has as many words as fit `room` bytes.
+    /// One with as many words as surely fit `room` bytes.
     pub(crate) fn fitting(codec: Codec, size: u64, room: u64) -> Option<Self> {
-        let most = match codec {
-            Codec::Zlib => MOST_WITH_CHECKSUM,
-            Codec::Deflate | Codec::Zstd => MOST_WORDS,
+        let codes = CODES_BITS + 2 * (MATCH + size / MATCH + 1);
+        let (most, rest) = match codec {
+            // A stored block's length has 16 bits.
+            Codec::Deflate => (0xffff, 5 + codes.div_ceil(8)),
+            // The words have a checksum, which takes time.
+            Codec::Zlib => (4096, 11 + codes.div_ceil(8)),
+            Codec::Zstd => (0xffff, 9 + 4 * (size / BLOCK + 1)),
         };
-        Self::of_words(codec, size, room, most)
-    }
-
-    /// One that inflates to as much more than `size` bytes as fits `room` bytes.
-    pub(crate) fn swelling(codec: Codec, size: u64, room: u64) -> Option<Self> {
-        let mut sizes = (0..).map(|nth| MOST >> nth).take_while(|more| *more > size);
-        sizes.find_map(|size| Self::of_words(codec, size, room, 64))
-    }
-
-    fn of_words(codec: Codec, size: u64, room: u64, most: u64) -> Option<Self> {
-        let most = most.min(size - 1).min(room);
-        let mut streams = (1..=most).rev().map(|words| Self {
-            codec,
-            words,
-            repeated: size - words,
-        });
-        streams.find(|stream| stream.length() <= room)
-    }
-
-    /// Its length in bytes.
-    pub(crate) fn length(self) -> u64 {
-        let head = match self.codec {
-            Codec::Deflate => 5,
-            Codec::Zlib => 7,
-            Codec::Zstd => 9,
-        };
-        head + self.words + self.length_of_tail()
-    }
-
-    fn length_of_tail(self) -> u64 {
-        let deflated = (self.end_of_deflated() + 2).div_ceil(8);
-        match self.codec {
-            Codec::Deflate => deflated,
-            Codec::Zlib => deflated + 4,
-            Codec::Zstd => self.repeated.div_ceil(BLOCK) * 4,
-        }
-    }
-
-    /// How many matches there are, and how many literals before them.
-    fn matches(self) -> (u64, u64) {
-        let matches = (self.repeated - 1) / MATCH;
-        (matches, self.repeated - matches * MATCH)
-    }
-
-    /// At which bit of the last block of deflate its end is.
-    fn end_of_deflated(self) -> u64 {
-        let (matches, literals) = self.matches();
-        CODES_BITS + 2 * (literals + matches)
+        let words = room.saturating_sub(rest).min(most).min(size - 1);
+        (words != 0).then_some(Self { codec, size, words })
     }
 
     /// What is before the words.
@@ -107,11 +57,11 @@ impl Stream {
         let stored = [0, low, high, !low, !high];
         match self.codec {
             Codec::Deflate => stored.to_vec(),
-            Codec::Zlib => [&[0x78, 1][..], &stored].concat(),
+            Codec::Zlib => [&[0x78, 1], &stored[..]].concat(),
             // The magic number, and a window of 128 KiB.
             Codec::Zstd => [
                 &[0x28, 0xb5, 0x2f, 0xfd, 0, 7 << 3],
-                &block(self.words, 0)[..],
+                &block(self.words, 0)[..3],
             ]
             .concat(),
         }
@@ -119,26 +69,25 @@ impl Stream {
 
     /// What follows the words, which lie at byte `at` of the file.
     pub(crate) fn tail(self, at: u64) -> Vec<u8> {
-        let mut tail = vec![0; self.length_of_tail() as usize];
+        let count = self.size - self.words;
         if self.codec == Codec::Zstd {
-            let mut left = self.repeated;
-            for four in tail.as_chunks_mut().0 {
-                let count = left.min(BLOCK);
-                left -= count;
-                let [a, b, c] = block(count, 2 | u32::from(left == 0));
-                *four = [a, b, c, REPEATED];
-            }
-            return tail;
+            let blocks = (0..count.div_ceil(BLOCK)).rev().map(|after| match after {
+                0 => block((count - 1) % BLOCK + 1, 3),
+                _ => block(BLOCK, 2),
+            });
+            return blocks.flatten().collect();
         }
-        let end = self.end_of_deflated();
+        let matches = (count - 1) / MATCH;
+        let literals = count - matches * MATCH;
+        let end = CODES_BITS + 2 * (literals + matches);
+        let mut tail = vec![0; (end + 2).div_ceil(8) as usize];
         let codes = (0..CODES_BITS).filter(|bit| CODES >> bit & 1 == 1);
-        let literals = (0..self.matches().1).map(|nth| CODES_BITS + 2 * nth);
+        let literals = (0..literals).map(|nth| CODES_BITS + 2 * nth);
         for bit in codes.chain(literals).chain([end, end + 1]) {
             tail[(bit / 8) as usize] |= 1 << (bit % 8);
         }
         if self.codec == Codec::Zlib {
-            let checksum = tail.len() - 4;
-            tail[checksum..].copy_from_slice(&self.adler32(at).to_be_bytes());
+            tail.extend(self.adler32(at).to_be_bytes());
         }
         tail
     }
@@ -148,20 +97,19 @@ impl Stream {
         const MODULUS: u64 = 65521;
         let mut words = vec![0; self.words as usize];
         fill::write_data(at, &mut words);
-        let sums = |(low, high): (u64, u64), byte: &u8| {
-            let low = (low + u64::from(*byte)) % MODULUS;
-            (low, (high + low) % MODULUS)
-        };
-        let (low, high) = words.iter().fold((1, 0), sums);
-        let (count, byte) = (self.repeated, u64::from(REPEATED));
-        let high = high + count * low + byte * (count * (count + 1) / 2 % MODULUS);
+        // No sum of 4096 bytes is too much.
+        let (low, high) = words.iter().fold((1, 0), |(low, high), byte| {
+            (low + u64::from(*byte), high + low + u64::from(*byte))
+        });
+        let (count, byte) = (self.size - self.words, u64::from(REPEATED));
+        let high = high + count * (low % MODULUS) + byte * (count * (count + 1) / 2 % MODULUS);
         ((high % MODULUS) << 16 | (low + count * byte) % MODULUS) as u32
     }
 }
 
-/// The header of a block of zstd: its last bit is set in the last one, and its type above that is 0 for bytes as they
-/// are and 1 for a repeated one.
-fn block(size: u64, kind: u32) -> [u8; 3] {
+/// A block of zstd of [`REPEATED`], or the header of one of bytes as they are. The lowest bit of `kind` is set in the
+/// last block, and the next one in a repeated one.
+fn block(size: u64, kind: u32) -> [u8; 4] {
     let [a, b, c, _] = ((size as u32) << 3 | kind).to_le_bytes();
-    [a, b, c]
+    [a, b, c, REPEATED]
 }
