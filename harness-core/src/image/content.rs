@@ -46,8 +46,15 @@ pub(super) fn judge(
         .filter_map(|range| Some((range.clone(), content.of(&range, &image.bytes)?)));
     let (swelling, known): (Vec<_>, Vec<_>) = known.partition(|(range, _)| content.swells(range));
     let ask = |known, may_be_refused| {
-        let asked = (known, may_be_refused);
-        ask(reader, image, judgement, case, &content, asked)
+        ask(
+            reader,
+            image,
+            judgement,
+            case,
+            &content,
+            known,
+            may_be_refused,
+        )
     };
     // What inflates to far more than its unit may be cut, and may be refused.
     if let Some(first) = swelling.into_iter().next() {
@@ -63,7 +70,8 @@ fn ask(
     judgement: Judgement,
     case: &Reported<'_>,
     content: &Content,
-    (known, may_be_refused): (Vec<(Range<u64>, Vec<u8>)>, bool),
+    known: Vec<(Range<u64>, Vec<u8>)>,
+    may_be_refused: bool,
 ) -> Option<Outcome> {
     let (ranges, due): (Vec<_>, Vec<_>) = known.into_iter().unzip();
     let device = image.device(&image.manner());

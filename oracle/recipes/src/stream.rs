@@ -103,7 +103,7 @@ impl Stream {
         });
         let (count, byte) = (self.size - self.words, u64::from(REPEATED));
         let high = high + count * (low % MODULUS) + byte * (count * (count + 1) / 2 % MODULUS);
-        ((high % MODULUS) << 16 | (low + count * byte) % MODULUS) as u32
+        ((high % MODULUS) << 16 | ((low + count * byte) % MODULUS)) as u32
     }
 }
 

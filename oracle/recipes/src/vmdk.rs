@@ -34,9 +34,6 @@ const TABLE: u64 = 4 * ENTRIES;
 const DESCRIPTOR_SECTORS: u64 = 20;
 /// A grain's marker has its first sector in 8 bytes, and the length of the stream behind it in 4.
 const MARKER: u64 = 12;
-/// From this number of a kind on, a library that reads finds a compressed stream that
-/// [swells](crate::content::Content::swells).
-const FIRST_SWELLING: u8 = 0xf8;
 /// A sector that no file of a recipe reaches.
 const FAR: u32 = 1 << 31;
 
@@ -312,23 +309,20 @@ impl Making<'_> {
             return None;
         }
         let size = self.disk.grain;
-        let mut named = self.entries.clone();
-        named.sort_unstable();
         for (unit, entry) in self.disk.units.iter().zip(&self.entries) {
             let start = unit.index * size;
             let at = u64::from(*entry) * SECTOR;
-            // A marker names one grain.
-            let times = named.partition_point(|other| other <= entry)
-                - named.partition_point(|other| other < entry);
+            let is_shared = || self.entries.iter().filter(|other| *other == entry).count() > 1;
             match (Grain::choose(unit.kind), *entry) {
                 (_, 0) => {}
                 (_, 1) if geometry.has_zeroed_grains() => {}
                 (Grain::Data | Grain::Shared | Grain::BehindGap, _) if !is_stream => {
                     content.place_data(start, size, at);
                 }
-                (Grain::Data | Grain::Shared | Grain::BehindGap, _) if times == 1 => {
+                // A marker names one grain.
+                (Grain::Data | Grain::Shared | Grain::BehindGap, _) if !is_shared() => {
                     let place = at + MARKER..at + self.room(*unit);
-                    let swells = unit.kind >= FIRST_SWELLING;
+                    let swells = unit.kind >= 0xf8;
                     let length =
                         content.place_stream(start..start + size, place, Codec::Zlib, swells);
                     let marker = [start / SECTOR, length].map(u64::to_le_bytes);

@@ -19,7 +19,7 @@ const RESERVED: u64 = 0x3f << 56 | 0x1fe;
 
 choices! {
     /// What a cluster holds. A run's kind chooses below [`FIRST_ODD`] among the first six, modulo 6, and from it
-    /// on among the others, modulo 8.
+    /// on among the others, modulo 8. From 0xd8 to it a compressed stream [swells](crate::content::Content::swells).
     pub enum Kind {
         Data: "Data in a host cluster.",
         Zero: "Zeroes without a host cluster. In version 2, nothing.",
@@ -50,10 +50,6 @@ choices! {
             with standard entries.",
     }
 }
-
-/// From this number of a kind to [`FIRST_ODD`], a library that reads finds a compressed stream that
-/// [swells](crate::content::Content::swells).
-const FIRST_SWELLING: u8 = 0xd8;
 
 /// The first number of a kind that `qemu-img` complains of, or that is corrupt.
 pub const FIRST_ODD: u8 = 0xe0;
@@ -187,7 +183,7 @@ impl Cluster {
             bitmap: if extended { bitmap } else { 0 },
             place,
             held,
-            swells: (FIRST_SWELLING..FIRST_ODD).contains(&unit.kind),
+            swells: (0xd8..FIRST_ODD).contains(&unit.kind),
         }
     }
 

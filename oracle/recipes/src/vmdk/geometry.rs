@@ -64,7 +64,7 @@ choices! {
 
 choices! {
     /// What a grain of a run holds: the run's kind, mod 8. Its three free bits are the size of a compressed
-    /// grain in eighths, and of the gap.
+    /// grain in eighths, and of the gap. From 0xf8 on its stream [swells](crate::content::Content::swells).
     pub enum Grain {
         Data: "Data.",
         EntryOfOne: "Its entry is 1.",
