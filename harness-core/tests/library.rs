@@ -234,20 +234,27 @@ fn read_clusters(image: &ImageFile, ranges: &[Range<u64>], key: u8) -> Reads {
 }
 
 #[test]
-fn what_an_encrypted_image_holds_is_not_what_its_disk_holds() {
+fn ciphertext_is_not_content_and_what_inflates_to_far_more_may_be_refused() {
     const PLAIN: Reader = |image, _, ranges| read_clusters(&image, ranges, 0);
     const DECRYPTS: Reader = |image, _, ranges| read_clusters(&image, ranges, 0x55);
     const REFUSES: Reader = |_, _, _| Err(io::Error::other("no key"))?;
+    const REFUSES_ONE: Reader = |image, _, ranges| match ranges.len() {
+        1 => Err(io::Error::other("it inflates to more than a cluster"))?,
+        _ => read_clusters(&image, ranges, 0),
+    };
     let leak = "image.ciphertext_is_not_content: an answer where Refusal is due";
     let before = check::CIPHERTEXT.evaluations();
-    for (read, encryption, expected) in [
-        (PLAIN, 7, leak),
-        (PLAIN, 0, "pass"),
-        (DECRYPTS, 7, "pass"),
-        (REFUSES, 7, "not judged: a map"),
+    for (read, encryption, kind, expected) in [
+        (PLAIN, 7, 0, leak),
+        (PLAIN, 0, 0, "pass"),
+        (DECRYPTS, 7, 0, "pass"),
+        (REFUSES, 7, 0, "not judged: a map"),
+        // A compressed cluster that inflates to far more.
+        (REFUSES_ONE, 0, 0xdb, "pass"),
     ] {
         let mut input = image_input(0, 0);
         input[recipes::qcow2::knobs::ENCRYPTION] = encryption;
+        input[at::RUNS + 2..at::RUNS + 4].copy_from_slice(&[3, kind]);
         let library = Library::of_reader(&[ScanFormat::Qcow2], read);
         let judgement = Judgement::CONTENT.and(Judgement::REFUSALS);
         let verdict = verdict_on(&library, judgement, "fuzz_measure_image", &input);

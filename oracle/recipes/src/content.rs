@@ -62,15 +62,12 @@ impl Content {
     ) -> u64 {
         let size = unit.end - unit.start;
         let room = place.end.saturating_sub(place.start);
-        let fitting = |size| Stream::fitting(codec, size, room);
-        let mut swollen = (0..)
-            .map(|nth| MOST_SWOLLEN >> nth)
-            .take_while(|more| *more > size);
-        let stream = match swells {
-            true if self.swelling.is_some() => None,
-            true => swollen.find_map(fitting),
-            false => fitting(size),
+        let inflated = match swells {
+            true => Stream::most(room).clamp(size, MOST_SWOLLEN),
+            false => size,
         };
+        let is_one_too_many = swells && self.swelling.is_some();
+        let stream = Stream::fitting(codec, inflated, room).filter(|_| !is_one_too_many);
         let Some(stream) = stream else {
             self.leave_open(unit.start, size);
             return 0;

@@ -93,15 +93,9 @@ fn content(plan: &Plan, end: u64, mut content: Content) -> Option<Content> {
     // A stream ends where the next one begins, which may be in its last sector. The same place may be named twice.
     compressed.sort_by_key(|(place, _)| place.start);
     let mut end = end;
-    let codec = if geometry.zstd {
-        Codec::Zstd
-    } else {
-        Codec::Deflate
-    };
-    for same in compressed
-        .chunk_by(|one, next| one.0.start == next.0.start)
-        .rev()
-    {
+    let codec = [Codec::Deflate, Codec::Zstd][usize::from(geometry.zstd)];
+    let places = compressed.chunk_by(|one, next| one.0.start == next.0.start);
+    for same in places.rev() {
         let (place, first) = &same[0];
         let place = place.start..place.end.min(end);
         end = place.start;

@@ -51,6 +51,11 @@ impl Stream {
         (words != 0).then_some(Self { codec, size, words })
     }
 
+    /// To how many bytes a stream of `room` bytes can inflate, with any codec: a match of deflate has two bits.
+    pub(crate) fn most(room: u64) -> u64 {
+        room.saturating_sub(100) * 4 * MATCH
+    }
+
     /// What is before the words.
     pub(crate) fn head(self) -> Vec<u8> {
         let [low, high] = (self.words as u16).to_le_bytes();

@@ -303,11 +303,7 @@ impl Making<'_> {
 
     /// Adds to the content what the disk reads as, unless readers differ on whether grains are compressed.
     fn content(&self, mut content: Content) -> Option<Content> {
-        let geometry = self.geometry;
-        let is_stream = geometry.is_stream();
-        if geometry.has_compressed_grains() && !is_stream {
-            return None;
-        }
+        let is_stream = self.geometry.has_compressed_grains()?;
         let size = self.disk.grain;
         for (unit, entry) in self.disk.units.iter().zip(&self.entries) {
             let start = unit.index * size;
@@ -315,7 +311,7 @@ impl Making<'_> {
             let is_shared = || self.entries.iter().filter(|other| *other == entry).count() > 1;
             match (Grain::choose(unit.kind), *entry) {
                 (_, 0) => {}
-                (_, 1) if geometry.has_zeroed_grains() => {}
+                (_, 1) if self.geometry.has_zeroed_grains() => {}
                 (Grain::Data | Grain::Shared | Grain::BehindGap, _) if !is_stream => {
                     content.place_data(start, size, at);
                 }

@@ -27,20 +27,22 @@ enum With {
 impl Fill {
     /// Fills `length` bytes at byte `start` of the file with data.
     pub fn with_data(&mut self, start: u64, length: u64) {
-        let range = start..start.saturating_add(length);
-        self.ranges.push((range, With::Data));
+        self.with(start, length, With::Data);
     }
 
     /// Fills `length` bytes at byte `start` of the file with ones, as bitmaps are.
     pub fn with_ones(&mut self, start: u64, length: u64) {
-        let range = start..start.saturating_add(length);
-        self.ranges.push((range, With::Ones));
+        self.with(start, length, With::Ones);
     }
 
     /// Writes `bytes` at byte `start` of the file.
     pub fn with_bytes(&mut self, start: u64, bytes: Vec<u8>) {
-        let range = start..start.saturating_add(bytes.len() as u64);
-        self.ranges.push((range, With::Bytes(bytes)));
+        self.with(start, bytes.len() as u64, With::Bytes(bytes));
+    }
+
+    fn with(&mut self, start: u64, length: u64, with: With) {
+        let range = start..start.saturating_add(length);
+        self.ranges.push((range, with));
     }
 
     /// Reads the file of `image` at byte `offset`: what the image has kept, what fills the rest, and zeros.

@@ -305,16 +305,13 @@ impl Geometry {
         self.flags & ZEROED_GRAINS != 0
     }
 
-    /// Whether a reader may take grains for compressed ones.
-    pub fn has_compressed_grains(&self) -> bool {
-        self.kind != Kind::Sparse
-            || self.compression != 0
-            || self.flags & (COMPRESSED | MARKERS) != 0
-    }
-
-    /// Whether every reader takes grains for compressed ones, with markers.
-    pub fn is_stream(&self) -> bool {
-        self.compression == 1 && self.flags & (COMPRESSED | MARKERS) == COMPRESSED | MARKERS
+    /// Whether grains are compressed; `None` where readers differ.
+    pub fn has_compressed_grains(&self) -> Option<bool> {
+        match (self.compression, self.flags & (COMPRESSED | MARKERS)) {
+            (1, flags) if flags == COMPRESSED | MARKERS => Some(true),
+            (0, 0) if self.kind == Kind::Sparse => Some(false),
+            _ => None,
+        }
     }
 
     /// The grain's size in bytes; of one that is not supported, the largest that is.
