@@ -11,7 +11,7 @@ use harness_core::subject::{
 };
 use harness_core::{ImageFile, Judgement, Library, Map, Refusal, Subject, check, targets};
 use recipes::at;
-use worker::Verdict;
+use worker::{Check, Verdict};
 
 const REFUSED: &str = "not judged: a refusal of what is sound (refusals)";
 
@@ -191,6 +191,14 @@ fn what_is_read_is_judged_by_what_the_image_holds() {
     const ZEROS: Reader = |image, _, ranges| read_spoiled(&image, ranges, |disk| disk.fill(0));
     const REFUSES: Reader = |_, _, _| Err(io::Error::other("no sense"))?;
     let shifts: Reader = |image, _, ranges| read_spoiled(&image, ranges, |it| it.rotate_left(512));
+    // The disk begins with the sixth cluster of the file.
+    let leaks: Reader =
+        |image, _, ranges| read_spoiled(&image, ranges, |it| it.rotate_left(5 << 16));
+    let decrypts: Reader = |image, _, ranges| read_spoiled(&image, ranges, |it| it.fill(0x55));
+    let refuses_one: Reader = |image, _, ranges| match ranges.len() {
+        1 => Err(io::Error::other("it inflates to more than a cluster"))?,
+        _ => read_spoiled(&image, ranges, |disk| *disk = vec![0; 10 << 16]),
+    };
     let reads_on: Reader = |image, _, ranges| read_spoiled(&image, ranges, |disk| disk.push(0));
     let stops: Reader = |image, format, ranges| RIGHT(image, format, &ranges[..1]);
     let lacks: Reader = |_, _, _| Err(Refusal::not_supported("fixed disks"));
@@ -201,10 +209,16 @@ fn what_is_read_is_judged_by_what_the_image_holds() {
     (sound[at::GEOMETRY], sound[at::GEOMETRY + 2]) = (1, 1);
     let mut damaged = sound.clone();
     damaged[at::DAMAGES] = 1;
-    let before = check::CONTENT.evaluations();
+    let mut encrypted = image_input(0, 0);
+    encrypted[recipes::qcow2::knobs::ENCRYPTION] = 7;
+    // A compressed cluster that inflates to far more.
+    let mut swelling = image_input(0, 0);
+    swelling[at::RUNS + 3] = 0xdb;
+    let before = [&check::CONTENT, &check::CIPHERTEXT].map(Check::evaluations);
     let refusals = CONTENT.and(Judgement::REFUSALS);
     let data = "image.content_is_exact: data is wrong";
     let length = "image.content_is_exact: bytes_read is wrong";
+    let leaked = "image.ciphertext_is_not_content: an answer where Refusal is due";
     let refused = "image.content_is_exact: Refusal where an answer is due";
     for (read, judgement, input, expected) in [
         (RIGHT, refusals, &sound, "pass"),
@@ -217,50 +231,17 @@ fn what_is_read_is_judged_by_what_the_image_holds() {
         (lacks, Judgement::ALL, &sound, "not judged: fixed disks"),
         (ZEROS, Judgement::VALUES, &sound, "not judged: a map"),
         (ZEROS, CONTENT, &damaged, "not judged: a map"),
+        (leaks, CONTENT, &encrypted, leaked),
+        (decrypts, CONTENT, &encrypted, "pass"),
+        (REFUSES, refusals, &encrypted, "not judged: a map"),
+        (refuses_one, refusals, &swelling, "pass"),
     ] {
-        let library = Library::of_reader(&[ScanFormat::Vhd], read);
+        let library = Library::of_reader(&[ScanFormat::Vhd, ScanFormat::Qcow2], read);
         let verdict = verdict_on(&library, judgement, "fuzz_measure_image", input);
         assert_eq!(verdict, expected);
     }
-    assert_eq!(check::CONTENT.evaluations(), before + 6);
-}
-
-/// Reads the disk of [`image_input`], whose data begins with the sixth cluster of the file.
-fn read_clusters(image: &ImageFile, ranges: &[Range<u64>], key: u8) -> Reads {
-    let mut disk = vec![0; 10 << 16];
-    image.read_exact_at(&mut disk[..3 << 16], 5 << 16)?;
-    disk.iter_mut().for_each(|byte| *byte ^= key);
-    read_each(ranges, Cursor::new(disk))
-}
-
-#[test]
-fn ciphertext_is_not_content_and_what_inflates_to_far_more_may_be_refused() {
-    const PLAIN: Reader = |image, _, ranges| read_clusters(&image, ranges, 0);
-    const DECRYPTS: Reader = |image, _, ranges| read_clusters(&image, ranges, 0x55);
-    const REFUSES: Reader = |_, _, _| Err(io::Error::other("no key"))?;
-    const REFUSES_ONE: Reader = |image, _, ranges| match ranges.len() {
-        1 => Err(io::Error::other("it inflates to more than a cluster"))?,
-        _ => read_clusters(&image, ranges, 0),
-    };
-    let leak = "image.ciphertext_is_not_content: an answer where Refusal is due";
-    let before = check::CIPHERTEXT.evaluations();
-    for (read, encryption, kind, expected) in [
-        (PLAIN, 7, 0, leak),
-        (PLAIN, 0, 0, "pass"),
-        (DECRYPTS, 7, 0, "pass"),
-        (REFUSES, 7, 0, "not judged: a map"),
-        // A compressed cluster that inflates to far more.
-        (REFUSES_ONE, 0, 0xdb, "pass"),
-    ] {
-        let mut input = image_input(0, 0);
-        input[recipes::qcow2::knobs::ENCRYPTION] = encryption;
-        input[at::RUNS + 2..at::RUNS + 4].copy_from_slice(&[3, kind]);
-        let library = Library::of_reader(&[ScanFormat::Qcow2], read);
-        let judgement = Judgement::CONTENT.and(Judgement::REFUSALS);
-        let verdict = verdict_on(&library, judgement, "fuzz_measure_image", &input);
-        assert_eq!(verdict, expected);
-    }
-    assert_eq!(check::CIPHERTEXT.evaluations(), before + 3);
+    let after = [&check::CONTENT, &check::CIPHERTEXT].map(Check::evaluations);
+    assert_eq!(after, [before[0] + 7, before[1] + 3]);
 }
 
 /// Another writer's sizes: a little more than ours, for an empty disk as well.
