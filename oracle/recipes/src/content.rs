@@ -2,7 +2,7 @@
 //!
 //! A recipe writes no data: it gives each unit of data a place in the file and leaves zeros there. For a library that
 //! reads, the file is [filled](sparse::Fill). What a library must read is then what the file holds at the place of
-//! each unit, also where two units share one. A compressed unit's place holds a [stream](crate::stream).
+//! each unit, also where two units share one. A compressed unit holds a stream.
 
 use std::ops::Range;
 
