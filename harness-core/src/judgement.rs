@@ -135,17 +135,14 @@ fn aspects_of(check: &Check) -> Judgement {
         .without(Judgement::CONTENT)
         .without(Judgement::DETAILS);
     let is_one_of = |checks: &[&Check]| checks.iter().any(|one| one.id == check.id);
-    if is_one_of(&check::DETAILS) {
-        return Judgement::DETAILS;
-    }
-    if is_one_of(&check::IMPOSSIBLE) {
-        return Judgement::ACCEPTS;
-    }
-    if is_one_of(&[&check::MEMORY]) {
-        return Judgement::MEMORY;
-    }
-    if is_one_of(&[&check::CONTENT, &check::CIPHERTEXT]) {
-        return Judgement::CONTENT;
+    let apart: [(&[&Check], Judgement); 4] = [
+        (&check::DETAILS, Judgement::DETAILS),
+        (&check::IMPOSSIBLE, Judgement::ACCEPTS),
+        (&[&check::MEMORY], Judgement::MEMORY),
+        (&[&check::CONTENT, &check::CIPHERTEXT], Judgement::CONTENT),
+    ];
+    if let Some((_, aspect)) = apart.iter().find(|(checks, _)| is_one_of(checks)) {
+        return *aspect;
     }
     match check.layer {
         Layer::Work => Judgement::WORK,
