@@ -1,7 +1,6 @@
 //! The tests of the tool: one program, so that they are built once and run side by side.
 
 mod adopt;
-mod callgrind;
 mod compare;
 mod completions;
 mod coverage;
