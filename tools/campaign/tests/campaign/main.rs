@@ -14,6 +14,5 @@ mod new;
 mod oss_fuzz;
 mod stand_in;
 mod tool;
-mod toy;
 mod triage;
 mod workflows;
