@@ -1,4 +1,4 @@
-//! `campaign compare`: all engines on the same oracle, from the same seeds, for the same time, as often as asked.
+//! `campaign compare`: all engines on the same oracle, from the same starts, for the same time, as often as asked.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use anyhow::Result;
 use cli::output::{from_here, outln};
-use report::{Comparison, against, summary};
+use report::{Comparison, Start, TargetResult, against, summary};
 
 use super::{FINDS, INTERRUPTED, Judged, chosen_targets};
 use crate::atomic;
@@ -59,6 +59,8 @@ Examples:
   cargo campaign compare --time 1m
   cargo campaign compare --trials 10 --time 24h --cores 4 --out results/compare/october
   cargo campaign compare --out results/compare/october                resumes it
+  cargo campaign compare --from both --trials 10 --time 10m
+                                        what do the seeds give, and what the engine?
   cargo campaign compare --out results/compare/november --against results/compare/october
                                         what has changed; nothing is run when both are whole
   cargo campaign compare fuzz_measure_scan --time 10m --engines afl,libfuzzer --cores 1
@@ -113,7 +115,8 @@ pub(super) fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     }
     let opened = start::open(&asked, &targets, project, folder, &progress)?;
     let Opened { folder, plan, .. } = &opened;
-    let order = order::of(&plan.targets, &plan.engines, plan.trials, plan.order_seed);
+    let first = order::first(&plan.targets, &plan.starts, &plan.engines);
+    let order = order::of(&first, plan.trials, plan.order_seed);
     for id in order.iter().filter(|_| args.retry) {
         if Trial::read(folder, id)?.is_some_and(|trial| trial.failure.is_some()) {
             progress.say(&format!("{id}: it failed, and is run again"));
@@ -160,13 +163,14 @@ fn conclude(
     let command = project.command();
     let mut has_finds = false;
     for (target, engine) in comparison.engines() {
-        let (name, title) = (&target.target, &engine.title);
+        let (name, title) = (&target.title(), &engine.title);
         for group in &engine.finds {
             has_finds = true;
             outln!(
-                "FIND {} ({name}, {title}): {} inputs; reproduce: {command} replay --target {name} {}",
+                "FIND {} ({name}, {title}): {} inputs; reproduce: {command} replay --target {} {}",
                 group.check,
                 group.inputs,
+                target.target,
                 group.example
             );
         }
@@ -176,7 +180,9 @@ fn conclude(
             }
         }
     }
-    for target in &comparison.targets {
+    // Seeds have to evaluate every check. From nothing it is a result when no input does.
+    let seeded = |target: &&TargetResult| target.start == Start::Seeds;
+    for target in comparison.targets.iter().filter(seeded) {
         let missed = &target.never_evaluated;
         if !missed.is_empty() && trials.not_begun == 0 {
             let name = &target.target;

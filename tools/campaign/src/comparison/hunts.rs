@@ -17,7 +17,7 @@ use super::order::TrialId;
 use crate::atomic::read_json;
 use crate::corpus::files_in;
 use report::format::counted;
-use report::{Comparison, SurvivalKind, analysis};
+use report::{Comparison, Start, SurvivalKind, analysis};
 use statistics::survival::Observation;
 
 /// What an engine found under a fault.
@@ -153,7 +153,8 @@ pub fn add_to(comparison: &mut Comparison, hunts: &[HuntTrial]) {
         let (target, fault, engine) = key(&hunts[0]);
         let trials: Vec<Observation> = hunts.iter().filter_map(HuntTrial::observation).collect();
         let mut targets = comparison.targets.iter_mut();
-        let of_target = targets.find(|of| of.target == target && !trials.is_empty());
+        let of_target = targets
+            .find(|of| of.target == target && of.start == Start::Seeds && !trials.is_empty());
         if let Some(of_target) = of_target {
             let survival = analysis::survival(&fault, SurvivalKind::Fault, engine.name(), &trials);
             of_target.survivals.push(survival);

@@ -8,7 +8,7 @@ use cli::output::from_here;
 use report::format::counted;
 use report::{
     Comparison, EngineResult, FindGroup, FirstFind, Machine, Reach, RegionReach, SeedsResult,
-    TargetResult, TrialResult, VERSION, analysis, page, summary,
+    Start, TargetResult, TrialResult, VERSION, analysis, page, summary,
 };
 
 use super::contestant::Contestant;
@@ -47,7 +47,10 @@ impl Reporting<'_> {
         let code = plan.code.iter();
         let code = code.map(|code| ("the project".to_owned(), code.clone()));
         machine.tools.extend(code);
-        let targets = plan.targets.iter().map(|name| self.target(name));
+        let targets = plan.targets.iter().flat_map(|name| {
+            let starts = plan.starts.iter();
+            starts.map(move |&start| self.target(name, start))
+        });
         let mut comparison = Comparison {
             version: VERSION,
             started: plan.started.clone(),
@@ -65,21 +68,22 @@ impl Reporting<'_> {
         Ok(comparison)
     }
 
-    /// A target's data. What follows from the trials is left empty.
-    fn target(&self, name: &str) -> Result<TargetResult> {
+    /// The data of a target and start. What follows from the trials is left empty.
+    fn target(&self, name: &str, start: Start) -> Result<TargetResult> {
         let Opened {
             folder, plan, map, ..
         } = self.opened;
         let target = &self.opened.targets[name];
-        let seeds = measured::seeds(folder, map, name)?;
+        let seeds = measured::seeds(folder, map, name, start)?;
         let engines = plan.engines.iter();
-        let engines: Vec<OfEngine> = engines.map(|&engine| self.engine(name, engine)).collect();
+        let engines = engines.map(|&engine| self.engine(name, start, engine));
+        let engines: Vec<OfEngine> = engines.collect();
         let reached = engines.iter().flat_map(|engine| &engine.reached);
         let reached: BTreeSet<usize> = reached.chain(&seeds.regions).copied().collect();
         let shipped = measured::shipped(folder, map, name)?;
         let mut evaluations = BTreeMap::new();
         for (trial, _) in self.trials.whole.values() {
-            if trial.id.target == name {
+            if (&*trial.id.target, trial.id.start) == (name, start) {
                 for (check, count) in &trial.evaluations {
                     *evaluations.entry(check.clone()).or_insert(0) += count;
                 }
@@ -87,6 +91,7 @@ impl Reporting<'_> {
         }
         Ok(TargetResult {
             target: name.to_owned(),
+            start,
             drives: target.drives.clone(),
             max_input: target.max_input,
             dictionary: folder.dictionary(name).is_some(),
@@ -110,8 +115,8 @@ impl Reporting<'_> {
         tally.reach()
     }
 
-    fn engine(&self, target: &str, engine: Contestant) -> OfEngine {
-        let is_here = |id: &TrialId| id.target == target && id.engine == engine;
+    fn engine(&self, target: &str, start: Start, engine: Contestant) -> OfEngine {
+        let is_here = |id: &TrialId| (&*id.target, id.start, id.engine) == (target, start, engine);
         let whole = self.trials.whole.iter().filter(|(id, _)| is_here(id));
         let whole: Vec<&(Trial, Measured)> = whole.map(|(_, whole)| whole).collect();
         let lost = self.trials.lost.iter().filter(|(id, _)| is_here(id));

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail, ensure};
+use report::Start;
 use worker::TargetInfo;
 use worker::protocol::CheckInfo;
 
 use super::contestant::{self, Contestant};
 use super::folder::{Folder, keep};
 use super::machine;
-use super::plan::{self, Asked, Plan};
-use crate::atomic::write_json;
+use super::plan::{self, Asked, From, Plan};
+use crate::atomic::{write, write_json};
 use crate::cores;
 use crate::corpora::zip_of;
 use crate::corpus::files_in;
@@ -33,6 +34,10 @@ pub(crate) struct Opened {
 
 /// The time of a trial when none is asked for.
 const TIME: Duration = Duration::from_secs(60);
+
+/// What trials from nothing start from. It is as small as an input can be: AFL++ refuses an empty one, with which
+/// libFuzzer and honggfuzz would start.
+const NOTHING: &[u8] = &[0];
 
 /// Starts a comparison of `targets`, or resumes the one in the folder.
 pub(crate) fn open(
@@ -82,11 +87,15 @@ fn start(
         None => Contestant::ENGINES.into(),
     };
     let engines = contestant::engines(&contestants);
+    let starts = asked.from.unwrap_or(From::Seeds).starts();
     folder.forget_kept()?;
+    if starts.contains(&Start::Nothing) {
+        write(&folder.inputs("", Start::Nothing).join("one-byte"), NOTHING)?;
+    }
     for target in targets {
         let seeds = files_in(&project.seeds(&target.name))?;
         ensure!(
-            !seeds.is_empty(),
+            !seeds.is_empty() || !starts.contains(&Start::Seeds),
             "{} has no seeds: they belong in {}",
             target.name,
             project.seeds(&target.name).display()
@@ -127,6 +136,7 @@ fn start(
         version: plan::VERSION,
         started: humantime::format_rfc3339_seconds(started).to_string(),
         targets: targets.iter().map(|target| target.name.clone()).collect(),
+        starts,
         engines: contestants,
         trials: asked.trials.map_or(1, usize::from),
         judged: project.judged()?,

@@ -121,7 +121,7 @@ pub fn run(
     let build = |engine| (engine, folder.build(engine, &id.target));
     let engines = id.engine.engines(&plan.engines);
     let builds = engines.into_iter().map(build).collect();
-    let inputs = files_in(&folder.seeds(&id.target))?;
+    let inputs = files_in(&folder.inputs(&id.target, id.start))?;
     let run = of_trial.join("run");
     let job = Job {
         target,

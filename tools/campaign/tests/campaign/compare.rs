@@ -17,6 +17,7 @@ use campaign::comparison::trial::{self, Ended, Trial};
 use campaign::corpus::content_name;
 use campaign::engine::Engine;
 use campaign::supervisor;
+use report::Start;
 use worker::TargetInfo;
 
 use crate::tool::{assert_has, campaign, printed, processes_of, wait_for};
@@ -27,6 +28,7 @@ const LIBFUZZER: Contestant = Contestant::Alone(Engine::Libfuzzer);
 fn id(number: usize) -> TrialId {
     TrialId {
         target: TARGET.into(),
+        start: Start::Seeds,
         engine: LIBFUZZER,
         number,
     }
@@ -67,6 +69,7 @@ fn plan(folder: &Folder, time_seconds: u64) -> Plan {
         version: plan::VERSION,
         started: "2026-01-01T00:00:00Z".into(),
         targets: vec![TARGET.into()],
+        starts: vec![Start::Seeds],
         engines: vec![LIBFUZZER],
         trials: 3,
         judged: "judged: everything; known findings: 0".into(),
@@ -162,17 +165,20 @@ fn a_comparison_is_resumed_only_as_it_was_started() {
     plan.machine.processor = "another".into();
     plan.machine.tools[0].1 = "rustc 1.0".into();
     write_json(&folder.plan(), &plan).unwrap();
-    let asked = "other --time 30s --trials 2 --engines all --cores 2 --seed 8";
+    let asked = "other --time 30s --trials 2 --engines all --cores 2 --seed 8 --from both";
     let differences = [
         "the targets: it has fuzz_measure_calc, and asked for is other",
         "--engines: it has libfuzzer, and asked for is afl, libfuzzer, honggfuzz",
+        "--from: it has seeds, and asked for is seeds, nothing",
         "--time: it has 60 s, and asked for is 30 s",
         "--cores: it has 1, and asked for is 2",
         "--seed: it has 7, and asked for is 8",
         "--trials: it has 3, and asked for is 2, which are fewer",
     ];
     // More trials than before are no difference.
-    let the_same = format!("{TARGET} --time 60s --trials 9 --engines libfuzzer --cores 1 --seed 7");
+    let the_same = format!(
+        "{TARGET} --time 60s --trials 9 --engines libfuzzer --cores 1 --seed 7 --from seeds"
+    );
     for (asked, differs) in [(asked, true), (&the_same, false), ("", false)] {
         let asked: Vec<&str> = asked.split_whitespace().collect();
         let output = printed(1, &mut compare(out.path(), &asked));

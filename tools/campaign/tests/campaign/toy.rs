@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use report::Start;
+
 use crate::tool::{in_project, json, path_with, printed, read};
 
 const CHECK: &str = "runs.length_is_exact";
@@ -89,16 +91,42 @@ fn its_coverage_is_counted() {
 /// One engine is enough: the tests on our own targets have all three.
 #[test]
 #[ignore = "needs AFL++; scripts/test runs it"]
-fn an_engine_finds_the_mistake_in_a_run_and_in_a_comparison() {
+fn an_engine_finds_the_mistake_in_a_run_and_in_a_comparison_from_seeds_and_from_nothing() {
     let run = ["run", "--engine", "afl", "fuzz_runs", "--time", "2s"];
     let text = printed(3, campaign(&run).arg("--seeds-only"));
     assert!(text.contains(&format!("FIND {CHECK}")), "{text}");
 
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
-    let compare = ["compare", "--engines", "afl", "--time", "2s", "--out"];
+    let compare = [
+        "compare",
+        "--engines",
+        "afl",
+        "--from",
+        "both",
+        "--time",
+        "2s",
+        "--out",
+    ];
     let text = printed(3, campaign(&compare).arg(&out));
-    let find = format!("FIND {CHECK} (fuzz_runs, AFL++)");
-    assert!(text.contains(&find), "{text}");
+    for start in ["", " from nothing"] {
+        let find = format!("FIND {CHECK} (fuzz_runs{start}, AFL++)");
+        assert!(text.contains(&find), "{text}");
+    }
     assert!(out.join("index.html").is_file());
+    let report = report::read(&out).unwrap();
+    let starts = report.targets.iter();
+    let starts = starts.map(|of| {
+        (
+            of.start,
+            of.seeds.inputs,
+            of.engines[0].trials[0].seeds_read,
+        )
+    });
+    assert_eq!(
+        starts.collect::<Vec<_>>(),
+        [(Start::Seeds, 3, 3), (Start::Nothing, 1, 1)]
+    );
+    assert!(report.targets[1].seeds.reach.regions < report.targets[0].seeds.reach.regions);
+    assert_eq!(read(&out.join("nothing/one-byte")).as_bytes(), [0]);
 }

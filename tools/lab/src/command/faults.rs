@@ -21,6 +21,7 @@ use campaign::schedule::{HumanDuration, Queue};
 use campaign::supervisor::Claim;
 use cli::output::from_here;
 use cli::{FINDS, INTERRUPTED, outln, parse_time};
+use report::Start;
 
 use crate::faults::FOLDER;
 use crate::faults::patch::{self, Fault};
@@ -121,6 +122,10 @@ pub(super) fn run(args: &Faults, project: &Project) -> Result<ExitCode> {
     let folder = Folder::open(comparison)?;
     let _claim = Claim::take(folder.root(), &folder.lock())?;
     let compared = Plan::read(&folder.plan())?.with_context(none)?;
+    ensure!(
+        compared.starts.contains(&Start::Seeds),
+        "hunts start from the seeds, and no trial of this comparison does"
+    );
     let at_once = cores.unwrap_or(compared.cores);
     let plan = plan_of_comparison(args, faults, compared, &folder)?;
     let ended = find_out(&plan, at_once, project)?;

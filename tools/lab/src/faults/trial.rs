@@ -22,6 +22,7 @@ use campaign::engine::session;
 use campaign::progress::Progress;
 use campaign::project::Project;
 use campaign::replay::{NO_ABORT, NO_HANG, Replayer, Verdict};
+use report::Start;
 use worker::serve::INVARIANTS_ONLY;
 
 use super::inputs::Inputs;
@@ -129,7 +130,8 @@ impl<'a> Trials<'a> {
     fn hunts(&self, fault: &Fault) -> Vec<TrialId> {
         let target = [fault.targets[0].to_owned()];
         let plan = self.plan;
-        order::of(&target, &plan.contestants, plan.count, plan.order_seed)
+        let first = order::first(&target, &[Start::Seeds], &plan.contestants);
+        order::of(&first, plan.count, plan.order_seed)
     }
 
     fn known_hunt(&self, of: &Basis, fault: &Fault, id: &TrialId) -> Result<Option<HuntTrial>> {

@@ -62,7 +62,7 @@ fn lost_trials(target: &TargetResult, engine: &EngineResult) -> Option<String> {
         engine.title,
         failures.len(),
         counted(engine.trials.len(), "trial", "trials"),
-        target.target
+        target.title()
     ))
 }
 
@@ -120,7 +120,7 @@ fn disturbed_trials(comparison: &Comparison) -> Option<String> {
 
 /// What is odd about an engine's trials: nothing gained, seeds unread, unstable.
 fn odd_trials(target: &TargetResult, engine: &EngineResult) -> Vec<String> {
-    let who = format!("{} on {}", engine.title, target.target);
+    let who = format!("{} on {}", engine.title, target.title());
     let (base, seeds) = (target.seeds.reach.regions, target.seeds.inputs as u64);
     let mut notes = Vec::new();
     let most = engine.counting().map(|trial| trial.reach.regions).max();
@@ -150,7 +150,7 @@ fn not_run(comparison: &Comparison) -> Vec<String> {
     for target in &comparison.targets {
         let ran = |title: &str| target.engines.iter().any(|engine| engine.title == title);
         let titles = comparison.titles().into_iter().filter(|title| !ran(title));
-        notes.extend(titles.map(|title| format!("{title} was not run on {}.", target.target)));
+        notes.extend(titles.map(|title| format!("{title} was not run on {}.", target.title())));
     }
     notes
 }
@@ -160,7 +160,7 @@ fn never_evaluated(target: &TargetResult) -> Option<String> {
     (checks > 0).then(|| {
         format!(
             "{}: no input evaluated {}: {}.",
-            target.target,
+            target.title(),
             counted(checks, "check", "checks"),
             target.never_evaluated.join(", ")
         )

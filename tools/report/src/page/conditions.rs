@@ -30,7 +30,7 @@ pub(super) fn section(comparison: &Comparison) -> Markup {
                 more than is shown. Targets of one project share code: they are no independent samples."
             }
             p {
-                "All engines had the same seeds, oracle, Cargo profile and largest input, one core each, and no \
+                "All engines had the same seeds (from nothing, one byte with the value 0 is the only seed), oracle, Cargo profile and largest input, one core each, and no \
                 sanitizer; overflow checks and debug assertions were on."
             }
             p {
@@ -49,7 +49,7 @@ pub(super) fn section(comparison: &Comparison) -> Markup {
             }
             h3 { "Trials" }
             @for target in &comparison.targets {
-                (details(&format!("Every trial on {}", target.target), &trials(target)))
+                (details(&format!("Every trial on {}", target.title()), &trials(target)))
                 @for engine in &target.engines {
                     @for trial in &engine.trials {
                         @if let Some(failure) = &trial.failure {
@@ -95,7 +95,7 @@ fn trials(target: &TargetResult) -> Markup {
     let headings = "engine and trial | core | seeds read | time | executions | executions/s | corpus | regions | lines | \
         functions | stability | load | stolen | started";
     table(
-        &format!("Trials on {}", target.target),
+        &format!("Trials on {}", target.title()),
         headings,
         &[13],
         &rows,
@@ -121,7 +121,7 @@ pub(crate) fn conditions(run: &Comparison) -> Vec<(String, String)> {
     add("looked at every", span(run.snapshot_seconds));
     add("trials", run.trials.to_string());
     for target in &run.targets {
-        let mut add = |what: &str, value| add(&format!("{}: {what}", target.target), value);
+        let mut add = |what: &str, value| add(&format!("{}: {what}", target.title()), value);
         let reach = target.seeds.reach;
         let [regions, lines, functions] = [reach.regions, reach.lines, reach.functions].map(count);
         let seeds = count(target.seeds.inputs);

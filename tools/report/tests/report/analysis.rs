@@ -1,11 +1,12 @@
 //! What is made of trials, on hand-made ones with known answers.
 
 use report::analysis::{analyse, survival};
-use report::{Band, Comparison, Estimate, Load, SurvivalKind, Verdict};
+use report::{Band, Comparison, Estimate, Load, Start, SurvivalKind, TargetResult, Verdict};
+use report::{against, page, summary};
 use statistics::groups::Magnitude;
 use statistics::survival::Observation;
 
-use crate::sample::{comparison, engine, find, reach, target, trial, trials as some};
+use crate::sample::{comparison, engine, find, reach, shows, target, trial, trials as some};
 
 fn between(low: f64, median: f64, high: f64) -> Option<Estimate> {
     Some(Estimate { low, median, high })
@@ -138,6 +139,66 @@ fn pairs_are_compared_at_the_end_and_at_equal_executions() {
         (equal.first, equal.second, equal.exact),
         (10.0, 32.0, false)
     );
+}
+
+#[test]
+fn starts_are_never_mixed_and_the_one_that_separates_the_engines_comes_first() {
+    let of = |start, second: &[usize]| TargetResult {
+        start,
+        ..target(
+            "t",
+            vec![
+                engine("a", some(&[20, 21, 22, 23, 24], 100)),
+                engine("b", some(second, 100)),
+            ],
+        )
+    };
+    let alike = of(Start::Seeds, &[20, 21, 22, 23, 24]);
+    let apart = of(Start::Nothing, &[30, 31, 32, 33, 34]);
+    let both = comparison(5, vec![alike.clone(), apart]);
+    let [nothing, seeds] = &both.targets[..] else {
+        panic!("two starts");
+    };
+    assert_eq!(
+        (nothing.title(), nothing.start),
+        ("t from nothing".to_owned(), Start::Nothing)
+    );
+    assert_eq!(nothing.pairs[0].regions.verdict, Verdict::Lower);
+    // Tests of another start are not adjusted for, and its trials are in no group.
+    assert_eq!(
+        nothing.pairs[0].regions.adjusted_p,
+        nothing.pairs[0].regions.p
+    );
+    assert_eq!(seeds.pairs[0].regions.verdict, Verdict::NotShown);
+    assert_eq!(seeds.pairs[0].regions.trials, (5, 5));
+    let summary = summary::markdown(&both);
+    shows(
+        &summary,
+        &[
+            "on 1 target, from the seeds and from nothing, ",
+            "- `t` from nothing: Median",
+            "| t from nothing | A ",
+        ],
+    );
+    shows(
+        &page::html(&both),
+        &[
+            "<h2><code>t</code> from nothing</h2>",
+            "uninformed seeds</dt><dd><strong>yes",
+        ],
+    );
+    shows(
+        &summary::series(&both),
+        &["target,start,engine,", "\nt,nothing,b,5,24000,100,34,"],
+    );
+    // Both have the engine on the target, and no start in common.
+    let before = comparison(5, vec![alike]);
+    let text = against::markdown([&before, &both], ["before", "after"]);
+    assert!(!text.contains("| t from nothing |"), "{text}");
+    // Reports of before there were starts are of trials from the seeds.
+    let mut old = serde_json::to_value(&before).unwrap();
+    old["targets"][0].as_object_mut().unwrap().remove("start");
+    assert_eq!(serde_json::from_value::<Comparison>(old).unwrap(), before);
 }
 
 #[test]
