@@ -7,7 +7,7 @@
 
 mod figures;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -66,6 +66,15 @@ impl Comparison {
             _ => "",
         };
         counted(targets, "target", "targets") + starts
+    }
+
+    /// What differs from an engine as it usually runs, by the contestant's name.
+    pub(crate) fn configurations(&self) -> BTreeMap<String, String> {
+        let engines = self.engines().map(|(_, engine)| engine);
+        let configured = engines.filter(|engine| !engine.configuration.is_empty());
+        configured
+            .map(|engine| (engine.title.clone(), engine.configuration.clone()))
+            .collect()
     }
 
     /// The names of the engines as their authors write them, each once.
@@ -209,6 +218,9 @@ pub struct EngineResult {
     pub engine: String,
     /// The engine's name, as its authors write it.
     pub title: String,
+    /// What differs from the engine as it usually runs; empty when nothing does.
+    #[serde(default)]
+    pub configuration: String,
     /// The command that was run, in the first trial.
     pub command: String,
     /// Its trials, in order; those that failed or were lost too, but none that was not begun or was interrupted.

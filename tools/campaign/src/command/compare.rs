@@ -65,7 +65,9 @@ Examples:
                                         what has changed; nothing is run when both are whole
   cargo campaign compare fuzz_measure_scan --time 10m --engines afl,libfuzzer --cores 1
   cargo campaign compare --trials 10 --time 10m --engines all,ensemble
-                                        together, or the best engine alone?")]
+                                        together, or the best engine alone?
+  cargo campaign compare --trials 10 --engines all,afl+no-cmplog,libfuzzer+value-profile,libfuzzer+asan
+                                        what do CmpLog, value profile and AddressSanitizer change?")]
 pub(super) struct Compare {
     #[command(flatten)]
     asked: Asked,
@@ -115,7 +117,8 @@ pub(super) fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     }
     let opened = start::open(&asked, &targets, project, folder, &progress)?;
     let Opened { folder, plan, .. } = &opened;
-    let first = order::first(&plan.targets, &plan.starts, &plan.engines);
+    let targets = plan.targets.iter().map(|name| &opened.targets[name]);
+    let first = order::first(targets, &plan.starts, &plan.engines);
     let order = order::of(&first, plan.trials, plan.order_seed);
     for id in order.iter().filter(|_| args.retry) {
         if Trial::read(folder, id)?.is_some_and(|trial| trial.failure.is_some()) {

@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use fs_err as fs;
 use report::Start;
 
+use super::contestant::Contestant;
 use super::order::TrialId;
 use crate::corpus::content_name;
 use crate::engine::{Build, Engine};
@@ -84,8 +85,9 @@ impl Folder {
         self.builds().join("coverage_worker")
     }
 
-    pub(crate) fn build(&self, engine: Engine, target: &str) -> Build {
-        let folder = self.builds().join(engine.name());
+    /// The build of a contestant for one of its engines.
+    pub(crate) fn build(&self, contestant: Contestant, engine: Engine, target: &str) -> Build {
+        let folder = self.builds().join(contestant.build(engine));
         Build {
             binary: folder.join(target),
             launcher: Some(folder.join("launcher")).filter(|launcher| launcher.exists()),
@@ -185,7 +187,6 @@ pub(crate) fn keep(from: &Path, to: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::comparison::contestant::Contestant;
 
     #[test]
     fn what_a_trial_left_is_moved_aside_and_never_mixed() {

@@ -130,8 +130,7 @@ pub fn read(of: &Folder) -> Result<Vec<HuntTrial>> {
     };
     for fault in faults {
         let fault = fault?.path();
-        let contestants = Contestant::ENGINES.into_iter();
-        for contestant in contestants.chain([Contestant::Ensemble]) {
+        for contestant in Contestant::ALL {
             for path in files_in(&fault.join(contestant.name()))? {
                 if path.extension().is_some_and(|ending| ending == "json") {
                     hunts.extend(read_json::<HuntTrial>(&path)?);

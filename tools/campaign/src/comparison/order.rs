@@ -8,6 +8,7 @@
 use fastrand::Rng;
 use report::Start;
 use serde::{Deserialize, Serialize};
+use worker::TargetInfo;
 
 use super::contestant::Contestant;
 
@@ -50,12 +51,17 @@ pub fn of(first: &[TrialId], trials: usize, seed: u64) -> Vec<TrialId> {
 }
 
 /// The first trial of each engine on each target from each start.
-pub fn first(targets: &[String], starts: &[Start], engines: &[Contestant]) -> Vec<TrialId> {
+pub fn first<'a>(
+    targets: impl IntoIterator<Item = &'a TargetInfo>,
+    starts: &[Start],
+    engines: &[Contestant],
+) -> Vec<TrialId> {
     let mut all = Vec::new();
     for target in targets {
         for &start in starts {
-            all.extend(engines.iter().map(|&engine| TrialId {
-                target: target.clone(),
+            let engines = engines.iter().filter(|engine| engine.takes_part(target));
+            all.extend(engines.map(|&engine| TrialId {
+                target: target.name.clone(),
                 start,
                 engine,
                 number: 1,
@@ -72,7 +78,7 @@ mod tests {
     use super::*;
 
     fn order(trials: usize, seed: u64) -> Vec<TrialId> {
-        let targets = ["a".to_owned(), "b".to_owned()];
+        let targets = ["a", "b"].map(|name| TargetInfo::new(name, "", 9));
         let starts = [Start::Seeds, Start::Nothing];
         of(
             &first(&targets, &starts, &Contestant::ENGINES),
@@ -90,6 +96,18 @@ mod tests {
             let different: BTreeSet<&TrialId> = trials.iter().collect();
             assert_eq!(different.len(), 12);
         }
+    }
+
+    #[test]
+    fn what_would_be_the_same_twice_runs_once() {
+        let target = |name, compare_tracing| TargetInfo {
+            compare_tracing,
+            ..TargetInfo::new(name, "", 9)
+        };
+        let targets = [target("traced", true), target("not", false)];
+        let first = first(&targets, &[Start::Seeds], &Contestant::ALL);
+        let on = |name: &str| first.iter().filter(|id| id.target == name).count();
+        assert_eq!((on("traced"), on("not")), (7, 5));
     }
 
     #[test]

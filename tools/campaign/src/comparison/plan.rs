@@ -90,8 +90,9 @@ pub struct Asked {
     pub time: Option<Duration>,
     /// The engines: names with commas between them, or `all` [default: all]. `ensemble` takes part like one: several
     /// engines together, which take turns on their core and give each other what they find. It has the engines named
-    /// beside it when they are two or more, else all.
-    #[arg(long)]
+    /// beside it when they are two or more, else all. So do engines in another configuration: `afl+no-cmplog`,
+    /// `libfuzzer+value-profile`, and `libfuzzer+asan`, which needs nightly Rust.
+    #[arg(long, visible_alias = "contestants")]
     pub engines: Option<Contestants>,
     /// From what trials start [default: seeds].
     #[arg(long, value_enum)]

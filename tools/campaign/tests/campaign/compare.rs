@@ -77,7 +77,7 @@ fn plan(folder: &Folder, time_seconds: u64) -> Plan {
         snapshot_seconds: 1,
         cores: 1,
         order_seed: 7,
-        machine: machine::describe(&[Engine::Libfuzzer].into(), 1, 1),
+        machine: machine::describe(&[LIBFUZZER], 1, 1),
         code: None,
         files: folder.kept().unwrap(),
     }
@@ -137,6 +137,40 @@ fn an_engine_that_dies_makes_a_trial_that_does_not_count() {
     fs::remove_file(folder.builds().join("libfuzzer").join(TARGET)).unwrap();
     assert!(run(&folder, &id(2), 1).is_err());
     assert_eq!(Trial::read(&folder, &id(2)).unwrap(), None);
+}
+
+#[test]
+fn a_configuration_is_a_contestant_with_its_flags_and_its_build() {
+    let (_out, folder) = stand_ins(ENGINE);
+    // A build with AddressSanitizer is another one.
+    let of_address = folder.builds().join("libfuzzer+asan");
+    fs::create_dir(&of_address).unwrap();
+    for (name, flag, file) in [
+        ("libfuzzer", "", "libfuzzer/"),
+        (
+            "libfuzzer+value-profile",
+            " -use_value_profile=1 ",
+            "libfuzzer/",
+        ),
+        ("libfuzzer+asan", "", "libfuzzer+asan/"),
+    ] {
+        if name == "libfuzzer+asan" {
+            fs::rename(
+                folder.builds().join("libfuzzer").join(TARGET),
+                of_address.join(TARGET),
+            )
+            .unwrap();
+        }
+        let mut id = id(1);
+        id.engine = name.to_owned().try_into().unwrap();
+        let command = run(&folder, &id, 1).unwrap().command;
+        assert!(command.contains(&format!("{file}{TARGET} ")), "{command}");
+        assert_eq!(command.contains("value_profile"), !flag.is_empty());
+        assert!(command.contains(flag), "{command}");
+    }
+    let asan = Contestant::try_from("libfuzzer+asan".to_owned()).unwrap();
+    let tools = machine::describe(&[asan], 1, 1).tools;
+    assert_eq!(tools[1].0, "rustc with AddressSanitizer");
 }
 
 fn compare(out: &Path, more: &[&str]) -> Command {

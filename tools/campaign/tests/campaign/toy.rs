@@ -39,6 +39,18 @@ fn its_targets_are_listed() {
 }
 
 #[test]
+fn without_nightly_rust_there_is_no_comparison_with_address_sanitizer() {
+    let mut command = campaign(&["compare", "--engines", "all,libfuzzer+asan"]);
+    let command = command.env("PATH", path_with("no-nightly"));
+    let refused = printed(1, command);
+    assert!(
+        refused.contains("AddressSanitizer needs nightly Rust: rustup"),
+        "{refused}"
+    );
+    assert!(!refused.contains("build for coverage"), "{refused}");
+}
+
+#[test]
 fn a_find_is_replayed_and_sorted_with_its_check_and_its_case() {
     let folder = tempfile::tempdir().unwrap();
     let finds = folder.path().join("finds/fuzz_runs/afl");
@@ -98,35 +110,25 @@ fn an_engine_finds_the_mistake_in_a_run_and_in_a_comparison_from_seeds_and_from_
 
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
-    let compare = [
-        "compare",
-        "--engines",
-        "afl",
-        "--from",
-        "both",
-        "--time",
-        "2s",
-        "--out",
-    ];
+    let compare = "compare --contestants afl,afl+no-cmplog --from both --time 2s --out";
+    let compare: Vec<&str> = compare.split(' ').collect();
     let text = printed(3, campaign(&compare).arg(&out));
     for start in ["", " from nothing"] {
         let find = format!("FIND {CHECK} (fuzz_runs{start}, AFL++)");
         assert!(text.contains(&find), "{text}");
     }
     assert!(out.join("index.html").is_file());
-    let report = report::read(&out).unwrap();
-    let starts = report.targets.iter();
-    let starts = starts.map(|of| {
-        (
-            of.start,
-            of.seeds.inputs,
-            of.engines[0].trials[0].seeds_read,
-        )
-    });
-    assert_eq!(
-        starts.collect::<Vec<_>>(),
-        [(Start::Seeds, 3, 3), (Start::Nothing, 1, 1)]
-    );
-    assert!(report.targets[1].seeds.reach.regions < report.targets[0].seeds.reach.regions);
     assert_eq!(read(&out.join("nothing/one-byte")).as_bytes(), [0]);
+    let report = report::read(&out).unwrap();
+    let mut trials = Vec::new();
+    for (target, engine) in report.engines() {
+        let is_without = engine.engine == "afl+no-cmplog";
+        assert_eq!(engine.command.contains(" -c - "), is_without);
+        assert_eq!(engine.configuration.is_empty(), !is_without);
+        trials.push((target.start, engine.trials[0].seeds_read));
+    }
+    let (seeds, nothing) = ((Start::Seeds, 3), (Start::Nothing, 1));
+    assert_eq!(trials, [seeds, seeds, nothing, nothing]);
+    let page = read(&out.join("index.html"));
+    assert!(page.contains("<dt>configuration of AFL++ without CmpLog</dt><dd>-c -, on targets"));
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
 use campaign::atomic;
-use campaign::comparison::contestant::{self, Contestant};
+use campaign::comparison::contestant::Contestant;
 use campaign::comparison::folder::Folder;
 use campaign::comparison::hunts;
 use campaign::comparison::machine;
@@ -211,12 +211,11 @@ fn find_out(plan: &FaultPlan, at_once: usize, project: &Project) -> Result<ExitC
     let _lock = project.lock(&copies)?;
     let trials = Trials::new(plan, project, &copies.join("inputs"), progress.clone())?;
     let faults = try_all(&trials, plan, &copies, at_once, &progress)?;
-    let engines = contestant::engines(&plan.contestants);
     let table = markdown(&faults, &plan.contestants, plan.time);
     let report = serde_json::json!({
         "measures": MEASURES,
         "made": humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-        "machine": machine::describe(&engines, cores::count(), at_once),
+        "machine": machine::describe(&plan.contestants, cores::count(), at_once),
         "time_seconds": plan.time.as_secs(),
         "trials": plan.count,
         "engines": plan.contestants,
@@ -241,7 +240,7 @@ fn try_all(
     let (mut results, mut open) = (Vec::new(), Vec::new());
     for fault in &plan.faults {
         let known = trials.known(fault)?;
-        if trials.is_complete(&known) {
+        if trials.is_complete(fault, &known)? {
             results.push(known);
         } else {
             open.push(fault);

@@ -31,13 +31,13 @@ pub(super) fn section(comparison: &Comparison) -> Markup {
             }
             p {
                 "All engines had the same seeds (from nothing, one byte with the value 0 is the only seed), oracle, Cargo profile and largest input, one core each, and no \
-                sanitizer; overflow checks and debug assertions were on."
+                sanitizer but where a configuration below has one; overflow checks and debug assertions were on."
             }
             p {
                 "Engines run with their defaults, but for what a fair and unattended run needs: the longest input, a \
                 timeout of 5 s an execution, and where files go. AFL++ gets " code { "-c -" } " for targets whose \
                 comparisons are not traced, since CmpLog would cost time there and see nothing. libFuzzer rereads its \
-                folder each second."
+                folder each second. What has a configuration below differs from its engine in that alone."
             }
             h3 { "How the statistics were made" }
             p { (sentences::METHODS) }
@@ -116,6 +116,9 @@ pub(crate) fn conditions(run: &Comparison) -> Vec<(String, String)> {
     add("system", machine.system.clone());
     for (tool, version) in &machine.tools {
         add(tool, version.clone());
+    }
+    for (title, configuration) in run.configurations() {
+        add(&format!("configuration of {title}"), configuration);
     }
     add("time of a trial", span(run.time_seconds));
     add("looked at every", span(run.snapshot_seconds));
