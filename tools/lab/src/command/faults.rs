@@ -62,6 +62,7 @@ Examples:
   cargo lab faults --time 5m --cores 1
   cargo lab faults --engine libfuzzer --fault vhdx-header-tie-accepted --time 30s --trials 5
   cargo lab faults --corpus-only --corpora results/corpus
+  cargo lab faults --subset evaluation --into results/compare/october
   cargo lab faults --into results/compare/october && cargo campaign compare --out results/compare/october")]
 pub(super) struct Faults {
     /// An engine that hunts; all when none is given. May be given more than once
@@ -75,6 +76,9 @@ pub(super) struct Faults {
     /// A fault, by the name of its patch; all when none is given. May be given more than once
     #[arg(long = "fault", value_name = "NAME")]
     faults: Vec<String>,
+    /// The faults that tools/lab/faults/NAME.txt lists: `evaluation` has those whose times to a find can be compared
+    #[arg(long, value_name = "NAME", conflicts_with = "faults")]
+    subset: Option<String>,
     /// How long an engine has for a fault: 30s, 5m
     #[arg(long, default_value = "5m", value_parser = parse_time)]
     time: Duration,
@@ -106,7 +110,12 @@ pub(super) struct Faults {
 
 pub(super) fn run(args: &Faults, project: &Project) -> Result<ExitCode> {
     session::stop_on_ctrl_c()?;
-    let faults = chosen(&args.faults, patch::all(&project.root().join(FOLDER))?)?;
+    let folder = project.root().join(FOLDER);
+    let names = match &args.subset {
+        Some(name) => patch::subset(&folder, name)?,
+        None => args.faults.clone(),
+    };
+    let faults = chosen(&names, patch::all(&folder)?)?;
     let cores = args.cores.map(NonZeroUsize::get);
     let Some(comparison) = &args.into else {
         let plan = plan_of_arguments(args, faults, project)?;
