@@ -21,6 +21,7 @@
 //! Every file but an engine's own is written beside its place and renamed, so a kill at any moment leaves
 //! each trial either whole or to be run again, and never a mixture.
 
+pub(crate) mod check;
 pub mod contestant;
 pub mod folder;
 pub mod hunts;

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use cli::output::{from_here, outln};
 use report::{Comparison, Start, TargetResult, against, summary};
 
 use super::{FINDS, INTERRUPTED, Judged, chosen_targets};
 use crate::atomic;
+use crate::comparison::check;
 use crate::comparison::folder::Folder;
 use crate::comparison::hunts as hunted;
 use crate::comparison::order;
@@ -61,6 +62,7 @@ Examples:
   cargo campaign compare --out results/compare/october                resumes it
   cargo campaign compare --from both --trials 10 --time 10m
                                         what do the seeds give, and what the engine?
+  cargo campaign compare --out results/compare/october --check        do its numbers follow from its trials?
   cargo campaign compare --out results/compare/november --against results/compare/october
                                         what has changed; nothing is run when both are whole
   cargo campaign compare fuzz_measure_scan --time 10m --engines afl,libfuzzer --cores 1
@@ -77,6 +79,10 @@ pub(super) struct Compare {
     /// Where to write the result, and what to resume; by default results/compare/ and the time of day.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Run nothing: verify that the numbers in --out follow from series.csv, the trials' records and the hunts there.
+    /// Exit code 1 when one does not. Neither builds nor inputs need be there.
+    #[arg(long, requires = "out", conflicts_with_all = ["retry", "against"])]
+    check: bool,
     /// Run trials again in which an engine died or did nothing.
     #[arg(long)]
     retry: bool,
@@ -102,6 +108,9 @@ pub(super) fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
             .join("compare")
             .join(time.replace(':', "-")),
     };
+    if args.check {
+        return check(&Folder::open(&folder)?);
+    }
     // No folder is made for a target that is not there. One that is resumed has its own targets.
     let targets = match folder.join("plan.json").exists() {
         true => Vec::new(),
@@ -153,6 +162,16 @@ pub(super) fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     }
     let lost = hunted::lost(&hunts);
     conclude(&comparison, &trials, folder, project, lost)
+}
+
+/// Prints which published numbers do not follow from the raw data.
+fn check(folder: &Folder) -> Result<ExitCode> {
+    let differences = check::differences(folder)?;
+    if differences.is_empty() {
+        outln!("every number follows from the trials' records");
+        return Ok(ExitCode::SUCCESS);
+    }
+    bail!("{}", differences.join("\n"))
 }
 
 /// Prints the result, and decides what the whole is worth.

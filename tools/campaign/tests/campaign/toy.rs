@@ -6,7 +6,7 @@ use std::process::Command;
 
 use report::Start;
 
-use crate::tool::{in_project, json, path_with, printed, read};
+use crate::tool::{assert_has, in_project, json, path_with, printed, read};
 
 const CHECK: &str = "runs.length_is_exact";
 
@@ -120,15 +120,61 @@ fn an_engine_finds_the_mistake_in_a_run_and_in_a_comparison_from_seeds_and_from_
     assert!(out.join("index.html").is_file());
     assert_eq!(read(&out.join("nothing/one-byte")).as_bytes(), [0]);
     let report = report::read(&out).unwrap();
-    let mut trials = Vec::new();
+    let (mut trials, mut executions) = (Vec::new(), 0);
     for (target, engine) in report.engines() {
         let is_without = engine.engine == "afl+no-cmplog";
         assert_eq!(engine.command.contains(" -c - "), is_without);
         assert_eq!(engine.configuration.is_empty(), !is_without);
+        executions = engine.trials[0].executions;
         trials.push((target.start, engine.trials[0].seeds_read));
     }
     let (seeds, nothing) = ((Start::Seeds, 3), (Start::Nothing, 1));
     assert_eq!(trials, [seeds, seeds, nothing, nothing]);
     let page = read(&out.join("index.html"));
     assert!(page.contains("<dt>configuration of AFL++ without CmpLog</dt><dd>-c -, on targets"));
+
+    let check = ["compare", "--check", "--out"];
+    printed(0, campaign(&check).arg(&out));
+    let executions = executions.to_string();
+    let last = "trials/fuzz_runs-from-nothing/afl+no-cmplog/001";
+    for (file, was, is, differs) in [
+        ("report.json", &*executions, "2", "report.json, line "),
+        ("series.csv", "nothing", "seeds", "series.csv, line "),
+        ("summary.md", "AFL++", "X", "summary.md, line "),
+        (
+            "plan.json",
+            "\"trials\": 1",
+            "\"trials\": 2",
+            "report.json, line ",
+        ),
+        (
+            &format!("{last}/trial.json"),
+            &executions,
+            "2",
+            "report.json, line ",
+        ),
+        (
+            &format!("{last}/measured.json"),
+            "\"lines\": ",
+            "\"lines\": 2",
+            "series.csv, line ",
+        ),
+    ] {
+        let path = out.join(file);
+        let text = read(&path);
+        assert!(text.contains(was), "{was} is not in {file}");
+        fs::write(&path, text.replacen(was, is, 1)).unwrap();
+        assert_has(&printed(1, campaign(&check).arg(&out)), &[differs]);
+        fs::write(&path, text).unwrap();
+    }
+    // A trial that the report leaves out, and one that has no record.
+    let record = out.join(last).join("trial.json");
+    let more = out.join(last).with_file_name("002");
+    fs::create_dir(&more).unwrap();
+    fs::copy(&record, more.join("trial.json")).unwrap();
+    let refused = printed(1, campaign(&check).arg(&out));
+    assert_has(&refused, &["trials/ has 5 trials, and the report 4"]);
+    fs::remove_file(record).unwrap();
+    let refused = printed(1, campaign(&check).arg(&out));
+    assert_has(&refused, &["trial 1 has no trial.json"]);
 }
