@@ -7,7 +7,7 @@
 
 mod figures;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -55,26 +55,17 @@ impl Comparison {
         targets.flat_map(|target| target.engines.iter().map(move |engine| (target, engine)))
     }
 
-    /// How many targets there are, and the starts where not all trials start from the seeds.
+    /// How many targets there are, and from what trials start when some start from nothing.
     pub(crate) fn scope(&self) -> String {
-        let targets = self.targets.iter().map(|target| &target.target);
-        let targets = targets.collect::<BTreeSet<_>>().len();
-        let starts = self.targets.iter().map(|target| target.start);
-        let starts = match Vec::from_iter(starts.collect::<BTreeSet<_>>())[..] {
-            [Start::Nothing] => ", from nothing",
-            [_, _] => ", from the seeds and from nothing",
-            _ => "",
-        };
-        counted(targets, "target", "targets") + starts
-    }
-
-    /// What differs from an engine as it usually runs, by the contestant's name.
-    pub(crate) fn configurations(&self) -> BTreeMap<String, String> {
-        let engines = self.engines().map(|(_, engine)| engine);
-        let configured = engines.filter(|engine| !engine.configuration.is_empty());
-        configured
-            .map(|engine| (engine.title.clone(), engine.configuration.clone()))
-            .collect()
+        let targets = self.targets.iter();
+        let starts: BTreeSet<Start> = targets.clone().map(|target| target.start).collect();
+        let targets: BTreeSet<&str> = targets.map(|target| &*target.target).collect();
+        let targets = counted(targets.len(), "target", "targets");
+        let names: Vec<&str> = starts.iter().map(|start| start.name()).collect();
+        match starts.contains(&Start::Nothing) {
+            true => format!("{targets}, from {}", names.join(" and ")),
+            false => targets,
+        }
     }
 
     /// The names of the engines as their authors write them, each once.

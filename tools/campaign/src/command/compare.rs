@@ -127,8 +127,8 @@ pub(super) fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     let opened = start::open(&asked, &targets, project, folder, &progress)?;
     let Opened { folder, plan, .. } = &opened;
     let targets = plan.targets.iter().map(|name| &opened.targets[name]);
-    let first = order::first(targets, &plan.starts, &plan.engines);
-    let order = order::of(&first, plan.trials, plan.order_seed);
+    let (starts, engines) = (&plan.starts, &plan.engines);
+    let order = order::of(targets, starts, engines, plan.trials, plan.order_seed);
     for id in order.iter().filter(|_| args.retry) {
         if Trial::read(folder, id)?.is_some_and(|trial| trial.failure.is_some()) {
             progress.say(&format!("{id}: it failed, and is run again"));

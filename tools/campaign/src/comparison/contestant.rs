@@ -42,11 +42,7 @@ impl Contestant {
     ];
 
     /// Each engine alone.
-    pub const ENGINES: [Self; 3] = [
-        Self::Alone(Engine::Afl),
-        Self::Alone(Engine::Libfuzzer),
-        Self::Alone(Engine::Honggfuzz),
-    ];
+    pub const ENGINES: [Self; 3] = [Self::ALL[0], Self::ALL[1], Self::ALL[2]];
 
     /// The name on the command line, in folders and in JSON.
     pub(crate) const fn name(self) -> &'static str {

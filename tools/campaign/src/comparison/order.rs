@@ -34,33 +34,19 @@ impl std::fmt::Display for TrialId {
     }
 }
 
-/// All trials in the order in which they are run: so many of each of `first`, which are the first ones.
-pub fn of(first: &[TrialId], trials: usize, seed: u64) -> Vec<TrialId> {
-    let mut order = Vec::with_capacity(first.len() * trials);
-    let mut seeds = Rng::with_seed(seed);
-    for number in 1..=trials {
-        let id = |first: &TrialId| TrialId {
-            number,
-            ..first.clone()
-        };
-        let mut block: Vec<TrialId> = first.iter().map(id).collect();
-        seeds.fork().shuffle(&mut block);
-        order.append(&mut block);
-    }
-    order
-}
-
-/// The first trial of each engine on each target from each start.
-pub fn first<'a>(
+/// All trials in the order in which they are run.
+pub fn of<'a>(
     targets: impl IntoIterator<Item = &'a TargetInfo>,
     starts: &[Start],
     engines: &[Contestant],
+    trials: usize,
+    seed: u64,
 ) -> Vec<TrialId> {
-    let mut all = Vec::new();
+    let mut first = Vec::new();
     for target in targets {
         for &start in starts {
             let engines = engines.iter().filter(|engine| engine.takes_part(target));
-            all.extend(engines.map(|&engine| TrialId {
+            first.extend(engines.map(|&engine| TrialId {
                 target: target.name.clone(),
                 start,
                 engine,
@@ -68,7 +54,17 @@ pub fn first<'a>(
             }));
         }
     }
-    all
+    let mut order = Vec::with_capacity(first.len() * trials);
+    let mut seeds = Rng::with_seed(seed);
+    for number in 1..=trials {
+        let mut block = first.clone();
+        for trial in &mut block {
+            trial.number = number;
+        }
+        seeds.fork().shuffle(&mut block);
+        order.append(&mut block);
+    }
+    order
 }
 
 #[cfg(test)]
@@ -80,11 +76,7 @@ mod tests {
     fn order(trials: usize, seed: u64) -> Vec<TrialId> {
         let targets = ["a", "b"].map(|name| TargetInfo::new(name, "", 9));
         let starts = [Start::Seeds, Start::Nothing];
-        of(
-            &first(&targets, &starts, &Contestant::ENGINES),
-            trials,
-            seed,
-        )
+        of(&targets, &starts, &Contestant::ENGINES, trials, seed)
     }
 
     #[test]
@@ -105,8 +97,8 @@ mod tests {
             ..TargetInfo::new(name, "", 9)
         };
         let targets = [target("traced", true), target("not", false)];
-        let first = first(&targets, &[Start::Seeds], &Contestant::ALL);
-        let on = |name: &str| first.iter().filter(|id| id.target == name).count();
+        let all = of(&targets, &[Start::Seeds], &Contestant::ALL, 1, 0);
+        let on = |name: &str| all.iter().filter(|id| id.target == name).count();
         assert_eq!((on("traced"), on("not")), (7, 5));
     }
 

@@ -128,7 +128,7 @@ fn start(
         build_worker(project.root(), &project.builds("coverage"))
     })?;
     keep(&neutral, &folder.neutral())?;
-    for id in order::first(targets.iter().copied(), &starts[..1], &contestants) {
+    for id in order::of(targets.iter().copied(), &starts[..1], &contestants, 1, 0) {
         let (name, contestant) = (&id.target, id.engine);
         for engine in contestant.engines(&contestants) {
             let kept = folder.builds().join(contestant.build(engine));

@@ -129,9 +129,9 @@ impl<'a> Trials<'a> {
     /// All hunts of a fault, in the order in which they run.
     fn hunts(&self, fault: &Fault) -> Result<Vec<TrialId>> {
         let target = self.project.target(&fault.targets[0])?;
-        let plan = self.plan;
-        let first = order::first([target], &[Start::Seeds], &plan.contestants);
-        Ok(order::of(&first, plan.count, plan.order_seed))
+        let (count, seed) = (self.plan.count, self.plan.order_seed);
+        let (starts, contestants) = ([Start::Seeds], &self.plan.contestants);
+        Ok(order::of([target], &starts, contestants, count, seed))
     }
 
     fn known_hunt(&self, of: &Basis, fault: &Fault, id: &TrialId) -> Result<Option<HuntTrial>> {

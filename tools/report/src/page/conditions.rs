@@ -117,9 +117,6 @@ pub(crate) fn conditions(run: &Comparison) -> Vec<(String, String)> {
     for (tool, version) in &machine.tools {
         add(tool, version.clone());
     }
-    for (title, configuration) in run.configurations() {
-        add(&format!("configuration of {title}"), configuration);
-    }
     add("time of a trial", span(run.time_seconds));
     add("looked at every", span(run.snapshot_seconds));
     add("trials", run.trials.to_string());
@@ -141,6 +138,10 @@ pub(crate) fn conditions(run: &Comparison) -> Vec<(String, String)> {
         let dictionary = if target.dictionary { "yes" } else { "no" };
         add("dictionary", dictionary.to_owned());
         for engine in &target.engines {
+            if !engine.configuration.is_empty() {
+                let what = format!("configuration of {}", engine.title);
+                add(&what, engine.configuration.clone());
+            }
             // An engine whose trials were all lost has no command.
             if !engine.command.is_empty() {
                 let what = format!("command of {}", engine.title);

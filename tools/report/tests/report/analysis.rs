@@ -143,54 +143,34 @@ fn pairs_are_compared_at_the_end_and_at_equal_executions() {
 
 #[test]
 fn starts_are_never_mixed_and_the_one_that_separates_the_engines_comes_first() {
-    let of = |start, second: &[usize]| TargetResult {
+    let of = |start, regions: &[&[usize]]| TargetResult {
         start,
-        ..target(
-            "t",
-            vec![
-                engine("a", some(&[20, 21, 22, 23, 24], 100)),
-                engine("b", some(second, 100)),
-            ],
-        )
+        ..of_regions(regions).targets.remove(0)
     };
-    let alike = of(Start::Seeds, &[20, 21, 22, 23, 24]);
-    let apart = of(Start::Nothing, &[30, 31, 32, 33, 34]);
+    let low: &[usize] = &[20, 21, 22, 23, 24];
+    let alike = of(Start::Seeds, &[low, low]);
+    let apart = of(Start::Nothing, &[low, &[30, 31, 32, 33, 34]]);
     let both = comparison(5, vec![alike.clone(), apart]);
-    let [nothing, seeds] = &both.targets[..] else {
-        panic!("two starts");
-    };
-    assert_eq!(
-        (nothing.title(), nothing.start),
-        ("t from nothing".to_owned(), Start::Nothing)
-    );
-    assert_eq!(nothing.pairs[0].regions.verdict, Verdict::Lower);
+    let [nothing, seeds] = [0, 1].map(|at| &both.targets[at]);
+    assert_eq!((nothing.start, seeds.start), (Start::Nothing, Start::Seeds));
     // Tests of another start are not adjusted for, and its trials are in no group.
+    let [nothing, seeds] = [nothing, seeds].map(|of| of.pairs[0].regions);
+    assert_eq!((nothing.trials, nothing.adjusted_p), ((5, 5), nothing.p));
     assert_eq!(
-        nothing.pairs[0].regions.adjusted_p,
-        nothing.pairs[0].regions.p
+        (nothing.verdict, seeds.verdict),
+        (Verdict::Lower, Verdict::NotShown)
     );
-    assert_eq!(seeds.pairs[0].regions.verdict, Verdict::NotShown);
-    assert_eq!(seeds.pairs[0].regions.trials, (5, 5));
-    let summary = summary::markdown(&both);
-    shows(
-        &summary,
-        &[
-            "on 1 target, from the seeds and from nothing, ",
-            "- `t` from nothing: Median",
-            "| t from nothing | A ",
-        ],
-    );
-    shows(
-        &page::html(&both),
-        &[
-            "<h2><code>t</code> from nothing</h2>",
-            "uninformed seeds</dt><dd><strong>yes",
-        ],
-    );
-    shows(
-        &summary::series(&both),
-        &["target,start,engine,", "\nt,nothing,b,5,24000,100,34,"],
-    );
+    let text = summary::markdown(&both) + &page::html(&both) + &summary::series(&both);
+    let parts = [
+        "on 1 target, from seeds and nothing, ",
+        "- `t` from nothing: Median",
+        "| t from nothing | A ",
+        "<h2><code>t</code> from nothing</h2>",
+        "uninformed seeds</dt><dd><strong>yes",
+        "target,start,engine,",
+        "\nt,nothing,b,5,24000,100,34,",
+    ];
+    shows(&text, &parts);
     // Both have the engine on the target, and no start in common.
     let before = comparison(5, vec![alike]);
     let text = against::markdown([&before, &both], ["before", "after"]);
