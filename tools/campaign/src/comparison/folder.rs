@@ -94,14 +94,10 @@ impl Folder {
         }
     }
 
-    pub(crate) fn seeds(&self, target: &str) -> PathBuf {
-        self.root.join("seeds").join(target)
-    }
-
     /// The folder of the inputs from which trials on a target start.
     pub(crate) fn inputs(&self, target: &str, start: Start) -> PathBuf {
         match start {
-            Start::Seeds => self.seeds(target),
+            Start::Seeds => self.root.join(start.name()).join(target),
             Start::Nothing => self.root.join(start.name()),
         }
     }

@@ -113,7 +113,7 @@ fn start(
         );
         for seed in seeds {
             let name = seed.file_name().unwrap_or_default();
-            keep(&seed, &folder.seeds(&target.name).join(name))?;
+            keep(&seed, &folder.inputs(&target.name, Start::Seeds).join(name))?;
         }
         let shipped = zip_of(&project.shipped(), target);
         if shipped.is_file() {
