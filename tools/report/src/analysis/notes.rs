@@ -1,5 +1,7 @@
 //! What a reader must know before any figure: in plain sentences, and nothing more certain than it is.
 
+use std::collections::BTreeSet;
+
 use statistics::{ALPHA, groups};
 
 use crate::data::MOST_STOLEN;
@@ -145,12 +147,20 @@ fn odd_trials(target: &TargetResult, engine: &EngineResult) -> Vec<String> {
     notes
 }
 
+/// Engines that are missing on a target. A configuration takes no part where it would change nothing.
 fn not_run(comparison: &Comparison) -> Vec<String> {
     let mut notes = Vec::new();
+    let engines = comparison.engines().map(|(_, engine)| engine);
+    let usual = engines.filter(|engine| engine.configuration.is_empty());
+    let usual: BTreeSet<&str> = usual.map(|engine| &*engine.title).collect();
     for target in &comparison.targets {
-        let ran = |title: &str| target.engines.iter().any(|engine| engine.title == title);
-        let titles = comparison.titles().into_iter().filter(|title| !ran(title));
-        notes.extend(titles.map(|title| format!("{title} was not run on {}.", target.title())));
+        let ran = target.engines.iter().map(|engine| &*engine.title);
+        let titles = &usual - &ran.collect();
+        notes.extend(
+            titles
+                .iter()
+                .map(|title| format!("{title} was not run on {}.", target.title())),
+        );
     }
     notes
 }

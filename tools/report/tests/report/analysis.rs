@@ -277,6 +277,12 @@ fn notes_list_what_weakens_a_comparison_and_nothing_else() {
     weak.targets[0].seeds.reach = reach(29);
     weak.targets[0].engines[0].trials[4].core = None;
     weak.notes = vec!["The fan was loud.".to_owned()];
+    // A configuration takes no part where it would change nothing.
+    let mut configured = strong.clone();
+    configured.targets[0].engines[1].configuration = "-c -".to_owned();
+    configured.targets[1].engines.truncate(1);
+    analyse(&mut configured);
+    assert_eq!(configured.notes, [""; 0]);
     let mut odd = strong;
     odd.targets[0].engines[1].trials[0].seeds_read = 0;
     odd.targets[0].engines[1].trials[0].stability = Some(91.26);
