@@ -20,7 +20,7 @@ use campaign::supervisor;
 use report::Start;
 use worker::TargetInfo;
 
-use crate::tool::{assert_has, campaign, printed, processes_of, wait_for};
+use crate::tool::{assert_has, campaign, path_with, printed, processes_of, read, wait_for};
 
 const TARGET: &str = "fuzz_measure_calc";
 const LIBFUZZER: Contestant = Contestant::Alone(Engine::Libfuzzer);
@@ -236,6 +236,16 @@ fn a_comparison_is_resumed_only_as_it_was_started() {
         assert_has(&output, &["name another folder with --out"]);
     }
 
+    let out = out.path().join("of-scanners");
+    let asked = ["fuzz_measure_scan", "--engines", "afl,afl+no-cmplog"];
+    let output = printed(1, &mut compare(&out, &asked));
+    let expected = "afl+no-cmplog runs on targets with compare tracing only";
+    assert_has(&output, &[expected]);
+    let mut command = compare(&out, &[TARGET, "--engines", "all,libfuzzer+asan"]);
+    let output = printed(1, command.env("PATH", path_with("no-nightly")));
+    assert_has(&output, &["AddressSanitizer needs nightly Rust: rustup"]);
+    assert!(!output.contains("build for coverage"), "{output}");
+
     let elsewhere = tempfile::tempdir().unwrap();
     fs::write(elsewhere.path().join("precious"), "x").unwrap();
     let output = printed(1, &mut compare(elsewhere.path(), &[]));
@@ -356,4 +366,67 @@ fn killed_at_any_moment_it_is_resumed_with_every_trial_whole_and_none_twice() {
     fs::remove_file(out.join(format!("trials/{TARGET}/afl/002/measured.json"))).unwrap();
     let output = printed(1, &mut compare(&out, &[]));
     assert!(output.contains("could not be read"), "{output}");
+}
+
+#[test]
+#[ignore = "needs AFL++; scripts/test runs it"]
+fn two_starts_and_two_configurations_are_in_a_report_and_its_numbers_follow_from_the_trials() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("out");
+    let asked = "--contestants afl,afl+no-cmplog --from both --time 3s";
+    let asked: Vec<&str> = asked.split(' ').chain([TARGET]).collect();
+    printed(0, &mut compare(&out, &asked));
+    assert_eq!(read(&out.join("nothing/one-byte")).as_bytes(), [0]);
+    let report = report::read(&out).unwrap();
+    let (mut trials, mut executions) = (Vec::new(), 0);
+    for (target, engine) in report.engines() {
+        let is_without = engine.engine == "afl+no-cmplog";
+        assert_eq!(engine.command.contains(" -c - "), is_without);
+        assert_eq!(engine.configuration.is_empty(), !is_without);
+        executions = engine.trials[0].executions;
+        trials.push((target.start, engine.trials[0].seeds_read == 1));
+    }
+    let (seeds, nothing) = ((Start::Seeds, false), (Start::Nothing, true));
+    assert_eq!(trials, [seeds, seeds, nothing, nothing]);
+    let page = read(&out.join("index.html"));
+    assert!(page.contains("configuration of AFL++ without CmpLog</dt><dd>-c -, on targets"));
+
+    let check = || compare(&out, &["--check"]);
+    printed(0, &mut check());
+    let executions = executions.to_string();
+    let last = format!("trials/{TARGET}-from-nothing/afl+no-cmplog/001");
+    let [record, measured] = ["trial.json", "measured.json"].map(|file| format!("{last}/{file}"));
+    for (file, was, is, differs) in [
+        ("report.json", &*executions, "2", "report.json, line "),
+        ("series.csv", "nothing", "seeds", "series.csv, line "),
+        ("summary.md", "AFL++", "X", "summary.md, line "),
+        (
+            "plan.json",
+            "\"trials\": 1",
+            "\"trials\": 2",
+            "report.json, line ",
+        ),
+        (&record, &executions, "2", "report.json, line "),
+        (
+            &measured,
+            "\"lines\": ",
+            "\"lines\": 2",
+            "series.csv, line ",
+        ),
+    ] {
+        let path = out.join(file);
+        let text = read(&path);
+        assert!(text.contains(was), "{was} is not in {file}");
+        fs::write(&path, text.replacen(was, is, 1)).unwrap();
+        assert_has(&printed(1, &mut check()), &[differs]);
+        fs::write(&path, text).unwrap();
+    }
+    // A trial that the report leaves out, and one that has no record.
+    let more = out.join(&last).with_file_name("002");
+    fs::create_dir(&more).unwrap();
+    fs::copy(out.join(&record), more.join("trial.json")).unwrap();
+    let refused = printed(1, &mut check());
+    assert_has(&refused, &["trials/ has 5 trials, and the report 4"]);
+    fs::remove_file(out.join(record)).unwrap();
+    assert_has(&printed(1, &mut check()), &["trial 1 has no trial.json"]);
 }
