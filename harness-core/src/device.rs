@@ -13,6 +13,7 @@ use sparse::file::{ImageFile, Limits, Served};
 use shared::{CallTable, InputDevice, ReadFailed};
 
 use sparse::{PAGE, Place, SparseImage};
+use worker::Violation;
 
 /// What the device holds.
 #[derive(Debug, Clone, Copy)]
@@ -206,6 +207,13 @@ impl<'a> MockDevice<'a> {
     /// The most bytes of memory that a scan may take: those of [`check::MEMORY`](crate::check::MEMORY).
     pub(crate) fn memory_bound(&self) -> u64 {
         (64 << 20) + 4 * self.input_capacity().min(256 << 20)
+    }
+
+    /// Adds how much memory was taken to a violation of [`check::MEMORY`](crate::check::MEMORY).
+    pub(crate) fn with_memory(&self, violation: Violation) -> Violation {
+        violation
+            .with("memory", self.memory())
+            .with("memory_allowed", self.memory_bound())
     }
 
     /// Whether a scan took no more memory than it may.

@@ -29,13 +29,25 @@ fn open(image: ImageFile) -> Result<Qcow2Dev<File>, Refusal> {
     Ok(device)
 }
 
-/// It reads whole sectors.
+/// It reads whole sectors, and may read fewer than asked for.
 fn read(image: ImageFile, _: ScanFormat, ranges: &[Range<u64>]) -> Result<Vec<Vec<u8>>, Refusal> {
     let device = open(image)?;
     read_each_at(ranges, device.info.virtual_size(), |to, at| {
         let skip = (at % 512) as usize;
         let mut sectors = vec![0; (skip + to.len()).next_multiple_of(512)];
-        block_on(device.read_at(&mut sectors, at - skip as u64)).map_err(Refusal::words)?;
+        let (start, mut done) = (at - skip as u64, 0);
+        while done < sectors.len() {
+            let read = device.read_at(&mut sectors[done..], start + done as u64);
+            let length = block_on(read).map_err(Refusal::words)?;
+            done += length;
+            if length == 0 {
+                return Err(Refusal::words("a read of no bytes"));
+            }
+            // The file ends in this sector.
+            if done % 512 != 0 {
+                break;
+            }
+        }
         *to = sectors[skip..][..to.len()].to_vec();
         Ok(())
     })
