@@ -30,7 +30,8 @@ pub struct MockDevice<'a> {
     place: Cell<Place>,
     fails: Option<u64>,
     serves: u64,
-    scans: u64,
+    /// How many sector reads are served.
+    bound: u64,
     reads: Cell<u64>,
     bytes_served: Cell<u64>,
     misuse: Cell<Option<&'static str>>,
@@ -57,7 +58,7 @@ impl<'a> MockDevice<'a> {
             place: Cell::default(),
             fails: None,
             serves: u64::MAX,
-            scans: 1,
+            bound: bound(0, 1),
             reads: Cell::new(0),
             bytes_served: Cell::new(0),
             misuse: Cell::new(None),
@@ -93,7 +94,7 @@ impl<'a> MockDevice<'a> {
         self.place.set(Place::default());
         self.fails = None;
         self.serves = u64::MAX;
-        self.scans = 1;
+        self.expect_scans(1);
         self.reads.set(0);
         self.bytes_served.set(0);
         self.misuse.set(None);
@@ -162,16 +163,12 @@ impl<'a> MockDevice<'a> {
     /// [`expect_scans`](Self::expect_scans)).
     #[must_use]
     pub fn read_bound(&self) -> u64 {
-        let sectors = self.input_capacity().div_ceil(BOUND_SECTOR);
-        sectors
-            .saturating_mul(4)
-            .saturating_add(64)
-            .saturating_mul(self.scans)
+        self.bound
     }
 
     /// Says that the image will be scanned so many times; without it, once.
     pub fn expect_scans(&mut self, scans: u64) {
-        self.scans = scans;
+        self.bound = bound(self.input_capacity(), scans);
     }
 
     /// How many sectors the device was asked for, failed reads included.
@@ -229,6 +226,15 @@ impl<'a> MockDevice<'a> {
         }
         Err(ReadFailed)
     }
+}
+
+/// The most sector reads that so many scans of an image of `capacity` bytes may need.
+fn bound(capacity: u64, scans: u64) -> u64 {
+    let sectors = capacity.div_ceil(BOUND_SECTOR);
+    sectors
+        .saturating_mul(4)
+        .saturating_add(64)
+        .saturating_mul(scans)
 }
 
 impl InputDevice for MockDevice<'_> {
