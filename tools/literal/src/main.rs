@@ -1,119 +1,76 @@
-//! Measures today's harness against the literal one: see README.md.
+//! What `tools/literal/measure` runs: writes the corpora, and executes one on one target. See README.md.
 #![forbid(unsafe_code)]
 
-mod counted;
-mod engine;
+use std::path::Path;
 
-use std::path::PathBuf;
-
-use anyhow::Result;
-use clap::Parser;
-use cli::output::outln;
-use literal::corpora::{self, Corpus};
-use serde::Serialize;
-
-/// Measure today's harness against the plain one that the project began from.
-///
-/// Prints the mean number of instructions of an execution, without an engine, and how many times as many the literal
-/// harness takes. Valgrind counts them, so they do not depend on other work on the machine.
-#[derive(Debug, Parser)]
-struct Arguments {
-    /// Measure executions per second of CPU time under libFuzzer too, each pair in turn. The ratio is the median
-    /// over the rounds.
-    #[arg(long)]
-    engine: bool,
-    /// How many seconds each run of the engine takes.
-    #[arg(long, default_value = "10", requires = "engine")]
-    time: u32,
-    /// How many times each pair is run.
-    #[arg(long, default_value = "3", requires = "engine")]
-    rounds: std::num::NonZeroU32,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
-    /// Execute the inputs in this file: what Valgrind runs.
-    #[arg(long, hide = true, num_args = 2, value_names = ["TARGET", "FILE"])]
-    execute: Option<Vec<PathBuf>>,
-}
-
-/// What one execution takes: the mean of a corpus.
-#[derive(Debug, Serialize)]
-struct Row {
-    target: &'static str,
-    corpus: String,
-    inputs: usize,
-    instructions: f64,
-    literal_instructions: Option<f64>,
-    ratio: Option<f64>,
-    engine: Option<engine::Speeds>,
-}
-
-impl Row {
-    fn of(corpus: &Corpus, arguments: &Arguments) -> Result<Self> {
-        let instructions = counted::mean(corpus.target, &corpus.ours)?;
-        let literal_target = corpus.literal_target();
-        let literal = corpus.literal.as_ref();
-        let literal_instructions = literal
-            .map(|inputs| counted::mean(&literal_target, inputs))
-            .transpose()?;
-        let engine = match literal {
-            // Once for all formats.
-            Some(inputs) if arguments.engine && corpus.format.is_none() => {
-                let pair = [(corpus.target, &corpus.ours), (&*literal_target, inputs)];
-                Some(engine::measure(
-                    pair,
-                    arguments.time,
-                    arguments.rounds.get(),
-                )?)
-            }
-            _ => None,
-        };
-        let format = corpus.format.map_or("", |format| format.name());
-        Ok(Self {
-            target: corpus.target,
-            corpus: format!("{} {format}", corpus.name).trim_end().to_owned(),
-            inputs: corpus.ours.len(),
-            instructions,
-            literal_instructions,
-            ratio: literal_instructions.map(|literal| literal / instructions),
-            engine,
-        })
-    }
-}
+use anyhow::{Result, bail};
+use cli::inputs;
+use fs_err as fs;
+use harness_core::subject::ScanFormat;
 
 fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    if let Some(what) = &arguments.execute {
-        return counted::execute(&what[0], &what[1]);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments
+        .iter()
+        .map(|argument| &**argument)
+        .collect::<Vec<_>>()[..]
+    {
+        ["corpora", folder] => write_corpora(Path::new(folder)),
+        ["execute", target, folder] => execute(target, Path::new(folder)),
+        _ => bail!("`tools/literal/measure` calls this with what it needs"),
     }
-    let corpora = corpora::all()?;
-    let rows = corpora.iter().map(|corpus| Row::of(corpus, &arguments));
-    let rows = rows.collect::<Result<Vec<_>>>()?;
-    if arguments.json {
-        outln!("{}", serde_json::to_string_pretty(&rows)?);
-        return Ok(());
-    }
-    outln!(
-        "| target | corpus | inputs | instructions | literal | times as many | executions/CPU s | literal | times as many |"
-    );
-    outln!("|---|---|--:|--:|--:|--:|--:|--:|--:|");
-    let cell =
-        |number: Option<f64>| number.map_or("–".to_owned(), |number| format!("{number:.0}"));
-    let times = |ratio: Option<f64>| ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.2}"));
-    for row in rows {
-        let speeds = row.engine.as_ref();
-        outln!(
-            "| {} | {} | {} | {:.0} | {} | {} | {} | {} | {} |",
-            row.target,
-            row.corpus,
-            row.inputs,
-            row.instructions,
-            cell(row.literal_instructions),
-            times(row.ratio),
-            cell(speeds.map(|speeds| speeds.per_cpu_second)),
-            cell(speeds.map(|speeds| speeds.literal_per_cpu_second)),
-            times(speeds.map(|speeds| speeds.ratio)),
-        );
+}
+
+/// Writes a folder a corpus: those of `fuzz_measure_scan` as a whole and by format. A real image is one that qemu-img
+/// made; it is packed in its input. A small one has at most 4 KiB.
+fn write_corpora(folder: &Path) -> Result<()> {
+    for (name, path) in [
+        ("scan/real", "seeds/fuzz_measure_scan"),
+        ("scan/small", "shipped/fuzz_measure_scan_seed_corpus.zip"),
+        ("calc/shipped", "shipped/fuzz_measure_calc_seed_corpus.zip"),
+        (
+            "image/shipped",
+            "shipped/fuzz_measure_image_seed_corpus.zip",
+        ),
+    ] {
+        for file in inputs::files(&Path::new("corpus").join(path))? {
+            for (file, input) in inputs::read(&file)? {
+                let selector = input.first().copied().unwrap_or_default();
+                let is_packed = selector & 0x80 != 0;
+                let format = match name {
+                    "scan/real" if !is_packed => continue,
+                    "scan/small" if is_packed || input.len() > 4097 => continue,
+                    "scan/real" | "scan/small" => ScanFormat::ALL.get(usize::from(selector & 3)),
+                    _ => None,
+                };
+                let of_format = format.map(|format| format!("{name}-{}", format.name()));
+                for name in of_format.iter().map(String::as_str).chain([name]) {
+                    fs::create_dir_all(folder.join(name))?;
+                    fs::write(folder.join(name).join(&file), &input)?;
+                }
+            }
+        }
     }
     Ok(())
+}
+
+fn execute(target: &str, folder: &Path) -> Result<()> {
+    let target = match target {
+        "fuzz_measure_calc" => built_in::fuzz_measure_calc,
+        "fuzz_measure_scan" => built_in::fuzz_measure_scan,
+        "fuzz_measure_image" => built_in::fuzz_measure_image,
+        "fuzz_literal_calc" => literal::fuzz_literal_calc,
+        "fuzz_literal_scan" => literal::fuzz_literal_scan,
+        _ => bail!("no target is called {target}"),
+    };
+    for file in inputs::files(folder)? {
+        execute_one(target, &fs::read(file)?);
+    }
+    Ok(())
+}
+
+/// Callgrind counts in here alone.
+#[inline(never)]
+fn execute_one(target: fn(&[u8]), input: &[u8]) {
+    target(std::hint::black_box(input));
 }
