@@ -21,8 +21,8 @@ fn main() -> Result<()> {
     }
 }
 
-/// Writes a folder a corpus: those of `fuzz_measure_scan` as a whole and by format. A real image is one that qemu-img
-/// made; it is packed in its input. A small one has at most 4 KiB.
+/// Writes a folder a corpus and harness: those of `fuzz_measure_scan` as a whole and by format. A real image is one that qemu-img
+/// made: it is packed in its input, and the literal harness gets it flat. A small one has at most 4 KiB.
 fn write_corpora(folder: &Path) -> Result<()> {
     for (name, path) in [
         ("scan/real", "seeds/fuzz_measure_scan"),
@@ -44,9 +44,16 @@ fn write_corpora(folder: &Path) -> Result<()> {
                     _ => None,
                 };
                 let of_format = format.map(|format| format!("{name}-{}", format.name()));
+                let literal = match format {
+                    Some(_) => &literal::flat_input(&input),
+                    None => &input,
+                };
                 for name in of_format.iter().map(String::as_str).chain([name]) {
-                    fs::create_dir_all(folder.join(name))?;
-                    fs::write(folder.join(name).join(&file), &input)?;
+                    for (harness, input) in [("measure", &input), ("literal", literal)] {
+                        let folder = folder.join(harness).join(name);
+                        fs::create_dir_all(&folder)?;
+                        fs::write(folder.join(&file), input)?;
+                    }
                 }
             }
         }
