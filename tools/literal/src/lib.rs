@@ -2,69 +2,30 @@
 #![forbid(unsafe_code)]
 
 use built_in::BuiltIn;
+use harness_core::MockDevice;
 use harness_core::calc::CalcCase;
 use harness_core::scan::{Image, ScanCase};
-use harness_core::shared::{CallTable, InputDevice, ReadFailed};
 use harness_core::subject::{Scan, ScanFormat, ScanRequest, Scanner as _};
 
 /// The size of each of the scanner's two caches, in bytes.
 const CACHE: usize = 64 << 10;
-const SECTOR: usize = 512;
-
-/// The mock device: a copy of the image, in sectors of 512 bytes.
-struct Device(Vec<u8>);
-
-impl InputDevice for Device {
-    fn read_sector(&self, _: u32, sector: u64, buffer: &mut [u8]) -> Result<(), ReadFailed> {
-        let start = sector.checked_mul(SECTOR as u64).ok_or(ReadFailed)?;
-        let rest = self.0.get(start as usize..).unwrap_or_default();
-        let length = rest.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&rest[..length]);
-        buffer[length..].fill(0);
-        if rest.is_empty() {
-            Err(ReadFailed)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn capacity(&self, _: u32) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn sector_size(&self, _: u32) -> u32 {
-        SECTOR as u32
-    }
-}
 
 /// Scans the image behind the first byte, whose two low bits name its format.
 fn scan(data: &[u8]) -> Option<Scan> {
     let (selector, image) = data.split_first()?;
-    let device = Device(image.to_vec());
+    let image = image.to_vec();
+    let mut device = MockDevice::default();
+    device.set_fuzz_input(&image);
     let (mut first, mut second) = ([0; CACHE], [0; CACHE]);
     let answer = BuiltIn.scan(ScanRequest {
         format: ScanFormat::ALL[usize::from(selector & 3)],
-        calls: CallTable::over(&device),
-        device: 0,
+        calls: device.build_call_table(),
+        device: device.index(),
         caches: [&mut first, &mut second],
         unit: None,
         twice: false,
     });
     Some(answer.result)
-}
-
-/// The input of `fuzz_measure_scan` as this harness takes it: the image is flat.
-#[must_use]
-pub fn flat_input(data: &[u8]) -> Vec<u8> {
-    let Ok(case) = ScanCase::decode(data) else {
-        return Vec::new();
-    };
-    let mut flat = vec![case.format as u8; 1 + case.capacity() as usize];
-    match case.unpack() {
-        Image::Flat(image) => flat[1..].copy_from_slice(image),
-        Image::Sparse(image) => image.read(0, &mut flat[1..]),
-    }
-    flat
 }
 
 /// The target `fuzz_literal_scan`. A finding is a panic.
@@ -81,29 +42,33 @@ pub fn fuzz_literal_calc(data: &[u8]) {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_harnesses_get_the_same_answers() {
-        let seeds = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../corpus/seeds/fuzz_measure_scan"
-        );
-        let mut with_data = 0;
-        for seed in std::fs::read_dir(seeds).unwrap() {
-            let data = std::fs::read(seed.unwrap().path()).unwrap();
-            let case = ScanCase::decode(&data).unwrap();
-            let image = case.unpack();
-            let expected = case.ask(&BuiltIn, &image.device()).result;
-            with_data += usize::from(expected.as_ref().is_ok_and(|one| one.allocated_bytes > 0));
-            let flat = flat_input(&data);
-            let bytes = |scan: Scan| scan.map(|summary| summary.allocated_bytes);
-            assert_eq!(scan(&flat).map(bytes), Some(bytes(expected)), "{case:?}");
-            fuzz_literal_scan(&flat);
-        }
-        assert!(with_data > 30, "{with_data} images hold data");
-        assert!(Device(vec![0; 700]).read_sector(0, 2, &mut []).is_err());
+/// The input of `fuzz_measure_scan` as `fuzz_literal_scan` takes it: the image is flat.
+#[must_use]
+pub fn flat_input(case: &ScanCase<'_>) -> Vec<u8> {
+    let mut flat = vec![case.format as u8; 1 + case.capacity() as usize];
+    match case.unpack() {
+        Image::Flat(image) => flat[1..].copy_from_slice(image),
+        Image::Sparse(image) => image.read(0, &mut flat[1..]),
     }
+    flat
+}
+
+#[test]
+fn both_harnesses_get_the_same_answers() {
+    let seeds = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../corpus/seeds/fuzz_measure_scan"
+    );
+    let mut with_data = 0;
+    for seed in std::fs::read_dir(seeds).unwrap() {
+        let data = std::fs::read(seed.unwrap().path()).unwrap();
+        let case = ScanCase::decode(&data).unwrap();
+        let expected = case.ask(&BuiltIn, &case.unpack().device()).result;
+        let flat = flat_input(&case);
+        fuzz_literal_scan(&flat);
+        let bytes = |scan: Scan| scan.map(|summary| summary.allocated_bytes);
+        with_data += usize::from(expected.as_ref().is_ok_and(|one| one.allocated_bytes > 0));
+        assert_eq!(scan(&flat).map(bytes), Some(bytes(expected)), "{case:?}");
+    }
+    assert!(with_data > 30, "{with_data} images hold data");
 }

@@ -6,23 +6,18 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use cli::inputs;
 use fs_err as fs;
-use harness_core::subject::ScanFormat;
+use harness_core::scan::{ImageBytes, ScanCase};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments
-        .iter()
-        .map(|argument| &**argument)
-        .collect::<Vec<_>>()[..]
-    {
-        ["corpora", folder] => write_corpora(Path::new(folder)),
-        ["execute", target, folder] => execute(target, Path::new(folder)),
+    match &arguments[..] {
+        [folder] => write_corpora(Path::new(folder)),
+        [target, folder] => execute(target, Path::new(folder)),
         _ => bail!("`tools/literal/measure` calls this with what it needs"),
     }
 }
 
-/// Writes a folder a corpus and harness: those of `fuzz_measure_scan` as a whole and by format. A real image is one that qemu-img
-/// made: it is packed in its input, and the literal harness gets it flat. A small one has at most 4 KiB.
+/// Writes a folder a harness and corpus; those of `fuzz_measure_scan` as a whole and by format.
 fn write_corpora(folder: &Path) -> Result<()> {
     for (name, path) in [
         ("scan/real", "seeds/fuzz_measure_scan"),
@@ -35,22 +30,22 @@ fn write_corpora(folder: &Path) -> Result<()> {
     ] {
         for file in inputs::files(&Path::new("corpus").join(path))? {
             for (file, input) in inputs::read(&file)? {
-                let selector = input.first().copied().unwrap_or_default();
-                let is_packed = selector & 0x80 != 0;
-                let format = match name {
-                    "scan/real" if !is_packed => continue,
-                    "scan/small" if is_packed || input.len() > 4097 => continue,
-                    "scan/real" | "scan/small" => ScanFormat::ALL.get(usize::from(selector & 3)),
-                    _ => None,
-                };
-                let of_format = format.map(|format| format!("{name}-{}", format.name()));
-                let literal = match format {
-                    Some(_) => &literal::flat_input(&input),
-                    None => &input,
-                };
-                for name in of_format.iter().map(String::as_str).chain([name]) {
-                    for (harness, input) in [("measure", &input), ("literal", literal)] {
-                        let folder = folder.join(harness).join(name);
+                let (mut names, mut flat) = (vec![name.to_owned()], None);
+                if name.starts_with("scan/") {
+                    let case = ScanCase::decode(&input).map_err(anyhow::Error::msg)?;
+                    let is_packed = matches!(case.image, ImageBytes::Packed { .. });
+                    if is_packed != (name == "scan/real") || !is_packed && case.capacity() > 4096 {
+                        continue;
+                    }
+                    names.push(format!("{name}-{}", case.format.name()));
+                    flat = Some(literal::flat_input(&case));
+                }
+                for name in names {
+                    for (harness, input) in [
+                        ("measure", &input),
+                        ("literal", flat.as_ref().unwrap_or(&input)),
+                    ] {
+                        let folder = folder.join(harness).join(&name);
                         fs::create_dir_all(&folder)?;
                         fs::write(folder.join(&file), input)?;
                     }
@@ -61,6 +56,7 @@ fn write_corpora(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Executes every input in a folder.
 fn execute(target: &str, folder: &Path) -> Result<()> {
     let target = match target {
         "fuzz_measure_calc" => built_in::fuzz_measure_calc,
