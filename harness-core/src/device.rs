@@ -58,7 +58,7 @@ impl<'a> MockDevice<'a> {
             place: Cell::default(),
             fails: None,
             serves: u64::MAX,
-            bound: bound(0, 1),
+            bound: 64, // of an empty image
             reads: Cell::new(0),
             bytes_served: Cell::new(0),
             misuse: Cell::new(None),
@@ -90,17 +90,11 @@ impl<'a> MockDevice<'a> {
     }
 
     fn set(&mut self, image: Image<'a>) {
-        self.image = image;
-        self.place.set(Place::default());
-        self.fails = None;
-        self.serves = u64::MAX;
+        *self = Self {
+            image,
+            ..Self::new(self.sector_size, self.device)
+        };
         self.expect_scans(1);
-        self.reads.set(0);
-        self.bytes_served.set(0);
-        self.misuse.set(None);
-        self.failed.set(None);
-        self.overran.set(false);
-        self.stopped.set(false);
     }
 
     /// The image as a file, with a copy of its bytes and the limits of this device.
@@ -168,7 +162,9 @@ impl<'a> MockDevice<'a> {
 
     /// Says that the image will be scanned so many times; without it, once.
     pub fn expect_scans(&mut self, scans: u64) {
-        self.bound = bound(self.input_capacity(), scans);
+        let sectors = self.input_capacity().div_ceil(BOUND_SECTOR);
+        let of_one = sectors.saturating_mul(4).saturating_add(64);
+        self.bound = of_one.saturating_mul(scans);
     }
 
     /// How many sectors the device was asked for, failed reads included.
@@ -226,15 +222,6 @@ impl<'a> MockDevice<'a> {
         }
         Err(ReadFailed)
     }
-}
-
-/// The most sector reads that so many scans of an image of `capacity` bytes may need.
-fn bound(capacity: u64, scans: u64) -> u64 {
-    let sectors = capacity.div_ceil(BOUND_SECTOR);
-    sectors
-        .saturating_mul(4)
-        .saturating_add(64)
-        .saturating_mul(scans)
 }
 
 impl InputDevice for MockDevice<'_> {
