@@ -130,6 +130,13 @@ pub static CONTENT: Check = Check::new(
     "what is read of the disk is what the image holds there, zeros where it holds nothing, and nothing past the end",
 );
 
+/// What a library reads of an encrypted disk. It is apart from [`ALL`] as [`CONTENT`] is.
+pub static CIPHERTEXT: Check = Check::new(
+    "image.ciphertext_is_not_content",
+    Layer::Truth,
+    "an encrypted disk is refused without its key: what the file holds is never given back as what the disk holds",
+);
+
 /// That sizes are the model's: see [`Calculators::has_own_sizes`](crate::subject::Calculators::has_own_sizes).
 pub(crate) static SIZES: [&Check; 3] = [
     &CALC_ANSWER_IS_EXACT,

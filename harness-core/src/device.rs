@@ -13,6 +13,7 @@ use sparse::file::{ImageFile, Limits, Served};
 use shared::{CallTable, InputDevice, ReadFailed};
 
 use sparse::{PAGE, Place, SparseImage};
+use worker::Violation;
 
 /// What the device holds.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +31,8 @@ pub struct MockDevice<'a> {
     place: Cell<Place>,
     fails: Option<u64>,
     serves: u64,
-    scans: u64,
+    /// How many sector reads are served.
+    bound: u64,
     reads: Cell<u64>,
     bytes_served: Cell<u64>,
     misuse: Cell<Option<&'static str>>,
@@ -57,7 +59,7 @@ impl<'a> MockDevice<'a> {
             place: Cell::default(),
             fails: None,
             serves: u64::MAX,
-            scans: 1,
+            bound: 64, // of an empty image
             reads: Cell::new(0),
             bytes_served: Cell::new(0),
             misuse: Cell::new(None),
@@ -89,17 +91,11 @@ impl<'a> MockDevice<'a> {
     }
 
     fn set(&mut self, image: Image<'a>) {
-        self.image = image;
-        self.place.set(Place::default());
-        self.fails = None;
-        self.serves = u64::MAX;
-        self.scans = 1;
-        self.reads.set(0);
-        self.bytes_served.set(0);
-        self.misuse.set(None);
-        self.failed.set(None);
-        self.overran.set(false);
-        self.stopped.set(false);
+        *self = Self {
+            image,
+            ..Self::new(self.sector_size, self.device)
+        };
+        self.expect_scans(1);
     }
 
     /// The image as a file, with a copy of its bytes and the limits of this device.
@@ -162,16 +158,14 @@ impl<'a> MockDevice<'a> {
     /// [`expect_scans`](Self::expect_scans)).
     #[must_use]
     pub fn read_bound(&self) -> u64 {
-        let sectors = self.input_capacity().div_ceil(BOUND_SECTOR);
-        sectors
-            .saturating_mul(4)
-            .saturating_add(64)
-            .saturating_mul(self.scans)
+        self.bound
     }
 
     /// Says that the image will be scanned so many times; without it, once.
     pub fn expect_scans(&mut self, scans: u64) {
-        self.scans = scans;
+        let sectors = self.input_capacity().div_ceil(BOUND_SECTOR);
+        let of_one = sectors.saturating_mul(4).saturating_add(64);
+        self.bound = of_one.saturating_mul(scans);
     }
 
     /// How many sectors the device was asked for, failed reads included.
@@ -206,6 +200,13 @@ impl<'a> MockDevice<'a> {
     /// The most bytes of memory that a scan may take: those of [`check::MEMORY`](crate::check::MEMORY).
     pub(crate) fn memory_bound(&self) -> u64 {
         (64 << 20) + 4 * self.input_capacity().min(256 << 20)
+    }
+
+    /// Adds how much memory was taken to a violation of [`check::MEMORY`](crate::check::MEMORY).
+    pub(crate) fn with_memory(&self, violation: Violation) -> Violation {
+        violation
+            .with("memory", self.memory())
+            .with("memory_allowed", self.memory_bound())
     }
 
     /// Whether a scan took no more memory than it may.

@@ -135,17 +135,14 @@ fn aspects_of(check: &Check) -> Judgement {
         .without(Judgement::CONTENT)
         .without(Judgement::DETAILS);
     let is_one_of = |checks: &[&Check]| checks.iter().any(|one| one.id == check.id);
-    if is_one_of(&check::DETAILS) {
-        return Judgement::DETAILS;
-    }
-    if is_one_of(&check::IMPOSSIBLE) {
-        return Judgement::ACCEPTS;
-    }
-    if is_one_of(&[&check::MEMORY]) {
-        return Judgement::MEMORY;
-    }
-    if is_one_of(&[&check::CONTENT]) {
-        return Judgement::CONTENT;
+    let apart: [(&[&Check], Judgement); 4] = [
+        (&check::DETAILS, Judgement::DETAILS),
+        (&check::IMPOSSIBLE, Judgement::ACCEPTS),
+        (&[&check::MEMORY], Judgement::MEMORY),
+        (&[&check::CONTENT, &check::CIPHERTEXT], Judgement::CONTENT),
+    ];
+    if let Some((_, aspect)) = apart.iter().find(|(checks, _)| is_one_of(checks)) {
+        return *aspect;
     }
     match check.layer {
         Layer::Work => Judgement::WORK,
@@ -174,11 +171,11 @@ mod tests {
     #[test]
     fn each_aspect_has_checks_of_its_own() {
         let count = |judgement: Judgement| {
-            let apart = [&check::MEMORY, &check::CONTENT];
+            let apart = [&check::MEMORY, &check::CONTENT, &check::CIPHERTEXT];
             let checks = check::ALL.iter().copied().chain(apart);
             checks.filter(|check| judgement.evaluates(check)).count()
         };
-        assert_eq!(count(Judgement::ALL), check::ALL.len() + 2);
+        assert_eq!(count(Judgement::ALL), check::ALL.len() + 3);
         for (name, aspect) in Judgement::ASPECTS {
             assert!((1..check::ALL.len()).contains(&count(aspect)), "{name}");
         }

@@ -5,7 +5,7 @@
 use std::io;
 use std::sync::OnceLock;
 
-use types::AllocationSummary;
+use types::{AllocationSummary, ScanFormat};
 use worker::{Check, Description, Events, Layer, Outcome, Project, TargetInfo, Verdict};
 
 use crate::check;
@@ -143,7 +143,10 @@ pub fn checks(subject: &Subject<'_>) -> Vec<&'static Check> {
     };
     let memory = worker::memory::is_counted().then_some(&check::MEMORY);
     let content = subject.scanner.reader().map(|_| &check::CONTENT);
-    let checks = check::ALL.iter().copied().chain(memory).chain(content);
+    let is_encrypted = subject.scanner.formats().contains(&ScanFormat::Qcow2);
+    let ciphertext = content.and(is_encrypted.then_some(&check::CIPHERTEXT));
+    let apart = [memory, content, ciphertext].into_iter().flatten();
+    let checks = check::ALL.iter().copied().chain(apart);
     checks.filter(is_evaluated).collect()
 }
 

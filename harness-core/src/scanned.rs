@@ -172,9 +172,7 @@ impl Scanned<'_> {
     pub(crate) fn complete(&self, violation: Violation) -> Violation {
         let device = self.device;
         if violation.is_of(&check::MEMORY) {
-            return violation
-                .with("memory", device.memory())
-                .with("memory_allowed", device.memory_bound());
+            return device.with_memory(violation);
         }
         if violation.layer == Layer::Work {
             return violation

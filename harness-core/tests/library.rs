@@ -11,7 +11,7 @@ use harness_core::subject::{
 };
 use harness_core::{ImageFile, Judgement, Library, Map, Refusal, Subject, check, targets};
 use recipes::at;
-use worker::Verdict;
+use worker::{Check, Verdict};
 
 const REFUSED: &str = "not judged: a refusal of what is sound (refusals)";
 
@@ -191,6 +191,14 @@ fn what_is_read_is_judged_by_what_the_image_holds() {
     const ZEROS: Reader = |image, _, ranges| read_spoiled(&image, ranges, |disk| disk.fill(0));
     const REFUSES: Reader = |_, _, _| Err(io::Error::other("no sense"))?;
     let shifts: Reader = |image, _, ranges| read_spoiled(&image, ranges, |it| it.rotate_left(512));
+    // The disk begins with the sixth cluster of the file.
+    let leaks: Reader =
+        |image, _, ranges| read_spoiled(&image, ranges, |it| it.rotate_left(5 << 16));
+    let decrypts: Reader = |image, _, ranges| read_spoiled(&image, ranges, |it| it.fill(0x55));
+    let refuses_one: Reader = |image, _, ranges| match ranges.len() {
+        1 => Err(io::Error::other("it inflates to more than a cluster"))?,
+        _ => read_spoiled(&image, ranges, |disk| *disk = vec![0; 10 << 16]),
+    };
     let reads_on: Reader = |image, _, ranges| read_spoiled(&image, ranges, |disk| disk.push(0));
     let stops: Reader = |image, format, ranges| RIGHT(image, format, &ranges[..1]);
     let lacks: Reader = |_, _, _| Err(Refusal::not_supported("fixed disks"));
@@ -201,10 +209,16 @@ fn what_is_read_is_judged_by_what_the_image_holds() {
     (sound[at::GEOMETRY], sound[at::GEOMETRY + 2]) = (1, 1);
     let mut damaged = sound.clone();
     damaged[at::DAMAGES] = 1;
-    let before = check::CONTENT.evaluations();
+    let mut encrypted = image_input(0, 0);
+    encrypted[recipes::qcow2::knobs::ENCRYPTION] = 7;
+    // A compressed cluster that inflates to far more.
+    let mut swelling = image_input(0, 0);
+    swelling[at::RUNS + 3] = 0xdb;
+    let before = [&check::CONTENT, &check::CIPHERTEXT].map(Check::evaluations);
     let refusals = CONTENT.and(Judgement::REFUSALS);
     let data = "image.content_is_exact: data is wrong";
     let length = "image.content_is_exact: bytes_read is wrong";
+    let leaked = "image.ciphertext_is_not_content: an answer where Refusal is due";
     let refused = "image.content_is_exact: Refusal where an answer is due";
     for (read, judgement, input, expected) in [
         (RIGHT, refusals, &sound, "pass"),
@@ -217,12 +231,17 @@ fn what_is_read_is_judged_by_what_the_image_holds() {
         (lacks, Judgement::ALL, &sound, "not judged: fixed disks"),
         (ZEROS, Judgement::VALUES, &sound, "not judged: a map"),
         (ZEROS, CONTENT, &damaged, "not judged: a map"),
+        (leaks, CONTENT, &encrypted, leaked),
+        (decrypts, CONTENT, &encrypted, "pass"),
+        (REFUSES, refusals, &encrypted, "not judged: a map"),
+        (refuses_one, refusals, &swelling, "pass"),
     ] {
-        let library = Library::of_reader(&[ScanFormat::Vhd], read);
+        let library = Library::of_reader(&[ScanFormat::Vhd, ScanFormat::Qcow2], read);
         let verdict = verdict_on(&library, judgement, "fuzz_measure_image", input);
         assert_eq!(verdict, expected);
     }
-    assert_eq!(check::CONTENT.evaluations(), before + 6);
+    let after = [&check::CONTENT, &check::CIPHERTEXT].map(Check::evaluations);
+    assert_eq!(after, [before[0] + 7, before[1] + 3]);
 }
 
 /// Another writer's sizes: a little more than ours, for an empty disk as well.
@@ -290,6 +309,7 @@ fn checks_that_are_not_judged_or_have_no_part_are_not_listed() {
     let reads = library.with_read(|_, _, _| Ok(Vec::new()));
     let reads = ids(&without.with_scanner(&reads).held_to(Judgement::CONTENT));
     assert!(reads.contains(&"image.content_is_exact"));
+    assert!(reads.contains(&"image.ciphertext_is_not_content"));
     let calculates = ids(&without.with_calculators(&BuiltIn));
     assert!(calculates.iter().all(|id| id.starts_with("calc.")));
     assert!(calculates.contains(&"calc.raw_covers_virtual_size"));

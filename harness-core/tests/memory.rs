@@ -48,6 +48,18 @@ fn a_library_that_takes_too_much_memory_is_a_finding_where_that_is_judged() {
             other => panic!("{other:?}"),
         }
     }
+    // What a reader takes counts too. The recipe is of an empty qcow2 image.
+    let library = Library::of_reader(&[ScanFormat::Qcow2], |image, _, ranges| {
+        takes(&image, 4 * image.size() + 1)?;
+        Ok(vec![Vec::new(); ranges.len()])
+    });
+    let subject = Subject::new("memory::SUBJECT").with_scanner(&library);
+    let subject = subject.held_to(Judgement::MEMORY.and(Judgement::CONTENT));
+    let target = targets::find("fuzz_measure_image").unwrap();
+    match replay(&subject, target, &[0]) {
+        Verdict::Fail(found) => assert_eq!(found.check, "subject.memory"),
+        other => panic!("{other:?}"),
+    }
     // Nor does the process get more than 4 GiB.
     assert!(Vec::<u8>::new().try_reserve_exact(5 << 30).is_err());
 }

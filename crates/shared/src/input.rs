@@ -101,6 +101,20 @@ impl<'a> Input<'a> {
         offset: u64,
         what: &'static str,
     ) -> Result<[u8; N], ScanError> {
+        const { assert!(N > 0) };
+        if !self.contains(offset, N as u64) {
+            return Err(ScanError::Corrupt(what));
+        }
+        // Most lie in one sector: then a copy of known length does.
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "it is below a sector's size"
+        )]
+        let from = (offset & (self.sector_size() as u64 - 1)) as usize;
+        let held = self.hold(cache, offset >> self.sector_shift)?;
+        if let Some(array) = held[from..].first_chunk() {
+            return Ok(*array);
+        }
         let mut array = [0; N];
         self.read(cache, offset, &mut array, what)?;
         Ok(array)
@@ -158,6 +172,7 @@ impl<'a> Input<'a> {
     }
 
     /// The bytes of `sector`, from the cache or the device.
+    #[inline]
     fn hold<'c>(
         &mut self,
         cache: &'c mut SectorCache<'_>,

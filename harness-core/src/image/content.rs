@@ -5,11 +5,13 @@ use std::ops::Range;
 use model::readings::Readings;
 use recipes::content::Content;
 use sparse::{ImageFile, fill};
+use worker::memory::Meter;
 use worker::{Answer, Checks, Outcome};
 
 use crate::answers;
 use crate::check;
 use crate::judgement::Judgement;
+use crate::library::Reader;
 use crate::subject::{Refusal, Scanner};
 
 use super::Reported;
@@ -38,49 +40,111 @@ pub(super) fn judge(
     // Where a reader may refuse the image, it may have found another size in it.
     let size = content.virtual_size;
     let is_asked = |range: &Range<u64>| range.end <= size || !readings.may_be_refused;
-    let (ranges, due): (Vec<_>, Vec<_>) = ranges(&content)
+    let known = ranges(&content)
         .into_iter()
         .filter(is_asked)
-        .filter_map(|range| Some((range.clone(), content.of(&range, &image.bytes)?)))
-        .unzip();
-    let limits = image.device(&image.manner()).limits();
-    let file = ImageFile::filled(image.bytes.clone(), content.fill, limits);
-    let answer = reader(file.clone(), format, &ranges);
-    match &answer {
-        Err(Refusal::NotSupported(feature)) => return Some(Outcome::NotJudged(feature.clone())),
-        Err(_) if readings.may_be_refused => return None,
-        Err(_) if file.served().stopped || !judgement.has(Judgement::REFUSALS) => {
-            return Some(Judgement::CONTENT.outcome(false, true));
-        }
-        _ => {}
-    }
-    let wrong = match &answer {
-        Ok(given) => (0..due.len()).find(|&nth| given.get(nth) != Some(&due[nth])),
-        Err(_) => Some(0),
+        .filter_map(|range| Some((range.clone(), content.of(&range, &image.bytes)?)));
+    let (swelling, known): (Vec<_>, Vec<_>) = known.partition(|(range, _)| content.swells(range));
+    let ask = |known, may_be_refused| {
+        ask(
+            reader,
+            image,
+            judgement,
+            case,
+            &content,
+            known,
+            may_be_refused,
+        )
     };
+    // What inflates to far more than its unit may be cut, and may be refused.
+    if let Some(first) = swelling.into_iter().next() {
+        ask(vec![first], true);
+    }
+    ask(known, readings.may_be_refused || content.is_encrypted)
+}
+
+/// Asks for ranges of which it is known what is due, or that the reader may refuse the image.
+fn ask(
+    reader: Reader,
+    image: &OnDevice<'_>,
+    judgement: Judgement,
+    case: &Reported<'_>,
+    content: &Content,
+    known: Vec<(Range<u64>, Vec<u8>)>,
+    may_be_refused: bool,
+) -> Option<Outcome> {
+    let (ranges, due): (Vec<_>, Vec<_>) = known.into_iter().unzip();
+    let device = image.device(&image.manner());
+    let file = ImageFile::filled(image.bytes.clone(), content.fill.clone(), device.limits());
+    let meter = Meter::start();
+    let answer = reader(file.clone(), image.recipe.format, &ranges);
+    device.note_served(file.served(), meter.peak());
+    let is_encrypted = content.is_encrypted;
+    let find = if is_encrypted {
+        first_leaked
+    } else {
+        first_wrong
+    };
+    let wrong = match &answer {
+        Ok(given) => (0..due.len()).find_map(|nth| {
+            let given = given.get(nth).map_or(&[][..], Vec::as_slice);
+            Some((nth, find(given, &due[nth])?))
+        }),
+        Err(_) => (!may_be_refused).then_some((0, 0)),
+    };
+    let is_unjudged = file.served().stopped || !judgement.has(Judgement::REFUSALS);
+    let outcome = match &answer {
+        Err(Refusal::NotSupported(feature)) => Some(Outcome::NotJudged(feature.clone())),
+        Err(_) if may_be_refused => None,
+        Err(_) if is_unjudged => Some(Judgement::CONTENT.outcome(false, true)),
+        _ => Some(Outcome::Checked),
+    };
+    let is_judged = outcome == Some(Outcome::Checked) && !is_encrypted;
+    let is_metered = judgement.has(Judgement::MEMORY);
     let mut checks = Checks::default();
-    checks.evaluate(&check::CONTENT, wrong.is_none());
+    checks.evaluate_if(is_metered, &check::MEMORY, device.is_memory_bounded());
+    checks.evaluate_if(is_encrypted, &check::CIPHERTEXT, wrong.is_none());
+    checks.evaluate_if(is_judged, &check::CONTENT, wrong.is_none());
     checks.conclude(case, |violation| {
-        let nth = wrong.unwrap_or_default();
+        if violation.is_of(&check::MEMORY) {
+            return device.with_memory(violation);
+        }
+        let (nth, first) = wrong.unwrap_or_default();
         let (range, due) = (&ranges[nth], &due[nth]);
-        let given = answer.map(|given| given.get(nth).cloned().unwrap_or_default());
-        let bytes = given.as_ref().unwrap_or(due);
-        let same = bytes
-            .iter()
-            .zip(due)
-            .take_while(|(given, due)| given == due);
-        let first = range.start + same.count() as u64;
+        let first = range.start + first as u64;
         // Data is words of 8 bytes.
-        let from = (first & !7).max(range.start) - range.start;
-        let shown = |bytes| shown(bytes, from as usize, due, file.size());
-        let given = given.as_ref().map(|given| shown(given));
+        let from = ((first & !7).max(range.start) - range.start) as usize;
+        let shown = |bytes: &[u8]| shown(bytes, from, due, file.size());
+        let given = match &answer {
+            Ok(given) => shown(given.get(nth).map_or(&[], Vec::as_slice)),
+            Err(refusal) => answers::of_refusal(refusal),
+        };
+        let due = match is_encrypted {
+            true => answers::of_refusal(&Refusal::words("the disk is encrypted")),
+            false => shown(due),
+        };
         violation
-            .answered(given.unwrap_or_else(answers::of_refusal), shown(due))
+            .answered(given, due)
             .with("read_from", range.start)
             .with("read_to", range.end)
             .with("first_wrong_byte", first)
     });
-    Some(Outcome::Checked)
+    outcome
+}
+
+/// Where what was `given` is not what is `due`.
+fn first_wrong(given: &[u8], due: &[u8]) -> Option<usize> {
+    let same = given
+        .iter()
+        .zip(due)
+        .take_while(|(given, due)| given == due);
+    (given != due).then(|| same.count())
+}
+
+/// Where eight bytes that were `given` are those that the `file` holds there. None of them is zero.
+fn first_leaked(given: &[u8], file: &[u8]) -> Option<usize> {
+    let mut words = given.windows(8).zip(file.windows(8));
+    words.position(|(given, file)| given == file && !file.contains(&0))
 }
 
 /// Which ranges of the disk are read: around some borders of its parts, in the middle of the longest part, at the

@@ -2,11 +2,16 @@
 //!
 //! A recipe writes no data: it gives each unit of data a place in the file and leaves zeros there. For a library that
 //! reads, the file is [filled](sparse::Fill). What a library must read is then what the file holds at the place of
-//! each unit, also where two units share one.
+//! each unit, also where two units share one. A compressed unit holds a stream.
 
 use std::ops::Range;
 
 use sparse::{Fill, SparseImage};
+
+use crate::stream::{Codec, REPEATED, Stream};
+
+/// The most bytes to which a stream inflates that inflates to far more than its unit.
+const MOST_SWOLLEN: u64 = 512 << 20;
 
 /// What a disk reads as.
 #[derive(Debug, Clone, Default)]
@@ -17,8 +22,14 @@ pub struct Content {
     pub fill: Fill,
     /// Bytes of the disk that the file holds, and where in it they begin. All others of the disk are zeros.
     placed: Vec<(Range<u64>, u64)>,
-    /// Bytes of the disk of which it is not known what they read as.
-    unknown: Vec<Range<u64>>,
+    /// Bytes of the disk that read as [`REPEATED`].
+    repeated: Vec<Range<u64>>,
+    /// Bytes of the disk of which it is not known what they read as in a file that is shorter than this.
+    unknown: Vec<(Range<u64>, u64)>,
+    /// Bytes of the disk whose stream inflates to far more than these.
+    swelling: Option<Range<u64>>,
+    /// Whether the file holds all of this encrypted: then no reader without the key knows any of it.
+    pub is_encrypted: bool,
 }
 
 impl Content {
@@ -35,13 +46,63 @@ impl Content {
 
     /// It is not known what the `length` bytes at byte `start` of the disk read as.
     pub(crate) fn leave_open(&mut self, start: u64, length: u64) {
-        self.unknown.push(start..start.saturating_add(length));
+        self.unknown
+            .push((start..start.saturating_add(length), u64::MAX));
+    }
+
+    /// These bytes of the disk are a compressed unit, whose stream lies in that part of the file. If it `swells` it
+    /// inflates to far more. Answers the stream's length in bytes; where it has no room, or another one swells
+    /// already, 0, and it is not known what the unit reads as.
+    pub(crate) fn place_stream(
+        &mut self,
+        unit: Range<u64>,
+        place: Range<u64>,
+        codec: Codec,
+        swells: bool,
+    ) -> u64 {
+        let size = unit.end - unit.start;
+        let room = place.end.saturating_sub(place.start);
+        let inflated = match swells {
+            true => Stream::most(room).clamp(size, MOST_SWOLLEN),
+            false => size,
+        };
+        let is_one_too_many = swells && self.swelling.is_some();
+        let stream = Stream::fitting(codec, inflated, room).filter(|_| !is_one_too_many);
+        let Some(stream) = stream else {
+            self.leave_open(unit.start, size);
+            return 0;
+        };
+        let head = stream.head();
+        let words_at = place.start + head.len() as u64;
+        let tail_at = words_at + stream.words;
+        self.place_data(unit.start, stream.words, words_at);
+        let tail = stream.tail(words_at);
+        let end = tail_at + tail.len() as u64;
+        self.fill.with_bytes(tail_at, tail);
+        self.fill.with_bytes(place.start, head);
+        self.repeated.push(unit.start + stream.words..unit.end);
+        if swells {
+            self.swelling = Some(unit.clone());
+        }
+        self.unknown.push((unit, end));
+        end - place.start
+    }
+
+    /// Whether a unit is compressed of which it is known what it reads as.
+    pub fn has_streams(&self) -> bool {
+        !self.repeated.is_empty()
+    }
+
+    /// Whether a range of the disk meets a unit whose stream inflates to far more.
+    pub fn swells(&self, range: &Range<u64>) -> bool {
+        let unit = self.swelling.as_ref();
+        unit.is_some_and(|unit| meets(unit, range))
     }
 
     /// Where parts of the disk begin and end, the disk itself too: each once, in order.
     pub fn borders(&self) -> Vec<u64> {
         let placed = self.placed.iter().map(|(range, _)| range);
-        let ends = placed.chain(&self.unknown);
+        let ends = placed.chain(self.unknown.iter().map(|(range, _)| range));
         let ends = ends.flat_map(|range| [range.start, range.end]);
         let inside = ends.filter(|border| *border < self.virtual_size);
         let mut borders: Vec<u64> = inside.chain([0, self.virtual_size]).collect();
@@ -57,19 +118,29 @@ impl Content {
         if range.start >= end {
             return Some(Vec::new());
         }
-        let meets = |part: &Range<u64>| part.start < end && range.start < part.end;
-        if self.unknown.iter().any(meets) {
+        let range = &(range.start..end);
+        let is_unknown = |(part, least): &(_, u64)| image.capacity() < *least && meets(part, range);
+        if self.unknown.iter().any(is_unknown) {
             return None;
         }
         let mut bytes = vec![0; (end - range.start) as usize];
-        for (part, at) in self.placed.iter().filter(|(part, _)| meets(part)) {
-            let start = part.start.max(range.start);
-            let [from, to] = [start, part.end.min(end)].map(|at| (at - range.start) as usize);
-            let at = at + (start - part.start);
-            self.fill.read(image, at, &mut bytes[from..to]);
+        let within = |part: &Range<u64>| {
+            let [from, to] = [part.start, part.end].map(|at| at.clamp(range.start, end));
+            (from - range.start) as usize..(to - range.start) as usize
+        };
+        for (part, at) in self.placed.iter().filter(|(part, _)| meets(part, range)) {
+            let at = at + range.start.saturating_sub(part.start);
+            self.fill.read(image, at, &mut bytes[within(part)]);
+        }
+        for part in &self.repeated {
+            bytes[within(part)].fill(REPEATED);
         }
         Some(bytes)
     }
+}
+
+fn meets(one: &Range<u64>, other: &Range<u64>) -> bool {
+    one.start < other.end && other.start < one.end
 }
 
 #[cfg(test)]

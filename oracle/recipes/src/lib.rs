@@ -29,6 +29,7 @@ pub mod positional;
 pub mod qcow2;
 pub mod recipe;
 pub mod runs;
+mod stream;
 pub mod truth;
 pub mod vhd;
 pub mod vhdx;
@@ -134,8 +135,8 @@ impl Recipe {
         }
     }
 
-    /// What the disk of the undamaged image reads as; `None` where that is not known. Not judged are encryption,
-    /// backing and external data files, streams, tables that are named twice, and a sound header that is odd.
+    /// What the disk of the undamaged image reads as; `None` where that is not known: with backing and external data
+    /// files, tables that are named twice, and a sound header that is odd.
     pub fn content(&self) -> Option<Content> {
         let format = &FORMATS[self.format as usize];
         let mut writer = ImageWriter::new(format.big_endian);

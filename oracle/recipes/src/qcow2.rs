@@ -26,6 +26,7 @@ use types::{Options, Qcow2Opts, ScanErrorKind};
 use crate::aliases::Aliases;
 use crate::content::Content;
 use crate::recipe::{Description, Recipe};
+use crate::stream::Codec;
 use crate::truth::{OwnSize, Truth};
 use crate::writer::ImageWriter;
 
@@ -54,20 +55,21 @@ pub(super) fn build(recipe: &Recipe, writer: &mut ImageWriter) -> Truth {
         // One byte of the last cluster is enough: what is missing of it reads as zeroes.
         truth.least_length = placed.last_cluster() * plan.geometry.cluster() + 1;
     }
-    writer.content = writer.content.take().and_then(|to| content(&plan, to));
+    writer.content = writer.content.take().and_then(|to| content(&plan, end, to));
     truth
 }
 
-/// Adds to the content what the disk reads as, if that is known. A cluster of zeroes may have a host cluster, whose
-/// data nobody must read.
-fn content(plan: &Plan, mut content: Content) -> Option<Content> {
+/// Adds to the content what the disk of a file of `end` bytes reads as, if that is known. A cluster of zeroes may have
+/// a host cluster, whose data nobody must read.
+fn content(plan: &Plan, end: u64, mut content: Content) -> Option<Content> {
     let geometry = &plan.geometry;
     let has_data_elsewhere = geometry.external_data || geometry.backing_name != 0;
-    let is_plain = (geometry.encryption, geometry.oddity) == (Encryption::None, Oddity::None);
-    if has_data_elsewhere || !is_plain {
+    if has_data_elsewhere || geometry.oddity != Oddity::None {
         return None;
     }
+    content.is_encrypted = geometry.encryption != Encryption::None;
     let cluster = geometry.cluster();
+    let mut compressed = Vec::new();
     for unit in &plan.clusters {
         let (start, host) = (unit.index * cluster, unit.entry & units::OFFSET);
         if unit.place == Place::Cluster {
@@ -82,7 +84,25 @@ fn content(plan: &Plan, mut content: Content) -> Option<Content> {
                 ats.map(|nth| nth * size)
                     .for_each(|at| content.place(start + at, size, host + at));
             }
+            (Place::Compressed { .. }, _) if unit.bitmap == 0 && !content.is_encrypted => {
+                compressed.push((unit.compressed(geometry), unit));
+            }
             _ => content.leave_open(start, cluster),
+        }
+    }
+    // A stream ends where the next one begins, which may be in its last sector. The same place may be named twice.
+    compressed.sort_by_key(|(place, _)| place.start);
+    let mut end = end;
+    let codec = [Codec::Deflate, Codec::Zstd][usize::from(geometry.zstd)];
+    let places = compressed.chunk_by(|one, next| one.0.start == next.0.start);
+    for same in places.rev() {
+        let (place, first) = &same[0];
+        let place = place.start..place.end.min(end);
+        end = place.start;
+        let swells = first.swells && same.len() == 1;
+        for (_, unit) in same {
+            let start = unit.index * cluster;
+            content.place_stream(start..start + cluster, place.clone(), codec, swells);
         }
     }
     Some(content)

@@ -1,7 +1,7 @@
 //! Recipes of VMDK images: one sparse extent, as qemu-img or VMware writes it, or laid out otherwise.
 //!
 //! A unit is a grain: see [`Grain`]. Grains themselves are left as zeros, also where they count as
-//! compressed: neither a scanner nor `qemu-img map` reads them. Who reads the disk finds plain ones
+//! compressed: neither a scanner nor `qemu-img map` reads them. Who reads the disk finds them
 //! [filled](crate::content). The bytes are in [`knobs`].
 //!
 //! Source: VMware's "Virtual Disk Format 5.0"; what qemu-img writes, from its files.
@@ -17,6 +17,7 @@ use crate::aliases::Aliases;
 use crate::content::Content;
 use crate::recipe::{Description, Recipe};
 use crate::runs::Unit;
+use crate::stream::Codec;
 use crate::truth::Truth;
 use crate::writer::{ImageWriter, Table};
 
@@ -31,6 +32,8 @@ const ENTRIES: u64 = 512;
 const TABLE: u64 = 4 * ENTRIES;
 /// The embedded descriptor's size in sectors, as qemu-img writes it.
 const DESCRIPTOR_SECTORS: u64 = 20;
+/// A grain's marker has its first sector in 8 bytes, and the length of the stream behind it in 4.
+const MARKER: u64 = 12;
 /// A sector that no file of a recipe reaches.
 const FAR: u32 = 1 << 31;
 
@@ -225,16 +228,20 @@ impl Making<'_> {
     /// Takes room for one grain; answers its sector.
     fn place_grain(&mut self, unit: Unit) -> u32 {
         self.skip(self.geometry.grain_gap);
-        let bytes = match self.geometry.kind {
+        let at = self.writer.allocate(self.room(unit), SECTOR);
+        // Below 2^32: at most 496 grains of 64 KiB and as many gaps, and a few MiB of tables.
+        (at / SECTOR) as u32
+    }
+
+    /// How many bytes a grain takes.
+    fn room(&self, unit: Unit) -> u64 {
+        match self.geometry.kind {
             Kind::Sparse => self.disk.grain,
-            // A marker of 12 bytes and what was deflated.
+            // A marker and what was deflated.
             Kind::Stream | Kind::StreamWithFooter => {
                 SECTOR + self.disk.grain / 8 * u64::from(unit.extra)
             }
-        };
-        let at = self.writer.allocate(bytes, SECTOR);
-        // Below 2^32: at most 496 grains of 64 KiB and as many gaps, and a few MiB of tables.
-        (at / SECTOR) as u32
+        }
     }
 
     /// The directory's size with the entries past the disk's end.
@@ -294,20 +301,29 @@ impl Making<'_> {
         }
     }
 
-    /// Adds to the content what the disk reads as, unless grains are compressed.
+    /// Adds to the content what the disk reads as, unless readers differ on whether grains are compressed.
     fn content(&self, mut content: Content) -> Option<Content> {
-        let geometry = self.geometry;
-        if geometry.has_compressed_grains() {
-            return None;
-        }
+        let is_stream = self.geometry.has_compressed_grains()?;
         let size = self.disk.grain;
         for (unit, entry) in self.disk.units.iter().zip(&self.entries) {
             let start = unit.index * size;
+            let at = u64::from(*entry) * SECTOR;
+            let is_shared = || self.entries.iter().filter(|other| *other == entry).count() > 1;
             match (Grain::choose(unit.kind), *entry) {
                 (_, 0) => {}
-                (_, 1) if geometry.has_zeroed_grains() => {}
-                (Grain::Data | Grain::Shared | Grain::BehindGap, sector) => {
-                    content.place_data(start, size, u64::from(sector) * SECTOR);
+                (_, 1) if self.geometry.has_zeroed_grains() => {}
+                (Grain::Data | Grain::Shared | Grain::BehindGap, _) if !is_stream => {
+                    content.place_data(start, size, at);
+                }
+                // A marker names one grain.
+                (Grain::Data | Grain::Shared | Grain::BehindGap, _) if !is_shared() => {
+                    let place = at + MARKER..at + self.room(*unit);
+                    let swells = unit.kind >= 0xf8;
+                    let length =
+                        content.place_stream(start..start + size, place, Codec::Zlib, swells);
+                    let marker = [start / SECTOR, length].map(u64::to_le_bytes);
+                    let marker = marker.as_flattened()[..MARKER as usize].to_vec();
+                    content.fill.with_bytes(at, marker);
                 }
                 _ => content.leave_open(start, size),
             }

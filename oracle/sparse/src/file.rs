@@ -33,8 +33,7 @@ struct Shared {
 #[derive(Debug)]
 enum Bytes {
     Flat(Vec<u8>),
-    Sparse(SparseImage),
-    Filled(SparseImage, Fill),
+    Sparse(SparseImage, Fill),
 }
 
 /// What is not served.
@@ -84,14 +83,13 @@ impl ImageFile {
 
     /// A sparse image with limits.
     pub fn sparse(image: SparseImage, limits: Limits) -> Self {
-        let size = image.capacity();
-        Self::over(Bytes::Sparse(image), size, limits)
+        Self::filled(image, Fill::default(), limits)
     }
 
     /// A sparse image with limits that holds data where `fill` says.
     pub fn filled(image: SparseImage, fill: Fill, limits: Limits) -> Self {
         let size = image.capacity();
-        Self::over(Bytes::Filled(image, fill), size, limits)
+        Self::over(Bytes::Sparse(image, fill), size, limits)
     }
 
     fn over(bytes: Bytes, size: u64, limits: Limits) -> Self {
@@ -132,8 +130,7 @@ impl ImageFile {
                     usize::try_from(offset).map_or(&[][..], |at| &bytes[at.min(bytes.len())..]);
                 buffer.copy_from_slice(&rest[..length]);
             }
-            Bytes::Sparse(image) => image.read(offset, buffer),
-            Bytes::Filled(image, fill) => fill.read(image, offset, buffer),
+            Bytes::Sparse(image, fill) => fill.read(image, offset, buffer),
         }
         Ok(length)
     }

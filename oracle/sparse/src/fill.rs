@@ -14,21 +14,35 @@ const INVERSE: u64 = 0xf1de_83e1_9937_733d;
 /// What fills ranges of a file. Where ranges meet, the later one counts.
 #[derive(Debug, Clone, Default)]
 pub struct Fill {
-    /// Ranges, and whether they are ones, or else data.
-    ranges: Vec<(Range<u64>, bool)>,
+    ranges: Vec<(Range<u64>, With)>,
+}
+
+#[derive(Debug, Clone)]
+enum With {
+    Data,
+    Ones,
+    Bytes(Vec<u8>),
 }
 
 impl Fill {
     /// Fills `length` bytes at byte `start` of the file with data.
     pub fn with_data(&mut self, start: u64, length: u64) {
-        let range = start..start.saturating_add(length);
-        self.ranges.push((range, false));
+        self.with(start, length, With::Data);
     }
 
     /// Fills `length` bytes at byte `start` of the file with ones, as bitmaps are.
     pub fn with_ones(&mut self, start: u64, length: u64) {
+        self.with(start, length, With::Ones);
+    }
+
+    /// Writes `bytes` at byte `start` of the file.
+    pub fn with_bytes(&mut self, start: u64, bytes: Vec<u8>) {
+        self.with(start, bytes.len() as u64, With::Bytes(bytes));
+    }
+
+    fn with(&mut self, start: u64, length: u64, with: With) {
         let range = start..start.saturating_add(length);
-        self.ranges.push((range, true));
+        self.ranges.push((range, with));
     }
 
     /// Reads the file of `image` at byte `offset`: what the image has kept, what fills the rest, and zeros.
@@ -37,14 +51,17 @@ impl Fill {
         let end = offset
             .saturating_add(buffer.len() as u64)
             .min(image.capacity());
-        for (range, is_ones) in &self.ranges {
+        for (range, with) in &self.ranges {
             let (start, end) = (range.start.max(offset), range.end.min(end));
             if start < end {
                 let part = &mut buffer[(start - offset) as usize..(end - offset) as usize];
-                if *is_ones {
-                    part.fill(0xff);
-                } else {
-                    write_data(start, part);
+                match with {
+                    With::Data => write_data(start, part),
+                    With::Ones => part.fill(0xff),
+                    With::Bytes(bytes) => {
+                        let from = (start - range.start) as usize;
+                        part.copy_from_slice(&bytes[from..from + part.len()]);
+                    }
                 }
             }
         }
@@ -53,7 +70,7 @@ impl Fill {
 }
 
 /// Writes the data of byte `start` of a file on.
-fn write_data(start: u64, buffer: &mut [u8]) {
+pub fn write_data(start: u64, buffer: &mut [u8]) {
     let (mut at, mut left) = (start, buffer);
     while !left.is_empty() {
         let word = &word(at / 8)[(at % 8) as usize..];
@@ -87,6 +104,7 @@ mod tests {
         let mut fill = Fill::default();
         fill.with_data(600, 1 << 40);
         fill.with_ones(500, 100);
+        fill.with_bytes(2980, vec![5, 6, 7]);
         let mut bytes = [0xee; 4000];
         fill.read(&image, 0, &mut bytes);
         assert_eq!((bytes[499], &bytes[500..600]), (0, &[0xff; 100][..]));
@@ -95,6 +113,7 @@ mod tests {
             let word = *bytes[at..].first_chunk().unwrap();
             assert_eq!((word == [0; 8], place_of(word)), (false, at as u64));
         }
+        assert_eq!(bytes[2980..2983], [5, 6, 7]);
         assert_eq!(bytes[3000..], [0; 1000]);
         let mut part = [0; 13];
         fill.read(&image, 605, &mut part);

@@ -108,22 +108,21 @@ impl SparseImage {
         } else {
             self.index.partition_point(|&(number, _)| number < first)
         };
-        let (pages, _) = buffer.as_chunks_mut::<PAGE_BYTES>();
+        let (mut left, _) = buffer.as_chunks_mut::<PAGE_BYTES>();
         let mut next = Place {
-            next_page: first,
+            next_page: first + left.len() as u64,
             at: from,
         };
-        for page in pages {
-            match self.index.get(next.at) {
-                Some(&(number, kept)) if number == next.next_page => {
-                    *page = self.pages[kept as usize];
-                    next.at += 1;
-                }
-                // Longer stretches at once take longer: from 2 KiB on memset uses another instruction.
-                _ => *page = [0; PAGE_BYTES],
-            }
-            next.next_page += 1;
+        while let Some(&(number, kept)) = self.index.get(next.at)
+            && number < next.next_page
+        {
+            let zeros = left.len() - (next.next_page - number) as usize;
+            clear(&mut left[..zeros]);
+            left[zeros] = self.pages[kept as usize];
+            left = &mut left[zeros + 1..];
+            next.at += 1;
         }
+        clear(left);
         *place = next;
         let there = self.capacity.saturating_sub(first * PAGE);
         if there < buffer.len() as u64 {
@@ -198,6 +197,13 @@ impl SparseImage {
         };
         self.latest = (number, place);
         place
+    }
+}
+
+fn clear(pages: &mut [[u8; PAGE_BYTES]]) {
+    // Longer stretches at once take longer: from 2 KiB on memset uses another instruction.
+    for stretch in pages.chunks_mut(3) {
+        stretch.as_flattened_mut().fill(0);
     }
 }
 

@@ -1,7 +1,6 @@
 //! One module a command: its arguments, its help, and `run`, which returns the exit code. An error is exit code 1; the
 //! help has the others.
 
-mod bench;
 mod compare;
 mod completions;
 mod corpora;
@@ -54,7 +53,6 @@ enum Command {
     Replay(replay::Replay),
     Triage(triage::Triage),
     Subjects(subjects::Subjects),
-    Bench(bench::Bench),
     Minimize(minimize::Minimize),
 }
 
@@ -118,7 +116,6 @@ fn run(command: &Command, project: Option<&Path>) -> Result<ExitCode> {
         Command::Replay(args) => replay::run(args, &project()?),
         Command::Triage(args) => triage::run(args, &project()?),
         Command::Subjects(args) => subjects::run(args, &project()?),
-        Command::Bench(args) => bench::run(args, &project()?),
         Command::Minimize(args) => minimize::run(args, &project()?),
     }
 }

@@ -5,7 +5,9 @@
 //! ```text
 //! plan.json                            what must stay as it is: written when the rest below is there
 //! builds/  seeds/  dictionaries/       copies of what all trials use, so that the project may change meanwhile
-//! trials/TARGET/ENGINE/NNN/            a trial, its number from 001; ENGINE may be `ensemble`
+//! nothing/                             the one byte from which trials from nothing start
+//! trials/TARGET/ENGINE/NNN/            a trial, its number from 001; ENGINE may be `ensemble`, and TARGET is
+//!                                      `TARGET-from-nothing` for trials from nothing
 //!     run/                             the engine's own folder; pool/ there has what it kept, named by content
 //!     finds/                           inputs that fail, named by content
 //!     trial.json                       what the engine did and when: written last; without it the trial is
@@ -19,6 +21,7 @@
 //! Every file but an engine's own is written beside its place and renamed, so a kill at any moment leaves
 //! each trial either whole or to be run again, and never a mixture.
 
+pub(crate) mod check;
 pub mod contestant;
 pub mod folder;
 pub mod hunts;

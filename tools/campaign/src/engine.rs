@@ -206,6 +206,8 @@ struct Task {
     /// Whether the target lets engines see comparisons (see
     /// [`compare_tracing`](worker::TargetInfo::compare_tracing)).
     compare_tracing: bool,
+    /// Whether libFuzzer is guided by compared values too.
+    value_profile: bool,
     /// How many fuzzing processes or threads.
     workers: usize,
     /// The folder with what all engines kept, when this one reads what others found.
@@ -320,6 +322,7 @@ fn task() -> Task {
         sharing: None,
         dictionary: None,
         compare_tracing: true,
+        value_profile: false,
         workers: 1,
         pool: None,
         instances: Vec::new(),

@@ -14,11 +14,9 @@
 //! - [`reasons`]: allowlists of unreached regions and uncaught mutants, with reasons.
 //! - [`triage`]: findings: grouped, minimised, and written for people, trackers and code scanning.
 //! - [`corpus`]: inputs in folders, named by their content; [`corpora`]: the shipped ones, minimised, in zips.
-//! - [`callgrind`]: how many instructions a replay takes.
 #![forbid(unsafe_code)]
 
 pub mod atomic;
-pub mod callgrind;
 mod command;
 pub mod comparison;
 pub mod cores;

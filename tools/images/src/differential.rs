@@ -75,8 +75,6 @@ pub(crate) struct Plan {
     pub(crate) out: PathBuf,
     /// Whether differences stay as they were found, and are not made small.
     pub(crate) as_found: bool,
-    /// Whether an example of each known difference that is met is looked for.
-    pub(crate) examples: bool,
 }
 
 /// How many differences of a group are minimised; the others stay as they were found.
@@ -148,9 +146,8 @@ impl Case {
         }
     }
 
-    /// The smallest case found that comes to the same: a difference of that signature, or the known one
-    /// of that id.
-    fn minimized(mut self, kind: &str, qemu: &Qemu) -> Self {
+    /// The smallest case found that comes to the same: a difference of that signature.
+    fn minimized(mut self, signature: &str, qemu: &Qemu) -> Self {
         let mut left = MOST_TRIED;
         loop {
             let mut is_smaller = false;
@@ -161,7 +158,7 @@ impl Case {
                     return self;
                 }
                 left -= 1;
-                if other.judge(qemu).is(kind) {
+                if other.judge(qemu).is_difference(signature) {
                     self = other;
                     is_smaller = true;
                 } else {
@@ -187,14 +184,6 @@ impl Case {
                 (target.name, input.to_vec())
             }
             Self::Image(target, bytes) => (target.name, bytes.clone()),
-        }
-    }
-
-    /// The case as an example of a known difference is written.
-    fn as_example(&self) -> String {
-        match self {
-            Self::Question(_) => format!("{self:?}"),
-            Self::Image(_, bytes) => known::as_example(bytes),
         }
     }
 
@@ -309,7 +298,6 @@ fn run_group(
         ..Group::default()
     };
     let mut different: BTreeMap<String, (u64, Case, String)> = BTreeMap::new();
-    let mut met: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut first = 0;
     loop {
         let more = more(&group, first);
@@ -320,10 +308,7 @@ fn run_group(
             match verdict {
                 Verdict::Agrees => group.agree += 1,
                 Verdict::Refused => group.refused_by_all += 1,
-                Verdict::Known(id) => {
-                    *group.known.entry(id).or_default() += 1;
-                    met.entry(id).or_insert(nth);
-                }
+                Verdict::Known(id) => *group.known.entry(id).or_default() += 1,
                 Verdict::Inconclusive(why) => group.inconclusive(why),
                 Verdict::Differs { signature, words } => {
                     group.differ += 1;
@@ -335,14 +320,6 @@ fn run_group(
             }
         }
         first += more;
-    }
-    if plan.examples {
-        for (id, nth) in met {
-            if let Some(case) = case(nth) {
-                let example = case.minimized(id, &plan.qemu).as_example();
-                group.examples.insert(id, example);
-            }
-        }
     }
     for (nth, (signature, (times, case, words))) in different.into_iter().enumerate() {
         let case = if nth < MOST_MINIMIZED && !plan.as_found {

@@ -77,6 +77,35 @@ fn a_fault_that_is_not_there_is_refused_with_the_names_of_those_that_are() {
     ] {
         assert!(text.contains(expected), "{text}");
     }
+    let text = printed(1, &["faults", "--corpus-only", "--subset", "no-such"]);
+    assert!(
+        text.contains("no subset of the faults is called \"no-such\""),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_comparison_of_trials_from_nothing_alone_has_no_hunts() {
+    let out = tempfile::tempdir().unwrap();
+    let plan = r#"{"version": 3, "started": "", "targets": ["fuzz_measure_calc"], "starts": ["nothing"], "engines": ["afl"],
+        "trials": 1, "judged": "", "time_seconds": 1, "snapshot_seconds": 1, "cores": 1, "order_seed": 1, "files": {},
+        "machine": {"processor": "", "cores": 1, "jobs": 1, "system": "", "tools": []}}"#;
+    fs::write(out.path().join("plan.json"), plan).unwrap();
+    let text = printed(1, &["faults", "--into", out.path().to_str().unwrap()]);
+    assert!(
+        text.contains("hunts start from the seeds, and no trial"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_subset_for_evaluations_has_twelve_faults_of_every_kind_of_target() {
+    let names = patch::subset(&root().join(lab::faults::FOLDER), "evaluation").unwrap();
+    assert_eq!(BTreeSet::from_iter(&names).len(), 12);
+    let all = faults();
+    let fault = |name: &String| all.iter().find(|fault| fault.name == *name).expect(name);
+    let targets: BTreeSet<&String> = names.iter().flat_map(|name| &fault(name).targets).collect();
+    assert_eq!(targets.len(), 4, "{targets:?}");
 }
 
 /// Two faults, of which the invariants alone see one.

@@ -103,7 +103,8 @@ pub fn markdown(runs: [&Comparison; 2], names: [&str; 2]) -> String {
 fn pairs<'a>([old, new]: [&'a Comparison; 2]) -> Vec<Both<'a>> {
     let pair = |(target, engine): (&'a TargetResult, &'a EngineResult)| {
         let (old_target, old_engine) = old.engines().find(|(old_target, old_engine)| {
-            (&old_target.target, &old_engine.engine) == (&target.target, &engine.engine)
+            (&old_target.target, old_target.start, &old_engine.engine)
+                == (&target.target, target.start, &engine.engine)
         })?;
         Some(Both {
             targets: [old_target, target],
@@ -115,10 +116,7 @@ fn pairs<'a>([old, new]: [&'a Comparison; 2]) -> Vec<Both<'a>> {
 
 impl Both<'_> {
     fn names(&self) -> [String; 2] {
-        [
-            self.targets[1].target.clone(),
-            self.engines[1].title.clone(),
-        ]
+        [self.targets[1].title(), self.engines[1].title.clone()]
     }
 
     /// The quantity of every trial that counts, in each run.
@@ -197,7 +195,7 @@ fn figures(pairs: &[Both<'_>], quantity: &Quantity) -> String {
         "target | engine | trials | old | new | {test}"
     ))];
     // Tests are adjusted over the engines of a target.
-    for of_target in pairs.chunk_by(|one, next| one.targets[1].target == next.targets[1].target) {
+    for of_target in pairs.chunk_by(|one, next| one.targets[1].title() == next.targets[1].title()) {
         let values = of_target.iter().map(|both| both.values(quantity));
         let values: Vec<[Vec<f64>; 2]> = values.collect();
         let tests = values.iter().map(|[old, new]| contrast(new, old));

@@ -11,13 +11,27 @@ pub(crate) use contrasts::{TESTED_FROM, adjust, contrast};
 pub(crate) use curves::regions_at_executions;
 pub(crate) use notes::{SECONDS_ENOUGH, TRIALS_ENOUGH};
 
+use std::cmp::Reverse;
+
 use statistics::survival::{self, Observation};
 use statistics::{LEVEL, bootstrap, float};
 
 use crate::{
-    Comparison, EngineResult, Estimate, FirstFind, Survival, SurvivalKind, TargetResult,
-    TrialResult, UNREPRODUCED,
+    Comparison, EngineResult, Estimate, FirstFind, Pair, Survival, SurvivalKind, TargetResult,
+    TrialResult, UNREPRODUCED, Verdict,
 };
+
+/// Sorts a target and start on which engines are shown to differ before others: by the number of pairs, then by how far
+/// the medians are apart, in thousandths of the union. The rest keeps its order.
+fn separation(target: &TargetResult) -> Reverse<(usize, usize)> {
+    let is_shown = |pair: &&Pair| matches!(pair.regions.verdict, Verdict::Higher | Verdict::Lower);
+    let shown = target.pairs.iter().filter(is_shown);
+    let apart = shown
+        .clone()
+        .map(|pair| (pair.regions.first - pair.regions.second).abs());
+    let apart = 1000.0 * apart.fold(0.0, f64::max) / float(target.union.regions.max(1));
+    Reverse((shown.count(), apart as usize))
+}
 
 /// Fills in what follows from the trials: estimates, bands, milestones, pairs, survival of finds, and notes. Notes that
 /// are there already stay, after those made here; so do the survivals of planted faults.
@@ -37,6 +51,7 @@ pub fn analyse(comparison: &mut Comparison) {
         target.survivals.retain(is_fault);
         target.survivals.splice(0..0, finds);
     }
+    comparison.targets.sort_by_key(separation);
     let notes = notes::notes(comparison);
     let before = std::mem::replace(&mut comparison.notes, notes);
     for note in before {

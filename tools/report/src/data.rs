@@ -7,6 +7,7 @@
 
 mod figures;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -14,13 +15,15 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::format::counted;
+
 pub use figures::{Band, Contrast, Milestone, Pair, Survival, SurvivalKind, Verdict};
 pub use statistics::bootstrap::Estimate;
 
 /// The check of an input that an engine reports and that passes when it is replayed.
 pub const UNREPRODUCED: &str = "unreproduced";
 
-/// All engines on all targets, from the same seeds, for the same time.
+/// All engines on all targets, from the same starts, for the same time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// The version of this format: [`VERSION`].
@@ -39,7 +42,7 @@ pub struct Comparison {
     pub interrupted: bool,
     /// What it ran on.
     pub machine: Machine,
-    /// The results, a target each.
+    /// The results, a target and start each, in the order in which they are shown.
     pub targets: Vec<TargetResult>,
     /// What a reader must know first, in sentences: few trials, short trials, lost trials.
     pub notes: Vec<String>,
@@ -50,6 +53,19 @@ impl Comparison {
     pub fn engines(&self) -> impl Iterator<Item = (&TargetResult, &EngineResult)> {
         let targets = self.targets.iter();
         targets.flat_map(|target| target.engines.iter().map(move |engine| (target, engine)))
+    }
+
+    /// How many targets there are, and from what trials start when some start from nothing.
+    pub(crate) fn scope(&self) -> String {
+        let targets = self.targets.iter();
+        let starts: BTreeSet<Start> = targets.clone().map(|target| target.start).collect();
+        let targets: BTreeSet<&str> = targets.map(|target| &*target.target).collect();
+        let targets = counted(targets.len(), "target", "targets");
+        let names: Vec<&str> = starts.iter().map(|start| start.name()).collect();
+        match starts.contains(&Start::Nothing) {
+            true => format!("{targets}, from {}", names.join(" and ")),
+            false => targets,
+        }
     }
 
     /// The names of the engines as their authors write them, each once.
@@ -96,11 +112,43 @@ pub struct Reach {
     pub functions: usize,
 }
 
-/// A target's results.
+/// From what a trial starts. Trials of different starts are never compared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Start {
+    /// The target's seeds.
+    #[default]
+    Seeds,
+    /// One byte: an uninformed start.
+    Nothing,
+}
+
+impl Start {
+    /// The name in files and folders.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Seeds => "seeds",
+            Self::Nothing => "nothing",
+        }
+    }
+
+    /// What follows the name of a target: trials from the seeds are the usual ones.
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::Seeds => "",
+            Self::Nothing => " from nothing",
+        }
+    }
+}
+
+/// The results on a target from one start.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TargetResult {
     /// The target's name.
     pub target: String,
+    /// From what its trials start.
+    #[serde(default)]
+    pub start: Start,
     /// What it drives, in words.
     pub drives: String,
     /// The longest input that engines were to make, in bytes.
@@ -114,7 +162,7 @@ pub struct TargetResult {
     pub reachable: Reach,
     /// What all engines together reached, and the seeds.
     pub union: Reach,
-    /// What the seeds alone reach: the base line.
+    /// What the seeds alone reach: the base line. From nothing, one byte is the only seed.
     pub seeds: SeedsResult,
     /// The results, an engine each.
     pub engines: Vec<EngineResult>,
@@ -129,6 +177,11 @@ pub struct TargetResult {
 }
 
 impl TargetResult {
+    /// The target's name, and the start where it is not the usual one.
+    pub fn title(&self) -> String {
+        self.target.clone() + self.start.suffix()
+    }
+
     /// The regions that the engine at `place` reached in a trial that counts, and no other engine did.
     pub fn only_here(&self, place: usize) -> impl Iterator<Item = &RegionReach> {
         let reached = |region: &RegionReach, at: usize| region.by.get(at).is_some_and(|&by| by > 0);
@@ -154,6 +207,9 @@ pub struct EngineResult {
     pub engine: String,
     /// The engine's name, as its authors write it.
     pub title: String,
+    /// What differs from the engine as it usually runs; empty when nothing does.
+    #[serde(default)]
+    pub configuration: String,
     /// The command that was run, in the first trial.
     pub command: String,
     /// Its trials, in order; those that failed or were lost too, but none that was not begun or was interrupted.

@@ -72,7 +72,7 @@ fn header(comparison: &Comparison, heading: &str) -> Markup {
             p.kicker { "measure-fuzz: engines compared" }
             h1 { (heading) }
             p.facts {
-                (counted(comparison.targets.len(), "target", "targets")) ", "
+                (comparison.scope()) ", "
                 (counted(comparison.trials, "trial", "trials")) " of " (span(comparison.time_seconds))
                 " for each engine on each. Started "
                 time datetime=(comparison.started) { (moment(&comparison.started)) } "."
@@ -83,7 +83,7 @@ fn header(comparison: &Comparison, heading: &str) -> Markup {
 
 /// The link to a target's section.
 fn link(number: usize, target: &TargetResult) -> Markup {
-    html! { a href=(format!("#target-{number}")) { code { (target.target) } } }
+    html! { a href=(format!("#target-{number}")) { code { (target.target) } (target.start.suffix()) } }
 }
 
 fn contents(comparison: &Comparison) -> Markup {
@@ -144,7 +144,7 @@ fn results(comparison: &Comparison) -> Markup {
                     span.aside { (count(target.total.regions)) " source regions" }
                 }
                 (table(
-                    &format!("Results of {}", target.target),
+                    &format!("Results of {}", target.title()),
                     results::COLUMNS,
                     &[],
                     &results::rows(target, comparison.trials),

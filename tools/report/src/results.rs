@@ -12,7 +12,8 @@ pub(crate) const READING: &str = "Regions are source regions of the code under t
     seeds and the inputs an engine kept reach. Figures are medians over the trials that count, with the 95 % interval \
     of the median in brackets where it has a width. “Beyond seeds” are regions that the seeds alone do not reach, “all \
     trials” is what an engine's trials reached together, and “only here” are regions that no other engine reached in \
-    any trial. Engines are in no order of merit.";
+    any trial. Where trials start from nothing, one byte is the only seed. Targets and starts on which more \
+    differences are shown come first. Engines are in no order of merit.";
 
 /// A row for the seeds, and one for each engine; `trials` of each engine were asked for.
 pub(crate) fn rows(target: &TargetResult, trials: usize) -> Vec<Vec<String>> {

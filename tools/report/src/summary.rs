@@ -11,14 +11,15 @@ pub fn markdown(comparison: &Comparison) -> String {
         "## Engines compared\n\n{} of {} of each engine on {}, {} at once, started {}.\n\n",
         counted(comparison.trials, "trial", "trials"),
         span(comparison.time_seconds),
-        counted(comparison.targets.len(), "target", "targets"),
+        comparison.scope(),
         comparison.machine.jobs,
         moment(&comparison.started),
     );
     for target in &comparison.targets {
         let mut sentences = vec![sentences::reached(target)];
         sentences.extend(sentences::differences(target));
-        let _ = writeln!(text, "- `{}`: {}", target.target, sentences.join(" "));
+        let (name, start) = (&target.target, target.start.suffix());
+        let _ = writeln!(text, "- `{name}`{start}: {}", sentences.join(" "));
     }
     let _ = writeln!(text, "- {}\n", sentences::finds(comparison));
     for note in &comparison.notes {
@@ -28,7 +29,7 @@ pub fn markdown(comparison: &Comparison) -> String {
         let mut all = vec![markdown::heading(&format!("target | {headings}"))];
         for target in &comparison.targets {
             let rows = rows(target, comparison.trials).into_iter();
-            all.extend(rows.map(|cells| [vec![target.target.clone()], cells].concat()));
+            all.extend(rows.map(|cells| [vec![target.title()], cells].concat()));
         }
         (all.len() > 1).then(|| markdown::table(&all, names))
     };
@@ -48,14 +49,16 @@ pub fn markdown(comparison: &Comparison) -> String {
 /// A line for every point of growth of every trial that counts, with a line of names first. Times are
 /// milliseconds since the trial's start. From a point to the next, coverage is as at the former.
 pub fn series(comparison: &Comparison) -> String {
-    let mut text = String::from("target,engine,trial,time_ms,executions,regions,lines,functions\n");
+    let mut text =
+        String::from("target,start,engine,trial,time_ms,executions,regions,lines,functions\n");
     for (target, engine) in comparison.engines() {
         for trial in engine.counting() {
-            let of = format!("{},{},{}", target.target, engine.engine, trial.trial);
+            let of = [&*target.target, target.start.name(), &engine.engine].join(",");
             for point in &trial.growth {
                 let reached = [point.regions, point.lines, point.functions];
                 let reached = reached.map(|count| count.to_string()).join(",");
-                text += &format!("{of},{},{},{reached}\n", point.time_ms, point.executions);
+                let (number, time, executions) = (trial.trial, point.time_ms, point.executions);
+                text += &format!("{of},{number},{time},{executions},{reached}\n");
             }
         }
     }

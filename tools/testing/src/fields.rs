@@ -7,9 +7,8 @@
 //!     => unsupported: a VMDK version other than 1 to 3
 //! ```
 //! A line has fields with their values. Every combination of values is an image. Behind one or more lines comes the
-//! answer: bytes of data, `size` and the disk's size, or the error's text. `length` is the file's length. A field with `!` is changed after
-//! checksums are put right. Numbers may be hexadecimal, powers of two as `2^9`, with `K` or `M` behind, sums and
-//! differences modulo 2^64; `2^5..63` is 2^5, 2^6 up to 2^63.
+//! answer: bytes of data, or the error's text. `length` is the file's length. Numbers may be hexadecimal, powers of two as
+//! `2^9`, with `K` or `M` behind, sums and differences modulo 2^64.
 
 use types::{AllocationSummary, ScanError, ScanFormat};
 
@@ -77,14 +76,10 @@ impl Layout {
 
     fn changed(&self, sound: &[u8], changes: &[(&str, u64)]) -> Vec<u8> {
         let mut bytes = sound.to_vec();
-        let late = |change: &&(&str, u64)| change.0.starts_with('!');
-        for (name, value) in changes.iter().filter(|change| !late(change)) {
+        for (name, value) in changes {
             self.put(&mut bytes, name, *value);
         }
         (self.seal)(&mut bytes);
-        for (name, value) in changes.iter().filter(late) {
-            self.put(&mut bytes, &name[1..], *value);
-        }
         bytes
     }
 
@@ -117,7 +112,7 @@ fn combinations(line: &str) -> Vec<Vec<(&str, u64)>> {
     let mut combinations = vec![Vec::new()];
     for change in line.split_whitespace() {
         let (name, values) = change.split_once('=').expect("a field and its values");
-        let values: Vec<u64> = values.split(',').flat_map(numbers).collect();
+        let values: Vec<u64> = values.split(',').map(number).collect();
         let with = |others: &Vec<_>, value| [&others[..], &[(name, value)]].concat();
         combinations = combinations
             .iter()
@@ -128,25 +123,13 @@ fn combinations(line: &str) -> Vec<Vec<(&str, u64)>> {
 }
 
 fn is_answer(answer: Result<AllocationSummary, ScanError>, expected: &str) -> bool {
-    match (answer, expected.strip_prefix("size ")) {
-        (Ok(summary), Some(size)) => summary.virtual_size == number(size),
-        (Ok(summary), None) if expected.starts_with(|c: char| c.is_ascii_digit()) => {
-            summary.allocated_bytes == number(expected)
+    match answer {
+        Ok(summary) => {
+            expected.starts_with(|c: char| c.is_ascii_digit())
+                && summary.allocated_bytes == number(expected)
         }
-        (Ok(_), None) => false,
-        (Err(error), _) => error.to_string() == expected,
+        Err(error) => error.to_string() == expected,
     }
-}
-
-/// The numbers of a value, which may be a range of powers of two.
-fn numbers(text: &str) -> Vec<u64> {
-    let Some((first, last)) = text.split_once("..") else {
-        return vec![number(text)];
-    };
-    let last = 1 << last.parse::<u32>().expect("an exponent");
-    let double = |power: &u64| power.checked_mul(2);
-    let powers = std::iter::successors(Some(number(first)), double);
-    powers.take_while(|&power| power <= last).collect()
 }
 
 fn number(text: &str) -> u64 {
@@ -180,13 +163,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_a_number_a_size_or_the_text_of_an_error() {
+    fn an_answer_is_a_number_or_the_text_of_an_error() {
         let summary = Ok(AllocationSummary::new(4096, 512));
         for (answer, expected, is_same) in [
             (summary, "512", true),
             (summary, "4096", false),
-            (summary, "size 4K", true),
-            (summary, "size 512", false),
             (summary, "corrupt: x", false),
             (Err(ScanError::Corrupt("x")), "corrupt: x", true),
             (Err(ScanError::Corrupt("y")), "corrupt: x", false),

@@ -52,9 +52,9 @@ const NEVER: &[(&str, &[&str])] = &[
     ("adopt", &["campaign", "worker"]),
     ("images", &["campaign"]),
     ("cli", &["campaign", "images", "lab", "harness-core"]),
-    ("afl-targets", &["campaign"]),
-    ("hfuzz-targets", &["campaign"]),
-    ("libfuzzer-targets", &["campaign"]),
+    ("afl-targets", &["campaign", "literal"]),
+    ("hfuzz-targets", &["campaign", "literal"]),
+    ("libfuzzer-targets", &["campaign", "literal"]),
 ];
 
 /// The packages of the workspace, each with those that it depends on outside of its tests.

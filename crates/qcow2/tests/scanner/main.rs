@@ -4,6 +4,5 @@
 //! `tools/images/tests`.
 
 mod cut;
-mod header;
 mod image;
 mod tables;

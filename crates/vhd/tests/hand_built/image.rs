@@ -91,15 +91,3 @@ fn seal_one(bytes: &mut [u8], field: usize) {
     let sum = bytes.iter().fold(0_u32, |sum, &byte| sum + u32::from(byte));
     put(bytes, field, &(!sum).to_be_bytes());
 }
-
-/// Puts the checksums of all footers and headers right that begin a sector with their cookie.
-pub(crate) fn seal(bytes: &mut [u8]) {
-    for at in (0..bytes.len()).step_by(512) {
-        let rest = &mut bytes[at..];
-        if rest.len() >= 512 && rest.starts_with(b"conectix") {
-            seal_one(&mut rest[..512], 64);
-        } else if rest.len() >= 1024 && rest.starts_with(b"cxsparse") {
-            seal_one(&mut rest[..1024], 36);
-        }
-    }
-}

@@ -1,7 +1,6 @@
 //! Images built by hand: every error with its text, and every fall-back. Failing reads and random damage are in
 //! `tools/testing/tests/recipes`.
 
-mod fields;
 mod image;
 
 use image::{DATA, Disk, LENGTH, fixed, put_footer};

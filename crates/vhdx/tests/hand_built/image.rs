@@ -29,26 +29,20 @@ pub(crate) const IMAGE: Layout = Layout {
     ..Layout::new(ScanFormat::Vhdx, places)
 };
 
-/// Where a field is: `h1` and `h2` are the headers, `t1` and `t2` the region tables and `t` both. Regions are
-/// changed in both. `bat.9` is the entry of block 9, `value.` what the metadata items hold.
+/// Where a field is: `t` is both region tables, and regions are changed in both. `bat.9` is the entry of block 9,
+/// `value.` what the metadata items hold.
 fn places(name: &str) -> Vec<(usize, usize)> {
     let (structure, field) = name.split_once('.').expect("a structure and its field");
     let in_both_tables = |region: usize| REGION_TABLES.map(|table| table + 16 + 32 * region);
-    let number = |text: &str| text.parse::<usize>().expect("a number");
     let (places, fields) = match structure {
-        "file" => (vec![0], &[("signature", 0, 8)][..]),
-        "h1" => (vec![HEADERS[0]], HEADER),
-        "h2" => (vec![HEADERS[1]], HEADER),
-        "t1" => (vec![REGION_TABLES[0]], REGION_TABLE),
-        "t2" => (vec![REGION_TABLES[1]], REGION_TABLE),
-        "t" => (REGION_TABLES.to_vec(), REGION_TABLE),
-        "bat_region" => (in_both_tables(0).to_vec(), REGION),
-        "metadata_region" => (in_both_tables(1).to_vec(), REGION),
-        "third_region" => (in_both_tables(2).to_vec(), REGION),
-        "items" => (vec![METADATA], &[("signature", 0, 8), ("count", 10, 2)][..]),
-        "value" => (vec![METADATA + 64 * K], VALUE),
-        "bat" => return vec![(BAT + 8 * number(field), 8)],
-        item => (vec![METADATA + 32 + 32 * number(&item[4..])], ITEM),
+        "t" => (REGION_TABLES, &[("count", 8, 4)][..]),
+        "bat_region" => (in_both_tables(0), REGION),
+        "third_region" => (in_both_tables(2), REGION),
+        "value" => ([METADATA + 64 * K; 2], VALUE),
+        _ => {
+            let block: usize = field.parse().expect("a block's number");
+            return vec![(BAT + 8 * block, 8)];
+        }
     };
     let places = places.into_iter().flat_map(|place| {
         let fields = named(fields, field).into_iter();
@@ -57,39 +51,8 @@ fn places(name: &str) -> Vec<(usize, usize)> {
     places.collect()
 }
 
-const HEADER: &[(&str, usize, usize)] = &[
-    ("signature", 0, 4),
-    ("checksum", 4, 4),
-    ("sequence", 8, 8),
-    ("log_guid", 48, 8),
-    ("log_guid_end", 56, 8),
-    ("version", 66, 2),
-    ("log_length", 68, 4),
-    ("log_offset", 72, 8),
-];
-const REGION_TABLE: &[(&str, usize, usize)] =
-    &[("signature", 0, 4), ("checksum", 4, 4), ("count", 8, 4)];
-const REGION: &[(&str, usize, usize)] = &[
-    ("guid", 0, 8),
-    ("guid_end", 8, 8),
-    ("start", 16, 8),
-    ("length", 24, 4),
-    ("flags", 28, 4),
-];
-const ITEM: &[(&str, usize, usize)] = &[
-    ("guid", 0, 8),
-    ("guid_end", 8, 8),
-    ("offset", 16, 4),
-    ("length", 20, 4),
-    ("flags", 24, 4),
-];
-const VALUE: &[(&str, usize, usize)] = &[
-    ("block_size", 0, 4),
-    ("block_flags", 4, 4),
-    ("size", 8, 8),
-    ("logical", 32, 4),
-    ("physical", 36, 4),
-];
+const REGION: &[(&str, usize, usize)] = &[("guid", 0, 8), ("start", 16, 8), ("length", 24, 4)];
+const VALUE: &[(&str, usize, usize)] = &[("block_size", 0, 4), ("size", 8, 8)];
 
 /// Puts the checksums of headers and region tables right that are wholly in the file.
 pub(crate) fn seal(bytes: &mut [u8]) {

@@ -2,6 +2,4 @@
 //! `tools/testing/tests/recipes`.
 
 mod blocks;
-mod headers;
 mod image;
-mod metadata;

@@ -9,9 +9,6 @@ pub(crate) const DIRECTORY: usize = 56;
 /// A grain of 128 sectors, in bytes.
 pub(crate) const GRAIN: u64 = 65536;
 
-/// Where the header in the footer is, of an image with one table and one grain of that size.
-pub(crate) const FOOTER: usize = 1024 + 2048 + 65536 + 512;
-
 /// A sparse extent: sector 0 the header, then the grain directory, then what was asked for, in order.
 #[derive(Clone)]
 pub(crate) struct Image {
@@ -78,15 +75,5 @@ impl Image {
         let sector = self.append(self.grain_sectors * 512);
         self.put32(at, sector);
         self
-    }
-
-    /// Moves the header into a footer; where the header in the footer lies, in bytes.
-    pub(crate) fn with_footer(&mut self) -> usize {
-        let marker = self.append(3 * 512) as usize * 512;
-        let header = marker + 512;
-        self.bytes.copy_within(..512, header);
-        self.put32(marker + 12, 3);
-        self.put64(DIRECTORY, u64::MAX);
-        header
     }
 }

@@ -3,6 +3,5 @@
 //! Aliasing tables, failing reads and random damage are in `tools/testing/tests/recipes`, and what QEMU makes of damage in
 //! `tools/images/tests`.
 
-mod header;
 mod image;
 mod tables;

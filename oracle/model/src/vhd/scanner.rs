@@ -111,13 +111,17 @@ fn footer_of_qemu(image: &(impl Bytes + ?Sized)) -> Option<([u8; 512], u64)> {
 }
 
 /// The facts in the footer and, unless the disk is fixed, in the header. Fails when there is no footer, or it is of a
-/// disk that is too large.
+/// disk that is too large, or of another version.
 pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
     let (footer, _) = believed_footer(image, Reading::OURS)?;
     let disk_type = field(&footer, 60..64);
     let is_dynamic = [DYNAMIC, DIFFERENCING].contains(&disk_type);
     let header_at = field(&footer, 16..24);
     let header: [u8; 1024] = image.array(header_at);
+    let is_of_version = |structure: &[u8], at| field(structure, at) == VERSION;
+    if !is_of_version(&footer, 12..16) || is_dynamic && !is_of_version(&header, 24..28) {
+        return Err(Unsupported);
+    }
     // The parent's name, in UTF-16: 256 units at byte 64.
     let parent = header_at.saturating_add(64)..header_at.saturating_add(64 + 2 * 256);
     Ok(Facts {

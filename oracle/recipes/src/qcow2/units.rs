@@ -1,5 +1,7 @@
 //! What a cluster holds, and its L2 entry.
 
+use std::ops::Range;
+
 use super::geometry::Geometry;
 use crate::choices::choices;
 use crate::runs;
@@ -17,7 +19,7 @@ const RESERVED: u64 = 0x3f << 56 | 0x1fe;
 
 choices! {
     /// What a cluster holds. A run's kind chooses below [`FIRST_ODD`] among the first six, modulo 6, and from it
-    /// on among the others, modulo 8.
+    /// on among the others, modulo 8. From 0xd8 to it a compressed stream [swells](crate::content::Content::swells).
     pub enum Kind {
         Data: "Data in a host cluster.",
         Zero: "Zeroes without a host cluster. In version 2, nothing.",
@@ -99,6 +101,8 @@ pub(super) struct Cluster {
     pub(super) bitmap: u64,
     pub(super) place: Place,
     pub(super) held: Held,
+    /// If it is compressed, its stream inflates to far more than a cluster.
+    pub(super) swells: bool,
 }
 
 impl Cluster {
@@ -179,7 +183,16 @@ impl Cluster {
             bitmap: if extended { bitmap } else { 0 },
             place,
             held,
+            swells: (0xd8..FIRST_ODD).contains(&unit.kind),
         }
+    }
+
+    /// Which part of the file the entry of a compressed cluster names: bytes to the end of the last sector.
+    pub(super) fn compressed(&self, geometry: &Geometry) -> Range<u64> {
+        let bits = 62 - (geometry.cluster_bits - 8);
+        let start = self.entry & ((1 << bits) - 1);
+        let more = (self.entry & !COMPRESSED) >> bits;
+        start..(start / 512 + more + 1) * 512
     }
 
     /// Puts the place in the file into the entry.

@@ -64,7 +64,7 @@ choices! {
 
 choices! {
     /// What a grain of a run holds: the run's kind, mod 8. Its three free bits are the size of a compressed
-    /// grain in eighths, and of the gap.
+    /// grain in eighths, and of the gap. From 0xf8 on its stream [swells](crate::content::Content::swells).
     pub enum Grain {
         Data: "Data.",
         EntryOfOne: "Its entry is 1.",
@@ -305,11 +305,13 @@ impl Geometry {
         self.flags & ZEROED_GRAINS != 0
     }
 
-    /// Whether a reader may take grains for compressed ones.
-    pub fn has_compressed_grains(&self) -> bool {
-        self.kind != Kind::Sparse
-            || self.compression != 0
-            || self.flags & (COMPRESSED | MARKERS) != 0
+    /// Whether grains are compressed; `None` where readers differ.
+    pub fn has_compressed_grains(&self) -> Option<bool> {
+        match (self.compression, self.flags & (COMPRESSED | MARKERS)) {
+            (1, flags) if flags == COMPRESSED | MARKERS => Some(true),
+            (0, 0) if self.kind == Kind::Sparse => Some(false),
+            _ => None,
+        }
     }
 
     /// The grain's size in bytes; of one that is not supported, the largest that is.

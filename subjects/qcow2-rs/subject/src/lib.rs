@@ -1,7 +1,6 @@
 //! qcow2-rs 0.1.6 as a subject. It is asynchronous: the adapter waits for each answer.
 
-use std::ops::Range;
-use std::path::Path;
+use std::{ops::Range, path::Path};
 
 use futures::executor::block_on;
 use harness_core::library::read_each_at;
@@ -29,13 +28,16 @@ fn open(image: ImageFile) -> Result<Qcow2Dev<File>, Refusal> {
     Ok(device)
 }
 
-/// It reads whole sectors.
+/// It reads whole sectors, here each by itself: a longer read may end at a cluster's end.
 fn read(image: ImageFile, _: ScanFormat, ranges: &[Range<u64>]) -> Result<Vec<Vec<u8>>, Refusal> {
     let device = open(image)?;
     read_each_at(ranges, device.info.virtual_size(), |to, at| {
         let skip = (at % 512) as usize;
         let mut sectors = vec![0; (skip + to.len()).next_multiple_of(512)];
-        block_on(device.read_at(&mut sectors, at - skip as u64)).map_err(Refusal::words)?;
+        let starts = (at - skip as u64..).step_by(512);
+        for (sector, at) in sectors.chunks_mut(512).zip(starts) {
+            block_on(device.read_at(sector, at)).map_err(Refusal::words)?;
+        }
         *to = sectors[skip..][..to.len()].to_vec();
         Ok(())
     })
@@ -43,11 +45,10 @@ fn read(image: ImageFile, _: ScanFormat, ranges: &[Range<u64>]) -> Result<Vec<Ve
 
 fn map(image: ImageFile, _format: ScanFormat) -> Result<Map, Refusal> {
     let device = open(image)?;
-    let cluster = device.info.cluster_size() as u64;
     Map::by_pieces(device.info.virtual_size(), |at| {
         let mapping = block_on(device.get_mapping(at)).map_err(Refusal::words)?;
         let is_data = matches!(mapping.source, DataFile | Compressed);
-        Ok((cluster, is_data))
+        Ok((device.info.cluster_size() as u64, is_data))
     })
 }
 

@@ -1,16 +1,17 @@
-//! `campaign compare`: all engines on the same oracle, from the same seeds, for the same time, as often as asked.
+//! `campaign compare`: all engines on the same oracle, from the same starts, for the same time, as often as asked.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use cli::output::{from_here, outln};
-use report::{Comparison, against, summary};
+use report::{Comparison, Start, TargetResult, against, summary};
 
 use super::{FINDS, INTERRUPTED, Judged, chosen_targets};
 use crate::atomic;
+use crate::comparison::check;
 use crate::comparison::folder::Folder;
 use crate::comparison::hunts as hunted;
 use crate::comparison::order;
@@ -59,11 +60,16 @@ Examples:
   cargo campaign compare --time 1m
   cargo campaign compare --trials 10 --time 24h --cores 4 --out results/compare/october
   cargo campaign compare --out results/compare/october                resumes it
+  cargo campaign compare --from both --trials 10 --time 10m
+                                        what do the seeds give, and what the engine?
+  cargo campaign compare --out results/compare/october --check        do its numbers follow from its trials?
   cargo campaign compare --out results/compare/november --against results/compare/october
                                         what has changed; nothing is run when both are whole
   cargo campaign compare fuzz_measure_scan --time 10m --engines afl,libfuzzer --cores 1
   cargo campaign compare --trials 10 --time 10m --engines all,ensemble
-                                        together, or the best engine alone?")]
+                                        together, or the best engine alone?
+  cargo campaign compare --trials 10 --engines all,afl+no-cmplog,libfuzzer+value-profile,libfuzzer+asan
+                                        what do CmpLog, value profile and AddressSanitizer change?")]
 pub(super) struct Compare {
     #[command(flatten)]
     asked: Asked,
@@ -73,6 +79,10 @@ pub(super) struct Compare {
     /// Where to write the result, and what to resume; by default results/compare/ and the time of day.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Run nothing: verify that the numbers in --out follow from series.csv, the trials' records and the hunts there.
+    /// Exit code 1 when one does not. Neither builds nor inputs need be there.
+    #[arg(long, requires = "out", conflicts_with_all = ["retry", "against"])]
+    check: bool,
     /// Run trials again in which an engine died or did nothing.
     #[arg(long)]
     retry: bool,
@@ -98,6 +108,9 @@ pub(super) fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
             .join("compare")
             .join(time.replace(':', "-")),
     };
+    if args.check {
+        return check(&Folder::open(&folder)?);
+    }
     // No folder is made for a target that is not there. One that is resumed has its own targets.
     let targets = match folder.join("plan.json").exists() {
         true => Vec::new(),
@@ -113,7 +126,9 @@ pub(super) fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     }
     let opened = start::open(&asked, &targets, project, folder, &progress)?;
     let Opened { folder, plan, .. } = &opened;
-    let order = order::of(&plan.targets, &plan.engines, plan.trials, plan.order_seed);
+    let targets = plan.targets.iter().map(|name| &opened.targets[name]);
+    let (starts, engines) = (&plan.starts, &plan.engines);
+    let order = order::of(targets, starts, engines, plan.trials, plan.order_seed);
     for id in order.iter().filter(|_| args.retry) {
         if Trial::read(folder, id)?.is_some_and(|trial| trial.failure.is_some()) {
             progress.say(&format!("{id}: it failed, and is run again"));
@@ -149,6 +164,16 @@ pub(super) fn run(args: &Compare, project: &Project) -> Result<ExitCode> {
     conclude(&comparison, &trials, folder, project, lost)
 }
 
+/// Prints which published numbers do not follow from the raw data.
+fn check(folder: &Folder) -> Result<ExitCode> {
+    let differences = check::differences(folder)?;
+    if differences.is_empty() {
+        outln!("every number follows from the trials' records");
+        return Ok(ExitCode::SUCCESS);
+    }
+    bail!("{}", differences.join("\n"))
+}
+
 /// Prints the result, and decides what the whole is worth.
 fn conclude(
     comparison: &Comparison,
@@ -160,13 +185,14 @@ fn conclude(
     let command = project.command();
     let mut has_finds = false;
     for (target, engine) in comparison.engines() {
-        let (name, title) = (&target.target, &engine.title);
+        let (name, title) = (&target.title(), &engine.title);
         for group in &engine.finds {
             has_finds = true;
             outln!(
-                "FIND {} ({name}, {title}): {} inputs; reproduce: {command} replay --target {name} {}",
+                "FIND {} ({name}, {title}): {} inputs; reproduce: {command} replay --target {} {}",
                 group.check,
                 group.inputs,
+                target.target,
                 group.example
             );
         }
@@ -176,7 +202,9 @@ fn conclude(
             }
         }
     }
-    for target in &comparison.targets {
+    // Seeds have to evaluate every check. From nothing it is a result when no input does.
+    let seeded = |target: &&TargetResult| target.start == Start::Seeds;
+    for target in comparison.targets.iter().filter(seeded) {
         let missed = &target.never_evaluated;
         if !missed.is_empty() && trials.not_begun == 0 {
             let name = &target.target;

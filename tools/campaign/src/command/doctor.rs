@@ -70,7 +70,6 @@ impl Finding {
 
 pub(super) fn run(args: &Doctor, project: &Project) -> Result<ExitCode> {
     let rustc = version(Command::new("rustc").arg("--version"));
-    let valgrind = version(Command::new("valgrind").arg("--version"));
     let mut findings = vec![Finding::new(
         "Rust compiler",
         rustc,
@@ -87,12 +86,6 @@ pub(super) fn run(args: &Doctor, project: &Project) -> Result<ExitCode> {
                 .ok_or_else(|| "not installed: libFuzzer runs without a sanitizer".to_owned()),
             State::Better,
             "rustup toolchain install nightly",
-        ),
-        Finding::new(
-            "Valgrind, for `bench --instructions`",
-            valgrind,
-            State::Better,
-            "apt-get install valgrind",
         ),
     ]);
     findings.extend(core_pattern());

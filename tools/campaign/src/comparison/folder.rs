@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use fs_err as fs;
+use report::Start;
 
+use super::contestant::Contestant;
 use super::order::TrialId;
 use crate::corpus::content_name;
 use crate::engine::{Build, Engine};
 
 /// What is kept for all trials.
-const KEPT: [&str; 4] = ["builds", "seeds", "shipped", "dictionaries"];
+const KEPT: [&str; 5] = ["builds", "seeds", "nothing", "shipped", "dictionaries"];
 /// What may be there before there is a plan, beside what is kept: the rest of a start that was killed.
 const LOCKS: [&str; 2] = ["lock", "lock.watch"];
 
@@ -60,9 +62,10 @@ impl Folder {
 
     /// The folder of a trial.
     pub fn trial(&self, trial: &TrialId) -> PathBuf {
+        let start = trial.start.suffix().replace(' ', "-");
         self.root
             .join("trials")
-            .join(&trial.target)
+            .join(trial.target.clone() + &start)
             .join(trial.engine.name())
             .join(format!("{:03}", trial.number))
     }
@@ -82,16 +85,21 @@ impl Folder {
         self.builds().join("coverage_worker")
     }
 
-    pub(crate) fn build(&self, engine: Engine, target: &str) -> Build {
-        let folder = self.builds().join(engine.name());
+    /// The build of a contestant for one of its engines.
+    pub(crate) fn build(&self, contestant: Contestant, engine: Engine, target: &str) -> Build {
+        let folder = self.builds().join(contestant.build(engine));
         Build {
             binary: folder.join(target),
             launcher: Some(folder.join("launcher")).filter(|launcher| launcher.exists()),
         }
     }
 
-    pub(crate) fn seeds(&self, target: &str) -> PathBuf {
-        self.root.join("seeds").join(target)
+    /// The folder of the inputs from which trials on a target start.
+    pub(crate) fn inputs(&self, target: &str, start: Start) -> PathBuf {
+        match start {
+            Start::Seeds => self.root.join(start.name()).join(target),
+            Start::Nothing => self.root.join(start.name()),
+        }
     }
 
     /// The shipped corpus of a target, where the project has one: it shows what can be reached.
@@ -150,7 +158,12 @@ impl Folder {
         if folder.exists() {
             let unfinished = self.root.join("unfinished");
             fs::create_dir_all(&unfinished)?;
-            let name = format!("{}-{}-{:03}", trial.target, trial.engine, trial.number);
+            let of = folder.strip_prefix(self.root.join("trials"));
+            let name = of
+                .unwrap_or(&folder)
+                .display()
+                .to_string()
+                .replace('/', "-");
             let mut places = (1..).map(|number| unfinished.join(format!("{name}.{number}")));
             let place = places.find(|place| !place.exists()).unwrap_or_default();
             fs::rename(&folder, &place)?;
@@ -170,17 +183,20 @@ pub(crate) fn keep(from: &Path, to: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::comparison::contestant::Contestant;
 
     #[test]
     fn what_a_trial_left_is_moved_aside_and_never_mixed() {
         let out = tempfile::tempdir().unwrap();
         let folder = Folder::open(out.path()).unwrap();
-        let trial = TrialId {
+        let mut trial = TrialId {
             target: "fuzz_it".into(),
+            start: Start::Nothing,
             engine: Contestant::Alone(Engine::Afl),
             number: 7,
         };
+        let from_nothing = folder.trial(&trial);
+        assert!(from_nothing.ends_with("trials/fuzz_it-from-nothing/afl/007"));
+        trial.start = Start::Seeds;
         assert_eq!(folder.begin(&trial).unwrap(), None);
         assert!(folder.trial(&trial).ends_with("trials/fuzz_it/afl/007"));
         for nth in 1..3 {

@@ -17,7 +17,7 @@ use super::order::TrialId;
 use crate::atomic::read_json;
 use crate::corpus::files_in;
 use report::format::counted;
-use report::{Comparison, SurvivalKind, analysis};
+use report::{Comparison, Start, SurvivalKind, analysis};
 use statistics::survival::Observation;
 
 /// What an engine found under a fault.
@@ -130,8 +130,7 @@ pub fn read(of: &Folder) -> Result<Vec<HuntTrial>> {
     };
     for fault in faults {
         let fault = fault?.path();
-        let contestants = Contestant::ENGINES.into_iter();
-        for contestant in contestants.chain([Contestant::Ensemble]) {
+        for contestant in Contestant::ALL {
             for path in files_in(&fault.join(contestant.name()))? {
                 if path.extension().is_some_and(|ending| ending == "json") {
                     hunts.extend(read_json::<HuntTrial>(&path)?);
@@ -153,7 +152,8 @@ pub fn add_to(comparison: &mut Comparison, hunts: &[HuntTrial]) {
         let (target, fault, engine) = key(&hunts[0]);
         let trials: Vec<Observation> = hunts.iter().filter_map(HuntTrial::observation).collect();
         let mut targets = comparison.targets.iter_mut();
-        let of_target = targets.find(|of| of.target == target && !trials.is_empty());
+        let of_target = targets
+            .find(|of| of.target == target && of.start == Start::Seeds && !trials.is_empty());
         if let Some(of_target) = of_target {
             let survival = analysis::survival(&fault, SurvivalKind::Fault, engine.name(), &trials);
             of_target.survivals.push(survival);

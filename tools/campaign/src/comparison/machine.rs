@@ -1,6 +1,5 @@
 //! What a comparison ran on.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,12 +7,20 @@ use std::process::{Command, Stdio};
 use procfs::{Current, CurrentSI, KernelStats, LoadAverage, Meminfo};
 use report::{Load, Machine};
 
-use crate::engine::Engine;
+use super::contestant::{self, Contestant};
+use crate::engine::Sanitizer;
 
 /// The machine and the tools, as far as the system reports them; `jobs` is how many engines run at once.
-pub fn describe(engines: &BTreeSet<Engine>, cores: usize, jobs: usize) -> Machine {
-    let mut tools = vec![("rustc".to_owned(), rustc())];
-    for engine in engines {
+pub fn describe(contestants: &[Contestant], cores: usize, jobs: usize) -> Machine {
+    let mut tools = vec![("rustc".to_owned(), rustc(&[]))];
+    if contestants
+        .iter()
+        .any(|one| one.sanitizer() == Sanitizer::Address)
+    {
+        let version = rustc(&["+nightly"]);
+        tools.push(("rustc with AddressSanitizer".to_owned(), version));
+    }
+    for engine in contestant::engines(contestants) {
         let (package, version) = engine.front_end();
         tools.push((engine.title().to_owned(), format!("{package} {version}")));
     }
@@ -89,9 +96,9 @@ pub(crate) fn system() -> String {
     first_line(Command::new("uname").args(["-s", "-r", "-m"]))
 }
 
-/// The compiler's version; empty when there is none.
-pub(crate) fn rustc() -> String {
-    first_line(Command::new("rustc").arg("--version"))
+/// The version of a toolchain's compiler, the usual one without a name; empty when there is none.
+pub(crate) fn rustc(toolchain: &[&str]) -> String {
+    first_line(Command::new("rustc").args(toolchain).arg("--version"))
 }
 
 /// The commit of the project at `root`, with `-dirty` when something was changed since; empty without git.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use report::GrowthPoint;
+use report::{GrowthPoint, Start};
 use serde::{Deserialize, Serialize};
 
 use super::folder::Folder;
@@ -32,9 +32,14 @@ pub(crate) struct Measured {
     pub(crate) regions: Vec<usize>,
 }
 
-/// What the seeds of a target reach.
-pub(crate) fn seeds(folder: &Folder, map: &SourceMap, target: &str) -> Result<Measured> {
-    replay(folder, map, target, &seeds_of(folder, target)?)
+/// What the inputs reach from which trials on a target start.
+pub(crate) fn seeds(
+    folder: &Folder,
+    map: &SourceMap,
+    target: &str,
+    start: Start,
+) -> Result<Measured> {
+    replay(folder, map, target, &seeds_of(folder, target, start)?)
 }
 
 /// The regions that the shipped corpus of a target reaches; none where there is no such corpus.
@@ -67,7 +72,7 @@ pub(crate) fn trial(folder: &Folder, map: &SourceMap, trial: &Trial) -> Result<M
     // An engine that does not keep the seeds themselves ran them all the same: without them its
     // growth would begin and end below what it reached.
     let target = &trial.id.target;
-    let mut inputs = seeds_of(folder, target)?;
+    let mut inputs = seeds_of(folder, target, trial.id.start)?;
     inputs.extend(trial.kept.iter().map(|kept| Input {
         path: of_trial.join(&kept.file),
         time_ms: kept.time_ms,
@@ -78,8 +83,8 @@ pub(crate) fn trial(folder: &Folder, map: &SourceMap, trial: &Trial) -> Result<M
     Ok(measured)
 }
 
-fn seeds_of(folder: &Folder, target: &str) -> Result<Vec<Input>> {
-    let seeds = files_in(&folder.seeds(target))?;
+fn seeds_of(folder: &Folder, target: &str, start: Start) -> Result<Vec<Input>> {
+    let seeds = files_in(&folder.inputs(target, start))?;
     ensure!(
         !seeds.is_empty(),
         "the comparison's seeds of {target} are gone"

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use cli::parse_time;
-use report::Machine;
+use report::{Machine, Start};
 use serde::{Deserialize, Serialize};
 
 use super::contestant::{Contestant, Contestants};
@@ -25,9 +25,12 @@ pub struct Plan {
     pub started: String,
     /// The targets.
     pub targets: Vec<String>,
+    /// From what trials start.
+    #[serde(default = "from_seeds")]
+    pub starts: Vec<Start>,
     /// The engines, and the ensemble when it takes part.
     pub engines: Vec<Contestant>,
-    /// How many trials of each engine on each target.
+    /// How many trials of each engine on each target from each start.
     pub trials: usize,
     /// What is judged, in words.
     pub judged: String,
@@ -49,6 +52,31 @@ pub struct Plan {
     pub files: BTreeMap<String, String>,
 }
 
+fn from_seeds() -> Vec<Start> {
+    vec![Start::Seeds]
+}
+
+/// From what trials are to start.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum From {
+    /// The target's seeds.
+    Seeds,
+    /// One byte with the value 0: what an engine reaches that is told nothing of the format.
+    Nothing,
+    /// Each engine from both; the two are never compared with each other.
+    Both,
+}
+
+impl From {
+    pub(crate) fn starts(self) -> Vec<Start> {
+        match self {
+            Self::Seeds => from_seeds(),
+            Self::Nothing => vec![Start::Nothing],
+            Self::Both => vec![Start::Seeds, Start::Nothing],
+        }
+    }
+}
+
 /// What the command line asks for; what it leaves open is chosen at the start.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Asked {
@@ -62,9 +90,13 @@ pub struct Asked {
     pub time: Option<Duration>,
     /// The engines: names with commas between them, or `all` [default: all]. `ensemble` takes part like one: several
     /// engines together, which take turns on their core and give each other what they find. It has the engines named
-    /// beside it when they are two or more, else all.
-    #[arg(long)]
+    /// beside it when they are two or more, else all. So do engines in another configuration: `afl+no-cmplog`,
+    /// `libfuzzer+value-profile`, and `libfuzzer+asan`, which needs nightly Rust.
+    #[arg(long, visible_alias = "contestants")]
     pub engines: Option<Contestants>,
+    /// From what trials start [default: seeds].
+    #[arg(long, value_enum)]
+    pub from: Option<From>,
     /// How many engines run at once, each on a core of its own; by default as many as there are cores.
     #[arg(long, value_name = "K", alias = "jobs")]
     pub cores: Option<NonZeroUsize>,
@@ -111,6 +143,10 @@ impl Plan {
         check("the targets", listed(&self.targets), targets);
         let engines = asked.engines.as_ref().map(|engines| listed(&engines.0));
         check("--engines", listed(&self.engines), engines);
+        let starts =
+            |starts: &[Start]| listed(&starts.iter().map(|one| one.name()).collect::<Vec<_>>());
+        let from = asked.from.map(|from| starts(&from.starts()));
+        check("--from", starts(&self.starts), from);
         let time = asked.time.map(|time| seconds(time.as_secs()));
         check("--time", seconds(self.time_seconds), time);
         let cores = asked.cores.map(|cores| cores.to_string());

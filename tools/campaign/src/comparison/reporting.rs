@@ -8,10 +8,11 @@ use cli::output::from_here;
 use report::format::counted;
 use report::{
     Comparison, EngineResult, FindGroup, FirstFind, Machine, Reach, RegionReach, SeedsResult,
-    TargetResult, TrialResult, VERSION, analysis, page, summary,
+    Start, TargetResult, TrialResult, VERSION, analysis, page, summary,
 };
 
 use super::contestant::Contestant;
+use super::folder::Folder;
 use super::hunts::{self, HuntTrial};
 use super::measured::{self, Measured};
 use super::order::TrialId;
@@ -47,7 +48,10 @@ impl Reporting<'_> {
         let code = plan.code.iter();
         let code = code.map(|code| ("the project".to_owned(), code.clone()));
         machine.tools.extend(code);
-        let targets = plan.targets.iter().map(|name| self.target(name));
+        let targets = plan.targets.iter().flat_map(|name| {
+            let starts = plan.starts.iter();
+            starts.map(move |&start| self.target(name, start))
+        });
         let mut comparison = Comparison {
             version: VERSION,
             started: plan.started.clone(),
@@ -65,21 +69,22 @@ impl Reporting<'_> {
         Ok(comparison)
     }
 
-    /// A target's data. What follows from the trials is left empty.
-    fn target(&self, name: &str) -> Result<TargetResult> {
+    /// The data of a target and start. What follows from the trials is left empty.
+    fn target(&self, name: &str, start: Start) -> Result<TargetResult> {
         let Opened {
             folder, plan, map, ..
         } = self.opened;
         let target = &self.opened.targets[name];
-        let seeds = measured::seeds(folder, map, name)?;
-        let engines = plan.engines.iter();
-        let engines: Vec<OfEngine> = engines.map(|&engine| self.engine(name, engine)).collect();
+        let seeds = measured::seeds(folder, map, name, start)?;
+        let engines = plan.engines.iter().filter(|one| one.takes_part(target));
+        let engines = engines.map(|&engine| self.engine(name, start, engine));
+        let engines: Vec<OfEngine> = engines.collect();
         let reached = engines.iter().flat_map(|engine| &engine.reached);
         let reached: BTreeSet<usize> = reached.chain(&seeds.regions).copied().collect();
         let shipped = measured::shipped(folder, map, name)?;
         let mut evaluations = BTreeMap::new();
         for (trial, _) in self.trials.whole.values() {
-            if trial.id.target == name {
+            if (&*trial.id.target, trial.id.start) == (name, start) {
                 for (check, count) in &trial.evaluations {
                     *evaluations.entry(check.clone()).or_insert(0) += count;
                 }
@@ -87,6 +92,7 @@ impl Reporting<'_> {
         }
         Ok(TargetResult {
             target: name.to_owned(),
+            start,
             drives: target.drives.clone(),
             max_input: target.max_input,
             dictionary: folder.dictionary(name).is_some(),
@@ -110,8 +116,8 @@ impl Reporting<'_> {
         tally.reach()
     }
 
-    fn engine(&self, target: &str, engine: Contestant) -> OfEngine {
-        let is_here = |id: &TrialId| id.target == target && id.engine == engine;
+    fn engine(&self, target: &str, start: Start, engine: Contestant) -> OfEngine {
+        let is_here = |id: &TrialId| (&*id.target, id.start, id.engine) == (target, start, engine);
         let whole = self.trials.whole.iter().filter(|(id, _)| is_here(id));
         let whole: Vec<&(Trial, Measured)> = whole.map(|(_, whole)| whole).collect();
         let lost = self.trials.lost.iter().filter(|(id, _)| is_here(id));
@@ -120,9 +126,10 @@ impl Reporting<'_> {
             failure: Some(why.clone()),
             ..TrialResult::default()
         });
-        let results = whole
-            .iter()
-            .map(|(trial, measured)| self.trial(trial, measured));
+        let results = whole.iter().map(|(trial, measured)| {
+            let reach = self.reach(measured.regions.iter().copied());
+            result(trial, measured, reach)
+        });
         let mut trials: Vec<TrialResult> = results.collect();
         let is_counting = trials.iter().any(TrialResult::counts);
         let mut by = BTreeMap::new();
@@ -146,64 +153,16 @@ impl Reporting<'_> {
             result: EngineResult {
                 engine: engine.name().to_owned(),
                 title: engine.title().to_owned(),
+                configuration: engine.configuration().to_owned(),
                 command: command.cloned().unwrap_or_default(),
                 trials,
                 reach: self.reach(reached.iter().copied()),
-                finds: self.finds(&whole),
+                finds: finds(&self.opened.folder, whole.iter().map(|(trial, _)| trial)),
                 ..EngineResult::default()
             },
             reached,
             by,
         }
-    }
-
-    fn trial(&self, trial: &Trial, measured: &Measured) -> TrialResult {
-        TrialResult {
-            trial: trial.id.number,
-            core: trial.core,
-            started: trial.started.clone(),
-            seconds: trial.seconds,
-            seeds_read: trial.seeds_read,
-            executions: trial.executions,
-            executions_per_second: trial.executions as f64 / trial.seconds.max(0.001),
-            corpus: trial.corpus,
-            reach: self.reach(measured.regions.iter().copied()),
-            stability: trial.stability,
-            load: trial.load,
-            growth: measured.growth.clone(),
-            failure: failure(trial, measured),
-        }
-    }
-
-    fn finds(&self, whole: &[&(Trial, Measured)]) -> Vec<FindGroup> {
-        let mut groups: BTreeMap<&str, FindGroup> = BTreeMap::new();
-        let mut shortest: BTreeMap<&str, u64> = BTreeMap::new();
-        for (trial, _) in whole {
-            for find in &trial.finds {
-                let group = groups.entry(&find.check).or_insert_with(|| FindGroup {
-                    check: find.check.clone(),
-                    inputs: 0,
-                    example: String::new(),
-                    trials: Vec::new(),
-                });
-                group.inputs += 1;
-                let path = self.opened.folder.trial(&trial.id).join(&find.file);
-                let length = path.metadata().map_or(u64::MAX, |file| file.len());
-                let least = shortest.entry(&find.check).or_insert(u64::MAX);
-                if group.example.is_empty() || length < *least {
-                    *least = length;
-                    group.example = from_here(&path).display().to_string();
-                }
-                let (trial, time_ms) = (trial.id.number, find.time_ms);
-                match group.trials.last_mut() {
-                    Some(first) if first.trial == trial => {
-                        first.time_ms = first.time_ms.min(time_ms);
-                    }
-                    _ => group.trials.push(FirstFind { trial, time_ms }),
-                }
-            }
-        }
-        groups.into_values().collect()
     }
 
     fn regions(&self, seeds: &Measured, engines: &[OfEngine]) -> Vec<RegionReach> {
@@ -223,6 +182,60 @@ impl Reporting<'_> {
             })
             .collect()
     }
+}
+
+/// A whole trial, and what it reached.
+pub(super) fn result(trial: &Trial, measured: &Measured, reach: Reach) -> TrialResult {
+    TrialResult {
+        trial: trial.id.number,
+        core: trial.core,
+        started: trial.started.clone(),
+        seconds: trial.seconds,
+        seeds_read: trial.seeds_read,
+        executions: trial.executions,
+        executions_per_second: trial.executions as f64 / trial.seconds.max(0.001),
+        corpus: trial.corpus,
+        reach,
+        stability: trial.stability,
+        load: trial.load,
+        growth: measured.growth.clone(),
+        failure: failure(trial, measured),
+    }
+}
+
+/// What fails in these trials, by check.
+pub(super) fn finds<'a>(
+    folder: &Folder,
+    trials: impl IntoIterator<Item = &'a Trial>,
+) -> Vec<FindGroup> {
+    let mut groups: BTreeMap<&str, FindGroup> = BTreeMap::new();
+    let mut shortest: BTreeMap<&str, u64> = BTreeMap::new();
+    for trial in trials {
+        for find in &trial.finds {
+            let group = groups.entry(&find.check).or_insert_with(|| FindGroup {
+                check: find.check.clone(),
+                inputs: 0,
+                example: String::new(),
+                trials: Vec::new(),
+            });
+            group.inputs += 1;
+            let path = folder.trial(&trial.id).join(&find.file);
+            let length = path.metadata().map_or(u64::MAX, |file| file.len());
+            let least = shortest.entry(&find.check).or_insert(u64::MAX);
+            if group.example.is_empty() || length < *least {
+                *least = length;
+                group.example = from_here(&path).display().to_string();
+            }
+            let (trial, time_ms) = (trial.id.number, find.time_ms);
+            match group.trials.last_mut() {
+                Some(first) if first.trial == trial => {
+                    first.time_ms = first.time_ms.min(time_ms);
+                }
+                _ => group.trials.push(FirstFind { trial, time_ms }),
+            }
+        }
+    }
+    groups.into_values().collect()
 }
 
 /// Why a whole trial does not count, when it does not.
@@ -267,14 +280,19 @@ fn notes(machine: &Machine, judged: &str, trials: &Trials) -> Vec<String> {
     notes
 }
 
-/// Writes the report's files: words, table, page, and those for machines.
-pub(crate) fn write(comparison: &Comparison, folder: &Path) -> Result<()> {
-    for (name, text) in [
+/// The report's files, and their texts: words, page, and those for machines.
+pub(super) fn files(comparison: &Comparison) -> Result<[(&'static str, String); 4]> {
+    Ok([
         ("summary.md", summary::markdown(comparison)),
         ("series.csv", summary::series(comparison)),
         ("index.html", page::html(comparison)),
         ("report.json", serde_json::to_string_pretty(comparison)?),
-    ] {
+    ])
+}
+
+/// Writes the report's files.
+pub(crate) fn write(comparison: &Comparison, folder: &Path) -> Result<()> {
+    for (name, text) in files(comparison)? {
         atomic::write_durably(&folder.join(name), text.as_bytes())?;
     }
     Ok(())

@@ -4,19 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail, ensure};
+use report::Start;
 use worker::TargetInfo;
 use worker::protocol::CheckInfo;
 
-use super::contestant::{self, Contestant};
+use super::contestant::Contestant;
 use super::folder::{Folder, keep};
-use super::machine;
-use super::plan::{self, Asked, Plan};
-use crate::atomic::write_json;
+use super::plan::{self, Asked, From, Plan};
+use super::{machine, order};
+use crate::atomic::{write, write_json};
 use crate::cores;
 use crate::corpora::zip_of;
 use crate::corpus::files_in;
 use crate::coverage::{SourceMap, build_worker};
-use crate::engine::Sanitizer;
+use crate::engine::{Sanitizer, libfuzzer};
 use crate::progress::Progress;
 use crate::project::{Project, judged_in_words};
 use crate::replay::hello_of;
@@ -33,6 +34,10 @@ pub(crate) struct Opened {
 
 /// The time of a trial when none is asked for.
 const TIME: Duration = Duration::from_secs(60);
+
+/// What trials from nothing start from. It is as small as an input can be: AFL++ refuses an empty one, with which
+/// libFuzzer and honggfuzz would start.
+const NOTHING: &[u8] = &[0];
 
 /// Starts a comparison of `targets`, or resumes the one in the folder.
 pub(crate) fn open(
@@ -81,19 +86,34 @@ fn start(
         Some(engines) => engines.0.iter().copied().collect(),
         None => Contestant::ENGINES.into(),
     };
-    let engines = contestant::engines(&contestants);
+    if contestants
+        .iter()
+        .any(|one| one.sanitizer() == Sanitizer::Address)
+    {
+        libfuzzer::require_nightly()?;
+    }
+    for &one in &contestants {
+        ensure!(
+            targets.iter().any(|target| one.takes_part(target)),
+            "{one} runs on targets with compare tracing only, and none of these has it"
+        );
+    }
+    let starts = asked.from.unwrap_or(From::Seeds).starts();
     folder.forget_kept()?;
+    if starts.contains(&Start::Nothing) {
+        write(&folder.inputs("", Start::Nothing).join("one-byte"), NOTHING)?;
+    }
     for target in targets {
         let seeds = files_in(&project.seeds(&target.name))?;
         ensure!(
-            !seeds.is_empty(),
+            !seeds.is_empty() || !starts.contains(&Start::Seeds),
             "{} has no seeds: they belong in {}",
             target.name,
             project.seeds(&target.name).display()
         );
         for seed in seeds {
             let name = seed.file_name().unwrap_or_default();
-            keep(&seed, &folder.seeds(&target.name).join(name))?;
+            keep(&seed, &folder.inputs(&target.name, Start::Seeds).join(name))?;
         }
         let shipped = zip_of(&project.shipped(), target);
         if shipped.is_file() {
@@ -108,14 +128,22 @@ fn start(
         build_worker(project.root(), &project.builds("coverage"))
     })?;
     keep(&neutral, &folder.neutral())?;
-    for target in targets {
-        for &engine in &engines {
-            let what = format!("build {} for {}", target.name, engine.title());
+    for id in order::of(targets.iter().copied(), &starts[..1], &contestants, 1, 0) {
+        let (name, contestant) = (&id.target, id.engine);
+        for engine in contestant.engines(&contestants) {
+            let kept = folder.builds().join(contestant.build(engine));
+            if kept.join(name).exists() {
+                continue;
+            }
+            let what = match contestant {
+                Contestant::Ensemble => engine.title(),
+                alone => alone.title(),
+            };
+            let what = format!("build {name} for {what}");
             let build = progress.step(&what, || {
-                engine.build(project, &target.name, Sanitizer::None)
+                engine.build(project, name, contestant.sanitizer())
             })?;
-            let kept = folder.builds().join(engine.name());
-            keep(&build.binary, &kept.join(&target.name))?;
+            keep(&build.binary, &kept.join(name))?;
             if let Some(launcher) = &build.launcher {
                 keep(launcher, &kept.join("launcher"))?;
             }
@@ -127,6 +155,8 @@ fn start(
         version: plan::VERSION,
         started: humantime::format_rfc3339_seconds(started).to_string(),
         targets: targets.iter().map(|target| target.name.clone()).collect(),
+        starts,
+        machine: machine::describe(&contestants, cores::count(), cores),
         engines: contestants,
         trials: asked.trials.map_or(1, usize::from),
         judged: project.judged()?,
@@ -134,7 +164,6 @@ fn start(
         snapshot_seconds: (time_seconds / 600).clamp(1, 60),
         cores,
         order_seed: asked.seed.unwrap_or_else(|| fastrand::u32(..).into()),
-        machine: machine::describe(&engines, cores::count(), cores),
         code: Some(machine::commit(project.root())).filter(|commit| !commit.is_empty()),
         files: folder.kept()?,
     };
@@ -145,8 +174,7 @@ fn start(
 /// Resumes a comparison, with more trials when more are asked for. Refuses when its trials would not be comparable with
 /// those that it has: something else is asked for, or the machine or a kept file is another.
 fn resume(mut plan: Plan, asked: &Asked, folder: &Folder) -> Result<Plan> {
-    let engines = contestant::engines(&plan.engines);
-    let here = machine::describe(&engines, plan.machine.cores, plan.cores);
+    let here = machine::describe(&plan.engines, plan.machine.cores, plan.cores);
     let mut differences = plan.differences(asked, &here);
     let kept = folder.kept()?;
     let files: BTreeSet<&String> = plan.files.keys().chain(kept.keys()).collect();

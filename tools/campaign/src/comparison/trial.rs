@@ -118,19 +118,19 @@ pub fn run(
     }
     let of_trial = folder.trial(id);
     let started = SystemTime::now();
-    let build = |engine| (engine, folder.build(engine, &id.target));
+    let build = |engine| (engine, folder.build(id.engine, engine, &id.target));
     let engines = id.engine.engines(&plan.engines);
     let builds = engines.into_iter().map(build).collect();
-    let inputs = files_in(&folder.seeds(&id.target))?;
+    let inputs = files_in(&folder.inputs(&id.target, id.start))?;
     let run = of_trial.join("run");
     let job = Job {
         target,
-        setup: Setup {
+        setup: id.engine.configured(Setup {
             dictionary: folder.dictionary(&id.target),
             snapshot: Duration::from_secs(plan.snapshot_seconds),
             cores: core.into_iter().collect(),
             ..Setup::new(target, &builds, &inputs, run, plan.time())
-        },
+        }),
         finds: &|_| of_trial.join("finds"),
         is_over_at_find: false,
     };

@@ -3,14 +3,17 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::{Build, Sanitizer, Task, host_triple, number_after, run_build};
 use crate::project::Project;
 
 pub(super) fn build(project: &Project, target: &str, sanitizer: Sanitizer) -> Result<Build> {
     let address = match sanitizer {
-        Sanitizer::Address => true,
+        Sanitizer::Address => {
+            require_nightly()?;
+            true
+        }
         Sanitizer::Auto => has_nightly(),
         Sanitizer::None => false,
     };
@@ -43,6 +46,13 @@ pub(crate) fn has_nightly() -> bool {
         .is_ok_and(|status| status.success())
 }
 
+/// Fails without a nightly toolchain.
+pub(crate) fn require_nightly() -> Result<()> {
+    let help = "AddressSanitizer needs nightly Rust: rustup toolchain install nightly";
+    ensure!(has_nightly(), help);
+    Ok(())
+}
+
 /// The command of a process. libFuzzer stops at a find. Every second it reads what appears in its output folder,
 /// from other processes and from other engines.
 pub(super) fn command(build: &Build, task: &Task, time: Duration) -> Command {
@@ -53,6 +63,9 @@ pub(super) fn command(build: &Build, task: &Task, time: Duration) -> Command {
         .arg(format!("-artifact_prefix={}/", task.artifacts().display()))
         .args(["-timeout=5", "-rss_limit_mb=2048", "-print_final_stats=1"])
         .arg("-reload=1");
+    if task.value_profile {
+        command.arg("-use_value_profile=1");
+    }
     if let Some(dictionary) = &task.dictionary {
         command.arg(format!("-dict={}", dictionary.display()));
     }

@@ -50,6 +50,8 @@ pub struct Setup<'a> {
     pub max_input: usize,
     /// Whether the target lets engines see comparisons.
     pub compare_tracing: bool,
+    /// Whether libFuzzer is guided by compared values too.
+    pub value_profile: bool,
     /// The dictionary.
     pub dictionary: Option<PathBuf>,
     /// The folder of this session; it is emptied. One engine works in it, several in folders of their own below.
@@ -80,6 +82,7 @@ impl<'a> Setup<'a> {
             inputs,
             max_input: target.max_input,
             compare_tracing: target.compare_tracing,
+            value_profile: false,
             dictionary: None,
             folder,
             cores: Vec::new(),
@@ -170,6 +173,7 @@ fn members(setup: &Setup<'_>, inputs: &Path) -> Result<Vec<Member>> {
             folder,
             dictionary: setup.dictionary.clone(),
             compare_tracing: setup.compare_tracing,
+            value_profile: setup.value_profile,
             workers: workers.len(),
             pool: (!alone).then(|| setup.folder.join("pool")),
             instances: match engine {

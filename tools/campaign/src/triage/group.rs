@@ -192,7 +192,7 @@ impl Environment {
     pub(super) fn of(root: &Path) -> Self {
         Self {
             commit: machine::commit(root),
-            rustc: machine::rustc(),
+            rustc: machine::rustc(&[]),
             system: machine::system(),
         }
     }

@@ -1,5 +1,7 @@
-//! The tool on a cargo-fuzz project, which stays as it is: `tools/adopt/tests/pairs`, with a mistake in one target.
+//! The tool on a cargo-fuzz project, which stays as it is and has nothing to do with disk images:
+//! `tools/adopt/tests/pairs`, with a mistake in one target.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,6 +34,9 @@ fn its_inputs_are_replayed_and_sorted() {
     let names = names.map(|target| &target["name"]);
     let expected = ["lines", "mutated", "structured", "with-init"];
     assert!(names.eq(&expected), "{list}");
+    let refused = printed(1, &mut on(&fuzz, &["compare", "fuzz_measure_calc"]));
+    let expected = "no target is called \"fuzz_measure_calc\"; there are lines, mutated";
+    assert!(refused.contains(expected), "{refused}");
 
     let corpus = fuzz.join("corpus/lines");
     let sound = printed(0, &mut on(&fuzz, &["replay", corpus.to_str().unwrap()]));
@@ -71,6 +76,27 @@ fn its_inputs_are_replayed_and_sorted() {
     assert_eq!(smallest, b"name=");
 }
 
+#[test]
+fn its_coverage_is_counted() {
+    let (_folder, fuzz) = pairs();
+    let corpus = fuzz.join("corpus");
+    let arguments = ["coverage", "--json", "--targets", "lines", "--corpus"];
+    let measured = json(0, on(&fuzz, &arguments).arg(corpus));
+    assert_eq!(measured["targets"]["lines"]["inputs"], 2);
+    let crates = measured["crates"].as_object().unwrap();
+    assert_eq!(crates.keys().collect::<Vec<_>>(), ["pairs"]);
+    // Only another target calls `count`; and no line of the corpus is without a `=`.
+    let unreached = measured["unreached"].as_array().unwrap().iter();
+    let in_words = unreached.map(|region| match region["function"].as_str() {
+        Some("count") => "count",
+        _ => region["text"].as_str().unwrap(),
+    });
+    assert_eq!(
+        in_words.collect::<BTreeSet<_>>(),
+        BTreeSet::from(["?", "count"])
+    );
+}
+
 /// `lines` under the engines that have stand-ins, for a few seconds each. libFuzzer runs what the project always had.
 #[test]
 #[ignore = "needs the three engines; scripts/test runs it"]
@@ -83,4 +109,17 @@ fn engines_with_a_stand_in_find_the_mistake() {
         let text = printed(3, &mut on(&fuzz, &[&arguments[..], &options].concat()));
         assert!(text.contains("FIND subject.no_panic"), "{text}");
     }
+    let out = fuzz.join("compared");
+    let compare = [
+        "compare",
+        "lines",
+        "--engines",
+        "afl",
+        "--time",
+        "2s",
+        "--out",
+    ];
+    let text = printed(3, on(&fuzz, &compare).arg(&out));
+    assert_has(&text, &["FIND subject.no_panic (lines, AFL++)"]);
+    assert!(out.join("index.html").is_file());
 }

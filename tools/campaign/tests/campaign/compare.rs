@@ -17,9 +17,10 @@ use campaign::comparison::trial::{self, Ended, Trial};
 use campaign::corpus::content_name;
 use campaign::engine::Engine;
 use campaign::supervisor;
+use report::Start;
 use worker::TargetInfo;
 
-use crate::tool::{assert_has, campaign, printed, processes_of, wait_for};
+use crate::tool::{assert_has, campaign, path_with, printed, processes_of, read, wait_for};
 
 const TARGET: &str = "fuzz_measure_calc";
 const LIBFUZZER: Contestant = Contestant::Alone(Engine::Libfuzzer);
@@ -27,6 +28,7 @@ const LIBFUZZER: Contestant = Contestant::Alone(Engine::Libfuzzer);
 fn id(number: usize) -> TrialId {
     TrialId {
         target: TARGET.into(),
+        start: Start::Seeds,
         engine: LIBFUZZER,
         number,
     }
@@ -67,6 +69,7 @@ fn plan(folder: &Folder, time_seconds: u64) -> Plan {
         version: plan::VERSION,
         started: "2026-01-01T00:00:00Z".into(),
         targets: vec![TARGET.into()],
+        starts: vec![Start::Seeds],
         engines: vec![LIBFUZZER],
         trials: 3,
         judged: "judged: everything; known findings: 0".into(),
@@ -74,7 +77,7 @@ fn plan(folder: &Folder, time_seconds: u64) -> Plan {
         snapshot_seconds: 1,
         cores: 1,
         order_seed: 7,
-        machine: machine::describe(&[Engine::Libfuzzer].into(), 1, 1),
+        machine: machine::describe(&[LIBFUZZER], 1, 1),
         code: None,
         files: folder.kept().unwrap(),
     }
@@ -136,6 +139,34 @@ fn an_engine_that_dies_makes_a_trial_that_does_not_count() {
     assert_eq!(Trial::read(&folder, &id(2)).unwrap(), None);
 }
 
+#[test]
+fn a_configuration_is_a_contestant_with_its_flags_and_its_build() {
+    let (_out, folder) = stand_ins(ENGINE);
+    // A build with AddressSanitizer is another one.
+    let build = |engine: &str| folder.builds().join(engine).join(TARGET);
+    fs::create_dir(folder.builds().join("libfuzzer+asan")).unwrap();
+    fs::copy(build("libfuzzer"), build("libfuzzer+asan")).unwrap();
+    for (name, flag, of) in [
+        ("libfuzzer", "", "libfuzzer"),
+        (
+            "libfuzzer+value-profile",
+            " -use_value_profile=1 ",
+            "libfuzzer",
+        ),
+        ("libfuzzer+asan", "", "libfuzzer+asan"),
+    ] {
+        let mut id = id(1);
+        id.engine = name.to_owned().try_into().unwrap();
+        let command = run(&folder, &id, 1).unwrap().command;
+        assert!(command.contains(&format!("/{of}/{TARGET} ")), "{command}");
+        assert!(command.contains(flag), "{command}");
+        assert_eq!(command.contains("value_profile"), !flag.is_empty());
+    }
+    let asan = Contestant::try_from("libfuzzer+asan".to_owned()).unwrap();
+    let tools = machine::describe(&[asan], 1, 1).tools;
+    assert_eq!(tools[1].0, "rustc with AddressSanitizer");
+}
+
 fn compare(out: &Path, more: &[&str]) -> Command {
     let mut command = campaign(&["compare", "--out"]);
     command.arg(out).args(more).stdin(Stdio::null());
@@ -162,17 +193,20 @@ fn a_comparison_is_resumed_only_as_it_was_started() {
     plan.machine.processor = "another".into();
     plan.machine.tools[0].1 = "rustc 1.0".into();
     write_json(&folder.plan(), &plan).unwrap();
-    let asked = "other --time 30s --trials 2 --engines all --cores 2 --seed 8";
+    let asked = "other --time 30s --trials 2 --engines all --cores 2 --seed 8 --from both";
     let differences = [
         "the targets: it has fuzz_measure_calc, and asked for is other",
         "--engines: it has libfuzzer, and asked for is afl, libfuzzer, honggfuzz",
+        "--from: it has seeds, and asked for is seeds, nothing",
         "--time: it has 60 s, and asked for is 30 s",
         "--cores: it has 1, and asked for is 2",
         "--seed: it has 7, and asked for is 8",
         "--trials: it has 3, and asked for is 2, which are fewer",
     ];
     // More trials than before are no difference.
-    let the_same = format!("{TARGET} --time 60s --trials 9 --engines libfuzzer --cores 1 --seed 7");
+    let the_same = format!(
+        "{TARGET} --time 60s --trials 9 --engines libfuzzer --cores 1 --seed 7 --from seeds"
+    );
     for (asked, differs) in [(asked, true), (&the_same, false), ("", false)] {
         let asked: Vec<&str> = asked.split_whitespace().collect();
         let output = printed(1, &mut compare(out.path(), &asked));
@@ -190,6 +224,10 @@ fn a_comparison_is_resumed_only_as_it_was_started() {
         }
     }
 
+    // A plan of before there were starts.
+    let mut old = serde_json::to_value(&plan).unwrap();
+    old.as_object_mut().unwrap().remove("starts");
+    write_json(&folder.plan(), &old).unwrap();
     assert_eq!(Plan::read(&folder.plan()).unwrap().as_ref(), Some(&plan));
     plan.version += 1;
     for text in [&*serde_json::to_string(&plan).unwrap(), "{\"version\": 1"] {
@@ -197,6 +235,16 @@ fn a_comparison_is_resumed_only_as_it_was_started() {
         let output = printed(1, &mut compare(out.path(), &[]));
         assert_has(&output, &["name another folder with --out"]);
     }
+
+    let out = out.path().join("of-scanners");
+    let asked = ["fuzz_measure_scan", "--engines", "afl,afl+no-cmplog"];
+    let output = printed(1, &mut compare(&out, &asked));
+    let expected = "afl+no-cmplog runs on targets with compare tracing only";
+    assert_has(&output, &[expected]);
+    let mut command = compare(&out, &[TARGET, "--engines", "all,libfuzzer+asan"]);
+    let output = printed(1, command.env("PATH", path_with("no-nightly")));
+    assert_has(&output, &["AddressSanitizer needs nightly Rust: rustup"]);
+    assert!(!output.contains("build for coverage"), "{output}");
 
     let elsewhere = tempfile::tempdir().unwrap();
     fs::write(elsewhere.path().join("precious"), "x").unwrap();
@@ -318,4 +366,67 @@ fn killed_at_any_moment_it_is_resumed_with_every_trial_whole_and_none_twice() {
     fs::remove_file(out.join(format!("trials/{TARGET}/afl/002/measured.json"))).unwrap();
     let output = printed(1, &mut compare(&out, &[]));
     assert!(output.contains("could not be read"), "{output}");
+}
+
+#[test]
+#[ignore = "needs AFL++; scripts/test runs it"]
+fn two_starts_and_two_configurations_are_in_a_report_and_its_numbers_follow_from_the_trials() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("out");
+    let asked = "--contestants afl,afl+no-cmplog --from both --time 3s";
+    let asked: Vec<&str> = asked.split(' ').chain([TARGET]).collect();
+    printed(0, &mut compare(&out, &asked));
+    assert_eq!(read(&out.join("nothing/one-byte")).as_bytes(), [0]);
+    let report = report::read(&out).unwrap();
+    let (mut trials, mut executions) = (Vec::new(), 0);
+    for (target, engine) in report.engines() {
+        let is_without = engine.engine == "afl+no-cmplog";
+        assert_eq!(engine.command.contains(" -c - "), is_without);
+        assert_eq!(engine.configuration.is_empty(), !is_without);
+        executions = engine.trials[0].executions;
+        trials.push((target.start, engine.trials[0].seeds_read == 1));
+    }
+    let (seeds, nothing) = ((Start::Seeds, false), (Start::Nothing, true));
+    assert_eq!(trials, [seeds, seeds, nothing, nothing]);
+    let page = read(&out.join("index.html"));
+    assert!(page.contains("configuration of AFL++ without CmpLog</dt><dd>-c -, on targets"));
+
+    let check = || compare(&out, &["--check"]);
+    printed(0, &mut check());
+    let executions = executions.to_string();
+    let last = format!("trials/{TARGET}-from-nothing/afl+no-cmplog/001");
+    let [record, measured] = ["trial.json", "measured.json"].map(|file| format!("{last}/{file}"));
+    for (file, was, is, differs) in [
+        ("report.json", &*executions, "2", "report.json, line "),
+        ("series.csv", "nothing", "seeds", "series.csv, line "),
+        ("summary.md", "AFL++", "X", "summary.md, line "),
+        (
+            "plan.json",
+            "\"trials\": 1",
+            "\"trials\": 2",
+            "report.json, line ",
+        ),
+        (&record, &executions, "2", "report.json, line "),
+        (
+            &measured,
+            "\"lines\": ",
+            "\"lines\": 2",
+            "series.csv, line ",
+        ),
+    ] {
+        let path = out.join(file);
+        let text = read(&path);
+        assert!(text.contains(was), "{was} is not in {file}");
+        fs::write(&path, text.replacen(was, is, 1)).unwrap();
+        assert_has(&printed(1, &mut check()), &[differs]);
+        fs::write(&path, text).unwrap();
+    }
+    // A trial that the report leaves out, and one that has no record.
+    let more = out.join(&last).with_file_name("002");
+    fs::create_dir(&more).unwrap();
+    fs::copy(out.join(&record), more.join("trial.json")).unwrap();
+    let refused = printed(1, &mut check());
+    assert_has(&refused, &["trials/ has 5 trials, and the report 4"]);
+    fs::remove_file(out.join(record)).unwrap();
+    assert_has(&printed(1, &mut check()), &["trial 1 has no trial.json"]);
 }

@@ -68,7 +68,6 @@ fn bash_completes_commands_targets_and_engines() {
         ("run --sanitizer a", set(&["address", "auto"])),
         ("run --engines ", engines.clone()),
         ("compare --engines ", engines.clone()),
-        ("bench --engines ", engines),
     ] {
         let offers = offered("", "_campaign", &format!("campaign {words}"));
         assert!(offers.is_superset(&expected), "{words:?}: {offers:?}");

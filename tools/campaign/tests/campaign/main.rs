@@ -1,7 +1,6 @@
 //! The tests of the tool: one program, so that they are built once and run side by side.
 
 mod adopt;
-mod callgrind;
 mod compare;
 mod completions;
 mod coverage;
@@ -15,6 +14,5 @@ mod new;
 mod oss_fuzz;
 mod stand_in;
 mod tool;
-mod toy;
 mod triage;
 mod workflows;

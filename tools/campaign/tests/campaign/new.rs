@@ -93,7 +93,6 @@ fn a_library_is_judged_with_a_few_lines() {
 #[test]
 fn the_code_under_test_of_a_project_is_instrumented_and_nothing_else() {
     let root = root();
-    let toy = "../tools/campaign/tests/toy";
     for (project, package, folder, expected) in [
         ("imago", "imago", "/registry/imago-0.2.6", true),
         ("imago", "serde", "/registry/serde-1.0.0", false),
@@ -101,8 +100,8 @@ fn the_code_under_test_of_a_project_is_instrumented_and_nothing_else() {
         // Generic code of the library is compiled with the adapter.
         ("imago", "subject", "subjects/imago/subject", true),
         ("imago", "afl-targets", "subjects/imago/afl-targets", false),
-        // A folder may be named, too.
-        (toy, "runs", "tools/campaign/tests/toy/crates/runs", true),
+        // A folder may be named, too: `crates/` of our own.
+        ("..", "measure-fuzz-measure", "crates/measure", true),
     ] {
         let mut wrapper = Command::new(root.join(".cargo/rustc-wrapper"));
         wrapper.args(["echo", "-O", "-C", "passes=sancov-module"]);

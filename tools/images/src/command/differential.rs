@@ -67,9 +67,6 @@ pub(super) struct Differential {
     /// Leave differences as they were found, and do not make them small
     #[arg(long)]
     as_found: bool,
-    /// Also look for a small example of each known difference that is met, as the table of these needs it
-    #[arg(long)]
-    examples: bool,
     /// Only print the known differences, with what decides each (docs/known-differences.md)
     #[arg(long)]
     known: bool,
@@ -107,7 +104,6 @@ pub(super) fn run(
             paths => inputs::collect(paths, None)?,
         },
         as_found: args.as_found,
-        examples: args.examples,
         out: match &args.out {
             Some(out) => out.clone(),
             None => project()?.join("corpus/regressions"),

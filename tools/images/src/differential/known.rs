@@ -140,20 +140,6 @@ fn recipe(parts: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The recipe as a table of known differences has it.
-pub(crate) fn as_example(bytes: &[u8]) -> String {
-    let mut text = "recipe:".to_owned();
-    for (at, byte) in bytes.iter().enumerate().filter(|(_, byte)| **byte != 0) {
-        if at == 0 || bytes[at - 1] == 0 {
-            let comma = if text.ends_with(':') { "" } else { "," };
-            text += &format!("{comma} {at}={byte}");
-        } else {
-            text += &format!(" {byte}");
-        }
-    }
-    text
-}
-
 /// The first known difference that explains an answer of a calculator.
 pub(super) fn of_calculator(evidence: &CalculatorEvidence<'_>) -> Option<&'static str> {
     let format = formats::of_options(&evidence.question.options);

@@ -37,9 +37,6 @@ pub(crate) struct Group {
     pub refused_by_all: u64,
     /// In how many QEMU differed as is known, by the difference's id.
     pub known: BTreeMap<&'static str, u64>,
-    /// The smallest case found of each of these, when that was asked for.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub examples: BTreeMap<&'static str, String>,
     /// How many were inconclusive.
     pub inconclusive: u64,
     /// Why the first of these were.
@@ -148,9 +145,6 @@ impl Report {
                 id, right, qemu, ..
             } = known;
             let _ = writeln!(text, "{times:>7}  {id} (right: {right}): QEMU {qemu}");
-        }
-        for (id, example) in self.groups.iter().flat_map(|group| &group.examples) {
-            let _ = writeln!(text, "\nexample of {id}: {example}");
         }
         for group in &self.groups {
             if group.inconclusive != 0 {

@@ -32,13 +32,9 @@ impl Verdict {
         }
     }
 
-    /// Whether this is a difference of that kind, or the known difference of that id.
-    pub(crate) fn is(&self, kind: &str) -> bool {
-        match self {
-            Self::Known(id) => *id == kind,
-            Self::Differs { signature, .. } => signature == kind,
-            Self::Agrees | Self::Refused | Self::Inconclusive(_) => false,
-        }
+    /// Whether this is a difference of that kind.
+    pub(crate) fn is_difference(&self, kind: &str) -> bool {
+        matches!(self, Self::Differs { signature, .. } if signature == kind)
     }
 }
 

@@ -151,6 +151,24 @@ fn of_format(name: &str, number: u8, all: &mut Vec<(String, Bytes)>) {
         let bytes = bytes.set(at::DAMAGES, &[entries, 0, 0, 20]);
         add(&format!("{what}-entries-alike"), bytes);
     }
+    // Encrypted data; a stream that inflates to far more than its unit; one whose last sector the file lacks in part.
+    // The bytes of geometry are a qcow2 cluster's size or a VMDK's kind, the encryption, what is cut off the file, and
+    // the sectors of compressed data.
+    for (number_of, what, [first, encryption, cut, sectors], kind) in [
+        (0, "luks", [0, 6, 0, 0], 0),
+        (0, "aes", [0, 7, 0, 0], 0),
+        (0, "swelling", [9, 0, 0, 255], 0xdb),
+        (0, "compressed-and-cut", [0, 0, 100, 127], 3),
+        (1, "swelling", [1, 0, 0, 0], 0xf8),
+    ] {
+        if number == number_of {
+            let knobs = plain
+                .clone()
+                .set(at::GEOMETRY, &[first, 0, 0, 0, encryption]);
+            let knobs = knobs.set(at::GEOMETRY + 19, &[cut, 0, sectors]);
+            add(what, knobs.run(2, 1 << 14, 1 | 0xe0, kind));
+        }
+    }
     // As many entries of a directory name one table as tables fit the file, and one more. A size of 2^32 blocks and some.
     let large = plain.clone().set(at::SIZE_MODE, &[63]).set(at::SIZE, &[34]);
     let large = large.set(at::SIZE_TAIL, &[0, 0, 0, 0xf0]);

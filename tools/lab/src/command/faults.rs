@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
 use campaign::atomic;
-use campaign::comparison::contestant::{self, Contestant};
+use campaign::comparison::contestant::Contestant;
 use campaign::comparison::folder::Folder;
 use campaign::comparison::hunts;
 use campaign::comparison::machine;
@@ -21,6 +21,7 @@ use campaign::schedule::{HumanDuration, Queue};
 use campaign::supervisor::Claim;
 use cli::output::from_here;
 use cli::{FINDS, INTERRUPTED, outln, parse_time};
+use report::Start;
 
 use crate::faults::FOLDER;
 use crate::faults::patch::{self, Fault};
@@ -61,6 +62,7 @@ Examples:
   cargo lab faults --time 5m --cores 1
   cargo lab faults --engine libfuzzer --fault vhdx-header-tie-accepted --time 30s --trials 5
   cargo lab faults --corpus-only --corpora results/corpus
+  cargo lab faults --subset evaluation --into results/compare/october
   cargo lab faults --into results/compare/october && cargo campaign compare --out results/compare/october")]
 pub(super) struct Faults {
     /// An engine that hunts; all when none is given. May be given more than once
@@ -74,6 +76,9 @@ pub(super) struct Faults {
     /// A fault, by the name of its patch; all when none is given. May be given more than once
     #[arg(long = "fault", value_name = "NAME")]
     faults: Vec<String>,
+    /// The faults that tools/lab/faults/NAME.txt lists: `evaluation` has those whose times to a find can be compared
+    #[arg(long, value_name = "NAME", conflicts_with = "faults")]
+    subset: Option<String>,
     /// How long an engine has for a fault: 30s, 5m
     #[arg(long, default_value = "5m", value_parser = parse_time)]
     time: Duration,
@@ -105,7 +110,12 @@ pub(super) struct Faults {
 
 pub(super) fn run(args: &Faults, project: &Project) -> Result<ExitCode> {
     session::stop_on_ctrl_c()?;
-    let faults = chosen(&args.faults, patch::all(&project.root().join(FOLDER))?)?;
+    let folder = project.root().join(FOLDER);
+    let names = match &args.subset {
+        Some(name) => patch::subset(&folder, name)?,
+        None => args.faults.clone(),
+    };
+    let faults = chosen(&names, patch::all(&folder)?)?;
     let cores = args.cores.map(NonZeroUsize::get);
     let Some(comparison) = &args.into else {
         let plan = plan_of_arguments(args, faults, project)?;
@@ -121,6 +131,10 @@ pub(super) fn run(args: &Faults, project: &Project) -> Result<ExitCode> {
     let folder = Folder::open(comparison)?;
     let _claim = Claim::take(folder.root(), &folder.lock())?;
     let compared = Plan::read(&folder.plan())?.with_context(none)?;
+    ensure!(
+        compared.starts.contains(&Start::Seeds),
+        "hunts start from the seeds, and no trial of this comparison does"
+    );
     let at_once = cores.unwrap_or(compared.cores);
     let plan = plan_of_comparison(args, faults, compared, &folder)?;
     let ended = find_out(&plan, at_once, project)?;
@@ -206,12 +220,11 @@ fn find_out(plan: &FaultPlan, at_once: usize, project: &Project) -> Result<ExitC
     let _lock = project.lock(&copies)?;
     let trials = Trials::new(plan, project, &copies.join("inputs"), progress.clone())?;
     let faults = try_all(&trials, plan, &copies, at_once, &progress)?;
-    let engines = contestant::engines(&plan.contestants);
     let table = markdown(&faults, &plan.contestants, plan.time);
     let report = serde_json::json!({
         "measures": MEASURES,
         "made": humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-        "machine": machine::describe(&engines, cores::count(), at_once),
+        "machine": machine::describe(&plan.contestants, cores::count(), at_once),
         "time_seconds": plan.time.as_secs(),
         "trials": plan.count,
         "engines": plan.contestants,
@@ -236,7 +249,7 @@ fn try_all(
     let (mut results, mut open) = (Vec::new(), Vec::new());
     for fault in &plan.faults {
         let known = trials.known(fault)?;
-        if trials.is_complete(&known) {
+        if trials.is_complete(fault, &known)? {
             results.push(known);
         } else {
             open.push(fault);

@@ -1,12 +1,12 @@
 //! One engine hunts one fault: from the seeds, until a find fails in a replay too.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Result;
+use campaign::comparison::contestant::Contestant;
 use campaign::comparison::hunts::{Find, Hunt};
+use campaign::engine::Engine;
 use campaign::engine::session::{self, Setup};
-use campaign::engine::{Engine, Sanitizer};
 use campaign::fuzz::Job;
 use campaign::project::Project;
 use campaign::replay::Replayer;
@@ -21,10 +21,11 @@ impl Trials<'_> {
     pub(super) fn hunt(
         &self,
         fault: &Fault,
-        engines: &BTreeSet<Engine>,
+        contestant: Contestant,
         core: usize,
         copy: &Project,
     ) -> Result<Option<Hunt>> {
+        let engines = contestant.engines(&self.plan.contestants);
         let mut replayer = Replayer::new(copy.worker()?.to_owned());
         let mut hunt = Hunt {
             find: None,
@@ -34,7 +35,6 @@ impl Trials<'_> {
             seed_fails: None,
             failure: None,
         };
-        let names: Vec<&str> = engines.iter().map(|engine| engine.name()).collect();
         let store = self.plan.out.join("finds").join(&fault.name);
         let finds = |engine: Engine| store.join(engine.name());
         for (nth, name) in fault.targets.iter().enumerate() {
@@ -43,7 +43,7 @@ impl Trials<'_> {
             let targets_left = u32::try_from(fault.targets.len() - nth).unwrap_or(1);
             let time = self.plan.time.saturating_sub(spent) / targets_left;
             let builds = engines.iter().map(|&engine| {
-                let build = engine.build(copy, name, Sanitizer::None)?;
+                let build = engine.build(copy, name, contestant.sanitizer())?;
                 Ok((engine, build))
             });
             let builds = builds.collect::<Result<_>>()?;
@@ -51,18 +51,18 @@ impl Trials<'_> {
                 .plan
                 .out
                 .join(format!("run-{core}"))
-                .join(names.join("-"));
+                .join(contestant.to_string());
             let job = Job {
                 target,
-                setup: Setup {
+                setup: contestant.configured(Setup {
                     dictionary: self.project.dictionary(target),
                     cores: vec![core],
                     ..Setup::new(target, &builds, self.seeds.of(name), folder, time)
-                },
+                }),
                 finds: &finds,
                 is_over_at_find: true,
             };
-            let mut line = self.progress.session(&names.join(", "), name, time);
+            let mut line = self.progress.session(contestant.title(), name, time);
             let fuzzed = job.run(&mut replayer, &mut |view| line.show(view))?;
             if hunt.seed_fails.is_none() {
                 hunt.seed_fails = fuzzed.seed_fails().map(str::to_owned);

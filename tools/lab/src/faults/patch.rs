@@ -42,6 +42,16 @@ pub fn all(folder: &Path) -> Result<Vec<Fault>> {
     Ok(faults)
 }
 
+/// The names of the faults in a subset: those in `NAME.txt`, a line each; what follows `#` is a comment. Fails when there
+/// is no such file in `folder`.
+pub fn subset(folder: &Path, name: &str) -> Result<Vec<String>> {
+    let text = fs::read_to_string(folder.join(format!("{name}.txt")))
+        .with_context(|| format!("no subset of the faults is called {name:?}"))?;
+    let names = text.lines().filter_map(|line| line.split('#').next());
+    let names = names.map(|name| name.trim().to_owned());
+    Ok(names.filter(|name| !name.is_empty()).collect())
+}
+
 impl Fault {
     /// Reads a patch. Fails when it cannot be read, lacks a line of its header, or changes something else than files
     /// below `crates/*/src/`.

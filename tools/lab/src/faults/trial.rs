@@ -22,6 +22,7 @@ use campaign::engine::session;
 use campaign::progress::Progress;
 use campaign::project::Project;
 use campaign::replay::{NO_ABORT, NO_HANG, Replayer, Verdict};
+use report::Start;
 use worker::serve::INVARIANTS_ONLY;
 
 use super::inputs::Inputs;
@@ -101,7 +102,7 @@ impl<'a> Trials<'a> {
             .map(|kept| (kept.corpora, kept.invariants_alone))
             .unwrap_or_default();
         let mut engines: BTreeMap<Contestant, Vec<_>> = BTreeMap::new();
-        for id in self.hunts(fault) {
+        for id in self.hunts(fault)? {
             if let Some(known) = self.known_hunt(&of, fault, &id)? {
                 engines.entry(id.engine).or_default().push(known.hunt);
             }
@@ -118,18 +119,19 @@ impl<'a> Trials<'a> {
     }
 
     /// Whether nothing is left to find out.
-    pub(crate) fn is_complete(&self, result: &FaultResult) -> bool {
+    pub(crate) fn is_complete(&self, fault: &Fault, result: &FaultResult) -> Result<bool> {
         let is_replayed = result.corpora.is_some() && result.invariants_alone.is_some();
         let hunts: usize = result.engines.values().map(Vec::len).sum();
-        (is_replayed || self.corpora.is_none())
-            && hunts == self.plan.contestants.len() * self.plan.count
+        let is_hunted = hunts == self.hunts(fault)?.len();
+        Ok(is_hunted && (is_replayed || self.corpora.is_none()))
     }
 
     /// All hunts of a fault, in the order in which they run.
-    fn hunts(&self, fault: &Fault) -> Vec<TrialId> {
-        let target = [fault.targets[0].to_owned()];
-        let plan = self.plan;
-        order::of(&target, &plan.contestants, plan.count, plan.order_seed)
+    fn hunts(&self, fault: &Fault) -> Result<Vec<TrialId>> {
+        let target = self.project.target(&fault.targets[0])?;
+        let (count, seed) = (self.plan.count, self.plan.order_seed);
+        let (starts, contestants) = ([Start::Seeds], &self.plan.contestants);
+        Ok(order::of([target], &starts, contestants, count, seed))
     }
 
     fn known_hunt(&self, of: &Basis, fault: &Fault, id: &TrialId) -> Result<Option<HuntTrial>> {
@@ -177,15 +179,14 @@ impl<'a> Trials<'a> {
             }
             write_json(&self.replays_path(fault), result)?;
         }
-        for id in self.hunts(fault) {
+        for id in self.hunts(fault)? {
             if session::interrupted() {
                 break;
             }
             if self.known_hunt(&result.of, fault, &id)?.is_some() {
                 continue;
             }
-            let engines = id.engine.engines(&self.plan.contestants);
-            let Some(hunt) = self.hunt(fault, &engines, core, &planted)? else {
+            let Some(hunt) = self.hunt(fault, id.engine, core, &planted)? else {
                 break;
             };
             let path = hunts::file(&self.plan.out, &fault.name, &id);

@@ -1,5 +1,7 @@
 //! What a reader must know before any figure: in plain sentences, and nothing more certain than it is.
 
+use std::collections::BTreeSet;
+
 use statistics::{ALPHA, groups};
 
 use crate::data::MOST_STOLEN;
@@ -62,7 +64,7 @@ fn lost_trials(target: &TargetResult, engine: &EngineResult) -> Option<String> {
         engine.title,
         failures.len(),
         counted(engine.trials.len(), "trial", "trials"),
-        target.target
+        target.title()
     ))
 }
 
@@ -120,7 +122,7 @@ fn disturbed_trials(comparison: &Comparison) -> Option<String> {
 
 /// What is odd about an engine's trials: nothing gained, seeds unread, unstable.
 fn odd_trials(target: &TargetResult, engine: &EngineResult) -> Vec<String> {
-    let who = format!("{} on {}", engine.title, target.target);
+    let who = format!("{} on {}", engine.title, target.title());
     let (base, seeds) = (target.seeds.reach.regions, target.seeds.inputs as u64);
     let mut notes = Vec::new();
     let most = engine.counting().map(|trial| trial.reach.regions).max();
@@ -145,12 +147,20 @@ fn odd_trials(target: &TargetResult, engine: &EngineResult) -> Vec<String> {
     notes
 }
 
+/// Engines that are missing on a target. A configuration takes no part where it would change nothing.
 fn not_run(comparison: &Comparison) -> Vec<String> {
     let mut notes = Vec::new();
+    let engines = comparison.engines().map(|(_, engine)| engine);
+    let usual = engines.filter(|engine| engine.configuration.is_empty());
+    let usual: BTreeSet<&str> = usual.map(|engine| &*engine.title).collect();
     for target in &comparison.targets {
-        let ran = |title: &str| target.engines.iter().any(|engine| engine.title == title);
-        let titles = comparison.titles().into_iter().filter(|title| !ran(title));
-        notes.extend(titles.map(|title| format!("{title} was not run on {}.", target.target)));
+        let ran = target.engines.iter().map(|engine| &*engine.title);
+        let titles = &usual - &ran.collect();
+        notes.extend(
+            titles
+                .iter()
+                .map(|title| format!("{title} was not run on {}.", target.title())),
+        );
     }
     notes
 }
@@ -160,7 +170,7 @@ fn never_evaluated(target: &TargetResult) -> Option<String> {
     (checks > 0).then(|| {
         format!(
             "{}: no input evaluated {}: {}.",
-            target.target,
+            target.title(),
             counted(checks, "check", "checks"),
             target.never_evaluated.join(", ")
         )

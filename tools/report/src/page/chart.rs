@@ -17,7 +17,7 @@ const TOP: f64 = 28.0;
 const BOTTOM: f64 = 44.0;
 
 /// How many engines have looks of their own; after that, styles come again.
-pub(super) const STYLES: usize = 6;
+pub(super) const STYLES: usize = 8;
 
 /// The marks of the styles, around the place that a path has moved to.
 const MARKS: [&str; STYLES] = [
@@ -27,6 +27,8 @@ const MARKS: [&str; STYLES] = [
     "m0 -5.5l5.5 5.5l-5.5 5.5l-5.5 -5.5z",
     "m0 5l5 -8.5h-10z",
     "m-5 -2h3v-3h4v3h3v4h-3v3h-4v-3h-3z",
+    "m-5 -5h10l-5 5l5 5h-10l5 -5z",
+    "m-5 -5l5 5l5 -5v10l-5 -5l-5 5z",
 ];
 
 /// Decades that the horizontal axis has at most; what is earlier is drawn at its beginning.

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::analysis::{SECONDS_ENOUGH, TRIALS_ENOUGH};
 use crate::format::{counted, span};
-use crate::{Comparison, Machine};
+use crate::{Comparison, Machine, Start};
 
 /// The items of version 1.0.3 that apply to a comparison of engines, a line each: number and what it asks; answer; how,
 /// or why not.
@@ -32,7 +32,10 @@ fn rows(comparison: &Comparison) -> Vec<Vec<String>> {
     let yes_if = |is_met: bool| if is_met { "yes" } else { "no" }.to_owned();
     let machine = &comparison.machine;
     let not = if machine.virtualised { "" } else { "not " };
+    let mut starts = comparison.targets.iter().map(|target| target.start);
+    let uninformed = starts.any(|start| start == Start::Nothing);
     let answers = [
+        ("{uninformed}", yes_if(uninformed)),
         ("{processor}", machine.processor.clone()),
         ("{cores}", counted(machine.cores, "core", "cores")),
         ("{memory}", memory(machine)),

@@ -30,14 +30,14 @@ pub(super) fn section(comparison: &Comparison) -> Markup {
                 more than is shown. Targets of one project share code: they are no independent samples."
             }
             p {
-                "All engines had the same seeds, oracle, Cargo profile and largest input, one core each, and no \
-                sanitizer; overflow checks and debug assertions were on."
+                "All engines had the same seeds (from nothing, one byte with the value 0 is the only seed), oracle, Cargo profile and largest input, one core each, and no \
+                sanitizer but where a configuration below has one; overflow checks and debug assertions were on."
             }
             p {
                 "Engines run with their defaults, but for what a fair and unattended run needs: the longest input, a \
                 timeout of 5 s an execution, and where files go. AFL++ gets " code { "-c -" } " for targets whose \
                 comparisons are not traced, since CmpLog would cost time there and see nothing. libFuzzer rereads its \
-                folder each second."
+                folder each second. What has a configuration below differs from its engine in that alone."
             }
             h3 { "How the statistics were made" }
             p { (sentences::METHODS) }
@@ -49,7 +49,7 @@ pub(super) fn section(comparison: &Comparison) -> Markup {
             }
             h3 { "Trials" }
             @for target in &comparison.targets {
-                (details(&format!("Every trial on {}", target.target), &trials(target)))
+                (details(&format!("Every trial on {}", target.title()), &trials(target)))
                 @for engine in &target.engines {
                     @for trial in &engine.trials {
                         @if let Some(failure) = &trial.failure {
@@ -95,7 +95,7 @@ fn trials(target: &TargetResult) -> Markup {
     let headings = "engine and trial | core | seeds read | time | executions | executions/s | corpus | regions | lines | \
         functions | stability | load | stolen | started";
     table(
-        &format!("Trials on {}", target.target),
+        &format!("Trials on {}", target.title()),
         headings,
         &[13],
         &rows,
@@ -121,7 +121,7 @@ pub(crate) fn conditions(run: &Comparison) -> Vec<(String, String)> {
     add("looked at every", span(run.snapshot_seconds));
     add("trials", run.trials.to_string());
     for target in &run.targets {
-        let mut add = |what: &str, value| add(&format!("{}: {what}", target.target), value);
+        let mut add = |what: &str, value| add(&format!("{}: {what}", target.title()), value);
         let reach = target.seeds.reach;
         let [regions, lines, functions] = [reach.regions, reach.lines, reach.functions].map(count);
         let seeds = count(target.seeds.inputs);
@@ -138,6 +138,10 @@ pub(crate) fn conditions(run: &Comparison) -> Vec<(String, String)> {
         let dictionary = if target.dictionary { "yes" } else { "no" };
         add("dictionary", dictionary.to_owned());
         for engine in &target.engines {
+            if !engine.configuration.is_empty() {
+                let what = format!("configuration of {}", engine.title);
+                add(&what, engine.configuration.clone());
+            }
             // An engine whose trials were all lost has no command.
             if !engine.command.is_empty() {
                 let what = format!("command of {}", engine.title);

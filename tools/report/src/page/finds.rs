@@ -12,14 +12,14 @@ pub(super) fn section(comparison: &Comparison) -> Markup {
         groups.map(move |group| (group, target, engine))
     });
     let mut finds: Vec<(&FindGroup, &TargetResult, &EngineResult)> = finds.collect();
-    finds.sort_by_key(|(group, target, _)| (&group.check, &target.target));
+    finds.sort_by_key(|(group, target, _)| (&group.check, &target.target, target.start));
     let rows = finds.iter().map(|(group, target, engine)| {
         let first = group.trials.iter().map(|first| first.time_ms).min();
         let each = group.trials.iter();
         let each = each.map(|one| format!("{} ({})", milliseconds(one.time_ms), one.trial));
         vec![
             group.check.clone(),
-            target.target.clone(),
+            target.title(),
             engine.title.clone(),
             count(group.inputs),
             format!("{} of {}", group.trials.len(), engine.trials.len()),

@@ -15,7 +15,7 @@ use crate::{Band, Comparison, Contrast, RegionReach, Survival, SurvivalKind, Tar
 pub(super) fn section(comparison: &Comparison, target: &TargetResult, number: usize) -> Markup {
     html! {
         section id=(format!("target-{number}")) {
-            h2 { code { (target.target) } }
+            h2 { code { (target.target) } (target.start.suffix()) }
             p { "Drives " (target.drives) ". Inputs have at most " (count(target.max_input)) " bytes." }
             (growth(comparison, target, number))
             (pairs(target))
@@ -49,7 +49,7 @@ fn growth(comparison: &Comparison, target: &TargetResult, number: usize) -> Mark
         let (from, to) = (seeds as f64 - room * 0.12, seeds as f64 + room * 1.06);
         let chart = Chart {
             id: &format!("growth-{number}-{axis}"),
-            title: &format!("Source regions of {} over {axis}", target.target),
+            title: &format!("Source regions of {} over {axis}", target.title()),
             words: &format!(
                 "The seeds reach {} regions.{}",
                 count(seeds),
@@ -131,7 +131,7 @@ fn pairs(target: &TargetResult) -> Markup {
     let headings = format!("pair | compared | medians | U | {}", results::TEST);
     html! {
         h3 { "Engine against engine" }
-        (table(&format!("Pairs of engines on {}", target.target), &headings, &[1, 7, 8], &rows))
+        (table(&format!("Pairs of engines on {}", target.title()), &headings, &[1, 7, 8], &rows))
         p.note {
             "Regions over the trials that count. A small p shows that there is a difference, A12 how much of one. "
             a href="#conditions" { "How they are made." }
@@ -165,7 +165,7 @@ fn milestones(target: &TargetResult) -> Markup {
              Medians are over the trials that got there: where not all did, the others would have taken longer. 0 is \
              what the seeds reach."
         }
-        (table(&format!("Time to shares of the union of {}", target.target), headings, &[], &rows))
+        (table(&format!("Time to shares of the union of {}", target.title()), headings, &[], &rows))
     }
 }
 
@@ -201,7 +201,7 @@ fn folders(target: &TargetResult) -> Markup {
     for engine in &target.engines {
         headings = headings + " | " + &engine.title;
     }
-    let label = format!("Regions of {} by crate", target.target);
+    let label = format!("Regions of {} by crate", target.title());
     html! {
         h3 { "Crate by crate" }
         p.note { "Regions that the trials of an engine that count reached together, and their share of the crate." }
@@ -242,7 +242,7 @@ fn survivals(comparison: &Comparison, target: &TargetResult, number: usize) -> M
         return html! {};
     }
     let same = |one: &Survival, next: &Survival| (one.kind, &one.of) == (next.kind, &next.of);
-    let label = format!("Time to catch on {}", target.target);
+    let label = format!("Time to catch on {}", target.title());
     html! {
         h3 { "How long mistakes went unnoticed" }
         p.note {

@@ -1,11 +1,12 @@
 //! What is made of trials, on hand-made ones with known answers.
 
 use report::analysis::{analyse, survival};
-use report::{Band, Comparison, Estimate, Load, SurvivalKind, Verdict};
+use report::{Band, Comparison, Estimate, Load, Start, SurvivalKind, TargetResult, Verdict};
+use report::{against, page, summary};
 use statistics::groups::Magnitude;
 use statistics::survival::Observation;
 
-use crate::sample::{comparison, engine, find, reach, target, trial, trials as some};
+use crate::sample::{comparison, engine, find, reach, shows, target, trial, trials as some};
 
 fn between(low: f64, median: f64, high: f64) -> Option<Estimate> {
     Some(Estimate { low, median, high })
@@ -141,6 +142,46 @@ fn pairs_are_compared_at_the_end_and_at_equal_executions() {
 }
 
 #[test]
+fn starts_are_never_mixed_and_the_one_that_separates_the_engines_comes_first() {
+    let of = |start, regions: &[&[usize]]| TargetResult {
+        start,
+        ..of_regions(regions).targets.remove(0)
+    };
+    let low: &[usize] = &[20, 21, 22, 23, 24];
+    let alike = of(Start::Seeds, &[low, low]);
+    let apart = of(Start::Nothing, &[low, &[30, 31, 32, 33, 34]]);
+    let both = comparison(5, vec![alike.clone(), apart]);
+    let [nothing, seeds] = [0, 1].map(|at| &both.targets[at]);
+    assert_eq!((nothing.start, seeds.start), (Start::Nothing, Start::Seeds));
+    // Tests of another start are not adjusted for, and its trials are in no group.
+    let [nothing, seeds] = [nothing, seeds].map(|of| of.pairs[0].regions);
+    assert_eq!((nothing.trials, nothing.adjusted_p), ((5, 5), nothing.p));
+    assert_eq!(
+        (nothing.verdict, seeds.verdict),
+        (Verdict::Lower, Verdict::NotShown)
+    );
+    let text = summary::markdown(&both) + &page::html(&both) + &summary::series(&both);
+    let parts = [
+        "on 1 target, from seeds and nothing, ",
+        "- `t` from nothing: Median",
+        "| t from nothing | A ",
+        "<h2><code>t</code> from nothing</h2>",
+        "uninformed seeds</dt><dd><strong>yes",
+        "target,start,engine,",
+        "\nt,nothing,b,5,24000,100,34,",
+    ];
+    shows(&text, &parts);
+    // Both have the engine on the target, and no start in common.
+    let before = comparison(5, vec![alike]);
+    let text = against::markdown([&before, &both], ["before", "after"]);
+    assert!(!text.contains("| t from nothing |"), "{text}");
+    // Reports of before there were starts are of trials from the seeds.
+    let mut old = serde_json::to_value(&before).unwrap();
+    old["targets"][0].as_object_mut().unwrap().remove("start");
+    assert_eq!(serde_json::from_value::<Comparison>(old).unwrap(), before);
+}
+
+#[test]
 fn few_trials_are_noted_and_one_is_not_tested() {
     let one = of_regions(&[&[20], &[30]]);
     assert!(one.targets[0].pairs.is_empty());
@@ -236,6 +277,12 @@ fn notes_list_what_weakens_a_comparison_and_nothing_else() {
     weak.targets[0].seeds.reach = reach(29);
     weak.targets[0].engines[0].trials[4].core = None;
     weak.notes = vec!["The fan was loud.".to_owned()];
+    // A configuration takes no part where it would change nothing.
+    let mut configured = strong.clone();
+    configured.targets[0].engines[1].configuration = "-c -".to_owned();
+    configured.targets[1].engines.truncate(1);
+    analyse(&mut configured);
+    assert_eq!(configured.notes, [""; 0]);
     let mut odd = strong;
     odd.targets[0].engines[1].trials[0].seeds_read = 0;
     odd.targets[0].engines[1].trials[0].stability = Some(91.26);

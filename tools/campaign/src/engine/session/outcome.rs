@@ -142,11 +142,6 @@ impl Session {
         self.figures().map(|one| one.executions).sum()
     }
 
-    /// Executions a second, over the whole session.
-    pub(crate) fn executions_per_second(&self) -> f64 {
-        rate(self.executions(), self.elapsed)
-    }
-
     /// The executions of all engines until `time`.
     pub(crate) fn executions_at(&self, time: Duration) -> u64 {
         self.engines.iter().map(|one| one.executions_at(time)).sum()

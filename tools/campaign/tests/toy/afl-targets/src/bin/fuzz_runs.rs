@@ -1,6 +1,0 @@
-//! `fuzz_runs` under AFL++.
-#![forbid(unsafe_code)]
-
-fn main() {
-    afl::fuzz!(|data: &[u8]| toy::fuzz_runs(data));
-}
