@@ -36,5 +36,6 @@ mod vhd {
 }
 mod vhdx {
     pub(crate) mod calculator;
+    mod replay;
     pub(crate) mod scanner;
 }

@@ -21,20 +21,29 @@ use crate::scanners;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reading {
     is_lenient: bool,
+    /// Whether a log is replayed first.
+    pub(crate) replays: bool,
     choices: u32,
 }
 
 impl Reading {
-    /// The specification's, which our own code is held to.
+    /// The specification's, which our own code is held to. It refuses a log that has to be replayed.
     pub(crate) const OURS: Self = Self {
         is_lenient: false,
+        replays: false,
         choices: 0,
     };
 
-    /// A lenient one without choices.
+    /// The specification's, which replays a log.
+    pub(crate) const REPLAYED: Self = Self {
+        replays: true,
+        ..Self::OURS
+    };
+
+    /// A lenient one without choices, which replays a log.
     pub(crate) const LENIENT: Self = Self {
         is_lenient: true,
-        choices: 0,
+        ..Self::REPLAYED
     };
 
     /// Whether what the specification refuses and QEMU takes is taken.
@@ -55,6 +64,8 @@ pub struct Readings {
     pub answers: Vec<AllocationSummary>,
     /// Whether one of the readings refuses the image.
     pub may_be_refused: bool,
+    /// The specification's answer, of a log that has to be replayed first after that.
+    pub replayed: Result<AllocationSummary, ScanErrorKind>,
 }
 
 impl Readings {
@@ -63,12 +74,13 @@ impl Readings {
         let mut all = Self {
             answers: Vec::new(),
             may_be_refused: scanners::may_be_refused(format, image),
+            replayed: scanners::read(format, image, unit, Reading::REPLAYED),
         };
         all.add(scanners::scan(format, image, unit));
         for choices in 0..1 << scanners::CHOICES[format as usize] {
             let reading = Reading {
-                is_lenient: true,
                 choices,
+                ..Reading::LENIENT
             };
             all.add(scanners::read(format, image, unit, reading));
             if !image.length().is_multiple_of(SECTOR) {

@@ -19,6 +19,8 @@ pub struct Truth {
     /// Whether a table is named for several parts of the disk, so that a run of data changes what the
     /// other parts hold.
     pub shares_tables: bool,
+    /// Whether the image is refused for a log alone that has to be replayed. All else is true of the disk after that.
+    pub needs_replay: bool,
     /// The file may be cut down to this length, in bytes, as long as only zeroes are lost. `u64::MAX` in
     /// formats that need the whole file.
     pub least_length: u64,
@@ -45,6 +47,7 @@ impl Truth {
             refusal: None,
             own_size: None,
             shares_tables: false,
+            needs_replay: false,
             least_length: u64::MAX,
         }
     }
@@ -79,9 +82,9 @@ impl Truth {
         }
     }
 
-    /// Whether a scanner must refuse the image.
+    /// Whether a scanner must refuse the image, also one that replays a log.
     pub fn is_refused(&self) -> bool {
-        self.refusal.is_some()
+        self.refusal.is_some() && !self.needs_replay
     }
 
     /// The answer of a scan that counts units of `unit` bytes, when given; `None` when there are
@@ -96,7 +99,8 @@ impl Truth {
         }
     }
 
-    fn summary(&self, unit: Option<NonZeroU64>) -> AllocationSummary {
+    /// How much the disk holds, of an image that is not refused. Units of `unit` bytes are counted, when given.
+    pub fn summary(&self, unit: Option<NonZeroU64>) -> AllocationSummary {
         let extents = self.extents();
         AllocationSummary {
             virtual_size: self.virtual_size,

@@ -7,6 +7,7 @@
 //! - [`oddity`]: the one thing of an image that is not as it should be.
 //! - `layout`: where everything lies in the file.
 //! - `structures`, `metadata`: headers and region tables, and the metadata, as bytes.
+//! - `log`: a log that has to be replayed, and the tables before that.
 //! - `entry_table`: what region tables and the metadata table have in common.
 //!
 //! # What the blocks hold
@@ -21,6 +22,7 @@
 mod entry_table;
 pub mod geometry;
 mod layout;
+mod log;
 mod metadata;
 pub mod oddity;
 mod structures;
@@ -32,6 +34,7 @@ use crate::recipe::{Description, Recipe};
 use crate::truth::{OwnSize, Truth};
 use crate::writer::{Field, ImageWriter, Table};
 
+use geometry::Log;
 pub use geometry::{Geometry, geometry, knobs};
 use layout::Layout;
 
@@ -45,6 +48,7 @@ pub(super) fn build(recipe: &Recipe, writer: &mut ImageWriter) -> Truth {
     structures::write(&geometry, &layout, writer);
     metadata::write(&geometry, &layout, writer);
     write_bat(&geometry, &layout, writer);
+    log::write(&geometry, &layout, writer);
     writer.set_end(layout.end);
     if let Some(content) = &mut writer.content {
         place_content(&layout, content);
@@ -121,6 +125,10 @@ fn truth(geometry: &Geometry, layout: &Layout) -> Truth {
     truth.refuse(layout.refusal(geometry));
     let too_many = layout.areas(geometry) > structures::MOST_AREAS;
     truth.refuse(too_many.then_some(ScanErrorKind::Unsupported));
+    if let Some(log) = layout.log_to_replay(geometry) {
+        truth.needs_replay = log < Log::Unanchored && !truth.is_refused();
+        truth.refuse(ScanErrorKind::Unsupported);
+    }
     if !truth.is_refused() {
         truth.own_size = own_size(layout);
     }

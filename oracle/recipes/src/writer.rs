@@ -268,6 +268,11 @@ impl ImageWriter {
         }
     }
 
+    /// Reads bytes.
+    pub fn read(&self, at: u64, buffer: &mut [u8]) {
+        self.image.read(at, buffer);
+    }
+
     /// Turns the bits of a number that `mask` has; answers what it was.
     pub(super) fn turn(&mut self, at: u64, width: u8, mask: u64) -> u64 {
         let before = self.read_number(at, width);

@@ -83,6 +83,23 @@ impl SparseImage {
         }
     }
 
+    /// Makes `length` bytes at byte `offset` zeros.
+    pub fn clear(&mut self, offset: u64, length: u64) {
+        let end = offset.saturating_add(length);
+        let first = self
+            .index
+            .partition_point(|&(number, _)| number < offset / PAGE);
+        for &(number, place) in &self.index[first..] {
+            let start = number * PAGE;
+            if start >= end {
+                break;
+            }
+            let from = offset.saturating_sub(start) as usize;
+            let to = (end - start).min(PAGE) as usize;
+            self.pages[place as usize][from..to].fill(0);
+        }
+    }
+
     /// Fills `buffer`, which is whole pages, with the pages from number `first` on; past the capacity it
     /// reads as zeros. A read that continues where the last one with this `place` ended needs no search.
     pub fn read_pages(&self, first: u64, buffer: &mut [u8], place: &mut Place) {
@@ -200,6 +217,10 @@ mod tests {
         image.write(1030, &[7; 700]);
         image.write(510, &[1, 2, 3, 4]);
         image.write(1030, &[8]);
+        image.write(500, &[9; 10]);
+        image.write(514, &[9; 500]);
+        image.clear(500, 10);
+        image.clear(514, 500);
         let mut whole = vec![0xee; 6000];
         image.read(0, &mut whole);
         let mut expected = vec![0; 6000];

@@ -11,13 +11,14 @@ use std::ops::Range;
 
 use types::{AllocationSummary, Facts, ScanErrorKind};
 
+use super::replay::replay;
 use crate::data::{Data, entries, little_endian as field};
 use crate::readings::Reading;
-use sparse::Bytes;
 use sparse::crc32c::Crc32c;
+use sparse::{Bytes, SparseImage};
 use types::ScanErrorKind::{Corrupt, NotThisFormat, Unsupported};
 
-const KIB: u64 = 1 << 10;
+pub(super) const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const TIB: u64 = 1 << 40;
 
@@ -65,8 +66,22 @@ pub(crate) fn scan(
     if image.array(0) != *b"vhdxfile" {
         return Err(NotThisFormat);
     }
+    let (log, replayed) = log(image, reading)?;
+    match replayed {
+        Some(image) => scan_tables(&image, log, unit, reading),
+        None => scan_tables(image, log, unit, reading),
+    }
+}
+
+/// Scans an image without a log that has to be replayed.
+fn scan_tables(
+    image: &(impl Bytes + ?Sized),
+    log: Range<u64>,
+    unit: Option<NonZeroU64>,
+    reading: Reading,
+) -> Result<AllocationSummary, ScanErrorKind> {
     let mut taken = Taken::new(reading);
-    taken.take(log(image, reading)?)?;
+    taken.take(log)?;
     let [bat, metadata] = regions(image, &mut taken)?;
     let disk = disk(image, &metadata, reading)?;
     let mut data = Data::new(disk.size, unit);
@@ -115,7 +130,7 @@ fn are_blocks_whole(image: &(impl Bytes + ?Sized), disk: &Disk, region: &Range<u
 /// The facts in the metadata. Fails when a structure until there is not sound.
 pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
     let mut taken = Taken::new(Reading::OURS);
-    taken.take(log(image, Reading::OURS)?)?;
+    taken.take(log(image, Reading::OURS)?.0)?;
     let [bat, metadata] = regions(image, &mut taken)?;
     let disk = disk(image, &metadata, Reading::OURS)?;
     Ok(Facts {
@@ -164,9 +179,12 @@ impl Taken {
     }
 }
 
-/// Where the log is, by the current header (MS-VHDX 2.2.2): it has to be empty of changes, and need
-/// not be inside the file.
-fn log(image: &(impl Bytes + ?Sized), reading: Reading) -> Result<Range<u64>, ScanErrorKind> {
+/// Where the log is, by the current header (MS-VHDX 2.2.2), and the image that it makes, if it has to be replayed. An
+/// empty log need not be inside the file.
+fn log(
+    image: &(impl Bytes + ?Sized),
+    reading: Reading,
+) -> Result<(Range<u64>, Option<SparseImage>), ScanErrorKind> {
     let is_lenient = reading.is_lenient();
     let version = |header: &[u8; 80]| field(header, 66..68);
     let sound_header = |at| has_right_checksum(image, at, 4 * KIB, b"head");
@@ -191,30 +209,20 @@ fn log(image: &(impl Bytes + ?Sized), reading: Reading) -> Result<Range<u64>, Sc
     let (length, start) = (field(&header, 68..72), field(&header, 72..80));
     let place = start..start.saturating_add(length);
     let has_log = header[48..64].iter().any(|&byte| byte != 0);
-    // vhdx-log
-    let may_be_left = !has_log || is_lenient && !has_entries(image, &place);
-    if version(&header) != 1 || !may_be_left {
+    let has_log_version = field(&header, 64..66) != 0;
+    if version(&header) != 1 || has_log && (has_log_version || !reading.replays) {
         return Err(Unsupported);
     }
     // vhdx-log-place
     let is_placed = start != 0 && start.is_multiple_of(MIB) && length.is_multiple_of(MIB);
-    if is_placed || is_lenient {
-        Ok(place)
-    } else {
-        Err(Corrupt)
+    if !(is_placed || is_lenient && !has_log) {
+        return Err(Corrupt);
     }
-}
-
-/// Whether some sector of the log begins like an entry (MS-VHDX 2.3.1.1).
-fn has_entries(image: &(impl Bytes + ?Sized), log: &Range<u64>) -> bool {
-    const SECTOR: u64 = 4 * KIB;
-    let mut pieces = image.pieces(log.start, log.end - log.start);
-    pieces.any(|(at, piece)| {
-        let mut sectors = (log.start + (at - log.start).next_multiple_of(SECTOR)
-            ..at + piece.len() as u64)
-            .step_by(SECTOR as usize);
-        sectors.any(|sector| image.array(sector) == *b"loge")
-    })
+    let replayed = match has_log {
+        true => replay(image, &place, &header[48..64], reading)?,
+        false => None,
+    };
+    Ok((place, replayed))
 }
 
 /// Where the BAT and the metadata are, by the first sound region table (MS-VHDX 2.2.3). All its
@@ -414,12 +422,22 @@ fn has_right_checksum(
     if !image.contains(at, length) || !start.starts_with(signature) {
         return false;
     }
+    checksum(image, signature, &[(at + 8, length - 8)]) == field(&start, 4..8)
+}
+
+/// The CRC-32C of a signature, itself taken as zeros, and parts of the image: where each begins, and its length.
+pub(super) fn checksum(
+    image: &(impl Bytes + ?Sized),
+    signature: &[u8; 4],
+    parts: &[(u64, u64)],
+) -> u64 {
     let mut crc = Crc32c::new();
     crc.update(signature);
     crc.skip_zeros(4);
-    let (rest, rest_length) = (at + 8, length - 8);
-    crc.update_pieces(rest, rest_length, image.pieces(rest, rest_length));
-    u64::from(crc.finish()) == field(&start, 4..8)
+    for &(at, length) in parts {
+        crc.update_pieces(at, length, image.pieces(at, length));
+    }
+    crc.finish().into()
 }
 
 /// A GUID as it lies in a file: the first three of its groups in reverse (MS-DTYP 2.3.4.2), the other two

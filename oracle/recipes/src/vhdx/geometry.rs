@@ -59,6 +59,17 @@ choices! {
         Garbage: "Anything.",
     }
 
+    /// A log that has to be replayed. From [`Log::Unanchored`] on it has no valid sequence (MS-VHDX 2.3.3).
+    pub enum Log {
+        One: "An entry.",
+        Sequence: "Three entries: the first one undoes what the other two do.",
+        Stale: "Two entries. Older ones, and one of another log, would undo them.",
+        Torn: "Two entries, and one that was not written to its end, which would undo them.",
+        Unanchored: "An entry whose sequence begins elsewhere.",
+        Truncated: "An entry of a longer file.",
+        AllTorn: "An entry that was not written to its end.",
+    }
+
     /// Where unknown ones stand among the known ones in a table.
     pub enum Stand {
         Last: "Behind all.",
@@ -242,6 +253,14 @@ geometry! {
         => log_outside: bool = byte >= 0xf0;
     162..=163, LOG_VERSION: "version of the log's format, which does not matter while there is none"
         => log_version: u16 = bytes.u16(knobs::LOG_VERSION);
+    164, LOG: "from 0x60 to 0x7f a log to be replayed, if it lies in the file, is of version 0, and there is no oddity: bits 0–2 which ([`Log`]), bit 3 it changes the disk's size too, bit 4 the BAT names other data before it, else none"
+        => log: Option<Log> = (byte & 0xe0 == 0x60).then(|| Log::choose(byte & 7))
+        => log_changes_size: bool = byte & 8 != 0
+        => log_replaces_data: bool = byte & 0x10 != 0;
+    165, LOG_FIRST: "sectors of 4 KiB between the first entry and the log's end, behind which it goes on at its start; 0 at its start"
+        => log_first: u64 = byte.into();
+    166..=167, LOG_SEQUENCE: "sequence number of the log's active entries, less 16, in steps of 2^20"
+        => log_sequence: u64 = 16 + (u64::from(bytes.u16(knobs::LOG_SEQUENCE)) << 20);
 }
 
 /// Eight choices of five things: the last one is the fifth thing, and two others come again.

@@ -6,7 +6,7 @@ use crate::runs::Unit;
 use types::ScanErrorKind;
 
 use super::MIB;
-use super::geometry::{Boundary, FileEnd, Geometry, Order};
+use super::geometry::{Boundary, FileEnd, Geometry, Log, Order};
 use super::oddity::{Oddity, split};
 
 /// The largest disk: 64 TiB (MS-VHDX 2.6.2.2, as QEMU reads it).
@@ -361,6 +361,13 @@ impl Layout {
     /// How many entries the disk needs.
     pub(super) const fn needed_entries(&self) -> u64 {
         self.blocks + self.blocks.saturating_sub(1) / self.chunk_ratio
+    }
+
+    /// The log that has to be replayed.
+    pub(super) fn log_to_replay(&self, geometry: &Geometry) -> Option<Log> {
+        let has_room = self.log.length != 0 && !geometry.log_outside;
+        let is_plain = geometry.oddity == Oddity::None && geometry.log_version == 0;
+        geometry.log.filter(|_| has_room && is_plain)
     }
 
     /// The BAT's length in the region table.

@@ -181,7 +181,7 @@ pub(super) fn write(geometry: &Geometry, layout: &Layout, writer: &mut ImageWrit
 }
 
 /// Where an item lies, in bytes from its region's start.
-fn place_of_item(geometry: &Geometry, layout: &Layout, nth: usize) -> u64 {
+pub(super) fn place_of_item(geometry: &Geometry, layout: &Layout, nth: usize) -> u64 {
     let item = ITEMS[nth];
     let (wide, length) = (nth as u64, u64::from(item.length));
     let seed = u64::from(geometry.items_seed);

@@ -22,6 +22,9 @@ const TABLE_LENGTH: u64 = 64 << 10;
 
 const WRITE_GUIDS: [u8; 32] = *b"file write guid.data write guid.";
 
+/// What a log that has to be replayed is called, in its entries too.
+pub(super) const LOG_GUID: u128 = u128::from_le_bytes(*b"log to be played");
+
 static REGION_TABLE: TableFields = table_fields(
     [
         Field::number("region table's signature", 0, 4, 0x6967_6572),
@@ -150,7 +153,7 @@ fn headers(geometry: &Geometry, layout: &Layout) -> [Header; 2] {
         is_valid: true,
         sequence: newer,
         write_guids: WRITE_GUIDS,
-        log_guid: 0,
+        log_guid: layout.log_to_replay(geometry).map_or(0, |_| LOG_GUID),
         version: 1,
         log_start: layout.log.start,
         log_length: layout.log.length,

@@ -9,6 +9,7 @@ use harness_core::image::Probe;
 use harness_core::subject::ScanFormat;
 use harness_core::targets;
 use recipes::conditions::Conditions;
+use recipes::vhdx::knobs::LOG;
 use recipes::{LENGTH, Recipe, at};
 
 use super::Seed;
@@ -180,6 +181,21 @@ fn of_format(name: &str, number: u8, all: &mut Vec<(String, Bytes)>) {
     ] {
         if number == number_of {
             add(what, large.clone().set(knob, values));
+        }
+    }
+    // Logs that have to be replayed, the last one without a valid sequence. Other data is as much before the replay.
+    for (what, blocks, log, first) in [
+        ("log", 40, 0x60, 0),
+        ("log-of-other-data", 12, 0x70, 0),
+        ("log-of-three-entries", 40, 0x79, 0),
+        ("log-around-the-end", 40, 0x71, 3),
+        ("log-between-older-entries", 40, 0x72, 0),
+        ("log-with-a-torn-entry", 40, 0x6b, 40),
+        ("log-without-its-beginning", 40, 0x64, 0),
+    ] {
+        if number == 3 {
+            let bytes = plain.clone().set(at::GEOMETRY, &[1]);
+            add(what, bytes.set(at::SIZE, &[blocks]).set(LOG, &[log, first]));
         }
     }
     for (what, place, bytes) in [

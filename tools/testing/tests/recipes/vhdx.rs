@@ -2,17 +2,27 @@
 
 use harness_core::subject::ScanErrorKind::{self, Corrupt, NotThisFormat, Unsupported};
 use harness_core::subject::ScanFormat::Vhdx;
+use model::readings::Readings;
 use recipes::at;
 use recipes::vhdx::geometry::Headers;
 use recipes::vhdx::oddity::Oddity;
-use recipes::vhdx::{Geometry, geometry};
+use recipes::vhdx::{Geometry, geometry, knobs::*};
 
+use crate::random::Bytes;
 use crate::reach::{Reach, knobs};
 use crate::{Sound, explore, zeros_but};
 
 #[test]
 fn recipes_model_and_scanner_agree_and_all_knobs_are_reached() {
-    let reach = explore(Vhdx, 39, |_, _| {}, note);
+    let with_logs = |bytes: &mut Bytes, random: &mut fastrand::Rng| {
+        if random.u8(..8) == 0 {
+            bytes[LOG] = 0x60 | random.u8(..0x20);
+            bytes[LOG_FIRST] = random.u8(..4);
+            bytes[LOG_OUTSIDE..LOG].fill(0);
+            bytes[ODDITY] = 0;
+        }
+    };
+    let reach = explore(Vhdx, 39, with_logs, note);
     // Blocks in wrong states, and too many regions, are knobs of their own.
     let none = name(Oddity::None);
     let of_none = [None, Some(Corrupt), Some(Unsupported)];
@@ -26,6 +36,7 @@ fn recipes_model_and_scanner_agree_and_all_knobs_are_reached() {
 fn note(sound: &Sound<'_>, reach: &mut Reach) {
     let it = geometry(sound.recipe);
     note_geometry(&it, reach);
+    note_log(&it, sound, reach);
     if sound.truth.answer(None).is_none() {
         return;
     }
@@ -47,6 +58,20 @@ fn note(sound: &Sound<'_>, reach: &mut Reach) {
         let last_is_data = extents.last().is_some_and(|extent| extent.1 == size);
         let in_part = !size.is_multiple_of(it.block_size);
         reach.knob("last block", (last_is_data, in_part), 4);
+    }
+}
+
+/// What a log makes of the image is what the recipe states.
+fn note_log(it: &Geometry, sound: &Sound<'_>, reach: &mut Reach) {
+    let Some(log) = it.log else { return };
+    let unit = sound.recipe.unit;
+    let needs_replay = sound.truth.needs_replay;
+    let replayed = Readings::of(Vhdx, sound.image, unit).replayed.ok();
+    let due = needs_replay.then(|| sound.truth.summary(unit));
+    assert_eq!(replayed, due.or(sound.answer.ok()), "{log:?}");
+    if needs_replay {
+        let how = (it.log_changes_size, it.log_replaces_data, it.log_first % 4);
+        reach.knob("log", (log, how), 4 * 2 * 2 * 4);
     }
 }
 

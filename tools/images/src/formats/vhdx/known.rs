@@ -1,9 +1,8 @@
 //! Where QEMU and we differ about VHDX; `known.txt` has the rest.
 
-use harness_core::device::MockDevice;
+use harness_core::subject::ScanFormat;
 use measure::MeasureError;
 use sparse::{SparseImage, crc32c};
-use vhdx::VhdxState;
 
 use super::{block_size, with};
 use crate::differential::evidence::{ImageEvidence, KnownAnswer, TheirAnswer};
@@ -53,9 +52,6 @@ fn has_first_region_table(evidence: &ImageEvidence<'_>) -> bool {
 
 /// The size of the disk's sectors in bytes, of an image that its scanner takes.
 fn logical_sector(image: &SparseImage) -> Option<u32> {
-    let mut device = MockDevice::new(512, 0);
-    device.set_sparse_input(image);
-    let [mut first, mut second] = [[0; 512]; 2];
-    let state = VhdxState::init(device.build_call_table(), 0, &mut first, &mut second);
-    Some(state.ok()?.logical_sector_size())
+    let facts = model::scanners::facts(ScanFormat::Vhdx, image);
+    facts.ok()?.logical_sector_size
 }
