@@ -48,8 +48,8 @@ struct List {
     known: Vec<Known>,
 }
 
-/// A known finding that was met, by its place in the list.
-type Met = (usize, Box<Violation>);
+/// The first known finding that was met, by its place in the list, and the places of others.
+type Met = (usize, Box<Violation>, Vec<usize>);
 
 static LIST: OnceLock<Vec<Known>> = OnceLock::new();
 
@@ -110,14 +110,18 @@ impl fmt::Display for Known {
 pub(crate) fn pass_over(violation: Violation) -> Option<Violation> {
     match list().iter().position(|known| known.describes(&violation)) {
         Some(nth) => {
-            MET.with_borrow_mut(|met| met.get_or_insert((nth, violation.into())).0);
+            MET.with_borrow_mut(|met| match met {
+                Some((first, _, others)) if *first != nth => others.push(nth),
+                Some(_) => {}
+                None => *met = Some((nth, violation.into(), Vec::new())),
+            });
             None
         }
         None => Some(violation),
     }
 }
 
-/// The first known finding that this thread met since it was last asked, by its place in [`list`].
+/// The known findings that this thread met since it was last asked, by their places in [`list`].
 pub(crate) fn take_met() -> Option<Met> {
     // Asked for every input, and most subjects have no list.
     if list().is_empty() { None } else { MET.take() }
@@ -159,12 +163,12 @@ mod tests {
 
     #[test]
     fn a_group_is_its_check_part_and_difference() {
-        let known: List = toml::from_str(
+        set(
             "[[known]]\ncheck = \"a.b\"\npart = \"qcow2 scanner\"\ndifference = \"size is wrong\"\nreason = \"x\"\n\
              [[known]]\ncheck = \"subject.no_panic\"\ndifference = \"src/a.rs:7\"\nreason = \"y\"\n",
         )
         .unwrap();
-        let [value, panic] = &known.known[..] else {
+        let [value, panic] = list() else {
             panic!("two")
         };
         let place = |line| {
@@ -181,10 +185,17 @@ mod tests {
         assert!(!value.describes(&other));
         let other = Violation {
             expected: None,
-            ..found
+            ..found.clone()
         };
         assert!(!value.describes(&other));
         assert!(panic.describes(&place(7)) && !panic.describes(&place(17)));
+
+        assert_eq!(pass_over(other.clone()), Some(other));
+        for known in [&found, &place(7), &found] {
+            assert_eq!(pass_over(known.clone()), None);
+        }
+        assert_eq!(take_met(), Some((0, found.into(), vec![1])));
+        assert_eq!(take_met(), None);
         assert!(toml::from_str::<List>("[[known]]\ncheck = \"a.b\"").is_err());
     }
 }

@@ -133,6 +133,9 @@ pub enum Verdict {
         nth: usize,
         /// What failed first.
         violation: Box<Violation>,
+        /// Which others failed behind it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<usize>,
     },
     /// It could not be run.
     Error {

@@ -73,7 +73,11 @@ fn catch(target: &dyn Target, data: &[u8], run: impl FnOnce() -> Outcome) -> Ver
         }
     };
     match known::take_met() {
-        Some((nth, violation)) if verdict.is_fine() => Verdict::Known { nth, violation },
+        Some((nth, violation, others)) if verdict.is_fine() => Verdict::Known {
+            nth,
+            violation,
+            others,
+        },
         _ => verdict,
     }
 }

@@ -59,7 +59,7 @@ pub struct Verdicts {
     pub failed: usize,
     /// Those that were not judged, by the feature that is not there.
     pub not_judged: BTreeMap<String, usize>,
-    /// Those that met a known finding, by its place in the list.
+    /// Those that met a known finding first, by its place in the list.
     pub known: BTreeMap<usize, usize>,
 }
 
@@ -69,7 +69,13 @@ impl Verdicts {
             Verdict::Pass => &mut self.passed,
             Verdict::Rejected { .. } => &mut self.rejected,
             Verdict::NotJudged { feature } => self.not_judged.entry(feature.clone()).or_default(),
-            Verdict::Known { nth, .. } => self.known.entry(*nth).or_default(),
+            Verdict::Known { nth, others, .. } => {
+                // An input counts once: others are there, and may have no input of their own.
+                for other in others {
+                    self.known.entry(*other).or_default();
+                }
+                self.known.entry(*nth).or_default()
+            }
             Verdict::Fail(_) | Verdict::Error { .. } => &mut self.failed,
         } += 1;
     }
@@ -145,7 +151,11 @@ impl Replayer {
                 let violation = Box::new(self.crashed(crash, target, file));
                 let nth = self.known.iter().position(|one| one.describes(&violation));
                 Ok(match nth {
-                    Some(nth) => Verdict::Known { nth, violation },
+                    Some(nth) => Verdict::Known {
+                        nth,
+                        violation,
+                        others: Vec::new(),
+                    },
                     None => Verdict::Fail(violation),
                 })
             }

@@ -147,12 +147,11 @@ fn show(replayed: &Replayed<'_>) -> Result<()> {
 /// How often each known finding was met; that one was not is worth a look at the list.
 fn show_known(list: &[Known], counted: &Verdicts) -> Result<()> {
     for (nth, known) in list.iter().enumerate() {
-        let count = counted.known.get(&nth).unwrap_or(&0);
-        let met = match count {
-            0 => "NO LONGER HAPPENS here",
-            _ => "known",
-        };
-        outln!("{met}: {count} of {known}");
+        match counted.known.get(&nth) {
+            None => outln!("NO LONGER HAPPENS here: {known}"),
+            Some(0) => outln!("known, behind others: {known}"),
+            Some(count) => outln!("known: {count} of {known}"),
+        }
     }
     Ok(())
 }

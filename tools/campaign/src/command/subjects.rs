@@ -122,14 +122,14 @@ fn row(name: &str, subject: &Project, ours: &Project) -> Result<Row> {
     }
     let (mut values, mut panics, mut ends, mut memory, mut gone) = (0, 0, 0, 0, 0);
     for (nth, known) in subject.known()?.iter().enumerate() {
-        let count = verdicts.known.get(&nth).copied().unwrap_or_default();
+        let count = verdicts.known.get(&nth).copied();
         *match &*known.check {
             NO_PANIC => &mut panics,
             NO_ABORT | NO_HANG => &mut ends,
             MEMORY => &mut memory,
             _ => &mut values,
-        } += count;
-        if count == 0 {
+        } += count.unwrap_or_default();
+        if count.is_none() {
             gone += 1;
             progress.say(&format!("{name}: NO LONGER HAPPENS: {known}"));
         }
