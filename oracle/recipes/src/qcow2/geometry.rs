@@ -237,6 +237,11 @@ geometry! {
         => l1_nonsense: bool = byte >= 0xe0;
     157, ANY_SIZE: "from 0xe0 on: the size is of bytes, not of sectors of 512"
         => any_size: bool = byte >= 0xe0;
+    158, COMPRESSED_MORE: "from 0xe0 to 0xef: 256 times so many more sectors of compressed data"
+        => compressed_more: u64 = match byte {
+            0xe0..=0xef => u64::from(byte - 0xe0) * 256,
+            _ => 0,
+        };
     187, ALIASES: "from 0xa8 to 0xb7, without external data: empty L1 entries behind the first table's name it too, as many as tables fit the file, 8 less to 7 more"
         => aliases: Aliases = match byte {
             0xa8..=0xb7 if !external_data => Aliases::Fit(byte - 0xa8),

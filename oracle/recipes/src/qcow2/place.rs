@@ -151,7 +151,8 @@ impl Placed {
     fn place_compressed(&mut self, plan: &Plan, shared: bool, references: u64) -> u64 {
         let geometry = &plan.geometry;
         let cluster = geometry.cluster();
-        let wanted = geometry.compressed_sectors % (cluster / 512) + 1;
+        let wanted = geometry.compressed_sectors + geometry.compressed_more;
+        let wanted = wanted % (cluster / 512) + 1;
         let step = (geometry.compressed_step * (cluster / 256)) | (geometry.compressed_step & 1);
         let before = self.compressed.filter(|_| {
             shared

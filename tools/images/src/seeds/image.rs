@@ -152,20 +152,25 @@ fn of_format(name: &str, number: u8, all: &mut Vec<(String, Bytes)>) {
         add(&format!("{what}-entries-alike"), bytes);
     }
     // Encrypted data; a stream that inflates to far more than its unit; one whose last sector the file lacks in part.
-    // The bytes of geometry are a qcow2 cluster's size or a VMDK's kind, the encryption, what is cut off the file, and
-    // the sectors of compressed data.
-    for (number_of, what, [first, encryption, cut, sectors], kind) in [
-        (0, "luks", [0, 6, 0, 0], 0),
-        (0, "aes", [0, 7, 0, 0], 0),
-        (0, "swelling", [9, 0, 0, 255], 0xdb),
-        (0, "compressed-and-cut", [0, 0, 100, 127], 3),
-        (1, "swelling", [1, 0, 0, 0], 0xf8),
+    // The bytes of geometry are a qcow2 cluster's size or a VMDK's kind, the encryption, what is cut off the file,
+    // the sectors of compressed data, and whether there are 3840 more.
+    for (number_of, what, [first, encryption, cut, sectors, more], kind) in [
+        (0, "luks", [0, 6, 0, 0, 0], 0),
+        (0, "aes", [0, 7, 0, 0, 0], 0),
+        (0, "swelling", [9, 0, 0, 255, 0], 0xdb),
+        (0, "compressed-and-cut", [0, 0, 100, 127, 0], 3),
+        (0, "compressed-in-2048-sectors", [11, 0, 0, 255, 0xef], 3),
+        (1, "swelling", [1, 0, 0, 0, 0], 0xf8),
     ] {
         if number == number_of {
             let knobs = plain
                 .clone()
                 .set(at::GEOMETRY, &[first, 0, 0, 0, encryption]);
             let knobs = knobs.set(at::GEOMETRY + 19, &[cut, 0, sectors]);
+            let knobs = match more {
+                0 => knobs,
+                _ => knobs.set(at::RARE + 6, &[more]),
+            };
             add(what, knobs.run(2, 1 << 14, 1 | 0xe0, kind));
         }
     }
