@@ -162,6 +162,8 @@ impl Making<'_> {
         self.write_end_footer(data_offset);
         let data_blocks = self.judge(&units, &entries, truth);
         let content = self.writer.content.take();
+        // Some readers go by the footer at the end, which is another disk's.
+        let content = content.filter(|_| self.geometry.footers.end != Footer::Other);
         self.writer.content =
             content.and_then(|content| self.disk.content(&units, &entries, content));
         if !truth.is_refused() {

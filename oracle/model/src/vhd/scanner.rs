@@ -242,9 +242,12 @@ fn add_blocks(
         (block / 512 / 8).max(512)
     };
     let mut next = 0;
+    // By a size in bytes the disk may have one block more. Whoever counts in sectors does not vouch for its entry.
+    let is_rest = |number| !size.is_multiple_of(512) && number * block == size - size % 512;
     // An entry that is left out is zero, which puts a block over the footer's copy.
     let left_out = |blocks: Range<u64>, data: &mut Data| {
-        if !is_lenient || bitmap + block > image.length() {
+        let is_there = is_rest(blocks.start) || bitmap + block <= image.length();
+        if !is_lenient || !is_there {
             return Err(Corrupt);
         }
         data.add(blocks.start * block, (blocks.end - blocks.start) * block);
@@ -261,9 +264,7 @@ fn add_blocks(
         }
         let start = 512 * u64::from(sector);
         let place = start..start + bitmap + block;
-        // By a size in bytes the disk may have one block more. Whoever counts in sectors does not vouch for its entry.
-        let is_rest = !size.is_multiple_of(512) && number * block == size - size % 512;
-        let is_there = is_rest || place.end <= image.length();
+        let is_there = is_rest(number) || place.end <= image.length();
         if !is_there || lies_over(&place, &header) || lies_over(&place, &table) {
             return Err(Corrupt);
         }
