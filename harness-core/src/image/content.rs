@@ -73,6 +73,9 @@ fn ask(
     known: Vec<(Range<u64>, Vec<u8>)>,
     may_be_refused: bool,
 ) -> Option<Outcome> {
+    if known.is_empty() {
+        return None;
+    }
     let (ranges, due): (Vec<_>, Vec<_>) = known.into_iter().unzip();
     let device = image.device(&image.manner());
     let file = ImageFile::filled(image.bytes.clone(), content.fill.clone(), device.limits());

@@ -61,7 +61,7 @@ fn from_seeds() -> Vec<Start> {
 pub enum From {
     /// The target's seeds.
     Seeds,
-    /// One byte with the value 0: what an engine reaches that is told nothing of the format.
+    /// One byte with the value 0: the engine gets no help.
     Nothing,
     /// Each engine from both; the two are never compared with each other.
     Both,
