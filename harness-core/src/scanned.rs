@@ -83,8 +83,16 @@ pub(crate) fn due(
     let readings = Readings::of(format, image, unit);
     match answer {
         Ok(answer) if readings.answers.contains(answer) => Ok(*answer),
-        // The tables before the replay of a log are no reading.
-        Ok(_) => readings.replayed.or(expected),
+        Ok(answer) => {
+            let size = answer.virtual_size;
+            let is_sound = readings.answers.iter().any(|one| one.virtual_size == size);
+            let refused = readings.refused.iter().find(|one| one.0 == size);
+            match refused.filter(|_| !is_sound) {
+                Some((_, kind)) => Err(*kind),
+                // The tables before the replay of a log are no reading.
+                None => readings.replayed.or(expected),
+            }
+        }
         Err(refusal) if readings.may_be_refused => {
             Err(refusal.kind().unwrap_or(ScanErrorKind::Corrupt))
         }

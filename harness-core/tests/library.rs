@@ -174,6 +174,27 @@ fn an_answer_to_what_is_unsound_is_judged_when_asked_for() {
     assert!(empty.contains("Rejected"), "{empty}");
 }
 
+#[test]
+fn an_answer_with_the_size_of_a_reading_that_refuses_is_one_to_what_is_unsound() {
+    // A VHD of no sectors. By its size in bytes, which is 2, it lacks the entry of a block.
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/regressions");
+    let path = "fuzz_measure_image/vhd-block-of-2-bytes-without-an-entry";
+    let input = std::fs::read(std::path::Path::new(folder).join(path)).unwrap();
+    let wrong = "image.answer_is_exact: virtual_size is wrong";
+    for (map, expected) in [
+        ((|_, _| Ok(Map::new(0))) as Ask, "pass"),
+        (
+            |_, _| Ok(Map::new(2)),
+            "not judged: an answer to what is unsound (accepts)",
+        ),
+        (|_, _| Ok(Map::new(3)), wrong),
+    ] {
+        let library = Library::new(&[ScanFormat::Vhd], map);
+        let found = verdict_on(&library, Judgement::VALUES, "fuzz_measure_image", &input);
+        assert_eq!(found, expected);
+    }
+}
+
 /// Reads a fixed VHD, which ends with its footer.
 fn read_spoiled(image: &ImageFile, ranges: &[Range<u64>], spoil: fn(&mut Vec<u8>)) -> Reads {
     let mut disk = vec![0; image.size() as usize - 512];

@@ -64,6 +64,8 @@ pub struct Readings {
     pub answers: Vec<AllocationSummary>,
     /// Whether one of the readings refuses the image.
     pub may_be_refused: bool,
+    /// How large the disk is, in bytes, by readings that refuse the image, and why they do.
+    pub refused: Vec<(u64, ScanErrorKind)>,
     /// The specification's answer, of a log that has to be replayed first after that.
     pub replayed: Result<AllocationSummary, ScanErrorKind>,
 }
@@ -74,6 +76,7 @@ impl Readings {
         let mut all = Self {
             answers: Vec::new(),
             may_be_refused: scanners::may_be_refused(format, image),
+            refused: Vec::new(),
             replayed: scanners::read(format, image, unit, Reading::REPLAYED),
         };
         all.add(scanners::scan(format, image, unit));
@@ -82,7 +85,12 @@ impl Readings {
                 choices,
                 ..Reading::LENIENT
             };
-            all.add(scanners::read(format, image, unit, reading));
+            let answer = scanners::read(format, image, unit, reading);
+            let facts = scanners::facts_by(format, image, reading);
+            if let (Err(kind), Ok(facts)) = (answer, facts) {
+                all.refused.push((facts.virtual_size, kind));
+            }
+            all.add(answer);
             if !image.length().is_multiple_of(SECTOR) {
                 let padded = InWholeSectors(image);
                 all.add(scanners::read(format, &padded, unit, reading));

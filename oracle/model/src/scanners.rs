@@ -62,7 +62,16 @@ pub(crate) fn may_be_refused<B: Bytes + ?Sized>(format: ScanFormat, image: &B) -
 /// # Errors
 /// The kind of error with which a scan of the image ends. Only what these facts need is checked.
 pub fn facts<B: Bytes + ?Sized>(format: ScanFormat, image: &B) -> Result<Facts, ScanErrorKind> {
-    type FactsOf<B> = fn(&B) -> Result<Facts, ScanErrorKind>;
+    facts_by(format, image, Reading::OURS)
+}
+
+/// The facts by one reading.
+pub(crate) fn facts_by<B: Bytes + ?Sized>(
+    format: ScanFormat,
+    image: &B,
+    reading: Reading,
+) -> Result<Facts, ScanErrorKind> {
+    type FactsOf<B> = fn(&B, Reading) -> Result<Facts, ScanErrorKind>;
     let facts: [FactsOf<B>; ScanFormat::COUNT] = table!(facts);
-    facts[format as usize](image)
+    facts[format as usize](image, reading)
 }

@@ -58,7 +58,7 @@ pub(crate) fn scan(
 }
 
 /// The facts in the header. Fails when it is no qcow2 header, or has a feature that is not known.
-pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
+pub(crate) fn facts(image: &(impl Bytes + ?Sized), _: Reading) -> Result<Facts, ScanErrorKind> {
     let header = Header::read(image)?;
     let (start, length) = (header.backing_offset, u64::from(header.backing_length));
     Ok(Facts {

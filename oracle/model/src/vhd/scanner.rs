@@ -112,8 +112,11 @@ fn footer_of_qemu(image: &(impl Bytes + ?Sized)) -> Option<([u8; 512], u64)> {
 
 /// The facts in the footer and, unless the disk is fixed, in the header. Fails when there is no footer, or it is of a
 /// disk that is too large, or of another version.
-pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
-    let (footer, _) = believed_footer(image, Reading::OURS)?;
+pub(crate) fn facts(
+    image: &(impl Bytes + ?Sized),
+    reading: Reading,
+) -> Result<Facts, ScanErrorKind> {
+    let (footer, _) = believed_footer(image, reading)?;
     let disk_type = field(&footer, 60..64);
     let is_dynamic = [DYNAMIC, DIFFERENCING].contains(&disk_type);
     let header_at = field(&footer, 16..24);
@@ -125,7 +128,7 @@ pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKin
     // The parent's name, in UTF-16: 256 units at byte 64.
     let parent = header_at.saturating_add(64)..header_at.saturating_add(64 + 2 * 256);
     Ok(Facts {
-        virtual_size: disk_size(&footer, Reading::OURS)?,
+        virtual_size: disk_size(&footer, reading)?,
         unit: is_dynamic.then(|| field(&header, 32..36)),
         table_offset: is_dynamic.then(|| field(&header, 16..24)),
         parent: (disk_type == DIFFERENCING).then_some(parent),
@@ -242,12 +245,9 @@ fn add_blocks(
         (block / 512 / 8).max(512)
     };
     let mut next = 0;
-    // By a size in bytes the disk may have one block more. Whoever counts in sectors does not vouch for its entry.
-    let is_rest = |number| !size.is_multiple_of(512) && number * block == size - size % 512;
     // An entry that is left out is zero, which puts a block over the footer's copy.
     let left_out = |blocks: Range<u64>, data: &mut Data| {
-        let is_there = is_rest(blocks.start) || bitmap + block <= image.length();
-        if !is_lenient || !is_there {
+        if !is_lenient || bitmap + block > image.length() {
             return Err(Corrupt);
         }
         data.add(blocks.start * block, (blocks.end - blocks.start) * block);
@@ -264,7 +264,7 @@ fn add_blocks(
         }
         let start = 512 * u64::from(sector);
         let place = start..start + bitmap + block;
-        let is_there = is_rest(number) || place.end <= image.length();
+        let is_there = place.end <= image.length();
         if !is_there || lies_over(&place, &header) || lies_over(&place, &table) {
             return Err(Corrupt);
         }

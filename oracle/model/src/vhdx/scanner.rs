@@ -128,11 +128,14 @@ fn are_blocks_whole(image: &(impl Bytes + ?Sized), disk: &Disk, region: &Range<u
 }
 
 /// The facts in the metadata. Fails when a structure until there is not sound.
-pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
+pub(crate) fn facts(
+    image: &(impl Bytes + ?Sized),
+    reading: Reading,
+) -> Result<Facts, ScanErrorKind> {
     let mut taken = Taken::new(Reading::OURS);
     taken.take(log(image, Reading::OURS)?.0)?;
     let [bat, metadata] = regions(image, &mut taken)?;
-    let disk = disk(image, &metadata, Reading::OURS)?;
+    let disk = disk(image, &metadata, reading)?;
     Ok(Facts {
         virtual_size: disk.size,
         unit: Some(disk.block),

@@ -64,7 +64,7 @@ pub(crate) fn may_be_refused(image: &(impl Bytes + ?Sized)) -> bool {
 
 /// The facts in the header that counts: flags (bit 16: grains are compressed), and where the
 /// descriptor is, in sectors. Fails when there is no header.
-pub(crate) fn facts(image: &(impl Bytes + ?Sized)) -> Result<Facts, ScanErrorKind> {
+pub(crate) fn facts(image: &(impl Bytes + ?Sized), _: Reading) -> Result<Facts, ScanErrorKind> {
     let header = header(image)?;
     let in_bytes = |sectors: u64| u128::from(sectors) * u128::from(SECTOR);
     let start = in_bytes(field(&header, 28..36));
