@@ -45,9 +45,9 @@ use crate::sources::Copy;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 With --into:
-  The engines of a comparison hunt each fault as often as it has trials, at most as long as a trial takes, each
-  fault on the first of the comparison's targets that drives it. The comparison's folder keeps the hunts. When the
-  report is made again (cargo campaign compare --out DIR), it shows how soon each fault was caught.
+  The engines of a comparison hunt each fault as often as it has trials, each fault on the first of the comparison's
+  targets that drives it. The comparison's folder keeps the hunts. When the report is made again (cargo campaign
+  compare --out DIR), it shows how soon each fault was caught.
 
 Exit codes:
   0  the shipped corpora catch every fault
@@ -79,9 +79,9 @@ pub(super) struct Faults {
     /// The faults that tools/lab/faults/NAME.txt lists: `evaluation` has those whose times to a find can be compared
     #[arg(long, value_name = "NAME", conflicts_with = "faults")]
     subset: Option<String>,
-    /// How long an engine has for a fault: 30s, 5m
-    #[arg(long, default_value = "5m", value_parser = parse_time)]
-    time: Duration,
+    /// How long an engine has for a fault: 30s, 5m [default: 5m; with --into, as long as a trial of the comparison]
+    #[arg(long, value_parser = parse_time)]
+    time: Option<Duration>,
     /// How often each engine hunts each fault
     #[arg(long, value_name = "N", default_value = "1")]
     trials: NonZeroUsize,
@@ -99,11 +99,11 @@ pub(super) struct Faults {
     /// results/faults
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Add hunts to the comparison in this folder, by its engines, time and trials; no corpora are replayed
+    /// Add hunts to the comparison in this folder, by its engines and trials; no corpora are replayed
     #[arg(
         long,
         value_name = "DIR",
-        conflicts_with_all = ["engines", "time", "trials", "corpus_only", "corpora", "out"]
+        conflicts_with_all = ["engines", "trials", "corpus_only", "corpora", "out"]
     )]
     into: Option<PathBuf>,
 }
@@ -165,7 +165,7 @@ fn plan_of_arguments(args: &Faults, faults: Vec<Fault>, project: &Project) -> Re
         contestants,
         count: args.trials.get(),
         order_seed: 0,
-        time: args.time,
+        time: args.time.unwrap_or(Duration::from_secs(5 * 60)),
         corpora: Some(corpora.unwrap_or_else(|| project.shipped())),
         out,
     })
@@ -193,7 +193,9 @@ fn plan_of_comparison(
         contestants: compared.engines,
         count: compared.trials,
         order_seed: compared.order_seed,
-        time: Duration::from_secs(compared.time_seconds),
+        time: args
+            .time
+            .unwrap_or(Duration::from_secs(compared.time_seconds)),
         corpora: None,
         out: hunts::folder(folder),
     })
