@@ -3,6 +3,7 @@
 use crate::format::{NONE, count, estimate, median, median_time, milliseconds, p_value, rounded};
 use crate::sentences::title;
 use crate::{Contrast, Survival, TargetResult, Verdict};
+use statistics::survival::Step;
 
 /// The columns.
 pub(crate) const COLUMNS: &str = "engine | trials | regions | beyond seeds | all trials | only here | finds | executions/s | corpus";
@@ -79,17 +80,20 @@ pub(crate) fn test(contrast: Option<&Contrast>) -> [String; 5] {
 /// The columns of times to finds and planted faults.
 pub(crate) const SURVIVALS: &str = "what | engine | caught in | first | half of the trials by";
 
-/// A row for each survival of a target.
+/// A row for each survival of a target. In brackets is from when to when the curve's 95 % interval is at one half.
 pub(crate) fn survivals(target: &TargetResult) -> Vec<Vec<String>> {
     let row = |survival: &Survival| {
-        let first = survival.steps.first();
-        let first = first.map(|step| milliseconds(step.time_ms));
+        let by = |share: fn(&Step) -> f64| {
+            let step = survival.steps.iter().find(|step| share(step) <= 0.5);
+            step.map_or_else(|| NONE.to_owned(), |step| milliseconds(step.time_ms))
+        };
+        let (from, to) = (by(|step| step.low), by(|step| step.high));
         vec![
             survival.of.clone(),
             title(target, &survival.engine).to_owned(),
             format!("{} of {}", survival.caught, survival.trials),
-            first.unwrap_or_else(|| NONE.to_owned()),
-            median_time(survival.median_ms),
+            by(|_| 0.0),
+            format!("{} [{from}, {to}]", median_time(survival.median_ms)),
         ]
     };
     target.survivals.iter().map(row).collect()

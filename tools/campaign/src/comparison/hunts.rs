@@ -185,9 +185,11 @@ fn notes(hunts: &[HuntTrial]) -> Vec<String> {
     };
     let hunted = faults(|_| true).len();
     let hunted = counted(hunted, "planted fault was", "planted faults were");
+    let limits = hunts.iter().map(|hunt| hunt.hunt.limit_ms / 1000);
+    let seconds = limits.max().unwrap_or(0);
     let mut notes = vec![format!(
-        "{hunted} hunted. How soon each is caught shows how strong the oracle is on such mistakes; they \
-         are no sample of real ones, and rank no engine."
+        "{hunted} hunted, for {seconds} s at most. How soon each is caught shows how strong the oracle is on such \
+         mistakes; they are no sample of real ones, and rank no engine."
     )];
     let by_seeds = faults(|hunt| hunt.hunt.seed_fails.is_some());
     if !by_seeds.is_empty() {

@@ -132,7 +132,7 @@ fn hunts_on_disk_are_survival_curves_in_the_report() {
     let older = "more than one state of the sources";
     assert_has(
         &notes,
-        &["1 planted fault was hunted.", "rank no engine", kept, older],
+        &["hunted, for 60 s at most.", "rank no engine", kept, older],
     );
     let lost =
         "libFuzzer lost trial 2 on the planted fault off-by-one, which does not count: it died";
@@ -141,8 +141,8 @@ fn hunts_on_disk_are_survival_curves_in_the_report() {
 
     let text = report::summary::markdown(&comparison).replace("\u{a0}", " ");
     let rows = [
-        "| off-by-one | AFL       | 2 of 2    | 500 ms | 500 ms                |",
-        "| off-by-one | LIBFUZZER | 0 of 1    | –      | not in half           |",
+        "| off-by-one | AFL       | 2 of 2    | 500 ms | 500 ms [500 ms, –]    |",
+        "| off-by-one | LIBFUZZER | 0 of 1    | –      | not in half [–, –]    |",
         "they do not rank engines",
     ];
     assert_has(&text, &rows);
