@@ -48,38 +48,48 @@ pub(crate) fn reached(target: &TargetResult) -> String {
     )
 }
 
-/// The differences between the engines on a target, a sentence for each pair; none without a tested pair.
+/// The differences between the engines on a target: a sentence for each that is shown, and one for all others.
 pub(crate) fn differences(target: &TargetResult) -> Vec<String> {
-    let is_too_few = |pair: &Pair| pair.regions.verdict == Verdict::TooFewTrials;
-    if !target.pairs.is_empty() && target.pairs.iter().all(is_too_few) {
-        return vec!["Too few trials to show any difference between the engines.".to_owned()];
-    }
+    let all = &target.pairs;
+    let title = |name: &String| title(target, name).to_owned();
+    let between = |verdict, beginning: &str, end: &str| {
+        let pairs = all.iter().filter(|pair| pair.regions.verdict == verdict);
+        let pairs = pairs.map(|pair| [title(&pair.first), title(&pair.second)].join(" and "));
+        let pairs: Vec<String> = pairs.collect();
+        let pairs = match pairs.len() {
+            0 => return None,
+            2.. if pairs.len() == all.len() => "any two of them".to_owned(),
+            _ => pairs.join(", between "),
+        };
+        Some(format!("{beginning} between {pairs}{end}"))
+    };
+    let equal = ", which does not mean that they are equal.";
+    let equal = between(Verdict::NotShown, "No difference is shown", equal);
+    let few = "Too few trials to show a difference";
+    let few = between(Verdict::TooFewTrials, few, ".");
     let difference = |pair| difference(target, pair);
-    target.pairs.iter().map(difference).collect()
+    all.iter()
+        .filter_map(difference)
+        .chain(equal)
+        .chain(few)
+        .collect()
 }
 
-/// The difference of a pair; the engine that reached more comes first.
-fn difference(target: &TargetResult, pair: &Pair) -> String {
+/// The difference of a pair, if one is shown; the engine that reached more comes first.
+fn difference(target: &TargetResult, pair: &Pair) -> Option<String> {
     let contrast = &pair.regions;
     let (first, second) = (title(target, &pair.first), title(target, &pair.second));
     let (above, below, share) = match contrast.verdict {
         Verdict::Higher => (first, second, contrast.a12),
         Verdict::Lower => (second, first, 1.0 - contrast.a12),
-        Verdict::NotShown => {
-            return format!(
-                "No difference is shown between {first} and {second}, which does not mean that they are equal."
-            );
-        }
-        Verdict::TooFewTrials => {
-            return format!("Too few trials to show a difference between {first} and {second}.");
-        }
+        Verdict::NotShown | Verdict::TooFewTrials => return None,
     };
-    format!(
+    Some(format!(
         "{above} reached more than {below}: in {:.0}\u{a0}% of all pairings of their trials, a {} effect (p = {}).",
         share * 100.0,
         contrast.magnitude.word(),
         p_value(contrast.adjusted_p)
-    )
+    ))
 }
 
 /// What only one engine reached; none with a single engine.

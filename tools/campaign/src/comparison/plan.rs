@@ -106,7 +106,8 @@ pub struct Asked {
 }
 
 impl Plan {
-    pub(crate) const fn time(&self) -> Duration {
+    /// How long each trial takes.
+    pub const fn time(&self) -> Duration {
         Duration::from_secs(self.time_seconds)
     }
 

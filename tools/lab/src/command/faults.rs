@@ -190,12 +190,10 @@ fn plan_of_comparison(
     );
     Ok(FaultPlan {
         faults,
+        time: args.time.unwrap_or(compared.time()),
         contestants: compared.engines,
         count: compared.trials,
         order_seed: compared.order_seed,
-        time: args
-            .time
-            .unwrap_or(Duration::from_secs(compared.time_seconds)),
         corpora: None,
         out: hunts::folder(folder),
     })

@@ -151,7 +151,7 @@ fn two_trials_rank_nobody() {
     shows(
         &text,
         &[
-            "Too few trials to show any difference between the engines.",
+            "Too few trials to show a difference between any two of them.",
             "The smallest p-value that 2 against 2 can give is 0.33: no difference can be significant at 5 %.",
             "large too few trials",
         ],
