@@ -48,9 +48,17 @@ pub(crate) fn reached(target: &TargetResult) -> String {
     )
 }
 
-/// The differences between the engines on a target: a sentence for each that is shown, and one for all others.
+/// The differences between the engines on a target: a sentence for each engine that reached more than others, and one
+/// for all pairs without a shown difference.
 pub(crate) fn differences(target: &TargetResult) -> Vec<String> {
     let all = &target.pairs;
+    let above = target.engines.iter().filter_map(|engine| {
+        let name = &engine.engine;
+        let below = all.iter().filter_map(|pair| below(target, name, pair));
+        let below: Vec<String> = below.collect();
+        let others = listed(&below);
+        (!below.is_empty()).then(|| format!("{} reached more than {others}.", engine.title))
+    });
     let title = |name: &String| title(target, name).to_owned();
     let between = |verdict, beginning: &str, end: &str| {
         let pairs = all.iter().filter(|pair| pair.regions.verdict == verdict);
@@ -67,28 +75,21 @@ pub(crate) fn differences(target: &TargetResult) -> Vec<String> {
     let equal = between(Verdict::NotShown, "No difference is shown", equal);
     let few = "Too few trials to show a difference";
     let few = between(Verdict::TooFewTrials, few, ".");
-    let difference = |pair| difference(target, pair);
-    all.iter()
-        .filter_map(difference)
-        .chain(equal)
-        .chain(few)
-        .collect()
+    above.chain(equal).chain(few).collect()
 }
 
-/// The difference of a pair, if one is shown; the engine that reached more comes first.
-fn difference(target: &TargetResult, pair: &Pair) -> Option<String> {
+/// The other engine of a pair in which this one reached more, with how often and how sure that is.
+fn below(target: &TargetResult, above: &str, pair: &Pair) -> Option<String> {
     let contrast = &pair.regions;
-    let (first, second) = (title(target, &pair.first), title(target, &pair.second));
-    let (above, below, share) = match contrast.verdict {
-        Verdict::Higher => (first, second, contrast.a12),
-        Verdict::Lower => (second, first, 1.0 - contrast.a12),
-        Verdict::NotShown | Verdict::TooFewTrials => return None,
+    let (below, share) = match contrast.verdict {
+        Verdict::Higher if pair.first == above => (&pair.second, contrast.a12),
+        Verdict::Lower if pair.second == above => (&pair.first, 1.0 - contrast.a12),
+        _ => return None,
     };
+    let (below, p) = (title(target, below), p_value(contrast.adjusted_p));
+    let percent = share * 100.0;
     Some(format!(
-        "{above} reached more than {below}: in {:.0}\u{a0}% of all pairings of their trials, a {} effect (p = {}).",
-        share * 100.0,
-        contrast.magnitude.word(),
-        p_value(contrast.adjusted_p)
+        "{below} (in {percent:.0}\u{a0}% of all pairings of their trials, p = {p})"
     ))
 }
 

@@ -14,7 +14,7 @@ use campaign::comparison::hunts;
 use campaign::comparison::machine;
 use campaign::comparison::plan::Plan;
 use campaign::cores;
-use campaign::engine::{Engine, session};
+use campaign::engine::{Engine, Sanitizer, session};
 use campaign::progress::Progress;
 use campaign::project::Project;
 use campaign::schedule::{HumanDuration, Queue};
@@ -47,7 +47,7 @@ use crate::sources::Copy;
 With --into:
   The engines of a comparison hunt each fault as often as it has trials, each fault on the first of the comparison's
   targets that drives it. The comparison's folder keeps the hunts. When the report is made again (cargo campaign
-  compare --out DIR), it shows how soon each fault was caught.
+  compare --out DIR), it shows how soon each fault was caught. A sanitizer does not hunt: no fault is a memory error.
 
 Exit codes:
   0  the shipped corpora catch every fault
@@ -174,7 +174,7 @@ fn plan_of_arguments(args: &Faults, faults: Vec<Fault>, project: &Project) -> Re
 fn plan_of_comparison(
     args: &Faults,
     faults: Vec<Fault>,
-    compared: Plan,
+    mut compared: Plan,
     folder: &Folder,
 ) -> Result<FaultPlan> {
     let faults = faults.into_iter();
@@ -184,9 +184,11 @@ fn plan_of_comparison(
         true => driven.filter_map(Result::ok).collect(),
         false => driven.collect::<Result<_>>()?,
     };
+    let has_none = |one: &Contestant| one.sanitizer() == Sanitizer::None;
+    compared.engines.retain(has_none);
     ensure!(
-        !faults.is_empty(),
-        "no fault is driven by the comparison's targets"
+        !faults.is_empty() && !compared.engines.is_empty(),
+        "no fault is driven by the comparison's targets, or no engine is left without a sanitizer"
     );
     Ok(FaultPlan {
         faults,
