@@ -67,6 +67,7 @@ pub(crate) fn differences(target: &TargetResult) -> Vec<String> {
         let pairs = match pairs.len() {
             0 => return None,
             2.. if pairs.len() == all.len() => "any two of them".to_owned(),
+            5.. => format!("those of the other {} pairs", pairs.len()),
             _ => pairs.join(", between "),
         };
         Some(format!("{beginning} between {pairs}{end}"))
@@ -81,16 +82,13 @@ pub(crate) fn differences(target: &TargetResult) -> Vec<String> {
 /// The other engine of a pair in which this one reached more, with how often and how sure that is.
 fn below(target: &TargetResult, above: &str, pair: &Pair) -> Option<String> {
     let contrast = &pair.regions;
-    let (below, share) = match contrast.verdict {
+    let (below, a12) = match contrast.verdict {
         Verdict::Higher if pair.first == above => (&pair.second, contrast.a12),
         Verdict::Lower if pair.second == above => (&pair.first, 1.0 - contrast.a12),
         _ => return None,
     };
     let (below, p) = (title(target, below), p_value(contrast.adjusted_p));
-    let percent = share * 100.0;
-    Some(format!(
-        "{below} (in {percent:.0}\u{a0}% of all pairings of their trials, p = {p})"
-    ))
+    Some(format!("{below} (A12 = {a12:.2}, p = {p})"))
 }
 
 /// What only one engine reached; none with a single engine.

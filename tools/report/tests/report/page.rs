@@ -107,7 +107,7 @@ fn the_result_comes_in_words_first_on_the_page_and_in_the_summary() {
         "AFL++ 1 338 [1 332, 1 346], libFuzzer 1 384 [1 376, 1 389] and honggfuzz 1 410 [1 402, 1 415]. The seeds \
          alone reach 1 006; everything together 1 426 of 1 500 that are known to be \
          reachable (95.1 %).",
-        "honggfuzz reached more than AFL++ (in 100 % of all pairings of their trials, p = ",
+        "honggfuzz reached more than AFL++ (A12 = 1.00, p = ",
         "No difference is shown between AFL++ and libFuzzer, which does not mean that they are equal.",
         "1 234 inputs fail scan.reads_bounded and 1 input passes on replay, though an engine reported a failure.",
         "honggfuzz lost 2 of 2 trials on fuzz_ill, which do not count: it died too",
