@@ -85,17 +85,21 @@ fn a_fault_that_is_not_there_is_refused_with_the_names_of_those_that_are() {
 }
 
 #[test]
-fn a_comparison_of_trials_from_nothing_alone_has_no_hunts() {
+fn a_comparison_from_nothing_or_with_a_sanitizer_alone_has_no_hunts() {
     let out = tempfile::tempdir().unwrap();
-    let plan = r#"{"version": 3, "started": "", "targets": ["fuzz_measure_calc"], "starts": ["nothing"], "engines": ["afl"],
+    for (start, engine, why) in [
+        ("nothing", "afl", "hunts start from the seeds, and no trial"),
+        ("seeds", "libfuzzer+asan", "left without a sanitizer"),
+    ] {
+        let plan = r#"{"version": 3, "started": "", "targets": ["fuzz_measure_calc"], "starts": ["START"], "engines": ["ENGINE"],
         "trials": 1, "judged": "", "time_seconds": 1, "snapshot_seconds": 1, "cores": 1, "order_seed": 1, "files": {},
         "machine": {"processor": "", "cores": 1, "jobs": 1, "system": "", "tools": []}}"#;
-    fs::write(out.path().join("plan.json"), plan).unwrap();
-    let text = printed(1, &["faults", "--into", out.path().to_str().unwrap()]);
-    assert!(
-        text.contains("hunts start from the seeds, and no trial"),
-        "{text}"
-    );
+        let plan = plan.replace("START", start).replace("ENGINE", engine);
+        fs::write(out.path().join("plan.json"), plan).unwrap();
+        let into = ["--into", out.path().to_str().unwrap()];
+        let text = printed(1, &[["faults", "--time=2s"], into].concat());
+        assert!(text.contains(why), "{text}");
+    }
 }
 
 #[test]

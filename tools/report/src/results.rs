@@ -92,7 +92,7 @@ pub(crate) fn survivals(target: &TargetResult) -> Vec<Vec<String>> {
             survival.of.clone(),
             title(target, &survival.engine).to_owned(),
             format!("{} of {}", survival.caught, survival.trials),
-            by(|_| 0.0),
+            by(|_| 0.0), // the first step
             format!("{} [{from}, {to}]", median_time(survival.median_ms)),
         ]
     };

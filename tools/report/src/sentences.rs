@@ -53,9 +53,8 @@ pub(crate) fn reached(target: &TargetResult) -> String {
 pub(crate) fn differences(target: &TargetResult) -> Vec<String> {
     let all = &target.pairs;
     let above = target.engines.iter().filter_map(|engine| {
-        let name = &engine.engine;
-        let below = all.iter().filter_map(|pair| below(target, name, pair));
-        let below: Vec<String> = below.collect();
+        let below = |pair: &Pair| below(target, &engine.engine, pair);
+        let below: Vec<String> = all.iter().filter_map(below).collect();
         let others = listed(&below);
         (!below.is_empty()).then(|| format!("{} reached more than {others}.", engine.title))
     });

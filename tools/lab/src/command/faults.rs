@@ -62,8 +62,7 @@ Examples:
   cargo lab faults --time 5m --cores 1
   cargo lab faults --engine libfuzzer --fault vhdx-header-tie-accepted --time 30s --trials 5
   cargo lab faults --corpus-only --corpora results/corpus
-  cargo lab faults --subset evaluation --into results/compare/october
-  cargo lab faults --into results/compare/october && cargo campaign compare --out results/compare/october")]
+  cargo lab faults --subset evaluation --into results/compare/october")]
 pub(super) struct Faults {
     /// An engine that hunts; all when none is given. May be given more than once
     #[arg(
@@ -184,8 +183,8 @@ fn plan_of_comparison(
         true => driven.filter_map(Result::ok).collect(),
         false => driven.collect::<Result<_>>()?,
     };
-    let has_none = |one: &Contestant| one.sanitizer() == Sanitizer::None;
-    compared.engines.retain(has_none);
+    let engines = &mut compared.engines;
+    engines.retain(|one| one.sanitizer() == Sanitizer::None);
     ensure!(
         !faults.is_empty() && !compared.engines.is_empty(),
         "no fault is driven by the comparison's targets, or no engine is left without a sanitizer"

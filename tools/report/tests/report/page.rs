@@ -122,6 +122,11 @@ fn the_result_comes_in_words_first_on_the_page_and_in_the_summary() {
         &text,
         &["Regions reached by one engine only: 4 by AFL++ and 3 by honggfuzz."],
     );
+    let mut many = comparison.clone();
+    let again = full().targets.remove(1).engines;
+    many.targets[1].engines.extend(again);
+    analyse(&mut many);
+    shows(&plain(&summary::markdown(&many)), &["the other 7 pairs"]);
     shows(
         &printed,
         &[
@@ -138,11 +143,8 @@ fn the_result_comes_in_words_first_on_the_page_and_in_the_summary() {
 #[test]
 fn two_trials_rank_nobody() {
     let mut few = full();
-    for engine in few
-        .targets
-        .iter_mut()
-        .flat_map(|target| &mut target.engines)
-    {
+    let targets = few.targets.iter_mut();
+    for engine in targets.flat_map(|target| &mut target.engines) {
         engine.trials.truncate(2);
     }
     few.trials = 2;
